@@ -1,0 +1,78 @@
+"""The effective theory of representation learning: what does the theory say of this training set?
+
+A training set D of a commutative operation determines its parallelograms P0(D); they make an effective loss
+on the embeddings, whose Hessian H decides whether the linear representation is the only one left (n_0 = 2)
+and how fast it forms (lambda_3).
+
+    import efftheory as et
+
+    op = et.addition(10)
+    mask = op.random_training_set(45, seed=58)
+    print(et.describe(op, mask))
+
+Nothing here imports torch, reads files or draws.
+"""
+
+# A training set as a table
+from efftheory._checks import ArgumentError
+
+# Random training sets
+from efftheory.criticality import (
+    Estimate,
+    critical_fraction,
+    linear_probability,
+    linear_thresholds,
+    proportion,
+)
+from efftheory.description import Description, describe
+
+# The effective loss, and descending it
+from efftheory.flow import Trajectory, flow, optimizer_flow, time_to_rqi
+
+# What it determines
+from efftheory.generalization import (
+    generalizable,
+    ideal_accuracy,
+    is_linear,
+    nullity,
+    predicted_accuracy,
+    rqi,
+)
+from efftheory.hessian import hessian, hessian_operator
+from efftheory.loss import effective_loss, effective_loss_gradient
+from efftheory.operations import Operation, addition
+from efftheory.parallelograms import constraint_matrix, count_parallelograms, parallelograms
+from efftheory.spectrum import Spectrum, grokking_steps, spectrum
+
+__all__ = [
+    "ArgumentError",
+    "Description",
+    "Estimate",
+    "Operation",
+    "Spectrum",
+    "Trajectory",
+    "addition",
+    "constraint_matrix",
+    "count_parallelograms",
+    "critical_fraction",
+    "describe",
+    "effective_loss",
+    "effective_loss_gradient",
+    "flow",
+    "generalizable",
+    "grokking_steps",
+    "hessian",
+    "hessian_operator",
+    "ideal_accuracy",
+    "is_linear",
+    "linear_probability",
+    "linear_thresholds",
+    "nullity",
+    "optimizer_flow",
+    "parallelograms",
+    "predicted_accuracy",
+    "proportion",
+    "rqi",
+    "spectrum",
+    "time_to_rqi",
+]

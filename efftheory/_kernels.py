@@ -1,0 +1,268 @@
+"""Every numba kernel of the package. The public functions check and allocate; these compute.
+
+Samples come ordered by result class: `left[s]`, `right[s]` are the two symbols of sample s, and class
+c holds the samples first[c] .. first[c+1]-1. A kernel costs O(|D|) unless its comment says otherwise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def loss_and_gradient(left, right, first, E, gradient):
+    """l0 = sum_c k_c sum_s |u_s - mean_c|^2 with u_s = E_i + E_j; adds dl0/dE into `gradient`.
+
+    For one class the sum over its k(k-1)/2 pairs |u_s - u_t|^2 is k times the squared deviations from the
+    class mean, which is also the form that does not cancel when the class has nearly collapsed.
+    """
+    total = 0.0
+    d = E.shape[1]
+    for c in range(len(first) - 1):
+        a, b = first[c], first[c + 1]
+        k = b - a
+        if k < 2:
+            continue
+        for x in range(d):
+            mean = 0.0
+            for s in range(a, b):
+                mean += E[left[s], x] + E[right[s], x]
+            mean /= k
+            for s in range(a, b):
+                deviation = E[left[s], x] + E[right[s], x] - mean
+                total += k * deviation * deviation
+                gradient[left[s], x] += 2.0 * k * deviation
+                gradient[right[s], x] += 2.0 * k * deviation
+    return total
+
+
+@njit(cache=True)
+def count_close(left, right, first, E, delta2):
+    """Same-class pairs with mean over dimensions of (u_s - u_t)^2 below delta2, for each E[t]: (T,).
+
+    O(|P0|) a time: unlike the loss, a count over thresholds has no class-sum form.
+    """
+    n_times, _, d = E.shape
+    counts = np.zeros(n_times, np.int64)
+    for t in range(n_times):
+        for c in range(len(first) - 1):
+            for s in range(first[c], first[c + 1]):
+                for o in range(s + 1, first[c + 1]):
+                    residual = 0.0
+                    for x in range(d):
+                        gap = E[t, left[s], x] + E[t, right[s], x]
+                        gap -= E[t, left[o], x] + E[t, right[o], x]
+                        residual += gap * gap
+                    if residual < delta2 * d:
+                        counts[t] += 1
+    return counts
+
+
+@njit(cache=True)
+def reach_close(left, right, first, trained, E, delta2):
+    """Samples that are trained, or close (as in count_close) to a trained sample of their class."""
+    d = E.shape[1]
+    reached = trained.copy()
+    for c in range(len(first) - 1):
+        for s in range(first[c], first[c + 1]):
+            for o in range(first[c], first[c + 1]):
+                if reached[s]:
+                    break
+                if not trained[o]:
+                    continue
+                residual = 0.0
+                for x in range(d):
+                    gap = E[left[s], x] + E[right[s], x] - E[left[o], x] - E[right[o], x]
+                    residual += gap * gap
+                reached[s] = residual < delta2 * d
+    return reached
+
+
+@njit(cache=True)
+def _inverse(value, q):
+    """1/value modulo the prime q (Fermat)."""
+    result, base, power = 1, value % q, q - 2
+    while power:
+        if power & 1:
+            result = result * base % q
+        base = base * base % q
+        power >>= 1
+    return result
+
+
+@njit(cache=True)
+def _insert(row, echelon, has_pivot, q):
+    """Reduce `row` (entries in 0..q-1) by the echelon form; keep it if it is independent.
+
+    echelon[c] is the row whose first nonzero entry is a 1 in column c. True if the rank grew.
+    """
+    p = len(row)
+    for c in range(p):
+        value = row[c]
+        if value == 0:
+            continue
+        if not has_pivot[c]:
+            scale = _inverse(value, q)
+            for x in range(c, p):
+                echelon[c, x] = row[x] * scale % q
+            has_pivot[c] = True
+            return True
+        for x in range(c, p):
+            row[x] = (row[x] + (q - value) * echelon[c, x]) % q
+    return False
+
+
+@njit(cache=True)
+def _equation(row, i, j, m, n, q):
+    """Write the equation E_i + E_j - E_m - E_n = 0 into `row`, modulo q."""
+    row[:] = 0
+    row[i] += 1
+    row[j] += 1
+    row[m] += q - 1
+    row[n] += q - 1
+    for x in range(len(row)):
+        row[x] %= q
+
+
+@njit(cache=True)
+def echelon_form(left, right, first, trained, p, q):
+    """Row echelon form modulo q of the equations of P0(D): (echelon (p, p), has_pivot (p,), rank).
+
+    A class with k trained samples gives k-1 independent equations: each sample against the first.
+    Stops at rank p-2, which no set can exceed.
+    """
+    echelon = np.zeros((p, p), np.int64)
+    has_pivot = np.zeros(p, np.bool_)
+    row = np.empty(p, np.int64)
+    rank = 0
+    for c in range(len(first) - 1):
+        anchor = -1
+        for s in range(first[c], first[c + 1]):
+            if not trained[s]:
+                continue
+            if anchor < 0:
+                anchor = s
+                continue
+            _equation(row, left[s], right[s], left[anchor], right[anchor], q)
+            if _insert(row, echelon, has_pivot, q):
+                rank += 1
+                if rank == p - 2:
+                    return echelon, has_pivot, rank
+    return echelon, has_pivot, rank
+
+
+@njit(cache=True)
+def reach_closure(left, right, first, trained, echelon, has_pivot, q):
+    """Samples whose equation against a trained sample of their class follows from the echelon form.
+
+    The value of u_s on each null vector of the equations decides: s and t are tied by the closure exactly
+    if all those values agree. O(sum_c k_c^2 n_0).
+    """
+    p = len(has_pivot)
+    n_null = 0
+    for c in range(p):
+        n_null += not has_pivot[c]
+    null = np.zeros((n_null, p), np.int64)
+    k = 0
+    for free in range(p):
+        if has_pivot[free]:
+            continue
+        null[k, free] = 1
+        for c in range(free - 1, -1, -1):  # back substitution
+            if has_pivot[c]:
+                value = 0
+                for x in range(c + 1, free + 1):
+                    value = (value + echelon[c, x] * null[k, x]) % q
+                null[k, c] = (q - value) % q
+        k += 1
+    reached = trained.copy()
+    for c in range(len(first) - 1):
+        for s in range(first[c], first[c + 1]):
+            for o in range(first[c], first[c + 1]):
+                if reached[s]:
+                    break
+                if not trained[o]:
+                    continue
+                same = True
+                for k in range(n_null):
+                    gap = null[k, left[s]] + null[k, right[s]] - null[k, left[o]] - null[k, right[o]]
+                    if gap % q != 0:
+                        same = False
+                        break
+                reached[s] = same
+    return reached
+
+
+@njit(cache=True)
+def linear_thresholds(orders, left, right, results, n_results, p, q):
+    """For each order of insertion (rows of `orders`) the number of samples at which the rank is p-2.
+
+    N + 1 where it never is. Samples are those of D0 in its own order.
+    """
+    n_draws, n_samples = orders.shape
+    thresholds = np.full(n_draws, n_samples + 1, np.int64)
+    echelon = np.zeros((p, p), np.int64)
+    has_pivot = np.zeros(p, np.bool_)
+    anchor = np.empty(n_results, np.int64)
+    row = np.empty(p, np.int64)
+    for draw in range(n_draws):
+        has_pivot[:] = False
+        anchor[:] = -1
+        rank, used = 0, 0
+        while rank < p - 2 and used < n_samples:
+            s = orders[draw, used]
+            used += 1
+            a = anchor[results[s]]
+            if a < 0:
+                anchor[results[s]] = s
+                continue
+            _equation(row, left[s], right[s], left[a], right[a], q)
+            rank += _insert(row, echelon, has_pivot, q)
+        if rank == p - 2:
+            thresholds[draw] = used
+    return thresholds
+
+
+ADAM, ADAMW, SGD = 0, 1, 2
+
+
+@njit(cache=True)
+def optimizer_flow(left, right, first, path, kind, learning_rate, weight_decay):
+    """Descend l_eff = l0/Z0 from path[0] (p, d) with torch's Adam, AdamW or SGD; fills path[1:].
+
+    Moments as torch's defaults: beta = (0.9, 0.999), eps = 1e-8; SGD without momentum.
+    """
+    beta1, beta2, eps = 0.9, 0.999, 1e-8
+    n_steps = path.shape[0] - 1
+    E = path[0].copy()
+    p, d = E.shape
+    gradient = np.empty_like(E)
+    m = np.zeros_like(E)
+    v = np.zeros_like(E)
+    power1, power2 = 1.0, 1.0
+    for step in range(1, n_steps + 1):
+        z0 = 0.0
+        for k in range(p):
+            for x in range(d):
+                z0 += E[k, x] * E[k, x]
+        gradient[:] = 0.0
+        l0 = loss_and_gradient(left, right, first, E, gradient)
+        power1 *= beta1
+        power2 *= beta2
+        for k in range(p):
+            for x in range(d):
+                # d(l0/Z0)/dE = (dl0/dE - 2 l_eff E) / Z0
+                g = (gradient[k, x] - 2.0 * l0 / z0 * E[k, x]) / z0
+                if kind == ADAMW:
+                    E[k, x] -= learning_rate * weight_decay * E[k, x]
+                else:
+                    g += weight_decay * E[k, x]
+                if kind == SGD:
+                    E[k, x] -= learning_rate * g
+                else:
+                    m[k, x] = beta1 * m[k, x] + (1 - beta1) * g
+                    v[k, x] = beta2 * v[k, x] + (1 - beta2) * g * g
+                    scale = np.sqrt(v[k, x] / (1 - power2)) + eps
+                    E[k, x] -= learning_rate / (1 - power1) * m[k, x] / scale
+        path[step] = E

@@ -1,0 +1,236 @@
+"""Descending the effective loss: in closed form, by an ODE solver, and by the optimiser of a real run.
+
+Time t is that of dE/dt = -grad l_eff; a gradient step of learning rate eta advances it by eta, so t / eta is
+in steps. No function here centres `E0`: centre it (the paper's embeddings have mean 0) before you compare.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.integrate import solve_ivp
+
+from efftheory import _checks, _kernels
+from efftheory._checks import ArgumentError
+from efftheory.generalization import rqi_path
+from efftheory.loss import parallelogram_loss
+from efftheory.operations import Operation
+from efftheory.parallelograms import Mask, training_samples
+from efftheory.spectrum import Spectrum, spectrum
+
+# The scan for the first RQI crossing: from the time scale of the fastest mode to where the slowest has
+# decayed by e^-60, past any float64 threshold, on a grid that multiplies time by about 1.01 a step.
+_SCAN_DECAY = 60.0
+_SCAN_RATIO = 1.01
+_BISECTIONS = 40
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Embeddings along a flow.
+
+    Attributes:
+        times: float64 (T,), flow time, or optimiser steps (from `optimizer_flow`).
+        E: float64 (T, p, d).
+        loss: float64 (T,), l_eff with normalization "sum".
+        z0: float64 (T,), Z0 = sum_k |E_k|^2: constant along the exact gradient flow.
+        rqi: float64 (T,), at delta = 0.1; nan where p = 2.
+    """
+
+    times: NDArray[np.float64]
+    E: NDArray[np.float64]
+    loss: NDArray[np.float64]
+    z0: NDArray[np.float64]
+    rqi: NDArray[np.float64]
+
+    @property
+    def z0_drift(self) -> float:
+        """max over t of |Z0(t)/Z0(0) - 1|: the solver's error in the conserved quantity."""
+        return float(np.abs(self.z0 / self.z0[0] - 1).max())
+
+    def time_to_rqi(self, threshold: float = 0.95) -> float:
+        """The first of `times` with RQI above `threshold`; inf where there is none."""
+        above = np.flatnonzero(self.rqi > threshold)
+        return float(self.times[above[0]]) if len(above) else math.inf
+
+
+def _trajectory(
+    op: Operation, mask: Mask, times: NDArray[np.float64], path: NDArray[np.float64]
+) -> Trajectory:
+    samples = training_samples(op, mask)
+    scratch = np.empty_like(path[0])
+    z0 = (path**2).sum(axis=(1, 2))
+    l0 = np.array([_kernels.loss_and_gradient(*samples, E, scratch) for E in path])
+    return Trajectory(times=times, E=path, loss=l0 / z0, z0=z0, rqi=rqi_path(op, path, 0.1))
+
+
+def _start(op: Operation, E0: ArrayLike) -> NDArray[np.float64]:
+    E = _checks.embedding(E0, op.n_symbols, "E0")
+    if not E.any():
+        raise ArgumentError("E0", "be nonzero", "is zero everywhere")
+    return E
+
+
+def exact_path(system: Spectrum, E0: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """E(t) = sqrt(Z0) e^{-H t/Z0} E0 / |e^{-H t/Z0} E0|_F at each time, (T, p, d)."""
+    z0 = (E0**2).sum()
+    amplitudes = system.modes.T @ E0
+    present = np.abs(amplitudes).max(axis=1) > 0
+    slowest = system.eigenvalues[present].min()  # factored out: the ratio never underflows to 0/0
+    decay = np.exp(-np.outer(times / z0, np.maximum(system.eigenvalues - slowest, 0.0)))
+    path = np.einsum("kn,tn,nd->tkd", system.modes, decay, amplitudes, optimize=True)
+    norm = np.sqrt((path**2).sum(axis=(1, 2), keepdims=True))
+    return np.sqrt(z0) * path / norm
+
+
+def flow(
+    op: Operation,
+    mask: Mask,
+    E0: ArrayLike,
+    times: ArrayLike,
+    method: Literal["exact", "ode"] = "exact",
+    rtol: float = 1e-10,
+) -> Trajectory:
+    """Gradient flow of the effective loss, dE/dt = -grad l_eff = -(1/Z0)(H - rho I) E, rho = E^T H E / Z0.
+
+    Closed form ("exact"): E(t) = sqrt(Z0) e^{-H t/Z0} E0 / |e^{-H t/Z0} E0|_F, so that mode i falls as
+    e^{-lambda_i t/Z0} against the null space. "ode" integrates the equation (scipy's DOP853 with error
+    control) and knows nothing of the closed form.
+
+    Z0 is conserved. The sum C = sum_k E_k obeys dC/dt = (2 l0/Z0^2) C: conserved only if it is 0, where the
+    paper claims it always. The paper prints dR/dt = -H R, without the rho term; its official code uses all of
+    P0 instead of P0(D).
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+        E0: float (p, d), taken as it is (not centred).
+        times: ascending, from 0 on, (T,).
+        method: "exact" or "ode".
+        rtol: relative tolerance of the ODE solver; the absolute one is rtol times the root mean square of E0.
+
+    Returns:
+        Trajectory; its `z0_drift` tells the solver's error.
+
+    Source: paper, section 4.1, equations 7 and 8.
+
+    Raises:
+        ArgumentError: `E0` is not finite (p, d) or is zero; `times` are not ascending from 0 on; unknown
+        `method`.
+    """
+    E = _start(op, E0)
+    t = np.atleast_1d(np.asarray(times, dtype=np.float64))
+    ascending = t.ndim == 1 and t.size > 0 and np.isfinite(t).all() and (np.diff(t) >= 0).all()
+    if not ascending or t[0] < 0:
+        raise ArgumentError("times", "be finite, ascending and at least 0", f"is {times!r}")
+    if _checks.choice("method", method, ("exact", "ode")) == "exact":
+        return _trajectory(op, mask, t, exact_path(spectrum(op, mask), E, t))
+
+    def velocity(_: float, flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        now = flat.reshape(E.shape)
+        z0 = (now**2).sum()
+        l0, gradient = parallelogram_loss(op, mask, now)
+        return -((gradient - 2 * l0 / z0 * now) / z0).ravel()
+
+    rtol = _checks.positive("rtol", rtol)
+    if t[-1] == 0:
+        return _trajectory(op, mask, t, np.repeat(E[None], len(t), axis=0))
+    solution = solve_ivp(
+        velocity,
+        (0.0, t[-1]),
+        E.ravel(),
+        method="DOP853",
+        t_eval=t,
+        rtol=rtol,
+        atol=rtol * np.sqrt((E**2).mean()),
+    )
+    return _trajectory(op, mask, t, solution.y.T.reshape(-1, *E.shape))
+
+
+def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = 0.95) -> float:
+    """The first time t at which the exact flow from E0 has RQI above `threshold`; inf where it never has.
+
+    Divide by the embeddings' learning rate for steps. RQI is a step function of t: it is looked for on a grid
+    of times in ratio 1.01, from a hundredth of the fastest mode's decay time to e^-60 of the slowest, and the
+    first crossing is bisected to machine precision. A rise and fall within one grid step is not seen.
+
+    Source: paper, section 4.2, figure 4 (b).
+
+    Raises:
+        ArgumentError: `E0` is not finite (p, d) or is constant along a dimension.
+    """
+    E = _checks.spread_embedding(E0, op.n_symbols, "E0")
+    system = spectrum(op, mask)
+    z0 = (E**2).sum()
+
+    def first_above(times: NDArray[np.float64]) -> int | None:
+        above = np.flatnonzero(rqi_path(op, exact_path(system, E, times), 0.1) > threshold)
+        return int(above[0]) if len(above) else None
+
+    if first_above(np.zeros(1)) is not None:
+        return 0.0
+    moving = system.eigenvalues[system.nullity :]
+    if not len(moving):
+        return math.inf
+    begin, end = 0.01 * z0 / moving[-1], _SCAN_DECAY * z0 / moving[0]
+    n_grid = math.ceil(math.log(end / begin) / math.log(_SCAN_RATIO)) + 1
+    grid = np.concatenate(([0.0], np.geomspace(begin, end, n_grid)))
+    crossing = first_above(grid)
+    if crossing is None:
+        return math.inf
+    low, high = grid[crossing - 1], grid[crossing]
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        if first_above(np.array([middle])) is None:
+            low = middle
+        else:
+            high = middle
+    return float(high)
+
+
+_OPTIMIZERS = {"adam": _kernels.ADAM, "adamw": _kernels.ADAMW, "sgd": _kernels.SGD}
+
+
+def optimizer_flow(
+    op: Operation,
+    mask: Mask,
+    E0: ArrayLike,
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam",
+    learning_rate: float = 1e-3,
+    steps: int = 10_000,
+    weight_decay: float = 0.0,
+) -> Trajectory:
+    """Descend l_eff from a run's own initial embedding with its own optimiser: a prediction in steps, no free
+    parameter.
+
+    The update rules are torch's with their default moments (beta 0.9 and 0.999, eps 1e-8; SGD without
+    momentum). `weight_decay` is added to the gradient for "adam" and "sgd", decoupled for "adamw"; at 0
+    "adam" and "adamw" agree. Adam does not see the size of a gradient, so under it the normalisation of l_eff (and Z0) drops out of the time scale.
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+        E0: float (p, d), taken as it is (not centred).
+        learning_rate: eta of the embeddings.
+        steps: how many updates.
+
+    Returns:
+        Trajectory with times 0, 1 .. steps; the state after that many updates.
+
+    Source: our extension; the paper uses gradient flow although its networks are trained by AdamW.
+
+    Raises:
+        ArgumentError: `E0` is not finite (p, d) or is zero; unknown optimizer; a rate or `steps` out of
+        range.
+    """
+    E = _start(op, E0)
+    kind = _OPTIMIZERS[_checks.choice("optimizer", optimizer, tuple(_OPTIMIZERS))]
+    learning_rate = _checks.positive("learning_rate", learning_rate)
+    weight_decay = _checks.positive("weight_decay", weight_decay, zero=True)
+    steps = _checks.integer("steps", steps, 0)
+    path = np.empty((steps + 1, *E.shape))
+    path[0] = E
+    _kernels.optimizer_flow(*training_samples(op, mask), path, kind, learning_rate, weight_decay)
+    return _trajectory(op, mask, np.arange(steps + 1.0), path)

@@ -1,0 +1,150 @@
+"""What a training set determines, and what a representation realises of it.
+
+Exactness. Ranks are computed modulo primes. A rank modulo q never exceeds the true one, and falls short of
+it only if q divides every maximal minor. By Hadamard an r-row minor of equations e_i + e_j - e_m - e_n (norm
+at most sqrt(8)) is at most 8^(r/2), so among primes whose product is larger at least one gives the true rank.
+The same argument, once for the rank and once for the row that is asked about, makes the closure exact.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efftheory import _checks, _kernels
+from efftheory.operations import Operation
+from efftheory.parallelograms import Mask, Samples
+
+# Below 2^31, so that a product of two residues fits an int64; each prime used is above 2^30.
+_LARGEST_PRIME = 2**31 - 1
+_PRIME_BITS = 30
+
+
+@cache
+def primes_beyond(log2_bound: float) -> list[int]:
+    """The largest primes below 2^31, as many as it takes for their product to exceed 2^log2_bound."""
+    primes = [_LARGEST_PRIME]
+    while _PRIME_BITS * len(primes) <= log2_bound:
+        from sympy import prevprime  # half a second to import, and small p needs one prime only
+
+        primes.append(int(prevprime(primes[-1])))
+    return primes
+
+
+def minor_bits(n_rows: int) -> float:
+    """log2 of Hadamard's bound 8^(n/2) on a minor of n parallelogram equations."""
+    return 1.5 * n_rows
+
+
+def all_samples(op: Operation) -> Samples:
+    """All samples of D0 ordered by result class."""
+    left, right = np.ascontiguousarray(op.pairs[op.by_result].T)
+    return Samples(left, right, op.first_of_result)
+
+
+def rank_and_reach(op: Operation, mask: Mask) -> tuple[int, NDArray[np.bool_]]:
+    """(rank of A(P0(D)), Dbar(D, P(D)) as bool (N,)), both exact."""
+    trained = _checks.training_mask(mask, op.n_samples)[op.by_result]
+    samples = all_samples(op)
+    p = op.n_symbols
+    rank, reached = -1, trained
+    for q in primes_beyond(minor_bits(p - 2) + minor_bits(p - 1)):
+        echelon, has_pivot, rank_mod_q = _kernels.echelon_form(*samples, trained, p, q)
+        if rank_mod_q < rank:
+            continue  # q divides a maximal minor: it cannot be trusted
+        reached_mod_q = _kernels.reach_closure(*samples, trained, echelon, has_pivot, q)
+        reached = reached_mod_q if rank_mod_q > rank else reached & reached_mod_q
+        rank = rank_mod_q
+        if rank == p - 2:
+            break  # the largest there is, so the null space is that of the linear representation
+    in_order = np.empty_like(reached)
+    in_order[op.by_result] = reached
+    return rank, in_order
+
+
+def nullity(op: Operation, mask: Mask = None) -> int:
+    """n_0 = p - rank A(P0(D)): the dimension, per embedding dimension, of the representations that satisfy D.
+
+    At least 2 (translation and scaling of E_k = a + k b). Exact integer arithmetic, no eigenvalue threshold.
+
+    Source: paper, section 4.2 and appendix G (degrees of freedom n_0 - 2).
+    """
+    return op.n_symbols - rank_and_reach(op, mask)[0]
+
+
+def is_linear(op: Operation, mask: Mask = None) -> bool:
+    """Whether n_0 = 2: the linear representation is the only one that satisfies D.
+
+    Source: paper, section 4.2 ("unique linear representation").
+    """
+    return nullity(op, mask) == 2
+
+
+def generalizable(op: Operation, mask: Mask = None) -> NDArray[np.bool_]:
+    """Dbar(D, P(D)), bool (N,): the samples of D and those that the closure of P0(D) ties to one of them.
+
+    P(D) holds P0(D) and every parallelogram of P0 whose equation depends linearly on A(P0(D)). The paper
+    finds it by a rank test a parallelogram; here a sample is in reach exactly if a trained sample of its
+    result has the same value E_i + E_j on every null vector of A(P0(D)), which is equivalent and needs no
+    list of P0.
+
+    Source: paper, section 3.2 and appendix B.
+    """
+    return rank_and_reach(op, mask)[1]
+
+
+def ideal_accuracy(op: Operation, mask: Mask = None) -> float:
+    """|Dbar(D, P(D))| / |D0|, over the full data set. Source: paper, section 3.2."""
+    return float(generalizable(op, mask).mean())
+
+
+def standardize(E: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each dimension of E (..., p, d) to mean 0 and unbiased standard deviation 1."""
+    centred = E - E.mean(axis=-2, keepdims=True)
+    return centred / centred.std(axis=-2, ddof=1, keepdims=True)
+
+
+def rqi(op: Operation, E: ArrayLike, delta: float = 0.1) -> float:
+    """Representation quality index |P(R, delta)| / |P0|, in [0, 1].
+
+    Each dimension of E (p, d) is standardised (mean 0, unbiased standard deviation 1); (i, j, m, n) of P0
+    counts if the mean over dimensions of (E_i + E_j - E_m - E_n)^2 is below delta^2. nan if P0 is empty (p =
+    2).
+
+    Source: paper, equation 4, with the official code's convention: in one dimension delta = 0.1, where the
+    text prints 0.01 (the code compares the square with 0.01).
+
+    Raises:
+        ArgumentError: `E` is not finite (p, d) or is constant along a dimension; `delta` is not positive.
+    """
+    E = _checks.spread_embedding(E, op.n_symbols)
+    return float(rqi_path(op, E[None], _checks.positive("delta", delta))[0])
+
+
+def rqi_path(op: Operation, E: NDArray[np.float64], delta: float) -> NDArray[np.float64]:
+    """`rqi` of each E[t], E (T, p, d) -> (T,). A collapsed E counts no parallelogram."""
+    samples = all_samples(op)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        standardized = standardize(E)
+    counts = _kernels.count_close(*samples, standardized, delta**2)
+    sizes = np.diff(samples.first)
+    n_all = int((sizes * (sizes - 1)).sum() // 2)
+    return counts / n_all if n_all else np.full(len(E), np.nan)
+
+
+def predicted_accuracy(op: Operation, mask: Mask, E: ArrayLike, delta: float = 0.1) -> float:
+    """Acc-hat = |Dbar(D, P(R, delta))| / |D0|: what the decoder can get right through parallelograms of E.
+
+    A sample counts if it is trained, or if a trained sample of its result lies within delta (as in `rqi`).
+
+    Source: paper, equations 5 and 6; over the full data set.
+
+    Raises:
+        ArgumentError: as `rqi`.
+    """
+    E = _checks.spread_embedding(E, op.n_symbols)
+    delta = _checks.positive("delta", delta)
+    trained = _checks.training_mask(mask, op.n_samples)[op.by_result]
+    return float(_kernels.reach_close(*all_samples(op), trained, standardize(E), delta**2).mean())

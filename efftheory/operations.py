@@ -1,0 +1,82 @@
+"""A binary operation as a table of samples: which pairs there are, and which share a result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efftheory import _checks
+
+Seed = int | np.random.Generator
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """A commutative operation on `n_symbols` symbols whose embeddings are composed by a sum.
+
+    Attributes:
+        name: what it is called in reports, for example "addition(10)".
+        n_symbols: p, the number of symbols.
+        pairs: int64 (N, 2), the full data set D0, one unordered pair i <= j a sample.
+        results: int64 (N,), the result class of each sample, in 0..n_results-1.
+        n_results: the number of result classes.
+    """
+
+    name: str
+    n_symbols: int
+    pairs: NDArray[np.int64]
+    results: NDArray[np.int64]
+    n_results: int
+
+    @property
+    def n_samples(self) -> int:
+        """N = |D0|."""
+        return len(self.pairs)
+
+    @cached_property
+    def by_result(self) -> NDArray[np.int64]:
+        """int64 (N,): the samples ordered by result class, each class in one run."""
+        return np.argsort(self.results, kind="stable")
+
+    @cached_property
+    def first_of_result(self) -> NDArray[np.int64]:
+        """int64 (n_results + 1,): class c is `by_result[first_of_result[c]:first_of_result[c+1]]`."""
+        sizes = np.bincount(self.results, minlength=self.n_results)
+        return np.concatenate(([0], np.cumsum(sizes)))
+
+    def random_training_set(self, n_train: int, seed: Seed) -> NDArray[np.bool_]:
+        """A training set of `n_train` samples, all sets of that size equally likely.
+
+        Args:
+            n_train: |D|, in 0..N.
+            seed: an int or a numpy Generator.
+
+        Returns:
+            bool (N,), True for the samples of D.
+        """
+        n_train = _checks.integer("n_train", n_train, 0, self.n_samples)
+        mask = np.zeros(self.n_samples, dtype=np.bool_)
+        rng = np.random.default_rng(seed)
+        mask[rng.choice(self.n_samples, n_train, replace=False)] = True
+        return mask
+
+
+def addition(p: int) -> Operation:
+    """Addition of the symbols 0..p-1, not modular: result i + j, 2p - 1 classes.
+
+    D0 = {(i, j): i <= j} in the order (0,0), (0,1) .. (0,p-1), (1,1) .., so |D0| = p(p+1)/2.
+
+    Source: paper, section 3.1 (toy model).
+    """
+    p = _checks.integer("p", p, 2)
+    i, j = np.triu_indices(p)
+    return Operation(
+        name=f"addition({p})",
+        n_symbols=p,
+        pairs=np.stack([i, j], axis=1),
+        results=i + j,
+        n_results=2 * p - 1,
+    )

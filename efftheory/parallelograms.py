@@ -1,0 +1,72 @@
+"""P0(D): the parallelograms (i, j, m, n) with two different samples of D that share a result.
+
+In every function `mask` is bool (N,), the training set D; None stands for all of D0.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from efftheory import _checks
+from efftheory.operations import Operation
+
+Mask = NDArray[np.bool_] | None
+
+
+class Samples(NamedTuple):
+    """Samples ordered by result class, as the kernels take them (see `_kernels`)."""
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    first: NDArray[np.int64]
+
+
+def training_samples(op: Operation, mask: Mask) -> Samples:
+    """The samples of D ordered by result class; O(N)."""
+    trained = _checks.training_mask(mask, op.n_samples)[op.by_result]
+    chosen = op.by_result[trained]
+    below = np.concatenate(([0], np.cumsum(trained)))
+    left, right = np.ascontiguousarray(op.pairs[chosen].T)
+    return Samples(left, right, below[op.first_of_result])
+
+
+def count_parallelograms(op: Operation, mask: Mask = None) -> int:
+    """|P0(D)| = sum_c k_c (k_c - 1) / 2 over the result classes with k_c samples in D.
+
+    Unordered pairs of distinct samples; nothing is enumerated. Source: paper, section 3.2.
+    """
+    sizes = np.diff(training_samples(op, mask).first)
+    return int((sizes * (sizes - 1)).sum() // 2)
+
+
+def parallelograms(op: Operation, mask: Mask = None) -> NDArray[np.int64]:
+    """All of P0(D), int64 (M, 4): rows i, j, m, n with (i, j) before (m, n) in the order of D0.
+
+    M = |P0(D)| grows as p^3 at a fixed training fraction; the other functions never need the list.
+    Source: paper, section 3.2.
+    """
+    left, right, first = training_samples(op, mask)
+    rows = []
+    for begin, end in pairwise(first):
+        s, t = np.triu_indices(end - begin, k=1)
+        s, t = s + begin, t + begin
+        rows.append(np.stack([left[s], right[s], left[t], right[t]], axis=1))
+    return np.concatenate(rows)
+
+
+def constraint_matrix(op: Operation, mask: Mask = None) -> sparse.csr_array:
+    """A(P0(D)), sparse (M, p): the row of (i, j, m, n) is e_i + e_j - e_m - e_n.
+
+    A representation E satisfies every parallelogram of D exactly when A E = 0. Source: paper, section 3.2.
+    """
+    rows = parallelograms(op, mask)
+    signs = np.broadcast_to([1, 1, -1, -1], rows.shape)
+    index = np.repeat(np.arange(len(rows)), 4)
+    shape = (len(rows), op.n_symbols)
+    # coo adds up what meets in one place: e_i + e_i = 2 e_i
+    return sparse.coo_array((signs.ravel(), (index, rows.ravel())), shape=shape).tocsr()

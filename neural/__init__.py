@@ -1,0 +1,22 @@
+"""What does a network do, trained on this? The real models, many runs at once; knows nothing of the theory.
+
+from neural import RunConfig, train
+
+for run in train([RunConfig(n_train=45, seed=seed) for seed in range(8)]):
+    print(run.config.seed, run.steps_to_rqi, run.accuracy)
+"""
+
+from neural.config import ConfigError, RunConfig
+from neural.history import History
+from neural.models import draw
+from neural.training import resolve_device, train, train_one
+
+__all__ = [
+    "ConfigError",
+    "History",
+    "RunConfig",
+    "draw",
+    "resolve_device",
+    "train",
+    "train_one",
+]

@@ -1,0 +1,121 @@
+"""A run is a small diff from the default RunConfig; two runs with one configuration are one run."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import tyro
+
+
+class ConfigError(Exception):
+    """A run was asked for that cannot be trained."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One training run of the toy model on addition; the paper's set-up by default."""
+
+    p: int = 10
+    """Number of symbols, 0..p-1."""
+    n_train: int = 45
+    """Training-set size |D|, of p(p+1)/2 samples."""
+    seed: int = 0
+    """Fixes the training set, the targets and all initial weights."""
+    init: Literal["default", "reference"] = "default"
+    """How the seed is used: own streams for each (seed, n_train), or the official code's order of draws."""
+    loss: Literal["mse", "ce"] = "mse"
+    """Regression on random target vectors, or classification of the result."""
+    d: int = 1
+    """Embedding dimension."""
+    width: int = 200
+    """Width of the decoder's hidden layers."""
+    depth: int = 2
+    """Number of hidden layers of the decoder."""
+    n_outputs: int = 30
+    """Dimension of the regression targets; classification has 2p-1 outputs instead."""
+    repr_lr: float = 1e-3
+    """Learning rate of the embeddings, per step."""
+    decoder_lr: float = 1e-4
+    """Learning rate of the decoder, per step."""
+    repr_wd: float = 0.0
+    """Weight decay of the embeddings (decoupled)."""
+    decoder_wd: float = 0.0
+    """Weight decay of the decoder (decoupled)."""
+    repr_optimizer: Literal["adamw", "sgd"] = "adamw"
+    """Optimiser of the embeddings; the decoder always has AdamW."""
+    init_scale: float = 1.0
+    """s: the initial embeddings are uniform in [-s/2, s/2]."""
+    budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = 10_000
+    """Number of updates after which a threshold that was not crossed is censored."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Precision of the training."""
+
+    def __post_init__(self) -> None:
+        self._whole("p", 2)
+        self._whole("n_train", 1)
+        if self.n_train > self.n_samples:
+            raise ConfigError(
+                f"`n_train` must be at most p(p+1)/2 = {self.n_samples} for p = {self.p}, "
+                f"but is {self.n_train}."
+            )
+        self._whole("seed", 0)
+        if self.seed >= 2**32:
+            raise ConfigError(f"`seed` must be below 2^32, but is {self.seed}.")
+        for name in ("d", "width", "depth", "n_outputs", "budget"):
+            self._whole(name, 1)
+        for name in ("repr_lr", "decoder_lr", "init_scale"):
+            self._real(name, zero=False)
+        for name in ("repr_wd", "decoder_wd"):
+            self._real(name, zero=True)
+        self._one_of("init", "default", "reference")
+        self._one_of("loss", "mse", "ce")
+        self._one_of("repr_optimizer", "adamw", "sgd")
+        self._one_of("dtype", "float32", "float64")
+
+    @property
+    def n_samples(self) -> int:
+        """|D0|."""
+        return self.p * (self.p + 1) // 2
+
+    def shape(self) -> RunConfig:
+        """This configuration with everything set to its default that an ensemble may mix; equal for runs that
+        fit together.
+        """
+        return dataclasses.replace(self, **{name: _DEFAULTS[name] for name in MIXED})
+
+    def _whole(self, name: str, low: int) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            raise ConfigError(f"`{name}` must be an integer of at least {low}, but is {value!r}.")
+
+    def _real(self, name: str, *, zero: bool) -> None:
+        value = getattr(self, name)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+            bound = "at least 0" if zero else "above 0"
+            raise ConfigError(f"`{name}` must be a finite number {bound}, but is {value!r}.")
+
+    def _one_of(self, name: str, *options: str) -> None:
+        if getattr(self, name) not in options:
+            raise ConfigError(
+                f"`{name}` must be one of {', '.join(options)}, but is {getattr(self, name)!r}."
+            )
+
+
+# What may differ between the runs of one ensemble: everything that changes no shape and no code path.
+MIXED = (
+    "n_train",
+    "seed",
+    "init",
+    "repr_lr",
+    "decoder_lr",
+    "repr_wd",
+    "decoder_wd",
+    "repr_optimizer",
+    "init_scale",
+    "budget",
+)
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(RunConfig)}
