@@ -208,7 +208,8 @@ def optimizer_flow(
 
     The update rules are torch's with their default moments (beta 0.9 and 0.999, eps 1e-8; SGD without
     momentum). `weight_decay` is added to the gradient for "adam" and "sgd", decoupled for "adamw"; at 0
-    "adam" and "adamw" agree. Adam does not see the size of a gradient, so under it the normalisation of l_eff (and Z0) drops out of the time scale.
+    "adam" and "adamw" agree. Adam does not see the size of a gradient, so under it the
+    normalisation of l_eff (and Z0) drops out of the time scale.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.

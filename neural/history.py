@@ -23,7 +23,8 @@ class History:
         config: the run's configuration.
         mask: bool (N,), the training set D.
         train_accuracy, test_accuracy, rqi, train_loss, test_loss: float (steps_run + 1,). Test values are nan
-            if all samples are trained on; a test loss is the mean over the samples outside D. RQI is over all of P0 at delta = 0.1.
+            if all samples are trained on; a test loss is the mean over the samples outside D. RQI is
+            over all of P0 at delta = 0.1.
         snapshot_steps, snapshots: int (S,), float (S, p, d): the embeddings now and then, the first and last
             state always among them.
         correct: bool (N,), which samples of D0 the final network gets right.
