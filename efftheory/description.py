@@ -47,8 +47,7 @@ class Description:
     def __str__(self) -> str:
         unique = "unique" if self.is_linear else f"not unique, {self.nullity - 2} more to choose"
         pace = (
-            f"lambda_3 = {self.lambda3:.6g}: "
-            f"e-folding time Z0/(lambda_3 eta) = {1 / self.lambda3:.3g} Z0/eta steps"
+            f"lambda_3 = {self.lambda3:.6g}: e-folding time Z0/(lambda_3 eta) = {1 / self.lambda3:.3g} Z0/eta steps"
             if self.lambda3 > 0
             else "lambda_3 = 0: the flow never singles out the linear representation"
         )

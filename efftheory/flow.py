@@ -58,9 +58,7 @@ class Trajectory:
         return float(self.times[above[0]]) if len(above) else math.inf
 
 
-def _trajectory(
-    op: Operation, mask: Mask, times: NDArray[np.float64], path: NDArray[np.float64]
-) -> Trajectory:
+def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDArray[np.float64]) -> Trajectory:
     samples = training_samples(op, mask)
     scratch = np.empty_like(path[0])
     z0 = (path**2).sum(axis=(1, 2))

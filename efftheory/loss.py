@@ -15,9 +15,7 @@ from efftheory.parallelograms import Mask, training_samples
 Normalization = Literal["sum", "mean"]
 
 
-def parallelogram_loss(
-    op: Operation, mask: Mask, E: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64]]:
+def parallelogram_loss(op: Operation, mask: Mask, E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
     """(l0, dl0/dE) with l0 = sum over P0(D) of |E_i + E_j - E_m - E_n|^2; E (p, d) is trusted."""
     gradient = np.zeros_like(E)
     return _kernels.loss_and_gradient(*training_samples(op, mask), E, gradient), gradient

@@ -58,8 +58,7 @@ class RunConfig:
         self._whole("n_train", 1)
         if self.n_train > self.n_samples:
             raise ConfigError(
-                f"`n_train` must be at most p(p+1)/2 = {self.n_samples} for p = {self.p}, "
-                f"but is {self.n_train}."
+                f"`n_train` must be at most p(p+1)/2 = {self.n_samples} for p = {self.p}, but is {self.n_train}."
             )
         self._whole("seed", 0)
         if self.seed >= 2**32:
@@ -100,9 +99,7 @@ class RunConfig:
 
     def _one_of(self, name: str, *options: str) -> None:
         if getattr(self, name) not in options:
-            raise ConfigError(
-                f"`{name}` must be one of {', '.join(options)}, but is {getattr(self, name)!r}."
-            )
+            raise ConfigError(f"`{name}` must be one of {', '.join(options)}, but is {getattr(self, name)!r}.")
 
 
 # What may differ between the runs of one ensemble: everything that changes no shape and no code path.

@@ -36,9 +36,7 @@ class Ensemble:
     measured before it: metrics (R, 5) in the order of METRICS, embeddings (R, p, d), correct (R, N).
     """
 
-    def __init__(
-        self, task: Task, starts: Sequence[Start], configs: Sequence[RunConfig], device: str, compiled: bool
-    ):
+    def __init__(self, task: Task, starts: Sequence[Start], configs: Sequence[RunConfig], device: str, compiled: bool):
         shape = configs[0].shape()
         if any(config.shape() != shape for config in configs):
             raise ValueError("the runs of an ensemble must have one shape")
@@ -112,9 +110,9 @@ class Ensemble:
 
     def _eager_step(self) -> tuple[Tensor, Tensor, Tensor]:
         embedding = self._parameters["embedding"].clone()  # (R, p, d), before the update
-        gradients, (train_loss, (outputs, sample_loss)) = vmap(
-            grad_and_value(self._training_loss, has_aux=True)
-        )(self._parameters, self._targets, self._mask)
+        gradients, (train_loss, (outputs, sample_loss)) = vmap(grad_and_value(self._training_loss, has_aux=True))(
+            self._parameters, self._targets, self._mask
+        )
         n_train = self._mask.sum(1)
         n_test = self._mask.shape[1] - n_train  # 0/0 = nan where everything is trained on
         correct = self._predictions(outputs) == self._results  # (R, N)

@@ -80,10 +80,10 @@ def draw(config: RunConfig) -> Start:
     """Draw a run's training set, targets and weights from its seed.
 
     "reference" is the official code's order of draws: numpy's legacy generator seeded with s gives the
-    targets, then the training set; torch seeded with s gives the weights. Its training sets of different sizes are nested and share
-    everything else. "default" seeds independent streams with (seed, n_train), so that runs which differ in
-    either are statistically independent, and runs which differ in neither (but in a learning rate, say) are
-    paired.
+    targets, then the training set; torch seeded with s gives the weights. Its training sets of different
+    sizes are nested and share everything else. "default" seeds independent streams with (seed, n_train), so
+    that runs which differ in either are statistically independent, and runs which differ in neither (but in a
+    learning rate, say) are paired.
     """
     size = (n_results(config), n_outputs(config))
     if config.init == "reference":

@@ -5,8 +5,8 @@ ones enter.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby, islice
 
 import numpy as np
 import torch
@@ -46,10 +46,10 @@ def train(
 ) -> Iterator[History]:
     """Train runs, any number at once, and yield each as it finishes.
 
-    Runs of one shape (`RunConfig.shape`) share an ensemble; another shape starts another ensemble.
+    Neighbours of one shape (`RunConfig.shape`) share an ensemble; another shape waits until that has ended.
 
     Args:
-        configs: the runs.
+        configs: the runs; taken from the iterable only when a lane is free.
         device: auto, cpu or cuda.
         lanes: how many advance together; None for what suits the device.
         compiled: compile the step (10-20 s the first time; three times the speed).
@@ -60,12 +60,8 @@ def train(
         ConfigError: an unknown or absent device.
     """
     device = resolve_device(device)
-    by_shape: dict[RunConfig, list[RunConfig]] = defaultdict(list)
-    for config in configs:
-        by_shape[config.shape()].append(config)
-    for group in by_shape.values():
-        n_lanes = min(lanes or DEFAULT_LANES[device], len(group))
-        yield from _train_group(group, device, n_lanes, compiled, on_steps)
+    for _, group in groupby(configs, key=RunConfig.shape):
+        yield from _train_group(group, device, lanes or DEFAULT_LANES[device], compiled, on_steps)
 
 
 def train_one(config: RunConfig, device: str = "cpu", compiled: bool = False) -> History:
@@ -74,18 +70,18 @@ def train_one(config: RunConfig, device: str = "cpu", compiled: bool = False) ->
 
 
 def _train_group(
-    configs: list[RunConfig],
+    configs: Iterator[RunConfig],
     device: str,
-    n_lanes: int,
+    max_lanes: int,
     compiled: bool,
     on_steps: Callable[[int], object],
 ) -> Iterator[History]:
-    waiting = iter(configs[n_lanes:])
-    starts = [draw(config) for config in configs[:n_lanes]]
+    first = list(islice(configs, max_lanes))
+    starts = [draw(config) for config in first]
     running: list[_Recorder | None] = [
-        _Recorder(config, start.mask) for config, start in zip(configs, starts, strict=False)
+        _Recorder(config, start.mask) for config, start in zip(first, starts, strict=True)
     ]
-    ensemble = Ensemble(addition_task(configs[0]), starts, configs[:n_lanes], device, compiled)
+    ensemble = Ensemble(addition_task(first[0]), starts, first, device, compiled)
     while any(running):
         steps = [ensemble.step() for _ in range(CHUNK)]
         metrics, embeddings, correct = (
@@ -99,7 +95,7 @@ def _train_group(
             if not recorder.finished:
                 continue
             yield recorder.history()
-            config = next(waiting, None)
+            config = next(configs, None)
             running[lane] = None  # an idle lane steps on unwatched until the ensemble ends
             if config is not None:
                 start = draw(config)

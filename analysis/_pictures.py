@@ -1,0 +1,214 @@
+"""The pictures of a comparison. Each function draws a table into a new figure; nothing is computed here but
+positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.agreement.predictions import PREDICTORS, TARGETS
+from analysis.agreement.scores import NULL_MODEL, Entry, measured, settings, sizes
+from analysis.agreement.survival import survival_curve
+from analysis.agreement.verdict import NAMES as PLAIN_NAMES
+from analysis.agreement.verdict import TARGETS_IN_WORDS
+
+# Okabe and Ito's palette: told apart with any colour vision.
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#666666",
+)  # fmt: skip
+LOOK: Any = {
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "axes.titlesize": "medium",
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "font.size": 9,
+}
+SIZE_COLOURS = colormaps["viridis"]
+NAMES = PLAIN_NAMES | {"inverse_lambda3": r"$Z_0/(\lambda_3\,\eta_r)$"}
+_COLOURS = dict(zip(PREDICTORS, (BLUE, GREEN, VERMILION, GREY), strict=True))
+_MARKS = dict(zip(PREDICTORS, "osD^", strict=True))
+
+
+def draw_all(runs: pd.DataFrame, report: dict[str, Any]) -> dict[str, Figure]:
+    """All pictures of a comparison, by file name."""
+    with mpl.rc_context(LOOK):
+        return {
+            "times.png": times(runs),
+            "concordance.png": concordance(report["time"]),
+            "probability.png": probability(report["probability"]),
+            "survival.png": survival(runs),
+            "accuracy.png": accuracy(runs),
+        }
+
+
+def _title(setting: Mapping[Any, Any]) -> str:
+    return f"$\\eta_r$ = {setting['repr_lr']:g}, $\\eta_d$ = {setting['decoder_lr']:g}"
+
+
+def size_colour(size: int, sizes: Iterable[int]) -> Any:
+    """A colour a training-set size, dark = small."""
+    low, high = min(sizes), max(sizes)
+    return SIZE_COLOURS(0.9 * (size - low) / max(high - low, 1))
+
+
+def times(runs: pd.DataFrame) -> Figure:
+    """Measured against predicted steps to RQI > 0.95, a row a setting, a column a predictor."""
+    groups, predictors = settings(runs), [name for name in PREDICTORS if name != NULL_MODEL]
+    figure = Figure(figsize=(3.4 * len(predictors), 3.3 * len(groups) + 0.6))
+    grid = figure.subplots(len(groups), len(predictors), squeeze=False)
+    all_sizes = sizes(runs)
+    for row, (setting, group) in zip(grid, groups, strict=True):
+        steps, seen = measured(group, "rqi")
+        finite = [group[name][np.isfinite(group[name])] for name in predictors]
+        everything = np.concatenate([*finite, steps])
+        low, high = everything.min() / 1.5, everything.max() * 1.5
+        for axes, name in zip(row, predictors, strict=True):
+            predicted = group[name].to_numpy(float)
+            drawn = np.isfinite(predicted)
+            colours = np.array([size_colour(n, all_sizes) for n in group["n_train"]])
+            axes.scatter(predicted[drawn & seen], steps[drawn & seen], c=colours[drawn & seen], s=22)
+            axes.scatter(
+                predicted[drawn & ~seen], steps[drawn & ~seen], edgecolors=colours[drawn & ~seen],
+                facecolors="none", marker="^", s=26,
+            )  # fmt: skip
+            axes.plot([low, high], [low, high], color=GREY, linewidth=1, zorder=0)
+            axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
+            axes.set_xlabel(f"predicted steps: {NAMES[name]}")
+            axes.text(
+                0.97, 0.03, f"predicted never: {(~drawn & seen).sum()} reached, {(~drawn & ~seen).sum()} not",
+                transform=axes.transAxes, ha="right", fontsize="small",
+            )  # fmt: skip
+        row[0].set_ylabel("measured steps to RQI > 0.95")
+        row[0].set_title(_title(setting), loc="left")
+    handles = [
+        Line2D([], [], marker="o", linestyle="", color=size_colour(n, all_sizes), label=f"|D| = {n}") for n in all_sizes
+    ]
+    handles += [
+        Line2D([], [], marker="^", ls="", mfc="none", color=GREY, label="not within the budget"),
+        Line2D([], [], color=GREY, linewidth=1, label="measured = predicted"),
+    ]
+    figure.legend(handles=handles, loc="outside right upper", fontsize="small")
+    return figure
+
+
+def concordance(time: list[Entry]) -> Figure:
+    """Concordance index and its interval for each predictor and target, over all runs and within sizes."""
+    keys = list(dict.fromkeys((e["repr_lr"], e["decoder_lr"]) for e in time))
+    figure = Figure(figsize=(9, 2.6 * len(keys) + 0.8))
+    grid = figure.subplots(len(keys), 2, squeeze=False, sharey=True, sharex=True)
+    for row, (repr_lr, decoder_lr) in zip(grid, keys, strict=True):
+        here = [e for e in time if (e["repr_lr"], e["decoder_lr"]) == (repr_lr, decoder_lr)]
+        for axes, suffix, title in zip(
+            row, ("", "_within_size"), ("over all runs", "within each training-set size"), strict=True
+        ):
+            for entry in here:
+                y = TARGETS.index(entry["target"]) + 0.16 * (PREDICTORS.index(entry["predictor"]) - 1.5)
+                value, bounds = entry[f"c_index{suffix}"], entry[f"interval{suffix}"]
+                colour = _COLOURS[entry["predictor"]]
+                if bounds is not None:
+                    axes.plot(bounds, [y, y], color=colour, linewidth=1.5)
+                if value is not None:
+                    axes.plot(value, y, _MARKS[entry["predictor"]], color=colour, markersize=5)
+            axes.axvline(0.5, color="black", linewidth=0.8, linestyle=":")
+            axes.set_title(f"{_title(here[0])}, {title}", loc="left")
+            axes.set_yticks(range(len(TARGETS)), [TARGETS_IN_WORDS[t] for t in TARGETS])
+        row[0].invert_yaxis()
+    for axes in grid[-1]:
+        axes.set_xlabel("concordance index, 95 % interval (0.5 = no information)")
+    handles = [Line2D([], [], marker=_MARKS[name], color=_COLOURS[name], label=NAMES[name]) for name in PREDICTORS]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize="small")
+    return figure
+
+
+def probability(entries: list[Entry]) -> Figure:
+    """P(linear) and the measured share of successes against the training fraction, a panel a setting."""
+    table = pd.DataFrame(entries)
+    groups = list(table.groupby(["repr_lr", "decoder_lr"]))
+    figure = Figure(figsize=(max(4.2 * len(groups), 5.5), 3.6))
+    panels = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
+    for axes, (_, group) in zip(panels, groups, strict=True):
+        draw_probability(axes, group)
+        axes.set_title(_title(group.iloc[0].to_dict()), loc="left")
+    panels[0].set_ylabel("share of runs / training sets")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def draw_probability(axes: Axes, table: pd.DataFrame) -> None:
+    """P(linear) with its interval as a line, the measured share of successes with its interval as points."""
+    x = table["fraction"].to_numpy()
+    low, high = np.array(table["predicted_interval"].tolist()).T
+    axes.fill_between(x, low, high, color=BLUE, alpha=0.2, linewidth=0)
+    axes.plot(x, table["predicted"], color=BLUE, label="theory: P(linear)")
+    below, above = np.array(table["measured_interval"].tolist()).T
+    share = table["measured"].to_numpy()
+    axes.errorbar(
+        x, share, [share - below, above - share], fmt="o", color=VERMILION, capsize=2,
+        label="network: RQI > 0.95 in budget",
+    )  # fmt: skip
+    axes.set(xlabel="training fraction |D|/|D0|", ylim=(-0.03, 1.03))
+
+
+def survival(runs: pd.DataFrame) -> Figure:
+    """Kaplan-Meier curves of the steps to RQI > 0.95, a curve a size, a panel a setting."""
+    groups = settings(runs)
+    figure = Figure(figsize=(max(4.2 * len(groups), 6), 3.6))
+    all_sizes = sizes(runs)
+    panels = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
+    for axes, (setting, group) in zip(panels, groups, strict=True):
+        for size in sizes(group):
+            here = group[group["n_train"] == size]
+            steps, seen = measured(here, "rqi")
+            curve = survival_curve(steps, seen)
+            x = np.concatenate(([1.0], curve.times, [here["budget"].max()]))
+            y = np.concatenate(([1.0], curve.survival, curve.survival[-1:]))
+            axes.step(x, y, where="post", color=size_colour(size, all_sizes), label=f"|D| = {size}")
+        start = np.nanmin(group["steps_to_rqi"]) / 2 if group["steps_to_rqi"].notna().any() else 1.0
+        axes.set(xscale="log", xlim=(start, group["budget"].max()), ylim=(-0.03, 1.03))
+        axes.set_xlabel("steps")
+        axes.set_title(_title(setting), loc="left")
+    panels[0].set_ylabel("share of runs not yet at RQI > 0.95")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize="small")
+    return figure
+
+
+def accuracy(runs: pd.DataFrame) -> Figure:
+    """Accuracy of the networks against Acc-hat of their embeddings and against the ideal accuracy."""
+    figure = Figure(figsize=(8.6, 3.8))
+    all_sizes = sizes(runs)
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, name, label in zip(
+        panels,
+        ("predicted_accuracy", "ideal_accuracy"),
+        ("predicted accuracy (trained embedding)", "ideal accuracy"),
+        strict=True,
+    ):
+        draw_accuracy(axes, runs, name)
+        axes.set_xlabel(label)
+    panels[0].set_ylabel("accuracy of the network on D0")
+    handles = [
+        Line2D([], [], marker="o", linestyle="", color=size_colour(n, all_sizes), label=f"|D| = {n}") for n in all_sizes
+    ]
+    figure.legend(handles=handles, loc="outside right upper", fontsize="small")
+    return figure
+
+
+def draw_accuracy(axes: Axes, runs: pd.DataFrame, predictor: str) -> None:
+    """A point a run: network accuracy against `predictor`, with the diagonal."""
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, zorder=0)
+    colours = [size_colour(n, sizes(runs)) for n in runs["n_train"]]
+    axes.scatter(runs[predictor], runs["accuracy"], c=colours, s=20, alpha=0.8)
+    low = min(runs["accuracy"].min(), runs[predictor].min()) - 0.05
+    axes.set(xlim=(low, 1.03), ylim=(low, 1.03))

@@ -1,0 +1,79 @@
+"""The one way a command leaves its results: report.json (all numbers), report.md (a page to read),
+pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")  # pictures go to files: no display is needed or asked for
+from matplotlib.figure import Figure
+from tabulate import tabulate
+
+
+def prepare_folder(out: Path) -> None:
+    """Make the folder and see that it can be written, before any work is done for it; OSError if it
+    cannot.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    probe = out / ".writable"
+    probe.touch()
+    probe.unlink()
+
+
+def environment(device: str, command: str) -> dict[str, Any]:
+    """What the numbers were made with. No times of day: the same command twice leaves the same report."""
+    packages = ("efftheory", "numpy", "scipy", "numba", "torch", "pandas")
+    return {
+        "command": command,
+        "device": device,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "versions": {name: version(name) for name in packages},
+    }
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content`; nan and inf become null. The old file stays whole until the new one is."""
+    _replace(path, json.dumps(_plain(content), indent=1) + "\n")
+
+
+def write_page(path: Path, parts: list[str]) -> None:
+    """Write a markdown page of paragraphs."""
+    _replace(path, "\n\n".join(parts) + "\n")
+
+
+def save_picture(path: Path, figure: Figure) -> None:
+    """Write a figure as PNG."""
+    figure.savefig(path, dpi=150)
+
+
+def table(rows: list[dict[str, Any]], form: str = "github") -> str:
+    """Rows of one shape as a text table; None is a dash."""
+    return tabulate(rows, headers="keys", tablefmt=form, missingval="-", disable_numparse=True)
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(text)
+    fresh.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,3 @@
+"""Holding theory against experiment: predictions on the runs' own training sets, and the statistics of
+agreement.
+"""

@@ -1,0 +1,129 @@
+"""The numbers in words: what agrees and what does not. Every sentence follows from an interval or a count of
+the report.
+"""
+
+from __future__ import annotations
+
+from analysis.agreement.predictions import PREDICTORS, SETTING
+from analysis.agreement.scores import NULL_MODEL, Entry
+
+NAMES = {
+    "inverse_lambda3": "Z0/(lambda_3 eta)",
+    "exact_flow": "exact gradient flow",
+    "optimizer_flow": "optimiser-aware flow",
+    "training_fraction": "training fraction (null model)",
+}
+TARGETS_IN_WORDS = {"rqi": "RQI > 0.95", "train": "train accuracy 0.9", "test": "test accuracy 0.9"}
+# A median ratio of measured to predicted steps in this band counts as the right absolute time.
+_RIGHT_TIME = (0.8, 1.25)
+
+
+def verdict(time: list[Entry], probability: list[Entry], calibration: list[Entry], accuracy: Entry) -> list[str]:
+    """Sentences on success, order and size of the times for each setting, then on accuracy."""
+    sentences = []
+    for chance in calibration:
+        setting = {name: chance[name] for name in SETTING}
+        label = f"eta_r = {setting['repr_lr']:g}, eta_d = {setting['decoder_lr']:g}"
+        shares = [entry for entry in probability if setting.items() <= entry.items()]
+        times = {
+            entry["predictor"]: entry for entry in time if setting.items() <= entry.items() and entry["target"] == "rqi"
+        }
+        here = _success(chance, shares) + _order(times) + _absolute(times)
+        sentences += [f"**{label}.** {here[0]}", *here[1:]]
+    return sentences + _accuracy(accuracy)
+
+
+def _success(chance: Entry, shares: list[Entry]) -> list[str]:
+    beats = chance["brier"] < chance["brier_base_rate"]
+    told = (
+        f"P(linear) says {chance['mean_predicted']:.0%} of the runs succeed, {chance['mean_measured']:.0%} did; "
+        f"its Brier score {chance['brier']:.3f} is {'better' if beats else 'no better'} than that of "
+        f"always saying the overall share ({chance['brier_base_rate']:.3f})."
+    )
+    outside = [
+        str(entry["n_train"])
+        for entry in shares
+        if not entry["measured_interval"][0] <= entry["predicted"] <= entry["measured_interval"][1]
+    ]
+    sizes = (
+        f"At {len(outside)} of {len(shares)} sizes ({', '.join(outside)}) P(linear) lies outside "
+        if outside
+        else f"At all {len(shares)} sizes P(linear) lies inside "
+    ) + "the 95 % interval of the measured share."
+    n_linear = chance["linear_and_success"] + chance["linear_and_failure"]
+    n_other = chance["not_linear_and_success"] + chance["not_linear_and_failure"]
+    enough = (
+        f"A unique linear representation was not enough: {chance['linear_and_failure']} of {n_linear} runs "
+        "that had one failed within the budget."
+        if chance["linear_and_failure"]
+        else f"All {n_linear} runs with a unique linear representation succeeded."
+    )
+    needed = (
+        f"Nor was it necessary: {chance['not_linear_and_success']} of {n_other} runs without one succeeded."
+        if chance["not_linear_and_success"]
+        else f"None of the {n_other} runs without one succeeded, as the theory says."
+    )
+    return [told, sizes, f"{enough} {needed}"]
+
+
+def _order(times: dict[str, Entry]) -> list[str]:
+    null = times[NULL_MODEL]
+    if null["c_index"] is None:
+        return ["No order of times can be judged: too few runs reached RQI > 0.95."]
+    sentences = [
+        f"Order of the times to RQI > 0.95: the null model (training fraction) has concordance {null['c_index']:.2f}."
+    ]
+    for name in PREDICTORS:
+        if name == NULL_MODEL:
+            continue
+        entry = times[name]
+        gain, within = entry["gain_over_null_interval"], entry["interval_within_size"]
+        against = "cannot be held against it"
+        if gain is not None:
+            against = "beats it" if gain[0] > 0 else "is worse" if gain[1] < 0 else "cannot be told from it"
+        inside = "within one size nothing can be said"
+        if within is not None:
+            informed = "carries" if within[0] > 0.5 else "misleads:" if within[1] < 0.5 else "shows no certain"
+            inside = (
+                f"within one size it {informed} information "
+                f"({entry['c_index_within_size']:.2f} [{within[0]:.2f}, {within[1]:.2f}])"
+            )
+        sentences.append(f"The {NAMES[name]} ({entry['c_index']:.2f}) {against}; {inside}.")
+    return sentences
+
+
+def _absolute(times: dict[str, Entry]) -> list[str]:
+    told = []
+    for name in PREDICTORS:
+        ratio = times[name].get("ratio")
+        seen = ratio and ratio["observed_only"][1]
+        if not seen:
+            continue
+        low, high = _RIGHT_TIME
+        judged = "about right" if low <= seen <= high else "too early" if seen > 1 else "too late"
+        median = ratio["median"]
+        everyone = "beyond the budget" if median is None else f"{median:.2g}"
+        told.append(f"{NAMES[name]} {judged}, {seen:.2g} ({everyone})")
+    if not told:
+        return []
+    return [
+        "Measured over predicted steps, median among the runs that got there (counting those that did not): "
+        + "; ".join(told)
+        + "."
+    ]
+
+
+def _accuracy(accuracy: Entry) -> list[str]:
+    sentences = []
+    for prefix, name in (("", "predicted accuracy (of the trained embedding)"), ("ideal_", "ideal accuracy")):
+        error, r = accuracy[f"{prefix}mean_absolute_error"], accuracy[f"{prefix}pearson_r"]
+        if error is None:
+            continue
+        bias = accuracy[f"{prefix}mean_error"]
+        sentences.append(
+            f"**Accuracy** against the {name}: correlation {'not defined' if r is None else f'{r:.2f}'}, "
+            f"mean absolute error {error:.3f}, on average {abs(bias):.3f} too {'high' if bias > 0 else 'low'}; "
+            f"the network was above it in {accuracy[f'{prefix}n_accuracy_above']} of "
+            f"{accuracy[f'{prefix}n']} runs."
+        )
+    return sentences

@@ -1,0 +1,181 @@
+"""The run store: one SQLite file that keeps every finished run, keyed by its whole configuration.
+
+    pd.read_sql("select * from runs", sqlite3.connect("results/runs.sqlite"))
+
+gives one row a run: the configuration's fields, the steps to each threshold (NULL = not within the budget),
+the final numbers, and the training set and embeddings as JSON. The learning curves are in the table `curves`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from neural import History, RunConfig
+
+VERSION = 1
+
+CONFIG_COLUMNS = [field.name for field in fields(RunConfig)]
+RESULT_COLUMNS = [
+    "steps_to_train",
+    "steps_to_test",
+    "steps_to_rqi",
+    "steps_run",
+    "retired",
+    "accuracy",
+    "train_accuracy",
+    "test_accuracy",
+    "rqi",
+    "train_loss",
+    "test_loss",
+    "device",
+    "torch",
+    "mask",
+    "initial_embedding",
+    "final_embedding",
+]
+_WAIT_S = 60.0  # for another command that is writing
+
+
+class StoreError(Exception):
+    """The run store cannot be used as it is; nothing in it was changed."""
+
+
+def key(config: RunConfig) -> str:
+    """A run's identity: its whole configuration, as JSON."""
+    return json.dumps(asdict(config), sort_keys=True)
+
+
+class RunStore:
+    """An open run store; made if `path` does not exist.
+
+    Raises:
+        StoreError: the file cannot be opened or written, is damaged, is no run store or is one of another
+        version.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        with self._explained():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=_WAIT_S)
+            self._open()
+
+    def _open(self) -> None:
+        run = self._connection.execute
+        run("BEGIN IMMEDIATE")  # also tells now, not after hours of training, whether it can be written
+        version = run("PRAGMA user_version").fetchone()[0]
+        empty = run("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if empty and version == 0:
+            columns = ", ".join(f'"{name}"' for name in CONFIG_COLUMNS + RESULT_COLUMNS)
+            run(f"CREATE TABLE runs (key TEXT PRIMARY KEY, {columns})")
+            run("CREATE TABLE curves (key TEXT PRIMARY KEY, curves TEXT)")
+            run(f"PRAGMA user_version = {VERSION}")
+        elif version != VERSION:
+            raise StoreError(
+                f"`store` must be a run store of version {VERSION}, but {self.path} is of version {version}."
+            )
+        self._connection.commit()
+        verdict = run("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+
+    def missing(self, configs: Sequence[RunConfig]) -> list[RunConfig]:
+        """Those of `configs` that have not been trained, each once, in order."""
+        with self._explained():
+            have = {row[0] for row in self._connection.execute("SELECT key FROM runs")}
+        return [config for config in dict.fromkeys(configs) if key(config) not in have]
+
+    def add(self, history: History, device: str, torch_version: str) -> None:
+        """Keep a finished run, in one transaction; a run that is there already stays as it is."""
+        summary = history.summary()
+        arrays = {
+            "mask": history.mask.astype(int),
+            "initial_embedding": history.snapshots[0],
+            "final_embedding": history.snapshots[-1],
+        }
+        values = (
+            asdict(history.config)
+            | summary
+            | {"device": device, "torch": torch_version}
+            | {name: json.dumps(array.tolist()) for name, array in arrays.items()}
+        )
+        row = [key(history.config), *(values[name] for name in CONFIG_COLUMNS + RESULT_COLUMNS)]
+        slots = ", ".join("?" * len(row))
+        with self._explained(), self._connection:
+            self._connection.execute(f"INSERT OR IGNORE INTO runs VALUES ({slots})", row)
+            self._connection.execute(
+                "INSERT OR IGNORE INTO curves VALUES (?, ?)", (row[0], json.dumps(_curves(history)))
+            )
+
+    def table(self, configs: Sequence[RunConfig]) -> pd.DataFrame:
+        """The finished ones of `configs`, in their order, a row each; steps that were not reached are NaN.
+
+        `mask` is a bool array (N,), `initial_embedding` and `final_embedding` are float arrays (p, d).
+        """
+        wanted = pd.Index([key(config) for config in dict.fromkeys(configs)], name="key")
+        with self._explained():
+            runs = pd.read_sql("SELECT * FROM runs", self._connection, index_col="key")
+        runs = runs.loc[wanted.intersection(runs.index, sort=False)].reset_index(drop=True)
+        for name in ("steps_to_train", "steps_to_test", "steps_to_rqi"):
+            runs[name] = runs[name].astype(float)
+        arrays = {"mask": np.bool_, "initial_embedding": np.float64, "final_embedding": np.float64}
+        for name, dtype in arrays.items():
+            runs[name] = pd.Series([np.array(json.loads(text), dtype=dtype) for text in runs[name]], dtype=object)
+        return runs
+
+    def curves(self, config: RunConfig) -> dict[str, NDArray[np.float64]]:
+        """Learning curves of a finished run at its snapshots: steps (S,), the five metrics (S,), embedding
+        (S, p, d).
+        """
+        with self._explained():
+            row = self._connection.execute("SELECT curves FROM curves WHERE key = ?", (key(config),)).fetchone()
+        if row is None:
+            raise KeyError(f"no finished run {key(config)}")
+        return {name: np.array(values, dtype=np.float64) for name, values in json.loads(row[0]).items()}
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> RunStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _explained(self):
+        """sqlite's and the file system's errors, as one that names the store."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:  # locked, unwritable, disk full
+            raise StoreError(f"`store` must be a file that can be written, but {self.path}: {error}.") from None
+        except sqlite3.DatabaseError as error:
+            raise StoreError(
+                f"`store` must be an undamaged run store, but {self.path}: {error}. "
+                "It was left as it is; name another with --store."
+            ) from None
+        except OSError as error:
+            raise StoreError(
+                f"`store` must be a file that can be written, but {self.path}: {error.strerror}."
+            ) from None
+
+
+def _curves(history: History) -> dict[str, list[Any]]:
+    """What `RunStore.curves` returns, thinned to the snapshots, with null for nan."""
+    steps = history.snapshot_steps
+    metrics = {
+        name: [None if math.isnan(value) else round(float(value), 7) for value in getattr(history, name)[steps]]
+        for name in ("train_accuracy", "test_accuracy", "rqi", "train_loss", "test_loss")
+    }
+    return {"steps": steps.tolist(), **metrics, "embedding": history.snapshots.tolist()}

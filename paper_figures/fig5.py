@@ -1,0 +1,45 @@
+"""lambda_3 and the grokking time, p = 10, d = 1.
+
+(a) lambda_3 of random training sets against the training fraction, 60 sets a size; 0 where the linear representation is not unique. (b) Steps
+to RQI > 0.95: networks (triangles: not within the budget) beside the theory's Z0/(lambda_3 eta), eta = 1e-3, on the very same training sets, with
+Z0 of the run's own initial embedding and with that of a standardised one, Z0 = p - 1, which the paper's numbers assume.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis.agreement.paper_tables import lambda3_samples, measured_times
+from analysis.runs.experiments import PAPER_SIZES
+from analysis.runs.experiments import paper_sizes as runs
+from analysis.runs.store import RunStore
+from paper_figures.style import BLUE, GREEN, VERMILION
+
+TITLE = "lambda_3 and the steps to RQI > 0.95"
+SETS = 60
+
+
+def draw(store: RunStore, seeds: int) -> Figure:
+    figure = Figure(figsize=(9.5, 3.8))
+    left, right = figure.subplots(1, 2)
+    sample = lambda3_samples(10, PAPER_SIZES, SETS, seed=0)
+    median = sample.groupby("fraction")["lambda3"].median()
+    left.plot(sample["fraction"], sample["lambda3"], "o", color=BLUE, alpha=0.25, markersize=3)
+    left.plot(median.index, median, color=BLUE, label="median")
+    left.set(xlabel="training fraction |D|/|D0|", ylabel="$\\lambda_3$ of $H$")
+    left.legend(loc="upper left")
+    table = measured_times(store, runs(seeds))
+    reached = table["steps_to_rqi"].notna()
+    x = table["fraction"]
+    right.plot(x[reached], table["steps_to_rqi"][reached], "o", color=VERMILION, alpha=0.6, ms=4, label="network")
+    right.plot(x[~reached], table["budget"][~reached], "^", color=VERMILION, mfc="none", label="network, not in budget")
+    own = table["inverse_lambda3"].replace(np.inf, np.nan)
+    standard = own * (table["p"] - 1) / table["z0"]
+    right.plot(x, own, "x", color=BLUE, ms=4, label="theory, own $Z_0$")
+    right.plot(x, standard, "+", color=GREEN, ms=5, label="theory, $Z_0 = p - 1$")
+    right.set(xlabel="training fraction |D|/|D0|", ylabel="steps", yscale="log", xlim=(-0.03, 1.03))
+    right.legend(fontsize="x-small", loc="upper right")
+    for axes, letter in zip((left, right), "ab", strict=True):
+        axes.set_title(f"({letter})", loc="left")
+    return figure

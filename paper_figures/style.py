@@ -1,0 +1,7 @@
+"""One look for all figures: that of the comparison's pictures."""
+
+from __future__ import annotations
+
+from analysis._pictures import BLUE, GREEN, GREY, LOOK, ORANGE, VERMILION, size_colour
+
+__all__ = ["BLUE", "GREEN", "GREY", "LOOK", "ORANGE", "VERMILION", "size_colour"]
