@@ -1,10 +1,11 @@
 """The linear representation: when it is unique, when it forms, and how; p = 10, d = 1, budget 1e4.
 
-(a) Probability that a random training set leaves the linear representation as the only one (20,000 sets a size), beside the share of networks
-that reached RQI > 0.95 (95 % intervals). (b) Steps to RQI > 0.95: a dot a run, triangles at the top for runs that did not get there, lines
-for the medians; the network's is a Kaplan-Meier median, drawn where at least half of the runs got there. (c) Exact flow of the effective loss from
-the initial embedding of the reference run (45 samples, seed 58), standardised; vertical lines at one and three n_h = Z0/(lambda_3 eta). (d) The same
-run's network.
+(a) Probability that a random training set leaves the linear representation as the only one (20,000 sets a size), beside
+the share of networks that reached RQI > 0.95 (95 % intervals). (b) Steps to RQI > 0.95: a dot a run, triangles at the
+top for runs that did not get there, lines for the medians over the seeds; the network's is a Kaplan-Meier median, drawn
+where at least half of the runs got there. (c) Exact flow of the effective loss from the initial embedding of the
+reference run (45 samples, seed 58), standardised; vertical lines at one and three n_h = Z0/(lambda_3 eta). (d) The
+network of the same run, recorded every 50 steps until it was finished. The initial state is drawn at step 1.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def _probability(axes: Axes, table: pd.DataFrame) -> None:
         label="network: RQI > 0.95",
     )
     axes.set(xlabel="training fraction |D|/|D0|", ylabel="probability", ylim=(-0.03, 1.03))
-    axes.legend(fontsize="small", loc="lower right")
+    axes.legend(fontsize="small", loc="upper left")
 
 
 def _steps(axes: Axes, table: pd.DataFrame) -> None:
@@ -90,7 +91,7 @@ def _steps(axes: Axes, table: pd.DataFrame) -> None:
         label="network, not within the budget",
     )
     medians = pd.DataFrame([entry for entry in score_medians(table) if entry["target"] == "rqi"])
-    x = medians["n_train"] / 55
+    x = sorted(set(table["fraction"]))
     axes.plot(x, medians["median"].astype(float), color=VERMILION, label="network, median")
     for name, colour, style, label in (
         ("exact_flow", BLUE, "--", "exact flow, median"),
@@ -105,6 +106,6 @@ def _trajectories(axes: Axes, table: pd.DataFrame) -> None:
     symbols = [name for name in table.columns if name != "steps"]
     for k in symbols:
         colour = colormaps["viridis"](k / max(symbols))
-        axes.plot(table["steps"], table[k], color=colour, linewidth=1.2)
+        axes.plot(table["steps"].clip(lower=1), table[k], color=colour, linewidth=1.2)
         axes.annotate(f"{k}", (table["steps"].iloc[-1], table[k].iloc[-1]), fontsize="x-small", color=GREY)
     axes.set_xscale("log")

@@ -1,8 +1,9 @@
 """lambda_3 and the grokking time, p = 10, d = 1.
 
-(a) lambda_3 of random training sets against the training fraction, 60 sets a size; 0 where the linear representation is not unique. (b) Steps
-to RQI > 0.95: networks (triangles: not within the budget) beside the theory's Z0/(lambda_3 eta), eta = 1e-3, on the very same training sets, with
-Z0 of the run's own initial embedding and with that of a standardised one, Z0 = p - 1, which the paper's numbers assume.
+(a) lambda_3 of random training sets against the training fraction, 60 sets a size; 0 where the linear representation is
+not unique. (b) Steps to RQI > 0.95: networks (triangles: not within the budget) beside the theory's Z0/(lambda_3 eta),
+eta = 1e-3, on the very same training sets, with Z0 of the run's own initial embedding and with that of a standardised
+one, Z0 = p - 1, which the paper's numbers assume.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def draw(store: RunStore, seeds: int) -> Figure:
     standard = own * (table["p"] - 1) / table["z0"]
     right.plot(x, own, "x", color=BLUE, ms=4, label="theory, own $Z_0$")
     right.plot(x, standard, "+", color=GREEN, ms=5, label="theory, $Z_0 = p - 1$")
-    right.set(xlabel="training fraction |D|/|D0|", ylabel="steps", yscale="log", xlim=(-0.03, 1.03))
+    right.set(xlabel="training fraction |D|/|D0|", ylabel="steps", yscale="log", xlim=(-0.03, 1.03), ylim=(5, 5e5))
     right.legend(fontsize="x-small", loc="upper right")
     for axes, letter in zip((left, right), "ab", strict=True):
         axes.set_title(f"({letter})", loc="left")

@@ -96,9 +96,9 @@ def _absolute(times: dict[str, Entry]) -> list[str]:
     told = []
     for name in PREDICTORS:
         ratio = times[name].get("ratio")
-        seen = ratio and ratio["observed_only"][1]
-        if not seen:
+        if not ratio or ratio["observed_only"][1] is None:
             continue
+        seen = ratio["observed_only"][1]
         low, high = _RIGHT_TIME
         judged = "about right" if low <= seen <= high else "too early" if seen > 1 else "too late"
         median = ratio["median"]
