@@ -36,6 +36,7 @@ from neural import ConfigError, RunConfig, resolve_device
 from neural.command import run_command
 
 PROG = "python -m analysis.compare_theory"
+ERRORS = (StoreError, WorkerError)
 
 
 @dataclass(frozen=True)
@@ -276,4 +277,4 @@ def _with_interval(value: float | None, bounds: Any, form: str = ".2f") -> str:
 
 
 if __name__ == "__main__":
-    run_command(Arguments, main, PROG, errors=(StoreError, WorkerError))
+    run_command(Arguments, main, PROG, ERRORS)

@@ -31,7 +31,8 @@ def run_command(
     try:
         main(_parse(arguments, prog))
     except (ConfigError, OSError, *errors) as error:
-        sys.exit("error: " + " ".join(str(error).split()))
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("stopped; what had finished is kept, the same command goes on from there", file=sys.stderr)
         sys.exit(130)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
 import tyro
@@ -79,11 +78,9 @@ class RunConfig:
         """|D0|."""
         return self.p * (self.p + 1) // 2
 
-    def shape(self) -> RunConfig:
-        """This configuration with everything set to its default that an ensemble may mix; equal for runs that
-        fit together.
-        """
-        return dataclasses.replace(self, **{name: _DEFAULTS[name] for name in MIXED})
+    def shape(self) -> tuple[object, ...]:
+        """All that the runs of one ensemble must have in common; equal for runs that fit together."""
+        return tuple(value for name, value in asdict(self).items() if name not in MIXED)
 
     def _whole(self, name: str, low: int) -> None:
         value = getattr(self, name)
@@ -115,4 +112,3 @@ MIXED = (
     "init_scale",
     "budget",
 )
-_DEFAULTS = {field.name: field.default for field in dataclasses.fields(RunConfig)}

@@ -37,13 +37,12 @@ class Ensemble:
     """
 
     def __init__(self, task: Task, starts: Sequence[Start], configs: Sequence[RunConfig], device: str, compiled: bool):
-        shape = configs[0].shape()
-        if any(config.shape() != shape for config in configs):
+        if len({config.shape() for config in configs}) > 1:
             raise ValueError("the runs of an ensemble must have one shape")
         self.lanes = len(configs)
         self._device = torch.device(device)
-        self._dtype = getattr(torch, shape.dtype)
-        self._classify = shape.loss == "ce"
+        self._dtype = getattr(torch, configs[0].dtype)
+        self._classify = configs[0].loss == "ce"
         self._model = starts[0].model.to(self._device, self._dtype)
         self._pairs = torch.as_tensor(task.pairs, device=self._device)
         self._results = torch.as_tensor(task.results, device=self._device)

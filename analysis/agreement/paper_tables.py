@@ -49,20 +49,6 @@ def measured_times(store: RunStore, configs: Sequence[RunConfig]) -> pd.DataFram
     return runs.assign(fraction=runs["n_train"] / (runs["p"] * (runs["p"] + 1) / 2))
 
 
-def linear_probabilities(p: int, draws: int, seed: int) -> pd.DataFrame:
-    """P(linear) at every size: n_train, fraction, probability."""
-    op = et.addition(p)
-    thresholds = et.linear_thresholds(op, draws, seed)
-    sizes = np.arange(1, op.n_samples + 1)
-    return pd.DataFrame(
-        {
-            "n_train": sizes,
-            "fraction": sizes / op.n_samples,
-            "probability": (thresholds[:, None] <= sizes).mean(axis=0),
-        }
-    )
-
-
 def lambda3_samples(p: int, sizes: Sequence[int], sets: int, seed: int) -> pd.DataFrame:
     """lambda_3 of `sets` random training sets of each size: n_train, fraction, lambda3 (0 if not linear)."""
     op = et.addition(p)

@@ -63,3 +63,21 @@ def _accuracy(op: et.Operation, mask: np.ndarray, E: np.ndarray) -> float:
         return et.predicted_accuracy(op, mask, E)
     except et.ArgumentError:
         return math.nan
+
+
+def linear_probabilities(p: int, draws: int, seed: int) -> list[dict[str, Any]]:
+    """P(linear) at every training-set size, all from the same random draws: n_train, fraction, predicted, its interval."""
+    op = et.addition(p)
+    thresholds = et.linear_thresholds(op, draws, seed)
+    rows = []
+    for n in range(1, op.n_samples + 1):
+        share = et.proportion(int((thresholds <= n).sum()), draws)
+        rows.append(
+            {
+                "n_train": n,
+                "fraction": n / op.n_samples,
+                "predicted": share.value,
+                "predicted_interval": share.interval,
+            }
+        )
+    return rows

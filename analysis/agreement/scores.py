@@ -27,7 +27,9 @@ NULL_MODEL = "training_fraction"
 def settings(runs: pd.DataFrame) -> list[tuple[Entry, pd.DataFrame]]:
     """The runs of each setting of the learning rates."""
     values: list[Any] = sorted(set(runs[SETTING].itertuples(index=False, name=None)))
-    return [(dict(zip(SETTING, value, strict=True)), runs[(runs[SETTING] == value).all(axis=1)]) for value in values]
+    return [
+        (dict(zip(SETTING, value, strict=True)), runs[(runs[SETTING] == list(value)).all(axis=1)]) for value in values
+    ]
 
 
 def sizes(runs: pd.DataFrame) -> list[int]:

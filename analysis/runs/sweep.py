@@ -34,7 +34,7 @@ def ensure(configs: Sequence[RunConfig], store: RunStore, device: str = "auto") 
     """
     device = resolve_device(device)
     # runs of one shape together: they share an ensemble, and each shape is compiled once
-    missing = sorted(store.missing(configs), key=lambda config: repr(config.shape()))
+    missing = sorted(store.missing(configs), key=lambda config: config.shape())
     if not missing:
         return 0
     total = sum(config.budget for config in missing)

@@ -1,0 +1,115 @@
+"""The command as its users meet it: report, resume after SIGKILL, one clear line for every mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from analysis.compare_theory import ERRORS, PROG, Arguments, main
+from neural.command import run_command
+
+COMPARE = [sys.executable, "-m", "analysis.compare_theory"]
+SMALL = ["--p", "5", "--sizes", "9", "14", "--seeds", "4", "--budget", "1500", "--draws", "500"]
+STORE = Path("results/runs.sqlite")
+
+
+def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMPARE, *arguments], cwd=folder, capture_output=True, text=True, timeout=240)
+
+
+def n_finished(store: Path) -> int:
+    if not store.exists():
+        return 0
+    connection = sqlite3.connect(store)
+    try:
+        return connection.execute("select count(*) from runs").fetchone()[0]
+    except sqlite3.OperationalError:  # not laid out yet, or being written
+        return 0
+    finally:
+        connection.close()
+
+
+def start_and_kill(folder: Path) -> None:
+    """SIGKILL the driver and its workers once something, but not everything, has finished."""
+    process = subprocess.Popen([*COMPARE, *SMALL], cwd=folder, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 240
+    while n_finished(folder / STORE) == 0:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_killed_comparison_resumes_to_the_same_report(tmp_path):
+    undisturbed, disturbed = tmp_path / "a", tmp_path / "b"
+    undisturbed.mkdir()
+    disturbed.mkdir()
+    start_and_kill(disturbed)
+    kept = n_finished(disturbed / STORE)
+    for folder in (undisturbed, disturbed):
+        done = run(SMALL, folder)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+    assert 0 < kept < 8
+    assert f"8 runs, {8 - kept} of them trained now" in done.stderr
+    reports = [(f / "results/compare_theory/report.json").read_text() for f in (undisturbed, disturbed)]
+    assert reports[0] == reports[1]
+
+    again = run(SMALL, undisturbed)
+    assert "8 runs, 0 of them trained now" in again.stderr
+    out = undisturbed / "results/compare_theory"
+    assert (out / "report.json").read_text() == reports[0]
+    report = json.loads(reports[0])
+    assert len(report["runs"]) == 8
+    page = (out / "report.md").read_text()
+    for picture in out.glob("*.png"):
+        assert f"({picture.name})" in page
+    assert all(sentence in page and sentence in again.stdout for sentence in report["verdict"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("--p 1", "`p` must be an integer of at least 2, but is 1."),
+        ("--sizes 56", "`n_train` must be at most p(p+1)/2 = 55 for p = 10, but is 56."),
+        ("--sizes 0", "`n_train` must be an integer of at least 1, but is 0."),
+        ("--seeds 0", "`seeds` must be an integer of at least 1, but is 0."),
+        ("--decoder-lr nan", "`decoder_lr` must be a finite number above 0, but is nan."),
+        ("--loss foo", "invalid choice 'foo' for argument '--loss'"),
+        ("--out /proc/nowhere", "/proc/nowhere"),
+        ("--store /proc/nowhere/runs.sqlite", "`store` must be a file that can be written"),
+        ("--store damaged.sqlite", "`store` must be an undamaged run store"),
+        ("--bogus", "--bogus"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(tmp_path, monkeypatch, capsys, arguments, says):
+    (tmp_path / "damaged.sqlite").write_bytes(b"no database" * 1000)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["compare_theory", *arguments.split()])
+    with pytest.raises(SystemExit) as stop:
+        run_command(Arguments, main, PROG, ERRORS)
+    assert stop.value.code in (1, 2)
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert says in lines[0]
+
+
+def test_help_explains_every_option(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["compare_theory", "--help"])
+    with pytest.raises(SystemExit) as stop:
+        run_command(Arguments, main, PROG, ERRORS)
+    assert stop.value.code in (None, 0)
+    text = capsys.readouterr().out
+    for field in fields(Arguments):
+        assert "--" + field.name.replace("_", "-") in text

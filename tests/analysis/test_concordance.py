@@ -1,0 +1,93 @@
+"""The concordance index against a double loop, and what it must not change under."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.agreement.concordance import bootstrap_weights, compare_pairs, interval
+
+TIMES = st.lists(
+    st.tuples(st.integers(1, 6), st.booleans(), st.sampled_from([1.0, 2.0, 3.0, math.inf]), st.integers(0, 2)),
+    min_size=2,
+    max_size=12,
+)
+
+
+def naive_index(times, observed, predicted, strata) -> float:
+    """Harrell's index by its definition, pair by pair: reveals a wrong tie, censoring or stratum rule."""
+    pairs = score = 0.0
+    for a in range(len(times)):
+        for b in range(len(times)):
+            known_longer = times[a] < times[b] or (times[a] == times[b] and not observed[b])
+            if a != b and observed[a] and known_longer and strata[a] == strata[b]:
+                pairs += 1
+                if predicted[a] < predicted[b]:
+                    score += 1
+                elif predicted[a] == predicted[b]:
+                    score += 0.5
+    return score / pairs if pairs else math.nan
+
+
+@given(TIMES)
+def test_equals_the_double_loop(runs):
+    times, observed, predicted, strata = map(np.array, zip(*runs, strict=True))
+    one = np.ones((1, len(times)))
+    overall = compare_pairs(times, observed, predicted).index(one)[0]
+    within = compare_pairs(times, observed, predicted, strata).index(one)[0]
+    np.testing.assert_allclose(overall, naive_index(times, observed, predicted, np.zeros(len(times))))
+    np.testing.assert_allclose(within, naive_index(times, observed, predicted, strata))
+
+
+@given(TIMES)
+def test_only_the_order_of_predictions_counts(runs):
+    times, observed, predicted, _ = map(np.array, zip(*runs, strict=True))
+    one = np.ones((1, len(times)))
+    index = compare_pairs(times, observed, predicted).index(one)
+    np.testing.assert_array_equal(index, compare_pairs(times, observed, np.arctan(predicted) * 7).index(one))
+    np.testing.assert_allclose(1 - index, compare_pairs(times, observed, -predicted).index(one))
+
+
+@given(TIMES, st.integers(0, 10))
+def test_weights_count_runs(runs, seed):
+    """Weight k means k copies of a run, copies not compared with each other (they tie)."""
+    times, observed, predicted, _ = map(np.array, zip(*runs, strict=True))
+    weights = np.random.default_rng(seed).integers(0, 3, len(times))
+    copies = np.repeat(np.arange(len(times)), weights)
+    weighted = compare_pairs(times, observed, predicted).index(weights[None].astype(float))[0]
+    if len(copies) < 2:
+        return
+    pairs = compare_pairs(times[copies], observed[copies], predicted[copies])
+    distinct = copies[:, None] != copies[None, :]
+    total = (pairs.comparable * distinct).sum()
+    expected = (pairs.score * distinct).sum() / total if total else math.nan
+    np.testing.assert_allclose(weighted, expected)
+
+
+def test_a_perfect_predictor_and_one_that_knows_nothing():
+    times = np.array([3.0, 1.0, 2.0, 10.0, 10.0])
+    observed = np.array([True, True, True, False, False])
+    one = np.ones((1, 5))
+    assert compare_pairs(times, observed, times).index(one)[0] == 1
+    assert compare_pairs(times, observed, np.zeros(5)).index(one)[0] == 0.5
+
+
+def test_bootstrap_draws_whole_clusters():
+    clusters = np.array(["a", "a", "b", "c", "c", "c"])
+    weights = bootstrap_weights(clusters, seed=3, draws=500)
+    for name in "abc":
+        columns = weights[:, clusters == name]
+        assert (columns == columns[:, :1]).all()
+    assert (weights[:, [0, 2, 3]].sum(axis=1) == 3).all()
+    np.testing.assert_array_equal(weights, bootstrap_weights(clusters, seed=3, draws=500))
+    # a cluster's expected count is 1; its standard error over 500 draws is below 0.04
+    np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.16)
+
+
+def test_an_interval_needs_something_to_compare():
+    assert interval(np.array([math.nan] * 6 + [0.5] * 4)) is None
+    low, high = interval(np.linspace(0, 1, 1001)) or (None, None)
+    assert (low, high) == (0.025, 0.975)

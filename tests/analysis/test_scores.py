@@ -1,0 +1,122 @@
+"""From runs to the numbers of the report: real short runs, and made-up tables whose scores are known."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import efftheory as et
+from analysis._report import write_json
+from analysis.agreement import scores
+from analysis.agreement.predictions import PREDICTORS, TARGETS, predict
+from analysis.agreement.verdict import verdict
+from analysis.compare_theory import compare
+
+
+@pytest.fixture
+def runs(store, configs) -> pd.DataFrame:
+    return predict(store.table(configs))
+
+
+def made_up(times: list[float], predicted: list[float], budget: int = 100) -> pd.DataFrame:
+    """Runs of one setting and size with given times (inf = censored) and predictions."""
+    n = len(times)
+    steps = np.where(np.isfinite(times), times, np.nan)
+    table = pd.DataFrame({"seed": range(n), "n_train": 45, "p": 10, "d": 1, "repr_lr": 1e-3, "decoder_lr": 1e-4})
+    table["budget"], table["z0"], table["nullity"] = budget, 0.9, 2
+    for target in TARGETS:
+        table[f"steps_to_{target}"] = steps
+    for name in PREDICTORS:
+        table[name] = predicted
+    table["training_fraction"] = -45 / 55
+    return table
+
+
+def test_predictions_are_the_theorys_on_the_very_runs(runs):
+    for run in runs.itertuples():
+        op = et.addition(run.p)
+        start = run.initial_embedding - run.initial_embedding.mean(axis=0)
+        assert run.nullity == et.nullity(op, run.mask)
+        assert run.ideal_accuracy == et.ideal_accuracy(op, run.mask)
+        assert run.predicted_accuracy == et.predicted_accuracy(op, run.mask, run.final_embedding)
+        assert run.exact_flow == et.time_to_rqi(op, run.mask, start) / run.repr_lr
+        assert run.inverse_lambda3 == pytest.approx(run.z0 / (run.repr_lr * run.lambda3) if run.lambda3 else math.inf)
+
+
+def test_the_null_model_knows_nothing_within_a_size(runs):
+    for entry in scores.score_time(runs, seed=0):
+        if entry["predictor"] == "training_fraction" and entry["c_index_within_size"] is not None:
+            assert entry["c_index_within_size"] == 0.5
+            assert entry["gain_over_null_interval"] in (None, (0.0, 0.0))
+
+
+def test_settings_are_scored_apart(runs):
+    entries = scores.score_time(runs, seed=0)
+    assert len(entries) == 2 * len(TARGETS) * len(PREDICTORS)
+    assert {entry["decoder_lr"] for entry in entries} == {1e-3, 3e-3}
+    assert all(entry["n"] == 6 for entry in entries)
+
+
+def test_ratio_counts_censored_runs_as_longer():
+    table = made_up([10, 20, 30, math.inf, math.inf], [10.0, 10.0, 10.0, 10.0, math.inf])
+    entry = scores.score_time(table, seed=0)[0]
+    assert (entry["n_predicted"], entry["n_reached_though_predicted_never"]) == (4, 0)
+    assert entry["ratio"]["lower_quartile"] == 1
+    assert entry["ratio"]["median"] == 2  # of 1, 2, 3, > 10
+    assert entry["ratio"]["observed_only"] == [1.5, 2.0, 2.5]
+    assert entry["ratio_standardized"]["median"] == pytest.approx(2 / 10)  # (p - 1)/z0 = 10
+
+
+def test_a_run_that_was_predicted_never_but_got_there_is_counted():
+    table = made_up([10, 20], [math.inf, 5.0])
+    assert scores.score_time(table, seed=0)[0]["n_reached_though_predicted_never"] == 1
+
+
+def test_medians_are_censored(runs):
+    table = made_up([10, math.inf, math.inf], [1.0, 2.0, 3.0])
+    entry = next(e for e in scores.score_medians(table) if e["target"] == "rqi")
+    assert (entry["median"], entry["n_observed"], entry["n"]) == (None, 1, 3)
+
+
+def test_full_training_sets_have_no_test_time():
+    table = made_up([10.0, 20.0], [1.0, 2.0]).assign(n_train=55)
+    assert {entry["target"] for entry in scores.score_time(table, seed=0)} == {"rqi", "train"}
+
+
+def test_report_has_the_promised_fields_and_is_valid_json(runs, tmp_path):
+    report = compare(runs, draws=200)
+    write_json(tmp_path / "report.json", report)
+    read = json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
+    wanted = "n_train seed repr_lr decoder_lr budget steps_to_train steps_to_test steps_to_rqi accuracy rqi"
+    wanted += " predicted_accuracy ideal_accuracy lambda3 nullity predicted_steps"
+    assert set(wanted.split()) <= set(read["runs"][0])
+    assert {"inverse_lambda3", "exact_flow", "optimizer_flow"} == set(read["runs"][0]["predicted_steps"])
+    wanted = "target predictor c_index interval c_index_within_size interval_within_size n"
+    assert set(wanted.split()) <= set(read["time"][0])
+    wanted = "n_train fraction predicted predicted_interval measured measured_interval"
+    assert set(wanted.split()) <= set(read["probability"][0])
+    assert {"pearson_r", "mean_absolute_error"} <= set(read["accuracy"])
+    for run, row in zip(read["runs"], runs.itertuples(), strict=True):
+        assert (run["steps_to_rqi"] is None) == (row.steps_to_rqi != row.steps_to_rqi)
+
+
+def test_the_verdict_does_not_flatter():
+    """Made-up numbers that refute the theory must be told as such."""
+    bad = made_up([10, 20, 30, 40, math.inf, math.inf], [6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
+    bad["accuracy"], bad["predicted_accuracy"], bad["ideal_accuracy"] = 0.5, 1.0, 1.0
+    text = " ".join(
+        verdict(
+            scores.score_time(bad, seed=0),
+            *scores.score_probability(bad, 200, seed=0),
+            scores.score_accuracy(bad),
+        )
+    )
+    assert "was not enough: 2 of 6" in text
+    assert "is worse" in text
+    assert "misleads" in text
+    assert "too high" in text
+    assert "beats it" not in text
