@@ -47,7 +47,7 @@ def draw_all(runs: pd.DataFrame, report: dict[str, Any]) -> dict[str, Figure]:
         return {
             "times.png": times(runs),
             "concordance.png": concordance(report["time"]),
-            "probability.png": probability(report["probability"]),
+            "probability.png": probability(report["probability"], report["linear_probability"]),
             "survival.png": survival(runs),
             "accuracy.png": accuracy(runs),
         }
@@ -132,32 +132,37 @@ def concordance(time: list[Entry]) -> Figure:
     return figure
 
 
-def probability(entries: list[Entry]) -> Figure:
+def probability(entries: list[Entry], chances: list[Entry]) -> Figure:
     """P(linear) and the measured share of successes against the training fraction, a panel a setting."""
     table = pd.DataFrame(entries)
     groups = list(table.groupby(["repr_lr", "decoder_lr"]))
     figure = Figure(figsize=(max(4.2 * len(groups), 5.5), 3.6))
     panels = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
     for axes, (_, group) in zip(panels, groups, strict=True):
-        draw_probability(axes, group)
+        draw_probability(axes, group, pd.DataFrame(chances))
         axes.set_title(_title(group.iloc[0].to_dict()), loc="left")
     panels[0].set_ylabel("share of runs / training sets")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
-def draw_probability(axes: Axes, table: pd.DataFrame) -> None:
+def draw_probability(axes: Axes, measured_shares: pd.DataFrame, chances: pd.DataFrame) -> None:
     """P(linear) with its interval as a line, the measured share of successes with its interval as points."""
-    x = table["fraction"].to_numpy()
-    low, high = np.array(table["predicted_interval"].tolist()).T
+    x = chances["fraction"].to_numpy()
+    low, high = np.array(chances["predicted_interval"].tolist()).T
     axes.fill_between(x, low, high, color=BLUE, alpha=0.2, linewidth=0)
-    axes.plot(x, table["predicted"], color=BLUE, label="theory: P(linear)")
-    below, above = np.array(table["measured_interval"].tolist()).T
-    share = table["measured"].to_numpy()
+    axes.plot(x, chances["predicted"], color=BLUE, label="theory: P(linear)")
+    share = measured_shares["measured"].to_numpy()
+    below, above = np.array(measured_shares["measured_interval"].tolist()).T
     axes.errorbar(
-        x, share, [share - below, above - share], fmt="o", color=VERMILION, capsize=2,
+        measured_shares["fraction"],
+        share,
+        [share - below, above - share],
+        fmt="o",
+        color=VERMILION,
+        capsize=2,
         label="network: RQI > 0.95 in budget",
-    )  # fmt: skip
+    )
     axes.set(xlabel="training fraction |D|/|D0|", ylim=(-0.03, 1.03))
 
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from analysis import _pictures
 from analysis._report import environment, prepare_folder, save_picture, table, write_json, write_page
-from analysis.agreement.predictions import PREDICTORS, TARGETS, predict
+from analysis.agreement.predictions import PREDICTORS, TARGETS, linear_probabilities, predict
 from analysis.agreement.scores import (
     NULL_MODEL,
     Entry,
@@ -114,7 +114,8 @@ def plan(arguments: Arguments) -> list[RunConfig]:
 def compare(runs: pd.DataFrame, draws: int) -> dict[str, Any]:
     """All numbers of the report from a table of runs with predictions."""
     time = score_time(runs, seed=0)
-    probability, calibration = score_probability(runs, draws, seed=0)
+    chances = linear_probabilities(int(runs["p"].iloc[0]), draws, seed=0)
+    probability, calibration = score_probability(runs, chances)
     accuracy = score_accuracy(runs)
     records: Any = runs.to_dict("records")
     return {
@@ -123,6 +124,7 @@ def compare(runs: pd.DataFrame, draws: int) -> dict[str, Any]:
         "medians": score_medians(runs),
         "probability": probability,
         "calibration": calibration,
+        "linear_probability": chances,
         "accuracy": accuracy,
         "runs": [_run_entry(run) for run in records],
         "seeds": {"bootstrap": 0, "linear_probability": 0, "draws": draws},

@@ -10,18 +10,18 @@ network of the same run, recorded every 50 steps until it was finished. The init
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.agreement.paper_tables import linear_probabilities, measured_times, trajectories
+from analysis.agreement.paper_tables import measured_times, trajectories
+from analysis.agreement.predictions import linear_probabilities
 from analysis.agreement.scores import score_medians, score_probability
 from analysis.runs.experiments import paper_sizes
 from analysis.runs.store import RunStore
 from neural import RunConfig
-from paper_figures.style import BLUE, GREEN, GREY, VERMILION
+from paper_figures.style import BLUE, GREEN, GREY, VERMILION, draw_probability
 
 TITLE = "probability of the linear representation, steps to RQI > 0.95, trajectories"
 REFERENCE = RunConfig(n_train=45, seed=58, init="reference")
@@ -53,21 +53,9 @@ def draw(store: RunStore, seeds: int) -> Figure:
 
 
 def _probability(axes: Axes, table: pd.DataFrame) -> None:
-    theory = linear_probabilities(10, DRAWS, seed=0)
-    axes.plot(theory["fraction"], theory["probability"], color=BLUE, label="theory: P(linear)")
-    network = pd.DataFrame(score_probability(table, 1000, seed=0)[0])
-    share = network["measured"].to_numpy()
-    low, high = np.array(network["measured_interval"].tolist()).T
-    axes.errorbar(
-        network["fraction"],
-        share,
-        [share - low, high - share],
-        fmt="o",
-        color=VERMILION,
-        capsize=2,
-        label="network: RQI > 0.95",
-    )
-    axes.set(xlabel="training fraction |D|/|D0|", ylabel="probability", ylim=(-0.03, 1.03))
+    chances = linear_probabilities(10, DRAWS, seed=0)
+    draw_probability(axes, pd.DataFrame(score_probability(table, chances)[0]), pd.DataFrame(chances))
+    axes.set_ylabel("probability")
     axes.legend(fontsize="small", loc="upper left")
 
 
@@ -91,7 +79,7 @@ def _steps(axes: Axes, table: pd.DataFrame) -> None:
         label="network, not within the budget",
     )
     medians = pd.DataFrame([entry for entry in score_medians(table) if entry["target"] == "rqi"])
-    x = sorted(set(table["fraction"]))
+    x = sorted(set(table["fraction"].tolist()))
     axes.plot(x, medians["median"].astype(float), color=VERMILION, label="network, median")
     for name, colour, style, label in (
         ("exact_flow", BLUE, "--", "exact flow, median"),

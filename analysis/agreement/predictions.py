@@ -66,7 +66,7 @@ def _accuracy(op: et.Operation, mask: np.ndarray, E: np.ndarray) -> float:
 
 
 def linear_probabilities(p: int, draws: int, seed: int) -> list[dict[str, Any]]:
-    """P(linear) at every training-set size, all from the same random draws: n_train, fraction, predicted, its interval."""
+    """P(linear) at every training-set size, from the same draws: n_train, fraction, predicted, predicted_interval."""
     op = et.addition(p)
     thresholds = et.linear_thresholds(op, draws, seed)
     rows = []

@@ -165,29 +165,23 @@ def score_medians(runs: pd.DataFrame) -> list[Entry]:
     return entries
 
 
-def score_probability(runs: pd.DataFrame, draws: int, seed: int) -> tuple[list[Entry], list[Entry]]:
-    """P(linear) at each size against the share of runs with RQI > 0.95 within the budget: (by size,
-    calibration).
+def score_probability(runs: pd.DataFrame, chances: list[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """P(linear) at each size (`linear_probabilities`) against the share of runs with RQI > 0.95: (by size, calibration).
 
     `predicted` is over random training sets of the size; `runs_linear` is the share of the very sets that
     were trained on.
     """
-    op = et.addition(int(runs["p"].iloc[0]))
-    thresholds = et.linear_thresholds(op, draws, seed)
+    chance = {entry["n_train"]: entry for entry in chances}
     by_size, calibration = [], []
     for setting, group in settings(runs):
         success = group["steps_to_rqi"].notna()
-        chance = {n: et.proportion(int((thresholds <= n).sum()), draws) for n in sizes(group)}
         for n in sizes(group):
             here = group[group["n_train"] == n]
             share = et.proportion(int(success[here.index].sum()), len(here))
             by_size.append(
                 {
                     **setting,
-                    "n_train": n,
-                    "fraction": n / op.n_samples,
-                    "predicted": chance[n].value,
-                    "predicted_interval": chance[n].interval,
+                    **chance[n],
                     "runs_linear": float((here["nullity"] == 2).mean()),
                     "measured": share.value,
                     "measured_interval": share.interval,
@@ -198,7 +192,7 @@ def score_probability(runs: pd.DataFrame, draws: int, seed: int) -> tuple[list[E
         calibration.append(
             {
                 **setting,
-                **asdict(calibrate([chance[n].value for n in group["n_train"]], success)),
+                **asdict(calibrate([chance[n]["predicted"] for n in group["n_train"]], success)),
                 "linear_and_success": int((linear & success).sum()),
                 "linear_and_failure": int((linear & ~success).sum()),
                 "not_linear_and_success": int((~linear & success).sum()),

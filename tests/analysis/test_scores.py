@@ -12,7 +12,7 @@ import pytest
 import efftheory as et
 from analysis._report import write_json
 from analysis.agreement import scores
-from analysis.agreement.predictions import PREDICTORS, TARGETS, predict
+from analysis.agreement.predictions import PREDICTORS, TARGETS, linear_probabilities, predict
 from analysis.agreement.verdict import verdict
 from analysis.compare_theory import compare
 
@@ -111,7 +111,7 @@ def test_the_verdict_does_not_flatter():
     text = " ".join(
         verdict(
             scores.score_time(bad, seed=0),
-            *scores.score_probability(bad, 200, seed=0),
+            *scores.score_probability(bad, linear_probabilities(10, 200, seed=0)),
             scores.score_accuracy(bad),
         )
     )
