@@ -63,9 +63,12 @@ def training_mask(mask: Any, n_samples: int) -> NDArray[np.bool_]:
 def embedding(E: Any, n_symbols: int, name: str = "E") -> NDArray[np.float64]:
     """`E` as a finite, C-contiguous float64 (p, d) array."""
     try:
-        array = np.ascontiguousarray(E, dtype=np.float64)
+        array = np.ascontiguousarray(E)
+        if np.iscomplexobj(array):
+            raise TypeError
+        array = array.astype(np.float64)
     except (TypeError, ValueError):
-        raise ArgumentError(name, "be an array of numbers", f"is a {type(E).__name__}") from None
+        raise ArgumentError(name, "be an array of real numbers", f"is a {type(E).__name__}") from None
     if np.ndim(E) != 2 or array.shape[0] != n_symbols or array.shape[1] == 0:
         raise ArgumentError(name, f"have shape (p, d) with p = {n_symbols}", f"has shape {np.shape(E)}")
     if not np.isfinite(array).all():
@@ -76,6 +79,6 @@ def embedding(E: Any, n_symbols: int, name: str = "E") -> NDArray[np.float64]:
 def spread_embedding(E: Any, n_symbols: int, name: str = "E") -> NDArray[np.float64]:
     """As `embedding`, and not constant along any dimension (it can be standardised)."""
     array = embedding(E, n_symbols, name)
-    if (np.ptp(array, axis=0) == 0).any():
+    if (np.ptp(array, axis=0) <= 1e-12 * np.abs(array).max(axis=0)).any():  # what is left is round-off
         raise ArgumentError(name, "vary in every dimension", "is constant in one")
     return array

@@ -38,6 +38,57 @@ def loss_and_gradient(left, right, first, E, gradient):
 
 
 @njit(cache=True)
+def hessian(left, right, first, trained, p):
+    """H = 2 sum_c [k_c sum_s u_s u_s^T - (sum_s u_s)(sum_s u_s)^T] over the trained samples, (p, p)."""
+    H = np.zeros((p, p))
+    total = np.zeros(p)
+    for c in range(len(first) - 1):
+        k = 0
+        for s in range(first[c], first[c + 1]):
+            if trained[s]:
+                k += 1
+                total[left[s]] += 1.0
+                total[right[s]] += 1.0
+        if k > 1:
+            for s in range(first[c], first[c + 1]):
+                if trained[s]:
+                    i, j = left[s], right[s]
+                    H[i, i] += 2.0 * k
+                    H[j, j] += 2.0 * k
+                    H[i, j] += 2.0 * k
+                    H[j, i] += 2.0 * k
+            for x in range(p):
+                if total[x] != 0.0:
+                    for y in range(p):
+                        H[x, y] -= 2.0 * total[x] * total[y]
+        total[:] = 0.0
+    return H
+
+
+@njit(cache=True)
+def count_pairs(first, trained):
+    """(|D|, |P0(D)|): trained samples, and same-class pairs of them."""
+    samples = pairs = 0
+    for c in range(len(first) - 1):
+        k = 0
+        for s in range(first[c], first[c + 1]):
+            k += trained[s]
+        samples += k
+        pairs += k * (k - 1) // 2
+    return samples, pairs
+
+
+@njit(cache=True)
+def loss_path(left, right, first, path):
+    """l0 of each path[t] (p, d): (T,)."""
+    scratch = np.zeros_like(path[0])
+    losses = np.empty(len(path))
+    for t in range(len(path)):
+        losses[t] = loss_and_gradient(left, right, first, path[t], scratch)
+    return losses
+
+
+@njit(cache=True)
 def count_close(left, right, first, E, delta2):
     """Same-class pairs with mean over dimensions of (u_s - u_t)^2 below delta2, for each E[t]: (T,).
 
@@ -81,7 +132,9 @@ def reach_close(left, right, first, trained, E, delta2):
 
 @njit(cache=True)
 def _inverse(value, q):
-    """1/value modulo the prime q (Fermat)."""
+    """1/value modulo the prime q: by Fermat, but for 1 and -1, which are nearly all that occurs here."""
+    if value == 1 or value == q - 1:
+        return value
     result, base, power = 1, value % q, q - 2
     while power:
         if power & 1:
@@ -109,7 +162,8 @@ def _insert(row, echelon, has_pivot, q):
             has_pivot[c] = True
             return True
         for x in range(c, p):
-            row[x] = (row[x] + (q - value) * echelon[c, x]) % q
+            if echelon[c, x] != 0:
+                row[x] = (row[x] + (q - value) * echelon[c, x]) % q
     return False
 
 
@@ -117,12 +171,10 @@ def _insert(row, echelon, has_pivot, q):
 def _equation(row, i, j, m, n, q):
     """Write the equation E_i + E_j - E_m - E_n = 0 into `row`, modulo q."""
     row[:] = 0
-    row[i] += 1
-    row[j] += 1
-    row[m] += q - 1
-    row[n] += q - 1
-    for x in range(len(row)):
-        row[x] %= q
+    row[i] = 1
+    row[j] = (row[j] + 1) % q
+    row[m] = (row[m] + q - 1) % q
+    row[n] = (row[n] + q - 1) % q
 
 
 @njit(cache=True)

@@ -27,9 +27,10 @@ from efftheory.spectrum import Spectrum, spectrum
 _SCAN_DECAY = 60.0
 _SCAN_RATIO = 1.01
 _BISECTIONS = 40
+_ABSENT = 1e-14  # an amplitude below this share of |E0| is round-off
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trajectory:
     """Embeddings along a flow.
 
@@ -60,9 +61,8 @@ class Trajectory:
 
 def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDArray[np.float64]) -> Trajectory:
     samples = training_samples(op, mask)
-    scratch = np.empty_like(path[0])
     z0 = (path**2).sum(axis=(1, 2))
-    l0 = np.array([_kernels.loss_and_gradient(*samples, E, scratch) for E in path])
+    l0 = _kernels.loss_path(*samples, path)
     return Trajectory(times=times, E=path, loss=l0 / z0, z0=z0, rqi=rqi_path(op, path, 0.1))
 
 
@@ -77,7 +77,9 @@ def exact_path(system: Spectrum, E0: NDArray[np.float64], times: NDArray[np.floa
     """E(t) = sqrt(Z0) e^{-H t/Z0} E0 / |e^{-H t/Z0} E0|_F at each time, (T, p, d)."""
     z0 = (E0**2).sum()
     amplitudes = system.modes.T @ E0
-    present = np.abs(amplitudes).max(axis=1) > 0
+    # what E0 does not hold must not grow out of round-off: relative to the others, mode i gains e^{lambda_max t/Z0}
+    amplitudes[np.abs(amplitudes) < _ABSENT * np.sqrt(z0)] = 0.0
+    present = amplitudes.any(axis=1)
     slowest = system.eigenvalues[present].min()  # factored out: the ratio never underflows to 0/0
     decay = np.exp(-np.outer(times / z0, np.maximum(system.eigenvalues - slowest, 0.0)))
     path = np.einsum("kn,tn,nd->tkd", system.modes, decay, amplitudes, optimize=True)
@@ -106,12 +108,12 @@ def flow(
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
         E0: float (p, d), taken as it is (not centred).
-        times: ascending, from 0 on, (T,).
+        times: strictly ascending, from 0 on, (T,).
         method: "exact" or "ode".
         rtol: relative tolerance of the ODE solver; the absolute one is rtol times the root mean square of E0.
 
     Returns:
-        Trajectory; its `z0_drift` tells the solver's error.
+        Trajectory; its `z0_drift` tells the solver's error. nan from the time on at which the solver gave up.
 
     Source: paper, section 4.1, equations 7 and 8.
 
@@ -121,9 +123,9 @@ def flow(
     """
     E = _start(op, E0)
     t = np.atleast_1d(np.asarray(times, dtype=np.float64))
-    ascending = t.ndim == 1 and t.size > 0 and np.isfinite(t).all() and (np.diff(t) >= 0).all()
+    ascending = t.ndim == 1 and t.size > 0 and np.isfinite(t).all() and (np.diff(t) > 0).all()
     if not ascending or t[0] < 0:
-        raise ArgumentError("times", "be finite, ascending and at least 0", f"is {times!r}")
+        raise ArgumentError("times", "be finite, strictly ascending and at least 0", f"is {times!r}")
     if _checks.choice("method", method, ("exact", "ode")) == "exact":
         return _trajectory(op, mask, t, exact_path(spectrum(op, mask), E, t))
 
@@ -145,7 +147,9 @@ def flow(
         rtol=rtol,
         atol=rtol * np.sqrt((E**2).mean()),
     )
-    return _trajectory(op, mask, t, solution.y.T.reshape(-1, *E.shape))
+    path = np.full((len(t), *E.shape), np.nan)  # nan where the solver gave up
+    path[: len(solution.y.T)] = solution.y.T.reshape(-1, *E.shape)
+    return _trajectory(op, mask, t, path)
 
 
 def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = 0.95) -> float:

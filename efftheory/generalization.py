@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efftheory import _checks, _kernels
 from efftheory.operations import Operation
-from efftheory.parallelograms import Mask, Samples
+from efftheory.parallelograms import Mask, count_parallelograms, trained_flags
 
 # Below 2^31, so that a product of two residues fits an int64; each prime used is above 2^30.
 _LARGEST_PRIME = 2**31 - 1
@@ -23,14 +23,14 @@ _PRIME_BITS = 30
 
 
 @cache
-def primes_beyond(log2_bound: float) -> list[int]:
+def primes_beyond(log2_bound: float) -> tuple[int, ...]:
     """The largest primes below 2^31, as many as it takes for their product to exceed 2^log2_bound."""
     primes = [_LARGEST_PRIME]
     while _PRIME_BITS * len(primes) <= log2_bound:
         from sympy import prevprime  # half a second to import, and small p needs one prime only
 
         primes.append(int(prevprime(primes[-1])))
-    return primes
+    return tuple(primes)
 
 
 def minor_bits(n_rows: int) -> float:
@@ -38,17 +38,9 @@ def minor_bits(n_rows: int) -> float:
     return 1.5 * n_rows
 
 
-def all_samples(op: Operation) -> Samples:
-    """All samples of D0 ordered by result class."""
-    left, right = np.ascontiguousarray(op.pairs[op.by_result].T)
-    return Samples(left, right, op.first_of_result)
-
-
-def rank_and_reach(op: Operation, mask: Mask) -> tuple[int, NDArray[np.bool_]]:
-    """(rank of A(P0(D)), Dbar(D, P(D)) as bool (N,)), both exact."""
-    trained = _checks.training_mask(mask, op.n_samples)[op.by_result]
-    samples = all_samples(op)
-    p = op.n_symbols
+def rank_and_reach(op: Operation, trained: NDArray[np.bool_]) -> tuple[int, NDArray[np.bool_]]:
+    """(rank of A(P0(D)), Dbar(D, P(D)) as bool (N,) over `op.samples`), both exact; `trained` as by `trained_flags`."""
+    p, samples = op.n_symbols, op.samples
     rank, reached = -1, trained
     for q in primes_beyond(minor_bits(p - 2) + minor_bits(p - 1)):
         echelon, has_pivot, rank_mod_q = _kernels.echelon_form(*samples, trained, p, q)
@@ -59,9 +51,14 @@ def rank_and_reach(op: Operation, mask: Mask) -> tuple[int, NDArray[np.bool_]]:
         rank = rank_mod_q
         if rank == p - 2:
             break  # the largest there is, so the null space is that of the linear representation
-    in_order = np.empty_like(reached)
-    in_order[op.by_result] = reached
-    return rank, in_order
+    return rank, reached
+
+
+def in_table_order(op: Operation, flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Flags over `op.samples` as flags over `op.pairs`."""
+    ordered = np.empty_like(flags)
+    ordered[op.by_result] = flags
+    return ordered
 
 
 def nullity(op: Operation, mask: Mask = None) -> int:
@@ -71,7 +68,7 @@ def nullity(op: Operation, mask: Mask = None) -> int:
 
     Source: paper, section 4.2 and appendix G (degrees of freedom n_0 - 2).
     """
-    return op.n_symbols - rank_and_reach(op, mask)[0]
+    return op.n_symbols - rank_and_reach(op, trained_flags(op, mask))[0]
 
 
 def is_linear(op: Operation, mask: Mask = None) -> bool:
@@ -92,7 +89,7 @@ def generalizable(op: Operation, mask: Mask = None) -> NDArray[np.bool_]:
 
     Source: paper, section 3.2 and appendix B.
     """
-    return rank_and_reach(op, mask)[1]
+    return in_table_order(op, rank_and_reach(op, trained_flags(op, mask))[1])
 
 
 def ideal_accuracy(op: Operation, mask: Mask = None) -> float:
@@ -125,12 +122,10 @@ def rqi(op: Operation, E: ArrayLike, delta: float = 0.1) -> float:
 
 def rqi_path(op: Operation, E: NDArray[np.float64], delta: float) -> NDArray[np.float64]:
     """`rqi` of each E[t], E (T, p, d) -> (T,). A collapsed E counts no parallelogram."""
-    samples = all_samples(op)
     with np.errstate(invalid="ignore", divide="ignore"):
         standardized = standardize(E)
-    counts = _kernels.count_close(*samples, standardized, delta**2)
-    sizes = np.diff(samples.first)
-    n_all = int((sizes * (sizes - 1)).sum() // 2)
+    counts = _kernels.count_close(*op.samples, standardized, delta**2)
+    n_all = count_parallelograms(op)
     return counts / n_all if n_all else np.full(len(E), np.nan)
 
 
@@ -146,5 +141,5 @@ def predicted_accuracy(op: Operation, mask: Mask, E: ArrayLike, delta: float = 0
     """
     E = _checks.spread_embedding(E, op.n_symbols)
     delta = _checks.positive("delta", delta)
-    trained = _checks.training_mask(mask, op.n_samples)[op.by_result]
-    return float(_kernels.reach_close(*all_samples(op), trained, standardize(E), delta**2).mean())
+    trained = trained_flags(op, mask)
+    return float(_kernels.reach_close(*op.samples, trained, standardize(E), delta**2).mean())

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from efftheory import _kernels
-from efftheory.operations import Operation
-from efftheory.parallelograms import Mask, Samples, training_samples
+from efftheory.operations import Operation, Samples
+from efftheory.parallelograms import Mask, trained_flags, training_samples
 
 
 def hessian(op: Operation, mask: Mask = None) -> NDArray[np.float64]:
@@ -25,19 +25,7 @@ def hessian(op: Operation, mask: Mask = None) -> NDArray[np.float64]:
 
     Source: paper, section 4.1, equation 8.
     """
-    left, right, first = training_samples(op, mask)
-    p = op.n_symbols
-    n = len(left)
-    u = np.zeros((n, p))
-    rows = np.arange(n)
-    u[rows, left] = 1
-    u[rows, right] += 1
-    sizes = np.diff(first)
-    class_of = np.repeat(np.arange(len(sizes)), sizes)
-    class_sum = np.zeros((len(sizes), p))
-    np.add.at(class_sum, (class_of, left), 1)
-    np.add.at(class_sum, (class_of, right), 1)
-    return 2 * (u.T @ (sizes[class_of, None] * u) - class_sum.T @ class_sum)
+    return _kernels.hessian(*op.samples, trained_flags(op, mask), op.n_symbols)
 
 
 class _Hessian(LinearOperator):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,17 @@ from numpy.typing import NDArray
 from efftheory import _checks
 
 Seed = int | np.random.Generator
+
+
+class Samples(NamedTuple):
+    """Samples ordered by result class, as the kernels take them: class c is first[c] .. first[c+1]-1.
+
+    left, right: int64 (n,), the two symbols of each sample. first: int64 (n_results + 1,).
+    """
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    first: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +54,11 @@ class Operation:
         return np.argsort(self.results, kind="stable")
 
     @cached_property
-    def first_of_result(self) -> NDArray[np.int64]:
-        """int64 (n_results + 1,): class c is `by_result[first_of_result[c]:first_of_result[c+1]]`."""
+    def samples(self) -> Samples:
+        """All of D0, ordered by result class."""
         sizes = np.bincount(self.results, minlength=self.n_results)
-        return np.concatenate(([0], np.cumsum(sizes)))
+        left, right = np.ascontiguousarray(self.pairs[self.by_result].T)
+        return Samples(left, right, np.concatenate(([0], np.cumsum(sizes))))
 
     def random_training_set(self, n_train: int, seed: Seed) -> NDArray[np.bool_]:
         """A training set of `n_train` samples, all sets of that size equally likely.

@@ -6,33 +6,28 @@ In every function `mask` is bool (N,), the training set D; None stands for all o
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from efftheory import _checks
-from efftheory.operations import Operation
+from efftheory import _checks, _kernels
+from efftheory.operations import Operation, Samples
 
 Mask = NDArray[np.bool_] | None
 
 
-class Samples(NamedTuple):
-    """Samples ordered by result class, as the kernels take them (see `_kernels`)."""
-
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    first: NDArray[np.int64]
+def trained_flags(op: Operation, mask: Mask) -> NDArray[np.bool_]:
+    """Which of `op.samples` are in D, bool (N,): the mask in the order of the result classes."""
+    return _checks.training_mask(mask, op.n_samples)[op.by_result]
 
 
 def training_samples(op: Operation, mask: Mask) -> Samples:
     """The samples of D ordered by result class; O(N)."""
-    trained = _checks.training_mask(mask, op.n_samples)[op.by_result]
-    chosen = op.by_result[trained]
+    trained = trained_flags(op, mask)
+    left, right, first = op.samples
     below = np.concatenate(([0], np.cumsum(trained)))
-    left, right = np.ascontiguousarray(op.pairs[chosen].T)
-    return Samples(left, right, below[op.first_of_result])
+    return Samples(left[trained], right[trained], below[first])
 
 
 def count_parallelograms(op: Operation, mask: Mask = None) -> int:
@@ -40,8 +35,7 @@ def count_parallelograms(op: Operation, mask: Mask = None) -> int:
 
     Unordered pairs of distinct samples; nothing is enumerated. Source: paper, section 3.2.
     """
-    sizes = np.diff(training_samples(op, mask).first)
-    return int((sizes * (sizes - 1)).sum() // 2)
+    return _kernels.count_pairs(op.samples.first, trained_flags(op, mask))[1]
 
 
 def parallelograms(op: Operation, mask: Mask = None) -> NDArray[np.int64]:

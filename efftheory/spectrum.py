@@ -16,7 +16,7 @@ from efftheory.operations import Operation
 from efftheory.parallelograms import Mask
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Spectrum:
     """The k smallest eigenpairs of H (p, p).
 

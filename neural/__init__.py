@@ -1,15 +1,15 @@
 """What does a network do, trained on this? The real models, many runs at once; knows nothing of the theory.
 
-from neural import RunConfig, train
+from neural import RunConfig, train_runs
 
-for run in train([RunConfig(n_train=45, seed=seed) for seed in range(8)]):
+for run in train_runs([RunConfig(n_train=45, seed=seed) for seed in range(8)]):
     print(run.config.seed, run.steps_to_rqi, run.accuracy)
 """
 
 from neural.config import ConfigError, RunConfig
 from neural.history import History
 from neural.models import draw
-from neural.training import resolve_device, train, train_one
+from neural.training import resolve_device, train_run, train_runs
 
 __all__ = [
     "ConfigError",
@@ -17,6 +17,6 @@ __all__ = [
     "RunConfig",
     "draw",
     "resolve_device",
-    "train",
-    "train_one",
+    "train_run",
+    "train_runs",
 ]

@@ -34,7 +34,7 @@ def run_command(
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("stopped; what had finished is kept, the same command goes on from there", file=sys.stderr)
+        print("interrupted; whatever had finished is kept", file=sys.stderr)
         sys.exit(130)
 
 

@@ -3,8 +3,8 @@
 One step is one function of the lanes' state: forward over all of D0, metrics from that same pass, gradient of
 the training loss, update. `torch.func` vectorises the network over the lanes, `torch.compile` fuses the step.
 
-On a CPU a lane's numbers do not depend on what the other lanes hold, nor on how many there are (a test
-compares bits), so a run resumed in other company gives the same result.
+On a CPU a lane's numbers do not depend on what the other lanes hold, nor, from two on, on how many there are (a
+test compares bits), so a run resumed in other company gives the same result.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Ensemble:
         def first_step() -> tuple[Tensor, Tensor, Tensor]:
             try:
                 outputs = compiled()
-            except TorchDynamoException as error:
+            except (TorchDynamoException, OSError) as error:  # no compiler, no place for its output
                 reason = str(error).splitlines()[0]
                 warnings.warn(f"torch.compile failed, training slowly: {reason}", stacklevel=2)
                 self._step = self._eager_step
@@ -114,7 +114,7 @@ class Ensemble:
         )
         n_train = self._mask.sum(1)
         n_test = self._mask.shape[1] - n_train  # 0/0 = nan where everything is trained on
-        correct = self._predictions(outputs) == self._results  # (R, N)
+        correct = (self._predictions(outputs) == self._results) & sample_loss.isfinite()  # (R, N)
         hits = correct.to(self._dtype)
         metrics = torch.stack(
             [

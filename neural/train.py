@@ -9,13 +9,14 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import tyro
 from tqdm import tqdm
 
 from neural.command import run_command
 from neural.config import RunConfig
 from neural.history import History
-from neural.training import resolve_device, train
+from neural.training import resolve_device, train_runs
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
+    device = resolve_device(arguments.device)
     if arguments.json is not None:  # before the training: an unwritable file must not cost a run
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.open("a").close()
-    device = resolve_device(arguments.device)
     begin = time.monotonic()
     with tqdm(total=arguments.run.budget, unit="step", smoothing=0) as bar:
-        history = next(train([arguments.run], device, None, arguments.compile, bar.update))
+        history = next(train_runs([arguments.run], device, None, arguments.compile, bar.update))
     record = {**asdict(arguments.run), **history.summary(), "device": device}
     record["seconds"] = round(time.monotonic() - begin, 3)
     print(json.dumps(record, indent=2))
@@ -47,10 +48,10 @@ def main(arguments: Arguments) -> None:
 
 
 def curves(history: History) -> dict[str, object]:
-    """The arrays of a run as JSON-ready lists; nan becomes null."""
+    """The arrays of a run as JSON-ready lists; nan and inf, which JSON does not have, become null."""
 
-    def plain(values) -> list:
-        return [None if v != v else v for v in values.tolist()]
+    def plain(values: np.ndarray) -> list:
+        return np.where(np.isfinite(values), values.astype(object), np.array(None)).tolist()
 
     return {
         "mask": history.mask.tolist(),
@@ -59,7 +60,7 @@ def curves(history: History) -> dict[str, object]:
             for name in ("train_accuracy", "test_accuracy", "rqi", "train_loss", "test_loss")
         },
         "snapshot_steps": history.snapshot_steps.tolist(),
-        "snapshots": history.snapshots.tolist(),
+        "snapshots": plain(history.snapshots),
     }
 
 

@@ -22,6 +22,9 @@ from neural.models import addition_task, draw
 CHUNK = 50
 MAX_SNAPSHOTS = 200
 
+# One lane takes other code paths in the matrix products than several do, and so rounds otherwise: with two at least, a
+# run's numbers do not depend on its company.
+MIN_LANES = 2
 # On a CPU the lanes' weights and optimiser state should stay in a core's cache; a GPU needs many to be
 # filled.
 DEFAULT_LANES = {"cpu": 4, "cuda": 256}
@@ -37,7 +40,7 @@ def resolve_device(device: str) -> str:
     return ("cuda" if available else "cpu") if device == "auto" else device
 
 
-def train(
+def train_runs(
     configs: Iterable[RunConfig],
     device: str = "auto",
     lanes: int | None = None,
@@ -61,12 +64,12 @@ def train(
     """
     device = resolve_device(device)
     for _, group in groupby(configs, key=RunConfig.shape):
-        yield from _train_group(group, device, lanes or DEFAULT_LANES[device], compiled, on_steps)
+        yield from _train_group(group, device, DEFAULT_LANES[device] if lanes is None else lanes, compiled, on_steps)
 
 
-def train_one(config: RunConfig, device: str = "cpu", compiled: bool = False) -> History:
+def train_run(config: RunConfig, device: str = "cpu", compiled: bool = False) -> History:
     """Train a single run."""
-    return next(train([config], device=device, compiled=compiled))
+    return next(train_runs([config], device=device, compiled=compiled))
 
 
 def _train_group(
@@ -81,7 +84,9 @@ def _train_group(
     running: list[_Recorder | None] = [
         _Recorder(config, start.mask) for config, start in zip(first, starts, strict=True)
     ]
-    ensemble = Ensemble(addition_task(first[0]), starts, first, device, compiled)
+    # a lone run has an idle copy beside it: see MIN_LANES
+    n_copies = max(MIN_LANES - len(first), 0)
+    ensemble = Ensemble(addition_task(first[0]), starts + starts[:n_copies], first + first[:n_copies], device, compiled)
     while any(running):
         steps = [ensemble.step() for _ in range(CHUNK)]
         metrics, embeddings, correct = (

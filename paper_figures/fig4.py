@@ -91,9 +91,9 @@ def _steps(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def _trajectories(axes: Axes, table: pd.DataFrame) -> None:
-    symbols = [name for name in table.columns if name != "steps"]
-    for k in symbols:
-        colour = colormaps["viridis"](k / max(symbols))
+    p = len(table.columns) - 1  # and the steps
+    for k in range(p):
+        colour = colormaps["viridis"](k / (p - 1))
         axes.plot(table["steps"].clip(lower=1), table[k], color=colour, linewidth=1.2)
         axes.annotate(f"{k}", (table["steps"].iloc[-1], table[k].iloc[-1]), fontsize="x-small", color=GREY)
     axes.set_xscale("log")

@@ -166,7 +166,7 @@ def score_medians(runs: pd.DataFrame) -> list[Entry]:
 
 
 def score_probability(runs: pd.DataFrame, chances: list[Entry]) -> tuple[list[Entry], list[Entry]]:
-    """P(linear) at each size (`linear_probabilities`) against the share of runs with RQI > 0.95: (by size, calibration).
+    """P(linear) at each size (`linear_probabilities`) against the measured share: (by size, calibration).
 
     `predicted` is over random training sets of the size; `runs_linear` is the share of the very sets that
     were trained on.

@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from analysis.runs.store import RunStore
-from neural import RunConfig, resolve_device, train
+from neural import RunConfig, resolve_device, train_runs
 
 
 class WorkerError(Exception):
@@ -51,7 +51,7 @@ def ensure(configs: Sequence[RunConfig], store: RunStore, device: str = "auto") 
         if device == "cpu":
             _train_in_processes(missing, on_steps, keep)
         else:
-            for history in train(missing, device, on_steps=on_steps):
+            for history in train_runs(missing, device, on_steps=on_steps):
                 keep(history)
     return len(missing)
 
@@ -110,7 +110,7 @@ def _work(pipe: Connection) -> None:
             yield config
 
     try:
-        for history in train(assigned(), "cpu", on_steps=lambda n: pipe.send(("steps", n))):
+        for history in train_runs(assigned(), "cpu", on_steps=lambda n: pipe.send(("steps", n))):
             pipe.send(("run", history))
         pipe.send(("end", None))
     except (EOFError, ConnectionError):  # the driver is gone

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.runs.experiments import grid
 from analysis.runs.store import RunStore
-from neural import RunConfig, train
+from neural import RunConfig, train_runs
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def configs() -> list[RunConfig]:
 
 @pytest.fixture(scope="session")
 def histories(configs):
-    return list(train(configs, device="cpu", compiled=False, lanes=6))
+    return list(train_runs(configs, device="cpu", compiled=False, lanes=6))
 
 
 @pytest.fixture

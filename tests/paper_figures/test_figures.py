@@ -12,7 +12,7 @@ from matplotlib.image import imread
 from analysis._report import save_picture
 from analysis.runs.experiments import PAPER_SIZES, paper_sizes
 from analysis.runs.store import RunStore
-from neural import train
+from neural import train_runs
 from neural.command import run_command
 from paper_figures import fig3, fig4, fig5
 from paper_figures.__main__ import FIGURES, Arguments, main
@@ -25,7 +25,7 @@ def short_runs(tmp_path_factory):
     configs = [replace(run, budget=100, width=8) for run in paper_sizes(2) if run.n_train in (20, 45)]
     reference = replace(fig4.REFERENCE, budget=100, width=8)
     with RunStore(tmp_path_factory.mktemp("store") / "runs.sqlite") as store:
-        for history in train([*configs, reference], device="cpu", compiled=False):
+        for history in train_runs([*configs, reference], device="cpu", compiled=False):
             store.add(history, "cpu", "test")
         yield store, configs, reference
 

@@ -1,0 +1,305 @@
+"""Misuse: an ArgumentError that says which argument, what it must be, and what it is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import efftheory as et
+from efftheory import _checks
+
+OP = et.addition(4)
+MASK = np.ones(10, dtype=np.bool_)
+E = np.array([[0.0], [1.0], [3.0], [2.0]])
+NAN = np.where(np.arange(4) == 2, np.nan, 1.0)[:, None]
+INF = np.where(np.arange(4) == 2, np.inf, 1.0)[:, None]
+
+misused: Any = et  # what a type checker would catch as well
+
+# every way in, once: (call, argument, requirement, finding)
+MISUSES = {
+    "p below 2": (lambda: misused.addition(1), "p", "be an integer of at least 2", "is 1"),
+    "p a float": (lambda: misused.addition(4.0), "p", "be an integer of at least 2", "is 4.0"),
+    "p a bool": (lambda: misused.addition(True), "p", "be an integer of at least 2", "is True"),
+    "p a string": (lambda: misused.addition("4"), "p", "be an integer of at least 2", "is '4'"),
+    "size above D0": (
+        lambda: OP.random_training_set(11, seed=0),
+        "n_train",
+        "be an integer in 0..10",
+        "is 11",
+    ),
+    "size below 0": (
+        lambda: OP.random_training_set(-1, seed=0),
+        "n_train",
+        "be an integer in 0..10",
+        "is -1",
+    ),
+    "probability size": (
+        lambda: misused.linear_probability(OP, 11, 10, seed=0),
+        "n_train",
+        "be an integer in 0..10",
+        "is 11",
+    ),
+    "no draws": (
+        lambda: misused.linear_thresholds(OP, 0, seed=0),
+        "draws",
+        "be an integer of at least 1",
+        "is 0",
+    ),
+    "no draws, fraction": (
+        lambda: misused.critical_fraction(OP, 0, seed=0),
+        "draws",
+        "be an integer of at least 1",
+        "is 0",
+    ),
+    "mask length": (
+        lambda: misused.nullity(OP, MASK[:9]),
+        "mask",
+        "have shape (N,) = (10,)",
+        "has shape (9,)",
+    ),
+    "mask two-dimensional": (
+        lambda: misused.nullity(OP, MASK[None]),
+        "mask",
+        "have shape (N,) = (10,)",
+        "has shape (1, 10)",
+    ),
+    "mask of int": (
+        lambda: misused.hessian(OP, MASK.astype(np.int64)),
+        "mask",
+        "be an array of bool",
+        "has dtype int64",
+    ),
+    "mask of sample ids": (
+        lambda: misused.describe(OP, np.arange(10)),
+        "mask",
+        "be an array of bool",
+        "has dtype int64",
+    ),
+    "E one-dimensional": (
+        lambda: misused.effective_loss(OP, None, E[:, 0]),
+        "E",
+        "have shape (p, d) with p = 4",
+        "has shape (4,)",
+    ),
+    "E of another p": (
+        lambda: misused.effective_loss_gradient(OP, None, E[:3]),
+        "E",
+        "have shape (p, d) with p = 4",
+        "has shape (3, 1)",
+    ),
+    "E transposed": (lambda: misused.rqi(OP, E.T), "E", "have shape (p, d) with p = 4", "has shape (1, 4)"),
+    "E three-dimensional": (
+        lambda: misused.rqi(OP, E[None]),
+        "E",
+        "have shape (p, d) with p = 4",
+        "has shape (1, 4, 1)",
+    ),
+    "E of no dimension": (
+        lambda: misused.effective_loss(OP, None, E[:, :0]),
+        "E",
+        "have shape (p, d) with p = 4",
+        "has shape (4, 0)",
+    ),
+    "E not numbers": (
+        lambda: misused.effective_loss(OP, None, "wrong"),
+        "E",
+        "be an array of real numbers",
+        "is a str",
+    ),
+    "E ragged": (
+        lambda: misused.effective_loss(OP, None, [[1.0], [2.0, 3.0], [1.0], [0.0]]),
+        "E",
+        "be an array of real numbers",
+        "is a list",
+    ),
+    "E nan": (lambda: misused.effective_loss(OP, None, NAN), "E", "be finite", "holds nan or inf"),
+    "E inf": (lambda: misused.predicted_accuracy(OP, None, INF), "E", "be finite", "holds nan or inf"),
+    "E zero": (lambda: misused.effective_loss(OP, None, 0 * E), "E", "be nonzero", "is zero everywhere"),
+    "E zero, gradient": (
+        lambda: misused.effective_loss_gradient(OP, None, 0 * E),
+        "E",
+        "be nonzero",
+        "is zero everywhere",
+    ),
+    "E constant": (
+        lambda: misused.rqi(OP, np.hstack([E, 0 * E + 5])),
+        "E",
+        "vary in every dimension",
+        "is constant in one",
+    ),
+    "E constant, Acc-hat": (
+        lambda: misused.predicted_accuracy(OP, MASK, 0 * E),
+        "E",
+        "vary in every dimension",
+        "is constant in one",
+    ),
+    "delta zero": (lambda: misused.rqi(OP, E, delta=0), "delta", "be a finite number above 0", "is 0"),
+    "delta negative": (
+        lambda: misused.predicted_accuracy(OP, MASK, E, delta=-0.1),
+        "delta",
+        "be a finite number above 0",
+        "is -0.1",
+    ),
+    "delta not a number": (
+        lambda: misused.rqi(OP, E, delta=None),
+        "delta",
+        "be a finite number above 0",
+        "is None",
+    ),
+    "normalization": (
+        lambda: misused.effective_loss(OP, None, E, normalization="max"),
+        "normalization",
+        "be one of sum, mean",
+        "is 'max'",
+    ),
+    "normalization, gradient": (
+        lambda: misused.effective_loss_gradient(OP, None, E, normalization=""),
+        "normalization",
+        "be one of sum, mean",
+        "is ''",
+    ),
+    "k": (lambda: misused.spectrum(OP, k=5), "k", "be an integer in 1..4", "is 5"),
+    "k zero": (lambda: misused.spectrum(OP, k=0), "k", "be an integer in 1..4", "is 0"),
+    "rate, grokking steps": (
+        lambda: misused.grokking_steps(OP, None, 0.0, 1.0),
+        "learning_rate",
+        "be a finite number above 0",
+        "is 0.0",
+    ),
+    "Z0": (
+        lambda: misused.grokking_steps(OP, None, 1e-3, float("inf")),
+        "z0",
+        "be a finite number above 0",
+        "is inf",
+    ),
+    "E0 one-dimensional": (
+        lambda: misused.flow(OP, None, E[:, 0], [0.0]),
+        "E0",
+        "have shape (p, d) with p = 4",
+        "has shape (4,)",
+    ),
+    "E0 nan": (lambda: misused.flow(OP, None, NAN, [0.0]), "E0", "be finite", "holds nan or inf"),
+    "E0 zero": (lambda: misused.flow(OP, None, 0 * E, [0.0]), "E0", "be nonzero", "is zero everywhere"),
+    "E0 constant": (
+        lambda: misused.time_to_rqi(OP, None, 0 * E + 1),
+        "E0",
+        "vary in every dimension",
+        "is constant in one",
+    ),
+    "times descending": (
+        lambda: misused.flow(OP, None, E, [1.0, 0.5]),
+        "times",
+        "be finite, strictly ascending and at least 0",
+        "is [1.0, 0.5]",
+    ),
+    "times negative": (
+        lambda: misused.flow(OP, None, E, [-1.0, 0.5]),
+        "times",
+        "be finite, strictly ascending and at least 0",
+        "is [-1.0, 0.5]",
+    ),
+    "times nan": (
+        lambda: misused.flow(OP, None, E, [0.0, float("nan")]),
+        "times",
+        "be finite, strictly ascending and at least 0",
+        "is [0.0, nan]",
+    ),
+    "times none": (
+        lambda: misused.flow(OP, None, E, []),
+        "times",
+        "be finite, strictly ascending and at least 0",
+        "is []",
+    ),
+    "times a table": (
+        lambda: misused.flow(OP, None, E, [[0.0, 1.0]]),
+        "times",
+        "be finite, strictly ascending and at least 0",
+        "is [[0.0, 1.0]]",
+    ),
+    "method": (
+        lambda: misused.flow(OP, None, E, [0.0], method="euler"),
+        "method",
+        "be one of exact, ode",
+        "is 'euler'",
+    ),
+    "rtol": (
+        lambda: misused.flow(OP, None, E, [1.0], method="ode", rtol=-1e-3),
+        "rtol",
+        "be a finite number above 0",
+        "is -0.001",
+    ),
+    "optimizer": (
+        lambda: misused.optimizer_flow(OP, None, E, optimizer="lbfgs"),
+        "optimizer",
+        "be one of adam, adamw, sgd",
+        "is 'lbfgs'",
+    ),
+    "optimizer rate": (
+        lambda: misused.optimizer_flow(OP, None, E, learning_rate=-1.0),
+        "learning_rate",
+        "be a finite number above 0",
+        "is -1.0",
+    ),
+    "optimizer decay": (
+        lambda: misused.optimizer_flow(OP, None, E, weight_decay=-1e-2),
+        "weight_decay",
+        "be a finite number of at least 0",
+        "is -0.01",
+    ),
+    "optimizer steps": (
+        lambda: misused.optimizer_flow(OP, None, E, steps=-1),
+        "steps",
+        "be an integer of at least 0",
+        "is -1",
+    ),
+    "optimizer E0 zero": (
+        lambda: misused.optimizer_flow(OP, None, 0 * E),
+        "E0",
+        "be nonzero",
+        "is zero everywhere",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISUSES)
+def test_misuse_names_argument_requirement_and_finding(case):
+    call, name, requirement, finding = MISUSES[case]
+    message = f"Argument `{name}` must {requirement}, but {finding}."
+    with pytest.raises(et.ArgumentError, match=f"^{re.escape(message)}$"):
+        call()
+
+
+def test_argument_error_is_a_value_error():
+    assert issubclass(et.ArgumentError, ValueError)
+
+
+def test_limits_are_allowed():
+    assert et.addition(2).n_symbols == 2
+    assert OP.random_training_set(0, seed=0).sum() == 0
+    assert OP.random_training_set(10, seed=0).all()
+    assert et.optimizer_flow(OP, None, E, steps=0).E.shape == (1, 4, 1)
+    assert et.flow(OP, None, E, 0.0).E.shape == (1, 4, 1)
+
+
+def test_numpy_integers_count_as_integers():
+    assert _checks.integer("n", np.int32(3), 0) == 3
+    assert type(_checks.integer("n", np.int32(3), 0)) is int
+
+
+def test_lists_and_integer_arrays_are_embeddings():
+    table = [[0], [1], [3], [2]]
+    assert et.effective_loss(OP, None, table) == et.effective_loss(OP, None, E)
+    assert misused.effective_loss(OP, MASK.tolist(), E) == et.effective_loss(OP, None, E)
+
+
+def test_input_is_not_written_to():
+    before, mask = E.copy(), MASK.copy()
+    et.flow(OP, MASK, E, [0.0, 1.0], method="ode")
+    et.optimizer_flow(OP, MASK, E, steps=3)
+    et.predicted_accuracy(OP, MASK, E)
+    np.testing.assert_array_equal(E, before)
+    np.testing.assert_array_equal(MASK, mask)

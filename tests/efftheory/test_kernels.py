@@ -1,0 +1,171 @@
+"""Every numba kernel against its naive twin."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from efftheory import _kernels
+from efftheory.operations import Operation, Samples
+from efftheory.parallelograms import training_samples
+from tests import oracles, tolerances
+from tests import strategies as own
+
+PRIMES = st.sampled_from([2, 3, 5, 7, 101, 2**31 - 1])
+
+
+def _samples(op: Operation) -> Samples:
+    return op.samples
+
+
+def _in_order(op, values):
+    """From the order by result back to that of D0."""
+    back = np.empty_like(values)
+    back[op.by_result] = values
+    return back
+
+
+@given(own.embedded_training_sets(), st.integers(-4, 4))
+def test_loss_and_gradient(drawn, before):
+    op, mask, E = drawn
+    gradient = np.full_like(E, float(before))
+    l0 = _kernels.loss_and_gradient(*training_samples(op, mask), E, gradient)
+    expected, slope = oracles.loss_and_gradient(op, mask, E)
+    tolerances.assert_close(l0, expected)
+    tolerances.assert_close(gradient, before + slope)  # it adds
+
+
+@given(own.embedded_training_sets(), st.sampled_from([0.01, 0.3, 2.0]))
+def test_count_close(drawn, delta2):
+    op, _, E = drawn
+    values = np.array(list(oracles.residuals(op, E).values()))
+    assume((np.abs(values - delta2) > tolerances.LINALG).all())
+    path = np.stack([E, 2 * E, 0 * E])
+    counts = _kernels.count_close(*_samples(op), path, delta2)
+    everything = len(oracles.parallelograms(op))
+    assume((np.abs(4 * values - delta2) > tolerances.LINALG).all())
+    twice = oracles.count_close(op, 2 * E, delta2)
+    assert counts.tolist() == [oracles.count_close(op, E, delta2), twice, everything]
+
+
+def test_counts_are_strictly_below():
+    """A residual equal to delta is not below it (the official code's <)."""
+    left, right, first = np.array([0, 1]), np.array([2, 1]), np.array([0, 2])
+    E = np.array([[0.0], [0.0], [0.5]])  # residual 1/2, exactly
+    trained = np.array([True, False])
+    for delta2, close in ((0.25, 0), (0.25 * (1 + 4 * tolerances.EPS), 1)):
+        assert _kernels.count_close(left, right, first, E[None], delta2).tolist() == [close]
+        assert _kernels.reach_close(left, right, first, trained, E, delta2).tolist() == [True, bool(close)]
+
+
+@given(own.embedded_training_sets(), st.sampled_from([0.01, 0.3, 2.0]))
+def test_reach_close(drawn, delta2):
+    op, mask, E = drawn
+    values = np.array(list(oracles.residuals(op, E).values()))
+    assume((np.abs(values - delta2) > tolerances.LINALG).all())
+    reached = _kernels.reach_close(*_samples(op), mask[op.by_result], E, delta2)
+    np.testing.assert_array_equal(_in_order(op, reached), oracles.reach_close(op, mask, E, delta2))
+
+
+@given(st.integers(1, 2**31 - 2))
+def test_inverse(value):
+    q = 2**31 - 1
+    assert _kernels._inverse(value, q) == pow(value, -1, q)
+
+
+@given(own.training_sets(), PRIMES)
+def test_echelon_form(drawn, q):
+    op, mask = drawn
+    p = op.n_symbols
+    A = oracles.equations(op, mask)
+    echelon, has_pivot, rank = _kernels.echelon_form(*_samples(op), mask[op.by_result], p, q)
+    assert rank == has_pivot.sum() == oracles.modular_rank(A, q)
+    if q > 2**30:
+        assert rank == oracles.fraction_rank(A) == oracles.sympy_rank(A)
+    for c in np.flatnonzero(has_pivot):
+        assert not echelon[c, :c].any()
+        assert echelon[c, c] == 1
+    assert ((echelon >= 0) & (echelon < q)).all()
+    # its rows span the equations: adding them does not raise the rank
+    assert oracles.modular_rank(np.vstack([A, echelon[has_pivot]]), q) == rank
+
+
+@given(own.training_sets(2, 6), PRIMES)
+def test_reach_closure(drawn, q):
+    op, mask = drawn
+    p, trained = op.n_symbols, mask[op.by_result]
+    echelon, has_pivot, _ = _kernels.echelon_form(*_samples(op), trained, p, q)
+    reached = _kernels.reach_closure(*_samples(op), trained, echelon, has_pivot, q)
+    expected = oracles.reach_closure(op, mask, lambda A: oracles.modular_rank(A, q))
+    np.testing.assert_array_equal(_in_order(op, reached), expected)
+
+
+@given(own.operations(2, 5), own.seeds)
+def test_linear_thresholds(op, seed):
+    rng = np.random.default_rng(seed)
+    orders = np.array([rng.permutation(op.n_samples) for _ in range(3)])
+    left, right = np.ascontiguousarray(op.pairs.T)
+    found = _kernels.linear_thresholds(orders, left, right, op.results, op.n_results, op.n_symbols, 2**31 - 1)
+    assert found.tolist() == [oracles.linear_threshold(op, order) for order in orders.tolist()]
+
+
+def test_linear_thresholds_of_a_table_that_never_is_linear():
+    # three symbols whose samples all have results of their own: no parallelogram at all
+    left, right = np.triu_indices(3)
+    orders = np.array([[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]])
+    found = _kernels.linear_thresholds(orders, left, right, np.arange(6), 6, 3, 2**31 - 1)
+    assert found.tolist() == [7, 7]
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize(("name", "kind"), [("adam", _kernels.ADAM), ("adamw", _kernels.ADAMW), ("sgd", _kernels.SGD)])
+@given(drawn=own.training_sets(3, 6), d=st.integers(1, 3), seed=own.seeds)
+def test_optimizer_flow(name, kind, weight_decay, drawn, d, seed):
+    op, mask = drawn
+    # a generic start: where a gradient is round-off, Adam divides it by its own size
+    E0 = np.random.default_rng(seed).uniform(-1, 1, (op.n_symbols, d))
+    path = np.empty((31, *E0.shape))
+    path[0] = E0
+    _kernels.optimizer_flow(*training_samples(op, mask), path, kind, 1e-2, weight_decay)
+    expected = oracles.optimizer_flow(op, mask, E0, name, 1e-2, 30, weight_decay)
+    tolerances.assert_close(path, expected)
+
+
+@given(own.training_sets())
+def test_hessian_and_counts(drawn):
+    op, mask = drawn
+    trained = mask[op.by_result]
+    np.testing.assert_array_equal(_kernels.hessian(*_samples(op), trained, op.n_symbols), oracles.hessian(op, mask))
+    listed = oracles.parallelograms(op, mask)
+    assert _kernels.count_pairs(op.samples.first, trained) == (mask.sum(), len(listed))
+
+
+@given(own.training_sets(), own.seeds)
+def test_loss_path(drawn, seed):
+    op, mask = drawn
+    path = np.random.default_rng(seed).normal(size=(4, op.n_symbols, 2))
+    losses = _kernels.loss_path(*training_samples(op, mask), path)
+    expected = [oracles.loss_and_gradient(op, mask, E)[0] for E in path]
+    np.testing.assert_allclose(losses, expected, rtol=tolerances.LINALG, atol=tolerances.EPS)
+
+
+def test_every_kernel_has_a_twin():
+    # a new kernel comes with its twin: this list and a test above
+    kernels = {name for name, kernel in vars(_kernels).items() if hasattr(kernel, "py_func")}
+    assert kernels == {
+        "loss_and_gradient",
+        "loss_path",
+        "hessian",
+        "count_pairs",
+        "count_close",
+        "reach_close",
+        "echelon_form",
+        "reach_closure",
+        "linear_thresholds",
+        "optimizer_flow",
+        "_inverse",
+        "_insert",  # both through echelon_form
+        "_equation",
+    }

@@ -1,0 +1,103 @@
+"""Eigenvalues, lambda_3 and the grokking time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import efftheory as et
+from tests import oracles, systems, tolerances
+from tests import strategies as own
+
+
+@pytest.mark.parametrize("system", systems.SOLVABLE, ids=lambda system: system.name)
+def test_spectra_found_by_hand(system):
+    found = et.spectrum(system.op, system.mask)
+    np.testing.assert_allclose(found.eigenvalues, system.spectrum, rtol=tolerances.LINALG)
+    assert found.nullity == system.nullity
+    assert found.lambda3 == found.eigenvalues[2]
+
+
+def test_full_data_of_ten_symbols_is_the_papers():
+    found = et.spectrum(et.addition(10))
+    np.testing.assert_allclose(found.lambda3, systems.FULL_LAMBDA3_10, rtol=tolerances.LINALG)
+    # Z0 = 9 after standardisation, eta = 1e-3: 150 steps
+    np.testing.assert_allclose(et.grokking_steps(et.addition(10), None, 1e-3, 9.0), 150, rtol=tolerances.LINALG)
+
+
+@given(own.training_sets())
+def test_eigenvalues_are_those_of_the_listed_sum(drawn):
+    op, mask = drawn
+    H = oracles.hessian(op, mask)
+    found = et.spectrum(op, mask)
+    expected = np.linalg.eigvals(H).real  # a general solver, not the symmetric one
+    # a general solver loses what the eigenvectors' condition costs, nothing here: H is symmetric
+    atol = max(tolerances.null_eigenvalue(H), tolerances.EPS)
+    np.testing.assert_allclose(found.eigenvalues, np.sort(expected), rtol=tolerances.LINALG, atol=atol)
+
+
+@given(own.training_sets(2, 12))
+def test_record_is_consistent(drawn):
+    op, mask = drawn
+    p = op.n_symbols
+    H, found = et.hessian(op, mask), et.spectrum(op, mask)
+    assert found.nullity == et.nullity(op, mask)
+    assert (found.eigenvalues[: found.nullity] == 0).all()
+    assert (found.eigenvalues[found.nullity :] > tolerances.null_eigenvalue(H)).all()
+    assert (np.diff(found.eigenvalues) >= 0).all()
+    np.testing.assert_allclose(found.modes.T @ found.modes, np.eye(p), atol=tolerances.LINALG)
+    rebuilt = found.modes @ np.diag(found.eigenvalues) @ found.modes.T
+    scale = max(float(np.linalg.norm(H, 2)), 1.0)
+    np.testing.assert_allclose(rebuilt, H, rtol=0, atol=tolerances.LINALG * scale)
+    residuals = np.linalg.norm(H @ found.modes - found.modes * found.eigenvalues, axis=0)
+    np.testing.assert_allclose(found.residuals * scale, residuals, atol=tolerances.LINALG * scale)
+    assert found.converged
+    if p < 3:
+        assert math.isnan(found.lambda3)
+    else:
+        assert (found.lambda3 > 0) == (found.nullity == 2)
+
+
+@given(own.training_sets(), st.data())
+def test_k_smallest_are_the_first_of_all(drawn, data):
+    op, mask = drawn
+    k = data.draw(st.integers(1, op.n_symbols))
+    few, all_of_them = et.spectrum(op, mask, k=k), et.spectrum(op, mask)
+    assert few.eigenvalues.shape == few.residuals.shape == (k,)
+    assert few.modes.shape == (op.n_symbols, k)
+    atol = tolerances.null_eigenvalue(et.hessian(op, mask))
+    np.testing.assert_allclose(few.eigenvalues, all_of_them.eigenvalues[:k], rtol=tolerances.LINALG, atol=atol)
+    np.testing.assert_allclose(few.lambda3, all_of_them.lambda3, rtol=tolerances.LINALG)
+    assert few.nullity == all_of_them.nullity
+    assert few.converged
+
+
+@given(own.training_sets())
+def test_reflection_keeps_the_spectrum(drawn):
+    op, mask = drawn
+    here, there = et.spectrum(op, mask), et.spectrum(op, systems.reflected(op, mask))
+    assert here.nullity == there.nullity
+    atol = tolerances.null_eigenvalue(et.hessian(op, mask))
+    np.testing.assert_allclose(here.eigenvalues, there.eigenvalues, rtol=tolerances.LINALG, atol=atol)
+
+
+@given(own.nested_training_sets(3))
+def test_more_data_never_lowers_lambda3(drawn):
+    op, fewer, more = drawn
+    slack = tolerances.null_eigenvalue(et.hessian(op, more))
+    assert et.spectrum(op, more).lambda3 >= et.spectrum(op, fewer).lambda3 - slack
+
+
+@given(own.training_sets(), st.floats(1e-5, 1.0), st.floats(0.1, 100.0))
+def test_grokking_steps(drawn, learning_rate, z0):
+    op, mask = drawn
+    steps = et.grokking_steps(op, mask, learning_rate, z0)
+    if op.n_symbols == 2 or oracles.sympy_rank(oracles.equations(op, mask)) < op.n_symbols - 2:
+        assert steps == math.inf
+    else:
+        third = np.linalg.eigvalsh(oracles.hessian(op, mask))[2]
+        np.testing.assert_allclose(steps, z0 / (third * learning_rate), rtol=tolerances.LINALG)

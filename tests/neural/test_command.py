@@ -1,0 +1,153 @@
+"""python -m neural.train, as a user meets it: a process, its files, its exit status and its one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from neural.command import run_command
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ("--p", "10", "--n-train", "45", "--seed", "58", "--init", "reference", "--steps", "60")
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "neural.train", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def strict(text: str) -> dict:
+    """JSON as the standard has it: no NaN, no Infinity."""
+
+    def refuse(name: str):
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """The README's command, but shorter; into a folder that it has to make."""
+    file = tmp_path_factory.mktemp("run") / "new" / "run.json"
+    done = command(*GOLDEN, "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    written = strict(file.read_text())
+    printed = strict(done.stdout)
+    assert printed == {name: written[name] for name in printed}
+    return written
+
+
+def test_the_record(record: dict) -> None:
+    """Configuration, steps (null: not reached), curves of budget + 1 states, embeddings."""
+    assert record["steps_to_train"] is record["steps_to_test"] is record["steps_to_rqi"] is None
+    assert (record["p"], record["n_train"], record["seed"], record["init"]) == (10, 45, 58, "reference")
+    assert record["budget"] == record["steps_run"] == 60
+    assert all(len(curve) == 61 for curve in record["history"].values())
+    assert record["history"]["train_loss"][0] == pytest.approx(0.981, abs=5e-4)
+    assert sum(record["mask"]) == 45
+    assert record["snapshot_steps"][-1] == 60
+
+
+def test_the_same_command_gives_the_same_numbers(record: dict, tmp_path: Path) -> None:
+    """All but the time it took; written over what was there before."""
+    file = tmp_path / "run.json"
+    file.write_text("something much longer, and older" * 10_000)
+    assert command(*GOLDEN, "--json", str(file)).returncode == 0
+    again = strict(file.read_text())
+    assert {**again, "seconds": 0} == {**record, "seconds": 0}
+
+
+def test_a_diverged_run_is_still_json(tmp_path: Path) -> None:
+    """Numbers that are none become null, embeddings included."""
+    file = tmp_path / "run.json"
+    done = command("--steps", "2", "--repr-lr", "1e30", "--decoder-lr", "1e30", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    assert strict(file.read_text())["train_loss"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--p", "1"), "`p` must be an integer of at least 2, but is 1."),
+        (("--n-train", "99"), "`n_train` must be at most"),
+        (("--loss", "foo"), "foo"),
+        (("--seed", "many"), "--seed"),
+        (("--json", "{file}/run.json"), "file"),
+        (("--device", "cuda"), "CUDA"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bad_input_is_one_line(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    """What is the user's to mend: "error: ...", a non-zero status, no traceback, and no run before it."""
+    if "cuda" in arguments and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device: asking for it is no error")
+    (tmp_path / "file").write_text("a file is no folder")
+    done = command("--steps", "1", *(part.format(file=tmp_path / "file") for part in arguments))
+    assert done.returncode not in (0, None)
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error:")
+    assert words in lines[0]
+
+
+@dataclass(frozen=True)
+class Options:
+    """A made-up command's."""
+
+    n: int = 1
+
+
+class OwnError(Exception):
+    """What a made-up command calls the user's to mend."""
+
+
+@pytest.mark.parametrize("error", [OwnError("two\n  lines"), FileNotFoundError("two lines")], ids=repr)
+def test_an_expected_error_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Listed errors and the operating system's, folded into a line."""
+
+    def main(options: Options) -> None:
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["made-up", "--n", "2"])
+    with pytest.raises(SystemExit) as stopped:
+        run_command(Options, main, "made-up", errors=(OwnError,))
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err == "error: two lines\n"
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else is swallowed."""
+    monkeypatch.setattr(sys, "argv", ["made-up"])
+    with pytest.raises(ZeroDivisionError):
+        run_command(Options, lambda options: print(1 // (options.n - 1)), "made-up")
+
+
+def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C is no accident: one line, and the status that shells expect."""
+
+    def main(options: Options) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["made-up"])
+    with pytest.raises(SystemExit) as stopped:
+        run_command(Options, main, "made-up")
+    assert stopped.value.code == 130
+    assert len(capsys.readouterr().err.splitlines()) == 1

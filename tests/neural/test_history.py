@@ -1,0 +1,84 @@
+"""What a run leaves behind: when a threshold was first crossed, and a summary that JSON can hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neural.config import RunConfig
+from neural.history import History, first_step
+
+shares = st.sampled_from([0.0, 0.5, 0.89, 0.9, 0.95, 0.96, 1.0, float("nan")])
+losses = st.floats(width=32, allow_nan=True, allow_infinity=True)
+
+
+def history(train, test, rqi, loss) -> History:
+    """A made-up record."""
+    return History(
+        config=RunConfig(),
+        mask=np.zeros(55, dtype=bool),
+        train_accuracy=np.array(train, dtype=np.float32),
+        test_accuracy=np.array(test, dtype=np.float32),
+        rqi=np.array(rqi, dtype=np.float32),
+        train_loss=np.array(loss, dtype=np.float32),
+        test_loss=np.array(loss, dtype=np.float32),
+        snapshot_steps=np.zeros(1, dtype=np.int64),
+        snapshots=np.zeros((1, 10, 1)),
+        correct=np.arange(55) % 5 == 0,
+        retired=False,
+    )
+
+
+@given(st.lists(st.booleans(), max_size=50))
+def test_first_step_is_the_first(reached: list[bool]) -> None:
+    """None if and only if never; otherwise reached there and nowhere before."""
+    step = first_step(np.array(reached, dtype=bool))
+    if step is None:
+        assert not any(reached)
+    else:
+        assert type(step) is int
+        assert reached[step]
+        assert not any(reached[:step])
+
+
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_first_step_of_a_threshold_crossed_once(before: int, after: int) -> None:
+    """Index s is the state after s updates."""
+    reached = np.array([False] * before + [True] * after, dtype=bool)
+    assert first_step(reached) == (before if after else None)
+
+
+def test_thresholds_are_the_papers() -> None:
+    """Accuracies at least 0.9, also in float32 for 9 of 10; RQI strictly above 0.95."""
+    run = history([0, 0.89, 0.9, 1], [0, 0, np.float32(9) / 10, 0.5], [0.9, 0.95, 0.94, 0.96], [1] * 4)
+    # float32(0.9) = 0.89999998, float32(0.95) = 0.94999999: neither side is decided by their last bit
+    assert (run.steps_to_train, run.steps_to_test, run.steps_to_rqi) == (2, 2, 3)
+
+
+def test_never_reached_is_none() -> None:
+    """Censored runs say so; nan is not above anything."""
+    run = history([0.5] * 3, [float("nan")] * 3, [0.95] * 3, [1] * 3)
+    assert (run.steps_to_train, run.steps_to_test, run.steps_to_rqi) == (None, None, None)
+
+
+@given(st.lists(st.tuples(shares, shares, shares, losses), min_size=1, max_size=5))
+def test_summary_is_json(rows) -> None:
+    """Strict JSON whatever happened, diverged runs included; numbers or null."""
+    run = history(*zip(*rows, strict=True))
+    summary = run.summary()
+    again = json.loads(json.dumps(summary, allow_nan=False))
+    assert again == summary
+    assert summary["steps_run"] == len(rows) - 1
+    assert summary["accuracy"] == 11 / 55
+    assert summary["train_loss"] is None or np.float32(summary["train_loss"]) == run.train_loss[-1]
+
+
+def test_history_is_a_record() -> None:
+    """Two runs' records cannot be mixed up by assignment."""
+    run = history([1], [1], [1], [1])
+    assert dataclasses.replace(run, retired=True).retired
+    assert not run.retired

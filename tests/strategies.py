@@ -1,0 +1,72 @@
+"""Hypothesis strategies: operations, training sets, embeddings."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+import efftheory as et
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def operations(low: int = 2, high: int = 8) -> st.SearchStrategy[et.Operation]:
+    """Addition of low..high symbols."""
+    return st.integers(low, high).map(et.addition)
+
+
+def masks(op: et.Operation) -> st.SearchStrategy[NDArray[np.bool_]]:
+    """Training sets of all densities; half of the draws are nearly full, where the linear representation is
+    unique."""
+    n = op.n_samples
+    anyhow = st.lists(st.booleans(), min_size=n, max_size=n).map(lambda chosen: np.array(chosen, dtype=np.bool_))
+
+    def without(left_out: set[int]) -> NDArray[np.bool_]:
+        mask = np.ones(n, dtype=np.bool_)
+        mask[list(left_out)] = False
+        return mask
+
+    return st.one_of(anyhow, st.sets(st.integers(0, n - 1), max_size=n // 2).map(without))
+
+
+def embeddings(p: int, d: int | None = None) -> st.SearchStrategy[NDArray[np.float64]]:
+    """Embeddings (p, d), d in 1..3 unless told, bounded by 2 and spread by at least 1/2 in every dimension.
+
+    Multiples of 1/512: their sums are exact, so that a test sees the algorithm and not the round-off of its
+    input, and ties between parallelograms do occur.
+    """
+    dimensions = st.integers(1, 3) if d is None else st.just(d)
+    return dimensions.flatmap(
+        lambda d: (
+            hnp.arrays(np.int64, (p, d), elements=st.integers(-1024, 1024), fill=st.nothing())
+            .map(lambda steps: steps / 512.0)
+            .filter(lambda E: bool((np.ptp(E, axis=0) >= 0.5).all()))
+        )
+    )
+
+
+@st.composite
+def training_sets(draw: st.DrawFn, low: int = 2, high: int = 8) -> tuple[et.Operation, NDArray[np.bool_]]:
+    """(op, mask)."""
+    op = draw(operations(low, high))
+    return op, draw(masks(op))
+
+
+@st.composite
+def nested_training_sets(
+    draw: st.DrawFn, low: int = 2, high: int = 8
+) -> tuple[et.Operation, NDArray[np.bool_], NDArray[np.bool_]]:
+    """(op, mask of D, mask of D'), D in D'."""
+    op, mask = draw(training_sets(low, high))
+    return op, mask & draw(masks(op)), mask
+
+
+@st.composite
+def embedded_training_sets(
+    draw: st.DrawFn, low: int = 2, high: int = 8, d: int | None = None
+) -> tuple[et.Operation, NDArray[np.bool_], NDArray[np.float64]]:
+    """(op, mask, E)."""
+    op, mask = draw(training_sets(low, high))
+    return op, mask, draw(embeddings(op.n_symbols, d))
