@@ -19,7 +19,8 @@ figures: .venv/installed
 	$(RUN) -m paper_figures --all
 
 bench: .venv/installed
-	$(RUN) -m pytest benchmarks --benchmark-only -s
+	$(RUN) -m benchmarks.bench_describe
+	$(RUN) -m benchmarks.bench_ensemble
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv .venv

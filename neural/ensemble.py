@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch._dynamo.exc import TorchDynamoException
 from torch.func import functional_call, grad_and_value, vmap
 
 from neural.config import RunConfig
@@ -97,7 +96,7 @@ class Ensemble:
         def first_step() -> tuple[Tensor, Tensor, Tensor]:
             try:
                 outputs = compiled()
-            except (TorchDynamoException, OSError) as error:  # no compiler, no place for its output
+            except (RuntimeError, OSError) as error:  # no compiler, say, or no place for what it makes
                 reason = str(error).splitlines()[0]
                 warnings.warn(f"torch.compile failed, training slowly: {reason}", stacklevel=2)
                 self._step = self._eager_step
