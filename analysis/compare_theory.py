@@ -82,9 +82,11 @@ def main(arguments: Arguments) -> None:
     with RunStore(arguments.store) as store:
         n_trained = ensure(configs, store, device)
         runs = store.table(configs)
-    print(f"{len(runs)} runs, {n_trained} of them trained now", file=sys.stderr)
-    with tqdm(total=len(runs), desc="theory", unit="run", leave=False) as bar:
-        runs = predict(runs, bar.update)
+        print(f"{len(runs)} runs, {n_trained} of them trained now", file=sys.stderr)
+        with tqdm(total=len(runs), desc="theory", unit="run", leave=False) as bar:
+            predictions = predict(runs, bar.update)
+        store.keep_predictions(predictions)
+    runs = runs.merge(predictions, on="key")
     report = compare(runs, arguments.draws)
     report["environment"] = environment(device, " ".join([PROG, *sys.argv[1:]]))
     write(arguments.out, runs, report)
@@ -98,6 +100,10 @@ def plan(arguments: Arguments) -> list[RunConfig]:
     for name in ("seeds", "draws"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"`{name}` must be an integer of at least 1, but is {getattr(arguments, name)}.")
+    if arguments.p < 3:
+        raise ConfigError(
+            f"`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is {arguments.p}."
+        )
     base = RunConfig(
         p=arguments.p,
         n_train=1,
@@ -209,7 +215,7 @@ def _time_rows(time: list[Entry]) -> list[Entry]:
                 "target": TARGETS_IN_WORDS[entry["target"]],
                 "predictor": NAMES[entry["predictor"]],
                 "concordance": _with_interval(entry["c_index"], entry["interval"]),
-                "gain": _with_interval(None, entry["gain_over_null_interval"]),
+                "gain": _interval(entry["gain_over_null_interval"]),
                 "within size": _with_interval(entry["c_index_within_size"], entry["interval_within_size"]),
                 "ratio": " / ".join(_short(value) for value in quartiles),
                 "seen": _short(ratio.get("observed_only", [None, None])[1]),
@@ -273,9 +279,15 @@ def _short(value: float | None, form: str = ".2f") -> str:
     return "-" if value is None else format(value, form)
 
 
+def _interval(bounds: Any, form: str = ".2f") -> str:
+    if bounds is None or all(bound is None for bound in bounds):
+        return "-"
+    return f"[{_short(bounds[0], form)}, {_short(bounds[1], form)}]"
+
+
 def _with_interval(value: float | None, bounds: Any, form: str = ".2f") -> str:
-    interval = "" if bounds is None else f"[{_short(bounds[0], form)}, {_short(bounds[1], form)}]"
-    return " ".join(part for part in ("" if value is None else _short(value, form), interval) if part) or "-"
+    parts = [_short(value, form), _interval(bounds, form)]
+    return "-" if parts == ["-", "-"] else " ".join(parts)
 
 
 if __name__ == "__main__":

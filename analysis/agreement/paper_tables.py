@@ -45,7 +45,8 @@ def states_at(store: RunStore, configs: Sequence[RunConfig], step: int) -> pd.Da
 
 def measured_times(store: RunStore, configs: Sequence[RunConfig]) -> pd.DataFrame:
     """The runs with their predictions (see `predict`), and `fraction`."""
-    runs = predict(store.table(configs))
+    runs = store.table(configs)
+    runs = runs.merge(predict(runs), on="key")
     return runs.assign(fraction=runs["n_train"] / (runs["p"] * (runs["p"] + 1) / 2))
 
 

@@ -23,28 +23,27 @@ SETTING = ["repr_lr", "decoder_lr"]  # runs that differ in these are compared am
 
 
 def predict(runs: pd.DataFrame, on_run: Callable[[], object] = lambda: None) -> pd.DataFrame:
-    """`runs` (a table of the run store) with the theory's columns added.
+    """What the theory says of each run in a table of the run store; a row a run, with its `key`.
 
-    `nullity`, `lambda3`, `ideal_accuracy`: of the run's training set. `predicted_accuracy`: Acc-hat of its
-    final embedding. `z0`: of its initial embedding. One column a predictor: predicted steps to RQI > 0.95,
-    inf = never (for
-    `optimizer_flow`: not within the run's budget); for `training_fraction` minus the fraction, which ranks
-    only.
+    `nullity`, `lambda3`, `ideal_accuracy`: of the run's training set. `predicted_accuracy`: Acc-hat of its final
+    embedding. `z0`: of its initial embedding. One column a predictor: predicted steps to RQI > 0.95, inf = never (for
+    `optimizer_flow`: not within the run's budget); for `training_fraction` minus the fraction, which ranks only.
     """
     rows = []
     for run in runs.itertuples():
         rows.append(_predict_run(run))
         on_run()
-    return runs.join(pd.DataFrame(rows, index=runs.index))
+    return pd.DataFrame(rows)
 
 
-def _predict_run(run: Any) -> dict[str, float]:
+def _predict_run(run: Any) -> dict[str, Any]:
     op = et.addition(run.p)
     start = run.initial_embedding - run.initial_embedding.mean(axis=0)
     z0 = float((start**2).sum())
     described = et.describe(op, run.mask)
     descent = et.optimizer_flow(op, run.mask, start, run.repr_optimizer, run.repr_lr, run.budget, run.repr_wd)
     return {
+        "key": run.key,
         "nullity": described.nullity,
         "lambda3": described.lambda3,
         "ideal_accuracy": described.ideal_accuracy,

@@ -4,7 +4,7 @@ the report.
 
 from __future__ import annotations
 
-from analysis.agreement.predictions import PREDICTORS, SETTING
+from analysis.agreement.predictions import PREDICTORS, SETTING, TARGETS
 from analysis.agreement.scores import NULL_MODEL, Entry
 
 NAMES = {
@@ -25,10 +25,12 @@ def verdict(time: list[Entry], probability: list[Entry], calibration: list[Entry
         setting = {name: chance[name] for name in SETTING}
         label = f"eta_r = {setting['repr_lr']:g}, eta_d = {setting['decoder_lr']:g}"
         shares = [entry for entry in probability if setting.items() <= entry.items()]
-        times = {
-            entry["predictor"]: entry for entry in time if setting.items() <= entry.items() and entry["target"] == "rqi"
+        entries = [entry for entry in time if setting.items() <= entry.items()]
+        by_target = {
+            target: {entry["predictor"]: entry for entry in entries if entry["target"] == target} for target in TARGETS
         }
-        here = _success(chance, shares) + _order(times) + _absolute(times)
+        here = _success(chance, shares) + _order(by_target["rqi"]) + _absolute(by_target["rqi"])
+        here += [sentence for target in ("train", "test") for sentence in _beyond(target, by_target[target])]
         sentences += [f"**{label}.** {here[0]}", *here[1:]]
     return sentences + _accuracy(accuracy)
 
@@ -52,18 +54,22 @@ def _success(chance: Entry, shares: list[Entry]) -> list[str]:
     ) + "the 95 % interval of the measured share."
     n_linear = chance["linear_and_success"] + chance["linear_and_failure"]
     n_other = chance["not_linear_and_success"] + chance["not_linear_and_failure"]
-    enough = (
-        f"A unique linear representation was not enough: {chance['linear_and_failure']} of {n_linear} runs "
-        "that had one failed within the budget."
-        if chance["linear_and_failure"]
-        else f"All {n_linear} runs with a unique linear representation succeeded."
-    )
-    needed = (
-        f"Nor was it necessary: {chance['not_linear_and_success']} of {n_other} runs without one succeeded."
-        if chance["not_linear_and_success"]
-        else f"None of the {n_other} runs without one succeeded, as the theory says."
-    )
-    return [told, sizes, f"{enough} {needed}"]
+    sentences = [told, sizes]
+    if n_linear:
+        sentences.append(
+            f"A unique linear representation was not enough: {chance['linear_and_failure']} of {n_linear} runs "
+            "that had one failed within the budget."
+            if chance["linear_and_failure"]
+            else f"All {n_linear} runs with a unique linear representation succeeded."
+        )
+    if n_other:
+        sentences.append(
+            f"A unique linear representation was not necessary: {chance['not_linear_and_success']} of {n_other} runs "
+            "without one succeeded."
+            if chance["not_linear_and_success"]
+            else f"None of the {n_other} runs without one succeeded, as the theory says."
+        )
+    return sentences
 
 
 def _order(times: dict[str, Entry]) -> list[str]:
@@ -90,6 +96,19 @@ def _order(times: dict[str, Entry]) -> list[str]:
             )
         sentences.append(f"The {NAMES[name]} ({entry['c_index']:.2f}) {against}; {inside}.")
     return sentences
+
+
+def _beyond(target: str, times: dict[str, Entry]) -> list[str]:
+    """Which predictors of the embeddings' times also tell the order of this accuracy's."""
+    if not times or times[NULL_MODEL]["c_index"] is None:
+        return []
+    gains = {name: times[name]["gain_over_null_interval"] for name in PREDICTORS if name != NULL_MODEL}
+    better = [NAMES[name] for name, gain in gains.items() if gain is not None and gain[0] > 0]
+    return [
+        f"Order of the times to {TARGETS_IN_WORDS[target]}: the null model has concordance "
+        f"{times[NULL_MODEL]['c_index']:.2f}; {' and '.join(better) or 'none of the others'} "
+        f"{'beat' if len(better) > 1 else 'beats'} it."
+    ]
 
 
 def _absolute(times: dict[str, Entry]) -> list[str]:

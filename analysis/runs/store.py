@@ -3,7 +3,8 @@
     pd.read_sql("select * from runs", sqlite3.connect("results/runs.sqlite"))
 
 gives one row a run: the configuration's fields, the steps to each threshold (NULL = not within the budget),
-the final numbers, and the training set and embeddings as JSON. The learning curves are in the table `curves`.
+the final numbers, and the training set and embeddings as JSON. The learning curves are in the
+table `curves`, what the last comparison predicted of each run in `predictions`.
 """
 
 from __future__ import annotations
@@ -119,20 +120,25 @@ class RunStore:
             )
 
     def table(self, configs: Sequence[RunConfig]) -> pd.DataFrame:
-        """The finished ones of `configs`, in their order, a row each; steps that were not reached are NaN.
+        """The finished ones of `configs`, in their order, a row each (and its `key`); steps not reached are NaN.
 
         `mask` is a bool array (N,), `initial_embedding` and `final_embedding` are float arrays (p, d).
         """
         wanted = pd.Index([key(config) for config in dict.fromkeys(configs)], name="key")
         with self._explained():
             runs = pd.read_sql("SELECT * FROM runs", self._connection, index_col="key")
-        runs = runs.loc[wanted.intersection(runs.index, sort=False)].reset_index(drop=True)
+        runs = runs.loc[wanted.intersection(runs.index, sort=False)].reset_index()
         for name in ("steps_to_train", "steps_to_test", "steps_to_rqi"):
             runs[name] = runs[name].astype(float)
         arrays = {"mask": np.bool_, "initial_embedding": np.float64, "final_embedding": np.float64}
         for name, dtype in arrays.items():
             runs[name] = pd.Series([np.array(json.loads(text), dtype=dtype) for text in runs[name]], dtype=object)
         return runs
+
+    def keep_predictions(self, predictions: pd.DataFrame) -> None:
+        """Put a comparison's predictions (with the runs' `key`) beside the runs, in place of the last one's."""
+        with self._explained():
+            predictions.to_sql("predictions", self._connection, if_exists="replace", index=False)
 
     def curves(self, config: RunConfig) -> dict[str, NDArray[np.float64]]:
         """Learning curves of a finished run at its snapshots: steps (S,), the five metrics (S,), embedding

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -71,16 +73,34 @@ def test_a_killed_comparison_resumes_to_the_same_report(tmp_path):
     assert (out / "report.json").read_text() == reports[0]
     report = json.loads(reports[0])
     assert len(report["runs"]) == 8
+    recompute_with_the_readme(undisturbed, report)
     page = (out / "report.md").read_text()
     for picture in out.glob("*.png"):
         assert f"({picture.name})" in page
     assert all(sentence in page and sentence in again.stdout for sentence in report["verdict"])
 
 
+def recompute_with_the_readme(folder: Path, report: dict) -> None:
+    """README's five lines of pandas give the report's numbers from the store alone."""
+    readme = Path(__file__).parents[2] / "README.md"
+    [snippet] = re.findall(r"```python\n(import sqlite3.*?)```", readme.read_text(), flags=re.DOTALL)
+    assert len([line for line in snippet.splitlines() if line and not line.startswith("import")]) == 5
+    names: dict = {}
+    with contextlib.chdir(folder):
+        exec(snippet, names)
+    [entry] = [e for e in report["time"] if (e["target"], e["predictor"]) == ("rqi", "optimizer_flow")]
+    assert entry["c_index"] == pytest.approx(names["c_index"])
+    for share in report["probability"]:
+        assert names["by_size"]["share"][share["n_train"]] == share["measured"]
+    for entry in report["medians"]:
+        if entry["target"] == "rqi" and entry["n_observed"] == entry["n"] and entry["n"] % 2:
+            assert names["by_size"]["median"][entry["n_train"]] == entry["median"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ("--p 1", "`p` must be an integer of at least 2, but is 1."),
+        ("--p 1", "`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is 1."),
         ("--sizes 56", "`n_train` must be at most p(p+1)/2 = 55 for p = 10, but is 56."),
         ("--sizes 0", "`n_train` must be an integer of at least 1, but is 0."),
         ("--seeds 0", "`seeds` must be an integer of at least 1, but is 0."),
