@@ -100,16 +100,16 @@ def _concordance(times, observed, predicted, group: pd.DataFrame, weights) -> En
 
 
 def _ratio(times, observed, predicted, group: pd.DataFrame) -> Entry:
-    """Quartiles of measured / predicted steps over the runs with a finite prediction; censored runs count as
+    """Quartiles of measured / predicted steps over the runs with a finite prediction above 0; censored runs count as
     "longer than".
 
     Kaplan-Meier quantiles; None where so many runs are censored that the quantile lies beyond what was seen.
     `ratio_standardized` has the prediction in the paper's units, Z0 = (p - 1) d, instead of the run's own Z0.
     """
-    finite = np.isfinite(predicted)
+    finite = np.isfinite(predicted) & (predicted > 0)
     entry: Entry = {
         "n_predicted": int(finite.sum()),
-        "n_reached_though_predicted_never": int((observed & ~finite).sum()),
+        "n_reached_though_predicted_never": int((observed & np.isinf(predicted)).sum()),
     }
     if not finite.any():
         return entry | {"ratio": None, "ratio_standardized": None}

@@ -16,6 +16,8 @@ NAMES = {
 TARGETS_IN_WORDS = {"rqi": "RQI > 0.95", "train": "train accuracy 0.9", "test": "test accuracy 0.9"}
 # A median ratio of measured to predicted steps in this band counts as the right absolute time.
 _RIGHT_TIME = (0.8, 1.25)
+# With fewer runs that got there, a bootstrap interval of an order is not to be trusted.
+_ENOUGH = 10
 
 
 def verdict(time: list[Entry], probability: list[Entry], calibration: list[Entry], accuracy: Entry) -> list[str]:
@@ -72,10 +74,15 @@ def _success(chance: Entry, shares: list[Entry]) -> list[str]:
     return sentences
 
 
+def _judged(times: dict[str, Entry]) -> bool:
+    """Whether the order of the times can be: enough runs got there, and not all at once."""
+    return times[NULL_MODEL]["n_observed"] >= _ENOUGH and all(entry["interval"] for entry in times.values())
+
+
 def _order(times: dict[str, Entry]) -> list[str]:
     null = times[NULL_MODEL]
-    if null["c_index"] is None:
-        return ["No order of times can be judged: too few runs reached RQI > 0.95."]
+    if not _judged(times):
+        return [f"The order of the times to RQI > 0.95 is not judged: {null['n_observed']} runs got there."]
     sentences = [
         f"Order of the times to RQI > 0.95: the null model (training fraction) has concordance {null['c_index']:.2f}."
     ]
@@ -84,9 +91,7 @@ def _order(times: dict[str, Entry]) -> list[str]:
             continue
         entry = times[name]
         gain, within = entry["gain_over_null_interval"], entry["interval_within_size"]
-        against = "cannot be held against it"
-        if gain is not None:
-            against = "beats it" if gain[0] > 0 else "is worse" if gain[1] < 0 else "cannot be told from it"
+        against = "beats it" if gain[0] > 0 else "is worse" if gain[1] < 0 else "cannot be told from it"
         inside = "within one size nothing can be said"
         if within is not None:
             informed = "carries" if within[0] > 0.5 else "misleads:" if within[1] < 0.5 else "shows no certain"
@@ -100,14 +105,18 @@ def _order(times: dict[str, Entry]) -> list[str]:
 
 def _beyond(target: str, times: dict[str, Entry]) -> list[str]:
     """Which predictors of the embeddings' times also tell the order of this accuracy's."""
-    if not times or times[NULL_MODEL]["c_index"] is None:
+    if not times or not _judged(times):
         return []
-    gains = {name: times[name]["gain_over_null_interval"] for name in PREDICTORS if name != NULL_MODEL}
-    better = [NAMES[name] for name, gain in gains.items() if gain is not None and gain[0] > 0]
+    null = times[NULL_MODEL]
+    better = [
+        NAMES[name]
+        for name, entry in times.items()
+        if name != NULL_MODEL and entry["gain_over_null_interval"][0] > 0 and entry["interval"][0] > 0.5
+    ]
+    reversed_ = " (small training sets get there first)" if null["interval"][1] < 0.5 else ""
     return [
-        f"Order of the times to {TARGETS_IN_WORDS[target]}: the null model has concordance "
-        f"{times[NULL_MODEL]['c_index']:.2f}; {' and '.join(better) or 'none of the others'} "
-        f"{'beat' if len(better) > 1 else 'beats'} it."
+        f"Order of the times to {TARGETS_IN_WORDS[target]}: the null model has concordance {null['c_index']:.2f}"
+        f"{reversed_}; {' and '.join(better) or 'none of the others'} {'beat' if len(better) > 1 else 'beats'} it."
     ]
 
 

@@ -107,7 +107,8 @@ def test_report_has_the_promised_fields_and_is_valid_json(runs, tmp_path):
 
 def test_the_verdict_does_not_flatter():
     """Made-up numbers that refute the theory must be told as such."""
-    bad = made_up([10, 20, 30, 40, math.inf, math.inf], [6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
+    times = [*range(10, 30), math.inf, math.inf]
+    bad = made_up(times, [float(rank) for rank in range(22, 0, -1)])
     bad["accuracy"], bad["predicted_accuracy"], bad["ideal_accuracy"] = 0.5, 1.0, 1.0
     text = " ".join(
         verdict(
@@ -116,8 +117,22 @@ def test_the_verdict_does_not_flatter():
             scores.score_accuracy(bad),
         )
     )
-    assert "was not enough: 2 of 6" in text
+    assert "was not enough: 2 of 22" in text
     assert "is worse" in text
     assert "misleads" in text
     assert "too high" in text
     assert ") beats it" not in text
+
+
+def test_an_order_of_few_is_not_judged():
+    few = made_up([10, 20, *[math.inf] * 20], [float(rank) for rank in range(22)])
+    few["accuracy"], few["predicted_accuracy"], few["ideal_accuracy"] = 0.5, 1.0, 1.0
+    text = " ".join(
+        verdict(
+            scores.score_time(few, seed=0),
+            *scores.score_probability(few, linear_probabilities(10, 200, seed=0)),
+            scores.score_accuracy(few),
+        )
+    )
+    assert "is not judged: 2 runs got there" in text
+    assert "concordance" not in text
