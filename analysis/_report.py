@@ -30,12 +30,15 @@ def prepare_folder(out: Path) -> None:
     probe.unlink()
 
 
-def environment(device: str, command: str) -> dict[str, Any]:
-    """What the numbers were made with. No times of day: the same command twice leaves the same report."""
+def environment(trained_on: list[tuple[str, str]], command: str) -> dict[str, Any]:
+    """What the numbers were made with; `trained_on`: the (device, torch version) pairs of the runs.
+
+    No times of day: the same command twice leaves the same report.
+    """
     packages = ("efftheory", "numpy", "scipy", "numba", "torch", "pandas")
     return {
         "command": command,
-        "device": device,
+        "trained_on": [f"{device}, torch {release}" for device, release in trained_on],
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),

@@ -17,18 +17,13 @@ import pandas as pd
 import tyro
 from tqdm import tqdm
 
-from analysis import _pictures
 from analysis._report import environment, prepare_folder, save_picture, table, write_json, write_page
+from analysis.agreement.outcomes import score_accuracy, score_probability
 from analysis.agreement.page import page, time_rows
-from analysis.agreement.predictions import PREDICTORS, TARGETS, linear_probabilities, predict
-from analysis.agreement.scores import (
-    NULL_MODEL,
-    Entry,
-    score_accuracy,
-    score_medians,
-    score_probability,
-    score_time,
-)
+from analysis.agreement.pictures import draw_all
+from analysis.agreement.predictions import NULL_MODEL, PREDICTORS, TARGETS, linear_probabilities, predict
+from analysis.agreement.tables import Entry
+from analysis.agreement.times import score_medians, score_time
 from analysis.agreement.verdict import verdict
 from analysis.runs.experiments import DEFAULT_SIZES, grid
 from analysis.runs.store import CONFIG_COLUMNS, RunStore, StoreError
@@ -89,7 +84,8 @@ def main(arguments: Arguments) -> None:
         store.keep_predictions(predictions)
     runs = runs.merge(predictions, on="key")
     report = compare(runs, arguments.draws)
-    report["environment"] = environment(device, " ".join([PROG, *sys.argv[1:]]))
+    trained_on = sorted(set(zip(runs["device"], runs["torch"], strict=True)))
+    report["environment"] = environment(trained_on, " ".join([PROG, *sys.argv[1:]]))
     write(arguments.out, runs, report)
     print(table(time_rows(report["time"]), "simple"), "", sep="\n")
     print(*(f"- {sentence}" for sentence in report["verdict"]), sep="\n")
@@ -154,7 +150,7 @@ def _run_entry(run: Entry) -> Entry:
 def write(out: Path, runs: pd.DataFrame, report: dict[str, Any]) -> None:
     """report.json, the pictures, and the page that shows them."""
     write_json(out / "report.json", report)
-    for name, figure in _pictures.draw_all(runs, report).items():
+    for name, figure in draw_all(runs, report).items():
         save_picture(out / name, figure)
     write_page(out / "report.md", page(report))
 

@@ -41,6 +41,14 @@ def positive(name: str, value: Any, *, zero: bool = False) -> float:
     return number
 
 
+def generator(name: str, seed: Any) -> np.random.Generator:
+    """A numpy Generator from a seed, or the Generator itself."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise ArgumentError(name, "be an integer of at least 0 or a numpy Generator", f"is {seed!r}") from None
+
+
 def choice(name: str, value: Any, options: tuple[str, ...]) -> str:
     """`value` if it is one of `options`."""
     if value not in options:

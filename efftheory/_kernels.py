@@ -209,7 +209,7 @@ def reach_closure(left, right, first, trained, echelon, has_pivot, q):
     """Samples whose equation against a trained sample of their class follows from the echelon form.
 
     The value of u_s on each null vector of the equations decides: s and t are tied by the closure exactly
-    if all those values agree. O(sum_c k_c^2 n_0).
+    if all those values agree. O(N n_0).
     """
     p = len(has_pivot)
     n_null = 0
@@ -230,19 +230,21 @@ def reach_closure(left, right, first, trained, echelon, has_pivot, q):
         k += 1
     reached = trained.copy()
     for c in range(len(first) - 1):
+        anchor = -1  # all trained samples of a class have one value: that is what the equations say
         for s in range(first[c], first[c + 1]):
-            for o in range(first[c], first[c + 1]):
-                if reached[s]:
-                    break
-                if not trained[o]:
-                    continue
-                same = True
+            if trained[s]:
+                anchor = s
+                break
+        if anchor < 0:
+            continue
+        i, j = left[anchor], right[anchor]
+        for s in range(first[c], first[c + 1]):
+            if not reached[s]:
+                reached[s] = True
                 for k in range(n_null):
-                    gap = null[k, left[s]] + null[k, right[s]] - null[k, left[o]] - null[k, right[o]]
-                    if gap % q != 0:
-                        same = False
+                    if (null[k, left[s]] + null[k, right[s]] - null[k, i] - null[k, j]) % q != 0:
+                        reached[s] = False
                         break
-                reached[s] = same
     return reached
 
 
@@ -279,7 +281,7 @@ def linear_thresholds(orders, left, right, results, n_results, p, q):
 ADAM, ADAMW, SGD = 0, 1, 2
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")  # E that has decayed to nothing goes on as nan, not as an exception
 def optimizer_flow(left, right, first, path, kind, learning_rate, weight_decay):
     """Descend l_eff = l0/Z0 from path[0] (p, d) with torch's Adam, AdamW or SGD; fills path[1:].
 

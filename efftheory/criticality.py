@@ -53,7 +53,7 @@ def linear_thresholds(op: Operation, draws: int, seed: Seed) -> NDArray[np.int64
         ArgumentError: `draws` is below 1.
     """
     draws = _checks.integer("draws", draws, 1)
-    rng = np.random.default_rng(seed)
+    rng = _checks.generator("seed", seed)
     p = op.n_symbols
     left, right = np.ascontiguousarray(op.pairs.T)
     thresholds = np.full(draws, op.n_samples + 1)

@@ -68,8 +68,10 @@ def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDA
 
 def _start(op: Operation, E0: ArrayLike) -> NDArray[np.float64]:
     E = _checks.embedding(E0, op.n_symbols, "E0")
-    if not E.any():
-        raise ArgumentError("E0", "be nonzero", "is zero everywhere")
+    with np.errstate(over="ignore"):
+        z0 = (E**2).sum()
+    if z0 == 0 or not np.isfinite(z0):
+        raise ArgumentError("E0", "have a Z0 = sum_k |E_k|^2 that is finite and not 0", f"has Z0 = {z0}")
     return E
 
 
@@ -122,7 +124,10 @@ def flow(
         `method`.
     """
     E = _start(op, E0)
-    t = np.atleast_1d(np.asarray(times, dtype=np.float64))
+    try:
+        t = np.atleast_1d(np.asarray(times, dtype=np.float64))
+    except (TypeError, ValueError):
+        t = np.array(np.nan)  # refused below
     ascending = t.ndim == 1 and t.size > 0 and np.isfinite(t).all() and (np.diff(t) > 0).all()
     if not ascending or t[0] < 0:
         raise ArgumentError("times", "be finite, strictly ascending and at least 0", f"is {times!r}")
@@ -165,6 +170,7 @@ def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = 0.9
         ArgumentError: `E0` is not finite (p, d) or is constant along a dimension.
     """
     E = _checks.spread_embedding(E0, op.n_symbols, "E0")
+    threshold = _checks.positive("threshold", threshold, zero=True)
     system = spectrum(op, mask)
     z0 = (E**2).sum()
 
@@ -210,8 +216,9 @@ def optimizer_flow(
 
     The update rules are torch's with their default moments (beta 0.9 and 0.999, eps 1e-8; SGD without
     momentum). `weight_decay` is added to the gradient for "adam" and "sgd", decoupled for "adamw"; at 0
-    "adam" and "adamw" agree. Adam does not see the size of a gradient, so under it the
-    normalisation of l_eff (and Z0) drops out of the time scale.
+    "adam" and "adamw" agree. Adam does not see the size of a gradient, so
+    under it the normalisation of l_eff (and Z0) drops out of the time scale. SGD does: its times hang on the
+    convention "sum", and on l_eff being of the size of the network's own loss, which nothing says.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.

@@ -24,9 +24,10 @@ def parallelogram_loss(op: Operation, mask: Mask, E: NDArray[np.float64]) -> tup
 def _loss_scale(op: Operation, mask: Mask, E: NDArray[np.float64], normalization: str):
     """(Z0, divisor of l0 besides Z0)."""
     _checks.choice("normalization", normalization, ("sum", "mean"))
-    z0 = float((E**2).sum())
-    if z0 == 0:
-        raise ArgumentError("E", "be nonzero", "is zero everywhere")
+    with np.errstate(over="ignore"):
+        z0 = float((E**2).sum())
+    if z0 == 0 or not np.isfinite(z0):
+        raise ArgumentError("E", "have a Z0 = sum_k |E_k|^2 that is finite and not 0", f"has Z0 = {z0}")
     if normalization == "sum":
         return z0, 1
     sizes = np.diff(training_samples(op, mask).first)

@@ -72,7 +72,7 @@ class Operation:
         """
         n_train = _checks.integer("n_train", n_train, 0, self.n_samples)
         mask = np.zeros(self.n_samples, dtype=np.bool_)
-        rng = np.random.default_rng(seed)
+        rng = _checks.generator("seed", seed)
         mask[rng.choice(self.n_samples, n_train, replace=False)] = True
         return mask
 

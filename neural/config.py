@@ -93,6 +93,7 @@ class RunConfig:
         if not number or not math.isfinite(value) or value < 0 or (value == 0 and not zero):
             bound = "at least 0" if zero else "above 0"
             raise ConfigError(f"`{name}` must be a finite number {bound}, but is {value!r}.")
+        object.__setattr__(self, name, float(value))  # 1 and 1.0 are one configuration
 
     def _one_of(self, name: str, *options: str) -> None:
         if getattr(self, name) not in options:

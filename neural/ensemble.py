@@ -30,8 +30,7 @@ METRICS = ("train_accuracy", "test_accuracy", "rqi", "train_loss", "test_loss")
 class Ensemble:
     """`lanes` runs of one shape in training.
 
-    `load(lane, config, start)` puts a run into a lane; `step()` advances all lanes by one update and returns
-    what was
+    `load(lane, config, start)` puts a run into a lane; `step()` advances all lanes by one update and returns what was
     measured before it: metrics (R, 5) in the order of METRICS, embeddings (R, p, d), correct (R, N).
     """
 

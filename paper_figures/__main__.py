@@ -55,7 +55,7 @@ def main(arguments: Arguments) -> None:
         ensure([run for name in names for run in FIGURES[name].runs(arguments.seeds)], store, arguments.device)
         for name in names:
             picture = arguments.out / f"{name}.png"
-            save_picture(picture, FIGURES[name].draw(store, arguments.seeds))
+            save_picture(picture, FIGURES[name].draw(FIGURES[name].tables(store, arguments.seeds)))
             caption = inspect.getdoc(FIGURES[name]) or ""
             write_page(picture.with_suffix(".md"), [f"![{name}]({name}.png)", caption])
             print(picture)

@@ -7,6 +7,7 @@ theory is right where the points lie on the diagonal.
 
 from __future__ import annotations
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.agreement.paper_tables import states_at
@@ -18,8 +19,11 @@ TITLE = "accuracy, predicted accuracy and training fraction"
 STEP = 5000
 
 
-def draw(store: RunStore, seeds: int) -> Figure:
-    table = states_at(store, runs(seeds), STEP)
+def tables(store: RunStore, seeds: int) -> pd.DataFrame:
+    return states_at(store, runs(seeds), STEP)
+
+
+def draw(table: pd.DataFrame) -> Figure:
     median = table.groupby("fraction").median().reset_index()
     figure = Figure(figsize=(10, 3.4))
     left, centre, right = figure.subplots(1, 3, sharey=True)

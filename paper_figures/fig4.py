@@ -10,14 +10,17 @@ network of the same run, recorded every 50 steps until it was finished. The init
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.agreement.outcomes import score_probability
 from analysis.agreement.paper_tables import measured_times, trajectories
 from analysis.agreement.predictions import linear_probabilities
-from analysis.agreement.scores import score_medians, score_probability
+from analysis.agreement.times import score_medians
 from analysis.runs.experiments import paper_sizes
 from analysis.runs.store import RunStore
 from neural import RunConfig
@@ -32,17 +35,43 @@ def runs(seeds: int) -> list[RunConfig]:
     return [*paper_sizes(seeds), REFERENCE]
 
 
-def draw(store: RunStore, seeds: int) -> Figure:
+class Tables(NamedTuple):
+    """What is drawn: the runs with predictions; P(linear) and measured shares by size; medians; the reference run."""
+
+    runs: pd.DataFrame
+    chances: pd.DataFrame
+    shares: pd.DataFrame
+    medians: pd.DataFrame
+    theory: pd.DataFrame
+    network: pd.DataFrame
+    e_folding: float
+
+
+def tables(store: RunStore, seeds: int) -> Tables:
     table = measured_times(store, paper_sizes(seeds))
+    chances = linear_probabilities(10, DRAWS, seed=0)
+    medians = pd.DataFrame([entry for entry in score_medians(table) if entry["target"] == "rqi"])
+    return Tables(
+        table,
+        pd.DataFrame(chances),
+        pd.DataFrame(score_probability(table, chances)[0]),
+        medians.assign(fraction=sorted(set(table["fraction"].tolist()))),
+        *trajectories(store, REFERENCE),
+    )
+
+
+def draw(drawn: Tables) -> Figure:
     figure = Figure(figsize=(9.5, 7))
     (a, b), (c, d) = figure.subplots(2, 2)
-    _probability(a, table)
-    _steps(b, table)
-    theory, network, e_folding = trajectories(store, REFERENCE)
-    _trajectories(c, theory)
-    _trajectories(d, network)
+    draw_probability(a, drawn.shares, drawn.chances)
+    a.set_ylabel("probability")
+    a.legend(fontsize="small", loc="upper left")
+    _steps(b, drawn.runs, drawn.medians)
+    _trajectories(c, drawn.theory)
+    _trajectories(d, drawn.network)
     for multiple, style in ((1, ":"), (3, "--")):
-        c.axvline(multiple * e_folding, color="black", ls=style, label=f"{multiple} $n_h$" if multiple > 1 else "$n_h$")
+        label = f"{multiple} $n_h$" if multiple > 1 else "$n_h$"
+        c.axvline(multiple * drawn.e_folding, color="black", ls=style, label=label)
     c.legend(fontsize="small", loc="upper left")
     c.set_ylabel("standardised embedding $E_k$")
     for axes, title in ((c, "theory: exact flow"), (d, "network")):
@@ -52,40 +81,19 @@ def draw(store: RunStore, seeds: int) -> Figure:
     return figure
 
 
-def _probability(axes: Axes, table: pd.DataFrame) -> None:
-    chances = linear_probabilities(10, DRAWS, seed=0)
-    draw_probability(axes, pd.DataFrame(score_probability(table, chances)[0]), pd.DataFrame(chances))
-    axes.set_ylabel("probability")
-    axes.legend(fontsize="small", loc="upper left")
-
-
-def _steps(axes: Axes, table: pd.DataFrame) -> None:
+def _steps(axes: Axes, table: pd.DataFrame, medians: pd.DataFrame) -> None:
     reached = table["steps_to_rqi"].notna()
+    there, late = table[reached], table[~reached]
+    axes.plot(there["fraction"], there["steps_to_rqi"], "o", color=VERMILION, alpha=0.5, ms=4, label="network")
     axes.plot(
-        table["fraction"][reached],
-        table["steps_to_rqi"][reached],
-        "o",
-        color=VERMILION,
-        alpha=0.5,
-        markersize=4,
-        label="network",
+        late["fraction"], late["budget"], "^", color=VERMILION, mfc="none", label="network, not within the budget"
     )
-    axes.plot(
-        table["fraction"][~reached],
-        table["budget"][~reached],
-        "^",
-        color=VERMILION,
-        mfc="none",
-        label="network, not within the budget",
-    )
-    medians = pd.DataFrame([entry for entry in score_medians(table) if entry["target"] == "rqi"])
-    x = sorted(set(table["fraction"].tolist()))
-    axes.plot(x, medians["median"].astype(float), color=VERMILION, label="network, median")
-    for name, colour, style, label in (
-        ("exact_flow", BLUE, "--", "exact flow, median"),
-        ("optimizer_flow", GREEN, "-.", "optimiser-aware flow, median"),
+    for column, colour, style, label in (
+        ("median", VERMILION, "-", "network, median"),
+        ("predicted_median_exact_flow", BLUE, "--", "exact flow, median"),
+        ("predicted_median_optimizer_flow", GREEN, "-.", "optimiser-aware flow, median"),
     ):
-        axes.plot(x, medians[f"predicted_median_{name}"].astype(float), color=colour, ls=style, label=label)
+        axes.plot(medians["fraction"], medians[column].astype(float), color=colour, ls=style, label=label)
     axes.set(xlabel="training fraction |D|/|D0|", ylabel="steps to RQI > 0.95", yscale="log", xlim=(-0.03, 1.03))
     axes.legend(fontsize="x-small", loc="lower left")
 

@@ -9,6 +9,7 @@ one, Z0 = p - 1, which the paper's numbers assume.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.agreement.paper_tables import lambda3_samples, measured_times
@@ -19,24 +20,28 @@ from paper_figures.style import BLUE, GREEN, VERMILION
 
 TITLE = "lambda_3 and the steps to RQI > 0.95"
 SETS = 60
+_PREDICTIONS = ("inverse_lambda3", "inverse_lambda3_standardized")
 
 
-def draw(store: RunStore, seeds: int) -> Figure:
+def tables(store: RunStore, seeds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(lambda_3 of random sets, the runs with their predictions)."""
+    return lambda3_samples(10, PAPER_SIZES, SETS, seed=0), measured_times(store, runs(seeds))
+
+
+def draw(drawn: tuple[pd.DataFrame, pd.DataFrame]) -> Figure:
+    sample, table = drawn
     figure = Figure(figsize=(9.5, 3.8))
     left, right = figure.subplots(1, 2)
-    sample = lambda3_samples(10, PAPER_SIZES, SETS, seed=0)
     median = sample.groupby("fraction")["lambda3"].median()
     left.plot(sample["fraction"], sample["lambda3"], "o", color=BLUE, alpha=0.25, markersize=3)
     left.plot(median.index, median, color=BLUE, label="median")
     left.set(xlabel="training fraction |D|/|D0|", ylabel="$\\lambda_3$ of $H$")
     left.legend(loc="upper left")
-    table = measured_times(store, runs(seeds))
     reached = table["steps_to_rqi"].notna()
     x = table["fraction"]
     right.plot(x[reached], table["steps_to_rqi"][reached], "o", color=VERMILION, alpha=0.6, ms=4, label="network")
     right.plot(x[~reached], table["budget"][~reached], "^", color=VERMILION, mfc="none", label="network, not in budget")
-    own = table["inverse_lambda3"].replace(np.inf, np.nan)
-    standard = own * (table["p"] - 1) / table["z0"]
+    own, standard = (table[name].replace(np.inf, np.nan) for name in _PREDICTIONS)
     right.plot(x, own, "x", color=BLUE, ms=4, label="theory, own $Z_0$")
     right.plot(x, standard, "+", color=GREEN, ms=5, label="theory, $Z_0 = p - 1$")
     right.set(xlabel="training fraction |D|/|D0|", ylabel="steps", yscale="log", xlim=(-0.03, 1.03), ylim=(5, 5e5))

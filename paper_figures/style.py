@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from analysis._pictures import BLUE, GREEN, GREY, LOOK, ORANGE, VERMILION, draw_probability
+from analysis.agreement.pictures import BLUE, GREEN, GREY, LOOK, ORANGE, VERMILION, draw_probability
 
 __all__ = ["BLUE", "GREEN", "GREY", "LOOK", "ORANGE", "VERMILION", "draw_probability"]

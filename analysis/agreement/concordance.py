@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 BOOTSTRAPS = 2000
-_TAILS = (2.5, 97.5)  # per cent
 
 
 @dataclass(frozen=True)
@@ -56,21 +55,24 @@ def compare_pairs(
     return Pairs(comparable.astype(float), comparable * points)
 
 
-def bootstrap_weights(clusters: ArrayLike, seed: int, draws: int = BOOTSTRAPS) -> NDArray[np.float64]:
-    """How often each run is drawn when whole clusters are drawn with replacement, (draws, n).
+def bootstrap_weights(strata: ArrayLike, seed: int, draws: int = BOOTSTRAPS) -> NDArray[np.float64]:
+    """How often each run is drawn when the runs of each stratum are drawn with replacement, (draws, n).
 
-    Runs of one cluster share their training set and initial weights, so they are no independent evidence.
+    Strata are the training-set sizes: how many runs of each there are was chosen, not drawn.
     """
-    _, cluster = np.unique(np.asarray(clusters), return_inverse=True)
-    n = int(cluster.max()) + 1
-    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
-    return counts[:, cluster].astype(float)
+    label = np.asarray(strata)
+    rng = np.random.default_rng(seed)
+    weights = np.empty((draws, len(label)))
+    for stratum in np.unique(label):
+        here = np.flatnonzero(label == stratum)
+        weights[:, here] = rng.multinomial(len(here), np.full(len(here), 1 / len(here)), size=draws)
+    return weights
 
 
-def interval(values: NDArray[np.float64]) -> tuple[float, float] | None:
-    """The 95 % percentile interval of bootstrap values; None if most draws left nothing to compare."""
+def interval(values: NDArray[np.float64], coverage: float = 0.95) -> tuple[float, float] | None:
+    """The percentile interval of bootstrap values; None if most draws left nothing to compare."""
     finite = values[np.isfinite(values)]
     if 2 * len(finite) < len(values):
         return None
-    low, high = np.percentile(finite, _TAILS)
+    low, high = np.quantile(finite, [(1 - coverage) / 2, (1 + coverage) / 2])
     return float(low), float(high)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from analysis._report import table
-from analysis.agreement.predictions import PREDICTORS
-from analysis.agreement.scores import NULL_MODEL, Entry
+from analysis.agreement.predictions import NULL_MODEL, PREDICTORS
+from analysis.agreement.tables import Entry
+from analysis.agreement.times import MIN_TEST_SAMPLES
 from analysis.agreement.verdict import NAMES, TARGETS_IN_WORDS
 
 
@@ -20,14 +21,19 @@ def page(report: dict[str, Any]) -> list[str]:
         "\n".join(f"- {sentence}" for sentence in report["verdict"]),
         "## Order and size of the times",
         "Concordance: the chance that of two runs the theory names the one that takes longer; 0.5 = no information. "
-        "Gain: the difference to the null model, which knows only |D|. Ratio: measured over predicted steps, "
-        "Kaplan-Meier quartiles over all runs with a finite prediction (a dash: beyond the budget); seen: the "
-        "median of those that got there alone. Z0/(lambda_3 eta) is an e-folding time: RQI needs several.",
+        "Gain: the difference to the null model, which knows only |D| (intervals hold for the three predictors at "
+        "once). Ratio: measured over predicted steps, Kaplan-Meier quartiles over all runs with a finite prediction (a "
+        "dash: beyond the budget); seen: the median of those alone that got there, the faster ones; Z0 = p-1: the "
+        "median in the paper's units, a standardised embedding, instead of the run's own Z0. Unpredicted: runs that got "
+        "there though the theory says never (optimiser-aware flow: not within the budget). n: reached/all. "
+        "Z0/(lambda_3 eta) is an e-folding time: RQI needs several. The target test accuracy leaves out sizes with "
+        f"fewer than {MIN_TEST_SAMPLES} test samples.",
         table(time_rows(report["time"])),
         "![concordance](concordance.png)",
         "![times](times.png)",
         "## Median steps",
-        "Kaplan-Meier medians; a dash means that half of the runs did not get there within the budget.",
+        "Kaplan-Meier medians; a dash means that more than half of the runs did not get there within the budget, or "
+        "are predicted not to.",
         table(_median_rows(report["medians"])),
         "![survival](survival.png)",
         "## Who succeeds",
@@ -46,7 +52,7 @@ def page(report: dict[str, Any]) -> list[str]:
 def time_rows(time: list[Entry]) -> list[Entry]:
     rows = []
     for entry in time:
-        ratio = entry.get("ratio") or {}
+        ratio, standard = entry.get("ratio") or {}, entry.get("ratio_standardized") or {}
         quartiles = [ratio.get(name) for name in ("lower_quartile", "median", "upper_quartile")]
         rows.append(
             {
@@ -59,6 +65,8 @@ def time_rows(time: list[Entry]) -> list[Entry]:
                 "within size": _with_interval(entry["c_index_within_size"], entry["interval_within_size"]),
                 "ratio": " / ".join(_short(value) for value in quartiles),
                 "seen": _short(ratio.get("observed_only", [None, None])[1]),
+                "Z0 = p-1": _short(standard.get("median")),
+                "unpredicted": entry.get("n_reached_though_not_predicted", "-"),
                 "n": f"{entry['n_observed']}/{entry['n']}",
             }
         )

@@ -44,10 +44,16 @@ def states_at(store: RunStore, configs: Sequence[RunConfig], step: int) -> pd.Da
 
 
 def measured_times(store: RunStore, configs: Sequence[RunConfig]) -> pd.DataFrame:
-    """The runs with their predictions (see `predict`), and `fraction`."""
+    """The runs with their predictions (see `predict`), `fraction`, and `inverse_lambda3_standardized`.
+
+    The latter is Z0/(lambda_3 eta) with the Z0 = (p - 1) d of a standardised embedding.
+    """
     runs = store.table(configs)
     runs = runs.merge(predict(runs), on="key")
-    return runs.assign(fraction=runs["n_train"] / (runs["p"] * (runs["p"] + 1) / 2))
+    return runs.assign(
+        fraction=runs["n_train"] / (runs["p"] * (runs["p"] + 1) / 2),
+        inverse_lambda3_standardized=runs["inverse_lambda3"] * (runs["p"] - 1) * runs["d"] / runs["z0"],
+    )
 
 
 def lambda3_samples(p: int, sizes: Sequence[int], sets: int, seed: int) -> pd.DataFrame:

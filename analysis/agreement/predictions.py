@@ -18,6 +18,8 @@ import efftheory as et
 # Every predictor gives steps; the null model `training_fraction` knows only |D|, so it ranks but has no
 # steps.
 PREDICTORS = ("inverse_lambda3", "exact_flow", "optimizer_flow", "training_fraction")
+NULL_MODEL = "training_fraction"
+GRADIENT_FLOWS = ("inverse_lambda3", "exact_flow")  # times proportional to Z0
 TARGETS = ("rqi", "train", "test")
 SETTING = ["repr_lr", "decoder_lr"]  # runs that differ in these are compared among themselves
 

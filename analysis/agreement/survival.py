@@ -15,7 +15,7 @@ class SurvivalCurve:
     """Kaplan-Meier estimate of P(time > t).
 
     Attributes:
-        times: float64 (m,), ascending: where a time was observed or censored.
+        times: float64 (m,), ascending: 0, and where a time was observed or censored.
         survival, low, high: float64 (m,), the share not there yet at each of `times` with its 95 % band
             (log-log).
     """
@@ -35,18 +35,22 @@ class SurvivalCurve:
 
 
 def survival_curve(times: ArrayLike, observed: ArrayLike) -> SurvivalCurve:
-    """Kaplan-Meier curve of (n,) times, of which those not `observed` (bool (n,)) are censored on the
-    right.
+    """Kaplan-Meier curve of (n,) times, of which those not `observed` (bool (n,)) are censored on the right.
+
+    Where log-log has no band, while everybody or nobody is left, the exact binomial bounds for n and 0 of n stand in.
     """
     t, seen = np.asarray(times, float), np.asarray(observed, bool)
     sf = ecdf(CensoredData(uncensored=t[seen], right=t[~seen])).sf
-    with warnings.catch_warnings():  # scipy warns where the band is not defined: before and after all events
+    with warnings.catch_warnings():  # scipy warns where the band is not defined
         warnings.simplefilter("ignore", RuntimeWarning)
         band = sf.confidence_interval(method="log-log")
-    # no band at survival 1 and 0: there the estimate itself is the bound that the data do not exclude
-    low = np.where(np.isnan(band.low.probabilities), sf.probabilities, band.low.probabilities)
-    high = np.where(np.isnan(band.high.probabilities), sf.probabilities, band.high.probabilities)
-    return SurvivalCurve(sf.quantiles, sf.probabilities, low, high)
+    survival = np.concatenate(([1.0], sf.probabilities))
+    low = np.concatenate(([np.nan], band.low.probabilities))
+    high = np.concatenate(([np.nan], band.high.probabilities))
+    certain = 0.025 ** (1 / len(t))
+    low = np.where(np.isnan(low), np.where(survival == 1, certain, 0.0), low)
+    high = np.where(np.isnan(high), np.where(survival == 1, 1.0, 1 - certain), high)
+    return SurvivalCurve(np.concatenate(([0.0], sf.quantiles)), survival, low, high)
 
 
 def _first(times: NDArray[np.float64], survival: NDArray[np.float64], share: float) -> float | None:

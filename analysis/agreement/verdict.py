@@ -4,8 +4,10 @@ the report.
 
 from __future__ import annotations
 
-from analysis.agreement.predictions import PREDICTORS, SETTING, TARGETS
-from analysis.agreement.scores import NULL_MODEL, Entry
+import math
+
+from analysis.agreement.predictions import NULL_MODEL, PREDICTORS, SETTING, TARGETS
+from analysis.agreement.tables import Entry
 
 NAMES = {
     "inverse_lambda3": "Z0/(lambda_3 eta)",
@@ -14,27 +16,25 @@ NAMES = {
     "training_fraction": "training fraction (null model)",
 }
 TARGETS_IN_WORDS = {"rqi": "RQI > 0.95", "train": "train accuracy 0.9", "test": "test accuracy 0.9"}
-# A median ratio of measured to predicted steps in this band counts as the right absolute time.
+# Absolute times are right if the interval of the median ratio of measured to predicted steps lies in this band.
 _RIGHT_TIME = (0.8, 1.25)
 # With fewer runs that got there, a bootstrap interval of an order is not to be trusted.
 _ENOUGH = 10
 
 
 def verdict(time: list[Entry], probability: list[Entry], calibration: list[Entry], accuracy: Entry) -> list[str]:
-    """Sentences on success, order and size of the times for each setting, then on accuracy."""
+    """Sentences for each setting: success, order and size of the times, accuracy."""
     sentences = []
-    for chance in calibration:
+    for chance, exact in zip(calibration, accuracy["by_setting"], strict=True):
         setting = {name: chance[name] for name in SETTING}
-        label = f"eta_r = {setting['repr_lr']:g}, eta_d = {setting['decoder_lr']:g}"
         shares = [entry for entry in probability if setting.items() <= entry.items()]
-        entries = [entry for entry in time if setting.items() <= entry.items()]
-        by_target = {
-            target: {entry["predictor"]: entry for entry in entries if entry["target"] == target} for target in TARGETS
-        }
+        times = [entry for entry in time if setting.items() <= entry.items()]
+        by_target = {target: {e["predictor"]: e for e in times if e["target"] == target} for target in TARGETS}
         here = _success(chance, shares) + _order(by_target["rqi"]) + _absolute(by_target["rqi"])
-        here += [sentence for target in ("train", "test") for sentence in _beyond(target, by_target[target])]
+        here += _beyond("train", by_target["train"]) + _beyond("test", by_target["test"]) + _accuracy(exact)
+        label = f"eta_r = {setting['repr_lr']:g}, eta_d = {setting['decoder_lr']:g}"
         sentences += [f"**{label}.** {here[0]}", *here[1:]]
-    return sentences + _accuracy(accuracy)
+    return sentences
 
 
 def _success(chance: Entry, shares: list[Entry]) -> list[str]:
@@ -53,7 +53,7 @@ def _success(chance: Entry, shares: list[Entry]) -> list[str]:
         f"At {len(outside)} of {len(shares)} sizes ({', '.join(outside)}) P(linear) lies outside "
         if outside
         else f"At all {len(shares)} sizes P(linear) lies inside "
-    ) + "the 95 % interval of the measured share."
+    ) + f"the 95 % interval of the share measured on {' or '.join(map(str, sorted({e['n'] for e in shares})))} runs."
     n_linear = chance["linear_and_success"] + chance["linear_and_failure"]
     n_other = chance["not_linear_and_success"] + chance["not_linear_and_failure"]
     sentences = [told, sizes]
@@ -65,11 +65,11 @@ def _success(chance: Entry, shares: list[Entry]) -> list[str]:
             else f"All {n_linear} runs with a unique linear representation succeeded."
         )
     if n_other:
+        alike = chance["same_sizes_linear_and_success"]
+        n_alike = alike + chance["same_sizes_linear_and_failure"]
         sentences.append(
-            f"A unique linear representation was not necessary: {chance['not_linear_and_success']} of {n_other} runs "
-            "without one succeeded."
-            if chance["not_linear_and_success"]
-            else f"None of the {n_other} runs without one succeeded, as the theory says."
+            f"Without one {chance['not_linear_and_success']} of {n_other} runs succeeded; "
+            f"with one, at the same sizes, {alike} of {n_alike}."
         )
     return sentences
 
@@ -91,7 +91,8 @@ def _order(times: dict[str, Entry]) -> list[str]:
             continue
         entry = times[name]
         gain, within = entry["gain_over_null_interval"], entry["interval_within_size"]
-        against = "beats it" if gain[0] > 0 else "is worse" if gain[1] < 0 else "cannot be told from it"
+        beats = gain[0] > 0 and entry["interval"][0] > 0.5
+        against = "beats it" if beats else "is worse" if gain[1] < 0 else "cannot be said to beat it"
         inside = "within one size nothing can be said"
         if within is not None:
             informed = "carries" if within[0] > 0.5 else "misleads:" if within[1] < 0.5 else "shows no certain"
@@ -121,24 +122,22 @@ def _beyond(target: str, times: dict[str, Entry]) -> list[str]:
 
 
 def _absolute(times: dict[str, Entry]) -> list[str]:
-    told = []
+    """Judged over all runs with a prediction: those that got there alone look faster than all are."""
+    sentences = []
     for name in PREDICTORS:
         ratio = times[name].get("ratio")
-        if not ratio or ratio["observed_only"][1] is None:
+        if not ratio or ratio["n_observed"] < _ENOUGH:
             continue
-        seen = ratio["observed_only"][1]
-        low, high = _RIGHT_TIME
-        judged = "about right" if low <= seen <= high else "too early" if seen > 1 else "too late"
-        median = ratio["median"]
-        everyone = "beyond the budget" if median is None else f"{median:.2g}"
-        told.append(f"{NAMES[name]} {judged}, {seen:.2g} ({everyone})")
-    if not told:
-        return []
-    return [
-        "Measured over predicted steps, median among the runs that got there (counting those that did not): "
-        + "; ".join(told)
-        + "."
-    ]
+        low, high = (bound if bound is not None else math.inf for bound in ratio["median_interval"])
+        right = _RIGHT_TIME[0] <= low and high <= _RIGHT_TIME[1]
+        judged = "the right size" if right else "too early" if low > 1 else "too late" if high < 1 else "not refuted"
+        bounds = f"[{low:.2g}, {'beyond the budget' if math.isinf(high) else f'{high:.2g}'}]"
+        median = "beyond the budget" if ratio["median"] is None else f"{ratio['median']:.2g}"
+        sentences.append(
+            f"Times of the {NAMES[name]}: {judged}. Measured over predicted steps, median {median} {bounds}, failures "
+            f"counted as longer; {ratio['observed_only'][1]:.2g} among the {ratio['n_observed']} runs that got there."
+        )
+    return sentences
 
 
 def _accuracy(accuracy: Entry) -> list[str]:
@@ -149,9 +148,8 @@ def _accuracy(accuracy: Entry) -> list[str]:
             continue
         bias = accuracy[f"{prefix}mean_error"]
         sentences.append(
-            f"**Accuracy** against the {name}: correlation {'not defined' if r is None else f'{r:.2f}'}, "
-            f"mean absolute error {error:.3f}, on average {abs(bias):.3f} too {'high' if bias > 0 else 'low'}; "
-            f"the network was above it in {accuracy[f'{prefix}n_accuracy_above']} of "
-            f"{accuracy[f'{prefix}n']} runs."
+            f"The {name} is {abs(bias):.3f} too {'high' if bias > 0 else 'low'} on average, mean absolute error "
+            f"{error:.3f}, correlation {'not defined' if r is None else f'{r:.2f}'}; the network was above it in "
+            f"{accuracy[f'{prefix}n_accuracy_above']} of {accuracy[f'{prefix}n']} runs."
         )
     return sentences

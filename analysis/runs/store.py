@@ -126,7 +126,9 @@ class RunStore:
         """
         wanted = pd.Index([key(config) for config in dict.fromkeys(configs)], name="key")
         with self._explained():
-            runs = pd.read_sql("SELECT * FROM runs", self._connection, index_col="key")
+            cursor = self._connection.execute("SELECT * FROM runs")
+            names = [column[0] for column in cursor.description]
+            runs = pd.DataFrame(cursor.fetchall(), columns=names).set_index("key")
         runs = runs.loc[wanted.intersection(runs.index, sort=False)].reset_index()
         for name in ("steps_to_train", "steps_to_test", "steps_to_rqi"):
             runs[name] = runs[name].astype(float)
@@ -137,8 +139,14 @@ class RunStore:
 
     def keep_predictions(self, predictions: pd.DataFrame) -> None:
         """Put a comparison's predictions (with the runs' `key`) beside the runs, in place of the last one's."""
-        with self._explained():
-            predictions.to_sql("predictions", self._connection, if_exists="replace", index=False)
+        columns = ", ".join(f'"{name}"' for name in predictions.columns)
+        slots = ", ".join("?" * len(predictions.columns))
+        with self._explained(), self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")  # the old table stays until the new one is whole
+            self._connection.execute("DROP TABLE IF EXISTS predictions")
+            self._connection.execute(f"CREATE TABLE predictions ({columns})")
+            rows = predictions.astype(object).itertuples(index=False, name=None)
+            self._connection.executemany(f"INSERT INTO predictions VALUES ({slots})", rows)
 
     def curves(self, config: RunConfig) -> dict[str, NDArray[np.float64]]:
         """Learning curves of a finished run at its snapshots: steps (S,), the five metrics (S,), embedding

@@ -12,6 +12,7 @@ import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 
 import torch
 from tqdm import tqdm
@@ -57,41 +58,43 @@ def ensure(configs: Sequence[RunConfig], store: RunStore, device: str = "auto") 
 
 
 def _train_in_processes(missing: list[RunConfig], on_steps, keep) -> None:
-    """One process a core, each with one thread: two small ensembles on two cores beat one ensemble on
-    both.
-    """
+    """One process a core, each with one thread: two small ensembles on two cores beat one ensemble on both."""
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     waiting = deque(missing)
-    workers = {}
+    workers: dict[Connection, SpawnProcess] = {}
     for _ in range(min(len(os.sched_getaffinity(0)), len(missing))):
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs,), daemon=True)
         process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
         workers[ours] = process
+    dead = None
     try:
         while workers:
             for pipe in wait(list(workers)):
                 assert isinstance(pipe, Connection)
                 try:
                     kind, content = pipe.recv()
-                except (EOFError, ConnectionError):
-                    workers[pipe].join()
-                    raise WorkerError(
-                        f"a training process died (exit status {workers[pipe].exitcode}); "
-                        "finished runs are kept, the same command goes on from there."
-                    ) from None
-                if kind == "next":
-                    pipe.send(waiting.popleft() if waiting else None)
-                elif kind == "steps":
+                    if kind == "next":  # once a worker has died the others only finish what they have
+                        pipe.send(waiting.popleft() if waiting and dead is None else None)
+                except (EOFError, OSError):
+                    dead = workers.pop(pipe)
+                    continue
+                if kind == "steps":
                     on_steps(content)
                 elif kind == "run":
                     keep(content)
-                else:  # "end"
+                elif kind == "end":
                     workers.pop(pipe).join()
     finally:
         for process in workers.values():
             process.terminate()
+    if dead is not None:
+        dead.join()
+        raise WorkerError(
+            f"a training process died (exit status {dead.exitcode}); finished runs are kept, "
+            "the same command goes on from there."
+        )
 
 
 def _work(pipe: Connection) -> None:
@@ -113,5 +116,5 @@ def _work(pipe: Connection) -> None:
         for history in train_runs(assigned(), "cpu", on_steps=lambda n: pipe.send(("steps", n))):
             pipe.send(("run", history))
         pipe.send(("end", None))
-    except (EOFError, ConnectionError):  # the driver is gone
+    except (EOFError, OSError):  # the driver is gone
         return

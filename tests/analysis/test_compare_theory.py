@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import signal
@@ -93,8 +94,9 @@ def recompute_with_the_readme(folder: Path, report: dict) -> None:
     for share in report["probability"]:
         assert names["by_size"]["share"][share["n_train"]] == share["measured"]
     for entry in report["medians"]:
-        if entry["target"] == "rqi" and entry["n_observed"] == entry["n"] and entry["n"] % 2:
-            assert names["by_size"]["median"][entry["n_train"]] == entry["median"]
+        if entry["target"] == "rqi":
+            median = names["by_size"]["median"][entry["n_train"]]
+            assert entry["median"] == (median if math.isfinite(median) else None)
 
 
 @pytest.mark.parametrize(

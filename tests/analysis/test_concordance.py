@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,19 +76,18 @@ def test_a_perfect_predictor_and_one_that_knows_nothing():
     assert compare_pairs(times, observed, np.zeros(5)).index(one)[0] == 0.5
 
 
-def test_bootstrap_draws_whole_clusters():
-    clusters = np.array(["a", "a", "b", "c", "c", "c"])
-    weights = bootstrap_weights(clusters, seed=3, draws=500)
-    for name in "abc":
-        columns = weights[:, clusters == name]
-        assert (columns == columns[:, :1]).all()
-    assert (weights[:, [0, 2, 3]].sum(axis=1) == 3).all()
-    np.testing.assert_array_equal(weights, bootstrap_weights(clusters, seed=3, draws=500))
-    # a cluster's expected count is 1; its standard error over 500 draws is below 0.04
+def test_bootstrap_keeps_the_number_of_runs_of_each_size():
+    sizes = np.array([20, 30, 20, 40, 30, 30])
+    weights = bootstrap_weights(sizes, seed=3, draws=500)
+    for size in sizes:
+        assert (weights[:, sizes == size].sum(axis=1) == (sizes == size).sum()).all()
+    np.testing.assert_array_equal(weights, bootstrap_weights(sizes, seed=3, draws=500))
+    # a run's expected count is 1; its standard error over 500 draws is below 0.04
     np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.16)
 
 
 def test_an_interval_needs_something_to_compare():
     assert interval(np.array([math.nan] * 6 + [0.5] * 4)) is None
     low, high = interval(np.linspace(0, 1, 1001)) or (None, None)
-    assert (low, high) == (0.025, 0.975)
+    assert (low, high) == pytest.approx((0.025, 0.975))
+    assert interval(np.linspace(0, 1, 1001), 0.9) == pytest.approx((0.05, 0.95))

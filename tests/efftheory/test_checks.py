@@ -25,6 +25,24 @@ MISUSES = {
     "p a float": (lambda: misused.addition(4.0), "p", "be an integer of at least 2", "is 4.0"),
     "p a bool": (lambda: misused.addition(True), "p", "be an integer of at least 2", "is True"),
     "p a string": (lambda: misused.addition("4"), "p", "be an integer of at least 2", "is '4'"),
+    "seed below 0": (
+        lambda: OP.random_training_set(3, seed=-1),
+        "seed",
+        "be an integer of at least 0 or a numpy Generator",
+        "is -1",
+    ),
+    "times a word": (
+        lambda: misused.flow(OP, None, np.eye(4), "soon"),
+        "times",
+        "be finite, strictly ascending and at least 0",
+        "is 'soon'",
+    ),
+    "Z0 not finite": (
+        lambda: misused.effective_loss(OP, None, 1e200 * np.eye(4)),
+        "E",
+        "have a Z0 = sum_k |E_k|^2 that is finite and not 0",
+        "has Z0 = inf",
+    ),
     "size above D0": (
         lambda: OP.random_training_set(11, seed=0),
         "n_train",
@@ -118,12 +136,17 @@ MISUSES = {
     ),
     "E nan": (lambda: misused.effective_loss(OP, None, NAN), "E", "be finite", "holds nan or inf"),
     "E inf": (lambda: misused.predicted_accuracy(OP, None, INF), "E", "be finite", "holds nan or inf"),
-    "E zero": (lambda: misused.effective_loss(OP, None, 0 * E), "E", "be nonzero", "is zero everywhere"),
+    "E zero": (
+        lambda: misused.effective_loss(OP, None, 0 * E),
+        "E",
+        "have a Z0 = sum_k |E_k|^2 that is finite and not 0",
+        "has Z0 = 0.0",
+    ),
     "E zero, gradient": (
         lambda: misused.effective_loss_gradient(OP, None, 0 * E),
         "E",
-        "be nonzero",
-        "is zero everywhere",
+        "have a Z0 = sum_k |E_k|^2 that is finite and not 0",
+        "has Z0 = 0.0",
     ),
     "E constant": (
         lambda: misused.rqi(OP, np.hstack([E, 0 * E + 5])),
@@ -183,7 +206,12 @@ MISUSES = {
         "has shape (4,)",
     ),
     "E0 nan": (lambda: misused.flow(OP, None, NAN, [0.0]), "E0", "be finite", "holds nan or inf"),
-    "E0 zero": (lambda: misused.flow(OP, None, 0 * E, [0.0]), "E0", "be nonzero", "is zero everywhere"),
+    "E0 zero": (
+        lambda: misused.flow(OP, None, 0 * E, [0.0]),
+        "E0",
+        "have a Z0 = sum_k |E_k|^2 that is finite and not 0",
+        "has Z0 = 0.0",
+    ),
     "E0 constant": (
         lambda: misused.time_to_rqi(OP, None, 0 * E + 1),
         "E0",
@@ -259,8 +287,8 @@ MISUSES = {
     "optimizer E0 zero": (
         lambda: misused.optimizer_flow(OP, None, 0 * E),
         "E0",
-        "be nonzero",
-        "is zero everywhere",
+        "have a Z0 = sum_k |E_k|^2 that is finite and not 0",
+        "has Z0 = 0.0",
     ),
 }
 

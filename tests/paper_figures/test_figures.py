@@ -40,7 +40,7 @@ def test_each_figure_draws(name, short_runs, tmp_path, monkeypatch):
     monkeypatch.setattr(fig4, "DRAWS", 200)
     monkeypatch.setattr(fig5, "SETS", 3)
     with mpl.rc_context(LOOK):
-        figure = FIGURES[name].draw(store, 2)
+        figure = FIGURES[name].draw(FIGURES[name].tables(store, 2))
         save_picture(tmp_path / "figure.png", figure)
     assert imread(tmp_path / "figure.png").std() > 0.02  # something was drawn
     for axes in figure.axes:

@@ -15,9 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.agreement.predictions import PREDICTORS, TARGETS
-from analysis.agreement.scores import NULL_MODEL, Entry, measured, settings, sizes
+from analysis.agreement.predictions import NULL_MODEL, PREDICTORS, TARGETS
 from analysis.agreement.survival import survival_curve
+from analysis.agreement.tables import Entry, measured, settings, sizes
 from analysis.agreement.verdict import NAMES as PLAIN_NAMES
 from analysis.agreement.verdict import TARGETS_IN_WORDS
 
@@ -177,8 +177,8 @@ def survival(runs: pd.DataFrame) -> Figure:
             here = group[group["n_train"] == size]
             steps, seen = measured(here, "rqi")
             curve = survival_curve(steps, seen)
-            x = np.concatenate(([1.0], curve.times, [here["budget"].max()]))
-            y = np.concatenate(([1.0], curve.survival, curve.survival[-1:]))
+            x = np.append(curve.times.clip(min=1), here["budget"].max())
+            y = np.append(curve.survival, curve.survival[-1])
             axes.step(x, y, where="post", color=size_colour(size, all_sizes), label=f"|D| = {size}")
         start = np.nanmin(group["steps_to_rqi"]) / 2 if group["steps_to_rqi"].notna().any() else 1.0
         axes.set(xscale="log", xlim=(start, group["budget"].max()), ylim=(-0.03, 1.03))

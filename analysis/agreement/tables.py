@@ -1,0 +1,43 @@
+"""How a table of runs is cut: by the setting of the learning rates, by size; and what was measured, with its censoring.
+
+Runs of different learning rates are scored separately (the theory leaves the decoder out, so their ratio is an axis of
+every comparison); each entry of a score carries its `repr_lr` and `decoder_lr`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.agreement.predictions import SETTING
+
+Entry = dict[str, Any]
+
+
+def settings(runs: pd.DataFrame) -> list[tuple[Entry, pd.DataFrame]]:
+    """The runs of each setting of the learning rates."""
+    values: list[Any] = sorted(set(runs[SETTING].itertuples(index=False, name=None)))
+    return [
+        (dict(zip(SETTING, value, strict=True)), runs[(runs[SETTING] == list(value)).all(axis=1)]) for value in values
+    ]
+
+
+def sizes(runs: pd.DataFrame) -> list[int]:
+    """The training-set sizes of the runs, ascending."""
+    return sorted(set(runs["n_train"].tolist()))
+
+
+def measured(runs: pd.DataFrame, target: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(times, observed): steps to `target`, the budget where it was not reached."""
+    steps = runs[f"steps_to_{target}"].to_numpy(float)
+    observed = np.isfinite(steps)
+    return np.where(observed, steps, runs["budget"].to_numpy(float)), observed
+
+
+def number(value: float) -> float | None:
+    """None for nan and inf, which JSON does not have."""
+    return float(value) if math.isfinite(value) else None
