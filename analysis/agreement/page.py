@@ -24,8 +24,8 @@ def page(report: dict[str, Any]) -> list[str]:
         "Gain: the difference to the null model, which knows only |D| (intervals hold for the three predictors at "
         "once). Ratio: measured over predicted steps, Kaplan-Meier quartiles over all runs with a finite prediction (a "
         "dash: beyond the budget); seen: the median of those alone that got there, the faster ones; Z0 = p-1: the "
-        "median in the paper's units, a standardised embedding, instead of the run's own Z0. Unpredicted: runs that got "
-        "there though the theory says never (optimiser-aware flow: not within the budget). n: reached/all. "
+        "median in the paper's units, a standardised embedding, instead of the run's own Z0. Unpredicted: runs that "
+        "got there though the theory says never (optimiser-aware flow: not within the budget). n: reached/all. "
         "Z0/(lambda_3 eta) is an e-folding time: RQI needs several. The target test accuracy leaves out sizes with "
         f"fewer than {MIN_TEST_SAMPLES} test samples.",
         table(time_rows(report["time"])),
