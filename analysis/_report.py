@@ -4,6 +4,7 @@ pictures.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -19,15 +20,18 @@ matplotlib.use("Agg")  # pictures go to files: no display is needed or asked for
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
+from neural import ConfigError
+
 
 def prepare_folder(out: Path) -> None:
-    """Make the folder and see that it can be written, before any work is done for it; OSError if it
-    cannot.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    probe = out / ".writable"
-    probe.touch()
-    probe.unlink()
+    """Make the folder and see that it can be written, before any work is done for it; ConfigError if it cannot."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(f"`out` must be a folder that can be written, but {out}: {error.strerror}.") from None
 
 
 def environment(trained_on: list[tuple[str, str]], command: str) -> dict[str, Any]:
@@ -48,17 +52,19 @@ def environment(trained_on: list[tuple[str, str]], command: str) -> dict[str, An
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content`; nan and inf become null. The old file stays whole until the new one is."""
-    _replace(path, json.dumps(_plain(content), indent=1) + "\n")
+    _replace(path, (json.dumps(_plain(content), indent=1) + "\n").encode())
 
 
 def write_page(path: Path, parts: list[str]) -> None:
     """Write a markdown page of paragraphs."""
-    _replace(path, "\n\n".join(parts) + "\n")
+    _replace(path, ("\n\n".join(parts) + "\n").encode())
 
 
 def save_picture(path: Path, figure: Figure) -> None:
     """Write a figure as PNG."""
-    figure.savefig(path, dpi=150)
+    content = io.BytesIO()
+    figure.savefig(content, dpi=150, format="png")
+    _replace(path, content.getvalue())
 
 
 def table(rows: list[dict[str, Any]], form: str = "github") -> str:
@@ -66,10 +72,15 @@ def table(rows: list[dict[str, Any]], form: str = "github") -> str:
     return tabulate(rows, headers="keys", tablefmt=form, missingval="-", disable_numparse=True)
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, content: bytes) -> None:
+    """The old file stays whole until the new one is; ConfigError if it cannot be written (a full disk, say)."""
     fresh = path.with_name(path.name + ".new")
-    fresh.write_text(text)
-    fresh.replace(path)
+    try:
+        fresh.write_bytes(content)
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise ConfigError(f"`out` must be a folder that can be written, but {path}: {error.strerror}.") from None
 
 
 def _plain(value: Any) -> Any:

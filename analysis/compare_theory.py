@@ -97,6 +97,9 @@ def plan(arguments: Arguments) -> list[RunConfig]:
     for name in ("seeds", "draws"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"`{name}` must be an integer of at least 1, but is {getattr(arguments, name)}.")
+    for name in ("repr_lr", "decoder_lr"):
+        if not getattr(arguments, name):
+            raise ConfigError(f"`{name}` must be at least one number, but is empty.")
     if arguments.p < 3:
         raise ConfigError(
             f"`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is {arguments.p}."

@@ -94,4 +94,4 @@ def first_step(reached: NDArray[np.bool_]) -> int | None:
 
 
 def _number(value: np.floating) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return float(f"{value:.7g}") if np.isfinite(value) else None  # what float32 holds, so that 0.9 reads 0.9

@@ -14,7 +14,7 @@ import tyro
 from tqdm import tqdm
 
 from neural.command import run_command
-from neural.config import RunConfig
+from neural.config import ConfigError, RunConfig
 from neural.history import History
 from neural.training import resolve_device, train_runs
 
@@ -35,8 +35,12 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     device = resolve_device(arguments.device)
     if arguments.json is not None:  # before the training: an unwritable file must not cost a run
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.open("a").close()
+        try:
+            arguments.json.parent.mkdir(parents=True, exist_ok=True)
+            arguments.json.open("a").close()
+        except OSError as error:
+            reason = f"{arguments.json}: {error.strerror}"
+            raise ConfigError(f"`json` must be a file that can be written, but {reason}.") from None
     begin = time.monotonic()
     with tqdm(total=arguments.run.budget, unit="step", smoothing=0) as bar:
         history = next(train_runs([arguments.run], device, None, arguments.compile, bar.update))

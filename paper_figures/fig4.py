@@ -65,7 +65,7 @@ def draw(drawn: Tables) -> Figure:
     (a, b), (c, d) = figure.subplots(2, 2)
     draw_probability(a, drawn.shares, drawn.chances)
     a.set_ylabel("probability")
-    a.legend(fontsize="small", loc="upper left")
+    a.legend(fontsize="x-small", loc="upper left")
     _steps(b, drawn.runs, drawn.medians)
     _trajectories(c, drawn.theory)
     _trajectories(d, drawn.network)
@@ -89,11 +89,11 @@ def _steps(axes: Axes, table: pd.DataFrame, medians: pd.DataFrame) -> None:
         late["fraction"], late["budget"], "^", color=VERMILION, mfc="none", label="network, not within the budget"
     )
     for column, colour, style, label in (
-        ("median", VERMILION, "-", "network, median"),
+        ("median", VERMILION, "D-", "network, median"),
         ("predicted_median_exact_flow", BLUE, "--", "exact flow, median"),
         ("predicted_median_optimizer_flow", GREEN, "-.", "optimiser-aware flow, median"),
     ):
-        axes.plot(medians["fraction"], medians[column].astype(float), color=colour, ls=style, label=label)
+        axes.plot(medians["fraction"], medians[column].astype(float), style, color=colour, label=label, ms=4)
     axes.set(xlabel="training fraction |D|/|D0|", ylabel="steps to RQI > 0.95", yscale="log", xlim=(-0.03, 1.03))
     axes.legend(fontsize="x-small", loc="lower left")
 

@@ -70,9 +70,9 @@ def bootstrap_weights(strata: ArrayLike, seed: int, draws: int = BOOTSTRAPS) -> 
 
 
 def interval(values: NDArray[np.float64], coverage: float = 0.95) -> tuple[float, float] | None:
-    """The percentile interval of bootstrap values; None if most draws left nothing to compare."""
+    """The percentile interval of bootstrap values; None if most draws (or all of none) left nothing to compare."""
     finite = values[np.isfinite(values)]
-    if 2 * len(finite) < len(values):
+    if not len(finite) or 2 * len(finite) < len(values):
         return None
     low, high = np.quantile(finite, [(1 - coverage) / 2, (1 + coverage) / 2])
     return float(low), float(high)

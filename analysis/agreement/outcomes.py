@@ -20,6 +20,8 @@ def score_probability(runs: pd.DataFrame, chances: list[Entry]) -> tuple[list[En
     share of the very sets that were trained on. The calibration also counts successes of runs with and without a unique
     linear representation, and (`same_sizes`) of those with one among the sizes at which there are runs without: the
     larger the set, the likelier both the representation and success, so only that comparison is a fair one.
+    `linear_with_time`: runs with a unique linear representation that the exact flow reaches within the budget.
+    `n_diverged`: runs whose loss is not a number at the end.
     """
     chance = {entry["n_train"]: entry for entry in chances}
     by_size, calibration = [], []
@@ -43,6 +45,8 @@ def score_probability(runs: pd.DataFrame, chances: list[Entry]) -> tuple[list[En
             {
                 **setting,
                 **asdict(calibrate([chance[n]["predicted"] for n in group["n_train"]], success)),
+                "linear_with_time": int((linear & (group["exact_flow"] <= group["budget"])).sum()),
+                "n_diverged": int(group["train_loss"].isna().sum()),
                 "linear_and_success": int((linear & success).sum()),
                 "linear_and_failure": int((linear & ~success).sum()),
                 "not_linear_and_success": int((~linear & success).sum()),

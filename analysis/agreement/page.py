@@ -7,8 +7,8 @@ from typing import Any
 from analysis._report import table
 from analysis.agreement.predictions import NULL_MODEL, PREDICTORS
 from analysis.agreement.tables import Entry
-from analysis.agreement.times import MIN_TEST_SAMPLES
-from analysis.agreement.verdict import NAMES, TARGETS_IN_WORDS
+from analysis.agreement.times import MIN_OBSERVED, MIN_TEST_SAMPLES
+from analysis.agreement.verdict import NAMES, RIGHT_TIME, TARGETS_IN_WORDS
 
 
 def page(report: dict[str, Any]) -> list[str]:
@@ -20,14 +20,16 @@ def page(report: dict[str, Any]) -> list[str]:
         "## What agrees and what does not",
         "\n".join(f"- {sentence}" for sentence in report["verdict"]),
         "## Order and size of the times",
-        "Concordance: the chance that of two runs the theory names the one that takes longer; 0.5 = no information. "
-        "Gain: the difference to the null model, which knows only |D| (intervals hold for the three predictors at "
-        "once). Ratio: measured over predicted steps, Kaplan-Meier quartiles over all runs with a finite prediction (a "
-        "dash: beyond the budget); seen: the median of those alone that got there, the faster ones; Z0 = p-1: the "
-        "median in the paper's units, a standardised embedding, instead of the run's own Z0. Unpredicted: runs that "
-        "got there though the theory says never (optimiser-aware flow: not within the budget). n: reached/all. "
-        "Z0/(lambda_3 eta) is an e-folding time: RQI needs several. The target test accuracy leaves out sizes with "
-        f"fewer than {MIN_TEST_SAMPLES} test samples.",
+        "Concordance: the chance that of two runs the theory names the one that takes longer; 0.5 = no "
+        "information. Gain: the difference to the null model, which knows only the size |D| (intervals hold "
+        "for the three predictors at once). Ratio: measured over predicted steps, Kaplan-Meier quartiles over "
+        "all runs with a finite prediction (a dash: beyond the budget); seen: the median of those alone that "
+        "got there, the faster ones; Z0 = p-1: the median in the paper's units, a standardised embedding, "
+        "instead of the run's own Z0. Unpredicted: runs that got there though the theory says never "
+        "(optimiser-aware flow: not within the budget). n: reached/all. Z0/(lambda_3 eta) is an e-folding "
+        "time: RQI needs several. Times are of the right size if the interval of the median ratio lies within "
+        f"{RIGHT_TIME[0]}..{RIGHT_TIME[1]}. The target test accuracy leaves out sizes with fewer than "
+        f"{MIN_TEST_SAMPLES} test samples; intervals need {MIN_OBSERVED} runs that got there.",
         table(time_rows(report["time"])),
         "![concordance](concordance.png)",
         "![times](times.png)",
@@ -45,7 +47,7 @@ def page(report: dict[str, Any]) -> list[str]:
         table(_accuracy_rows(report["accuracy"])),
         "![accuracy](accuracy.png)",
         "## Made with",
-        "\n".join(f"- {name}: {value}" for name, value in report["environment"].items()),
+        "\n".join(f"- {name}: {_plain(value)}" for name, value in report["environment"].items()),
     ]
 
 
@@ -78,7 +80,7 @@ def _median_rows(medians: list[Entry]) -> list[Entry]:
         {
             "eta_r": f"{entry['repr_lr']:g}",
             "eta_d": f"{entry['decoder_lr']:g}",
-            "|D|": entry["n_train"],
+            "size": entry["n_train"],
             "target": TARGETS_IN_WORDS[entry["target"]],
             "reached": f"{entry['n_observed']}/{entry['n']}",
             "median steps": _with_interval(entry["median"], entry["interval"], ".0f"),
@@ -97,10 +99,10 @@ def _probability_rows(probability: list[Entry]) -> list[Entry]:
         {
             "eta_r": f"{entry['repr_lr']:g}",
             "eta_d": f"{entry['decoder_lr']:g}",
-            "|D|": entry["n_train"],
-            "P(linear)": _with_interval(entry["predicted"], entry["predicted_interval"]),
+            "size": entry["n_train"],
+            "P(linear)": _with_interval(entry["predicted"], entry["predicted_interval"], ".3f"),
             "these sets": _short(entry["runs_linear"]),
-            "RQI > 0.95": _with_interval(entry["measured"], entry["measured_interval"]),
+            "RQI > 0.95": _with_interval(entry["measured"], entry["measured_interval"], ".3f"),
             "n": entry["n"],
         }
         for entry in probability
@@ -136,3 +138,9 @@ def _interval(bounds: Any, form: str = ".2f") -> str:
 def _with_interval(value: float | None, bounds: Any, form: str = ".2f") -> str:
     parts = [_short(value, form), _interval(bounds, form)]
     return "-" if parts == ["-", "-"] else " ".join(parts)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {item}" for name, item in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)

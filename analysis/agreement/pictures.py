@@ -4,6 +4,7 @@ positions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from analysis.agreement.predictions import NULL_MODEL, PREDICTORS, TARGETS
 from analysis.agreement.survival import survival_curve
@@ -37,6 +39,7 @@ LOOK: Any = {
 }
 SIZE_COLOURS = colormaps["viridis"]
 NAMES = PLAIN_NAMES | {"inverse_lambda3": r"$Z_0/(\lambda_3\,\eta_r)$"}
+_NOT_PREDICTED = dict.fromkeys(PREDICTORS, "predicted never") | {"optimizer_flow": "not predicted in budget"}
 _COLOURS = dict(zip(PREDICTORS, (BLUE, GREEN, VERMILION, GREY), strict=True))
 _MARKS = dict(zip(PREDICTORS, "osD^", strict=True))
 
@@ -87,7 +90,7 @@ def times(runs: pd.DataFrame) -> Figure:
             axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
             axes.set_xlabel(f"predicted steps: {NAMES[name]}")
             axes.text(
-                0.97, 0.03, f"predicted never: {(~drawn & seen).sum()} reached, {(~drawn & ~seen).sum()} not",
+                0.97, 0.03, f"{_NOT_PREDICTED[name]}: {(~drawn & seen).sum()} reached, {(~drawn & ~seen).sum()} not",
                 transform=axes.transAxes, ha="right", fontsize="small",
             )  # fmt: skip
         row[0].set_ylabel("measured steps to RQI > 0.95")
@@ -124,9 +127,9 @@ def concordance(time: list[Entry]) -> Figure:
             axes.axvline(0.5, color="black", linewidth=0.8, linestyle=":")
             axes.set_title(f"{_title(here[0])}, {title}", loc="left")
             axes.set_yticks(range(len(TARGETS)), [TARGETS_IN_WORDS[t] for t in TARGETS])
-        row[0].invert_yaxis()
+            axes.set(xlim=(-0.02, 1.02), ylim=(len(TARGETS) - 0.5, -0.5))
     for axes in grid[-1]:
-        axes.set_xlabel("concordance index, 95 % interval (0.5 = no information)")
+        axes.set_xlabel("concordance index, 95 % interval (none: too few got there)")
     handles = [Line2D([], [], marker=_MARKS[name], color=_COLOURS[name], label=NAMES[name]) for name in PREDICTORS]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize="small")
     return figure
@@ -134,16 +137,27 @@ def concordance(time: list[Entry]) -> Figure:
 
 def probability(entries: list[Entry], chances: list[Entry]) -> Figure:
     """P(linear) and the measured share of successes against the training fraction, a panel a setting."""
-    table = pd.DataFrame(entries)
-    groups = list(table.groupby(["repr_lr", "decoder_lr"]))
-    figure = Figure(figsize=(max(4.2 * len(groups), 5.5), 3.6))
-    panels = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
-    for axes, (_, group) in zip(panels, groups, strict=True):
+    shares = pd.DataFrame(entries)
+    groups = settings(shares)
+    figure, panels = _panels(len(groups))
+    for axes, (setting, group) in zip(panels, groups, strict=True):
         draw_probability(axes, group, pd.DataFrame(chances))
-        axes.set_title(_title(group.iloc[0].to_dict()), loc="left")
-    panels[0].set_ylabel("share of runs / training sets")
+        axes.set_title(_title(setting), loc="left")
+        axes.set_ylabel("share of runs / training sets")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
+
+
+def _panels(n: int) -> tuple[Figure, list[Axes]]:
+    """A figure with n panels, at most three in a row, on common axes."""
+    n_columns, n_rows = min(n, 3), math.ceil(n / 3)
+    figure = Figure(figsize=(max(4.2 * n_columns, 6), 3.3 * n_rows + 0.4))
+    panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for axes in panels[n:]:
+        axes.set_axis_off()
+    for axes in panels[:n]:
+        axes.label_outer()
+    return figure, list(panels[:n])
 
 
 def draw_probability(axes: Axes, measured_shares: pd.DataFrame, chances: pd.DataFrame) -> None:
@@ -161,7 +175,7 @@ def draw_probability(axes: Axes, measured_shares: pd.DataFrame, chances: pd.Data
         fmt="o",
         color=VERMILION,
         capsize=2,
-        label="network: RQI > 0.95 in budget",
+        label="network: RQI > 0.95",
     )
     axes.set(xlabel="training fraction |D|/|D0|", ylim=(-0.03, 1.03))
 
@@ -169,51 +183,44 @@ def draw_probability(axes: Axes, measured_shares: pd.DataFrame, chances: pd.Data
 def survival(runs: pd.DataFrame) -> Figure:
     """Kaplan-Meier curves of the steps to RQI > 0.95, a curve a size, a panel a setting."""
     groups = settings(runs)
-    figure = Figure(figsize=(max(4.2 * len(groups), 6), 3.6))
+    figure, panels = _panels(len(groups))
     all_sizes = sizes(runs)
-    panels = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
     for axes, (setting, group) in zip(panels, groups, strict=True):
-        for size in sizes(group):
+        for k, size in enumerate(sizes(group)):
             here = group[group["n_train"] == size]
             steps, seen = measured(here, "rqi")
             curve = survival_curve(steps, seen)
             x = np.append(curve.times.clip(min=1), here["budget"].max())
             y = np.append(curve.survival, curve.survival[-1])
-            axes.step(x, y, where="post", color=size_colour(size, all_sizes), label=f"|D| = {size}")
-        start = np.nanmin(group["steps_to_rqi"]) / 2 if group["steps_to_rqi"].notna().any() else 1.0
-        axes.set(xscale="log", xlim=(start, group["budget"].max()), ylim=(-0.03, 1.03))
-        axes.set_xlabel("steps")
+            style = ("-", "--", "-.", ":")[k % 4]
+            axes.step(x, y, where="post", color=size_colour(size, all_sizes), ls=style, label=f"|D| = {size}")
+        axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="steps", ylabel="share of runs not yet at RQI > 0.95")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(_title(setting), loc="left")
-    panels[0].set_ylabel("share of runs not yet at RQI > 0.95")
+    earliest = runs["steps_to_rqi"].min()
+    panels[0].set_xlim(1 if math.isnan(earliest) else max(earliest / 2, 1), 1.02 * runs["budget"].max())
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize="small")
     return figure
 
 
 def accuracy(runs: pd.DataFrame) -> Figure:
-    """Accuracy of the networks against Acc-hat of their embeddings and against the ideal accuracy."""
-    figure = Figure(figsize=(8.6, 3.8))
-    all_sizes = sizes(runs)
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, name, label in zip(
-        panels,
-        ("predicted_accuracy", "ideal_accuracy"),
-        ("predicted accuracy (trained embedding)", "ideal accuracy"),
-        strict=True,
-    ):
-        draw_accuracy(axes, runs, name)
-        axes.set_xlabel(label)
-    panels[0].set_ylabel("accuracy of the network on D0")
+    """Accuracy of the networks against Acc-hat of their embeddings and against the ideal accuracy, a row a setting."""
+    groups, all_sizes = settings(runs), sizes(runs)
+    figure = Figure(figsize=(8.6, 3.5 * len(groups) + 0.3))
+    grid = figure.subplots(len(groups), 2, squeeze=False, sharex=True, sharey=True)
+    for row, (setting, group) in zip(grid, groups, strict=True):
+        for axes, name in zip(row, ("predicted_accuracy", "ideal_accuracy"), strict=True):
+            axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, zorder=0)
+            colours = [size_colour(n, all_sizes) for n in group["n_train"]]
+            axes.scatter(group[name], group["accuracy"], c=colours, s=20, alpha=0.8)
+        row[0].set_title(_title(setting), loc="left")
+        row[0].set_ylabel("accuracy of the network on D0")
+    grid[-1, 0].set_xlabel("predicted accuracy (trained embedding)")
+    grid[-1, 1].set_xlabel("ideal accuracy")
+    low = runs[["accuracy", "predicted_accuracy", "ideal_accuracy"]].min().min() - 0.05
+    grid[0, 0].set(xlim=(low, 1.03), ylim=(low, 1.03))
     handles = [
         Line2D([], [], marker="o", linestyle="", color=size_colour(n, all_sizes), label=f"|D| = {n}") for n in all_sizes
     ]
     figure.legend(handles=handles, loc="outside right upper", fontsize="small")
     return figure
-
-
-def draw_accuracy(axes: Axes, runs: pd.DataFrame, predictor: str) -> None:
-    """A point a run: network accuracy against `predictor`, with the diagonal."""
-    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, zorder=0)
-    colours = [size_colour(n, sizes(runs)) for n in runs["n_train"]]
-    axes.scatter(runs[predictor], runs["accuracy"], c=colours, s=20, alpha=0.8)
-    low = min(runs["accuracy"].min(), runs[predictor].min()) - 0.05
-    axes.set(xlim=(low, 1.03), ylim=(low, 1.03))

@@ -7,13 +7,15 @@ import math
 import numpy as np
 import pandas as pd
 
-from analysis.agreement.concordance import bootstrap_weights, compare_pairs, interval
+from analysis.agreement.concordance import BOOTSTRAPS, bootstrap_weights, compare_pairs, interval
 from analysis.agreement.predictions import GRADIENT_FLOWS, NULL_MODEL, PREDICTORS, TARGETS
 from analysis.agreement.survival import survival_curve
 from analysis.agreement.tables import Entry, measured, number, settings, sizes
 
 # With fewer test samples "90 % of them are right" is the first lucky hit, not generalisation.
 MIN_TEST_SAMPLES = 5
+# With fewer runs that got there a bootstrap does not know its own error: no interval is given then.
+MIN_OBSERVED = 10
 # The gain over the null model is asked of three predictors: each interval is wide enough for all three to hold at 95 %.
 _GAIN_COVERAGE = 1 - 0.05 / (len(PREDICTORS) - 1)
 
@@ -24,6 +26,7 @@ def score_time(runs: pd.DataFrame, seed: int) -> list[Entry]:
     `ratio_standardized` has the prediction in the paper's units, a standardised embedding's Z0 = (p - 1) d, instead of
     with the run's own Z0. Adam's flow does not see Z0.
 
+    No intervals of the order where fewer than MIN_OBSERVED runs got there.
     Sizes with fewer than MIN_TEST_SAMPLES test samples are left out of the target "test".
     """
     entries = []
@@ -33,7 +36,8 @@ def score_time(runs: pd.DataFrame, seed: int) -> list[Entry]:
             if group.empty:
                 continue
             times, observed = measured(group, target)
-            weights = bootstrap_weights(group["n_train"], seed)
+            draws = BOOTSTRAPS if observed.sum() >= MIN_OBSERVED else 0
+            weights = bootstrap_weights(group["n_train"], seed, draws)
             null = compare_pairs(times, observed, group[NULL_MODEL]).index(weights)
             for predictor in PREDICTORS:
                 predicted = group[predictor].to_numpy(float)
@@ -96,7 +100,7 @@ def _quartiles(ratio: np.ndarray, observed: np.ndarray) -> Entry:
     Also the quartiles of the observed runs alone, which look faster than all runs are.
     """
     curve = survival_curve(ratio, observed)
-    seen = np.quantile(ratio[observed], [0.25, 0.5, 0.75]) if observed.any() else [math.nan] * 3
+    seen = np.quantile(ratio[observed], [0.25, 0.5, 0.75], method="inverted_cdf") if observed.any() else [math.nan] * 3
     return {
         "lower_quartile": curve.quantile(0.25),
         "median": curve.quantile(0.5),

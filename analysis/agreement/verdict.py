@@ -8,6 +8,7 @@ import math
 
 from analysis.agreement.predictions import NULL_MODEL, PREDICTORS, SETTING, TARGETS
 from analysis.agreement.tables import Entry
+from analysis.agreement.times import MIN_OBSERVED
 
 NAMES = {
     "inverse_lambda3": "Z0/(lambda_3 eta)",
@@ -17,9 +18,7 @@ NAMES = {
 }
 TARGETS_IN_WORDS = {"rqi": "RQI > 0.95", "train": "train accuracy 0.9", "test": "test accuracy 0.9"}
 # Absolute times are right if the interval of the median ratio of measured to predicted steps lies in this band.
-_RIGHT_TIME = (0.8, 1.25)
-# With fewer runs that got there, a bootstrap interval of an order is not to be trusted.
-_ENOUGH = 10
+RIGHT_TIME = (0.8, 1.25)
 
 
 def verdict(time: list[Entry], probability: list[Entry], calibration: list[Entry], accuracy: Entry) -> list[str]:
@@ -38,45 +37,44 @@ def verdict(time: list[Entry], probability: list[Entry], calibration: list[Entry
 
 
 def _success(chance: Entry, shares: list[Entry]) -> list[str]:
-    beats = chance["brier"] < chance["brier_base_rate"]
-    told = (
-        f"P(linear) says {chance['mean_predicted']:.0%} of the runs succeed, {chance['mean_measured']:.0%} did; "
-        f"its Brier score {chance['brier']:.3f} is {'better' if beats else 'no better'} than that of "
-        f"always saying the overall share ({chance['brier_base_rate']:.3f})."
-    )
+    judged = "better" if chance["brier"] < chance["brier_base_rate"] else "worse"
+    n_runs = " or ".join(map(str, sorted({entry["n"] for entry in shares})))
     outside = [
         str(entry["n_train"])
         for entry in shares
         if not entry["measured_interval"][0] <= entry["predicted"] <= entry["measured_interval"][1]
     ]
-    sizes = (
-        f"At {len(outside)} of {len(shares)} sizes ({', '.join(outside)}) P(linear) lies outside "
-        if outside
-        else f"At all {len(shares)} sizes P(linear) lies inside "
-    ) + f"the 95 % interval of the share measured on {' or '.join(map(str, sorted({e['n'] for e in shares})))} runs."
+    where = (
+        f"outside, at {len(outside)} of {len(shares)} sizes ({', '.join(outside)})," if outside else "everywhere inside"
+    )
+    sentences = [
+        f"P(linear) says {chance['mean_predicted']:.0%} of the runs succeed, {chance['mean_measured']:.0%} did; its "
+        f"Brier score {chance['brier']:.3f} is {judged} than the {chance['brier_base_rate']:.3f} of always saying the "
+        "latter.",
+        f"P(linear) lies {where} the 95 % interval of the share measured on {n_runs} runs a size.",
+    ]
     n_linear = chance["linear_and_success"] + chance["linear_and_failure"]
     n_other = chance["not_linear_and_success"] + chance["not_linear_and_failure"]
-    sentences = [told, sizes]
     if n_linear:
         sentences.append(
-            f"A unique linear representation was not enough: {chance['linear_and_failure']} of {n_linear} runs "
-            "that had one failed within the budget."
-            if chance["linear_and_failure"]
-            else f"All {n_linear} runs with a unique linear representation succeeded."
+            f"With a unique linear representation {chance['linear_and_success']} of {n_linear} runs succeeded within "
+            f"the budget; by the exact flow it leaves time enough for {chance['linear_with_time']} of them."
         )
     if n_other:
         alike = chance["same_sizes_linear_and_success"]
         n_alike = alike + chance["same_sizes_linear_and_failure"]
         sentences.append(
-            f"Without one {chance['not_linear_and_success']} of {n_other} runs succeeded; "
-            f"with one, at the same sizes, {alike} of {n_alike}."
+            f"Without one {chance['not_linear_and_success']} of {n_other} runs succeeded; with one, at the same sizes, "
+            f"{alike} of {n_alike}."
         )
+    if chance["n_diverged"]:
+        sentences.append(f"{chance['n_diverged']} of {chance['n']} runs diverged; they count as failures.")
     return sentences
 
 
 def _judged(times: dict[str, Entry]) -> bool:
     """Whether the order of the times can be: enough runs got there, and not all at once."""
-    return times[NULL_MODEL]["n_observed"] >= _ENOUGH and all(entry["interval"] for entry in times.values())
+    return all(entry["interval"] for entry in times.values())
 
 
 def _order(times: dict[str, Entry]) -> list[str]:
@@ -100,7 +98,7 @@ def _order(times: dict[str, Entry]) -> list[str]:
                 f"within one size it {informed} information "
                 f"({entry['c_index_within_size']:.2f} [{within[0]:.2f}, {within[1]:.2f}])"
             )
-        sentences.append(f"The {NAMES[name]} ({entry['c_index']:.2f}) {against}; {inside}.")
+        sentences.append(f"{NAMES[name]} ({entry['c_index']:.2f}) {against}; {inside}.")
     return sentences
 
 
@@ -126,15 +124,15 @@ def _absolute(times: dict[str, Entry]) -> list[str]:
     sentences = []
     for name in PREDICTORS:
         ratio = times[name].get("ratio")
-        if not ratio or ratio["n_observed"] < _ENOUGH:
+        if not ratio or ratio["n_observed"] < MIN_OBSERVED:
             continue
         low, high = (bound if bound is not None else math.inf for bound in ratio["median_interval"])
-        right = _RIGHT_TIME[0] <= low and high <= _RIGHT_TIME[1]
+        right = RIGHT_TIME[0] <= low and high <= RIGHT_TIME[1]
         judged = "the right size" if right else "too early" if low > 1 else "too late" if high < 1 else "not refuted"
         bounds = f"[{low:.2g}, {'beyond the budget' if math.isinf(high) else f'{high:.2g}'}]"
         median = "beyond the budget" if ratio["median"] is None else f"{ratio['median']:.2g}"
         sentences.append(
-            f"Times of the {NAMES[name]}: {judged}. Measured over predicted steps, median {median} {bounds}, failures "
+            f"Times, {NAMES[name]}: {judged}. Measured over predicted steps, median {median} {bounds}, failures "
             f"counted as longer; {ratio['observed_only'][1]:.2g} among the {ratio['n_observed']} runs that got there."
         )
     return sentences

@@ -90,6 +90,9 @@ class RunStore:
         verdict = run("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
+        found = [row[1] for row in run("PRAGMA table_info(runs)")]
+        if found != ["key", *CONFIG_COLUMNS, *RESULT_COLUMNS]:
+            raise sqlite3.DatabaseError("its table `runs` is missing or has other columns")
 
     def missing(self, configs: Sequence[RunConfig]) -> list[RunConfig]:
         """Those of `configs` that have not been trained, each once, in order."""
@@ -134,7 +137,9 @@ class RunStore:
             runs[name] = runs[name].astype(float)
         arrays = {"mask": np.bool_, "initial_embedding": np.float64, "final_embedding": np.float64}
         for name, dtype in arrays.items():
-            runs[name] = pd.Series([np.array(json.loads(text), dtype=dtype) for text in runs[name]], dtype=object)
+            with self._explained():
+                values = [np.array(json.loads(text), dtype=dtype) for text in runs[name]]
+            runs[name] = pd.Series(values, dtype=object)
         return runs
 
     def keep_predictions(self, predictions: pd.DataFrame) -> None:
@@ -174,7 +179,7 @@ class RunStore:
             yield
         except sqlite3.OperationalError as error:  # locked, unwritable, disk full
             raise StoreError(f"`store` must be a file that can be written, but {self.path}: {error}.") from None
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
             raise StoreError(
                 f"`store` must be an undamaged run store, but {self.path}: {error}. "
                 "It was left as it is; name another with --store."

@@ -42,7 +42,8 @@ def ensure(configs: Sequence[RunConfig], store: RunStore, device: str = "auto") 
     with tqdm(total=total, unit="step", unit_scale=True, mininterval=1, smoothing=0.05, desc="compiling") as bar:
 
         def on_steps(n: int) -> None:
-            if bar.n == 0:
+            if bar.n == 0:  # the rate, and with it the ETA, is that of the training alone
+                bar.reset(total)
                 bar.set_description("training")
             bar.update(n)
 
@@ -59,6 +60,8 @@ def ensure(configs: Sequence[RunConfig], store: RunStore, device: str = "auto") 
 
 def _train_in_processes(missing: list[RunConfig], on_steps, keep) -> None:
     """One process a core, each with one thread: two small ensembles on two cores beat one ensemble on both."""
+    # Python's resource tracker frees what a killed worker left; that it says so is not the user's concern
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"]))
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     waiting = deque(missing)
     workers: dict[Connection, SpawnProcess] = {}
