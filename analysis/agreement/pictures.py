@@ -144,6 +144,7 @@ def probability(entries: list[Entry], chances: list[Entry]) -> Figure:
         draw_probability(axes, group, pd.DataFrame(chances))
         axes.set_title(_title(setting), loc="left")
         axes.set_ylabel("share of runs / training sets")
+        axes.label_outer()
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
@@ -155,8 +156,6 @@ def _panels(n: int) -> tuple[Figure, list[Axes]]:
     panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True).ravel()
     for axes in panels[n:]:
         axes.set_axis_off()
-    for axes in panels[:n]:
-        axes.label_outer()
     return figure, list(panels[:n])
 
 
@@ -196,6 +195,7 @@ def survival(runs: pd.DataFrame) -> Figure:
             axes.step(x, y, where="post", color=size_colour(size, all_sizes), ls=style, label=f"|D| = {size}")
         axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="steps", ylabel="share of runs not yet at RQI > 0.95")
         axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.label_outer()
         axes.set_title(_title(setting), loc="left")
     earliest = runs["steps_to_rqi"].min()
     panels[0].set_xlim(1 if math.isnan(earliest) else max(earliest / 2, 1), 1.02 * runs["budget"].max())
