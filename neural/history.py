@@ -94,4 +94,5 @@ def first_step(reached: NDArray[np.bool_]) -> int | None:
 
 
 def _number(value: np.floating) -> float | None:
-    return float(f"{value:.7g}") if np.isfinite(value) else None  # what float32 holds, so that 0.9 reads 0.9
+    # by its shortest decimal form: float32's 0.9 is 0.9, not 0.8999999761581421
+    return float(str(value)) if np.isfinite(value) else None
