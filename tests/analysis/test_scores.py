@@ -139,3 +139,38 @@ def test_an_order_of_few_is_not_judged():
     )
     assert "is not judged: 2 runs got there" in text
     assert "concordance" not in text
+
+
+def told(table: pd.DataFrame) -> str:
+    table["accuracy"], table["predicted_accuracy"], table["ideal_accuracy"] = 0.5, 1.0, 1.0
+    chances = linear_probabilities(10, 200, seed=0)
+    return " ".join(verdict(score_time(table, 0), *score_probability(table, chances), score_accuracy(table)))
+
+
+def test_successes_with_and_without_a_unique_representation():
+    """Three sizes; only those at which both kinds occur are compared."""
+    table = made_up([10, math.inf, 20, math.inf, 30], [1.0, 1.0, math.inf, math.inf, 1.0])
+    table["n_train"], table["nullity"] = [45, 45, 20, 20, 20], [2, 2, 3, 4, 2]
+    _, [count] = score_probability(table, linear_probabilities(10, 200, seed=0))
+    assert (count["linear_and_success"], count["linear_and_failure"]) == (2, 1)
+    assert (count["not_linear_and_success"], count["not_linear_and_failure"]) == (1, 1)
+    assert (count["same_sizes_linear_and_success"], count["same_sizes_linear_and_failure"]) == (1, 0)
+    assert count["linear_with_time"] == 3
+    assert "Without one 1 of 2 runs succeeded; with one, at the same sizes, 1 of 1." in told(table)
+
+
+@pytest.mark.parametrize(("factor", "judged"), [(3.0, "too early"), (0.3, "too late"), (1.0, "the right size")])
+def test_the_size_of_the_times_is_judged(factor, judged):
+    times = [float(t) for t in range(40, 70)]
+    text = told(made_up(times, [t / factor for t in times]))
+    assert f"Times, exact gradient flow: {judged}." in text
+
+
+def test_a_prediction_is_better_or_worse_than_a_constant():
+    """P(linear) is 1 at 45 and 0 at 5 samples of 55: right about all runs, then wrong about all."""
+    right = made_up([10, 10, math.inf, math.inf], [1.0] * 4)
+    right["n_train"] = [45, 45, 5, 5]
+    assert "is better than the 0.250" in told(right)
+    wrong = made_up([10, 10, math.inf, math.inf], [1.0] * 4)
+    wrong["n_train"] = [5, 5, 45, 45]
+    assert "is worse than the 0.250" in told(wrong)

@@ -106,3 +106,22 @@ def test_it_can_be_read_with_pandas_alone(store):
     table = pd.read_sql("select * from runs", sqlite3.connect(store.path))
     assert set(RunConfig.__dataclass_fields__) < set(table.columns)
     assert np.array(json.loads(table["mask"][0])).sum() == table["n_train"][0]
+
+
+def test_a_damaged_cell_is_told_as_such(store, configs):
+    connection = sqlite3.connect(store.path)
+    connection.execute("update runs set mask = '[1,' where rowid = 1")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match="undamaged"):
+        store.table(configs)
+
+
+def test_predictions_are_replaced_whole(store):
+    first = pd.DataFrame({"key": ["a", "b"], "exact_flow": [1.5, float("inf")]})
+    store.keep_predictions(first)
+    store.keep_predictions(first.iloc[1:])
+    connection = sqlite3.connect(store.path)
+    assert connection.execute("select * from predictions").fetchall() == [("b", float("inf"))]
+    connection.execute("drop table predictions")  # not locked: the transaction has ended
+    connection.close()
