@@ -38,6 +38,12 @@ def made_up(times: list[float], predicted: list[float], budget: int = 100) -> pd
     return table
 
 
+def told(table: pd.DataFrame) -> str:
+    table["accuracy"], table["predicted_accuracy"], table["ideal_accuracy"] = 0.5, 1.0, 1.0
+    chances = linear_probabilities(10, 200, seed=0)
+    return " ".join(verdict(score_time(table, 0), *score_probability(table, chances), score_accuracy(table)))
+
+
 def test_predictions_are_the_theorys_on_the_very_runs(runs):
     for run in runs.itertuples():
         op = et.addition(run.p)
@@ -112,14 +118,7 @@ def test_the_verdict_does_not_flatter():
     """Made-up numbers that refute the theory must be told as such."""
     times = [*range(10, 30), math.inf, math.inf]
     bad = made_up(times, [float(rank) for rank in range(22, 0, -1)])
-    bad["accuracy"], bad["predicted_accuracy"], bad["ideal_accuracy"] = 0.5, 1.0, 1.0
-    text = " ".join(
-        verdict(
-            score_time(bad, seed=0),
-            *score_probability(bad, linear_probabilities(10, 200, seed=0)),
-            score_accuracy(bad),
-        )
-    )
+    text = told(bad)
     assert "With a unique linear representation 20 of 22 runs succeeded" in text
     assert "is worse" in text
     assert "misleads" in text
@@ -129,22 +128,9 @@ def test_the_verdict_does_not_flatter():
 
 def test_an_order_of_few_is_not_judged():
     few = made_up([10, 20, *[math.inf] * 20], [float(rank) for rank in range(22)])
-    few["accuracy"], few["predicted_accuracy"], few["ideal_accuracy"] = 0.5, 1.0, 1.0
-    text = " ".join(
-        verdict(
-            score_time(few, seed=0),
-            *score_probability(few, linear_probabilities(10, 200, seed=0)),
-            score_accuracy(few),
-        )
-    )
+    text = told(few)
     assert "is not judged: 2 runs got there" in text
     assert "concordance" not in text
-
-
-def told(table: pd.DataFrame) -> str:
-    table["accuracy"], table["predicted_accuracy"], table["ideal_accuracy"] = 0.5, 1.0, 1.0
-    chances = linear_probabilities(10, 200, seed=0)
-    return " ".join(verdict(score_time(table, 0), *score_probability(table, chances), score_accuracy(table)))
 
 
 def test_successes_with_and_without_a_unique_representation():
