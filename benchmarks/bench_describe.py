@@ -7,21 +7,14 @@ Medians of repeated calls in this process, one thread. Exit status 1 if a bar is
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA"):
-    os.environ[f"{library}_NUM_THREADS"] = "1"  # before numpy reads them
-if __package__ in (None, ""):  # run as a file
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import numpy as np
 
-import numpy as np  # noqa: E402
-
-import efftheory as et  # noqa: E402
-from tests import oracles  # noqa: E402
+import efftheory as et
+from tests import oracles
 
 RATIO_BAR = 100  # p = 10, 45 samples
 MILLISECONDS_BAR = 50  # p = 59

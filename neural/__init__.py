@@ -7,11 +7,13 @@ for run in train_runs([RunConfig(n_train=45, seed=seed) for seed in range(8)]):
 """
 
 from neural.config import ConfigError, RunConfig
+from neural.ensemble import METRICS
 from neural.history import History
 from neural.models import draw
 from neural.training import resolve_device, train_run, train_runs
 
 __all__ = [
+    "METRICS",
     "ConfigError",
     "History",
     "RunConfig",

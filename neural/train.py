@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from neural.command import run_command
 from neural.config import ConfigError, RunConfig
+from neural.ensemble import METRICS
 from neural.history import History
 from neural.training import resolve_device, train_runs
 
@@ -59,10 +60,7 @@ def curves(history: History) -> dict[str, object]:
 
     return {
         "mask": history.mask.tolist(),
-        "history": {
-            name: plain(getattr(history, name))
-            for name in ("train_accuracy", "test_accuracy", "rqi", "train_loss", "test_loss")
-        },
+        "history": {name: plain(getattr(history, name)) for name in METRICS},
         "snapshot_steps": history.snapshot_steps.tolist(),
         "snapshots": plain(history.snapshots),
     }

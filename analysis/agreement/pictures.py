@@ -24,9 +24,7 @@ from analysis.agreement.verdict import NAMES as PLAIN_NAMES
 from analysis.agreement.verdict import TARGETS_IN_WORDS
 
 # Okabe and Ito's palette: told apart with any colour vision.
-BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#666666",
-)  # fmt: skip
+BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"
 LOOK: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -74,11 +72,14 @@ def times(runs: pd.DataFrame) -> Figure:
     all_sizes = sizes(runs)
     for row, (setting, group) in zip(grid, groups, strict=True):
         steps, seen = measured(group, "rqi")
-        finite = [group[name][np.isfinite(group[name])] for name in predictors]
-        everything = np.concatenate([*finite, steps])
-        low, high = everything.min() / 1.5, everything.max() * 1.5
+        everything = np.concatenate([steps, *(group[name] for name in predictors)])
+        positive = everything[np.isfinite(everything) & (everything > 0)]
+        low, high = positive.min(initial=np.inf) / 1.5, positive.max(initial=0) * 1.5
+        if not len(positive):
+            low, high = 0.5, 2.0
+        steps = steps.clip(min=low)  # a logarithmic axis has no 0: such a time lies on the axis
         for axes, name in zip(row, predictors, strict=True):
-            predicted = group[name].to_numpy(float)
+            predicted = group[name].to_numpy(float).clip(min=low)
             drawn = np.isfinite(predicted)
             colours = np.array([size_colour(n, all_sizes) for n in group["n_train"]])
             axes.scatter(predicted[drawn & seen], steps[drawn & seen], c=colours[drawn & seen], s=22)

@@ -126,16 +126,20 @@ def _absolute(times: dict[str, Entry]) -> list[str]:
         ratio = times[name].get("ratio")
         if not ratio or ratio["n_observed"] < MIN_OBSERVED:
             continue
-        low, high = (bound if bound is not None else math.inf for bound in ratio["median_interval"])
+        low, high = (math.inf if bound is None else bound for bound in ratio["median_interval"])
         right = RIGHT_TIME[0] <= low and high <= RIGHT_TIME[1]
         judged = "the right size" if right else "too early" if low > 1 else "too late" if high < 1 else "not refuted"
-        bounds = f"[{low:.2g}, {'beyond the budget' if math.isinf(high) else f'{high:.2g}'}]"
-        median = "beyond the budget" if ratio["median"] is None else f"{ratio['median']:.2g}"
+        bounds = "" if math.isinf(low) else f" [{low:.2g}, {_in_budget(high)}]"
+        median = _in_budget(math.inf if ratio["median"] is None else ratio["median"])
         sentences.append(
-            f"Times, {NAMES[name]}: {judged}. Measured over predicted steps, median {median} {bounds}, failures "
+            f"Times, {NAMES[name]}: {judged}. Measured over predicted steps, median {median}{bounds}, failures "
             f"counted as longer; {ratio['observed_only'][1]:.2g} among the {ratio['n_observed']} runs that got there."
         )
     return sentences
+
+
+def _in_budget(ratio: float) -> str:
+    return "beyond the budget" if math.isinf(ratio) else f"{ratio:.2g}"
 
 
 def _accuracy(accuracy: Entry) -> list[str]:

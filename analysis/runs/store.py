@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from neural import History, RunConfig
+from neural import METRICS, History, RunConfig
 
 VERSION = 1
 
@@ -159,9 +159,9 @@ class RunStore:
         """
         with self._explained():
             row = self._connection.execute("SELECT curves FROM curves WHERE key = ?", (key(config),)).fetchone()
-        if row is None:
-            raise KeyError(f"no finished run {key(config)}")
-        return {name: np.array(values, dtype=np.float64) for name, values in json.loads(row[0]).items()}
+            if row is None:
+                raise KeyError(f"no finished run {key(config)}")
+            return {name: np.array(values, dtype=np.float64) for name, values in json.loads(row[0]).items()}
 
     def close(self) -> None:
         self._connection.close()
@@ -195,6 +195,6 @@ def _curves(history: History) -> dict[str, list[Any]]:
     steps = history.snapshot_steps
     metrics = {
         name: [None if math.isnan(value) else round(float(value), 7) for value in getattr(history, name)[steps]]
-        for name in ("train_accuracy", "test_accuracy", "rqi", "train_loss", "test_loss")
+        for name in METRICS
     }
     return {"steps": steps.tolist(), **metrics, "embedding": history.snapshots.tolist()}

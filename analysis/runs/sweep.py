@@ -61,7 +61,7 @@ def ensure(configs: Sequence[RunConfig], store: RunStore, device: str = "auto") 
 def _train_in_processes(missing: list[RunConfig], on_steps, keep) -> None:
     """One process a core, each with one thread: two small ensembles on two cores beat one ensemble on both."""
     # Python's resource tracker frees what a killed worker left; that it says so is not the user's concern
-    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"]))
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     waiting = deque(missing)
     workers: dict[Connection, SpawnProcess] = {}

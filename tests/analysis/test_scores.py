@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 
 import efftheory as et
 from analysis._report import write_json
+from analysis.agreement import pictures
 from analysis.agreement.outcomes import score_accuracy, score_probability
 from analysis.agreement.predictions import PREDICTORS, TARGETS, linear_probabilities, predict
 from analysis.agreement.times import score_medians, score_time
@@ -160,3 +162,21 @@ def test_a_prediction_is_better_or_worse_than_a_constant():
     wrong = made_up([10, 10, math.inf, math.inf], [1.0] * 4)
     wrong["n_train"] = [5, 5, 45, 45]
     assert "is worse than the 0.250" in told(wrong)
+
+
+def test_a_median_beyond_the_budget_is_told_in_words():
+    """Twelve of a hundred got there: neither the median nor a bound of it was seen."""
+    text = told(made_up([*range(10, 22), *[math.inf] * 88], [1.0] * 100))
+    assert "Times, exact gradient flow: too early. Measured over predicted steps, median beyond the budget, " in text
+    assert "[inf" not in text
+    assert "nan" not in text
+
+
+def test_times_of_zero_can_be_drawn():
+    """At p = 3 an initial embedding can already be linear: predicted and measured after 0 steps."""
+    table = made_up([0, 10, math.inf], [0.0, 5.0, math.inf])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        axes = pictures.times(table).axes[0]
+    assert axes.get_xlim()[0] > 0
+    pictures.times(made_up([0, 0], [0.0, 0.0]))

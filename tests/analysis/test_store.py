@@ -117,6 +117,15 @@ def test_a_damaged_cell_is_told_as_such(store, configs):
         store.table(configs)
 
 
+def test_damaged_curves_are_told_as_such(store, configs):
+    connection = sqlite3.connect(store.path)
+    connection.execute("update curves set curves = '{'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match="undamaged"):
+        store.curves(configs[0])
+
+
 def test_predictions_are_replaced_whole(store):
     first = pd.DataFrame({"key": ["a", "b"], "exact_flow": [1.5, float("inf")]})
     store.keep_predictions(first)
