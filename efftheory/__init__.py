@@ -1,8 +1,9 @@
 """The effective theory of representation learning: what does the theory say of this training set?
 
-A training set D of a commutative operation determines its parallelograms P0(D); they make an effective loss
-on the embeddings, whose Hessian H decides whether the linear representation is the only one left (n_0 = 2)
-and how fast it forms (lambda_3).
+A training set D of an operation determines its parallelograms P0(D). Where embeddings are composed by a sum, these
+make an effective loss on the embeddings, whose Hessian H decides whether the linear representation is the only one
+left (n_0 = 2) and how fast it forms (lambda_3). Where they are composed by a matrix product (`symmetric_group`),
+parallelograms, `rqi` and `predicted_accuracy` have a meaning; what is linear algebra on sums refuses.
 
     import efftheory as et
 
@@ -40,7 +41,7 @@ from efftheory.generalization import (
 )
 from efftheory.hessian import hessian, hessian_operator
 from efftheory.loss import effective_loss, effective_loss_gradient
-from efftheory.operations import Operation, addition
+from efftheory.operations import Operation, addition, symmetric_group
 from efftheory.parallelograms import constraint_matrix, count_parallelograms, parallelograms
 from efftheory.spectrum import Spectrum, grokking_steps, spectrum
 
@@ -74,5 +75,6 @@ __all__ = [
     "proportion",
     "rqi",
     "spectrum",
+    "symmetric_group",
     "time_to_rqi",
 ]

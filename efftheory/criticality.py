@@ -50,8 +50,9 @@ def linear_thresholds(op: Operation, draws: int, seed: Seed) -> NDArray[np.int64
     P(linear at size n) = P(threshold <= n): one draw serves every size.
 
     Raises:
-        ArgumentError: `draws` is below 1.
+        ArgumentError: `draws` is below 1; `op` composes by a product.
     """
+    _checks.sum_composition(op)
     draws = _checks.integer("draws", draws, 1)
     rng = _checks.generator("seed", seed)
     p = op.n_symbols
@@ -80,7 +81,7 @@ def linear_probability(op: Operation, n_train: int, draws: int, seed: Seed) -> E
     Source: paper, section 4.2, figure 4 (a).
 
     Raises:
-        ArgumentError: `n_train` or `draws` out of range.
+        ArgumentError: `n_train` or `draws` out of range; `op` composes by a product.
     """
     n_train = _checks.integer("n_train", n_train, 0, op.n_samples)
     thresholds = linear_thresholds(op, draws, seed)
@@ -96,7 +97,7 @@ def critical_fraction(op: Operation, draws: int, seed: Seed) -> Estimate:
     Source: paper, section 4.2 (r_c about 0.4 at p = 10).
 
     Raises:
-        ArgumentError: `draws` is below 1.
+        ArgumentError: `draws` is below 1; `op` composes by a product.
     """
     thresholds = linear_thresholds(op, draws, seed)
     sizes = np.arange(op.n_samples + 1)

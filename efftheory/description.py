@@ -82,6 +82,9 @@ def describe(op: Operation, mask: Mask = None) -> Description:
 
     Exact combinatorics and one dense eigenvalue problem, O(N p^2 + p^3); P0(D) is not listed. For p = 10 LAPACK is
     called directly: numpy's checks would cost as much as the eigenvalues do.
+
+    Raises:
+        ArgumentError: `mask` is not bool (N,); `op` composes by a product.
     """
     trained = trained_flags(op, mask)
     n_train, n_parallelograms = _kernels.count_pairs(op.samples.first, trained)

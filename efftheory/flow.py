@@ -67,7 +67,7 @@ def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDA
 
 
 def _start(op: Operation, E0: ArrayLike) -> NDArray[np.float64]:
-    E = _checks.embedding(E0, op.n_symbols, "E0")
+    E = _checks.embedding(E0, op, "E0")
     with np.errstate(over="ignore"):
         z0 = (E**2).sum()
     if z0 == 0 or not np.isfinite(z0):
@@ -121,7 +121,7 @@ def flow(
 
     Raises:
         ArgumentError: `E0` is not finite (p, d) or is zero; `times` are not ascending from 0 on; unknown
-        `method`.
+        `method`; `op` composes by a product.
     """
     E = _start(op, E0)
     try:
@@ -167,9 +167,9 @@ def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = 0.9
     Source: paper, section 4.2, figure 4 (b).
 
     Raises:
-        ArgumentError: `E0` is not finite (p, d) or is constant along a dimension.
+        ArgumentError: `E0` is not finite (p, d) or is constant along a dimension; `op` composes by a product.
     """
-    E = _checks.spread_embedding(E0, op.n_symbols, "E0")
+    E = _checks.spread_embedding(E0, op, "E0")
     threshold = _checks.positive("threshold", threshold, zero=True)
     system = spectrum(op, mask)
     z0 = (E**2).sum()
@@ -233,7 +233,7 @@ def optimizer_flow(
 
     Raises:
         ArgumentError: `E0` is not finite (p, d) or is zero; unknown optimizer; a rate or `steps` out of
-        range.
+        range; `op` composes by a product.
     """
     E = _start(op, E0)
     kind = _OPTIMIZERS[_checks.choice("optimizer", optimizer, tuple(_OPTIMIZERS))]

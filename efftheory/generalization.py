@@ -1,5 +1,8 @@
 """What a training set determines, and what a representation realises of it.
 
+What it determines (nullity, closure, ideal accuracy) is linear algebra on sums of embeddings, and refuses an operation
+that composes by a product. What a representation realises is measured for both.
+
 Exactness. Ranks are computed modulo primes. A rank modulo q never exceeds the true one, and falls short of
 it only if q divides every maximal minor. By Hadamard an r-row minor of equations e_i + e_j - e_m - e_n (norm
 at most sqrt(8)) is at most 8^(r/2), so among primes whose product is larger at least one gives the true rank.
@@ -8,13 +11,14 @@ The same argument, once for the rank and once for the row that is asked about, m
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efftheory import _checks, _kernels
-from efftheory.operations import Operation
+from efftheory.operations import Operation, Samples
 from efftheory.parallelograms import Mask, count_parallelograms, trained_flags
 
 # Below 2^31, so that a product of two residues fits an int64; each prime used is above 2^30.
@@ -40,6 +44,7 @@ def minor_bits(n_rows: int) -> float:
 
 def rank_and_reach(op: Operation, trained: NDArray[np.bool_]) -> tuple[int, NDArray[np.bool_]]:
     """(rank of A(P0(D)), Dbar(D, P(D)) as bool (N,) over `op.samples`), both exact; `trained` as by `trained_flags`."""
+    _checks.sum_composition(op)
     p, samples = op.n_symbols, op.samples
     rank, reached = -1, trained
     for q in primes_beyond(minor_bits(p - 2) + minor_bits(p - 1)):
@@ -67,6 +72,9 @@ def nullity(op: Operation, mask: Mask = None) -> int:
     At least 2 (translation and scaling of E_k = a + k b). Exact integer arithmetic, no eigenvalue threshold.
 
     Source: paper, section 4.2 and appendix G (degrees of freedom n_0 - 2).
+
+    Raises:
+        ArgumentError: `op` composes by a product.
     """
     return op.n_symbols - rank_and_reach(op, trained_flags(op, mask))[0]
 
@@ -75,6 +83,9 @@ def is_linear(op: Operation, mask: Mask = None) -> bool:
     """Whether n_0 = 2: the linear representation is the only one that satisfies D.
 
     Source: paper, section 4.2 ("unique linear representation").
+
+    Raises:
+        ArgumentError: `op` composes by a product.
     """
     return nullity(op, mask) == 2
 
@@ -88,12 +99,19 @@ def generalizable(op: Operation, mask: Mask = None) -> NDArray[np.bool_]:
     list of P0.
 
     Source: paper, section 3.2 and appendix B.
+
+    Raises:
+        ArgumentError: `op` composes by a product.
     """
     return in_table_order(op, rank_and_reach(op, trained_flags(op, mask))[1])
 
 
 def ideal_accuracy(op: Operation, mask: Mask = None) -> float:
-    """|Dbar(D, P(D))| / |D0|, over the full data set. Source: paper, section 3.2."""
+    """|Dbar(D, P(D))| / |D0|, over the full data set. Source: paper, section 3.2.
+
+    Raises:
+        ArgumentError: `op` composes by a product.
+    """
     return float(generalizable(op, mask).mean())
 
 
@@ -103,43 +121,78 @@ def standardize(E: NDArray[np.float64]) -> NDArray[np.float64]:
     return centred / centred.std(axis=-2, ddof=1, keepdims=True)
 
 
-def rqi(op: Operation, E: ArrayLike, delta: float = 0.1) -> float:
-    """Representation quality index |P(R, delta)| / |P0|, in [0, 1].
+def _measured(op: Operation, E: ArrayLike, delta: float | None) -> tuple[NDArray[np.float64], float]:
+    """`E` and `delta` checked, each as `op`'s composition wants it."""
+    if op.composition == "sum":
+        E, default = _checks.spread_embedding(E, op), 0.1
+    else:
+        E, default = _checks.matrix_embedding(E, op), math.sqrt(0.5)
+    return E, default if delta is None else _checks.positive("delta", delta)
 
-    Each dimension of E (p, d) is standardised (mean 0, unbiased standard deviation 1); (i, j, m, n) of P0
-    counts if the mean over dimensions of (E_i + E_j - E_m - E_n)^2 is below delta^2. nan if P0 is empty (p =
-    2).
 
-    Source: paper, equation 4, with the official code's convention: in one dimension delta = 0.1, where the
-    text prints 0.01 (the code compares the square with 0.01).
+def _composed(op: Operation, E: NDArray[np.float64]) -> tuple[Samples, NDArray[np.float64]]:
+    """The samples and the standardised embeddings whose sums the kernels compare.
+
+    E (..., p, d) of sums is standardised, and that is all. E (..., p, d, d) of products is divided by its root mean
+    square; half of each product E_a E_b, flattened, is then a symbol of its own, and the sample adds it to itself.
+    """
+    if op.composition == "sum":
+        return op.samples, standardize(E)
+    E = E / np.sqrt((E**2).mean(axis=(-3, -2, -1), keepdims=True))
+    left, right, first = op.samples
+    products = E[..., left, :, :] @ E[..., right, :, :]
+    own = np.arange(op.n_samples)
+    return Samples(own, own, first), products.reshape(*products.shape[:-2], -1) / 2  # (..., N, d*d)
+
+
+def rqi(op: Operation, E: ArrayLike, delta: float | None = None) -> float:
+    """Representation quality index |P(R, delta)| / |P0|, in [0, 1]; nan if P0 is empty (addition of two symbols).
+
+    Sums: each dimension of E (p, d) is standardised (mean 0, unbiased standard deviation 1); (i, j, m, n) of P0
+    counts if the mean over dimensions of (E_i + E_j - E_m - E_n)^2 is below delta^2.
+
+    Products: E (p, d, d) is divided by its root mean square over all entries, and (a, b, c, e) of P0 counts if the mean
+    over the d*d entries of (E_a E_b - E_c E_e)^2 is below delta^2. Every matrix representation of the group has RQI 1,
+    also one that does not tell all elements apart (the trivial one: all E_a equal to the identity).
+
+    Args:
+        op: the operation.
+        E: float (p, d), or (p, d, d) where `op` composes by a product.
+        delta: None is 0.1 for sums and sqrt(1/2) for products.
+
+    Source: paper, equation 4 and appendix H, with the official code's conventions. Sums: in one dimension delta = 0.1,
+    where the text prints 0.01 (the code compares the square with 0.01). Products: the text has the squared Frobenius
+    norm, without a scale; the code divides by the root mean square and compares the mean square with 0.5.
 
     Raises:
-        ArgumentError: `E` is not finite (p, d) or is constant along a dimension; `delta` is not positive.
+        ArgumentError: `E` is not finite (p, d) or is constant along a dimension, for products not finite (p, d, d) or
+        zero; `delta` is not positive.
     """
-    E = _checks.spread_embedding(E, op.n_symbols)
-    return float(rqi_path(op, E[None], _checks.positive("delta", delta))[0])
+    E, delta = _measured(op, E, delta)
+    return float(rqi_path(op, E[None], delta)[0])
 
 
 def rqi_path(op: Operation, E: NDArray[np.float64], delta: float) -> NDArray[np.float64]:
-    """`rqi` of each E[t], E (T, p, d) -> (T,). A collapsed E counts no parallelogram."""
+    """`rqi` of each E[t], E (T, p, d) or (T, p, d, d) -> (T,). A collapsed E counts no parallelogram."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        standardized = standardize(E)
-    counts = _kernels.count_close(*op.samples, standardized, delta**2)
+        samples, composed = _composed(op, E)
+    counts = _kernels.count_close(*samples, composed, delta**2)
     n_all = count_parallelograms(op)
     return counts / n_all if n_all else np.full(len(E), np.nan)
 
 
-def predicted_accuracy(op: Operation, mask: Mask, E: ArrayLike, delta: float = 0.1) -> float:
+def predicted_accuracy(op: Operation, mask: Mask, E: ArrayLike, delta: float | None = None) -> float:
     """Acc-hat = |Dbar(D, P(R, delta))| / |D0|: what the decoder can get right through parallelograms of E.
 
-    A sample counts if it is trained, or if a trained sample of its result lies within delta (as in `rqi`).
+    A sample counts if it is trained, or if a trained sample of its result lies within delta. `E`, its standardisation
+    and `delta` as in `rqi`.
 
-    Source: paper, equations 5 and 6; over the full data set.
+    Source: paper, equations 5 and 6, and appendix H; over the full data set.
 
     Raises:
-        ArgumentError: as `rqi`.
+        ArgumentError: as `rqi`; `mask` is not bool (N,).
     """
-    E = _checks.spread_embedding(E, op.n_symbols)
-    delta = _checks.positive("delta", delta)
+    E, delta = _measured(op, E, delta)
     trained = trained_flags(op, mask)
-    return float(_kernels.reach_close(*op.samples, trained, standardize(E), delta**2).mean())
+    samples, composed = _composed(op, E)
+    return float(_kernels.reach_close(*samples, trained, composed, delta**2).mean())

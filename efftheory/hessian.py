@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
-from efftheory import _kernels
+from efftheory import _checks, _kernels
 from efftheory.operations import Operation, Samples
 from efftheory.parallelograms import Mask, trained_flags, training_samples
 
@@ -24,7 +24,11 @@ def hessian(op: Operation, mask: Mask = None) -> NDArray[np.float64]:
     that.
 
     Source: paper, section 4.1, equation 8.
+
+    Raises:
+        ArgumentError: `op` composes by a product.
     """
+    _checks.sum_composition(op)
     return _kernels.hessian(*op.samples, trained_flags(op, mask), op.n_symbols)
 
 
@@ -52,5 +56,10 @@ class _Hessian(LinearOperator):
 
 
 def hessian_operator(op: Operation, mask: Mask = None) -> LinearOperator:
-    """H (see `hessian`) as a scipy LinearOperator of shape (p, p); O(|D|) a product, O(|D|) memory."""
+    """H (see `hessian`) as a scipy LinearOperator of shape (p, p); O(|D|) a product, O(|D|) memory.
+
+    Raises:
+        ArgumentError: `op` composes by a product.
+    """
+    _checks.sum_composition(op)
     return _Hessian(op.n_symbols, training_samples(op, mask))

@@ -51,9 +51,9 @@ def effective_loss(op: Operation, mask: Mask, E: ArrayLike, normalization: Norma
     Source: paper, section 4.1, equation 7.
 
     Raises:
-        ArgumentError: `E` is not finite (p, d) or is zero; unknown `normalization`.
+        ArgumentError: `E` is not finite (p, d) or is zero; unknown `normalization`; `op` composes by a product.
     """
-    E = _checks.embedding(E, op.n_symbols)
+    E = _checks.embedding(E, op)
     z0, divisor = _loss_scale(op, mask, E, normalization)
     return parallelogram_loss(op, mask, E)[0] / (z0 * divisor)
 
@@ -66,7 +66,7 @@ def effective_loss_gradient(
     The paper prints only H E; the rho term, from differentiating Z0, is what keeps Z0 constant under the
     flow. Arguments, conventions and errors as `effective_loss`.
     """
-    E = _checks.embedding(E, op.n_symbols)
+    E = _checks.embedding(E, op)
     z0, divisor = _loss_scale(op, mask, E, normalization)
     l0, gradient = parallelogram_loss(op, mask, E)
     return (gradient - 2 * l0 / z0 * E) / (z0 * divisor)

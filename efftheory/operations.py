@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from itertools import permutations
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +28,17 @@ class Samples(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """A commutative operation on `n_symbols` symbols whose embeddings are composed by a sum.
+    """An operation on `n_symbols` symbols, and how their embeddings are composed.
 
     Attributes:
         name: what it is called in reports, for example "addition(10)".
         n_symbols: p, the number of symbols.
-        pairs: int64 (N, 2), the full data set D0, one unordered pair i <= j a sample.
+        pairs: int64 (N, 2), the full data set D0: one unordered pair i <= j a sample where embeddings are composed by
+            a sum (the operation commutes), all ordered pairs where by a product.
         results: int64 (N,), the result class of each sample, in 0..n_results-1.
         n_results: the number of result classes.
+        composition: "sum", E_i + E_j of embeddings (p, d), or "product", the matrix product E_i E_j of embeddings
+            (p, d, d).
     """
 
     name: str
@@ -42,6 +46,7 @@ class Operation:
     pairs: NDArray[np.int64]
     results: NDArray[np.int64]
     n_results: int
+    composition: Literal["sum", "product"] = "sum"
 
     @property
     def n_samples(self) -> int:
@@ -92,4 +97,30 @@ def addition(p: int) -> Operation:
         pairs=np.stack([i, j], axis=1),
         results=i + j,
         n_results=2 * p - 1,
+    )
+
+
+def symmetric_group(n: int) -> Operation:
+    """The permutations of 0..n-1, composed by a matrix product: (a b)(k) = a(b(k)), p = n! symbols and classes.
+
+    The symbols are the permutations in lexicographic order, so that 0 is the identity, and the result is the product's
+    own index. D0 = all ordered pairs (a, b), a outer, b inner, so |D0| = p^2; S3 has 36 samples and |P0| = 90.
+
+    Source: paper, appendix H.
+
+    Raises:
+        ArgumentError: `n` is not in 2..6 (S6 has half a million samples, S7 twenty-five million).
+    """
+    n = _checks.integer("n", n, 2, 6)
+    elements = np.array(list(permutations(range(n))))
+    p = len(elements)
+    products = elements[:, elements]  # (p, p, n): [a, b, k] is a(b(k))
+    digits = n ** np.arange(n)[::-1]  # read as numbers, permutations in lexicographic order ascend
+    return Operation(
+        name=f"symmetric_group({n})",
+        n_symbols=p,
+        pairs=np.stack(np.divmod(np.arange(p * p), p), axis=1),
+        results=np.searchsorted(elements @ digits, products @ digits).ravel(),
+        n_results=p,
+        composition="product",
     )

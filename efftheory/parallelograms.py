@@ -1,5 +1,7 @@
 """P0(D): the parallelograms (i, j, m, n) with two different samples of D that share a result.
 
+Counted and listed for any composition, since only results are compared; as equations they need a sum.
+
 In every function `mask` is bool (N,), the training set D; None stands for all of D0.
 """
 
@@ -57,7 +59,11 @@ def constraint_matrix(op: Operation, mask: Mask = None) -> sparse.csr_array:
     """A(P0(D)), sparse (M, p): the row of (i, j, m, n) is e_i + e_j - e_m - e_n.
 
     A representation E satisfies every parallelogram of D exactly when A E = 0. Source: paper, section 3.2.
+
+    Raises:
+        ArgumentError: `op` composes by a product.
     """
+    _checks.sum_composition(op)
     rows = parallelograms(op, mask)
     signs = np.broadcast_to([1, 1, -1, -1], rows.shape)
     index = np.repeat(np.arange(len(rows)), 4)

@@ -49,7 +49,7 @@ def spectrum(op: Operation, mask: Mask = None, k: int | None = None) -> Spectrum
     Source: paper, section 4.1.
 
     Raises:
-        ArgumentError: `k` is not in 1..p.
+        ArgumentError: `k` is not in 1..p; `op` composes by a product.
     """
     p = op.n_symbols
     k = p if k is None else _checks.integer("k", k, 1, p)
@@ -83,7 +83,7 @@ def grokking_steps(op: Operation, mask: Mask, learning_rate: float, z0: float) -
     Source: paper, section 4.1 (grokking time proportional to 1/lambda_3) and figure 5.
 
     Raises:
-        ArgumentError: `learning_rate` or `z0` is not positive and finite.
+        ArgumentError: `learning_rate` or `z0` is not positive and finite; `op` composes by a product.
     """
     learning_rate = _checks.positive("learning_rate", learning_rate)
     z0 = _checks.positive("z0", z0)

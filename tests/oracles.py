@@ -161,17 +161,30 @@ def hessian(op: Operation, mask: Mask = None) -> NDArray[np.float64]:
 # A representation's quality
 
 
+def matrix_product(A: NDArray[np.float64], B: NDArray[np.float64]) -> list[float]:
+    """The entries of A B, row by row. Would reveal factors in the wrong order, and a product entry by entry."""
+    rows, columns = A.tolist(), B.T.tolist()
+    return [sum(x * y for x, y in zip(row, column, strict=True)) for row in rows for column in columns]
+
+
 def residuals(op: Operation, E: NDArray[np.float64]) -> dict[Parallelogram, float]:
-    """Mean over dimensions of the squared residual of each parallelogram of P0; E as it is."""
+    """Mean over the entries of the squared residual of each parallelogram of P0; E as it is."""
     found = {}
     for i, j, m, n in parallelograms(op):
-        gaps = [float(E[i, x] + E[j, x] - E[m, x] - E[n, x]) for x in range(E.shape[1])]
+        if op.composition == "product":
+            pairs = zip(matrix_product(E[i], E[j]), matrix_product(E[m], E[n]), strict=True)
+            gaps = [one - other for one, other in pairs]
+        else:
+            gaps = [float(E[i, x] + E[j, x] - E[m, x] - E[n, x]) for x in range(E.shape[1])]
         found[i, j, m, n] = sum(gap * gap for gap in gaps) / len(gaps)
     return found
 
 
 def standardize(E: NDArray[np.float64]) -> NDArray[np.float64]:
-    """By Python's statistics module. Would reveal a biased deviation, or one taken over the wrong axis."""
+    """By Python's statistics module; matrices (p, d, d) by their root mean square. Would reveal a biased deviation, one
+    taken over the wrong axis, and a root mean square that is centred or taken matrix by matrix."""
+    if E.ndim == 3:
+        return E / statistics.fmean(x * x for x in E.ravel().tolist()) ** 0.5
     columns = []
     for column in E.T.tolist():
         mean, deviation = statistics.fmean(column), statistics.stdev(column)

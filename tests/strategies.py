@@ -47,6 +47,21 @@ def embeddings(p: int, d: int | None = None) -> st.SearchStrategy[NDArray[np.flo
     )
 
 
+def matrix_embeddings(p: int, d: int | None = None) -> st.SearchStrategy[NDArray[np.float64]]:
+    """Embeddings (p, d, d), d in 1..3 unless told, in multiples of 1/8 up to 2, with an entry of at least 1/2.
+
+    On so coarse a grid some parallelograms close, others nearly, and a threshold divides them.
+    """
+    dimensions = st.integers(1, 3) if d is None else st.just(d)
+    return dimensions.flatmap(
+        lambda d: (
+            hnp.arrays(np.int64, (p, d, d), elements=st.integers(-16, 16), fill=st.nothing())
+            .map(lambda steps: steps / 8.0)
+            .filter(lambda E: bool(np.abs(E).max() >= 0.5))
+        )
+    )
+
+
 @st.composite
 def training_sets(draw: st.DrawFn, low: int = 2, high: int = 8) -> tuple[et.Operation, NDArray[np.bool_]]:
     """(op, mask)."""
@@ -70,3 +85,12 @@ def embedded_training_sets(
     """(op, mask, E)."""
     op, mask = draw(training_sets(low, high))
     return op, mask, draw(embeddings(op.n_symbols, d))
+
+
+@st.composite
+def embedded_product_training_sets(
+    draw: st.DrawFn, low: int = 2, high: int = 3, d: int | None = None
+) -> tuple[et.Operation, NDArray[np.bool_], NDArray[np.float64]]:
+    """(op, mask, E) of the symmetric groups of low..high letters."""
+    op = et.symmetric_group(draw(st.integers(low, high)))
+    return op, draw(masks(op)), draw(matrix_embeddings(op.n_symbols, d))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
@@ -16,6 +17,8 @@ MASK = np.ones(10, dtype=np.bool_)
 E = np.array([[0.0], [1.0], [3.0], [2.0]])
 NAN = np.where(np.arange(4) == 2, np.nan, 1.0)[:, None]
 INF = np.where(np.arange(4) == 2, np.inf, 1.0)[:, None]
+S3 = et.symmetric_group(3)
+MATRICES = np.tile(np.eye(2), (6, 1, 1))
 
 misused: Any = et  # what a type checker would catch as well
 
@@ -168,10 +171,67 @@ MISUSES = {
         "is -0.1",
     ),
     "delta not a number": (
-        lambda: misused.rqi(OP, E, delta=None),
+        lambda: misused.rqi(OP, E, delta="wide"),
         "delta",
         "be a finite number above 0",
-        "is None",
+        "is 'wide'",
+    ),
+    "delta zero, product": (
+        lambda: misused.rqi(S3, MATRICES, delta=0),
+        "delta",
+        "be a finite number above 0",
+        "is 0",
+    ),
+    "letters below 2": (lambda: misused.symmetric_group(1), "n", "be an integer in 2..6", "is 1"),
+    "letters above 6": (lambda: misused.symmetric_group(7), "n", "be an integer in 2..6", "is 7"),
+    "matrices flat": (
+        lambda: misused.rqi(S3, MATRICES.reshape(6, 4)),
+        "E",
+        "have shape (p, d, d) with p = 6",
+        "has shape (6, 4)",
+    ),
+    "matrices not square": (
+        lambda: misused.rqi(S3, MATRICES[:, :1]),
+        "E",
+        "have shape (p, d, d) with p = 6",
+        "has shape (6, 1, 2)",
+    ),
+    "matrices of another p": (
+        lambda: misused.predicted_accuracy(S3, None, MATRICES[:4]),
+        "E",
+        "have shape (p, d, d) with p = 6",
+        "has shape (4, 2, 2)",
+    ),
+    "matrices of no dimension": (
+        lambda: misused.rqi(S3, MATRICES[:, :0, :0]),
+        "E",
+        "have shape (p, d, d) with p = 6",
+        "has shape (6, 0, 0)",
+    ),
+    "matrices nan": (lambda: misused.rqi(S3, MATRICES * np.nan), "E", "be finite", "holds nan or inf"),
+    "matrices zero": (
+        lambda: misused.rqi(S3, 0 * MATRICES),
+        "E",
+        "have a mean square that is finite and not 0",
+        "has 0.0",
+    ),
+    "matrices zero, Acc-hat": (
+        lambda: misused.predicted_accuracy(S3, None, 0 * MATRICES),
+        "E",
+        "have a mean square that is finite and not 0",
+        "has 0.0",
+    ),
+    "matrices huge": (
+        lambda: misused.rqi(S3, 1e200 * MATRICES),
+        "E",
+        "have a mean square that is finite and not 0",
+        "has inf",
+    ),
+    "product mask": (
+        lambda: misused.predicted_accuracy(S3, MASK, MATRICES),
+        "mask",
+        "have shape (N,) = (36,)",
+        "has shape (10,)",
     ),
     "normalization": (
         lambda: misused.effective_loss(OP, None, E, normalization="max"),
@@ -299,6 +359,43 @@ def test_misuse_names_argument_requirement_and_finding(case):
     message = f"Argument `{name}` must {requirement}, but {finding}."
     with pytest.raises(et.ArgumentError, match=f"^{re.escape(message)}$"):
         call()
+
+
+# every public function whose meaning needs sums, with arguments that are right for the operation
+SUMS_ONLY = {
+    "constraint_matrix": lambda: et.constraint_matrix(S3),
+    "critical_fraction": lambda: et.critical_fraction(S3, 10, seed=0),
+    "describe": lambda: et.describe(S3),
+    "effective_loss": lambda: et.effective_loss(S3, None, MATRICES),
+    "effective_loss_gradient": lambda: et.effective_loss_gradient(S3, None, MATRICES),
+    "flow": lambda: et.flow(S3, None, MATRICES, [0.0]),
+    "generalizable": lambda: et.generalizable(S3),
+    "grokking_steps": lambda: et.grokking_steps(S3, None, 1e-3, 5.0),
+    "hessian": lambda: et.hessian(S3),
+    "hessian_operator": lambda: et.hessian_operator(S3),
+    "ideal_accuracy": lambda: et.ideal_accuracy(S3),
+    "is_linear": lambda: et.is_linear(S3),
+    "linear_probability": lambda: et.linear_probability(S3, 24, 10, seed=0),
+    "linear_thresholds": lambda: et.linear_thresholds(S3, 10, seed=0),
+    "nullity": lambda: et.nullity(S3),
+    "optimizer_flow": lambda: et.optimizer_flow(S3, None, MATRICES),
+    "spectrum": lambda: et.spectrum(S3),
+    "time_to_rqi": lambda: et.time_to_rqi(S3, None, MATRICES),
+}
+ANY_COMPOSITION = {"count_parallelograms", "parallelograms", "predicted_accuracy", "rqi"}
+
+
+@pytest.mark.parametrize("name", SUMS_ONLY)
+def test_what_needs_sums_refuses_products(name):
+    message = "Argument `op` must compose by a sum, but symmetric_group(3) composes by a matrix product."
+    with pytest.raises(et.ArgumentError, match=f"^{re.escape(message)}$"):
+        SUMS_ONLY[name]()
+
+
+def test_every_function_of_an_operation_says_which_compositions_it_takes():
+    functions = {name for name in et.__all__ if inspect.isfunction(getattr(et, name))}
+    of_an_operation = {name for name in functions if "op" in inspect.signature(getattr(et, name)).parameters}
+    assert of_an_operation == SUMS_ONLY.keys() | ANY_COMPOSITION
 
 
 def test_argument_error_is_a_value_error():

@@ -8,6 +8,7 @@ import efftheory as et
 
 PROMISED = [
     "addition",
+    "symmetric_group",
     "count_parallelograms",
     "parallelograms",
     "constraint_matrix",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from itertools import permutations
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,3 +57,51 @@ def test_every_sample_is_drawn_equally_often():
     share = n / op.n_samples
     bound = tolerances.SIGMAS * tolerances.standard_error(share, draws)
     assert np.abs(counts / draws - share).max() < bound
+
+
+# Symmetric groups
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_the_table_is_a_group(n):
+    op = et.symmetric_group(n)
+    p = math.factorial(n)
+    assert (op.name, op.composition) == (f"symmetric_group({n})", "product")
+    assert op.n_symbols == op.n_results == p
+    assert op.pairs.tolist() == [[a, b] for a in range(p) for b in range(p)]
+    assert op.pairs.dtype == op.results.dtype == np.int64
+    table = op.results.reshape(p, p)
+    everyone = set(range(p))
+    assert all(set(row) == everyone for row in table.tolist())  # closed, and with inverses on the right
+    assert all(set(column) == everyone for column in table.T.tolist())  # and on the left
+    np.testing.assert_array_equal(table[table], table[:, table])  # (ab)c = a(bc): [a, b, c] of both
+    np.testing.assert_array_equal(table[0], np.arange(p))
+    np.testing.assert_array_equal(table[:, 0], np.arange(p))
+    inverse = np.argmax(table == 0, axis=1)
+    np.testing.assert_array_equal(table[inverse, np.arange(p)], np.zeros(p))
+
+
+@given(st.integers(2, 4), st.data())
+def test_a_product_applies_the_right_factor_first(n, data):
+    op, elements = et.symmetric_group(n), list(permutations(range(n)))
+    a, b = (data.draw(st.integers(0, op.n_symbols - 1)) for _ in range(2))
+    product = tuple(elements[a][elements[b][k]] for k in range(n))
+    assert elements[op.results[a * op.n_symbols + b]] == product
+
+
+def test_s3_by_hand():
+    # 012 021 102 120 201 210: swapping 1, 2 after swapping 0, 1 takes 0 to 2, 1 to 0, 2 to 1
+    op = et.symmetric_group(3)
+    table = op.results.reshape(6, 6)
+    assert table[1, 2] == 4
+    assert table[2, 1] == 3
+
+
+def test_random_training_sets_of_a_group():
+    op = et.symmetric_group(3)
+    assert op.random_training_set(24, seed=0).sum() == 24
+    assert op.random_training_set(24, seed=0).shape == (36,)
+
+
+def test_sums_are_the_default():
+    assert et.addition(4).composition == "sum"

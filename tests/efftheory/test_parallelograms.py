@@ -80,3 +80,24 @@ def test_none_is_all_and_no_data_is_no_parallelogram():
     assert et.parallelograms(op, nothing).shape == (0, 4)
     assert et.constraint_matrix(op, nothing).shape == (0, 6)
     assert et.count_parallelograms(op, nothing) == 0
+
+
+@pytest.mark.parametrize(("n", "count"), [(2, 2), (3, 90), (4, 6624)])  # 90: the paper's; p classes of p samples each
+def test_a_groups_parallelograms_are_its_equal_products(n, count):
+    op = et.symmetric_group(n)
+    p = op.n_symbols
+    assert et.count_parallelograms(op) == count == p * (p * (p - 1) // 2)
+    listed = et.parallelograms(op)
+    assert listed.shape == (count, 4)
+    table = op.results.reshape(p, p)
+    a, b, c, e = listed.T
+    np.testing.assert_array_equal(table[a, b], table[c, e])
+    assert (a * p + b < c * p + e).all()
+
+
+@given(own.embedded_product_training_sets())
+def test_a_groups_list_is_the_double_loops(drawn):
+    op, mask, _ = drawn
+    expected = oracles.parallelograms(op, mask)
+    assert sorted(map(tuple, et.parallelograms(op, mask).tolist())) == sorted(expected)
+    assert et.count_parallelograms(op, mask) == len(expected)
