@@ -15,12 +15,14 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One training run of the toy model on addition; the paper's set-up by default."""
+    """One training run of a toy model; the paper's set-up, addition of 0..9, by default."""
 
+    operation: Literal["addition", "s3"] = "addition"
+    """What is learned: i + j with embeddings composed by a sum, or the group S3 by a matrix product (p = 6)."""
     p: int = 10
     """Number of symbols, 0..p-1."""
     n_train: int = 45
-    """Training-set size |D|, of p(p+1)/2 samples."""
+    """Training-set size |D|, of p(p+1)/2 samples (s3: of p^2)."""
     seed: int = 0
     """Fixes the training set, the targets and all initial weights."""
     init: Literal["default", "reference"] = "default"
@@ -28,13 +30,13 @@ class RunConfig:
     loss: Literal["mse", "ce"] = "mse"
     """Regression on random target vectors, or classification of the result."""
     d: int = 1
-    """Embedding dimension."""
+    """Embedding dimension (s3: of the embedding matrices, d x d)."""
     width: int = 200
     """Width of the decoder's hidden layers."""
     depth: int = 2
     """Number of hidden layers of the decoder."""
     n_outputs: int = 30
-    """Dimension of the regression targets; classification has 2p-1 outputs instead."""
+    """Dimension of the regression targets; classification has an output a result instead."""
     repr_lr: float = 1e-3
     """Learning rate of the embeddings, per step."""
     decoder_lr: float = 1e-4
@@ -45,6 +47,10 @@ class RunConfig:
     """Weight decay of the decoder (decoupled)."""
     repr_optimizer: Literal["adamw", "sgd"] = "adamw"
     """Optimiser of the embeddings; the decoder always has AdamW."""
+    repr_l1: float = 0.0
+    """Weight of the penalty mean |E| in the loss (the official S3 code: 1e-3; not in the paper)."""
+    batch_size: int | None = None
+    """Samples an update, each epoch in a new random order; by default all of the training set."""
     init_scale: float = 1.0
     """s: the initial embeddings are uniform in [-s/2, s/2]."""
     budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = 10_000
@@ -53,12 +59,20 @@ class RunConfig:
     """Precision of the training."""
 
     def __post_init__(self) -> None:
+        self._one_of("operation", "addition", "s3")
         self._whole("p", 2)
+        if self.operation == "s3" and self.p != 6:
+            raise ConfigError(f"`p` must be 6 for operation s3, which has six elements, but is {self.p}.")
         self._whole("n_train", 1)
         if self.n_train > self.n_samples:
+            count = "p(p+1)/2" if self.operation == "addition" else "p^2"
             raise ConfigError(
-                f"`n_train` must be at most p(p+1)/2 = {self.n_samples} for p = {self.p}, but is {self.n_train}."
+                f"`n_train` must be at most {count} = {self.n_samples} for p = {self.p}, but is {self.n_train}."
             )
+        if self.batch_size is not None:
+            self._whole("batch_size", 1)
+            if self.batch_size > self.n_train:
+                raise ConfigError(f"`batch_size` must be at most n_train = {self.n_train}, but is {self.batch_size}.")
         self._whole("seed", 0)
         if self.seed >= 2**32:
             raise ConfigError(f"`seed` must be below 2^32, but is {self.seed}.")
@@ -66,7 +80,7 @@ class RunConfig:
             self._whole(name, 1)
         for name in ("repr_lr", "decoder_lr", "init_scale"):
             self._real(name, zero=False)
-        for name in ("repr_wd", "decoder_wd"):
+        for name in ("repr_wd", "decoder_wd", "repr_l1"):
             self._real(name, zero=True)
         self._one_of("init", "default", "reference")
         self._one_of("loss", "mse", "ce")
@@ -75,8 +89,8 @@ class RunConfig:
 
     @property
     def n_samples(self) -> int:
-        """|D0|."""
-        return self.p * (self.p + 1) // 2
+        """|D0|: unordered pairs of a commutative operation, ordered ones of another."""
+        return self.p * (self.p + 1) // 2 if self.operation == "addition" else self.p**2
 
     def shape(self) -> tuple[object, ...]:
         """All that the runs of one ensemble must have in common; equal for runs that fit together."""
@@ -111,5 +125,7 @@ MIXED = (
     "decoder_wd",
     "repr_optimizer",
     "init_scale",
+    "repr_l1",
+    "batch_size",
     "budget",
 )

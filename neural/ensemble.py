@@ -2,6 +2,7 @@
 
 One step is one function of the lanes' state: forward over all of D0, metrics from that same pass, gradient of
 the training loss, update. `torch.func` vectorises the network over the lanes, `torch.compile` fuses the step.
+docs/engine.md counts its operations and says how near it comes to what the machine can do.
 
 On a CPU a lane's numbers do not depend on what the other lanes hold, nor, from two on, on how many there are (a
 test compares bits), so a run resumed in other company gives the same result.
@@ -9,12 +10,14 @@ test compares bits), so a run resumed in other company gives the same result.
 
 from __future__ import annotations
 
-import math
+import types
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 
@@ -22,7 +25,9 @@ from neural.config import RunConfig
 from neural.models import Start, Task
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # AdamW's defaults in torch
-RQI_DELTA2 = 0.1**2  # the official code's: mean squared residual of the standardised embedding
+# From here on 1 - BETA2^t is 1 in float64, and AdamW's bias corrections are over.
+CORRECTED = 37_500
+BATCHES = 50  # mini-batches drawn ahead
 
 METRICS = ("train_accuracy", "test_accuracy", "rqi", "train_loss", "test_loss")
 
@@ -31,7 +36,7 @@ class Ensemble:
     """`lanes` runs of one shape in training.
 
     `load(lane, config, start)` puts a run into a lane; `step()` advances all lanes by one update and returns what was
-    measured before it: metrics (R, 5) in the order of METRICS, embeddings (R, p, d), correct (R, N).
+    measured before it: metrics (R, 5) in the order of METRICS, embeddings (R, p, ...), correct (R, N).
     """
 
     def __init__(self, task: Task, starts: Sequence[Start], configs: Sequence[RunConfig], device: str, compiled: bool):
@@ -58,11 +63,17 @@ class Ensemble:
         self._second_moments = {name: per_lane(*value.shape) for name, value in named.items()}
         self._targets = per_lane(*starts[0].targets.shape)
         self._mask = per_lane(len(task.pairs))
+        self._batch = per_lane(len(task.pairs))  # the samples that the next update descends on
         self._rates = {"embedding": per_lane(), "decoder": per_lane()}
         self._decays = {"embedding": per_lane(), "decoder": per_lane()}
+        self._penalty = per_lane()
         self._sgd = torch.zeros(self.lanes, device=self._device, dtype=torch.bool)
-        # float64: 1 - 0.999^t loses four digits in float32 at the first steps
-        self._updates = torch.zeros(self.lanes, device=self._device, dtype=torch.float64)
+        self._updates = torch.zeros(self.lanes, device=self._device, dtype=torch.int64)
+        self._corrections = torch.as_tensor(_bias_corrections(), dtype=self._dtype, device=self._device)
+        self._batches: list[Iterator[NDArray[np.bool_]]] = [start.batches for start in starts]
+        self._ahead: Tensor | None = None  # (R, BATCHES, N), once a run with mini-batches has come
+        self._used = BATCHES  # how many of those ahead have been trained on
+        self._compiled = compiled
         self._step = self._compile() if compiled else self._eager_step
         for lane, (config, start) in enumerate(zip(configs, starts, strict=True)):
             self.load(lane, config, start)
@@ -76,21 +87,60 @@ class Ensemble:
                 self._second_moments[name][lane].zero_()
             self._targets[lane].copy_(torch.as_tensor(start.targets))
             self._mask[lane].copy_(torch.as_tensor(start.mask))
+            self._batch[lane].copy_(torch.as_tensor(start.mask))
         self._rates["embedding"][lane] = config.repr_lr
         self._rates["decoder"][lane] = config.decoder_lr
         self._decays["embedding"][lane] = config.repr_wd
         self._decays["decoder"][lane] = config.decoder_wd
+        self._penalty[lane] = config.repr_l1
         self._sgd[lane] = config.repr_optimizer == "sgd"
         self._updates[lane] = 0
+        self._batches[lane] = start.batches
+        if config.batch_size is not None and self._ahead is None:
+            self._ahead = self._mask.new_zeros(self.lanes, BATCHES, self._mask.shape[1])
+        self._draw_ahead([lane])
+
+    def keep(self, lanes: Sequence[int]) -> None:
+        """Go on with these lanes only, in this order."""
+        for tensors in (self._parameters, self._first_moments, self._second_moments, self._rates, self._decays):
+            tensors.update({name: value[lanes].clone() for name, value in tensors.items()})
+        for name in ("_targets", "_mask", "_batch", "_penalty", "_sgd", "_updates"):
+            setattr(self, name, getattr(self, name)[lanes].clone())
+        self._batches = [self._batches[lane] for lane in lanes]
+        if self._ahead is not None:
+            self._ahead = self._ahead[lanes].clone()
+        self.lanes = len(lanes)
+        self._step = self._compile() if self._compiled else self._eager_step
 
     def step(self) -> tuple[Tensor, Tensor, Tensor]:
         with torch.no_grad():
+            if self._ahead is not None:
+                if self._used == BATCHES:
+                    self._used = 0
+                    self._draw_ahead(range(self.lanes))
+                self._batch.copy_(self._ahead[:, self._used])
+                self._used += 1
             return self._step()
+
+    def _draw_ahead(self, lanes: Iterable[int]) -> None:
+        """The mini-batches of `lanes` for what is left of the block that all lanes are in."""
+        if self._ahead is None:
+            return
+        for lane in lanes:
+            block = [next(self._batches[lane]) for _ in range(self._used, BATCHES)]
+            if block:
+                self._ahead[lane, self._used :].copy_(torch.as_tensor(np.stack(block)))
 
     def _compile(self) -> Callable[[], tuple[Tensor, Tensor, Tensor]]:
         """The compiled step; the plain one, with a warning, where this machine cannot compile."""
-        torch.compiler.reset()  # torch limits the shapes compiled for one function: start afresh
-        compiled = torch.compile(self._eager_step, dynamic=False)
+        # Before each call torch asks whether what it compiled still fits: a tenth of the step. An ensemble never
+        # changes its shapes, so it need not ask; but a code object of its own keeps two ensembles apart.
+        step = self._eager_step
+        own = types.FunctionType(step.__func__.__code__.replace(), step.__func__.__globals__)
+        options: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
+        if self._device.type == "cpu":
+            options["cpp.use_decompose_tanh"] = True  # by an exponential: a third of the time
+        compiled = torch.compile(types.MethodType(own, self), dynamic=False, options=options)
 
         def first_step() -> tuple[Tensor, Tensor, Tensor]:
             try:
@@ -107,8 +157,8 @@ class Ensemble:
 
     def _eager_step(self) -> tuple[Tensor, Tensor, Tensor]:
         embedding = self._parameters["embedding"].clone()  # (R, p, d), before the update
-        gradients, (train_loss, (outputs, sample_loss)) = vmap(grad_and_value(self._training_loss, has_aux=True))(
-            self._parameters, self._targets, self._mask
+        gradients, (_, (outputs, sample_loss)) = vmap(grad_and_value(self._training_loss, has_aux=True))(
+            self._parameters, self._targets, self._batch, self._penalty
         )
         n_train = self._mask.sum(1)
         n_test = self._mask.shape[1] - n_train  # 0/0 = nan where everything is trained on
@@ -119,7 +169,7 @@ class Ensemble:
                 (hits * self._mask).sum(1) / n_train,
                 (hits * (1 - self._mask)).sum(1) / n_test,
                 self._rqi(embedding),
-                train_loss,
+                (sample_loss * self._mask).sum(1) / n_train,
                 (sample_loss * (1 - self._mask)).sum(1) / n_test,
             ],
             dim=1,
@@ -128,15 +178,16 @@ class Ensemble:
         return metrics, embedding, correct
 
     def _training_loss(
-        self, parameters: dict[str, Tensor], targets: Tensor, mask: Tensor
+        self, parameters: dict[str, Tensor], targets: Tensor, batch: Tensor, penalty: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """One lane: mean loss over D, and for the metrics the outputs and losses on all of D0."""
+        """One lane: mean loss over the batch and the penalty; for the metrics, outputs and losses on all of D0."""
         outputs = functional_call(self._model, parameters, (self._pairs,))  # (N, n_outputs)
         if self._classify:
             sample_loss = torch.nn.functional.cross_entropy(outputs, self._results, reduction="none")
         else:
             sample_loss = (outputs - targets[self._results]).square().mean(-1)
-        return (sample_loss * mask).sum() / mask.sum(), (outputs, sample_loss)
+        objective = (sample_loss * batch).sum() / batch.sum() + penalty * parameters["embedding"].abs().mean()
+        return objective, (outputs, sample_loss)
 
     def _predictions(self, outputs: Tensor) -> Tensor:
         """Result classes (R, N): the largest output, or the nearest target."""
@@ -148,18 +199,16 @@ class Ensemble:
 
     def _rqi(self, embedding: Tensor) -> Tensor:
         """Share of P0 whose standardised mean squared residual is below delta^2, (R,)."""
-        standardized = (embedding - embedding.mean(1, keepdim=True)) / embedding.std(1, keepdim=True)
-        sums = standardized[:, self._pairs[:, 0]] + standardized[:, self._pairs[:, 1]]  # (R, N, d)
-        residual = (sums[:, self._first] - sums[:, self._second]).square().mean(-1)
-        return (residual < RQI_DELTA2).to(self._dtype).mean(1)
+        composed = self._model.compose(self._model.standardize(embedding), self._pairs)  # (R, N, n_features)
+        residual = (composed[:, self._first] - composed[:, self._second]).square().mean(-1)
+        return (residual < self._model.rqi_delta2).to(self._dtype).mean(1)
 
     def _update(self, gradients: dict[str, Tensor]) -> None:
         """torch's AdamW, with a learning rate, weight decay and step count a lane; plain SGD for embeddings
         that ask for it.
         """
         self._updates += 1
-        correction1 = -torch.expm1(self._updates * math.log(BETA1))
-        correction2 = -torch.expm1(self._updates * math.log(BETA2))
+        scale, eps = self._corrections[:, self._updates.clamp(max=CORRECTED)]
         for name, value in self._parameters.items():
             group = "embedding" if name == "embedding" else "decoder"
             lanes = (-1,) + (1,) * (value.dim() - 1)
@@ -167,8 +216,18 @@ class Ensemble:
             gradient, m, v = gradients[name], self._first_moments[name], self._second_moments[name]
             m.lerp_(gradient, 1 - BETA1)
             v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-            root = v.sqrt() / correction2.sqrt().to(self._dtype).view(lanes) + EPS
-            direction = m / (correction1.to(self._dtype).view(lanes) * root)
+            direction = scale.view(lanes) * m / (v.sqrt() + eps.view(lanes))
             if group == "embedding":
                 direction = torch.where(self._sgd.view(lanes), gradient, direction)
             value.mul_(1 - rate * self._decays[group].view(lanes)).sub_(rate * direction)
+
+
+def _bias_corrections() -> NDArray[np.float64]:
+    """(2, CORRECTED + 1): AdamW's direction after t updates is scale[t] m / (sqrt(v) + eps[t]).
+
+    That is m / (1 - BETA1^t) over sqrt(v / (1 - BETA2^t)) + EPS with one division instead of three, and tabulated
+    because 1 - BETA2^t loses four digits in float32 at the first steps.
+    """
+    updates = np.arange(CORRECTED + 1).clip(min=1)
+    root = np.sqrt(-np.expm1(updates * np.log(BETA2)))
+    return np.stack([root / -np.expm1(updates * np.log(BETA1)), EPS * root])

@@ -24,8 +24,8 @@ class History:
         mask: bool (N,), the training set D.
         train_accuracy, test_accuracy, rqi, train_loss, test_loss: float (steps_run + 1,). Test values are nan
             if all samples are trained on; a test loss is the mean over the samples outside D. RQI is
-            over all of P0 at delta = 0.1.
-        snapshot_steps, snapshots: int (S,), float (S, p, d): the embeddings now and then, the first and last
+            over all of P0 (at delta = 0.1 for sums).
+        snapshot_steps, snapshots: int (S,), float (S, p, ...): the embeddings now and then, the first and last
             state always among them.
         correct: bool (N,), which samples of D0 the final network gets right.
         retired: whether the run ended before its budget because nothing was left to measure: every threshold
@@ -62,6 +62,16 @@ class History:
     def steps_to_rqi(self) -> int | None:
         """Updates until RQI is first > 0.95; None if not within the budget."""
         return first_step(self.rqi > RQI_THRESHOLD)
+
+    def record(self, name: str) -> tuple[list[int], list[float]]:
+        """Steps at which a metric first exceeded all it had been, and its values there.
+
+        The first step at which it is >= x is that of the first value >= x.
+        """
+        values = getattr(self, name)
+        best = np.maximum.accumulate(np.nan_to_num(values, nan=-1))
+        steps = np.flatnonzero(np.diff(best, prepend=-1) > 0)
+        return steps.tolist(), [float(str(value)) for value in best[steps]]
 
     @property
     def accuracy(self) -> float:

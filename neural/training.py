@@ -15,19 +15,26 @@ from numpy.typing import NDArray
 from neural.config import ConfigError, RunConfig
 from neural.ensemble import METRICS, Ensemble
 from neural.history import RQI_THRESHOLD, History
-from neural.models import addition_task, draw
+from neural.models import draw, n_parameters, task
 
 # Steps between two looks at the lanes: measurements stay on the device in between. Runs enter and leave only
 # then.
 CHUNK = 50
 MAX_SNAPSHOTS = 200
 
+# Compiling takes about 10 s and halves the time of a step. Whether it is done hangs on the run alone, not on how many
+# there are: the two differ in the last bits, and a sweep that goes on must go on with the same numbers.
+COMPILE_FROM = 1_000
+
 # One lane takes other code paths in the matrix products than several do, and so rounds otherwise: with two at least, a
 # run's numbers do not depend on its company.
 MIN_LANES = 2
-# On a CPU the lanes' weights and optimiser state should stay in a core's cache; a GPU needs many to be
-# filled.
-DEFAULT_LANES = {"cpu": 4, "cuda": 256}
+# More lanes share the cost of a call, which eight have made small (docs/engine.md); but a few wide networks are better
+# than many whose weights and optimiser state do not fit into a cache. A GPU needs many to be filled.
+MAX_LANES = {"cpu": 8, "cuda": 256}
+CACHE_BYTES = 8 * 2**20
+# At the end of a plan lanes fall idle. To go on with fewer takes another compilation, which so many steps pay for.
+NARROW_FROM = 15_000
 
 
 def resolve_device(device: str) -> str:
@@ -40,11 +47,18 @@ def resolve_device(device: str) -> str:
     return ("cuda" if available else "cpu") if device == "auto" else device
 
 
+def default_lanes(config: RunConfig, device: str) -> int:
+    """How many runs like `config` should advance together: by the size of a cache, or of the GPU's free memory."""
+    held = 4 * n_parameters(config) * (8 if config.dtype == "float64" else 4)  # weights, gradients, two moments
+    room = CACHE_BYTES if device == "cpu" else torch.cuda.mem_get_info()[0] // 4
+    return max(MIN_LANES, min(MAX_LANES[device], room // held))
+
+
 def train_runs(
     configs: Iterable[RunConfig],
     device: str = "auto",
     lanes: int | None = None,
-    compiled: bool = True,
+    compiled: bool | None = None,
     on_steps: Callable[[int], object] = lambda n: None,
 ) -> Iterator[History]:
     """Train runs, any number at once, and yield each as it finishes.
@@ -55,7 +69,7 @@ def train_runs(
         configs: the runs; taken from the iterable only when a lane is free.
         device: auto, cpu or cuda.
         lanes: how many advance together; None for what suits the device.
-        compiled: compile the step (10-20 s the first time; three times the speed).
+        compiled: compile the step; None for runs with a budget from COMPILE_FROM on.
         on_steps: called now and then with the number of run-steps that the plan has come nearer to its end:
             steps trained, and, when a run retires, the rest of its budget.
 
@@ -63,8 +77,12 @@ def train_runs(
         ConfigError: an unknown or absent device.
     """
     device = resolve_device(device)
-    for _, group in groupby(configs, key=RunConfig.shape):
-        yield from _train_group(group, device, DEFAULT_LANES[device] if lanes is None else lanes, compiled, on_steps)
+
+    def kind(config: RunConfig) -> tuple[tuple[object, ...], bool]:
+        return config.shape(), config.budget >= COMPILE_FROM if compiled is None else compiled
+
+    for (_, compile_step), group in groupby(configs, key=kind):
+        yield from _train_group(group, device, lanes, compile_step, on_steps)
 
 
 def train_run(config: RunConfig, device: str = "cpu", compiled: bool = False) -> History:
@@ -75,18 +93,21 @@ def train_run(config: RunConfig, device: str = "cpu", compiled: bool = False) ->
 def _train_group(
     configs: Iterator[RunConfig],
     device: str,
-    max_lanes: int,
+    lanes: int | None,
     compiled: bool,
     on_steps: Callable[[int], object],
 ) -> Iterator[History]:
-    first = list(islice(configs, max_lanes))
+    leader = next(configs)
+    first = [leader, *islice(configs, (lanes or default_lanes(leader, device)) - 1)]
     starts = [draw(config) for config in first]
     running: list[_Recorder | None] = [
         _Recorder(config, start.mask) for config, start in zip(first, starts, strict=True)
     ]
     # a lone run has an idle copy beside it: see MIN_LANES
     n_copies = max(MIN_LANES - len(first), 0)
-    ensemble = Ensemble(addition_task(first[0]), starts + starts[:n_copies], first + first[:n_copies], device, compiled)
+    idle = [draw(config) for config in first[:n_copies]]
+    ensemble = Ensemble(task(first[0]), starts + idle, first + first[:n_copies], device, compiled)
+    narrow_from = NARROW_FROM if compiled else 1
     while any(running):
         steps = [ensemble.step() for _ in range(CHUNK)]
         metrics, embeddings, correct = (
@@ -101,11 +122,18 @@ def _train_group(
                 continue
             yield recorder.history()
             config = next(configs, None)
-            running[lane] = None  # an idle lane steps on unwatched until the ensemble ends
+            running[lane] = None  # an idle lane steps on unwatched
             if config is not None:
                 start = draw(config)
                 ensemble.load(lane, config, start)
                 running[lane] = _Recorder(config, start.mask)
+        busy = [lane for lane, recorder in enumerate(running) if recorder is not None]
+        left = max((recorder.steps_left for recorder in running if recorder is not None), default=0)
+        if left >= narrow_from and max(2 * len(busy), MIN_LANES + 1) <= ensemble.lanes:
+            idle = [lane for lane in range(ensemble.lanes) if lane not in busy]
+            kept = busy + idle[: max(MIN_LANES - len(busy), 0)]
+            ensemble.keep(kept)
+            running = [running[lane] for lane in kept]
 
 
 class _Recorder:
@@ -139,6 +167,11 @@ class _Recorder:
         train, test, rqi = self._metrics[-1][:, :3].T
         settled = (train == 1).all() and (rqi > RQI_THRESHOLD).all()
         return bool(settled and ((test == 1) | np.isnan(test)).all())
+
+    @property
+    def steps_left(self) -> int:
+        """Of the budget."""
+        return self._config.budget + 1 - self._states
 
     def progress(self) -> int:
         """Run-steps since the last call, counting the whole budget once finished."""

@@ -1,12 +1,15 @@
 """The naive twin of the ensemble: one network at a time, in plain eager PyTorch.
 
 For the tests it is an oracle through another channel: autograd instead of torch.func, torch.optim instead of
-a hand-written update, a distance instead of its expansion, indexing instead of a product with the mask.
+a hand-written update, a distance instead of its expansion, indexing instead of a product with the mask, S3 by
+permutation matrices.
 For the benchmark it is the baseline, so it is written to be quick as well as plain.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +30,7 @@ class Trace:
     rqi: NDArray
     train_loss: NDArray
     test_loss: NDArray
-    embeddings: NDArray  # (steps + 1, p, d)
+    embeddings: NDArray  # (steps + 1, p, d), s3: (steps + 1, 6, d, d)
     correct: NDArray  # bool (N,)
 
 
@@ -44,6 +47,30 @@ def parallelograms(p: int) -> list[tuple[int, int, int, int]]:
     ]
 
 
+def permutation_matrices() -> NDArray[np.float64]:
+    """S3 by its action on three unit vectors, (6, 3, 3), in lexicographic order: M_a e_k = e_a(k)."""
+    return np.stack([np.eye(3)[:, list(a)] for a in itertools.permutations(range(3))])
+
+
+def s3_samples() -> list[tuple[int, int]]:
+    """D0 of S3: ordered pairs."""
+    return list(itertools.product(range(6), range(6)))
+
+
+@functools.cache
+def s3_product(a: int, b: int) -> int:
+    """The element whose matrix is M_a M_b."""
+    matrices = permutation_matrices()
+    (found,) = [c for c in range(6) if np.array_equal(matrices[c], matrices[a] @ matrices[b])]
+    return found
+
+
+def s3_parallelograms() -> list[tuple[int, int, int, int]]:
+    """P0 by definition: unordered pairs of distinct samples with one product."""
+    products = {pair: s3_product(*pair) for pair in s3_samples()}
+    return [(*one, *other) for one, other in itertools.combinations(products, 2) if products[one] == products[other]]
+
+
 def plain_rqi(embedding: NDArray, delta: float = 0.1) -> float:
     """RQI of one embedding (p, d), a parallelogram at a time; nan where there is none."""
     standard = (embedding - embedding.mean(0)) / embedding.std(0, ddof=1)
@@ -54,6 +81,16 @@ def plain_rqi(embedding: NDArray, delta: float = 0.1) -> float:
     return float(np.mean(found)) if found else float("nan")
 
 
+def plain_s3_rqi(embedding: NDArray) -> float:
+    """RQI of six matrices (6, d, d), a parallelogram at a time, as in the official S3 code: E / RMS(E)."""
+    standard = embedding / np.sqrt(np.mean(embedding**2))
+    found = [
+        np.mean((standard[a] @ standard[b] - standard[c] @ standard[e]) ** 2) < 0.5
+        for a, b, c, e in s3_parallelograms()
+    ]
+    return float(np.mean(found))
+
+
 def train_alone(config: RunConfig) -> Trace:
     """Train one run for its whole budget, measuring every state."""
     start = draw(config)
@@ -61,14 +98,31 @@ def train_alone(config: RunConfig) -> Trace:
     model = start.model.to(dtype)
     mask = torch.as_tensor(start.mask)
     targets = torch.as_tensor(start.targets, dtype=dtype)
-    pairs = torch.tensor(samples(config.p))
-    results = pairs.sum(1)
-    quads = torch.tensor(parallelograms(config.p), dtype=torch.long).reshape(-1, 4).T  # (4, M)
+    s3 = config.operation == "s3"
+    pairs = torch.tensor(s3_samples() if s3 else samples(config.p))
+    results = torch.tensor([s3_product(a, b) for a, b in s3_samples()]) if s3 else pairs.sum(1)
+    p0 = s3_parallelograms() if s3 else parallelograms(config.p)
+    quads = torch.tensor(p0, dtype=torch.long).reshape(-1, 4).T  # (4, M)
     wanted = targets[results]  # (N, n_outputs)
 
-    def passing() -> tuple[Tensor, Tensor, Tensor]:
-        """Training loss; the five measurements; which samples are right. All from one pass over D0."""
-        outputs = model(pairs)
+    threshold = 0.5 if s3 else 0.01
+
+    def residuals(embedding: Tensor) -> Tensor:
+        """Mean square of each parallelogram's, standardised."""
+        if s3:
+            a, b, c, e = (embedding / embedding.square().mean().sqrt())[quads]
+            return ((a @ b - c @ e) ** 2).mean((1, 2))
+        standard = (embedding - embedding.mean(0)) / embedding.std(0)
+        i, j, m, n = standard[quads]
+        return ((i + j - m - n) ** 2).mean(1)
+
+    def passing() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Loss of each sample; training loss; the five measurements; which samples are right. All from one pass."""
+        if s3:
+            left, right = model.embedding[pairs.T]
+            outputs = model.decoder(torch.einsum("nij,njk->nik", left, right).reshape(len(pairs), -1))
+        else:
+            outputs = model(pairs)
         if config.loss == "ce":
             sample_loss = torch.nn.functional.cross_entropy(outputs, results, reduction="none")
         else:
@@ -78,10 +132,7 @@ def train_alone(config: RunConfig) -> Trace:
             predicted = outputs.argmax(1) if config.loss == "ce" else torch.cdist(outputs, targets).argmin(1)
             correct = predicted == results
             hits = correct.to(dtype)
-            embedding = model.embedding
-            standard = (embedding - embedding.mean(0)) / embedding.std(0)
-            i, j, m, n = standard[quads]
-            close = ((i + j - m - n) ** 2).mean(1) < 0.01
+            close = residuals(model.embedding) < threshold
             measured = torch.stack(
                 [
                     hits[mask].mean(),
@@ -91,21 +142,25 @@ def train_alone(config: RunConfig) -> Trace:
                     sample_loss[~mask].mean(),
                 ]
             )
-        return loss, measured, correct
+        return sample_loss, loss, measured, correct
 
     optimizers = _optimizers(model, config)
     rows, embeddings = [], []
     for _ in range(config.budget):
-        loss, measured, _ = passing()
+        sample_loss, objective, measured, _ = passing()
         rows.append(measured)
         embeddings.append(model.embedding.detach().clone())
+        if config.batch_size is not None:
+            objective = sample_loss[torch.as_tensor(next(start.batches))].mean()
+        if config.repr_l1:
+            objective = objective + config.repr_l1 * model.embedding.abs().mean()
         for optimizer in optimizers:
             optimizer.zero_grad()
-        loss.backward()
+        objective.backward()
         for optimizer in optimizers:
             optimizer.step()
     with torch.no_grad():
-        _, measured, correct = passing()
+        *_, measured, correct = passing()
     rows.append(measured)
     embeddings.append(model.embedding.detach().clone())
     return Trace(*torch.stack(rows).T.numpy(), embeddings=torch.stack(embeddings).numpy(), correct=correct.numpy())

@@ -9,10 +9,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from neural.command import run_command
+from neural.train import Arguments, main
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ("--p", "10", "--n-train", "45", "--seed", "58", "--init", "reference", "--steps", "60")
@@ -78,6 +80,21 @@ def test_a_diverged_run_is_still_json(tmp_path: Path) -> None:
     done = command("--steps", "2", "--repr-lr", "1e30", "--decoder-lr", "1e30", "--json", str(file))
     assert done.returncode == 0, done.stderr
     assert strict(file.read_text())["train_loss"] is None
+
+
+def test_s3_from_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Matrices in the snapshots, the new fields in the record; in this process, to save another start of torch."""
+    file = tmp_path / "run.json"
+    fields = "--operation s3 --p 6 --n-train 30 --d 3 --batch-size 8 --repr-l1 0.001 --steps 2 --width 8"
+    monkeypatch.setattr(sys, "argv", ["neural.train", *fields.split(), "--device", "cpu", "--json", str(file)])
+    run_command(Arguments, main, "neural.train")
+    record = strict(file.read_text())
+    assert strict(capsys.readouterr().out)["operation"] == record["operation"] == "s3"
+    assert (record["batch_size"], record["repr_l1"]) == (8, 1e-3)
+    assert np.shape(record["snapshots"]) == (len(record["snapshot_steps"]), 6, 3, 3)
+    assert (len(record["mask"]), sum(record["mask"])) == (36, 30)
 
 
 @pytest.mark.parametrize(

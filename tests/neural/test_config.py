@@ -15,8 +15,9 @@ from neural.config import MIXED, ConfigError, RunConfig
 NAN, INF = float("nan"), float("inf")
 WHOLE = {"p": 2, "n_train": 1, "seed": 0, "d": 1, "width": 1, "depth": 1, "n_outputs": 1, "budget": 1}
 POSITIVE = ("repr_lr", "decoder_lr", "init_scale")
-NOT_NEGATIVE = ("repr_wd", "decoder_wd")
+NOT_NEGATIVE = ("repr_wd", "decoder_wd", "repr_l1")
 OPTIONS = {
+    "operation": ("addition", "s3"),
     "init": ("default", "reference"),
     "loss": ("mse", "ce"),
     "repr_optimizer": ("adamw", "sgd"),
@@ -32,8 +33,9 @@ def complaint(**arguments: Any) -> str:
 
 
 def with_one(name: str, value: Any) -> RunConfig:
-    """The default but for one field."""
-    return RunConfig(**{name: value})
+    """The default but for one field; S3 also needs its six elements, and has fewer samples."""
+    six: dict[str, Any] = {"p": 6, "n_train": 30} if value == "s3" else {}
+    return RunConfig(**{name: value}, **six)
 
 
 @pytest.mark.parametrize(("name", "low"), WHOLE.items())
@@ -75,6 +77,28 @@ def test_no_more_training_samples_than_there_are(p: int) -> None:
     assert complaint(p=p, n_train=most + 1) == rule
 
 
+@pytest.mark.parametrize("p", [2, 5, 7, 10])
+def test_s3_has_six_elements(p: int) -> None:
+    """Ordered pairs of them: p(p+1)/2 < n_train <= p^2 is allowed, and no other p is."""
+    assert RunConfig(operation="s3", p=6, n_train=36).n_samples == 36
+    rule = f"`p` must be 6 for operation s3, which has six elements, but is {p}."
+    assert complaint(operation="s3", p=p, n_train=1) == rule
+    assert complaint(operation="s3", p=6, n_train=37) == "`n_train` must be at most p^2 = 36 for p = 6, but is 37."
+    assert complaint(p=6, n_train=22) == "`n_train` must be at most p(p+1)/2 = 21 for p = 6, but is 22."
+    assert complaint(operation="s3") == "`p` must be 6 for operation s3, which has six elements, but is 10."
+
+
+def test_batches_are_whole_and_no_larger_than_the_training_set() -> None:
+    """None, the default, is all of it."""
+    assert RunConfig().batch_size is None
+    assert RunConfig(batch_size=None) == RunConfig()
+    for value in (0, -5, 2.0, 1.5, "3", True, NAN):
+        assert complaint(batch_size=value) == f"`batch_size` must be an integer of at least 1, but is {value!r}."
+    for size in (1, 44, 45):
+        assert RunConfig(n_train=45, batch_size=size).batch_size == size
+    assert complaint(n_train=45, batch_size=46) == "`batch_size` must be at most n_train = 45, but is 46."
+
+
 def test_seeds_fit_numpys_legacy_generator() -> None:
     """2^32 - 1 is the last."""
     assert RunConfig(seed=2**32 - 1).seed == 2**32 - 1
@@ -93,13 +117,14 @@ def test_a_config_is_a_value() -> None:
 @st.composite
 def configs(draw: st.DrawFn) -> RunConfig:
     """Any valid configuration, small p in particular."""
-    p = draw(st.integers(2, 20))
     fields: dict = {name: draw(st.sampled_from(options)) for name, options in OPTIONS.items()}
+    s3 = fields["operation"] == "s3"
+    p = 6 if s3 else draw(st.integers(2, 20))
+    n_train = draw(st.integers(1, p**2 if s3 else p * (p + 1) // 2))
     fields |= {name: draw(st.floats(1e-9, 1e3)) for name in POSITIVE + NOT_NEGATIVE}
     fields |= {name: draw(st.integers(1, 300)) for name in ("d", "width", "depth", "n_outputs", "budget")}
-    return RunConfig(
-        p=p, n_train=draw(st.integers(1, p * (p + 1) // 2)), seed=draw(st.integers(0, 2**32 - 1)), **fields
-    )
+    batch_size = draw(st.none() | st.integers(1, n_train))
+    return RunConfig(p=p, n_train=n_train, seed=draw(st.integers(0, 2**32 - 1)), batch_size=batch_size, **fields)
 
 
 @settings(max_examples=100, deadline=None)
@@ -113,7 +138,7 @@ def test_shape_is_what_may_not_be_mixed(one: RunConfig, other: RunConfig) -> Non
     if one.n_train <= other.n_samples:
         assert dataclasses.replace(one, **moved).shape() == other.shape()
     for name in fixed:
-        if getattr(one, name) != getattr(other, name) and name != "p":
+        if getattr(one, name) != getattr(other, name) and name not in ("p", "operation"):
             changed = dataclasses.replace(one, **{name: getattr(other, name)})
             assert changed.shape() != one.shape()
 
@@ -121,4 +146,11 @@ def test_shape_is_what_may_not_be_mixed(one: RunConfig, other: RunConfig) -> Non
 def test_mixed_names_fields() -> None:
     """A name that no field has would be silently without effect."""
     assert set(MIXED) < {field.name for field in dataclasses.fields(RunConfig)}
-    assert not {"p", "d", "width", "depth", "n_outputs", "loss", "dtype"} & set(MIXED)
+    assert not {"operation", "p", "d", "width", "depth", "n_outputs", "loss", "dtype"} & set(MIXED)
+
+
+def test_penalties_and_batches_mix_and_operations_do_not() -> None:
+    """S3 and addition of 0..5 have as many symbols, but not one code path."""
+    base = RunConfig(p=6, n_train=20)
+    assert dataclasses.replace(base, repr_l1=1e-3, batch_size=7).shape() == base.shape()
+    assert dataclasses.replace(base, operation="s3").shape() != base.shape()

@@ -77,6 +77,47 @@ def test_summary_is_json(rows) -> None:
     assert summary["train_loss"] is None or np.float32(summary["train_loss"]) == run.train_loss[-1]
 
 
+# Accuracies as an ensemble has them, diverged runs' included; thresholds as people write them.
+series = st.lists(st.one_of(st.floats(0, 1, width=32), shares), max_size=40)
+written = st.one_of(shares.filter(lambda x: x == x), st.integers(-10, 10**6 + 10).map(lambda x: x / 10**6))
+NAMES = st.sampled_from(["train_accuracy", "test_accuracy", "rqi"])
+
+
+@given(series, st.lists(written, max_size=20), NAMES, st.sampled_from([np.float32, np.float64]))
+def test_a_record_answers_for_every_threshold(values: list[float], thresholds: list[float], name: str, dtype) -> None:
+    """The first recorded step with a value >= x (> x) is the first of all with one, in either precision."""
+    curve = np.array(values, dtype=dtype)
+    run = dataclasses.replace(history([1], [1], [1], [1]), **{name: curve})
+    steps, best = run.record(name)
+    own = [float(str(value)) for value in curve if value == value]  # the ties
+    for x in (*thresholds, *own):
+        for passes in (np.greater_equal, np.greater):
+            read = next((step for step, value in zip(steps, best, strict=True) if passes(value, x)), None)
+            assert read == first_step(passes(curve, x)), (x, passes)
+
+
+@given(series, NAMES)
+def test_a_record_holds_only_records(values: list[float], name: str) -> None:
+    """Steps and values both rise, each value is the curve's there; plain numbers that JSON can hold."""
+    run = dataclasses.replace(history([1], [1], [1], [1]), **{name: np.array(values, dtype=np.float32)})
+    steps, best = run.record(name)
+    assert len(steps) == len(best)
+    assert all(np.diff(steps) > 0)
+    assert all(np.diff(best) > 0)
+    assert [np.float32(value) for value in best] == [np.float32(values[step]) for step in steps]
+    assert {type(step) for step in steps} <= {int}
+    assert {type(value) for value in best} <= {float}
+    assert json.loads(json.dumps([steps, best], allow_nan=False)) == [steps, best]
+
+
+def test_the_record_of_nothing_is_empty() -> None:
+    """All nan, as test accuracy is where everything is trained on; 0 from the start is something."""
+    run = history([0, 0, 0], [float("nan")] * 3, [float("nan"), 0.9, 0.5], [1] * 3)
+    assert run.record("test_accuracy") == ([], [])
+    assert run.record("train_accuracy") == ([0], [0.0])
+    assert run.record("rqi") == ([1], [0.9])
+
+
 def test_history_is_a_record() -> None:
     """Two runs' records cannot be mixed up by assignment."""
     run = history([1], [1], [1], [1])

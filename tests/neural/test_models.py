@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neural.config import RunConfig
-from neural.models import Start, addition_task, draw
-from tests.neural.reference import samples
+from neural.models import ProductNetwork, Start, _batches, addition_task, draw, n_parameters, s3_task
+from neural.models import task as task_of
+from tests.neural.reference import permutation_matrices, s3_parallelograms, samples
+
+S3 = RunConfig(operation="s3", p=6, n_train=30, d=3)
 
 
 def numbers(start: Start) -> list[np.ndarray]:
@@ -42,6 +45,24 @@ def test_reference_init_is_the_official_order_of_draws(d: int, seed: int, n_trai
         np.random.set_state(numpy_state)
         torch.set_rng_state(torch_state)
     start = draw(RunConfig(p=10, d=d, seed=seed, n_train=n_train, init="reference"))
+    np.testing.assert_array_equal(start.targets, targets)
+    np.testing.assert_array_equal(np.flatnonzero(start.mask), np.sort(chosen))
+    expected = [embedding, *(value for layer in layers for value in (layer.weight, layer.bias))]
+    for value, wanted in zip(start.model.parameters(), expected, strict=True):
+        assert torch.equal(value, wanted)
+
+
+@pytest.mark.parametrize(("d", "seed", "n_train"), [(3, 58, 30), (2, 0, 36)])
+def test_reference_init_of_s3_has_the_same_order(d: int, seed: int, n_train: int) -> None:
+    """Six targets, 36 samples, six matrices."""
+    legacy = np.random.RandomState(seed)
+    targets = legacy.normal(0, 1, (6, 30))
+    chosen = legacy.choice(36, n_train, replace=False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        embedding = torch.rand(6, d, d) - 1 / 2
+        layers = [torch.nn.Linear(d * d, 200), torch.nn.Linear(200, 200), torch.nn.Linear(200, 30)]
+    start = draw(RunConfig(operation="s3", p=6, d=d, seed=seed, n_train=n_train, init="reference"))
     np.testing.assert_array_equal(start.targets, targets)
     np.testing.assert_array_equal(np.flatnonzero(start.mask), np.sort(chosen))
     expected = [embedding, *(value for layer in layers for value in (layer.weight, layer.bias))]
@@ -85,16 +106,19 @@ def test_draw_is_deterministic(seed: int, n_train: int, init) -> None:
             "repr_wd": st.floats(0, 10),
             "decoder_wd": st.floats(0, 10),
             "repr_optimizer": st.sampled_from(["adamw", "sgd"]),
+            "repr_l1": st.floats(0, 1),
+            "batch_size": st.none() | st.integers(1, 30),
             "budget": st.integers(1, 10**6),
             "dtype": st.sampled_from(["float32", "float64"]),
         }
     ),
     st.sampled_from(["default", "reference"]),
+    st.sampled_from([RunConfig(), S3]),
 )
 @settings(max_examples=20, deadline=None)
-def test_how_a_run_is_trained_does_not_change_how_it_starts(training: dict, init) -> None:
+def test_how_a_run_is_trained_does_not_change_how_it_starts(training: dict, init, base: RunConfig) -> None:
     """So runs that differ in a learning rate, say, are paired."""
-    config = RunConfig(seed=11, init=init)
+    config = dataclasses.replace(base, seed=11, init=init)
     assert all(equal(draw(config), draw(dataclasses.replace(config, **training))))
 
 
@@ -129,16 +153,151 @@ def test_targets() -> None:
     start = draw(RunConfig(p=10, loss="ce"))
     np.testing.assert_array_equal(start.targets, np.eye(19))
     assert start.model(torch.tensor(samples(10))).shape == (55, 19)
+    assert draw(S3).targets.shape == (6, 30)
+    np.testing.assert_array_equal(draw(dataclasses.replace(S3, loss="ce")).targets, np.eye(6))
 
 
 @pytest.mark.parametrize("p", [2, 3, 10])
 def test_the_task_is_addition_in_the_official_order(p: int) -> None:
     """(0,0), (0,1) .. (0,p-1), (1,1) .. and their sums, not modular."""
     config = RunConfig(p=p, n_train=1)
-    task = addition_task(config)
+    task = addition_task(p)
     assert list(map(tuple, task.pairs.tolist())) == samples(p)
     assert task.results.tolist() == [i + j for i, j in samples(p)]
     assert len(task.results) == config.n_samples
+    assert task_of(config).pairs.tolist() == task.pairs.tolist()
+
+
+def test_the_task_of_s3_is_the_group_of_permutations() -> None:
+    """All 36 ordered pairs in order; closed, associative, with an identity and inverses, not commutative."""
+    task = s3_task()
+    assert list(map(tuple, task.pairs.tolist())) == list(itertools.product(range(6), repeat=2))
+    assert len(task.results) == S3.n_samples == 36
+    times = dict(zip(map(tuple, task.pairs.tolist()), task.results.tolist(), strict=True))
+    assert set(times.values()) == set(range(6))
+    for a, b, c in itertools.product(range(6), repeat=3):
+        assert times[times[a, b], c] == times[a, times[b, c]]
+    for a in range(6):
+        assert times[0, a] == times[a, 0] == a
+        assert [times[a, b] for b in range(6)].count(0) == [times[b, a] for b in range(6)].count(0) == 1
+    assert any(times[a, b] != times[b, a] for a, b in times)
+    assert [times[a, a] for a in range(6)].count(0) == 4  # the identity and three transpositions
+    assert task_of(S3).results.tolist() == task.results.tolist()
+
+
+def test_the_product_applies_the_right_factor_first() -> None:
+    """(a b)(k) = a(b(k)), as matrices multiply."""
+    matrices = permutation_matrices()
+    task = s3_task()
+    for (a, b), c in zip(task.pairs, task.results, strict=True):
+        np.testing.assert_array_equal(matrices[a] @ matrices[b], matrices[c])
+
+
+def test_s3_has_90_parallelograms() -> None:
+    """Each element is a product in six ways: 6 x 15."""
+    results = s3_task().results
+    assert np.bincount(results).tolist() == [6] * 6
+    assert len(s3_parallelograms()) == 90
+    first, second = np.triu_indices(36, k=1)
+    assert (results[first] == results[second]).sum() == 90
+
+
+def s3_residuals(embedding: np.ndarray) -> np.ndarray:
+    """Mean squared residual of every parallelogram, by the network's own compose and standardize."""
+    task = s3_task()
+    standard = ProductNetwork.standardize(torch.as_tensor(embedding))
+    composed = ProductNetwork.compose(standard, torch.as_tensor(task.pairs)).numpy()
+    first, second = np.triu_indices(36, k=1)
+    same = task.results[first] == task.results[second]
+    return ((composed[first] - composed[second]) ** 2)[same].mean(-1)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3))
+@settings(max_examples=25, deadline=None)
+def test_a_representation_of_s3_is_perfect(seed: int, scale: float) -> None:
+    """In any basis and at any scale; in two dimensions, too. The transposed one multiplies the wrong way round."""
+    rng = np.random.default_rng(seed)
+    orthogonal, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    basis = orthogonal @ np.diag(rng.uniform(0.5, 2, 3))
+    matrices = np.linalg.inv(basis) @ permutation_matrices() @ basis
+    assert s3_residuals(scale * matrices).max() < 1e-20
+    plane = np.array([[1, -1, 0], [1, 1, -2]]) / np.sqrt([[2], [6]])  # what all permutations leave in itself
+    assert s3_residuals(scale * (plane @ permutation_matrices() @ plane.T)).max() < 1e-20
+    assert (s3_residuals(scale * matrices.transpose(0, 2, 1)) > 1e-3).any()
+
+
+def test_the_network_of_s3_is_an_mlp_on_the_product() -> None:
+    """f(E_a E_b) by explicit matrix products, row by row; the factors in their order."""
+    model = draw(dataclasses.replace(S3, width=8, n_outputs=4)).model
+    E = model.embedding.detach().numpy()
+    pairs = list(itertools.product(range(6), repeat=2))
+    x = np.stack([np.concatenate(list(E[a] @ E[b])) for a, b in pairs])
+    layers = [value.detach().numpy() for name, value in model.named_parameters() if name != "embedding"]
+    assert layers[0].shape == (8, 9)
+    for weight, bias in zip(layers[0:-2:2], layers[1:-2:2], strict=True):
+        x = np.tanh(x @ weight.T + bias)
+    x = x @ layers[-2].T + layers[-1]
+    outputs = model(torch.tensor(pairs))
+    np.testing.assert_allclose(outputs.detach().numpy(), x, rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(outputs, model(torch.tensor(pairs).flip(1)))
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40).filter(any), st.data())
+def test_an_epoch_takes_every_training_sample_once(chosen: list[bool], data: st.DataObject) -> None:
+    """Batches of one size but for the last, which has what is left; of samples of D only; each epoch anew."""
+    mask = np.array(chosen)
+    n_train = int(mask.sum())
+    size = data.draw(st.integers(1, n_train))
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    batches = _batches(mask, size, np.random.default_rng(seed))
+    again = _batches(mask, size, np.random.default_rng(seed))
+    sizes = [size] * (n_train // size) + [n_train % size] * (n_train % size > 0)
+    for _ in range(3):
+        epoch = list(itertools.islice(batches, len(sizes)))
+        assert [batch.sum() for batch in epoch] == sizes
+        np.testing.assert_array_equal(np.sum(epoch, axis=0), mask)
+        np.testing.assert_array_equal(epoch, list(itertools.islice(again, len(sizes))))
+    np.testing.assert_array_equal(mask, chosen)  # not eaten up
+
+
+def ranks(config: RunConfig, n: int = 100) -> list[list[int]]:
+    """The first batches of a run, each sample by its rank in the training set."""
+    start = draw(config)
+    return [np.flatnonzero(batch[start.mask]).tolist() for batch in itertools.islice(start.batches, n)]
+
+
+def test_batches_have_a_stream_of_their_own() -> None:
+    """Fixed by seed and size, whatever else is drawn, and from whichever set; another seed, another order."""
+    config = RunConfig(n_train=30, seed=5, batch_size=7)
+    order = ranks(config)
+    assert ranks(config) == order
+    others = [{"init": "reference"}, {"loss": "ce"}, {"n_outputs": 3, "width": 4, "d": 2}, {"p": 12}]
+    for other in [*others, {"operation": "s3", "p": 6}]:
+        assert ranks(dataclasses.replace(config, **other)) == order
+    assert ranks(dataclasses.replace(config, seed=6)) != order
+    assert len({tuple(map(tuple, order[n : n + 5])) for n in range(0, 100, 5)}) == 20  # no epoch is another's
+
+
+def test_two_draws_share_no_batches() -> None:
+    """To take one's batches leaves the other's where they are."""
+    config = RunConfig(n_train=30, batch_size=7)
+    one, other = draw(config), draw(config)
+    taken = list(itertools.islice(one.batches, 9))
+    np.testing.assert_array_equal(taken, list(itertools.islice(other.batches, 9)))
+
+
+@pytest.mark.parametrize("batch_size", [None, 30])
+def test_one_batch_of_all_is_the_training_set(batch_size: int | None) -> None:
+    """Every update, by default and by name."""
+    start = draw(RunConfig(n_train=30, batch_size=batch_size))
+    assert all(np.array_equal(batch, start.mask) for batch in itertools.islice(start.batches, 5))
+
+
+@pytest.mark.parametrize("more", [{}, {"d": 3, "depth": 1}, {"loss": "ce"}, {"operation": "s3", "p": 6, "n_train": 9}])
+def test_parameters_are_counted(more: dict) -> None:
+    """Without drawing any, as many as torch has."""
+    config = RunConfig(**more)
+    assert n_parameters(config) == sum(value.numel() for value in draw(config).model.parameters())
 
 
 def test_the_network_is_an_mlp_on_the_sum() -> None:

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from neural.config import ConfigError, RunConfig
-from neural.ensemble import METRICS
+from neural.ensemble import METRICS, Ensemble
 from neural.history import History
-from neural.training import CHUNK, MAX_SNAPSHOTS, _Recorder, resolve_device, train_run, train_runs
+from neural.training import CHUNK, MAX_SNAPSHOTS, _Recorder, default_lanes, resolve_device, train_run, train_runs
 from tests.neural.reference import train_alone
-from tests.neural.test_ensemble import assert_same_bits, mixed, run_all
+from tests.neural.test_ensemble import assert_same_bits, batched, mixed, mixed_s3, run_all
 
 EASY = [  # runs that are through after a few hundred steps
     RunConfig(n_train=50, seed=58, init="reference", repr_lr=1e-2, decoder_lr=1e-3, budget=700),
@@ -86,9 +86,30 @@ def test_lanes_refill() -> None:
         assert_same_bits(run, in_five[run.config])
 
 
+@pytest.mark.parametrize("some", [batched, mixed_s3])
+def test_lanes_with_mini_batches_refill(some) -> None:
+    """The same where runs have batches: 70 and 50 enter lanes that others used up blocks of batches in."""
+    budgets = [120, 49, 1, 70, 50]
+    configs = [dataclasses.replace(run, budget=n) for run, n in zip(some(1, width=40)[::-1], budgets, strict=True)]
+    in_five = run_all(configs, lanes=5)
+    for run in train_runs(configs, device="cpu", lanes=2, compiled=False):
+        assert_same_bits(run, in_five[run.config])
+
+
+@pytest.mark.parametrize("operation", [{}, {"operation": "s3", "p": 6, "d": 2}])
+def test_a_lone_run_with_mini_batches_is_the_twins(operation: dict) -> None:
+    """The idle copy beside it takes no batch away from it."""
+    config = RunConfig(n_train=17, batch_size=5, budget=70, seed=3, dtype="float64", width=20, **operation)
+    history, trace = train_run(config), train_alone(config)
+    for name in METRICS:
+        np.testing.assert_allclose(getattr(history, name), getattr(trace, name), rtol=1e-9, err_msg=name)
+
+
 def test_shapes_are_trained_apart() -> None:
     """Runs that do not fit together are sorted, none is lost, and twice the same run is two histories."""
-    configs = [RunConfig(budget=3, d=d, loss=loss) for d in (1, 2) for loss in ("mse", "ce")] * 2
+    base = RunConfig(budget=3, p=6, n_train=20, width=20)
+    kinds = [{}, {"d": 2}, {"loss": "ce"}, {"operation": "s3"}]
+    configs = [dataclasses.replace(base, **kind) for kind in kinds] * 2
     histories = list(train_runs(configs, device="cpu", compiled=False))
     assert len(histories) == 8
     assert sorted(map(repr, (run.config for run in histories))) == sorted(map(repr, configs))
@@ -116,6 +137,40 @@ def test_runs_are_taken_only_when_a_lane_is_free() -> None:
     for finished in range(1, 6):
         next(histories)
         assert taken <= finished + 2
+
+
+def test_as_many_lanes_as_suit_the_device() -> None:
+    """Where none are asked for: eight of the paper's networks on a CPU, two where eight would not fit into a cache."""
+    assert default_lanes(RunConfig(), "cpu") == 8
+    assert default_lanes(RunConfig(width=1000), "cpu") == 2
+    assert 2 < default_lanes(RunConfig(width=300), "cpu") < 8
+    taken: list[int] = []
+    plan = (taken.append(seed) or RunConfig(seed=seed, budget=1, width=4) for seed in range(20))
+    next(train_runs(plan, device="cpu", compiled=False))
+    assert taken == list(range(8))
+
+
+def test_idle_lanes_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end of a plan the ensemble goes on with fewer, and every run as if nothing had happened."""
+    budgets = [60, 400, 60, 250, 60, 60]
+    configs = [RunConfig(seed=seed, budget=budget, width=20) for seed, budget in enumerate(budgets)]
+    configs[1] = dataclasses.replace(configs[1], batch_size=7, repr_optimizer="sgd", repr_wd=0.1)
+    kept: list[list[int]] = []
+    keep = Ensemble.keep
+
+    def spy(self: Ensemble, lanes: list[int]) -> None:
+        kept.append(list(lanes))
+        keep(self, lanes)
+
+    monkeypatch.setattr(Ensemble, "keep", spy)
+    histories = run_all(configs, lanes=6)
+    assert kept == [[1, 3]]
+    monkeypatch.setattr(Ensemble, "keep", lambda self, lanes: pytest.fail("two lanes are the fewest"))
+    for config in configs:
+        assert_same_bits(histories[config], run_all([config, configs[1]], lanes=2)[config])
+    monkeypatch.setattr(Ensemble, "keep", spy)
+    run_all([configs[1], *(dataclasses.replace(configs[0], seed=seed) for seed in range(3))], lanes=4)
+    assert kept[1:] == [[0, 1]]  # with an idle companion
 
 
 def test_no_runs() -> None:
