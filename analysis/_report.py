@@ -4,6 +4,7 @@ pictures.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
@@ -79,7 +80,8 @@ def _replace(path: Path, content: bytes) -> None:
         fresh.write_bytes(content)
         fresh.replace(path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink()
         raise ConfigError(f"`out` must be a folder that can be written, but {path}: {error.strerror}.") from None
 
 

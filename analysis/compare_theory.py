@@ -9,7 +9,7 @@ command goes on where it was, and finished runs are never trained again.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,10 +25,12 @@ from analysis.agreement.predictions import NULL_MODEL, PREDICTORS, TARGETS, line
 from analysis.agreement.tables import Entry
 from analysis.agreement.times import score_medians, score_time
 from analysis.agreement.verdict import verdict
-from analysis.runs.experiments import DEFAULT_SIZES, grid
+from analysis.runs.executors import Execution, WorkerError
+from analysis.runs.experiments import DEFAULT_SIZES
+from analysis.runs.plan import Axis, grid
 from analysis.runs.store import CONFIG_COLUMNS, RunStore, StoreError
-from analysis.runs.sweep import WorkerError, ensure
-from neural import ConfigError, RunConfig, resolve_device
+from analysis.runs.sweep import ensure
+from neural import ConfigError, RunConfig
 from neural.command import run_command
 
 PROG = "python -m analysis.compare_theory"
@@ -61,8 +63,7 @@ class Arguments:
     """Regression on random targets, or classification."""
     optimizer: Literal["adamw", "sgd"] = RunConfig.repr_optimizer
     """Optimiser of the embeddings."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train."""
+    execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
     draws: int = 20_000
     """Random training sets behind P(linear)."""
     out: Path = Path("results/compare_theory")
@@ -73,10 +74,10 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     configs = plan(arguments)
-    device = resolve_device(arguments.device)
+    execution = arguments.execution.resolved()
     prepare_folder(arguments.out)
     with RunStore(arguments.store) as store:
-        n_trained = ensure(configs, store, device)
+        n_trained = ensure(configs, store, execution)
         runs = store.table(configs)
         print(f"{len(runs)} runs, {n_trained} of them trained now", file=sys.stderr)
         with tqdm(total=len(runs), desc="theory", unit="run", leave=False) as bar:
@@ -94,9 +95,8 @@ def main(arguments: Arguments) -> None:
 
 def plan(arguments: Arguments) -> list[RunConfig]:
     """The runs that the arguments ask for; ConfigError if there are none or one cannot be."""
-    for name in ("seeds", "draws"):
-        if getattr(arguments, name) < 1:
-            raise ConfigError(f"`{name}` must be an integer of at least 1, but is {getattr(arguments, name)}.")
+    if arguments.draws < 1:
+        raise ConfigError(f"`draws` must be an integer of at least 1, but is {arguments.draws}.")
     for name in ("repr_lr", "decoder_lr"):
         if not getattr(arguments, name):
             raise ConfigError(f"`{name}` must be at least one number, but is empty.")
@@ -114,7 +114,14 @@ def plan(arguments: Arguments) -> list[RunConfig]:
         repr_optimizer=arguments.optimizer,
     )
     sizes = arguments.sizes or [max(n * base.n_samples // 55, 1) for n in DEFAULT_SIZES]
-    return grid(base, sizes, arguments.seeds, arguments.repr_lr, arguments.decoder_lr)
+    # Small training sets seldom generalise and so run to the end of their budget: starting with them keeps every
+    # lane of the last ensembles busy.
+    axes = [
+        Axis("n_train", tuple(sorted(set(sizes)))),
+        Axis("repr_lr", arguments.repr_lr),
+        Axis("decoder_lr", arguments.decoder_lr),
+    ]
+    return grid(base, axes, arguments.seeds)
 
 
 def compare(runs: pd.DataFrame, draws: int) -> dict[str, Any]:

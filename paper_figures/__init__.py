@@ -1,5 +1,6 @@
 """What does it look like? The paper's figures, theory beside experiment: python -m paper_figures.
 
-A figure is a module with `TITLE`, `runs(seeds)` (what must have been trained), `tables(store, seeds)` (what is drawn,
-computed in analysis) and `draw(tables)`; its docstring is the caption.
+A figure is a module figN with `TITLE`, `SEEDS` (how many a point by default), `runs(scale)` (what must have been
+trained), `tables(store, scale)` (what is drawn, all of it computed) and `draw(tables)`; its docstring is the caption.
+`Scale` says how much is trained.
 """

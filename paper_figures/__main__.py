@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from pkgutil import iter_modules
+from typing import Any
 
 import matplotlib as mpl
 import tyro
 
+import paper_figures
 from analysis._report import prepare_folder, save_picture, write_page
+from analysis.runs.cost import estimate
+from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
-from analysis.runs.sweep import WorkerError, ensure
+from analysis.runs.sweep import ensure
 from neural import ConfigError
 from neural.command import run_command
-from paper_figures import fig3, fig4, fig5
+from paper_figures.scale import Scale
 from paper_figures.style import LOOK
 
-FIGURES = {"fig3": fig3, "fig4": fig4, "fig5": fig5}
+_MODULES = [module.name for module in iter_modules(paper_figures.__path__) if module.name.startswith("fig")]
+FIGURES: dict[str, Any] = {
+    name: import_module(f"paper_figures.{name}") for name in sorted(_MODULES, key=lambda name: int(name[3:]))
+}
 
 
 @dataclass(frozen=True)
@@ -26,13 +34,13 @@ class Arguments:
     """Draw the paper's figures, theory beside experiment. Without a name: list them."""
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Which figures: fig3, fig4, fig5."""
+    """Which figures: fig3, fig4 ..."""
     all: bool = False
     """Draw all of them."""
-    seeds: int = 8
-    """How many seeds a training-set size."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train what is missing."""
+    scale: tyro.conf.OmitArgPrefixes[Scale] = field(default_factory=Scale)
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Only say how many runs are missing and what they would cost."""
+    execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
     out: Path = Path("results/paper_figures")
     """Folder for the pictures."""
     store: Path = Path("results/runs.sqlite")
@@ -41,23 +49,32 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     names = list(FIGURES) if arguments.all else arguments.names
+    scale = arguments.scale
     for name in names:
         if name not in FIGURES:
             raise ConfigError(f"`names` must be among {', '.join(FIGURES)}, but one is {name!r}.")
-    if arguments.seeds < 1:
-        raise ConfigError(f"`seeds` must be an integer of at least 1, but is {arguments.seeds}.")
     if not names:
         for name, module in FIGURES.items():
-            print(f"{name}  {module.TITLE}")
+            print(f"{name:6} {len(set(module.runs(scale))):6,} runs  {module.TITLE}")
+        return
+    execution = arguments.execution.resolved()
+    runs = list(dict.fromkeys(run for name in names for run in FIGURES[name].runs(scale)))
+    if arguments.dry_run:
+        with RunStore(arguments.store) as store:
+            print(f"{len(runs):,} runs in the plan")
+            print(estimate(store.missing(runs), execution))
         return
     prepare_folder(arguments.out)
     with RunStore(arguments.store) as store, mpl.rc_context(LOOK):
-        ensure([run for name in names for run in FIGURES[name].runs(arguments.seeds)], store, arguments.device)
+        ensure(runs, store, execution)
         for name in names:
+            figure = FIGURES[name]
             picture = arguments.out / f"{name}.png"
-            save_picture(picture, FIGURES[name].draw(FIGURES[name].tables(store, arguments.seeds)))
-            caption = inspect.getdoc(FIGURES[name]) or ""
-            write_page(picture.with_suffix(".md"), [f"![{name}]({name}.png)", caption])
+            save_picture(picture, figure.draw(figure.tables(store, scale)))
+            caption = [f"![{name}]({name}.png)", inspect.getdoc(figure) or ""]
+            if str(scale):
+                caption.append(f"Unlike what the caption says, drawn with {scale}.")
+            write_page(picture.with_suffix(".md"), caption)
             print(picture)
 
 

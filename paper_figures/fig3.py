@@ -11,16 +11,25 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.agreement.paper_tables import states_at
-from analysis.runs.experiments import paper_sizes as runs
+from analysis.runs.experiments import PAPER_SIZES
+from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
+from neural import RunConfig
+from paper_figures.scale import Scale
 from paper_figures.style import BLUE, GREY, ORANGE, VERMILION
 
 TITLE = "accuracy, predicted accuracy and training fraction"
+SEEDS = 8
 STEP = 5000
 
 
-def tables(store: RunStore, seeds: int) -> pd.DataFrame:
-    return states_at(store, runs(seeds), STEP)
+def runs(scale: Scale) -> list[RunConfig]:
+    """The runs of figures 3 to 5: the paper's training-set sizes."""
+    return scale.runs(RunConfig(), [Axis("n_train", PAPER_SIZES)], SEEDS)
+
+
+def tables(store: RunStore, scale: Scale) -> pd.DataFrame:
+    return states_at(store, runs(scale), STEP)
 
 
 def draw(table: pd.DataFrame) -> Figure:

@@ -21,18 +21,20 @@ from analysis.agreement.outcomes import score_probability
 from analysis.agreement.paper_tables import measured_times, trajectories
 from analysis.agreement.predictions import linear_probabilities
 from analysis.agreement.times import score_medians
-from analysis.runs.experiments import paper_sizes
 from analysis.runs.store import RunStore
 from neural import RunConfig
-from paper_figures.style import BLUE, GREEN, GREY, VERMILION, draw_probability
+from paper_figures.fig3 import SEEDS as SEEDS
+from paper_figures.fig3 import runs as paper_runs
+from paper_figures.scale import Scale
+from paper_figures.style import BLUE, GREEN, GREY, VERMILION, draw_probability, draw_steps
 
 TITLE = "probability of the linear representation, steps to RQI > 0.95, trajectories"
 REFERENCE = RunConfig(n_train=45, seed=58, init="reference")
 DRAWS = 20_000
 
 
-def runs(seeds: int) -> list[RunConfig]:
-    return [*paper_sizes(seeds), REFERENCE]
+def runs(scale: Scale) -> list[RunConfig]:
+    return [*paper_runs(scale), scale.run(REFERENCE)]
 
 
 class Tables(NamedTuple):
@@ -47,8 +49,8 @@ class Tables(NamedTuple):
     e_folding: float
 
 
-def tables(store: RunStore, seeds: int) -> Tables:
-    table = measured_times(store, paper_sizes(seeds))
+def tables(store: RunStore, scale: Scale) -> Tables:
+    table = measured_times(store, paper_runs(scale))
     chances = linear_probabilities(10, DRAWS, seed=0)
     medians = pd.DataFrame([entry for entry in score_medians(table) if entry["target"] == "rqi"])
     return Tables(
@@ -56,7 +58,7 @@ def tables(store: RunStore, seeds: int) -> Tables:
         pd.DataFrame(chances),
         pd.DataFrame(score_probability(table, chances)[0]),
         medians.assign(fraction=sorted(set(table["fraction"].tolist()))),
-        *trajectories(store, REFERENCE),
+        *trajectories(store, scale.run(REFERENCE)),
     )
 
 
@@ -75,19 +77,14 @@ def draw(drawn: Tables) -> Figure:
     c.legend(fontsize="small", loc="upper left")
     c.set_ylabel("standardised embedding $E_k$")
     for axes, title in ((c, "theory: exact flow"), (d, "network")):
-        axes.set(xlabel="steps", xlim=(1, REFERENCE.budget), title=title)
+        axes.set(xlabel="steps", xlim=(1, drawn.theory["steps"].max()), title=title)
     for axes, letter in zip((a, b, c, d), "abcd", strict=True):
         axes.set_title(f"({letter})", loc="left")
     return figure
 
 
 def _steps(axes: Axes, table: pd.DataFrame, medians: pd.DataFrame) -> None:
-    reached = table["steps_to_rqi"].notna()
-    there, late = table[reached], table[~reached]
-    axes.plot(there["fraction"], there["steps_to_rqi"], "o", color=VERMILION, alpha=0.5, ms=4, label="network")
-    axes.plot(
-        late["fraction"], late["budget"], "^", color=VERMILION, mfc="none", label="network, not within the budget"
-    )
+    draw_steps(axes, table)
     for column, colour, style, label in (
         ("median", VERMILION, "D-", "network, median"),
         ("predicted_median_exact_flow", BLUE, "--", "exact flow, median"),

@@ -14,18 +14,20 @@ from matplotlib.figure import Figure
 
 from analysis.agreement.paper_tables import lambda3_samples, measured_times
 from analysis.runs.experiments import PAPER_SIZES
-from analysis.runs.experiments import paper_sizes as runs
 from analysis.runs.store import RunStore
-from paper_figures.style import BLUE, GREEN, VERMILION
+from paper_figures.fig3 import SEEDS as SEEDS
+from paper_figures.fig3 import runs as runs
+from paper_figures.scale import Scale
+from paper_figures.style import BLUE, GREEN, draw_steps
 
 TITLE = "lambda_3 and the steps to RQI > 0.95"
 SETS = 60
 _PREDICTIONS = ("inverse_lambda3", "inverse_lambda3_standardized")
 
 
-def tables(store: RunStore, seeds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def tables(store: RunStore, scale: Scale) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(lambda_3 of random sets, the runs with their predictions)."""
-    return lambda3_samples(10, PAPER_SIZES, SETS, seed=0), measured_times(store, runs(seeds))
+    return lambda3_samples(10, PAPER_SIZES, SETS, seed=0), measured_times(store, runs(scale))
 
 
 def draw(drawn: tuple[pd.DataFrame, pd.DataFrame]) -> Figure:
@@ -37,10 +39,8 @@ def draw(drawn: tuple[pd.DataFrame, pd.DataFrame]) -> Figure:
     left.plot(median.index, median, color=BLUE, label="median")
     left.set(xlabel="training fraction |D|/|D0|", ylabel="$\\lambda_3$ of $H$")
     left.legend(loc="upper left")
-    reached = table["steps_to_rqi"].notna()
+    draw_steps(right, table)
     x = table["fraction"]
-    right.plot(x[reached], table["steps_to_rqi"][reached], "o", color=VERMILION, alpha=0.6, ms=4, label="network")
-    right.plot(x[~reached], table["budget"][~reached], "^", color=VERMILION, mfc="none", label="network, not in budget")
     own, standard = (table[name].replace(np.inf, np.nan) for name in _PREDICTIONS)
     right.plot(x, own, "x", color=BLUE, ms=4, label="theory, own $Z_0$")
     right.plot(x, standard, "+", color=GREEN, ms=5, label="theory, $Z_0 = p - 1$")

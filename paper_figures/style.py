@@ -1,7 +1,37 @@
-"""One look for all figures: that of the comparison's pictures."""
+"""One look for all figures, that of the comparison's pictures, and what several of them draw."""
 
 from __future__ import annotations
 
+import pandas as pd
+from matplotlib.axes import Axes
+
 from analysis.agreement.pictures import BLUE, GREEN, GREY, LOOK, ORANGE, VERMILION, draw_probability
 
-__all__ = ["BLUE", "GREEN", "GREY", "LOOK", "ORANGE", "VERMILION", "draw_probability"]
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "LOOK",
+    "ORANGE",
+    "VERMILION",
+    "draw_best",
+    "draw_probability",
+    "draw_steps",
+]
+
+
+def draw_steps(axes: Axes, table: pd.DataFrame) -> None:
+    """Steps to RQI > 0.95 against the training fraction: a dot a run, triangles at the budget for those beyond it."""
+    reached = table["steps_to_rqi"].notna()
+    there, late = table[reached], table[~reached]
+    axes.plot(there["fraction"], there["steps_to_rqi"], "o", color=VERMILION, alpha=0.5, ms=4, label="network")
+    axes.plot(
+        late["fraction"], late["budget"], "^", color=VERMILION, mfc="none", label="network, not within the budget"
+    )
+
+
+def draw_best(axes: Axes, table: pd.DataFrame, name: str, colour: str) -> None:
+    """Column `name` against the training fraction: a dot a run, a line through the best run of each fraction."""
+    best = table[table["best"]].sort_values("fraction")
+    axes.plot(table["fraction"], table[name], "o", color=colour, alpha=0.3, markersize=4, label="all seeds")
+    axes.plot(best["fraction"], best[name], color=colour, label="best seed")

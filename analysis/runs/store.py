@@ -3,16 +3,19 @@
     pd.read_sql("select * from runs", sqlite3.connect("results/runs.sqlite"))
 
 gives one row a run: the configuration's fields, the steps to each threshold (NULL = not within the budget),
-the final numbers, and the training set and embeddings as JSON. The learning curves are in the
-table `curves`, what the last comparison predicted of each run in `predictions`.
+the final numbers, and as JSON the training set, the embeddings and the records: [[steps], [values]] at which the
+accuracies and RQI first exceeded all they had been, so that steps to any other threshold can be read off exactly.
+The learning curves are in the table `curves`, what the last comparison predicted of each run in `predictions`.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import sqlite3
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -24,13 +27,13 @@ from numpy.typing import NDArray
 
 from neural import METRICS, History, RunConfig
 
-VERSION = 1
+VERSION = 2
 
 CONFIG_COLUMNS = [field.name for field in fields(RunConfig)]
+STEPS = ("steps_to_train", "steps_to_test", "steps_to_rqi")
+RECORDS = {"train_record": "train_accuracy", "test_record": "test_accuracy", "rqi_record": "rqi"}
 RESULT_COLUMNS = [
-    "steps_to_train",
-    "steps_to_test",
-    "steps_to_rqi",
+    *STEPS,
     "steps_run",
     "retired",
     "accuracy",
@@ -44,6 +47,7 @@ RESULT_COLUMNS = [
     "mask",
     "initial_embedding",
     "final_embedding",
+    *RECORDS,
 ]
 _WAIT_S = 60.0  # for another command that is writing
 
@@ -58,26 +62,32 @@ def key(config: RunConfig) -> str:
 
 
 class RunStore:
-    """An open run store; made if `path` does not exist.
+    """An open run store; made if `path` does not exist, unless it is only to be read.
 
     Raises:
         StoreError: the file cannot be opened or written, is damaged, is no run store or is one of another
         version.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, read_only: bool = False):
         self.path = path
         with self._explained():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=_WAIT_S)
-            self._open()
+            if read_only:
+                if not path.is_file():
+                    raise StoreError(f"`store` must be a run store, but there is none at {path}.")
+                self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_WAIT_S)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._connection = sqlite3.connect(path, timeout=_WAIT_S)
+            self._open(read_only)
 
-    def _open(self) -> None:
+    def _open(self, read_only: bool) -> None:
         run = self._connection.execute
-        run("BEGIN IMMEDIATE")  # also tells now, not after hours of training, whether it can be written
+        if not read_only:
+            run("BEGIN IMMEDIATE")  # also tells now, not after hours of training, whether it can be written
         version = run("PRAGMA user_version").fetchone()[0]
         empty = run("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-        if empty and version == 0:
+        if empty and version == 0 and not read_only:
             columns = ", ".join(f'"{name}"' for name in CONFIG_COLUMNS + RESULT_COLUMNS)
             run(f"CREATE TABLE runs (key TEXT PRIMARY KEY, {columns})")
             run("CREATE TABLE curves (key TEXT PRIMARY KEY, curves TEXT)")
@@ -100,6 +110,21 @@ class RunStore:
             have = {row[0] for row in self._connection.execute("SELECT key FROM runs")}
         return [config for config in dict.fromkeys(configs) if key(config) not in have]
 
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """One command at a time trains into a store; another waits here, and then finds what the first has trained.
+
+        The lock is the system's: it ends with the process that holds it, however that ends.
+        """
+        path = self.path.with_name(self.path.name + ".lock")
+        with self._explained(), path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"waiting for another command that is training into {self.path}", file=sys.stderr)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     def add(self, history: History, device: str, torch_version: str) -> None:
         """Keep a finished run, in one transaction; a run that is there already stays as it is."""
         summary = history.summary()
@@ -113,6 +138,7 @@ class RunStore:
             | summary
             | {"device": device, "torch": torch_version}
             | {name: json.dumps(array.tolist()) for name, array in arrays.items()}
+            | {name: json.dumps(history.record(metric)) for name, metric in RECORDS.items()}
         )
         row = [key(history.config), *(values[name] for name in CONFIG_COLUMNS + RESULT_COLUMNS)]
         slots = ", ".join("?" * len(row))
@@ -125,22 +151,42 @@ class RunStore:
     def table(self, configs: Sequence[RunConfig]) -> pd.DataFrame:
         """The finished ones of `configs`, in their order, a row each (and its `key`); steps not reached are NaN.
 
-        `mask` is a bool array (N,), `initial_embedding` and `final_embedding` are float arrays (p, d).
+        `mask` is a bool array (N,), `initial_embedding` and `final_embedding` are float arrays (p, ...), the records
+        float arrays (2, n): steps and values.
         """
-        wanted = pd.Index([key(config) for config in dict.fromkeys(configs)], name="key")
+        wanted = [(number, key(config)) for number, config in enumerate(dict.fromkeys(configs))]
+        run = self._connection.execute
         with self._explained():
-            cursor = self._connection.execute("SELECT * FROM runs")
+            run("CREATE TEMP TABLE wanted (number INTEGER PRIMARY KEY, key TEXT)")
+            self._connection.executemany("INSERT INTO wanted VALUES (?, ?)", wanted)
+            cursor = run("SELECT runs.* FROM wanted JOIN runs USING (key) ORDER BY number")
             names = [column[0] for column in cursor.description]
-            runs = pd.DataFrame(cursor.fetchall(), columns=names).set_index("key")
-        runs = runs.loc[wanted.intersection(runs.index, sort=False)].reset_index()
-        for name in ("steps_to_train", "steps_to_test", "steps_to_rqi"):
+            runs = pd.DataFrame(cursor.fetchall(), columns=names)
+            run("DROP TABLE wanted")
+            self._connection.commit()
+        for name in STEPS:
             runs[name] = runs[name].astype(float)
         arrays = {"mask": np.bool_, "initial_embedding": np.float64, "final_embedding": np.float64}
+        arrays |= dict.fromkeys(RECORDS, np.float64)
         for name, dtype in arrays.items():
             with self._explained():
                 values = [np.array(json.loads(text), dtype=dtype) for text in runs[name]]
             runs[name] = pd.Series(values, dtype=object)
         return runs
+
+    def select(self, where: str = "1") -> pd.DataFrame:
+        """All finished runs for which the SQL condition `where` holds, as they stand in the file (arrays as JSON), and
+        a `number` for each.
+
+        Raises:
+            StoreError: the condition is no SQL, or names something that a run does not have.
+        """
+        try:
+            cursor = self._connection.execute(f"SELECT rowid AS number, * FROM runs WHERE ({where}) ORDER BY rowid")
+            names = [column[0] for column in cursor.description]
+            return pd.DataFrame(cursor.fetchall(), columns=names)
+        except (sqlite3.OperationalError, sqlite3.ProgrammingError, sqlite3.Warning) as error:
+            raise StoreError(f"`where` must be an SQL condition on a run's columns, but {where!r}: {error}.") from None
 
     def keep_predictions(self, predictions: pd.DataFrame) -> None:
         """Put a comparison's predictions (with the runs' `key`) beside the runs, in place of the last one's."""

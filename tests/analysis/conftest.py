@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.runs.experiments import grid
+from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore
 from neural import RunConfig, train_runs
 
@@ -14,7 +14,7 @@ from neural import RunConfig, train_runs
 @pytest.fixture(scope="session")
 def configs() -> list[RunConfig]:
     base = RunConfig(p=5, n_train=1, budget=300, width=16, repr_lr=1e-2, decoder_lr=1e-3)
-    return grid(base, [9, 13], 3, [1e-2], [1e-3, 3e-3])
+    return grid(base, [Axis("n_train", (9, 13)), Axis("decoder_lr", (1e-3, 3e-3))], 3)
 
 
 @pytest.fixture(scope="session")

@@ -1,37 +1,261 @@
-"""Training what is missing, in worker processes."""
+"""Training what is missing: whichever executor does it and whatever dies meanwhile, the store ends up the same."""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import random
 import signal
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
+from dataclasses import replace
+from pathlib import Path
 
+import pandas as pd
+import psutil
 import pytest
 
-from analysis.runs.store import RunStore
-from analysis.runs.sweep import WorkerError, ensure
-from neural import RunConfig
+from analysis.runs import executors
+from analysis.runs.executors import MAX_DEATHS, Execution, WorkerError, lanes_for
+from analysis.runs.plan import Axis, grid
+from analysis.runs.store import RunStore, StoreError
+from analysis.runs.sweep import ensure
+from neural import ConfigError, History, RunConfig
+
+SWEEP = [sys.executable, "-m", "analysis.sweep"]
+GRID = ["--x", "repr_lr=1e-3:1e-2:4:log", "--seeds", "8", "--set", "p=5", "n_train=12", "width=16", "--budget", "900"]
+N_RUNS = 32
+HERE = Execution(device="cpu", executor="in-process")
+
+
+def plan(budget: int = 300, seeds: int = 3) -> list[RunConfig]:
+    """Two shapes, a few runs each."""
+    base = RunConfig(p=5, n_train=12, width=16, budget=budget, repr_lr=1e-2, decoder_lr=1e-3)
+    return grid(base, [Axis("d", (1, 2))], seeds)
+
+
+def content(path: Path) -> pd.DataFrame:
+    """Every cell of every run."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return pd.read_sql("select * from runs join curves using (key) order by key", connection)
+
+
+@pytest.fixture(scope="module")
+def trained_here(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("here") / "runs.sqlite"
+    with RunStore(path) as store:
+        assert ensure(plan(), store, HERE) == len(plan())
+    return path
 
 
 def test_nothing_missing_starts_nothing(store, configs):
-    assert ensure(configs, store, "cpu") == 0
+    assert ensure(configs, store, Execution("cpu")) == 0
 
 
-def test_a_dead_worker_is_one_clear_error_and_loses_no_finished_run(tmp_path, histories):
-    """A worker killed from outside (out of memory, say) must not hang the driver."""
+def test_a_finished_grid_is_extended(trained_here, monkeypatch):
+    """Only what is new is trained."""
+    asked: list[RunConfig] = []
+    monkeypatch.setattr("analysis.runs.sweep.train", lambda missing, *rest: asked.extend(missing))
+    with RunStore(trained_here) as store:
+        ensure(plan(seeds=4), store, HERE)
+    assert {config.seed for config in asked} == {3}
+    assert len(asked) == 2
 
-    def kill_a_worker() -> None:
-        while not multiprocessing.active_children():
+
+@pytest.mark.parametrize("executor", ["processes", "dask"])
+def test_every_executor_leaves_the_same_table(tmp_path, trained_here, executor):
+    """Two worker processes, or two dask workers: the bits of the runs are those of one process."""
+    path = tmp_path / "runs.sqlite"
+    with RunStore(path) as store:
+        ensure(plan(), store, Execution("cpu", executor, workers=2 if executor == "dask" else None))
+    pd.testing.assert_frame_equal(content(path), content(trained_here))
+
+
+def kill_when(condition, victims) -> threading.Thread:
+    """SIGKILL one of `victims()` as soon as `condition()`."""
+
+    def kill() -> None:
+        deadline = time.monotonic() + 120
+        while not (condition() and victims()):
+            assert time.monotonic() < deadline
             time.sleep(0.01)
-        os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
+        os.kill(random.Random(0).choice(victims()), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    return killer
+
+
+def count(path: Path) -> int:
+    """Finished runs in a store that another process is writing."""
+    if not path.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(path)) as connection, contextlib.suppress(sqlite3.OperationalError):
+        return connection.execute("select count(*) from runs").fetchone()[0]
+    return 0
+
+
+def test_a_dead_worker_is_replaced(tmp_path):
+    """Killed from outside (out of memory, say): its runs go to another, and nothing is trained twice but those."""
+    configs = plan(budget=900, seeds=12)
+    kept: list[RunConfig] = []
+
+    def workers() -> list[int]:
+        return [child.pid for child in multiprocessing.active_children() if child.pid]
+
+    killer = kill_when(lambda: len(kept) > 0, workers)
+    executors.train(configs, Execution("cpu", "processes"), lambda history: kept.append(history.config), lambda n: None)
+    killer.join()
+    assert sorted(map(repr, kept)) == sorted(map(repr, configs))
+
+
+def test_workers_that_keep_dying_are_one_clear_error(tmp_path, monkeypatch, histories):
+    """And no finished run is lost."""
+    killed: list[int] = []
+
+    def kill_all() -> None:
+        while len(killed) <= MAX_DEATHS:
+            for child in multiprocessing.active_children():
+                if child.pid and child.pid not in killed:
+                    killed.append(child.pid)
+                    os.kill(child.pid, signal.SIGKILL)
+            time.sleep(0.01)
 
     with RunStore(tmp_path / "runs.sqlite") as store:
         store.add(histories[0], "cpu", "test")
-        killer = threading.Thread(target=kill_a_worker)
+        killer = threading.Thread(target=kill_all, daemon=True)
         killer.start()
-        with pytest.raises(WorkerError, match="exit status -9"):
-            ensure([RunConfig(budget=200)], store, "cpu")
+        with pytest.raises(WorkerError, match=r"died 4 times \(the last with exit status -9\)"):
+            ensure([RunConfig(budget=200, seed=seed) for seed in range(4)], store, Execution("cpu", "processes"))
         killer.join()
         assert store.missing([histories[0].config]) == []
+
+
+def test_a_killed_dask_worker_does_not_stop_the_sweep(tmp_path):
+    """dask's nanny starts another, and the task is done again."""
+    configs = plan(budget=900, seeds=12)
+    kept: list[History] = []
+
+    def workers() -> list[int]:
+        children = psutil.Process().children(recursive=True)
+        names = [(child.pid, " ".join(child.cmdline())) for child in children if child.is_running()]
+        return [pid for pid, name in names if "spawn_main" in name]
+
+    killer = kill_when(lambda: len(kept) > 0, workers)
+    executors.train(configs, Execution("cpu", "dask", workers=2), kept.append, lambda n: None)
+    killer.join()
+    assert sorted(repr(run.config) for run in kept) == sorted(map(repr, configs))
+
+
+@pytest.mark.parametrize(
+    ("execution", "says"),
+    [
+        (Execution(workers=0), "`workers` must be an integer of at least 1"),
+        (Execution(workers=2, scheduler="tcp://127.0.0.1:1"), "`workers` must be left out with a scheduler"),
+        (Execution(executor="processes", workers=2), "`executor` must be dask where workers"),
+    ],
+)
+def test_executions_that_cannot_be(execution, says):
+    with pytest.raises(ConfigError, match=says):
+        execution.resolved()
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x", "127.0.0.1:notaport"])
+def test_an_unreachable_scheduler_is_one_clear_error(tmp_path, monkeypatch, address):
+    monkeypatch.setattr(executors, "SCHEDULER_TIMEOUT", "1s")
+    with RunStore(tmp_path / "runs.sqlite") as store, pytest.raises(WorkerError, match="`scheduler` must be the add"):
+        ensure(plan(), store, Execution(scheduler=address))
+
+
+@pytest.mark.parametrize(("n_runs", "lanes"), [(1, 2), (2, 2), (9, 5), (100, 8)])
+def test_no_more_lanes_than_runs(monkeypatch, n_runs, lanes):
+    """On two cores, and never fewer than the two from which on bits do not hang on company."""
+    monkeypatch.setattr(Execution, "n_workers", lambda self: 2)
+    assert lanes_for([RunConfig()] * n_runs, Execution("cpu", "processes")) == lanes
+
+
+# ---- the command, as a process of its own ----
+
+
+def start(folder: Path, *more: str, stderr=subprocess.DEVNULL) -> subprocess.Popen:
+    command = [*SWEEP, *GRID, "--store", str(folder / "runs.sqlite"), "--out", str(folder / "out"), *more]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr, text=True, start_new_session=True)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert start(folder).wait(240) == 0
+    assert count(folder / "runs.sqlite") == N_RUNS
+    return folder
+
+
+@pytest.mark.parametrize("victim", ["driver", "group"])
+def test_a_killed_sweep_resumes_to_the_same_table(tmp_path, undisturbed, victim):
+    """SIGKILL while runs are coming in; then the same command once more."""
+    store = tmp_path / "runs.sqlite"
+    process = start(tmp_path)
+    deadline = time.monotonic() + 120
+    while not 0 < count(store) < N_RUNS:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    orphans = psutil.Process(process.pid).children(recursive=True)
+    (os.kill if victim == "driver" else os.killpg)(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = count(store)
+    _, alive = psutil.wait_procs(orphans, timeout=60)
+    assert not alive  # workers without a driver end by themselves
+    assert count(store) == kept
+    again = start(tmp_path, stderr=subprocess.PIPE)
+    _, told = again.communicate(timeout=240)
+    assert again.returncode == 0, told
+    assert f"{N_RUNS} runs, {N_RUNS - kept} of them trained now" in told
+    pd.testing.assert_frame_equal(content(store), content(undisturbed / "runs.sqlite"))
+    assert (tmp_path / "out/report.md").read_text() == (undisturbed / "out/report.md").read_text()
+
+
+def test_two_commands_on_one_store_share_the_work(tmp_path, undisturbed):
+    """The second waits, says so, and finds everything trained."""
+    first, second = (start(tmp_path, stderr=subprocess.PIPE) for _ in range(2))
+    told = [process.communicate(timeout=240)[1] for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], told
+    assert sum("waiting for another command that is training into" in text for text in told) == 1
+    trained = sorted(int(text.rsplit("runs, ", 1)[1].split()[0]) for text in told)
+    assert trained == [0, N_RUNS]
+    pd.testing.assert_frame_equal(content(tmp_path / "runs.sqlite"), content(undisturbed / "runs.sqlite"))
+
+
+def test_a_lock_ends_with_its_command(tmp_path):
+    """Whatever ends it: an exception here; a kill is tested above."""
+    path = tmp_path / "runs.sqlite"
+    for _ in range(2):
+        with RunStore(path) as store, contextlib.suppress(KeyError), store.training():
+            raise KeyError
+
+
+def test_a_full_disk_is_one_clear_error(tmp_path, monkeypatch):
+    """What was kept before it filled up stays."""
+    configs = plan(seeds=4)
+    with RunStore(tmp_path / "runs.sqlite") as store:
+        ensure(configs[:2], store, HERE)
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        with pytest.raises(StoreError, match=r"`store` must be a file that can be written, but .*full"):
+            ensure([replace(config, width=64) for config in configs], store, HERE)
+    with RunStore(tmp_path / "runs.sqlite") as store:
+        assert store.missing(configs[:2]) == []
+
+
+def test_a_dry_run_trains_nothing_and_counts_what_is_missing(tmp_path, undisturbed):
+    command = [*SWEEP, *GRID, "--store", str(undisturbed / "runs.sqlite"), "--dry-run"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{N_RUNS} runs in the plan\nnothing to train")
+    more = subprocess.run([*command, "--seeds", "9"], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert "4 runs to train, 3,600 steps" in more.stdout
+    assert not (tmp_path / "results").exists()

@@ -1,66 +1,246 @@
-"""Every figure draws from a store, theory beside experiment, and the command says what it can draw."""
+"""Every figure draws from a store, its tables say what the runs did, and the command says what it can draw."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
+from itertools import combinations
+from typing import cast
 
 import matplotlib as mpl
+import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.image import imread
 
+import efftheory as et
 from analysis._report import save_picture
 from analysis.runs.experiments import PAPER_SIZES, paper_sizes
+from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
-from neural import train_runs
+from neural import ConfigError, RunConfig, train_runs
 from neural.command import run_command
-from paper_figures import fig3, fig4, fig5
+from neural.models import task
+from paper_figures import fig4, fig5, fig6, fig16, fig17, fig18, s3
 from paper_figures.__main__ import FIGURES, Arguments, main
+from paper_figures.scale import Scale
 from paper_figures.style import LOOK
+
+TOY = ("fig3", "fig4", "fig5")  # addition, p = 10, every size of the paper
+PLANES = ("fig6", "fig13", "fig14", "fig15")
+S3 = ("fig16", "fig17", "fig18")
+
+
+class Narrow(Scale):
+    """A scale whose runs have a narrow decoder, too: a few steps of them take no time."""
+
+    def run(self, config):
+        return replace(config, budget=self.budget, width=8)
+
+
+TINY = {
+    **dict.fromkeys(TOY, Narrow(seeds=2, points=2, budget=40)),
+    **dict.fromkeys(PLANES, Narrow(seeds=1, points=2, budget=40)),
+    **dict.fromkeys(S3, Narrow(seeds=3, points=3, budget=40)),
+}
 
 
 @pytest.fixture(scope="module")
-def short_runs(tmp_path_factory):
-    """The paper's runs, two sizes and seeds, a few steps of a narrow network: enough to be drawn."""
-    configs = [replace(run, budget=100, width=8) for run in paper_sizes(2) if run.n_train in (20, 45)]
-    reference = replace(fig4.REFERENCE, budget=100, width=8)
-    with RunStore(tmp_path_factory.mktemp("store") / "runs.sqlite") as store:
-        for history in train_runs([*configs, reference], device="cpu", compiled=False):
-            store.add(history, "cpu", "test")
-        yield store, configs, reference
+def store(tmp_path_factory):
+    """The runs of all figures, a few steps each."""
+    needed = {run for name, scale in TINY.items() for run in FIGURES[name].runs(scale)}
+    in_ensembles = sorted(needed, key=lambda run: repr(run.shape()))
+    with RunStore(tmp_path_factory.mktemp("store") / "runs.sqlite") as filled:
+        for history in train_runs(in_ensembles, device="cpu", lanes=64, compiled=False):
+            filled.add(history, "cpu", "test")
+        yield filled
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_each_figure_draws(name, short_runs, tmp_path, monkeypatch):
-    store, configs, reference = short_runs
-    monkeypatch.setattr(fig3, "runs", lambda seeds: configs)
-    monkeypatch.setattr(fig5, "runs", lambda seeds: configs)
-    monkeypatch.setattr(fig4, "paper_sizes", lambda seeds: configs)
-    monkeypatch.setattr(fig4, "REFERENCE", reference)
+@pytest.mark.parametrize("name", TINY)
+def test_each_figure_draws(name, store, tmp_path, monkeypatch):
     monkeypatch.setattr(fig4, "DRAWS", 200)
     monkeypatch.setattr(fig5, "SETS", 3)
     with mpl.rc_context(LOOK):
-        figure = FIGURES[name].draw(FIGURES[name].tables(store, 2))
+        figure = FIGURES[name].draw(FIGURES[name].tables(store, TINY[name]))
         save_picture(tmp_path / "figure.png", figure)
     assert imread(tmp_path / "figure.png").std() > 0.02  # something was drawn
     for axes in figure.axes:
         assert axes.get_xlabel()
+        assert axes.get_ylabel() or name in ("fig3", "fig4")  # whose panels share one
         assert axes.has_data()
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_what_a_figure_needs_are_the_papers_runs(name):
-    runs = FIGURES[name].runs(3)
-    assert {run.n_train for run in runs} == set(PAPER_SIZES)
-    assert {run.budget for run in runs} == {10_000}
-    assert len(set(runs)) == len(runs) >= 3 * len(PAPER_SIZES)
+def test_figures_3_to_5_need_the_papers_runs():
+    for name in TOY:
+        runs = FIGURES[name].runs(Scale())
+        assert [run for run in runs if run.init == "default"] == paper_sizes(8)
+        assert FIGURES[name].runs(Scale(seeds=3))[: 3 * len(PAPER_SIZES)] == paper_sizes(3)
+    assert fig4.REFERENCE in fig4.runs(Scale())
+
+
+@pytest.mark.parametrize(("name", "points"), [("fig6", 13 * 13 + 3 * 16 * 11), ("fig13", 162), ("fig15", 162)])
+def test_phase_diagrams_need_the_papers_planes(name, points):
+    runs = FIGURES[name].runs(Scale())
+    assert len(set(runs)) == len(runs)
+    assert 0.97 * 3 * points < len(runs) <= 3 * points  # where planes cross they share runs
+    assert {run.budget for run in runs} == {100_000}
+    assert {run.seed for run in runs} == {0, 1, 2}
+
+
+def test_figures_of_s3_need_eleven_seeds_of_every_size():
+    for name in S3:
+        runs = FIGURES[name].runs(Scale())
+        assert {(run.n_train, run.seed) for run in runs} == {(n, seed) for n in s3.SIZES for seed in range(11)}
+        assert {run.budget for run in runs} == {10_000}
+
+
+def test_the_network_and_the_theory_have_one_table_of_s3():
+    ours, theirs = task(s3.BASE), et.symmetric_group(3)
+    np.testing.assert_array_equal(ours.pairs, theirs.pairs)
+    np.testing.assert_array_equal(ours.results, theirs.results)
+
+
+class InventedRuns:
+    """A store whose runs learn at step 10, and generalise late with a fast decoder, never with seed 2 and any decay."""
+
+    def table(self, configs):
+        rows = []
+        for run in configs:
+            late = 5000.0 if run.decoder_lr > 1e-3 else 20.0
+            test = [[0.0], [0.1]] if run.seed == 2 and run.decoder_wd else [[0.0, late], [0.1, 1.0]]
+            rows.append(asdict(run) | {"train_record": np.array([[10.0], [1.0]]), "test_record": np.array(test)})
+        return pd.DataFrame(rows)
+
+
+def test_cells_of_a_phase_diagram_count_its_runs():
+    panels = fig6.tables(cast(RunStore, InventedRuns()), Scale(points=4))
+    assert [panel.plane.name for panel in panels] == ["lr_lr", "regression", "classification", "s3"]
+    for panel in panels:
+        assert len(panel.cells) == 16
+        for cell in panel.cells.to_dict("records"):
+            decoder_lr, decay = (cell["y"], 0) if panel.plane.name == "lr_lr" else (cell["x"], cell["y"])
+            name = "grokking" if decoder_lr > 1e-3 else "comprehension"
+            assert cell["majority"] == name
+            assert cell["n"] == 3
+            assert (cell[name], cell["memorisation"]) == ((2, 1) if decay else (3, 0))
+
+
+def test_weight_decays_of_s3_are_drawn_in_rows():
+    figure = fig6.draw(fig6.tables(cast(RunStore, InventedRuns()), Scale(seeds=1)))
+    texts = [tick.get_text() for tick in figure.axes[3].get_yticklabels()]
+    assert texts == ["0", "1", "2", "3", "5", "10", "20", "30", "50", "100", "200"]
+    assert figure.axes[3].get_yticks().tolist() == list(range(11))
+    assert figure.axes[2].get_yticks().tolist() == list(range(0, 21, 2))
+
+
+def test_tables_of_s3_are_those_of_the_runs(store):
+    """Acc-hat by its definition, the best seed and the count of the bound by plain loops."""
+    op = et.symmetric_group(3)
+    drawn = fig17.tables(store, TINY["fig17"])
+    for run in drawn.runs.to_dict("records"):
+        E, mask = run["final_embedding"], run["mask"]
+        products = [E[a] @ E[b] / np.mean(E**2) for a, b in op.pairs]
+        reached = [
+            any(op.results[s] == op.results[t] and ((products[s] - x) ** 2).mean() < 0.5 for s in np.flatnonzero(mask))
+            for t, x in enumerate(products)
+        ]
+        assert run["predicted_accuracy"] == np.mean(reached)
+        assert run["fraction"] == run["n_train"] / 36 == mask.mean()
+    for _, rivals in drawn.runs.groupby("n_train"):
+        best = rivals[rivals["best"]]
+        assert best["rqi"].tolist() == [rivals["rqi"].max()]
+    pairs = zip(drawn.runs["predicted_accuracy"], drawn.runs["accuracy"], strict=True)
+    assert drawn.n_bounded == sum(low <= high for low, high in pairs)
+    assert drawn.pairs["n"].sum() == len(drawn.runs) == 9
+
+
+def test_medians_of_s3_take_censored_runs_as_longer(store, monkeypatch):
+    table = s3.outcomes(store, TINY["fig16"])
+    steps = [10.0, 20.0, np.nan, 30.0, np.nan, np.nan, np.nan, np.nan, np.nan]
+    monkeypatch.setattr(fig16, "outcomes", lambda store, scale: table.assign(steps_to_rqi=steps))
+    medians = fig16.tables(store, TINY["fig16"]).medians
+    assert medians["median"].astype(float).tolist() == pytest.approx([20.0, np.nan, np.nan], nan_ok=True)
+    assert medians["fraction"].tolist() == [3 / 36, 21 / 36, 35 / 36]
+
+
+def test_principal_components_keep_distances_of_what_spreads_in_three_directions():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6, 3)) @ rng.normal(size=(3, 9)) + 5
+    components, shares = fig18.principal_components(x)
+    for a, b in combinations(range(6), 2):
+        assert np.linalg.norm(components[a] - components[b]) == pytest.approx(np.linalg.norm(x[a] - x[b]))
+    assert shares.sum() == pytest.approx(1)
+    assert sorted(shares, reverse=True) == shares.tolist()
+    np.testing.assert_allclose(components.T @ components, np.diag(np.diag(components.T @ components)), atol=1e-12)
+
+
+def test_embeddings_of_s3_are_labelled_by_their_permutation(store):
+    before, after = fig18.tables(store, TINY["fig18"])
+    op = et.symmetric_group(3)
+    for state in (before, after):
+        assert state.points["element"].tolist() == ["123", "132", "213", "231", "312", "321"]
+        assert state.points["even"].tolist() == [True, False, False, True, True, False]
+    even = before.points["even"].to_numpy()  # the parity of a product is the product of the parities
+    a, b = op.pairs.T
+    np.testing.assert_array_equal(even[op.results], even[a] == even[b])
+    assert f"RQI {s3.outcomes(store, TINY['fig18'])['rqi'].max():.2f}" in after.title
+
+
+def test_a_scale_thins_axes_and_shortens_runs():
+    axis = Axis("n_train", PAPER_SIZES)
+    assert Scale().axis(axis) == Scale(points=11).axis(axis) == Scale(points=99).axis(axis) == axis
+    assert Scale(points=3).axis(axis).values == (5, 30, 54)
+    assert Scale(points=2).axis(axis).values == (5, 54)
+    for points in range(2, 12):
+        values = Scale(points=points).axis(axis).values
+        assert len(set(values)) == points
+        assert (values[0], values[-1]) == (5, 54)
+    assert Scale().run(RunConfig()) == RunConfig()
+    runs = Scale(seeds=2, points=2, budget=7).runs(RunConfig(), [axis], seeds=5)
+    assert [(run.n_train, run.seed, run.budget) for run in runs] == [(5, 0, 7), (5, 1, 7), (54, 0, 7), (54, 1, 7)]
+    assert len(Scale(points=2).runs(RunConfig(), [axis], seeds=5)) == 10
+
+
+def test_a_scale_says_how_it_differs_from_the_caption():
+    assert str(Scale()) == ""
+    assert str(Scale(1, 4, 2000)) == "1 seed a point, at most 4 values an axis, a budget of 2,000 steps"
+
+
+@pytest.mark.parametrize(("field", "value", "low"), [("seeds", 0, 1), ("points", 1, 2), ("budget", -5, 1)])
+def test_a_scale_that_cannot_be_is_refused(field, value, low):
+    with pytest.raises(ConfigError, match=rf"^`{field}` must be an integer of at least {low}, but is {value}\.$"):
+        Scale(**{field: value})
+
+
+def command(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["paper_figures", *map(str, arguments)])
+    run_command(Arguments, main, "paper_figures")
 
 
 def test_the_command_lists_and_refuses(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["paper_figures"])
-    run_command(Arguments, main, "paper_figures")
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(FIGURES)
-    monkeypatch.setattr(sys, "argv", ["paper_figures", "fig99"])
-    with pytest.raises(SystemExit):
-        run_command(Arguments, main, "paper_figures")
-    assert capsys.readouterr().err == "error: `names` must be among fig3, fig4, fig5, but one is 'fig99'.\n"
+    command(monkeypatch)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(FIGURES)
+    assert lines[0] == "fig3       88 runs  accuracy, predicted accuracy and training fraction"
+    for wrong in (["fig99"], ["fig3", "--points", "1"]):
+        with pytest.raises(SystemExit):
+            command(monkeypatch, *wrong)
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: `names` must be among {', '.join(FIGURES)}, but one is 'fig99'.",
+        "error: `points` must be an integer of at least 2, but is 1.",
+    ]
+
+
+def test_a_dry_run_trains_nothing_and_a_real_one_leaves_picture_and_caption(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Scale, "run", Narrow.run)
+    scale = ["--points", 3, "--budget", 40, "--store", store.path, "--out", tmp_path / "out"]
+    command(monkeypatch, "fig16", "fig17", "--seeds", 4, "--dry-run", *scale)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "12 runs in the plan"
+    assert lines[1].startswith("3 runs to train, 120 steps")
+    assert not (tmp_path / "out").exists()
+    command(monkeypatch, "fig16", "--seeds", 3, *scale)
+    page = (tmp_path / "out" / "fig16.md").read_text()
+    assert page.startswith("![fig16](fig16.png)\n\nRepresentations of S3")
+    assert page.endswith("drawn with 3 seeds a point, at most 3 values an axis, a budget of 40 steps.\n")
+    assert (tmp_path / "out" / "fig16.png").stat().st_size > 10_000

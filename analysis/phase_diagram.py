@@ -1,0 +1,144 @@
+"""Which phase of learning does a network end in? A plane of runs, as the paper's phase diagrams, with its uncertainty.
+
+    python -m analysis.phase_diagram lr_lr
+    python -m analysis.phase_diagram --x decoder_lr=1e-5:1e-2:7:log --y decoder_wd=0:10:6 --seeds 5
+
+leaves report.json, report.md and phases.png in results/phase_diagram/NAME. Runs are kept in a store: a stopped command
+goes on where it was, other thresholds cost nothing, a finer grid or more seeds train only what is new.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import tyro
+
+from analysis._report import environment, prepare_folder, save_picture, table, write_json, write_page
+from analysis.agreement.phase_page import page, phase_rows
+from analysis.agreement.phase_pictures import phase_diagram
+from analysis.agreement.phases import Thresholds, boundaries, classify, points, uncertain
+from analysis.runs.cost import estimate
+from analysis.runs.executors import Execution, WorkerError
+from analysis.runs.experiments import Plane, PlaneOptions
+from analysis.runs.plan import at_point
+from analysis.runs.store import RunStore, StoreError
+from analysis.runs.sweep import ensure
+from neural import ConfigError, RunConfig
+from neural.command import run_command
+
+PROG = "python -m analysis.phase_diagram"
+ERRORS = (StoreError, WorkerError)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Train a plane of runs and draw in which phase of learning (paper, table 1) each ends."""
+
+    plane: tyro.conf.OmitArgPrefixes[PlaneOptions] = field(default_factory=PlaneOptions)
+    train_threshold: float = Thresholds.train
+    """Training accuracy that counts as learned (at least this)."""
+    test_threshold: float = Thresholds.test
+    """Test accuracy that counts as generalised."""
+    delay: float = Thresholds.delay
+    """Steps between the two from which on generalisation is grokking."""
+    refine: int = 0
+    """Rounds of refinement after the grid: new runs halfway between points of different phases, and more seeds
+    where the seeds disagree.
+    """
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Only say how many runs are missing (before any refinement) and what they would cost."""
+    execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
+    out: Path | None = None
+    """Folder for the report; by default results/phase_diagram/NAME."""
+    store: Path = Path("results/runs.sqlite")
+    """The run store."""
+
+
+def main(arguments: Arguments) -> None:
+    plane, thresholds = plan(arguments)
+    execution = arguments.execution.resolved()
+    out = arguments.out or Path("results/phase_diagram") / plane.name
+    configs = plane.configs()
+    if arguments.dry_run:
+        with RunStore(arguments.store) as store:
+            print(f"{len(configs)} runs in the plan")
+            print(estimate(store.missing(configs), execution))
+        return
+    prepare_folder(out)
+    with RunStore(arguments.store) as store:
+        n_trained = ensure(configs, store, execution)
+        for number in range(1, arguments.refine + 1):
+            cells = points(classify(store.table(configs), thresholds), plane.axes)
+            more = refinement(plane, cells, configs)
+            if not more:
+                break
+            configs += more
+            print(f"refinement {number}: {len(more)} more runs", file=sys.stderr)
+            n_trained += ensure(more, store, execution)
+        runs = store.table(configs)
+    print(f"{len(runs)} runs, {n_trained} of them trained now", file=sys.stderr)
+    report = study(runs, plane, thresholds)
+    trained_on = sorted(set(zip(runs["device"], runs["torch"], strict=True)))
+    report["environment"] = environment(trained_on, " ".join([PROG, *sys.argv[1:]]))
+    write_json(out / "report.json", report)
+    cells = pd.DataFrame(report["points"])
+    save_picture(out / "phases.png", phase_diagram(cells, report["boundaries"], plane.axes, plane.title))
+    write_page(out / "report.md", page(report))
+    print(table(phase_rows(report), "simple"))
+    print(f"\n{out / 'report.md'}")
+
+
+def plan(arguments: Arguments) -> tuple[Plane, Thresholds]:
+    """What the arguments ask for; ConfigError where that cannot be."""
+    for name in ("train_threshold", "test_threshold"):
+        if not 0 < getattr(arguments, name) <= 1:
+            raise ConfigError(f"`{name}` must be a number above 0 and at most 1, but is {getattr(arguments, name)}.")
+    if not arguments.delay > 0:
+        raise ConfigError(f"`delay` must be a number of steps above 0, but is {arguments.delay}.")
+    if arguments.refine < 0:
+        raise ConfigError(f"`refine` must be an integer of at least 0, but is {arguments.refine}.")
+    plane = arguments.plane.resolved(n_axes=2)
+    for config in plane.configs():
+        if config.n_train == config.n_samples:
+            raise ConfigError(
+                f"`n_train` must leave samples to test on, below {config.n_samples} for p = {config.p}, "
+                f"but is {config.n_train}."
+            )
+    return plane, Thresholds(arguments.train_threshold, arguments.test_threshold, arguments.delay)
+
+
+def refinement(plane: Plane, cells: pd.DataFrame, configs: list[RunConfig]) -> list[RunConfig]:
+    """The runs that are to be added to `configs` where the phase is uncertain."""
+    wanted = uncertain(cells, plane.axes, plane.seeds)
+    more = [run for point, seeds in wanted.items() for run in at_point(plane.base, plane.axes, point, seeds)]
+    have = set(configs)
+    return [run for run in more if run not in have]
+
+
+def study(runs: pd.DataFrame, plane: Plane, thresholds: Thresholds) -> dict[str, Any]:
+    """All numbers of the report from a table of runs."""
+    runs = classify(runs, thresholds)
+    cells = points(runs, plane.axes)
+    x, y = plane.axes
+    base = {name: value for name, value in asdict(plane.base).items() if name not in (x.field, y.field, "seed")}
+    numbers = [x.field, y.field, "seed", "phase", "train", "test", "delay", "steps_to_rqi", "steps_run"]
+    numbers += ["train_accuracy", "test_accuracy", "rqi"]
+    return {
+        "name": plane.name,
+        "title": plane.title,
+        "x": {"field": x.field, "values": x.values, "log": x.log},
+        "y": {"field": y.field, "values": y.values, "log": y.log},
+        "base": base,
+        "thresholds": asdict(thresholds),
+        "points": cells.to_dict("records"),
+        "boundaries": boundaries(cells, plane.axes),
+        "runs": runs[numbers].to_dict("records"),
+    }
+
+
+if __name__ == "__main__":
+    run_command(Arguments, main, PROG, ERRORS)

@@ -1,0 +1,83 @@
+"""What a plan will cost: operations counted, the machine's rate measured, their ratio from docs/engine.md."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+
+from analysis.runs.executors import Execution
+from neural import RunConfig
+from neural.models import layer_widths, n_parameters, n_results
+
+# Share of the GEMM rate that the compiled ensemble achieves (docs/engine.md).
+ACHIEVED = 0.4
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of the runs that are still to be trained, if each runs to its budget; those that settle earlier cost less."""
+
+    n_runs: int
+    n_steps: int
+    operations: float
+    seconds: float
+
+    def __str__(self) -> str:
+        if self.n_runs == 0:
+            return "nothing to train"
+        minutes = max(self.seconds / 60, 1)  # finer it is not known
+        span = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} hours"
+        return (
+            f"{self.n_runs:,} runs to train, {self.n_steps:,} steps, {self.operations / 1e12:,.0f} T operations: "
+            f"about {span} on this machine if no run settles before its budget"
+        )
+
+
+def operations(config: RunConfig) -> float:
+    """Floating-point operations of one step of one network, at the least: forward over all of D0 (it is measured at
+    every step), backward over D, distances to the targets, AdamW.
+
+    Two (multiply, add) a weight and sample forward; backward once for the weights' and once for the inputs' gradients;
+    14 a parameter for AdamW.
+    """
+    widths = layer_widths(config)
+    weights = sum(n_in * n_out for n_in, n_out in pairwise(widths))
+    samples = config.n_samples + 2 * (config.batch_size or config.n_train)
+    distances = 2 * config.n_samples * config.n_outputs * n_results(config) if config.loss == "mse" else 0
+    return 2 * weights * samples + distances + 14 * n_parameters(config)
+
+
+def gemm_rate(lanes: int, rows: int, width: int, device: str = "cpu") -> float:
+    """Operations a second of one thread (or the GPU) on float32 products (rows x width) (width x width), one a lane."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        a = torch.randn(lanes, rows, width, device=device)
+        b = torch.randn(lanes, width, width, device=device)
+        out = torch.empty(lanes, rows, width, device=device)
+        best = float("inf")
+        for _ in range(20):
+            begin = time.perf_counter()
+            for _ in range(50):
+                torch.bmm(a, b, out=out)
+            if device == "cuda":
+                torch.cuda.synchronize()
+            best = min(best, time.perf_counter() - begin)
+    finally:
+        torch.set_num_threads(threads)
+    return 50 * lanes * 2 * rows * width * width / best
+
+
+def estimate(missing: Sequence[RunConfig], execution: Execution) -> Cost:
+    """The cost of training `missing`."""
+    total = sum(config.budget * operations(config) for config in missing)
+    seconds = 0.0
+    if missing:
+        first = missing[0]
+        rate = gemm_rate(8, first.n_samples, first.width, execution.device)
+        seconds = total / (ACHIEVED * rate * execution.n_workers())
+    return Cost(len(missing), sum(config.budget for config in missing), total, seconds)

@@ -1,0 +1,243 @@
+"""Where runs are trained: in this process, in one process a core, or on dask workers. Each executor takes a list of
+runs and gives back histories as they finish; none of them knows the store.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Literal
+
+import torch
+
+from neural import ConfigError, History, RunConfig, resolve_device, train_runs
+from neural.training import MIN_LANES, default_lanes
+
+Keep = Callable[[History], object]
+OnSteps = Callable[[int], object]
+
+# A worker that dies takes the runs it had with it; they are given to another. One that keeps dying has a reason
+# (too little memory, say) that training once more will not mend.
+MAX_DEATHS = 3
+SCHEDULER_TIMEOUT = "10s"
+
+
+class WorkerError(Exception):
+    """A training process or a scheduler is not there, or not any more."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where runs are trained."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train."""
+    executor: Literal["auto", "in-process", "processes", "dask"] = "auto"
+    """auto: dask where --scheduler or --workers is given, else in this process on a GPU, else a process a core."""
+    workers: int | None = None
+    """Train on a local dask cluster of that many workers."""
+    scheduler: str | None = None
+    """Train on the dask cluster with this scheduler, for example tcp://host:8786."""
+
+    def resolved(self) -> Execution:
+        """With device and executor decided; ConfigError where the options do not go together."""
+        if self.workers is not None and self.workers < 1:
+            raise ConfigError(f"`workers` must be an integer of at least 1, but is {self.workers}.")
+        if self.workers is not None and self.scheduler is not None:
+            raise ConfigError(f"`workers` must be left out with a scheduler, which has its own, but is {self.workers}.")
+        device: Literal["cpu", "cuda"] = "cuda" if resolve_device(self.device) == "cuda" else "cpu"
+        executor = self.executor
+        if executor == "auto":
+            many = self.workers is not None or self.scheduler is not None
+            executor = "dask" if many else "in-process" if device == "cuda" else "processes"
+        if executor != "dask" and (self.workers, self.scheduler) != (None, None):
+            raise ConfigError(f"`executor` must be dask where workers or a scheduler are named, but is {executor!r}.")
+        if executor == "processes" and device == "cuda":
+            raise ConfigError("`executor` must be in-process or dask on a GPU, but is 'processes'.")
+        return Execution(device, executor, self.workers, self.scheduler)
+
+    def n_workers(self) -> int:
+        """How many ensembles advance side by side (a foreign cluster: as many as this machine has cores)."""
+        if self.executor == "in-process":
+            return 1
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+def lanes_for(missing: list[RunConfig], execution: Execution) -> int:
+    """Lanes an ensemble: what suits the device, but no more than there are runs for."""
+    share = math.ceil(len(missing) / execution.n_workers())
+    return max(MIN_LANES, min(default_lanes(missing[0], execution.device), share))
+
+
+def train(missing: list[RunConfig], execution: Execution, keep: Keep, on_steps: OnSteps) -> None:
+    """Train all of `missing`; `keep` has each history as it finishes, `on_steps` as in `train_runs`.
+
+    Raises:
+        WorkerError: training processes died again and again, or a scheduler cannot be reached.
+    """
+    lanes = lanes_for(missing, execution)
+    if execution.executor == "in-process":
+        for history in _train_here(missing, execution.device, lanes, on_steps):
+            keep(history)
+    elif execution.executor == "processes":
+        _Processes(missing, lanes, execution.n_workers(), keep, on_steps).run()
+    else:
+        _train_on_dask(missing, execution, lanes, keep, on_steps)
+
+
+def _train_here(missing, device: str, lanes: int, on_steps: OnSteps = lambda n: None) -> Iterator[History]:
+    threads = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)  # two small ensembles on two cores beat one on both; and bits hang on it
+    try:
+        yield from train_runs(missing, device, lanes, on_steps=on_steps)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    runs: list[RunConfig] = field(default_factory=list)  # given to it and not yet finished
+
+
+class _Processes:
+    """One process a core, each with one thread and one ensemble; they ask for runs when a lane is free."""
+
+    def __init__(self, missing: list[RunConfig], lanes: int, n_workers: int, keep: Keep, on_steps: OnSteps):
+        # Python's resource tracker frees what a killed worker left; that it says so is not the user's concern
+        os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
+        self._context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+        self._waiting, self._lanes = deque(missing), lanes
+        self._keep, self._on_steps = keep, on_steps
+        self._n_workers = min(n_workers, math.ceil(len(missing) / MIN_LANES))
+        self._workers: dict[Connection, _Worker] = {}
+        self._deaths = 0
+
+    def run(self) -> None:
+        try:
+            for _ in range(self._n_workers):
+                self._start()
+            while self._workers:
+                for pipe in wait(list(self._workers)):
+                    assert isinstance(pipe, Connection)
+                    self._hear(pipe, self._workers[pipe])
+        finally:
+            for worker in self._workers.values():
+                worker.process.terminate()
+
+    def _start(self) -> None:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_work, args=(theirs, self._lanes), daemon=True)
+        process.start()
+        theirs.close()  # so that the end of the process is the end of the pipe
+        self._workers[ours] = _Worker(process)
+
+    def _hear(self, pipe: Connection, worker: _Worker) -> None:
+        try:
+            kind, content = pipe.recv()
+            if kind == "next":
+                config = self._waiting.popleft() if self._waiting else None
+                if config is not None:
+                    worker.runs.append(config)
+                pipe.send(config)
+        except (EOFError, OSError):
+            self._bury(pipe)
+            return
+        if kind == "steps":
+            self._on_steps(content)
+        elif kind == "run":
+            worker.runs.remove(content.config)
+            self._keep(content)
+        elif kind == "end":
+            self._workers.pop(pipe).process.join()
+
+    def _bury(self, pipe: Connection) -> None:
+        """Give a dead worker's runs to the others, and put another in its place."""
+        worker = self._workers.pop(pipe)
+        worker.process.join()
+        self._deaths += 1
+        if self._deaths > MAX_DEATHS:
+            raise WorkerError(
+                f"training processes died {self._deaths} times (the last with exit status {worker.process.exitcode}); "
+                "finished runs are kept, the same command goes on from there."
+            )
+        self._waiting.extendleft(reversed(worker.runs))
+        if self._waiting:
+            self._start()
+
+
+def _work(pipe: Connection, lanes: int) -> None:
+    """A worker's life: ask for runs, train them, send what happens, until there are none or the driver is
+    gone.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the driver, which ends the workers
+
+    def assigned() -> Iterator[RunConfig]:
+        while True:
+            pipe.send(("next", None))
+            config = pipe.recv()
+            if config is None:
+                return
+            yield config
+
+    try:
+        for history in _train_here(assigned(), "cpu", lanes, on_steps=lambda n: pipe.send(("steps", n))):
+            pipe.send(("run", history))
+        pipe.send(("end", None))
+    except (EOFError, OSError):  # the driver is gone
+        return
+
+
+def train_batch(configs: list[RunConfig], device: str, lanes: int) -> list[History]:
+    """What a dask worker does."""
+    return list(_train_here(configs, resolve_device(device), lanes))
+
+
+def _train_on_dask(missing, execution: Execution, lanes: int, keep: Keep, on_steps: OnSteps) -> None:
+    """Tasks of a few ensembles' worth of runs of one shape. dask gives the task of a lost worker to another."""
+    try:
+        from dask import config
+        from distributed import Client, LocalCluster, as_completed
+        from distributed.scheduler import KilledWorker
+    except ImportError:
+        raise WorkerError("the executor dask needs the package distributed: install efftheory[dask].") from None
+
+    config.set({"distributed.comm.timeouts.connect": SCHEDULER_TIMEOUT})
+    cluster = None
+    try:
+        if execution.scheduler is None:
+            cluster = LocalCluster(
+                n_workers=execution.n_workers(), threads_per_worker=1, dashboard_address="", silence_logs=50
+            )
+        try:
+            client = Client(cluster or execution.scheduler, timeout=SCHEDULER_TIMEOUT)
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise WorkerError(
+                f"`scheduler` must be the address of a running dask scheduler, but {execution.scheduler}: {reason}."
+            ) from None
+        with client:
+            n_workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
+            size = max(lanes, min(4 * lanes, len(missing) // (4 * n_workers)))
+            batches = [missing[i : i + size] for i in range(0, len(missing), size)]
+            # not pure: a run is kept in the store, not in the cluster's memory
+            futures = client.map(train_batch, batches, device=execution.device, lanes=lanes, pure=False)
+            try:
+                for future in as_completed(futures):
+                    for history in future.result():
+                        keep(history)
+                        on_steps(history.config.budget)
+                    future.release()
+            except KilledWorker as error:
+                raise WorkerError(f"dask gave up on a task: {error}; finished runs are kept.") from None
+    finally:
+        if cluster is not None:
+            cluster.close()

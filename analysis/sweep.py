@@ -1,0 +1,103 @@
+"""Train a grid of runs and keep them in the store: one or two axes, some seeds.
+
+    python -m analysis.sweep --x decoder_lr=1e-5:1e-2:7:log --seeds 4 --budget 10000
+
+A stopped sweep goes on where it was, a finished one can be extended: only what is new is trained.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import tyro
+
+from analysis._report import environment, prepare_folder, table, write_json, write_page
+from analysis.runs.cost import estimate
+from analysis.runs.executors import Execution, WorkerError
+from analysis.runs.experiments import Plane, PlaneOptions
+from analysis.runs.store import CONFIG_COLUMNS, STEPS, RunStore, StoreError
+from analysis.runs.sweep import ensure
+from neural.command import run_command
+
+PROG = "python -m analysis.sweep"
+ERRORS = (StoreError, WorkerError)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Train a grid of runs and keep them in the store. What is there already is not trained again."""
+
+    plane: tyro.conf.OmitArgPrefixes[PlaneOptions] = field(default_factory=PlaneOptions)
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Only say how many runs are missing and what they would cost."""
+    execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
+    out: Path = Path("results/sweep")
+    """Folder for the report."""
+    store: Path = Path("results/runs.sqlite")
+    """The run store."""
+
+
+def main(arguments: Arguments) -> None:
+    plane = arguments.plane.resolved(n_axes=1)
+    execution = arguments.execution.resolved()
+    configs = plane.configs()
+    if not arguments.dry_run:
+        prepare_folder(arguments.out)
+    with RunStore(arguments.store) as store:
+        if arguments.dry_run:
+            print(f"{len(configs)} runs in the plan")
+            print(estimate(store.missing(configs), execution))
+            return
+        n_trained = ensure(configs, store, execution)
+        runs = store.table(configs)
+    print(f"{len(runs)} runs, {n_trained} of them trained now", file=sys.stderr)
+    summary = shares(runs, plane)
+    trained_on = sorted(set(zip(runs["device"], runs["torch"], strict=True)))
+    numbers = [*CONFIG_COLUMNS, *STEPS, "steps_run", "retired", "accuracy", "train_accuracy", "test_accuracy", "rqi"]
+    report = {
+        "plane": {axis.field: axis.values for axis in plane.axes},
+        "summary": summary.to_dict("records"),
+        "runs": runs[numbers].astype(object).where(runs[numbers].notna(), None).to_dict("records"),
+        "environment": environment(trained_on, " ".join([PROG, *sys.argv[1:]])),
+    }
+    write_json(arguments.out / "report.json", report)
+    text = table([{name: _text(value) for name, value in row.items()} for row in report["summary"]])
+    write_page(
+        arguments.out / "report.md",
+        [
+            f"# {plane.title}",
+            f"{len(runs)} runs, {plane.seeds} seeds a point. Shares of runs that reached the thresholds within the "
+            "budget, and the medians of the steps it took (a run that did not get there counts as longer; - where most "
+            "did not).",
+            text,
+        ],
+    )
+    print(text)
+    print(f"\n{arguments.out / 'report.md'}")
+
+
+def shares(runs: pd.DataFrame, plane: Plane) -> pd.DataFrame:
+    """A row a point: how many runs reached each threshold, and the median steps."""
+    names = [axis.field for axis in plane.axes]
+    rows = []
+    for values, group in runs.groupby(names, dropna=False):
+        row = dict(zip(names, values, strict=True)) | {"runs": len(group)}
+        for steps in STEPS:
+            taken = group[steps].fillna(float("inf"))
+            row[f"{steps}: share"] = float((taken < float("inf")).mean())
+            row[f"{steps}: median"] = float(taken.quantile(0.5, interpolation="lower"))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, float):
+        return f"{value:g}" if abs(value) < float("inf") else None
+    return str(value)
+
+
+if __name__ == "__main__":
+    run_command(Arguments, main, PROG, ERRORS)

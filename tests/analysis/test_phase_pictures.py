@@ -1,0 +1,253 @@
+"""The picture and the page of a phase diagram show what was measured: every point in its phase's colour."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import Counter
+from functools import cache
+from itertools import pairwise, product
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import colors
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from analysis.agreement.phase_page import boundary_rows, page, phase_rows
+from analysis.agreement.phase_pictures import COLOURS, LETTERS, draw_phases, phase_diagram
+from analysis.agreement.phases import PHASES, boundaries, phase, points, uncertain
+from analysis.agreement.pictures import VERMILION
+from analysis.runs.plan import Axis, parse_axis
+
+X, Y = "decoder_lr=1e-4:1e-2:5:log", "decoder_wd=0:8:5"
+
+
+def runs_of(have: dict, axes, rule) -> pd.DataFrame:
+    """`rule(u, v, seed)` tells steps to train and to test at a place of the plane (0 to 1 each)."""
+
+    def share(axis: Axis, value) -> float:
+        first, last = axis.position(axis.values[0]), axis.position(axis.values[-1])
+        return (axis.position(value) - first) / ((last - first) or 1)
+
+    rows = []
+    for (x, y), n in have.items():
+        for seed in range(n):
+            train, test = rule(share(axes[0], x), share(axes[1], y), seed)
+            delay = math.inf if test == math.inf else test - (0 if train == math.inf else train)
+            rows.append({axes[0].field: x, axes[1].field: y, "delay": delay, "phase": phase(train, test, 1000)})
+    return pd.DataFrame(rows)
+
+
+def all_phases(u, v, seed):
+    """Confusion above, then memorisation, grokking and comprehension from left to right; one seed strays."""
+    if v > 0.9:
+        return math.inf, (50.0 if u > 0.8 else math.inf)
+    test = 10 ** (4.6 - 3 * (u - 0.3 * v)) + (5000 if seed == 2 else 0)
+    return 10.0, (test if u > 0.2 + 0.3 * v else math.inf)
+
+
+def at_odds(u, v, seed):
+    """Every seed has a border of its own."""
+    return 10.0, (20.0 if u > 0.3 + 0.2 * v + 0.4 * (seed * 7 % 12) / 12 else math.inf)
+
+
+CASES = {
+    "regular": (X, Y, 0, all_phases),
+    "refined": (X, Y, 2, all_phases),
+    "at odds": (X, Y, 2, at_odds),
+    "one row": (X, "decoder_wd=0", 0, all_phases),
+    "one column": ("decoder_wd=1", X, 0, all_phases),
+    "one point": ("decoder_wd=1", "n_train=10", 0, all_phases),
+    "full batches": (X, "batch_size=5,15,full", 0, all_phases),
+    "full batches, refined": (X, "batch_size=5,15,full", 1, all_phases),
+    "categories along x": ("loss=mse,ce", "n_train=10:50:5", 1, all_phases),
+    "within a decade": ("decoder_lr=2e-4:8e-4:4:log", Y, 0, all_phases),
+    "uneven list": (X, "decoder_wd=0,1,2,5,10,50,200", 1, all_phases),
+    "never": (X, Y, 0, lambda u, v, seed: (10.0, math.inf)),
+    "always at once": (X, Y, 0, lambda u, v, seed: (10.0, 10.0)),
+    "test before train": (X, Y, 0, lambda u, v, seed: (100.0, 20.0 * u)),
+    "test only": (X, Y, 0, lambda u, v, seed: (math.inf, 20.0)),
+    "late": (X, Y, 0, lambda u, v, seed: (1.0, 90_000.0)),
+}
+
+
+@cache
+def case(name: str):
+    x, y, rounds, rule = CASES[name]
+    axes = (parse_axis("x", x), parse_axis("y", y))
+    have = dict.fromkeys(product(*(axis.values for axis in axes)), 3)
+    for _ in range(rounds):
+        have |= uncertain(points(runs_of(have, axes, rule), axes), axes, 3)
+    cells = points(runs_of(have, axes, rule), axes)
+    assert len(cells) == len(have)
+    # as the command has them: through a list of dicts, where None is lost
+    return pd.DataFrame(cells.to_dict("records")), axes
+
+
+@cache
+def drawn(name: str) -> Figure:
+    """The case's diagram, laid out; not to be changed."""
+    cells, axes = case(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = phase_diagram(cells, boundaries(cells, axes), axes, "Title")
+        figure.draw_without_rendering()
+    return figure
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_point_is_in_its_colour_and_has_its_letter(name):
+    cells, axes = case(name)
+    figure = Figure()
+    panel = figure.subplots()
+    draw_phases(panel, cells, axes)
+    [mesh] = [artist for artist in panel.collections if isinstance(artist, QuadMesh)]
+    corners, codes = np.asarray(mesh.get_coordinates()), np.asarray(mesh.get_array())
+    assert codes.shape == (len(corners) - 1, len(corners[0]) - 1)
+    xs, ys = corners[0, :, 0], corners[:, 0, 1]
+    letters = [(text.get_position(), text.get_text()[0]) for text in panel.texts]
+    assert Counter(letter for _, letter in letters) == Counter(LETTERS[majority] for majority in cells["majority"])
+    for ((x, y), letter), majority in zip(letters, cells["majority"], strict=True):
+        code = codes[np.searchsorted(ys, y) - 1, np.searchsorted(xs, x) - 1]
+        assert letter == LETTERS[majority]
+        assert PHASES[int(code)] == majority
+        shown = mesh.cmap(mesh.norm(code))
+        np.testing.assert_allclose(shown[:3], colors.to_rgb(COLOURS[majority]), atol=1e-6)
+    # bars of the phases where, and only where, the seeds disagree
+    bars = [patch for patch in panel.patches if isinstance(patch, Rectangle) and patch.get_width() > 0]
+    shares = cells[cells["agreement"] < 1]
+    assert len(bars) == sum((shares[phase_name] > 0).sum() for phase_name in PHASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_can_be_drawn_without_a_complaint(name):
+    cells, _ = case(name)
+    figure = drawn(name)
+    [legend] = figure.legends
+    told = [text.get_text() for text in legend.get_texts()]
+    present = [f"{LETTERS[name]}  {name}" for name in PHASES if cells[name].sum() > 0]
+    assert told[: len(present)] == present
+    left, right = figure.axes[:2]
+    assert left.get_xlim() == right.get_xlim()
+    assert left.get_ylim() == right.get_ylim()
+    edges = [
+        line
+        for line in right.lines
+        if colors.to_hex(line.get_color()) == VERMILION.lower() and np.size(line.get_xdata())
+    ]
+    assert (len(told) > len(present)) == bool(edges)  # what is not drawn is not in the legend
+
+
+def test_the_regular_case_has_all_five_phases():
+    cells, _ = case("regular")
+    assert set(cells["majority"]) == set(PHASES)
+
+
+def test_labels_of_categories_and_numbers():
+    panel = drawn("full batches").axes[0]
+    assert [text.get_text() for text in panel.get_yticklabels()] == ["5", "15", "full"]
+    assert [text.get_text() for text in panel.get_xticklabels()] == ["$10^{-4}$", "$10^{-3}$", "$10^{-2}$"]
+    panel = drawn("refined").axes[0]
+    assert [text.get_text() for text in panel.get_yticklabels()] == ["0", "2", "4", "6", "8"]
+    panel = drawn("within a decade").axes[0]
+    assert [text.get_text() for text in panel.get_xticklabels()] == ["0.0002", "0.0003175", "0.000504", "0.0008"]
+
+
+def test_no_labels_overlap_where_steps_are_uneven():
+    figure = drawn("uneven list")
+    boxes = [text.get_window_extent() for text in figure.axes[0].get_yticklabels()]
+    assert all(a.y1 < b.y0 for a, b in pairwise(boxes))
+
+
+@pytest.mark.parametrize("name", ["regular", "refined", "at odds", "uneven list"])
+def test_no_letters_overlap(name):
+    figure = drawn(name)
+    panel = figure.axes[0]
+    # where the rows of a refined diagram are very near, a bar touches a letter
+    boxes = [text.get_window_extent() for text in panel.texts]
+    bars = [bar.get_window_extent() for bar in panel.patches]
+    assert name == "uneven list" or not any(bar.overlaps(text) for bar in bars for text in boxes)
+    for i, a in enumerate(boxes):
+        assert not any(a.overlaps(b) for b in boxes[:i])
+
+
+def test_delays_are_the_colours_of_the_right_panel():
+    cells, _ = case("regular")
+    right = drawn("regular").axes[1]
+    [mesh] = [artist for artist in right.collections if isinstance(artist, QuadMesh)]
+    shown = np.ma.filled(
+        np.ma.masked_invalid(np.ma.asarray(mesh.get_array())), np.nan
+    ).T.ravel()  # x by x, as the cells
+    expected = np.where(np.isfinite(cells["delay"]), np.maximum(cells["delay"], 1), np.nan)
+    np.testing.assert_array_equal(shown, expected)
+    hatched = [patch for patch in right.patches if patch.get_hatch()]
+    assert len(hatched) == np.isinf(cells["delay"]).sum()
+
+
+def test_edges_of_generalisation_are_where_the_table_says():
+    cells, axes = case("regular")
+    found = boundaries(cells, axes)
+    right = drawn("regular").axes[1]
+    marks = {
+        tuple(float(np.ravel(part)[0]) for part in line.get_data()) for line in right.lines if line.get_marker() == "o"
+    }
+    wanted = [
+        one
+        for one in found
+        if one["along"] == "decoder_lr"
+        and (one["from"] in ("grokking", "comprehension")) != (one["to"] in ("grokking", "comprehension"))
+    ]
+    assert wanted
+    assert marks == {(math.log10(one["position"]), one["at"]["decoder_wd"]) for one in wanted}
+
+
+def report_of(name: str) -> dict:
+    cells, axes = case(name)
+    rule = CASES[name][-1]
+    runs = runs_of({(cell["x"], cell["y"]): cell["n"] for cell in cells.to_dict("records")}, axes, rule)
+    return {
+        "title": "Title",
+        "x": {"field": axes[0].field},
+        "y": {"field": axes[1].field},
+        "points": cells.to_dict("records"),
+        "runs": runs.to_dict("records"),
+        "base": {"p": 10, "loss": "mse"},
+        "thresholds": {"train": 0.9, "test": 0.8, "delay": 500.0},
+        "boundaries": boundaries(cells, axes),
+        "environment": {"command": "python -m analysis.phase_diagram x", "trained_on": ["cpu, torch 2"]},
+    }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_page_adds_up(name):
+    report = report_of(name)
+    rows = phase_rows(report)
+    assert sum(int(row["points"].split(" of ")[0]) for row in rows) == len(report["points"])
+    assert sum(int(row["runs"].split(" of ")[0]) for row in rows) == len(report["runs"])
+    text = "\n".join(page(report))
+    assert "at least 0.8" in text
+    assert "less than 500 steps" in text
+    assert "p = 10, loss = mse" in text
+    assert ("## Boundaries" in text) == bool(report["boundaries"])
+    assert "np." not in text
+    assert "nan" not in text
+    assert "inf" not in text.replace("information", "")
+    lines = boundary_rows(report)
+    assert sum(row["boundaries"].count(";") + 1 for row in lines) == len(report["boundaries"])
+    assert all("|" not in row["boundaries"] for row in lines)  # it would end a cell of the table
+
+
+def test_a_line_of_the_page():
+    report = report_of("one row")
+    row = next(row for row in boundary_rows(report) if row["along"] == "decoder_lr")
+    assert row["at"] == "decoder_wd = 0"
+    first = row["boundaries"].split("; ")[0]
+    assert first == "memorisation / 0.000178 [0.0001, 0.000316] / grokking"
+    grokking = next(row for row in phase_rows(report) if row["phase"] == "grokking")
+    delays = [run["delay"] for run in report["runs"] if run["phase"] == "grokking"]
+    assert grokking["median delay (steps)"] == f"{np.median(delays):,.0f}"
+    assert not any(row["phase"] == "test only" for row in phase_rows(report))
+    assert any(row["phase"] == "test only" for row in phase_rows(report_of("test only")))

@@ -1,0 +1,223 @@
+"""A look into the store: what is listed and exported is what is there, and every mistake is one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import analysis.runs.__main__ as module
+from analysis.runs.__main__ import Export, Inspect, List, main
+from analysis.runs.store import CONFIG_COLUMNS, RESULT_COLUMNS, StoreError
+from neural import ConfigError
+from neural.command import run_command
+
+COMMAND: Any = module.Command
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run the command line in this process: exit status, what it printed, and its one line of complaint."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["runs", *map(str, words)])
+        try:
+            run_command(COMMAND, main, "python -m analysis.runs", (StoreError, sqlite3.Error))
+            status = 0
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+def stored(path: Path, where: str = "1") -> pd.DataFrame:
+    """The rows, by pandas alone."""
+    connection = sqlite3.connect(path)
+    try:
+        return pd.read_sql(f"select rowid as number, * from runs where {where} order by rowid", connection)
+    finally:
+        connection.close()
+
+
+def test_list_tells_what_the_store_has(store, configs, command):
+    status, out, err = command("list", "--store", store.path)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == f"{len(configs)} runs in {store.path}"
+    told = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines if line and line.split()[0] in CONFIG_COLUMNS}
+    assert set(told) == set(CONFIG_COLUMNS)
+    assert told["n_train"] == "9, 13"  # in their order as numbers
+    assert told["decoder_lr"] == "0.001, 0.003"
+    assert told["seed"] == "0, 1, 2"
+    assert told["loss"] == "mse"
+    assert told["batch_size"] == "-"
+    rows = stored(store.path)
+    head = next(line for line in lines if line.split()[:1] == ["number"]).split()
+    assert head[:4] == ["number", "n_train", "seed", "decoder_lr"]  # what all runs share is not repeated
+    assert "budget" not in head
+    for row, line in zip(rows.to_dict("records"), lines[-len(rows) :], strict=True):
+        words = line.split()
+        assert words[:4] == [str(row["number"]), str(row["n_train"]), str(row["seed"]), f"{row['decoder_lr']:g}"]
+        assert len(words) == len(head)
+        reached = row["steps_to_test"]
+        assert words[head.index("steps_to_test")] == ("-" if pd.isna(reached) else f"{reached:.6g}")
+
+
+@pytest.mark.parametrize("limit", [0, 1, 5, 100])
+def test_list_ends_with_the_last_runs(store, configs, command, limit):
+    status, out, _ = command("list", "--limit", limit, "--store", store.path)
+    assert status == 0
+    numbers = [line.split()[0] for line in out.splitlines() if re.match(r"\d+ +\d+ +\d+ ", line)]
+    expected = range(1, len(configs) + 1)[-limit:] if limit else []
+    assert numbers == [str(number) for number in expected]
+
+
+def test_list_with_a_condition(store, command):
+    _, out, _ = command("list", "--where", "n_train = 9 and decoder_lr < 2e-3", "--store", store.path)
+    assert out.startswith("3 runs in")
+    status, out, _ = command("list", "--where", "n_train = 10", "--store", store.path)
+    assert (status, out) == (0, f"0 runs in {store.path}\n")
+
+
+def test_list_has_a_range_of_many_values(store, histories, command):
+    for seed in range(3, 12):
+        history = replace(histories[0], config=replace(histories[0].config, seed=seed, batch_size=seed % 9 or None))
+        store.add(history, "cpu", "test")
+    status, out, err = command("list", "--store", store.path)
+    assert (status, err) == (0, "")
+    assert re.search(r"^seed +12 values, 0 to 11$", out, re.MULTILINE)
+    assert re.search(r"^batch_size +9 values, 1 to 8$", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("where", ["1", "seed = 1 and n_train = 13", "seed = 99"])
+def test_an_export_has_the_stores_rows(store, tmp_path, command, suffix, where):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    file = tmp_path / "new folder" / f"runs.{suffix}"
+    status, out, err = command("export", file, "--where", where, "--store", store.path)
+    expected = stored(store.path, where)
+    assert (status, out, err) == (0, f"{len(expected)} runs in {file}\n", "")
+    read = pd.read_csv(file) if suffix == "csv" else pd.read_parquet(file)
+    assert list(read) == ["number", "key", *CONFIG_COLUMNS, *RESULT_COLUMNS]
+    assert len(read) == len(expected)
+    # equal but for how a column of nothing is called: None, nan
+    for name in read:
+        for a, b in zip(read[name], expected[name], strict=True):
+            assert a == b or (pd.isna(a) and pd.isna(b)), name
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_an_export_replaces_the_old_file_whole(store, tmp_path, command):
+    file = tmp_path / "runs.csv"
+    command("export", file, "--store", store.path)
+    first = file.read_bytes()
+    command("export", file, "--where", "seed = 0", "--store", store.path)
+    assert len(pd.read_csv(file)) == 4
+    command("export", file, "--store", store.path)
+    assert file.read_bytes() == first
+
+
+def test_inspect_prints_and_draws_a_run(store, configs, histories, tmp_path, command):
+    picture = tmp_path / "curves.png"
+    status, out, err = command("inspect", 2, "--picture", picture, "--store", store.path)
+    assert (status, err) == (0, "")
+    row = stored(store.path).iloc[1]
+    assert re.search(rf"^n_train +{row['n_train']}$", out, re.MULTILINE)
+    assert re.search(rf"^seed +{row['seed']}$", out, re.MULTILINE)
+    assert re.search(r"^batch_size +-$", out, re.MULTILINE)
+    # first in, first out: the second that was added
+    bits = "".join(str(int(bit)) for bit in histories[1].mask)
+    assert f"training set: {histories[1].config.n_train} of 15 samples: {bits}" in out
+    assert "[[" not in out
+    assert out.rstrip().endswith(str(picture))
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["list", "--where", "colour = 1"], "`where` must be an SQL condition .*no such column: colour"),
+        (["list", "--where", ""], "`where` must be an SQL condition"),
+        (["list", "--where", "1; drop table runs"], "`where` must be an SQL condition"),
+        (["list", "--where", "1) ; drop table runs --"], "`where` must be an SQL condition"),
+        (["list", "--limit", "-1"], "`limit` must be an integer of at least 0, but is -1"),
+        (["export", "runs.xlsx"], r"`file` must be NAME\.csv or NAME\.parquet, but is runs\.xlsx"),
+        (["export", "runs"], r"`file` must be NAME\.csv or NAME\.parquet"),
+        (["export", "{folder}/file/runs.csv"], "`file` must be a file that can be written, but .*runs.csv: "),
+        (["export", "{folder}/folder.csv"], "`file` must be a file that can be written, but .*folder.csv: "),
+        (["export", "{folder}/runs.csv", "--where", "x y"], "`where` must be an SQL condition"),
+        (["inspect", "0"], "`number` must be that of a run in .*, but is 0"),
+        (["inspect", "13"], "`number` must be that of a run in .*, but is 13"),
+        (
+            ["inspect", "1", "--picture", "{folder}/file/a.png"],
+            "`picture` must be a file that can be written, but .*a.png: ",
+        ),
+    ],
+)
+def test_every_mistake_is_one_line(store, tmp_path, command, words, told):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.csv").mkdir()
+    before = store.path.read_bytes()
+    status, _, err = command(*(word.format(folder=tmp_path) for word in words), "--store", store.path)
+    assert status == 1
+    assert re.match(f"error: .*{told}", err)
+    assert err.count("\n") == 1
+    assert store.path.read_bytes() == before
+    assert not list(tmp_path.glob("*.new"))
+
+
+@pytest.mark.parametrize("words", [["list"], ["export", "runs.csv"], ["inspect", "1"]])
+def test_a_store_that_is_not_there_is_not_made(tmp_path, command, words):
+    path = tmp_path / "nosuch.sqlite"
+    status, out, err = command(*words, "--store", path)
+    assert (status, out) == (1, "")
+    assert err == f"error: `store` must be a run store, but there is none at {path}.\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [[], ["show"], ["export"], ["inspect", "one"]])
+def test_a_command_line_that_cannot_be_parsed(command, words):
+    status, _, err = command(*words)
+    assert status == 2
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+def test_without_pyarrow_parquet_is_refused(store, tmp_path, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise ImportError("no pyarrow")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", refuse)
+    with pytest.raises(ConfigError, match="parquet needs the package pyarrow"):
+        main(Export(tmp_path / "runs.parquet", store=store.path))
+
+
+def test_a_store_that_cannot_be_written_can_be_read(store, configs, tmp_path, capsys):
+    """Other people's results, on a disk of theirs."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    path = folder / "runs.sqlite"
+    path.write_bytes(store.path.read_bytes())
+    path.chmod(0o444)
+    folder.chmod(0o555)
+    try:
+        if os.access(folder, os.W_OK):
+            pytest.skip("root may write everywhere")
+        main(List(store=path))
+        main(Inspect(1, store=path))
+        main(Export(tmp_path / "runs.csv", store=path))
+    finally:
+        folder.chmod(0o755)
+    assert capsys.readouterr().out.startswith(f"{len(configs)} runs in {path}\n")
+    assert len(pd.read_csv(tmp_path / "runs.csv")) == len(configs)
+    assert [file.name for file in folder.iterdir()] == ["runs.sqlite"]
