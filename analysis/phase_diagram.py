@@ -26,7 +26,7 @@ from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import Plane, PlaneOptions
 from analysis.runs.plan import at_point
 from analysis.runs.store import RunStore, StoreError
-from analysis.runs.sweep import ensure
+from analysis.runs.sweep import ensure, missing_runs
 from neural import ConfigError, RunConfig
 from neural.command import run_command
 
@@ -64,9 +64,8 @@ def main(arguments: Arguments) -> None:
     out = arguments.out or Path("results/phase_diagram") / plane.name
     configs = plane.configs()
     if arguments.dry_run:
-        with RunStore(arguments.store) as store:
-            print(f"{len(configs)} runs in the plan")
-            print(estimate(store.missing(configs), execution))
+        print(f"{len(configs)} runs in the plan")
+        print(estimate(missing_runs(configs, arguments.store), execution))
         return
     prepare_folder(out)
     with RunStore(arguments.store) as store:

@@ -19,7 +19,7 @@ from analysis.runs.cost import estimate
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import Plane, PlaneOptions
 from analysis.runs.store import CONFIG_COLUMNS, STEPS, RunStore, StoreError
-from analysis.runs.sweep import ensure
+from analysis.runs.sweep import ensure, missing_runs
 from neural.command import run_command
 
 PROG = "python -m analysis.sweep"
@@ -44,13 +44,12 @@ def main(arguments: Arguments) -> None:
     plane = arguments.plane.resolved(n_axes=1)
     execution = arguments.execution.resolved()
     configs = plane.configs()
-    if not arguments.dry_run:
-        prepare_folder(arguments.out)
+    if arguments.dry_run:
+        print(f"{len(configs)} runs in the plan")
+        print(estimate(missing_runs(configs, arguments.store), execution))
+        return
+    prepare_folder(arguments.out)
     with RunStore(arguments.store) as store:
-        if arguments.dry_run:
-            print(f"{len(configs)} runs in the plan")
-            print(estimate(store.missing(configs), execution))
-            return
         n_trained = ensure(configs, store, execution)
         runs = store.table(configs)
     print(f"{len(runs)} runs, {n_trained} of them trained now", file=sys.stderr)

@@ -42,7 +42,7 @@ def time_eager(configs: list[RunConfig], barrier: Barrier, seconds) -> None:
     """One baseline process: time a few short runs, leave the best seconds a step in `seconds`."""
     torch.set_num_threads(1)
     train_alone(replace(configs[0], budget=50))  # warm-up
-    barrier.wait()
+    barrier.wait(timeout=300)
     best = float("inf")
     for config in configs:
         begin = time.monotonic()

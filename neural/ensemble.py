@@ -73,7 +73,7 @@ class Ensemble:
         self._batches: list[Iterator[NDArray[np.bool_]]] = [start.batches for start in starts]
         self._ahead: Tensor | None = None  # (R, BATCHES, N), once a run with mini-batches has come
         self._used = BATCHES  # how many of those ahead have been trained on
-        self._compiled = compiled
+        self.compiled = compiled
         self._step = self._compile() if compiled else self._eager_step
         for lane, (config, start) in enumerate(zip(configs, starts, strict=True)):
             self.load(lane, config, start)
@@ -110,7 +110,7 @@ class Ensemble:
         if self._ahead is not None:
             self._ahead = self._ahead[lanes].clone()
         self.lanes = len(lanes)
-        self._step = self._compile() if self._compiled else self._eager_step
+        self._step = self._compile() if self.compiled else self._eager_step
 
     def step(self) -> tuple[Tensor, Tensor, Tensor]:
         with torch.no_grad():
@@ -148,7 +148,7 @@ class Ensemble:
             except (RuntimeError, OSError) as error:  # no compiler, say, or no place for what it makes
                 reason = str(error).splitlines()[0]
                 warnings.warn(f"torch.compile failed, training slowly: {reason}", stacklevel=2)
-                self._step = self._eager_step
+                self._step, self.compiled = self._eager_step, False
                 return self._eager_step()
             self._step = compiled
             return outputs

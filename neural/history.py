@@ -30,6 +30,7 @@ class History:
         correct: bool (N,), which samples of D0 the final network gets right.
         retired: whether the run ended before its budget because nothing was left to measure: every threshold
             crossed and every sample right, for a while.
+        compiled: whether it was trained by a compiled step; another one rounds otherwise.
     """
 
     config: RunConfig
@@ -43,6 +44,7 @@ class History:
     snapshots: NDArray[np.float64]
     correct: NDArray[np.bool_]
     retired: bool
+    compiled: bool = False
 
     @property
     def steps_run(self) -> int:

@@ -120,7 +120,7 @@ def _train_group(
             on_steps(recorder.progress())
             if not recorder.finished:
                 continue
-            yield recorder.history()
+            yield recorder.history(ensemble.compiled)
             config = next(configs, None)
             running[lane] = None  # an idle lane steps on unwatched
             if config is not None:
@@ -179,7 +179,7 @@ class _Recorder:
         step, self._reported = done - self._reported, done
         return step
 
-    def history(self) -> History:
+    def history(self, compiled: bool) -> History:
         columns = dict(zip(METRICS, np.concatenate(self._metrics).T, strict=True))
         return History(
             config=self._config,
@@ -188,5 +188,6 @@ class _Recorder:
             snapshots=np.array(list(self._snapshots.values()), dtype=np.float64),
             correct=self._correct,
             retired=self._retired,
+            compiled=compiled,
             **columns,
         )

@@ -17,7 +17,7 @@ from analysis._report import prepare_folder, save_picture, write_page
 from analysis.runs.cost import estimate
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
-from analysis.runs.sweep import ensure
+from analysis.runs.sweep import ensure, missing_runs
 from neural import ConfigError
 from neural.command import run_command
 from paper_figures.scale import Scale
@@ -60,9 +60,8 @@ def main(arguments: Arguments) -> None:
     execution = arguments.execution.resolved()
     runs = list(dict.fromkeys(run for name in names for run in FIGURES[name].runs(scale)))
     if arguments.dry_run:
-        with RunStore(arguments.store) as store:
-            print(f"{len(runs):,} runs in the plan")
-            print(estimate(store.missing(runs), execution))
+        print(f"{len(runs):,} runs in the plan")
+        print(estimate(missing_runs(runs, arguments.store), execution))
         return
     prepare_folder(arguments.out)
     with RunStore(arguments.store) as store, mpl.rc_context(LOOK):

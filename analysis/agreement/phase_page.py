@@ -21,7 +21,8 @@ def page(report: dict[str, Any]) -> list[str]:
         f"# {report['title']}",
         f"{len(report['runs'])} runs at {len(cells)} points of the plane {x} x {y}. "
         f"All seeds agree at {agreed:.0%} of the points. "
-        "A letter stands for the phase of most seeds, with their share and a bar of all phases where they disagree.",
+        "A letter stands for the phase of most seeds, with their share and a bar of all phases where they disagree; of "
+        f"equally frequent phases for the first of {', '.join(PHASES)}.",
         "![phase diagram](phases.png)",
         table(phase_rows(report)),
         f"Learned: training accuracy at least {limits['train']:g} within the budget. Generalised: test accuracy at "
@@ -32,8 +33,11 @@ def page(report: dict[str, Any]) -> list[str]:
     if report["boundaries"]:
         parts += [
             "## Boundaries",
-            "Where the majority changes along a line of the plane, with the 95 % profile-likelihood interval of a "
-            "step. It is never narrower than the distance of two neighbouring points (`--refine` adds points between).",
+            "Where one phase gives way to another along a line of the plane: the line's likeliest partition into "
+            "segments of constant phase probabilities, less a penalty for each cut. In brackets likelihood intervals. "
+            "In simulations (13 points; 1, 3 or 5 seeds, of which 0, 10 or 25 % stray) 90 to 100 % of them held the "
+            "true cut, at least 98 % with up to 10 % strays; of lines without a step at most 6 % had a boundary. An "
+            "interval is never narrower than the distance of two neighbouring points (`--refine` adds points between).",
             table(boundary_rows(report)),
         ]
     parts += [
@@ -46,7 +50,7 @@ def page(report: dict[str, Any]) -> list[str]:
 
 
 def phase_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row a phase: points whose majority it is, runs, median delay."""
+    """A row a phase: points whose majority it is, runs, lower median of their delays."""
     rows = []
     for name in PHASES:
         runs = [run for run in report["runs"] if run["phase"] == name]
@@ -59,7 +63,7 @@ def phase_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
                 "phase": name,
                 "points": f"{len(points)} of {len(report['points'])}",
                 "runs": f"{len(runs)} of {len(report['runs'])}",
-                "median delay (steps)": f"{np.median(delays):,.0f}" if delays else None,
+                "median delay (steps)": f"{np.quantile(delays, 0.5, method='inverted_cdf'):,.0f}" if delays else None,
             }
         )
     return rows

@@ -59,7 +59,7 @@ def phase_diagram(
         _draw_delay(right, plane)
         handles: list[Patch | Line2D] = [*legend(cells)]
         if _draw_boundaries(right, boundaries, plane):
-            label = "edge of generalisation, 95 % interval"
+            label = "edge of generalisation, likelihood interval"
             handles.append(Line2D([], [], color=VERMILION, marker="o", ms=4, lw=1.2, label=label))
         figure.legend(handles=handles, loc="outside lower center", ncols=6)
     return figure
@@ -71,7 +71,7 @@ def legend(cells: pd.DataFrame) -> list[Patch]:
     return [Patch(facecolor=COLOURS[name], edgecolor="0.5", label=f"{LETTERS[name]}  {name}") for name in names]
 
 
-def draw_phases(axes: Axes, cells: pd.DataFrame, plane_axes: Sequence[Axis], letters: bool = True) -> None:
+def draw_phases(axes: Axes, cells: pd.DataFrame, plane_axes: Sequence[Axis]) -> None:
     """The majority phase of each point; where the seeds disagree, a bar of their phases and the majority's share."""
     plane = _Plane(cells, plane_axes)
     codes = np.array([PHASES.index(name) for name in cells["majority"]])
@@ -83,7 +83,7 @@ def draw_phases(axes: Axes, cells: pd.DataFrame, plane_axes: Sequence[Axis], let
     for ((x, y), (west, south), (width, _)), room, row in zip(patches, roomy, rows, strict=True):
         ink = "white" if row["majority"] in ("memorisation", "confusion") else "0.15"
         shared = row["agreement"] < 1
-        if letters and not dense:
+        if not dense:
             text = LETTERS[row["majority"]] + (f"\n{row[row['majority']]}/{row['n']}" if shared and room else "")
             axes.text(x, y, text, ha="center", va="center", fontsize=6.5, color=ink, linespacing=1.2)
         if shared:
@@ -104,7 +104,7 @@ def draw_phases(axes: Axes, cells: pd.DataFrame, plane_axes: Sequence[Axis], let
 
 
 def _draw_delay(axes: Axes, plane: _Plane) -> None:
-    """Median steps from training to generalisation; hatched where most runs never generalise within the budget."""
+    """Median steps from training to generalisation; hatched where most runs have no such delay."""
     delay = plane.cells["delay"].to_numpy()
     finite = np.isfinite(delay)
     axes.set_facecolor("0.85")
@@ -126,7 +126,7 @@ def _draw_delay(axes: Axes, plane: _Plane) -> None:
             for text in texts:
                 text.set_path_effects(edge)
     axes.figure.colorbar(image, ax=axes, label="median delay: steps from train to test accuracy", shrink=0.9)
-    axes.set_title("delay of generalisation (grey: most runs never do)")
+    axes.set_title("delay of generalisation (grey: most runs have none)")
     plane.label(axes)
 
 

@@ -9,20 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import xlogy
 
 from analysis.runs.plan import Axis
 
 PHASES = ("comprehension", "grokking", "memorisation", "confusion", "test only")
 GENERALISING = ("comprehension", "grokking")
 
-# Half of the 95 % point of chi-squared with one degree of freedom: how far a profile log-likelihood may fall.
-_DROP = 1.920729
+# What a cut must gain in log-likelihood, and how much less likely than the best one a cut of an interval may be. A
+# change point has no chi-squared, so both are calibrated by simulation: lines of 13 points with two phases, 4,000 of
+# each kind. No step: one phase has the probability p everywhere. Step: p before a cut (any of the 12, at random) and
+# 1 - p behind it.
+#
+#   seeds   no step: lines with a boundary   step: lines with a boundary   boundaries whose interval holds the cut
+#           p = 0.1    0.25     0.5          p = 0     0.1     0.25        p = 0     0.1     0.25
+#   1         1.0 %   4.0 %   5.5 %          84.5 %  58.0 %  24.4 %        100 %    99 %     90 %
+#   3         1.5 %   3.3 %   5.3 %           100 %  94.1 %  55.3 %        100 %    99 %     96 %
+#   5         0.6 %   1.9 %   5.0 %           100 %  98.6 %  76.0 %        100 %    99 %     97 %
+#
+# Longer lines have more false boundaries: with 3 seeds and p = 0.5, 3.3 % of those of 7 points, 7.3 % of 25 and 10.1 %
+# of 49 (1,500 of each).
+_PENALTY = 4.0
+_DROP = 4.0
+_ROUNDING = 1e-9  # log-likelihoods nearer than this are equal
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,7 @@ def phase(train: float, test: float, delay: float) -> str:
 
 
 def classify(runs: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
-    """`runs` with the columns `train`, `test` (steps, inf = not within the budget), `delay` (inf unless both) and `phase`."""
+    """`runs` with the columns `train` and `test` (steps, inf = not within the budget), `delay` and `phase`."""
     train = np.array([steps_to(record, thresholds.train) for record in runs["train_record"]])
     test = np.array([steps_to(record, thresholds.test) for record in runs["test_record"]])
     both = np.isfinite(train) & np.isfinite(test)
@@ -67,7 +82,7 @@ def points(runs: pd.DataFrame, axes: Sequence[Axis]) -> pd.DataFrame:
     """A row a point of the plane: how many runs, how many in each phase, the majority, its agreement, the delay.
 
     majority: the most frequent phase (of equally frequent ones the first in PHASES). agreement: the share of the
-    runs that are in it. delay: lower median over the runs, inf where more than half of them never generalise.
+    runs that are in it. delay: lower median over the runs, inf where more than half of them have none.
     """
     rows = []
     for values, group in runs.groupby([axis.field for axis in axes], sort=True, dropna=False):
@@ -87,13 +102,13 @@ def points(runs: pd.DataFrame, axes: Sequence[Axis]) -> pd.DataFrame:
 
 
 def boundaries(cells: pd.DataFrame, axes: Sequence[Axis]) -> list[dict[str, Any]]:
-    """Where the majority changes along each line of the plane, with a 95 % interval.
+    """Where one phase gives way to another along each line of the plane, with likelihood intervals.
 
-    On a line (one value of the other axis) every stretch of one majority borders on the next. Between stretches of
-    phases A and B the model is a step: a run is in B with one probability on the near side of the boundary
-    and with another beyond. The position is the likeliest cut (or the middle of those equally likely) between two
-    neighbouring points, the interval holds every cut whose profile likelihood is within chi-squared's 95 %. It is
-    never narrower than the two points between which the cut lies: finer is not known without a run in between.
+    A line (one value of the other axis) is cut into segments, in each of which every phase has one probability: the
+    partition with the greatest likelihood, less a penalty a cut. A cut between segments with different majorities is
+    a boundary. Its position is the middle of the two points that it separates (of all of them where several cuts are
+    equally likely), its interval holds every cut that has the same majorities and is not much less likely while the
+    cuts beside it stay. It is never narrower than the two points: finer is not known without a run in between.
 
     Only lines along an axis of numbers have boundaries.
     """
@@ -104,45 +119,57 @@ def boundaries(cells: pd.DataFrame, axes: Sequence[Axis]) -> list[dict[str, Any]
         across = "y" if along == "x" else "x"
         for at, line in cells.groupby(across, dropna=False):
             line = line.sort_values(along)
-            stretches = [list(group) for _, group in groupby(line.to_dict("records"), key=lambda row: row["majority"])]
-            for near, far in pairwise(stretches):
-                found.append(
-                    {"along": axis.field, "at": {other.field: other.value(at)}}
-                    | {"from": near[0]["majority"], "to": far[0]["majority"]}
-                    | _cut(near, far, along, axis)
-                )
+            where = {"along": axis.field, "at": {other.field: other.value(at)}}
+            counts = line[list(PHASES)].to_numpy()
+            found += [where | cut for cut in _boundaries_of_line(line[along].to_numpy(), counts, axis)]
     return found
 
 
-def _cut(near: list[dict], far: list[dict], along: str, axis: Axis) -> dict[str, float]:
-    """Position and interval of the boundary between two neighbouring stretches of points."""
-    line = [*near, *far]
-    places = np.array([axis.position(row[along]) for row in line])
-    before = np.array([row[near[0]["majority"]] for row in line])
-    beyond = np.array([row[far[0]["majority"]] for row in line])
-    cuts = np.arange(1, len(line))
-    likelihood = np.array(
-        [_log_likelihood(before[:c], beyond[:c]) + _log_likelihood(before[c:], beyond[c:]) for c in cuts]
-    )
-    # a cut the wrong way round (A beyond, B before) is another boundary
-    slope = [_share(before[c:], beyond[c:]) - _share(before[:c], beyond[:c]) for c in cuts]
-    likelihood[np.array(slope) < 0] = -np.inf
-    best = cuts[likelihood >= likelihood.max() - 1e-9]
-    within = cuts[likelihood >= likelihood.max() - _DROP]
-    position = (places[best[0] - 1] + places[best[-1]]) / 2
-    low, high = line[within[0] - 1][along], line[within[-1]][along]
-    return {"position": float(10**position if axis.log else position), "low": float(low), "high": float(high)}
+def _boundaries_of_line(values: NDArray, counts: NDArray[np.int64], axis: Axis) -> list[dict[str, Any]]:
+    """From the points' values and how many runs each has in every phase, (n, len(PHASES))."""
+    places = np.array([axis.position(value) for value in values])
+    likelihood = _log_likelihoods(counts)
+    found = []
+    ends = _partition(likelihood)
+    for begin, cut, end in zip(ends, ends[1:], ends[2:], strict=False):
+        cuts = np.arange(begin + 1, end)
+        before = counts[begin:end].cumsum(axis=0)
+        near, far = before[:-1].argmax(axis=1), (before[-1] - before[:-1]).argmax(axis=1)  # the first of equals
+        here = cut - begin - 1
+        if near[here] == far[here]:
+            continue
+        cuts = cuts[(near == near[here]) & (far == far[here])]  # others are other boundaries
+        total = likelihood[begin, cuts] + likelihood[cuts, end]
+        best, within = (cuts[total >= total.max() - drop] for drop in (_ROUNDING, _DROP))
+        position = (places[best[0] - 1] + places[best[-1]]) / 2
+        found.append(
+            {"from": PHASES[near[here]], "to": PHASES[far[here]]}
+            | {"position": float(10**position if axis.log else position)}
+            | {"low": float(values[within[0] - 1]), "high": float(values[within[-1]])}
+        )
+    return found
 
 
-def _share(before: NDArray[np.int64], beyond: NDArray[np.int64]) -> float:
-    total = before.sum() + beyond.sum()
-    return beyond.sum() / total if total else 0.5
+def _log_likelihoods(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """[i, j] is that of the points from i to j - 1 as one segment, each phase's probability at its best value."""
+    sums = np.concatenate((np.zeros_like(counts[:1]), counts.cumsum(axis=0)))
+    segments = np.abs(sums - sums[:, None])
+    n_runs = segments.sum(axis=-1)
+    return xlogy(segments, segments).sum(axis=-1) - xlogy(n_runs, n_runs)
 
 
-def _log_likelihood(before: NDArray[np.int64], beyond: NDArray[np.int64]) -> float:
-    """Of a stretch in which each run is in the far phase with one probability, at its best value."""
-    a, b = before.sum(), beyond.sum()
-    return sum(k * np.log(k / (a + b)) for k in (a, b) if k)
+def _partition(likelihood: NDArray[np.float64]) -> list[int]:
+    """Where the segments of the best partition begin, and where the last one ends."""
+    best = np.full(len(likelihood), _PENALTY)  # of the points before j; the first segment needs no cut
+    last = np.zeros(len(likelihood), dtype=int)  # where the last segment of them begins
+    for j in range(1, len(likelihood)):
+        total = best[:j] + likelihood[:j, j] - _PENALTY
+        last[j] = np.argmax(total >= total.max() - _ROUNDING)
+        best[j] = total[last[j]]
+    ends = [len(likelihood) - 1]
+    while ends[0]:
+        ends.insert(0, int(last[ends[0]]))
+    return ends
 
 
 def uncertain(cells: pd.DataFrame, axes: Sequence[Axis], seeds: int) -> dict[tuple[Any, Any], int]:

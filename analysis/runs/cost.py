@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 
-from analysis.runs.executors import Execution
+from analysis.runs.executors import Execution, lanes_for
 from neural import RunConfig
 from neural.models import layer_widths, n_parameters, n_results
 
@@ -24,17 +24,18 @@ class Cost:
     n_runs: int
     n_steps: int
     operations: float
-    seconds: float
+    seconds: float | None
+    """None where that is not known: on a GPU, or on other machines."""
 
     def __str__(self) -> str:
         if self.n_runs == 0:
             return "nothing to train"
+        text = f"{self.n_runs:,} runs to train, {self.n_steps:,} steps, {self.operations / 1e12:,.0f} T operations"
+        if self.seconds is None:
+            return text
         minutes = max(self.seconds / 60, 1)  # finer it is not known
         span = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} hours"
-        return (
-            f"{self.n_runs:,} runs to train, {self.n_steps:,} steps, {self.operations / 1e12:,.0f} T operations: "
-            f"about {span} on this machine if no run settles before its budget"
-        )
+        return f"{text}: about {span} on this machine if no run settles before its budget"
 
 
 def operations(config: RunConfig) -> float:
@@ -51,21 +52,19 @@ def operations(config: RunConfig) -> float:
     return 2 * weights * samples + distances + 14 * n_parameters(config)
 
 
-def gemm_rate(lanes: int, rows: int, width: int, device: str = "cpu") -> float:
-    """Operations a second of one thread (or the GPU) on float32 products (rows x width) (width x width), one a lane."""
+def gemm_rate(lanes: int, rows: int, width: int) -> float:
+    """Operations a second of one thread on float32 products (rows x width) (width x width), one a lane."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        a = torch.randn(lanes, rows, width, device=device)
-        b = torch.randn(lanes, width, width, device=device)
-        out = torch.empty(lanes, rows, width, device=device)
+        a = torch.randn(lanes, rows, width)
+        b = torch.randn(lanes, width, width)
+        out = torch.empty(lanes, rows, width)
         best = float("inf")
         for _ in range(20):
             begin = time.perf_counter()
             for _ in range(50):
                 torch.bmm(a, b, out=out)
-            if device == "cuda":
-                torch.cuda.synchronize()
             best = min(best, time.perf_counter() - begin)
     finally:
         torch.set_num_threads(threads)
@@ -74,10 +73,11 @@ def gemm_rate(lanes: int, rows: int, width: int, device: str = "cpu") -> float:
 
 def estimate(missing: Sequence[RunConfig], execution: Execution) -> Cost:
     """The cost of training `missing`."""
-    total = sum(config.budget * operations(config) for config in missing)
-    seconds = 0.0
-    if missing:
-        first = missing[0]
-        rate = gemm_rate(8, first.n_samples, first.width, execution.device)
-        seconds = total / (ACHIEVED * rate * execution.n_workers())
-    return Cost(len(missing), sum(config.budget for config in missing), total, seconds)
+    seconds: float | None = 0.0 if execution.device == "cpu" and execution.scheduler is None else None
+    if missing and seconds is not None:
+        # the engine goes back over all samples, also for a small batch
+        done = sum(config.budget * operations(replace(config, batch_size=None)) for config in missing)
+        rate = gemm_rate(lanes_for(missing, execution), missing[0].n_samples, missing[0].width)
+        seconds = done / (ACHIEVED * rate * execution.n_workers())
+    least = sum(config.budget * operations(config) for config in missing)
+    return Cost(len(missing), sum(config.budget for config in missing), least, seconds)

@@ -8,9 +8,13 @@ import math
 import multiprocessing
 import os
 import signal
+import threading
+import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Literal
@@ -20,11 +24,11 @@ import torch
 from neural import ConfigError, History, RunConfig, resolve_device, train_runs
 from neural.training import MIN_LANES, default_lanes
 
-Keep = Callable[[History], object]
+Keep = Callable[[History, str, str], object]  # a finished run, the device and the torch that it was trained with
 OnSteps = Callable[[int], object]
 
-# A worker that dies takes the runs it had with it; they are given to another. One that keeps dying has a reason
-# (too little memory, say) that training once more will not mend.
+# A worker that dies takes the runs it had with it; they are given to another. Where workers keep dying and no run is
+# finished, there is a reason (too little memory, say) that training once more will not mend.
 MAX_DEATHS = 3
 SCHEDULER_TIMEOUT = "10s"
 
@@ -42,9 +46,9 @@ class Execution:
     executor: Literal["auto", "in-process", "processes", "dask"] = "auto"
     """auto: dask where --scheduler or --workers is given, else in this process on a GPU, else a process a core."""
     workers: int | None = None
-    """Train on a local dask cluster of that many workers."""
+    """Train on a local dask cluster of that many workers (with --executor processes: in that many processes)."""
     scheduler: str | None = None
-    """Train on the dask cluster with this scheduler, for example tcp://host:8786."""
+    """Train on the dask cluster with this scheduler, for example tcp://host:8786; each worker decides on its device."""
 
     def resolved(self) -> Execution:
         """With device and executor decided; ConfigError where the options do not go together."""
@@ -52,13 +56,17 @@ class Execution:
             raise ConfigError(f"`workers` must be an integer of at least 1, but is {self.workers}.")
         if self.workers is not None and self.scheduler is not None:
             raise ConfigError(f"`workers` must be left out with a scheduler, which has its own, but is {self.workers}.")
-        device: Literal["cpu", "cuda"] = "cuda" if resolve_device(self.device) == "cuda" else "cpu"
+        device = self.device
+        if self.scheduler is None:
+            device = "cuda" if resolve_device(device) == "cuda" else "cpu"
         executor = self.executor
         if executor == "auto":
             many = self.workers is not None or self.scheduler is not None
             executor = "dask" if many else "in-process" if device == "cuda" else "processes"
-        if executor != "dask" and (self.workers, self.scheduler) != (None, None):
-            raise ConfigError(f"`executor` must be dask where workers or a scheduler are named, but is {executor!r}.")
+        if executor != "dask" and self.scheduler is not None:
+            raise ConfigError(f"`executor` must be dask where a scheduler is named, but is {executor!r}.")
+        if executor == "in-process" and self.workers is not None:
+            raise ConfigError(f"`workers` must be left out in-process, but is {self.workers}.")
         if executor == "processes" and device == "cuda":
             raise ConfigError("`executor` must be in-process or dask on a GPU, but is 'processes'.")
         return Execution(device, executor, self.workers, self.scheduler)
@@ -70,10 +78,12 @@ class Execution:
         return self.workers or len(os.sched_getaffinity(0))
 
 
-def lanes_for(missing: list[RunConfig], execution: Execution) -> int:
-    """Lanes an ensemble: what suits the device, but no more than there are runs for."""
+def lanes_for(missing: Sequence[RunConfig], execution: Execution) -> int:
+    """Lanes an ensemble: what suits the device and every shape of network, but no more than there are runs for."""
     share = math.ceil(len(missing) / execution.n_workers())
-    return max(MIN_LANES, min(default_lanes(missing[0], execution.device), share))
+    device = "cpu" if execution.device == "auto" else execution.device
+    suited = min(default_lanes(config, device) for config in {config.shape(): config for config in missing}.values())
+    return max(MIN_LANES, min(suited, share))
 
 
 def train(missing: list[RunConfig], execution: Execution, keep: Keep, on_steps: OnSteps) -> None:
@@ -85,7 +95,7 @@ def train(missing: list[RunConfig], execution: Execution, keep: Keep, on_steps: 
     lanes = lanes_for(missing, execution)
     if execution.executor == "in-process":
         for history in _train_here(missing, execution.device, lanes, on_steps):
-            keep(history)
+            keep(history, execution.device, torch.__version__)
     elif execution.executor == "processes":
         _Processes(missing, lanes, execution.n_workers(), keep, on_steps).run()
     else:
@@ -106,14 +116,13 @@ def _train_here(missing, device: str, lanes: int, on_steps: OnSteps = lambda n: 
 class _Worker:
     process: SpawnProcess
     runs: list[RunConfig] = field(default_factory=list)  # given to it and not yet finished
+    steps: int = 0  # of these, as far as reported
 
 
 class _Processes:
     """One process a core, each with one thread and one ensemble; they ask for runs when a lane is free."""
 
     def __init__(self, missing: list[RunConfig], lanes: int, n_workers: int, keep: Keep, on_steps: OnSteps):
-        # Python's resource tracker frees what a killed worker left; that it says so is not the user's concern
-        os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
         self._context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
         self._waiting, self._lanes = deque(missing), lanes
         self._keep, self._on_steps = keep, on_steps
@@ -132,11 +141,14 @@ class _Processes:
         finally:
             for worker in self._workers.values():
                 worker.process.terminate()
+            for worker in self._workers.values():
+                worker.process.join()
 
     def _start(self) -> None:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_work, args=(theirs, self._lanes), daemon=True)
-        process.start()
+        with _quiet_children():
+            process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
         self._workers[ours] = _Worker(process)
 
@@ -152,10 +164,15 @@ class _Processes:
             self._bury(pipe)
             return
         if kind == "steps":
+            worker.steps += content
             self._on_steps(content)
         elif kind == "run":
             worker.runs.remove(content.config)
-            self._keep(content)
+            worker.steps -= content.config.budget
+            self._deaths = 0
+            self._keep(content, "cpu", torch.__version__)
+        elif kind == "error":
+            raise WorkerError(f"a training process failed: {content}; finished runs are kept.")
         elif kind == "end":
             self._workers.pop(pipe).process.join()
 
@@ -163,6 +180,7 @@ class _Processes:
         """Give a dead worker's runs to the others, and put another in its place."""
         worker = self._workers.pop(pipe)
         worker.process.join()
+        self._on_steps(-worker.steps)
         self._deaths += 1
         if self._deaths > MAX_DEATHS:
             raise WorkerError(
@@ -174,11 +192,28 @@ class _Processes:
             self._start()
 
 
+@contextmanager
+def _quiet_children() -> Iterator[None]:
+    """Processes that are started here ignore Ctrl-C: it reaches the driver, which ends them. And Python's resource
+    tracker does not say that it frees what a killed one left.
+    """
+    at_home = threading.current_thread() is threading.main_thread()  # only there can signals be set
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if at_home else None
+    warnings = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker" if warnings is None else warnings
+    try:
+        yield
+    finally:
+        if warnings is None:
+            del os.environ["PYTHONWARNINGS"]
+        if at_home:
+            signal.signal(signal.SIGINT, handler)
+
+
 def _work(pipe: Connection, lanes: int) -> None:
     """A worker's life: ask for runs, train them, send what happens, until there are none or the driver is
     gone.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the driver, which ends the workers
 
     def assigned() -> Iterator[RunConfig]:
         while True:
@@ -194,50 +229,82 @@ def _work(pipe: Connection, lanes: int) -> None:
         pipe.send(("end", None))
     except (EOFError, OSError):  # the driver is gone
         return
-
-
-def train_batch(configs: list[RunConfig], device: str, lanes: int) -> list[History]:
-    """What a dask worker does."""
-    return list(_train_here(configs, resolve_device(device), lanes))
+    except Exception as error:  # a bug: it would come again
+        traceback.print_exc()
+        pipe.send(("error", f"{type(error).__name__}: {error}"))
 
 
 def _train_on_dask(missing, execution: Execution, lanes: int, keep: Keep, on_steps: OnSteps) -> None:
-    """Tasks of a few ensembles' worth of runs of one shape. dask gives the task of a lost worker to another."""
+    """An ensemble a task. dask gives the task of a lost worker to another."""
     try:
         from dask import config
-        from distributed import Client, LocalCluster, as_completed
-        from distributed.scheduler import KilledWorker
+        from distributed import Client, LocalCluster
     except ImportError:
         raise WorkerError("the executor dask needs the package distributed: install efftheory[dask].") from None
 
-    config.set({"distributed.comm.timeouts.connect": SCHEDULER_TIMEOUT})
     cluster = None
-    try:
-        if execution.scheduler is None:
-            cluster = LocalCluster(
-                n_workers=execution.n_workers(), threads_per_worker=1, dashboard_address="", silence_logs=50
-            )
+    with config.set({"distributed.comm.timeouts.connect": SCHEDULER_TIMEOUT}):
         try:
-            client = Client(cluster or execution.scheduler, timeout=SCHEDULER_TIMEOUT)
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise WorkerError(
-                f"`scheduler` must be the address of a running dask scheduler, but {execution.scheduler}: {reason}."
-            ) from None
-        with client:
-            n_workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
-            size = max(lanes, min(4 * lanes, len(missing) // (4 * n_workers)))
-            batches = [missing[i : i + size] for i in range(0, len(missing), size)]
-            # not pure: a run is kept in the store, not in the cluster's memory
-            futures = client.map(train_batch, batches, device=execution.device, lanes=lanes, pure=False)
+            if execution.scheduler is None:
+                n_workers = execution.n_workers()
+                cluster = LocalCluster(n_workers, threads_per_worker=1, dashboard_address="", silence_logs=50)
             try:
-                for future in as_completed(futures):
-                    for history in future.result():
-                        keep(history)
-                        on_steps(history.config.budget)
-                    future.release()
-            except KilledWorker as error:
-                raise WorkerError(f"dask gave up on a task: {error}; finished runs are kept.") from None
-    finally:
-        if cluster is not None:
-            cluster.close()
+                client = Client(cluster or execution.scheduler, timeout=SCHEDULER_TIMEOUT)
+            except (OSError, ValueError) as error:
+                raise WorkerError(
+                    "`scheduler` must be the address of a running dask scheduler, "
+                    f"but {execution.scheduler}: {_reason(error)}."
+                ) from None
+            with client:
+                _train_through(client, missing, execution.device, lanes, keep, on_steps)
+        finally:
+            if cluster is not None:
+                cluster.close()
+
+
+def _train_through(client, missing, device: str, lanes: int, keep: Keep, on_steps: OnSteps) -> None:
+    """Submit the tasks and keep what comes back."""
+    from distributed import as_completed
+    from distributed.client import FutureCancelledError
+    from distributed.scheduler import KilledWorker
+
+    try:
+        client.wait_for_workers(1, timeout=SCHEDULER_TIMEOUT)
+        client.run(train_batch, [], "cpu", MIN_LANES)
+    except TimeoutError:
+        raise WorkerError(f"the dask cluster has no workers, also after {SCHEDULER_TIMEOUT}.") from None
+    except Exception as error:
+        raise WorkerError(
+            f"dask workers must have this version of efftheory installed, but: {_reason(error)}."
+        ) from None
+    batches = []
+    for _, group in groupby(missing, key=lambda config: config.shape()):
+        runs = list(group)
+        batches += [runs[i : i + lanes] for i in range(0, len(runs), lanes)]
+    # not pure: a run is kept in the store, not in the cluster's memory
+    futures = client.map(train_batch, batches, device=device, lanes=lanes, pure=False)
+    try:
+        for future in as_completed(futures):
+            histories, *trained_on = future.result()
+            for history in histories:
+                keep(history, *trained_on)
+                on_steps(history.config.budget)
+            future.release()
+    except (KilledWorker, FutureCancelledError, OSError) as error:
+        raise WorkerError(f"the dask cluster was lost: {_reason(error)}; finished runs are kept.") from None
+
+
+# Weights are drawn with torch's global generator, and the number of threads is global, too: one task a process.
+_ONE_TASK = threading.Lock()
+
+
+def train_batch(configs: list[RunConfig], device: str, lanes: int) -> tuple[list[History], str, str]:
+    """What a dask worker does: the histories, and the device and torch that they were trained with."""
+    with _ONE_TASK:
+        device = resolve_device(device)
+        return list(_train_here(configs, device, lanes)), device, torch.__version__
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what an error says, or its kind."""
+    return (str(error) or type(error).__name__).splitlines()[0]

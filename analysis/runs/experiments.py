@@ -14,11 +14,6 @@ PAPER_SIZES = (5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 54)
 DEFAULT_SIZES = PAPER_SIZES[3:]
 
 
-def paper_sizes(seeds: int = 8) -> list[RunConfig]:
-    """The runs behind figures 3, 4 and 5: p = 10, d = 1, budget 1e4, all sizes of the paper."""
-    return grid(RunConfig(), [Axis("n_train", PAPER_SIZES)], seeds)
-
-
 @dataclass(frozen=True)
 class Diagram:
     """A plane of runs: what they share, and two axes as `parse_axis` reads them."""

@@ -16,7 +16,7 @@ import math
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ RESULT_COLUMNS = [
     "initial_embedding",
     "final_embedding",
     *RECORDS,
+    "compiled",
 ]
 _WAIT_S = 60.0  # for another command that is writing
 
@@ -116,13 +117,14 @@ class RunStore:
 
         The lock is the system's: it ends with the process that holds it, however that ends.
         """
-        path = self.path.with_name(self.path.name + ".lock")
-        with self._explained(), path.open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(f"waiting for another command that is training into {self.path}", file=sys.stderr)
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        with ExitStack() as stack:
+            with self._explained():
+                lock = stack.enter_context(self.path.with_name(self.path.name + ".lock").open("w"))
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    print(f"waiting for another command that is training into {self.path}", file=sys.stderr)
+                    fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def add(self, history: History, device: str, torch_version: str) -> None:
@@ -136,7 +138,7 @@ class RunStore:
         values = (
             asdict(history.config)
             | summary
-            | {"device": device, "torch": torch_version}
+            | {"device": device, "torch": torch_version, "compiled": history.compiled}
             | {name: json.dumps(array.tolist()) for name, array in arrays.items()}
             | {name: json.dumps(history.record(metric)) for name, metric in RECORDS.items()}
         )

@@ -7,13 +7,21 @@ flight.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from analysis.runs.executors import Execution, train
 from analysis.runs.store import RunStore
 from neural import History, RunConfig
+
+
+def missing_runs(configs: Sequence[RunConfig], path: Path) -> list[RunConfig]:
+    """Those of `configs` that the store at `path` lacks; nothing is written, nor need there be a store."""
+    if not path.exists():
+        return list(dict.fromkeys(configs))
+    with RunStore(path, read_only=True) as store:
+        return store.missing(configs)
 
 
 def ensure(configs: Sequence[RunConfig], store: RunStore, execution: Execution) -> int:
@@ -45,7 +53,7 @@ def _train(missing: list[RunConfig], store: RunStore, execution: Execution) -> N
                 bar.set_description("training")
             bar.update(n)
 
-        def keep(history: History) -> None:
-            store.add(history, execution.device, torch.__version__)
+        def keep(history: History, device: str, torch_version: str) -> None:
+            store.add(history, device, torch_version)
 
         train(missing, execution, keep, on_steps)

@@ -12,10 +12,11 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 import psutil
 import pytest
 
@@ -24,7 +25,8 @@ from analysis.runs.executors import MAX_DEATHS, Execution, WorkerError, lanes_fo
 from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure
-from neural import ConfigError, History, RunConfig
+from neural import ConfigError, History, RunConfig, draw
+from neural.training import COMPILE_FROM
 
 SWEEP = [sys.executable, "-m", "analysis.sweep"]
 GRID = ["--x", "repr_lr=1e-3:1e-2:4:log", "--seeds", "8", "--set", "p=5", "n_train=12", "width=16", "--budget", "900"]
@@ -38,10 +40,10 @@ def plan(budget: int = 300, seeds: int = 3) -> list[RunConfig]:
     return grid(base, [Axis("d", (1, 2))], seeds)
 
 
-def content(path: Path) -> pd.DataFrame:
-    """Every cell of every run."""
+def content(path: Path) -> list[tuple]:
+    """Every cell of every run, the key first."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        return pd.read_sql("select * from runs join curves using (key) order by key", connection)
+        return connection.execute("select * from runs join curves using (key) order by key").fetchall()
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,52 @@ def test_every_executor_leaves_the_same_table(tmp_path, trained_here, executor):
     path = tmp_path / "runs.sqlite"
     with RunStore(path) as store:
         ensure(plan(), store, Execution("cpu", executor, workers=2 if executor == "dask" else None))
-    pd.testing.assert_frame_equal(content(path), content(trained_here))
+    assert content(path) == content(trained_here)
+
+
+def test_compiled_runs_have_the_same_bits_in_every_process(tmp_path):
+    """From COMPILE_FROM steps on; two here, and the same two among others in another process."""
+    configs = plan(budget=COMPILE_FROM, seeds=4)[:4]
+    tables = []
+    for path, runs, execution in (
+        (tmp_path / "here.sqlite", configs[:2], HERE),
+        (tmp_path / "there.sqlite", configs, Execution("cpu", "processes", workers=1)),
+    ):
+        with RunStore(path) as store:
+            ensure(runs, store, execution)
+        tables.append(content(path))
+    assert set(tables[0]) < set(tables[1])
+    with RunStore(tmp_path / "here.sqlite") as store:
+        compiled = store.select()["compiled"].all()
+    if not compiled:
+        pytest.skip("nothing was checked about compiled runs: this machine cannot compile")
+
+
+def test_a_task_draws_its_networks_undisturbed():
+    """Also where a dask worker has several threads: weights come from torch's global generator."""
+    configs = [RunConfig(seed=seed, budget=1, width=4) for seed in range(40)]
+    with ThreadPoolExecutor(4) as pool:
+        tasks = [pool.submit(executors.train_batch, [config], "cpu", 2) for config in configs]
+        for config, task in zip(configs, tasks, strict=True):
+            [history], *_ = task.result()
+            assert np.array_equal(history.snapshots[0], draw(config).model.embedding.detach().numpy())
+
+
+def test_an_error_in_a_worker_is_told_once(tmp_path, monkeypatch, capfd):
+    """A bug would come again in every other worker."""
+    broken = RunConfig(p=5, n_train=12, width=16, budget=10)
+    object.__setattr__(broken, "dtype", "float33")
+    with pytest.raises(WorkerError, match="a training process failed: AttributeError"):
+        executors.train([broken], Execution("cpu", "processes"), lambda *run: None, lambda n: None)
+
+
+def test_an_error_while_training_is_not_the_stores(tmp_path):
+    with (
+        RunStore(tmp_path / "runs.sqlite") as store,
+        pytest.raises(OSError, match=r"^a lost connection$"),
+        store.training(),
+    ):
+        raise OSError("a lost connection")
 
 
 def kill_when(condition, victims) -> threading.Thread:
@@ -108,9 +155,12 @@ def test_a_dead_worker_is_replaced(tmp_path):
         return [child.pid for child in multiprocessing.active_children() if child.pid]
 
     killer = kill_when(lambda: len(kept) > 0, workers)
-    executors.train(configs, Execution("cpu", "processes"), lambda history: kept.append(history.config), lambda n: None)
+    steps: list[int] = []
+    keep = lambda history, *trained_on: kept.append(history.config)  # noqa: E731
+    executors.train(configs, Execution("cpu", "processes"), keep, steps.append)
     killer.join()
     assert sorted(map(repr, kept)) == sorted(map(repr, configs))
+    assert sum(steps) == sum(config.budget for config in configs)  # what died with the worker counts once
 
 
 def test_workers_that_keep_dying_are_one_clear_error(tmp_path, monkeypatch, histories):
@@ -146,7 +196,9 @@ def test_a_killed_dask_worker_does_not_stop_the_sweep(tmp_path):
         return [pid for pid, name in names if "spawn_main" in name]
 
     killer = kill_when(lambda: len(kept) > 0, workers)
-    executors.train(configs, Execution("cpu", "dask", workers=2), kept.append, lambda n: None)
+    executors.train(
+        configs, Execution("cpu", "dask", workers=2), lambda history, *trained_on: kept.append(history), lambda n: None
+    )
     killer.join()
     assert sorted(repr(run.config) for run in kept) == sorted(map(repr, configs))
 
@@ -156,7 +208,8 @@ def test_a_killed_dask_worker_does_not_stop_the_sweep(tmp_path):
     [
         (Execution(workers=0), "`workers` must be an integer of at least 1"),
         (Execution(workers=2, scheduler="tcp://127.0.0.1:1"), "`workers` must be left out with a scheduler"),
-        (Execution(executor="processes", workers=2), "`executor` must be dask where workers"),
+        (Execution(executor="processes", scheduler="tcp://127.0.0.1:1"), "`executor` must be dask where a scheduler"),
+        (Execution(executor="in-process", workers=2), "`workers` must be left out in-process"),
     ],
 )
 def test_executions_that_cannot_be(execution, says):
@@ -215,7 +268,7 @@ def test_a_killed_sweep_resumes_to_the_same_table(tmp_path, undisturbed, victim)
     _, told = again.communicate(timeout=240)
     assert again.returncode == 0, told
     assert f"{N_RUNS} runs, {N_RUNS - kept} of them trained now" in told
-    pd.testing.assert_frame_equal(content(store), content(undisturbed / "runs.sqlite"))
+    assert content(store) == content(undisturbed / "runs.sqlite")
     assert (tmp_path / "out/report.md").read_text() == (undisturbed / "out/report.md").read_text()
 
 
@@ -227,7 +280,7 @@ def test_two_commands_on_one_store_share_the_work(tmp_path, undisturbed):
     assert sum("waiting for another command that is training into" in text for text in told) == 1
     trained = sorted(int(text.rsplit("runs, ", 1)[1].split()[0]) for text in told)
     assert trained == [0, N_RUNS]
-    pd.testing.assert_frame_equal(content(tmp_path / "runs.sqlite"), content(undisturbed / "runs.sqlite"))
+    assert content(tmp_path / "runs.sqlite") == content(undisturbed / "runs.sqlite")
 
 
 def test_a_lock_ends_with_its_command(tmp_path):

@@ -15,8 +15,8 @@ from matplotlib.image import imread
 
 import efftheory as et
 from analysis._report import save_picture
-from analysis.runs.experiments import PAPER_SIZES, paper_sizes
-from analysis.runs.plan import Axis
+from analysis.runs.experiments import PAPER_SIZES
+from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore
 from neural import ConfigError, RunConfig, train_runs
 from neural.command import run_command
@@ -71,10 +71,11 @@ def test_each_figure_draws(name, store, tmp_path, monkeypatch):
 
 
 def test_figures_3_to_5_need_the_papers_runs():
+    sizes = Axis("n_train", PAPER_SIZES)
     for name in TOY:
         runs = FIGURES[name].runs(Scale())
-        assert [run for run in runs if run.init == "default"] == paper_sizes(8)
-        assert FIGURES[name].runs(Scale(seeds=3))[: 3 * len(PAPER_SIZES)] == paper_sizes(3)
+        assert [run for run in runs if run.init == "default"] == grid(RunConfig(), [sizes], 8)
+        assert FIGURES[name].runs(Scale(seeds=3))[: 3 * len(PAPER_SIZES)] == grid(RunConfig(), [sizes], 3)
     assert fig4.REFERENCE in fig4.runs(Scale())
 
 
