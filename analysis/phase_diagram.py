@@ -64,8 +64,8 @@ def main(arguments: Arguments) -> None:
     out = arguments.out or Path("results/phase_diagram") / plane.name
     configs = plane.configs()
     if arguments.dry_run:
-        print(f"{len(configs)} runs in the plan")
-        print(estimate(missing_runs(configs, arguments.store), execution))
+        cost = estimate(missing_runs(configs, arguments.store), execution)
+        print(f"{len(configs)} runs in the plan", cost, sep="\n")
         return
     prepare_folder(out)
     with RunStore(arguments.store) as store:

@@ -60,8 +60,8 @@ def main(arguments: Arguments) -> None:
     execution = arguments.execution.resolved()
     runs = list(dict.fromkeys(run for name in names for run in FIGURES[name].runs(scale)))
     if arguments.dry_run:
-        print(f"{len(runs):,} runs in the plan")
-        print(estimate(missing_runs(runs, arguments.store), execution))
+        cost = estimate(missing_runs(runs, arguments.store), execution)
+        print(f"{len(runs):,} runs in the plan", cost, sep="\n")
         return
     prepare_folder(arguments.out)
     with RunStore(arguments.store) as store, mpl.rc_context(LOOK):

@@ -36,6 +36,7 @@ LABELS = {
     "n_train": "training-set size $|D|$ (samples)",
     "budget": "budget (steps)",
 }
+_EDGE: Any = [withStroke(linewidth=2, foreground="0.25")]  # around what is white
 _RASTER = 720  # pixels a side for diagrams that are no regular grid
 _DELAYS = [10**k for k in (1, 2, 3, 4)]
 _UNEVEN = 5  # a list of values with steps so many times as wide as others (0, 1, 2, 5, .. 200) is drawn evenly spaced
@@ -55,13 +56,14 @@ def phase_diagram(
         draw_phases(left, cells, axes)
         n_seeds = cells["n"].min()
         more = "" if cells["n"].nunique() == 1 else f" to {cells['n'].max()}"
-        left.set_title(f"{title}: majority of {n_seeds}{more} seeds")
-        _draw_delay(right, plane)
+        left.set_title(f"{title}: " + (f"majority of {n_seeds}{more} seeds" if more or n_seeds > 1 else "one seed"))
         handles: list[Patch | Line2D] = [*legend(cells)]
+        if _draw_delay(right, plane):
+            handles.append(Line2D([], [], color="white", lw=1.2, path_effects=_EDGE, label="contour of the delay"))
         if _draw_boundaries(right, boundaries, plane):
-            label = "edge of generalisation, likelihood interval"
+            label = "edge of generalisation"
             handles.append(Line2D([], [], color=VERMILION, marker="o", ms=4, lw=1.2, label=label))
-        figure.legend(handles=handles, loc="outside lower center", ncols=6)
+        figure.legend(handles=handles, loc="outside lower center", ncols=7)
     return figure
 
 
@@ -103,8 +105,9 @@ def draw_phases(axes: Axes, cells: pd.DataFrame, plane_axes: Sequence[Axis]) -> 
     plane.label(axes)
 
 
-def _draw_delay(axes: Axes, plane: _Plane) -> None:
+def _draw_delay(axes: Axes, plane: _Plane) -> bool:
     """Median steps from training to generalisation; hatched where most runs have no such delay."""
+    contours = False
     delay = plane.cells["delay"].to_numpy()
     finite = np.isfinite(delay)
     axes.set_facecolor("0.85")
@@ -121,13 +124,14 @@ def _draw_delay(axes: Axes, plane: _Plane) -> None:
             values = np.log10(np.where(finite, np.maximum(delay, 1), 1))
             lines = axes.tricontour(triangles, values, np.log10(_DELAYS), colors="white", linewidths=1.2)
             texts = axes.clabel(lines, fmt=lambda value: f"{10**value:,.0f}", fontsize=7)
-            edge: Any = [withStroke(linewidth=2, foreground="0.25")]
-            lines.set_path_effects(edge)
+            lines.set_path_effects(_EDGE)
             for text in texts:
-                text.set_path_effects(edge)
+                text.set_path_effects(_EDGE)
+            contours = any(np.size(path.vertices) for path in lines.get_paths())
     axes.figure.colorbar(image, ax=axes, label="median delay: steps from train to test accuracy", shrink=0.9)
     axes.set_title("delay of generalisation (grey: most runs have none)")
     plane.label(axes)
+    return contours
 
 
 def _draw_boundaries(axes: Axes, boundaries: Sequence[Mapping[str, Any]], plane: _Plane) -> int:

@@ -119,6 +119,8 @@ def export(store: RunStore, command: Export) -> None:
 
 def inspect(store: RunStore, command: Inspect) -> None:
     """Print one run, draw it if asked."""
+    if command.picture is not None and command.picture.suffix != ".png":
+        raise ConfigError(f"`picture` must be NAME.png, but is {command.picture}.")
     runs = store.select(f"rowid = {command.number}")
     if runs.empty:
         raise ConfigError(f"`number` must be that of a run in {command.store} (see list), but is {command.number}.")

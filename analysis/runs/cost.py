@@ -30,7 +30,7 @@ class Cost:
     def __str__(self) -> str:
         if self.n_runs == 0:
             return "nothing to train"
-        text = f"{self.n_runs:,} runs to train, {self.n_steps:,} steps, {self.operations / 1e12:,.0f} T operations"
+        text = f"{self.n_runs:,} runs to train, {self.n_steps:,} steps, {self.operations:.2g} operations"
         if self.seconds is None:
             return text
         minutes = max(self.seconds / 60, 1)  # finer it is not known

@@ -4,6 +4,7 @@ runs and gives back histories as they finish; none of them knows the store.
 
 from __future__ import annotations
 
+import logging
 import math
 import multiprocessing
 import os
@@ -242,12 +243,15 @@ def _train_on_dask(missing, execution: Execution, lanes: int, keep: Keep, on_ste
     except ImportError:
         raise WorkerError("the executor dask needs the package distributed: install efftheory[dask].") from None
 
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters comes as an error below
     cluster = None
     with config.set({"distributed.comm.timeouts.connect": SCHEDULER_TIMEOUT}):
         try:
             if execution.scheduler is None:
                 n_workers = execution.n_workers()
-                cluster = LocalCluster(n_workers, threads_per_worker=1, dashboard_address="", silence_logs=50)
+                cluster = LocalCluster(
+                    n_workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
+                )
             try:
                 client = Client(cluster or execution.scheduler, timeout=SCHEDULER_TIMEOUT)
             except (OSError, ValueError) as error:

@@ -72,7 +72,7 @@ class PlaneOptions:
     x: str | None = None
     """Horizontal axis: FIELD=LO:HI:N[:log] or FIELD=A,B,C, with any field of a run (see neural.train --help)."""
     y: str | None = None
-    """Vertical axis, likewise."""
+    """Vertical axis, likewise; a sweep may do without."""
     set: tuple[str, ...] = ()
     """FIELD=VALUE that all runs share, for example n_train=30 loss=ce."""
     seeds: int = 3
@@ -102,6 +102,7 @@ class PlaneOptions:
                 raise ConfigError(f"`set` must not name what an axis does, but names {axis.field}.")
         for axis in axes:  # an axis may make valid what the settings alone are not: n_train below p(p+1)/2, say
             settings.setdefault(axis.field, axis.values[0])
-        plane = Plane(self.name or "custom", known.title, replace(known.base, **settings), axes, self.seeds)
+        name = self.name or "-".join(axis.field for axis in axes)
+        plane = Plane(name, known.title, replace(known.base, **settings), axes, self.seeds)
         plane.configs()  # checks every value
         return plane

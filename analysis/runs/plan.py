@@ -17,10 +17,12 @@ ALIASES = {
     "decoder_weight_decay": "decoder_wd",
     "repr_weight_decay": "repr_wd",
     "weight_decay": "decoder_wd",
+    "optimizer": "repr_optimizer",
     "steps": "budget",
 }
 _FIELDS = {field.name: get_type_hints(RunConfig)[field.name] for field in fields(RunConfig)}
 _DIGITS = 6  # significant ones of a grid value, so that one and the same grid has one and the same keys
+MAX_RUNS = 1_000_000  # more is a slip of the hand
 FORM = "FIELD=LO:HI:N[:log] or FIELD=A,B,C"
 
 
@@ -131,6 +133,9 @@ def grid(base: RunConfig, axes: Sequence[Axis], seeds: int) -> list[RunConfig]:
         raise ConfigError(f"`y` must be another field than x, but both are {axes[0].field}.")
     if seeds < 1:
         raise ConfigError(f"`seeds` must be an integer of at least 1, but is {seeds}.")
+    n_runs = math.prod(len(axis.values) for axis in axes) * seeds
+    if n_runs > MAX_RUNS:
+        raise ConfigError(f"`x`, `y` and `seeds` must span at most {MAX_RUNS:,} runs, but span {n_runs:,}.")
     points = product(*(axis.values for axis in axes))
     return [run for point in points for run in at_point(base, axes, point, seeds)]
 

@@ -18,7 +18,7 @@ from neural import History, RunConfig
 
 def missing_runs(configs: Sequence[RunConfig], path: Path) -> list[RunConfig]:
     """Those of `configs` that the store at `path` lacks; nothing is written, nor need there be a store."""
-    if not path.exists():
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         return list(dict.fromkeys(configs))
     with RunStore(path, read_only=True) as store:
         return store.missing(configs)
@@ -45,7 +45,9 @@ def ensure(configs: Sequence[RunConfig], store: RunStore, execution: Execution) 
 
 def _train(missing: list[RunConfig], store: RunStore, execution: Execution) -> None:
     total = sum(config.budget for config in missing)
-    with tqdm(total=total, unit="step", unit_scale=True, mininterval=1, smoothing=0.05, desc="compiling") as bar:
+    with tqdm(
+        total=total, unit="step", unit_scale=True, mininterval=1, smoothing=0.05, desc="compiling", leave=False
+    ) as bar:
 
         def on_steps(n: int) -> None:
             if bar.n == 0:  # the rate, and with it the ETA, is that of the training alone

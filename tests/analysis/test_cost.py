@@ -102,7 +102,7 @@ def test_an_estimate_adds_up(rate):
 
 def test_an_estimate_can_be_read():
     told = str(Cost(507, 50_700_000, 7.1e14, 3600))
-    assert told.startswith("507 runs to train, 50,700,000 steps, 710 T operations: about 60 min on this machine")
+    assert told.startswith("507 runs to train, 50,700,000 steps, 7.1e+14 operations: about 60 min on this machine")
     assert "about 1 min" in str(Cost(1, 1, 1.0, 0.1))
     assert "about 89 min" in str(Cost(1, 1, 1.0, 89 * 60))
     assert "about 2.5 hours" in str(Cost(1, 1, 1.0, 2.5 * 3600))

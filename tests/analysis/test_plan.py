@@ -243,7 +243,8 @@ def test_what_a_named_diagram_has_can_be_replaced():
 def test_axes_of_ones_own():
     options = PlaneOptions(x="n_train=10:50:5")
     assert options.resolved(1).axes == (Axis("n_train", (10, 20, 30, 40, 50)),)
-    assert options.resolved(1).name == "custom"
+    assert options.resolved(1).name == "n_train"
+    assert PlaneOptions(x="n_train=10", y="d=1,2").resolved(2).name == "n_train-d"
     # p = 5 has 15 samples: fewer than the default training set, and the axis makes it right
     plane = PlaneOptions(x="n_train=5,10", set=("p=5",)).resolved(1)
     assert {run.n_train for run in plane.configs()} == {5, 10}
@@ -273,3 +274,8 @@ def test_axes_of_ones_own():
 def test_a_plane_that_cannot_be(options, n_axes, told):
     with pytest.raises(ConfigError, match=f"^{told}"):
         PlaneOptions(**options).resolved(n_axes)
+
+
+def test_a_grid_beyond_reason_is_refused_at_once():
+    with pytest.raises(ConfigError, match="must span at most 1,000,000 runs, but span 30,000,000,000"):
+        PlaneOptions("lr_lr", x="decoder_lr=1:2:100000", y="repr_lr=1e-5:1:100000:log").resolved(2)

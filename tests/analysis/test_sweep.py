@@ -100,9 +100,9 @@ def test_a_task_draws_its_networks_undisturbed():
     configs = [RunConfig(seed=seed, budget=1, width=4) for seed in range(40)]
     with ThreadPoolExecutor(4) as pool:
         tasks = [pool.submit(executors.train_batch, [config], "cpu", 2) for config in configs]
-        for config, task in zip(configs, tasks, strict=True):
-            [history], *_ = task.result()
-            assert np.array_equal(history.snapshots[0], draw(config).model.embedding.detach().numpy())
+    for config, task in zip(configs, tasks, strict=True):  # all are done: here, too, a draw must be alone
+        [history], *_ = task.result()
+        assert np.array_equal(history.snapshots[0], draw(config).model.embedding.detach().numpy())
 
 
 def test_an_error_in_a_worker_is_told_once(tmp_path, monkeypatch, capfd):

@@ -152,7 +152,7 @@ def test_as_many_lanes_as_suit_the_device() -> None:
 
 def test_idle_lanes_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the end of a plan the ensemble goes on with fewer, and every run as if nothing had happened."""
-    budgets = [60, 400, 60, 250, 60, 60]
+    budgets = [60, 250, 60, 160, 60, 60]
     configs = [RunConfig(seed=seed, budget=budget, width=20) for seed, budget in enumerate(budgets)]
     configs[1] = dataclasses.replace(configs[1], batch_size=7, repr_optimizer="sgd", repr_wd=0.1)
     kept: list[list[int]] = []
