@@ -156,7 +156,10 @@ def test_a_dead_worker_is_replaced(tmp_path):
 
     killer = kill_when(lambda: len(kept) > 0, workers)
     steps: list[int] = []
-    keep = lambda history, *trained_on: kept.append(history.config)  # noqa: E731
+
+    def keep(history: History, *trained_on: str) -> None:
+        kept.append(history.config)
+
     executors.train(configs, Execution("cpu", "processes"), keep, steps.append)
     killer.join()
     assert sorted(map(repr, kept)) == sorted(map(repr, configs))
