@@ -82,7 +82,7 @@ class Execution:
 def lanes_for(missing: Sequence[RunConfig], execution: Execution) -> int:
     """Lanes an ensemble: what suits the device and every shape of network, but no more than there are runs for."""
     share = math.ceil(len(missing) / execution.n_workers())
-    device = "cpu" if execution.device == "auto" else execution.device
+    device = execution.device if execution.scheduler is None else "cpu"  # what other machines have is not known here
     suited = min(default_lanes(config, device) for config in {config.shape(): config for config in missing}.values())
     return max(MIN_LANES, min(suited, share))
 

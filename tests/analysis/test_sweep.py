@@ -234,6 +234,13 @@ def test_no_more_lanes_than_runs(monkeypatch, n_runs, lanes):
     assert lanes_for([RunConfig()] * n_runs, Execution("cpu", "processes")) == lanes
 
 
+def test_a_cluster_with_gpus_needs_none_here():
+    """The driver may be a laptop: what the workers have is theirs to know."""
+    execution = Execution("cuda", scheduler="tcp://127.0.0.1:1").resolved()
+    assert (execution.device, execution.executor) == ("cuda", "dask")
+    assert lanes_for([RunConfig()] * 10_000, execution) == 8
+
+
 # ---- the command, as a process of its own ----
 
 
