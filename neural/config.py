@@ -25,28 +25,38 @@ class RunConfig:
     """Training-set size |D|, of p(p+1)/2 samples (s3: of p^2)."""
     seed: int = 0
     """Fixes the training set, the targets and all initial weights."""
+    replica: int = 0
+    """Which draw of the decoder's initial weights; all else that the seed fixes, replicas share."""
     init: Literal["default", "reference"] = "default"
     """How the seed is used: own streams for each (seed, n_train), or the official code's order of draws."""
     loss: Literal["mse", "ce"] = "mse"
     """Regression on random target vectors, or classification of the result."""
+    targets: Literal["random", "orthogonal"] = "random"
+    """Regression targets: independent normal vectors, or random ones at right angles, all of one length."""
     d: int = 1
     """Embedding dimension (s3: of the embedding matrices, d x d)."""
     width: int = 200
     """Width of the decoder's hidden layers."""
     depth: int = 2
     """Number of hidden layers of the decoder."""
+    activation: Literal["tanh", "relu"] = "tanh"
+    """What follows each hidden layer of the decoder."""
     n_outputs: int = 30
     """Dimension of the regression targets; classification has an output a result instead."""
     repr_lr: float = 1e-3
     """Learning rate of the embeddings, per step."""
     decoder_lr: float = 1e-4
     """Learning rate of the decoder, per step."""
+    decoder_warmup: int = 0
+    """Updates over which the decoder's learning rate rises linearly to decoder_lr; 0 and 1 are none."""
     repr_wd: float = 0.0
     """Weight decay of the embeddings (decoupled)."""
     decoder_wd: float = 0.0
     """Weight decay of the decoder (decoupled)."""
     repr_optimizer: Literal["adamw", "sgd"] = "adamw"
-    """Optimiser of the embeddings; the decoder always has AdamW."""
+    """Optimiser of the embeddings."""
+    decoder_optimizer: Literal["adamw", "sgd"] = "adamw"
+    """Optimiser of the decoder; sgd is plain, without momentum."""
     repr_l1: float = 0.0
     """Weight of the penalty mean |E| in the loss (the official S3 code: 1e-3; not in the paper)."""
     batch_size: int | None = None
@@ -73,9 +83,10 @@ class RunConfig:
             self._whole("batch_size", 1)
             if self.batch_size > self.n_train:
                 raise ConfigError(f"`batch_size` must be at most n_train = {self.n_train}, but is {self.batch_size}.")
-        self._whole("seed", 0)
-        if self.seed >= 2**32:
-            raise ConfigError(f"`seed` must be below 2^32, but is {self.seed}.")
+        for name in ("seed", "replica", "decoder_warmup"):
+            self._whole(name, 0)
+            if getattr(self, name) >= 2**32:
+                raise ConfigError(f"`{name}` must be below 2^32, but is {getattr(self, name)}.")
         for name in ("d", "width", "depth", "n_outputs", "budget"):
             self._whole(name, 1)
         for name in ("repr_lr", "decoder_lr", "init_scale"):
@@ -84,13 +95,28 @@ class RunConfig:
             self._real(name, zero=True)
         self._one_of("init", "default", "reference")
         self._one_of("loss", "mse", "ce")
+        self._one_of("targets", "random", "orthogonal")
+        self._one_of("activation", "tanh", "relu")
         self._one_of("repr_optimizer", "adamw", "sgd")
+        self._one_of("decoder_optimizer", "adamw", "sgd")
         self._one_of("dtype", "float32", "float64")
+        if self.targets == "orthogonal" and self.loss == "ce":
+            raise ConfigError("`targets` must be random with loss ce, which has one-hot ones, but is 'orthogonal'.")
+        if self.targets == "orthogonal" and self.n_outputs < self.n_results:
+            raise ConfigError(
+                f"`n_outputs` must be at least the number of results = {self.n_results} for orthogonal targets, "
+                f"but is {self.n_outputs}."
+            )
 
     @property
     def n_samples(self) -> int:
         """|D0|: unordered pairs of a commutative operation, ordered ones of another."""
         return self.p * (self.p + 1) // 2 if self.operation == "addition" else self.p**2
+
+    @property
+    def n_results(self) -> int:
+        """Number of result classes: 2p - 1 sums, or p group elements."""
+        return 2 * self.p - 1 if self.operation == "addition" else self.p
 
     def shape(self) -> tuple[object, ...]:
         """All that the runs of one ensemble must have in common; equal for runs that fit together."""
@@ -118,9 +144,12 @@ class RunConfig:
 MIXED = (
     "n_train",
     "seed",
+    "replica",
     "init",
+    "targets",
     "repr_lr",
     "decoder_lr",
+    "decoder_warmup",
     "repr_wd",
     "decoder_wd",
     "repr_optimizer",

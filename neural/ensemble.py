@@ -46,6 +46,7 @@ class Ensemble:
         self._device = torch.device(device)
         self._dtype = getattr(torch, configs[0].dtype)
         self._classify = configs[0].loss == "ce"
+        self._decoder_sgd = configs[0].decoder_optimizer == "sgd"
         self._model = starts[0].model.to(self._device, self._dtype)
         self._pairs = torch.as_tensor(task.pairs, device=self._device)
         self._results = torch.as_tensor(task.results, device=self._device)
@@ -66,6 +67,7 @@ class Ensemble:
         self._batch = per_lane(len(task.pairs))  # the samples that the next update descends on
         self._rates = {"embedding": per_lane(), "decoder": per_lane()}
         self._decays = {"embedding": per_lane(), "decoder": per_lane()}
+        self._warmup = per_lane() + 1
         self._penalty = per_lane()
         self._sgd = torch.zeros(self.lanes, device=self._device, dtype=torch.bool)
         self._updates = torch.zeros(self.lanes, device=self._device, dtype=torch.int64)
@@ -92,6 +94,7 @@ class Ensemble:
         self._rates["decoder"][lane] = config.decoder_lr
         self._decays["embedding"][lane] = config.repr_wd
         self._decays["decoder"][lane] = config.decoder_wd
+        self._warmup[lane] = max(config.decoder_warmup, 1)
         self._penalty[lane] = config.repr_l1
         self._sgd[lane] = config.repr_optimizer == "sgd"
         self._updates[lane] = 0
@@ -104,7 +107,7 @@ class Ensemble:
         """Go on with these lanes only, in this order."""
         for tensors in (self._parameters, self._first_moments, self._second_moments, self._rates, self._decays):
             tensors.update({name: value[lanes].clone() for name, value in tensors.items()})
-        for name in ("_targets", "_mask", "_batch", "_penalty", "_sgd", "_updates"):
+        for name in ("_targets", "_mask", "_batch", "_warmup", "_penalty", "_sgd", "_updates"):
             setattr(self, name, getattr(self, name)[lanes].clone())
         self._batches = [self._batches[lane] for lane in lanes]
         if self._ahead is not None:
@@ -204,21 +207,27 @@ class Ensemble:
         return (residual < self._model.rqi_delta2).to(self._dtype).mean(1)
 
     def _update(self, gradients: dict[str, Tensor]) -> None:
-        """torch's AdamW, with a learning rate, weight decay and step count a lane; plain SGD for embeddings
-        that ask for it.
+        """torch's AdamW, with a learning rate, weight decay and step count a lane; plain SGD for embeddings and
+        decoders that ask for it.
         """
         self._updates += 1
         scale, eps = self._corrections[:, self._updates.clamp(max=CORRECTED)]
+        # exactly 1 where there is no warm-up, or no more
+        warmth = (self._updates / self._warmup).clamp(max=1)
+        rates = {"embedding": self._rates["embedding"], "decoder": self._rates["decoder"] * warmth}
         for name, value in self._parameters.items():
             group = "embedding" if name == "embedding" else "decoder"
             lanes = (-1,) + (1,) * (value.dim() - 1)
-            rate = self._rates[group].view(lanes)
-            gradient, m, v = gradients[name], self._first_moments[name], self._second_moments[name]
-            m.lerp_(gradient, 1 - BETA1)
-            v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-            direction = scale.view(lanes) * m / (v.sqrt() + eps.view(lanes))
-            if group == "embedding":
-                direction = torch.where(self._sgd.view(lanes), gradient, direction)
+            rate, gradient = rates[group].view(lanes), gradients[name]
+            if group == "decoder" and self._decoder_sgd:
+                direction = gradient
+            else:
+                m, v = self._first_moments[name], self._second_moments[name]
+                m.lerp_(gradient, 1 - BETA1)
+                v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+                direction = scale.view(lanes) * m / (v.sqrt() + eps.view(lanes))
+                if group == "embedding":  # a lane may ask for either, a shape's decoders all have one
+                    direction = torch.where(self._sgd.view(lanes), gradient, direction)
             value.mul_(1 - rate * self._decays[group].view(lanes)).sub_(rate * direction)
 
 

@@ -33,7 +33,7 @@ class Network(nn.Module):
         self.embedding = nn.Parameter((torch.rand(embedding_shape) - 0.5) * config.init_scale)
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise(layer_widths(config)):
-            layers += [nn.Linear(n_in, n_out), nn.Tanh()]
+            layers += [nn.Linear(n_in, n_out), nn.Tanh() if config.activation == "tanh" else nn.ReLU()]
         self.decoder = nn.Sequential(*layers[:-1])
 
     @staticmethod
@@ -108,14 +108,9 @@ class Start:
     batches: Iterator[NDArray[np.bool_]]
 
 
-def n_results(config: RunConfig) -> int:
-    """Number of result classes: 2p - 1 sums, or p group elements."""
-    return 2 * config.p - 1 if config.operation == "addition" else config.p
-
-
 def n_outputs(config: RunConfig) -> int:
     """Outputs of the network: the targets' dimension (regression) or the result classes (classification)."""
-    return config.n_outputs if config.loss == "mse" else n_results(config)
+    return config.n_outputs if config.loss == "mse" else config.n_results
 
 
 def layer_widths(config: RunConfig) -> list[int]:
@@ -157,27 +152,49 @@ def draw(config: RunConfig) -> Start:
     sizes are nested and share everything else. "default" seeds independent streams with (seed, n_train), so
     that runs which differ in either are statistically independent, and runs which differ in neither (but in a
     learning rate, say) are paired. The order of the samples in mini-batches has a stream of its own in both.
+    The decoders of replicas other than 0 have a stream each, seeded with all that the other weights hang on.
     """
-    size = (n_results(config), n_outputs(config))
+    size = (config.n_results, n_outputs(config))
     streams = np.random.SeedSequence([config.seed, config.n_train]).spawn(4)
     if config.init == "reference":
         legacy = np.random.RandomState(config.seed)
         targets = legacy.normal(0, 1, size)
         chosen = legacy.choice(config.n_samples, config.n_train, replace=False)
         torch_seed = config.seed
+        replica_of = [config.seed]
     else:
         targets = np.random.default_rng(streams[0]).normal(0, 1, size)
         chosen = np.random.default_rng(streams[1]).choice(config.n_samples, config.n_train, replace=False)
-        torch_seed = int(streams[2].generate_state(1)[0])
+        torch_seed = _torch_seed(streams[2])
+        replica_of = [config.seed, config.n_train]
     mask = np.zeros(config.n_samples, dtype=np.bool_)
     mask[chosen] = True
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed)
         model = SumNetwork(config) if config.operation == "addition" else ProductNetwork(config)
+        if config.replica:
+            torch.manual_seed(_torch_seed(np.random.SeedSequence([*replica_of, config.replica])))
+            for layer in model.decoder:
+                if isinstance(layer, nn.Linear):
+                    layer.reset_parameters()
     if config.loss == "ce":
-        targets = np.eye(n_results(config))
+        targets = np.eye(config.n_results)
+    elif config.targets == "orthogonal":
+        targets = _orthogonal(targets)
     batches = _batches(mask, config.batch_size or config.n_train, np.random.default_rng(streams[3]))
     return Start(mask=mask, targets=targets, model=model, batches=batches)
+
+
+def _torch_seed(stream: np.random.SeedSequence) -> int:
+    return int(stream.generate_state(1)[0])
+
+
+def _orthogonal(normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Orthogonal rows with mean square 1, uniformly distributed (Haar) where `normal` has independent normal entries:
+    Gram-Schmidt on its rows, whose signs a positive diagonal of R fixes.
+    """
+    q, r = np.linalg.qr(normal.T)
+    return np.ascontiguousarray((q * np.copysign(1, np.diag(r))).T) * np.sqrt(normal.shape[1])
 
 
 def _batches(mask: NDArray[np.bool_], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:

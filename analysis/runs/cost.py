@@ -11,7 +11,7 @@ import torch
 
 from analysis.runs.executors import Execution, lanes_for
 from neural import RunConfig
-from neural.models import layer_widths, n_parameters, n_results
+from neural.models import layer_widths, n_parameters
 
 # Share of the GEMM rate that the compiled ensemble achieves (docs/engine.md).
 ACHIEVED = 0.4
@@ -48,7 +48,7 @@ def operations(config: RunConfig) -> float:
     widths = layer_widths(config)
     weights = sum(n_in * n_out for n_in, n_out in pairwise(widths))
     samples = config.n_samples + 2 * (config.batch_size or config.n_train)
-    distances = 2 * config.n_samples * config.n_outputs * n_results(config) if config.loss == "mse" else 0
+    distances = 2 * config.n_samples * config.n_outputs * config.n_results if config.loss == "mse" else 0
     return 2 * weights * samples + distances + 14 * n_parameters(config)
 
 

@@ -27,7 +27,15 @@ from numpy.typing import NDArray
 
 from neural import METRICS, History, RunConfig
 
-VERSION = 2
+VERSION = 3
+# What version 2 did not ask for, with what its runs had.
+NEW_IN_3 = {
+    "replica": 0,
+    "targets": "random",
+    "activation": "tanh",
+    "decoder_warmup": 0,
+    "decoder_optimizer": "adamw",
+}
 
 CONFIG_COLUMNS = [field.name for field in fields(RunConfig)]
 STEPS = ("steps_to_train", "steps_to_test", "steps_to_rqi")
@@ -65,6 +73,9 @@ def key(config: RunConfig) -> str:
 class RunStore:
     """An open run store; made if `path` does not exist, unless it is only to be read.
 
+    A store of version 2 is brought up to date, in one transaction, unless it is only to be read: none of its runs has
+    to be trained again.
+
     Raises:
         StoreError: the file cannot be opened or written, is damaged, is no run store or is one of another
         version.
@@ -80,30 +91,75 @@ class RunStore:
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._connection = sqlite3.connect(path, timeout=_WAIT_S)
-            self._open(read_only)
+            try:
+                if not read_only and self._version() == 2:
+                    with self.training():  # a command that has begun with version 2 ends with it
+                        self._migrate()
+                self._open(read_only)
+            except BaseException:
+                self._connection.close()  # and with it a transaction that has not ended
+                raise
+
+    def _version(self) -> int:
+        return self._connection.execute("PRAGMA user_version").fetchone()[0]
 
     def _open(self, read_only: bool) -> None:
         run = self._connection.execute
         if not read_only:
             run("BEGIN IMMEDIATE")  # also tells now, not after hours of training, whether it can be written
-        version = run("PRAGMA user_version").fetchone()[0]
+        version = self._version()
         empty = run("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if empty and version == 0 and not read_only:
-            columns = ", ".join(f'"{name}"' for name in CONFIG_COLUMNS + RESULT_COLUMNS)
-            run(f"CREATE TABLE runs (key TEXT PRIMARY KEY, {columns})")
+            self._create_runs()
             run("CREATE TABLE curves (key TEXT PRIMARY KEY, curves TEXT)")
             run(f"PRAGMA user_version = {VERSION}")
+        elif version == 2:
+            raise StoreError(
+                f"`store` must be a run store of version {VERSION}, but {self.path} is of version 2. "
+                "A command that trains into it brings it up to date, without training any of its runs again."
+            )
         elif version != VERSION:
             raise StoreError(
                 f"`store` must be a run store of version {VERSION}, but {self.path} is of version {version}."
             )
         self._connection.commit()
-        verdict = run("PRAGMA quick_check(1)").fetchone()[0]
+        self._check(CONFIG_COLUMNS)
+
+    def _check(self, config_columns: Sequence[str]) -> None:
+        """sqlite3.DatabaseError unless the file is whole and its runs have these columns."""
+        verdict = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
-        found = [row[1] for row in run("PRAGMA table_info(runs)")]
-        if found != ["key", *CONFIG_COLUMNS, *RESULT_COLUMNS]:
+        found = [row[1] for row in self._connection.execute("PRAGMA table_info(runs)")]
+        if found != ["key", *config_columns, *RESULT_COLUMNS]:
             raise sqlite3.DatabaseError("its table `runs` is missing or has other columns")
+
+    def _migrate(self) -> None:
+        """From version 2 to 3: the fields that are new get their columns and enter every key."""
+        run = self._connection.execute
+        with self._connection:  # all of it or, whatever happens, nothing
+            run("BEGIN IMMEDIATE")
+            if self._version() != 2:  # another command was first
+                return
+            self._check([name for name in CONFIG_COLUMNS if name not in NEW_IN_3])
+            run("CREATE TEMP TABLE old AS SELECT rowid AS number, * FROM runs")  # not renamed: views would follow
+            run("DROP TABLE runs")
+            self._create_runs()
+            values = [f":{name}" if name in NEW_IN_3 else f'"{name}"' for name in CONFIG_COLUMNS + RESULT_COLUMNS]
+            columns = ", ".join(f'"{name}"' for name in ["rowid", "key", *CONFIG_COLUMNS, *RESULT_COLUMNS])
+            # the rowid is the number that people know a run by
+            run(f"INSERT INTO runs ({columns}) SELECT number, key, {', '.join(values)} FROM old", NEW_IN_3)
+            run("DROP TABLE old")
+            tables = [row[0] for row in run("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            for table in {"runs", "curves", "predictions"} & set(tables):
+                rows = run(f"SELECT key, rowid FROM {table}").fetchall()
+                changed = [(json.dumps(json.loads(old) | NEW_IN_3, sort_keys=True), rowid) for old, rowid in rows]
+                self._connection.executemany(f"UPDATE {table} SET key = ? WHERE rowid = ?", changed)
+            run("PRAGMA user_version = 3")
+
+    def _create_runs(self) -> None:
+        columns = ", ".join(f'"{name}"' for name in CONFIG_COLUMNS + RESULT_COLUMNS)
+        self._connection.execute(f"CREATE TABLE runs (key TEXT PRIMARY KEY, {columns})")
 
     def missing(self, configs: Sequence[RunConfig]) -> list[RunConfig]:
         """Those of `configs` that have not been trained, each once, in order."""

@@ -38,6 +38,8 @@ from neural.config import MIXED
         ("batch_size=none,5", (None, 5), False),
         ("n_train=1e1", (10,), False),
         ("dtype=float64", ("float64",), False),
+        ("targets=random,orthogonal", ("random", "orthogonal"), False),
+        ("replica=0:3:4", (0, 1, 2, 3), False),
     ],
 )
 def test_an_axis_from_text(text, values, log):

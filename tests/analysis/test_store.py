@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import signal
 import sqlite3
+import threading
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.runs.store import VERSION, RunStore, StoreError, key
+from analysis.runs import sweep
+from analysis.runs.executors import Execution
+from analysis.runs.store import NEW_IN_3, VERSION, RunStore, StoreError, key
 from neural import RunConfig
 
 
@@ -134,3 +142,180 @@ def test_predictions_are_replaced_whole(store):
     assert connection.execute("select * from predictions").fetchall() == [("b", float("inf"))]
     connection.execute("drop table predictions")  # not locked: the transaction has ended
     connection.close()
+
+
+# The table `runs` as version 2 had it; `compiled` had come to it last.
+RUNS_2 = (
+    "CREATE TABLE runs (key TEXT PRIMARY KEY, operation, p, n_train, seed, init, loss, d, width, depth, n_outputs, "
+    "repr_lr, decoder_lr, repr_wd, decoder_wd, repr_optimizer, repr_l1, batch_size, init_scale, budget, dtype, "
+    "steps_to_train, steps_to_test, steps_to_rqi, steps_run, retired, accuracy, train_accuracy, test_accuracy, rqi, "
+    "train_loss, test_loss, device, torch, mask, initial_embedding, final_embedding, train_record, test_record, "
+    "rqi_record, compiled)"
+)
+NEW_FIELDS = ("replica", "targets", "activation", "decoder_warmup", "decoder_optimizer")
+
+
+def of_version_2(path: Path, histories) -> Path:
+    """A store of version 2 with these runs, numbered 11, 21, .., predictions of them, and a view of someone's own."""
+    with RunStore(path.with_name("3.sqlite")) as store:
+        for history in histories:
+            store.add(history, "cpu", "test")
+        runs = store.select()
+    run = sqlite3.connect(path)
+    run.execute(RUNS_2)
+    run.execute("CREATE TABLE curves (key TEXT PRIMARY KEY, curves TEXT)")
+    run.execute("CREATE TABLE predictions (key, lambda3)")
+    run.execute("CREATE VIEW mine AS SELECT seed, curves FROM runs JOIN curves USING (key)")
+    run.execute("ATTACH ? AS new", (str(path.with_name("3.sqlite")),))
+    columns = ", ".join(row[1] for row in run.execute("PRAGMA main.table_info(runs)"))
+    run.execute(f"INSERT INTO main.runs (rowid, {columns}) SELECT 10 * rowid + 1, {columns} FROM new.runs")
+    run.execute("INSERT INTO main.curves SELECT * FROM new.curves ORDER BY key")
+    for new in runs["key"]:
+        fields = {name: value for name, value in json.loads(new).items() if name not in NEW_FIELDS}
+        old = json.dumps(fields, sort_keys=True)
+        for table in ("runs", "curves"):
+            run.execute(f"UPDATE main.{table} SET key = ? WHERE key = ?", (old, new))
+        run.execute("INSERT INTO predictions VALUES (?, ?)", (old, fields["seed"] + fields["decoder_lr"]))
+    run.execute("PRAGMA main.user_version = 2")
+    run.commit()
+    run.close()
+    return path
+
+
+def test_what_version_2_did_not_ask_for():
+    """Its runs had what is the default today; a default that changes must not change them."""
+    assert set(NEW_IN_3) == set(NEW_FIELDS)
+    assert {name: getattr(RunConfig(), name) for name in NEW_IN_3} == NEW_IN_3
+
+
+def test_a_store_of_version_2_is_brought_up_to_date(tmp_path, monkeypatch, configs, histories):
+    """All its runs, curves and predictions, under the keys that they have now; nothing is trained again."""
+    path = of_version_2(tmp_path / "runs.sqlite", histories)
+    with RunStore(path) as store, RunStore(tmp_path / "3.sqlite") as new:
+        assert store.missing(configs) == []
+        monkeypatch.setattr(sweep, "train", lambda *arguments: pytest.fail("trained again"))
+        assert sweep.ensure(configs, store, Execution("cpu")) == 0
+        pd.testing.assert_frame_equal(store.table(configs), new.table(configs))
+        then, now = store.select(), new.select()
+        assert (then.pop("number") == 10 * now.pop("number") + 1).all()
+        pd.testing.assert_frame_equal(then, now)
+        for config in configs:
+            curves = store.curves(config)
+            assert all(np.array_equal(curves[name], values) for name, values in new.curves(config).items())
+    with closing(sqlite3.connect(path)) as file:
+        joined = file.execute("SELECT lambda3 - seed - decoder_lr FROM runs JOIN predictions USING (key)").fetchall()
+        assert joined == [(pytest.approx(0, abs=1e-12),)] * len(configs)
+        assert len(file.execute("SELECT * FROM mine").fetchall()) == len(configs)
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    content = path.read_bytes()
+    RunStore(path).close()
+    assert path.read_bytes() == content
+
+
+def test_a_store_of_version_2_without_predictions(tmp_path, configs, histories):
+    path = of_version_2(tmp_path / "runs.sqlite", histories)
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("DROP TABLE predictions")
+    with RunStore(path) as store:
+        assert store.missing(configs) == []
+
+
+def test_a_store_of_version_2_is_not_changed_by_reading(tmp_path, histories):
+    path = of_version_2(tmp_path / "runs.sqlite", histories[:1])
+    content = path.read_bytes()
+    with pytest.raises(StoreError, match=r"version 3, but .* is of version 2\. A command that trains into it") as told:
+        RunStore(path, read_only=True)
+    assert "\n" not in str(told.value)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("UPDATE runs SET key = '{' WHERE rowid = 21", "undamaged"),
+        ("ALTER TABLE runs DROP COLUMN rqi", "undamaged run store, but .* has other columns"),
+        ("PRAGMA user_version = 1", "version 3, but .* is of version 1\\.$"),
+    ],
+)
+def test_a_store_that_cannot_be_brought_up_to_date_is_kept(tmp_path, histories, damage, told):
+    path = of_version_2(tmp_path / "runs.sqlite", histories[:2])
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(damage)
+    content = path.read_bytes()
+    with pytest.raises(StoreError, match=told):
+        RunStore(path)
+    assert path.read_bytes() == content
+    with closing(sqlite3.connect(path, timeout=0)) as file:
+        file.execute("BEGIN IMMEDIATE")  # not locked
+
+
+def test_a_kill_leaves_the_old_store_or_the_new_one(tmp_path, configs, histories):
+    """A process killed before any one statement, with what it has written already on the disk."""
+    histories = histories[:2]
+    content = of_version_2(tmp_path / "old.sqlite", histories).read_bytes()
+    path = tmp_path / "runs.sqlite"
+    journal = path.with_name(path.name + "-journal")
+    left = []
+    while not left or left[-1] != "all":
+        path.write_bytes(content)
+        child = os.fork()
+        if child == 0:
+            _migrate_killed(path, before=len(left))
+        _, status = os.waitpid(child, 0)
+        with closing(sqlite3.connect(path)) as file:
+            hot = journal.exists() and file.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+            (version,) = file.execute("PRAGMA user_version").fetchone()
+        left.append("all" if status == 0 else "half" if hot else "none")
+        if version == 2:
+            assert left[-1] != "all"
+            assert path.read_bytes() == content
+        else:
+            assert left[-1] != "half"
+        with RunStore(path) as store:
+            assert store.missing([history.config for history in histories]) == []
+    assert left.count("half") > 5  # or nothing was interrupted
+
+
+def _migrate_killed(path: Path, before: int) -> None:
+    """Open the store and die at a statement; in a process of its own."""
+    connect = sqlite3.connect
+
+    def watched(*arguments, **options):
+        connection = connect(*arguments, **options)
+        connection.execute("PRAGMA cache_size = 1")  # what is written is not kept back
+        statements = iter(range(before + 1))
+
+        def count(_: str) -> None:
+            if next(statements) == before:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        connection.set_trace_callback(count)
+        return connection
+
+    try:
+        sqlite3.connect = watched
+        RunStore(path).close()
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def test_bringing_up_to_date_waits_for_a_command_that_trains(tmp_path, capsys, configs, histories):
+    """It has begun with version 2, and could not keep its runs in another."""
+    path = of_version_2(tmp_path / "runs.sqlite", histories)
+    versions = []
+
+    def end() -> None:
+        with closing(sqlite3.connect(path)) as file:
+            versions.append(file.execute("PRAGMA user_version").fetchone()[0])
+        lock.close()
+
+    lock = path.with_name(path.name + ".lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    timer = threading.Timer(0.3, end)
+    timer.start()
+    with RunStore(path) as store:
+        assert store.missing(configs) == []
+    timer.join()
+    assert versions == [2]
+    assert "waiting for another command" in capsys.readouterr().err

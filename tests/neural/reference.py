@@ -2,7 +2,7 @@
 
 For the tests it is an oracle through another channel: autograd instead of torch.func, torch.optim instead of
 a hand-written update, a distance instead of its expansion, indexing instead of a product with the mask, S3 by
-permutation matrices.
+permutation matrices, a warm-up by setting the optimiser's learning rate before each step.
 For the benchmark it is the baseline, so it is written to be quick as well as plain.
 """
 
@@ -146,7 +146,10 @@ def train_alone(config: RunConfig) -> Trace:
 
     optimizers = _optimizers(model, config)
     rows, embeddings = [], []
-    for _ in range(config.budget):
+    for step in range(config.budget):
+        if config.decoder_warmup:
+            (decoder,) = [group for optimizer in optimizers for group in optimizer.param_groups if group["decoder"]]
+            decoder["lr"] = config.decoder_lr * min(1, (step + 1) / config.decoder_warmup)
         sample_loss, objective, measured, _ = passing()
         rows.append(measured)
         embeddings.append(model.embedding.detach().clone())
@@ -167,18 +170,25 @@ def train_alone(config: RunConfig) -> Trace:
 
 
 def _optimizers(model: torch.nn.Module, config: RunConfig) -> list[torch.optim.Optimizer]:
-    """AdamW on both, or SGD on the embedding, whose coupled decay is the same as a decoupled one."""
+    """AdamW or SGD, whose coupled decay is the same as a decoupled one."""
     named = dict(model.named_parameters())
     embedding = {
         "params": [named.pop("embedding")],
         "lr": config.repr_lr,
         "weight_decay": config.repr_wd,
+        "decoder": False,
     }
     decoder = {
         "params": list(named.values()),
         "lr": config.decoder_lr,
         "weight_decay": config.decoder_wd,
+        "decoder": True,
     }
-    if config.repr_optimizer == "sgd":
-        return [torch.optim.SGD([embedding]), torch.optim.AdamW([decoder], fused=True)]
-    return [torch.optim.AdamW([embedding, decoder], fused=True)]
+    adaptive = [
+        group
+        for group, kind in ((embedding, config.repr_optimizer), (decoder, config.decoder_optimizer))
+        if kind == "adamw"
+    ]
+    plain = [group for group in (embedding, decoder) if group not in adaptive]
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.SGD([group]) for group in plain]
+    return [*optimizers, torch.optim.AdamW(adaptive, fused=True)] if adaptive else optimizers

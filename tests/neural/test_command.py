@@ -88,11 +88,16 @@ def test_s3_from_the_command_line(
     """Matrices in the snapshots, the new fields in the record; in this process, to save another start of torch."""
     file = tmp_path / "run.json"
     fields = "--operation s3 --p 6 --n-train 30 --d 3 --batch-size 8 --repr-l1 0.001 --steps 2 --width 8"
-    monkeypatch.setattr(sys, "argv", ["neural.train", *fields.split(), "--device", "cpu", "--json", str(file)])
+    more = "--activation relu --targets orthogonal --decoder-optimizer sgd --decoder-warmup 3 --replica 2"
+    monkeypatch.setattr(
+        sys, "argv", ["neural.train", *fields.split(), *more.split(), "--device", "cpu", "--json", str(file)]
+    )
     run_command(Arguments, main, "neural.train")
     record = strict(file.read_text())
     assert strict(capsys.readouterr().out)["operation"] == record["operation"] == "s3"
     assert (record["batch_size"], record["repr_l1"]) == (8, 1e-3)
+    assert (record["activation"], record["targets"], record["decoder_optimizer"]) == ("relu", "orthogonal", "sgd")
+    assert (record["decoder_warmup"], record["replica"]) == (3, 2)
     assert np.shape(record["snapshots"]) == (len(record["snapshot_steps"]), 6, 3, 3)
     assert (len(record["mask"]), sum(record["mask"])) == (36, 30)
 

@@ -14,13 +14,17 @@ from neural.config import MIXED, ConfigError, RunConfig
 
 NAN, INF = float("nan"), float("inf")
 WHOLE = {"p": 2, "n_train": 1, "seed": 0, "d": 1, "width": 1, "depth": 1, "n_outputs": 1, "budget": 1}
+WHOLE |= {"replica": 0, "decoder_warmup": 0}
 POSITIVE = ("repr_lr", "decoder_lr", "init_scale")
 NOT_NEGATIVE = ("repr_wd", "decoder_wd", "repr_l1")
 OPTIONS = {
     "operation": ("addition", "s3"),
     "init": ("default", "reference"),
     "loss": ("mse", "ce"),
+    "targets": ("random", "orthogonal"),
+    "activation": ("tanh", "relu"),
     "repr_optimizer": ("adamw", "sgd"),
+    "decoder_optimizer": ("adamw", "sgd"),
     "dtype": ("float32", "float64"),
 }
 
@@ -99,10 +103,27 @@ def test_batches_are_whole_and_no_larger_than_the_training_set() -> None:
     assert complaint(n_train=45, batch_size=46) == "`batch_size` must be at most n_train = 45, but is 46."
 
 
-def test_seeds_fit_numpys_legacy_generator() -> None:
-    """2^32 - 1 is the last."""
-    assert RunConfig(seed=2**32 - 1).seed == 2**32 - 1
-    assert complaint(seed=2**32) == f"`seed` must be below 2^32, but is {2**32}."
+@pytest.mark.parametrize("name", ["seed", "replica", "decoder_warmup"])
+def test_seeds_fit_numpys_legacy_generator(name: str) -> None:
+    """2^32 - 1 is the last; and the store takes no more than 2^63 of anything."""
+    last: dict[str, Any] = {name: 2**32 - 1}
+    assert getattr(RunConfig(**last), name) == 2**32 - 1
+    assert complaint(**{name: 2**32}) == f"`{name}` must be below 2^32, but is {2**32}."
+
+
+@pytest.mark.parametrize(("task", "n_results"), [({}, 19), ({"p": 7, "n_train": 3}, 13), ({"operation": "s3"}, 6)])
+def test_orthogonal_targets_need_room(task: dict[str, Any], n_results: int) -> None:
+    """No more of them than dimensions; and one-hot targets, which are orthogonal as they are, leave no choice."""
+    task = {"p": 6, "n_train": 30, **task} if task.get("operation") == "s3" else task
+    config = RunConfig(**task, targets="orthogonal", n_outputs=n_results)
+    assert config.n_results == n_results
+    few: dict[str, Any] = dataclasses.asdict(config) | {"n_outputs": n_results - 1}
+    rule = f"`n_outputs` must be at least the number of results = {n_results} for orthogonal targets, "
+    assert complaint(**few) == f"{rule}but is {n_results - 1}."
+    assert RunConfig(**{**few, "targets": "random"}).n_outputs == n_results - 1
+    rule = "`targets` must be random with loss ce, which has one-hot ones, but is 'orthogonal'."
+    for n_outputs in (n_results, 1):
+        assert complaint(**{**few, "loss": "ce", "n_outputs": n_outputs}) == rule
 
 
 def test_a_config_is_a_value() -> None:
@@ -123,6 +144,9 @@ def configs(draw: st.DrawFn) -> RunConfig:
     n_train = draw(st.integers(1, p**2 if s3 else p * (p + 1) // 2))
     fields |= {name: draw(st.floats(1e-9, 1e3)) for name in POSITIVE + NOT_NEGATIVE}
     fields |= {name: draw(st.integers(1, 300)) for name in ("d", "width", "depth", "n_outputs", "budget")}
+    fields |= {name: draw(st.integers(0, 300)) for name in ("replica", "decoder_warmup")}
+    if fields["loss"] == "ce" or fields["n_outputs"] < (p if s3 else 2 * p - 1):
+        fields["targets"] = "random"
     batch_size = draw(st.none() | st.integers(1, n_train))
     return RunConfig(p=p, n_train=n_train, seed=draw(st.integers(0, 2**32 - 1)), batch_size=batch_size, **fields)
 
@@ -135,6 +159,7 @@ def test_shape_is_what_may_not_be_mixed(one: RunConfig, other: RunConfig) -> Non
     alike = all(getattr(one, name) == getattr(other, name) for name in fixed)
     assert (one.shape() == other.shape()) == alike
     moved = {name: getattr(other, name) for name in fixed}
+    one = dataclasses.replace(one, targets="random")  # orthogonal ones do not go with every loss and n_outputs
     if one.n_train <= other.n_samples:
         assert dataclasses.replace(one, **moved).shape() == other.shape()
     for name in fixed:
@@ -146,7 +171,19 @@ def test_shape_is_what_may_not_be_mixed(one: RunConfig, other: RunConfig) -> Non
 def test_mixed_names_fields() -> None:
     """A name that no field has would be silently without effect."""
     assert set(MIXED) < {field.name for field in dataclasses.fields(RunConfig)}
-    assert not {"operation", "p", "d", "width", "depth", "n_outputs", "loss", "dtype"} & set(MIXED)
+    assert not {
+        "operation",
+        "p",
+        "d",
+        "width",
+        "depth",
+        "n_outputs",
+        "loss",
+        "dtype",
+        "activation",
+        "decoder_optimizer",
+    } & set(MIXED)
+    assert {"targets", "replica", "decoder_warmup"} < set(MIXED)
 
 
 def test_penalties_and_batches_mix_and_operations_do_not() -> None:

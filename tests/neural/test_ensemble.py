@@ -49,8 +49,8 @@ def mixed(budget: int, **shared: Any) -> list[RunConfig]:
     base = RunConfig(budget=budget)
     runs = [
         dataclasses.replace(base, n_train=45, seed=58, init="reference"),
-        dataclasses.replace(base, n_train=20, seed=1, repr_lr=1e-2, decoder_lr=3e-3, decoder_wd=5.0),
-        dataclasses.replace(base, n_train=33, seed=2, repr_wd=2.0, init_scale=3.0),
+        dataclasses.replace(base, n_train=20, seed=1, repr_lr=1e-2, decoder_lr=3e-3, decoder_wd=5.0, decoder_warmup=20),
+        dataclasses.replace(base, n_train=33, seed=2, replica=1, repr_wd=2.0, init_scale=3.0),
         dataclasses.replace(base, n_train=54, seed=3, repr_optimizer="sgd", repr_lr=0.3, repr_wd=0.5),
         dataclasses.replace(base, n_train=55, seed=4, repr_optimizer="sgd", repr_lr=0.1, decoder_lr=1e-3),
     ]
@@ -63,7 +63,7 @@ def mixed_s3(budget: int, **shared: Any) -> list[RunConfig]:
     runs = [
         dataclasses.replace(base, seed=58, init="reference"),
         dataclasses.replace(base, n_train=20, seed=1, repr_lr=1e-2, decoder_lr=3e-3, repr_l1=1e-3, repr_wd=2.0),
-        dataclasses.replace(base, n_train=33, seed=2, repr_l1=3.0, batch_size=8, init_scale=3.0),
+        dataclasses.replace(base, n_train=33, seed=2, repr_l1=3.0, batch_size=8, init_scale=3.0, decoder_warmup=90),
         dataclasses.replace(base, seed=3, repr_optimizer="sgd", repr_lr=0.3, repr_l1=0.5, decoder_wd=5.0),
         dataclasses.replace(base, n_train=36, seed=4, repr_optimizer="sgd", repr_lr=0.1, batch_size=25),
     ]
@@ -138,6 +138,9 @@ def run_all(configs: list[RunConfig], **options: Any) -> dict[RunConfig, History
         {"loss": "ce", "d": 2},
         {"loss": "mse", "d": 3, "depth": 1, "width": 17, "n_outputs": 7, "p": 11},
         {"loss": "ce", "d": 1, "depth": 3, "width": 16},
+        {"loss": "mse", "activation": "relu", "width": 40, "targets": "orthogonal"},
+        {"loss": "mse", "decoder_optimizer": "sgd", "width": 40, "decoder_lr": 0.3},
+        {"loss": "ce", "activation": "relu", "decoder_optimizer": "sgd", "width": 40, "decoder_lr": 0.1},
     ],
     ids=lambda shared: ",".join(map(str, shared.values())),
 )
@@ -167,6 +170,37 @@ def test_lanes_with_mini_batches_are_separate_runs(loss) -> None:
     histories = run_all(configs, lanes=5)
     for config in configs:
         assert_agree(histories[config], train_alone(config), **EXACT)
+
+
+@pytest.mark.parametrize("decoder_optimizer", ["adamw", "sgd"])
+def test_a_warm_up_ends(decoder_optimizer) -> None:
+    """One of a single update is none, to the last bit; a longer one changes every update, also the first."""
+    shared: dict[str, Any] = {"decoder_optimizer": decoder_optimizer, "decoder_lr": 1e-2, "width": 20, "budget": 3}
+    none, one, two = (RunConfig(**shared, decoder_warmup=n) for n in (0, 1, 2))
+    histories = run_all([none, one, two])
+    assert_same_bits(histories[none], histories[one])
+    np.testing.assert_array_equal(histories[none].train_loss[0], histories[two].train_loss[0])
+    assert (histories[none].train_loss[1:] != histories[two].train_loss[1:]).all()
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.sampled_from(["float32", "float64"]))
+@settings(max_examples=20, deadline=None)
+def test_the_rates_of_a_warm_up(warmup: int, later: int, dtype) -> None:
+    """A decoder with weight decay alone shrinks by 1 - lr wd min(1, t / warm-up) at update t; a lane by its own count.
+
+    (SGD, and a gradient that is nothing beside the decay.)
+    """
+    base = RunConfig(decoder_optimizer="sgd", decoder_lr=1e-12, decoder_wd=1e10, width=4, dtype=dtype)
+    warm = dataclasses.replace(base, decoder_warmup=warmup)
+    ensemble = ensemble_of([warm, base])
+    measurements(ensemble, later)
+    ensemble.load(1, warm, draw(warm))
+    before = {name: value.clone() for name, value in ensemble._parameters.items() if name != "embedding"}
+    measurements(ensemble, 5)
+    for lane, done in ((0, later), (1, 0)):
+        left = float(np.prod([1 - 1e-2 * min(1, t / warmup) for t in range(done + 1, done + 6)]))
+        for name, value in before.items():
+            np.testing.assert_allclose(ensemble._parameters[name][lane], left * value[lane], rtol=1e-5, atol=1e-9)
 
 
 def test_losses_are_those_of_all_samples_without_the_penalty() -> None:
@@ -208,15 +242,22 @@ def small_runs(draw_from: st.DrawFn) -> list[RunConfig]:
         "loss": draw_from(st.sampled_from(["mse", "ce"])),
         "width": draw_from(st.sampled_from([1, 8])),
         "n_outputs": draw_from(st.sampled_from([1, 30])),
+        "activation": draw_from(st.sampled_from(["tanh", "relu"])),
+        "decoder_optimizer": draw_from(st.sampled_from(["adamw", "sgd"])),
         "dtype": "float64",
     }
+
+    room = shared["loss"] == "mse" and shared["n_outputs"] == 30
 
     def one(n_train: int) -> st.SearchStrategy[RunConfig]:
         return st.builds(
             RunConfig,
             n_train=st.just(n_train),
             seed=st.integers(0, 2**32 - 1),
+            replica=st.sampled_from([0, 1]),
             init=st.sampled_from(["default", "reference"]),
+            targets=st.sampled_from(["random", "orthogonal"] if room else ["random"]),
+            decoder_warmup=st.sampled_from([0, 1, 3, 50]),
             repr_lr=rates,
             decoder_lr=rates,
             repr_wd=decays,
@@ -433,7 +474,7 @@ class Watched:
     """An ensemble of S3 whose second lane's run is, from step S3_LOADED on, its first lane's once more."""
 
     def __init__(self, compiled: bool):
-        base = mixed_s3(1)
+        base = mixed_s3(1, activation="relu", decoder_optimizer="sgd", decoder_lr=0.1)
         self.configs = [base[2], base[0], dataclasses.replace(base[0], seed=5, repr_l1=1e-2)]
         self.ensemble = ensemble_of(self.configs, compiled)
         self.steps: list[tuple[Tensor, Tensor, Tensor]] = []

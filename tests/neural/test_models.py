@@ -106,6 +106,9 @@ def test_draw_is_deterministic(seed: int, n_train: int, init) -> None:
             "repr_wd": st.floats(0, 10),
             "decoder_wd": st.floats(0, 10),
             "repr_optimizer": st.sampled_from(["adamw", "sgd"]),
+            "decoder_optimizer": st.sampled_from(["adamw", "sgd"]),
+            "decoder_warmup": st.integers(0, 10**6),
+            "activation": st.sampled_from(["tanh", "relu"]),
             "repr_l1": st.floats(0, 1),
             "batch_size": st.none() | st.integers(1, 30),
             "budget": st.integers(1, 10**6),
@@ -155,6 +158,66 @@ def test_targets() -> None:
     assert start.model(torch.tensor(samples(10))).shape == (55, 19)
     assert draw(S3).targets.shape == (6, 30)
     np.testing.assert_array_equal(draw(dataclasses.replace(S3, loss="ce")).targets, np.eye(6))
+
+
+@given(
+    st.sampled_from([RunConfig(p=2, n_train=3), RunConfig(), S3]),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["default", "reference"]),
+    st.integers(0, 30),
+)
+@settings(max_examples=20, deadline=None)
+def test_orthogonal_targets(base: RunConfig, seed: int, init, more: int) -> None:
+    """The random ones after Gram-Schmidt, a row after another, with mean square 1; all else is as it was."""
+    base = dataclasses.replace(base, seed=seed, init=init, n_outputs=base.n_results + more)
+    random, straight = draw(base), draw(dataclasses.replace(base, targets="orthogonal"))
+    targets = straight.targets
+    np.testing.assert_allclose(targets @ targets.T, base.n_outputs * np.eye(base.n_results), atol=1e-11)
+    rows: list[np.ndarray] = []
+    for row in random.targets:
+        rest = row - sum(row @ done / (done @ done) * done for done in rows)
+        rows.append(rest * np.sqrt(base.n_outputs) / np.linalg.norm(rest))
+    np.testing.assert_allclose(targets, rows, atol=1e-8)  # square ones may be nearly dependent
+    same = equal(random, straight)
+    assert not same.pop(1)
+    assert all(same)
+
+
+@given(
+    st.sampled_from([RunConfig(batch_size=7), dataclasses.replace(S3, batch_size=7)]),
+    st.integers(0, 2**32 - 1),
+    st.integers(7, 30),
+    st.sampled_from(["default", "reference"]),
+    st.lists(st.integers(1, 2**32 - 1), min_size=2, max_size=2, unique=True),
+)
+@settings(max_examples=20, deadline=None)
+def test_replicas_differ_in_their_decoders_alone(base: RunConfig, seed: int, n_train: int, init, others) -> None:
+    """Training set, targets, embedding and batches are replica 0's; every weight of the decoder is drawn anew."""
+    starts = [
+        draw(dataclasses.replace(base, seed=seed, n_train=n_train, init=init, replica=replica))
+        for replica in (0, *others)
+    ]
+    batches = [list(itertools.islice(start.batches, 9)) for start in starts]
+    for a, b in itertools.combinations(range(3), 2):
+        same = equal(starts[a], starts[b])
+        assert all(same[:3])
+        assert not any(same[3:])
+        np.testing.assert_array_equal(batches[a], batches[b])
+    for n, value in enumerate(starts[1].model.decoder.parameters()):
+        # torch's default: uniform within 1/sqrt(features)
+        n_in = list(starts[1].model.decoder.parameters())[n - n % 2].shape[1]
+        assert float(value.detach().abs().max()) <= n_in**-0.5
+
+
+@pytest.mark.parametrize(("init", "entropy"), [("default", [9, 20, 3]), ("reference", [9, 3])])
+def test_a_replicas_stream(init, entropy: list[int]) -> None:
+    """By hand; with reference initialisation it is shared by training sets of every size, as all weights are."""
+    decoder = list(draw(RunConfig(seed=9, n_train=20, replica=3, init=init)).model.decoder.parameters())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+        layers = [torch.nn.Linear(1, 200), torch.nn.Linear(200, 200), torch.nn.Linear(200, 30)]
+    expected = [value for layer in layers for value in (layer.weight, layer.bias)]
+    assert all(torch.equal(value, wanted) for value, wanted in zip(decoder, expected, strict=True))
 
 
 @pytest.mark.parametrize("p", [2, 3, 10])
@@ -300,15 +363,16 @@ def test_parameters_are_counted(more: dict) -> None:
     assert n_parameters(config) == sum(value.numel() for value in draw(config).model.parameters())
 
 
-def test_the_network_is_an_mlp_on_the_sum() -> None:
-    """f(E_i + E_j) by explicit matrix products; tanh between, none at the end; i, j in either order."""
-    config = RunConfig(d=2, depth=3, width=8)
+@pytest.mark.parametrize(("activation", "function"), [("tanh", np.tanh), ("relu", lambda x: np.where(x > 0, x, 0))])
+def test_the_network_is_an_mlp_on_the_sum(activation, function) -> None:
+    """f(E_i + E_j) by explicit matrix products; the activation between, none at the end; i, j in either order."""
+    config = RunConfig(d=2, depth=3, width=8, activation=activation)
     model = draw(config).model
     pairs = torch.tensor(samples(10))
     x = (model.embedding[pairs[:, 0]] + model.embedding[pairs[:, 1]]).detach().numpy()
     layers = [value.detach().numpy() for name, value in model.named_parameters() if name != "embedding"]
     for weight, bias in zip(layers[0:-2:2], layers[1:-2:2], strict=True):
-        x = np.tanh(x @ weight.T + bias)
+        x = function(x @ weight.T + bias)
     x = x @ layers[-2].T + layers[-1]
     np.testing.assert_allclose(model(pairs).detach().numpy(), x, rtol=1e-4, atol=1e-6)
     assert torch.equal(model(pairs), model(pairs.flip(1)))
