@@ -25,6 +25,16 @@ from efftheory.criticality import (
     linear_thresholds,
     proportion,
 )
+
+# The decoder beside the embeddings
+from efftheory.decoder import (
+    Decoder,
+    DecoderTrajectory,
+    decoder_flow,
+    decoder_kernels,
+    ridge_potential,
+    success_probability,
+)
 from efftheory.description import Description, describe
 
 # The effective loss, and descending it
@@ -47,6 +57,8 @@ from efftheory.spectrum import Spectrum, grokking_steps, spectrum
 
 __all__ = [
     "ArgumentError",
+    "Decoder",
+    "DecoderTrajectory",
     "Description",
     "Estimate",
     "Operation",
@@ -56,6 +68,8 @@ __all__ = [
     "constraint_matrix",
     "count_parallelograms",
     "critical_fraction",
+    "decoder_flow",
+    "decoder_kernels",
     "describe",
     "effective_loss",
     "effective_loss_gradient",
@@ -73,8 +87,10 @@ __all__ = [
     "parallelograms",
     "predicted_accuracy",
     "proportion",
+    "ridge_potential",
     "rqi",
     "spectrum",
+    "success_probability",
     "symmetric_group",
     "time_to_rqi",
 ]

@@ -82,3 +82,56 @@ def flow_difference(lambda_max: float, z0: float, step: float, norm: float) -> f
     truncation = 2.9 * (lambda_max / z0) ** 3 * norm * step**2 / 6
     round_off = 100 * EPS * float(np.sqrt(z0)) / step
     return truncation + round_off
+
+
+# tanh as two error functions: |h - tanh| <= TANH (as stated), |h' - tanh'| <= TANH_SLOPE (found on a fine grid; a test
+# looks), and the mean over the first layer's weights for inputs of size 1 (as stated).
+TANH, TANH_SLOPE, FIRST_LAYER = 1.1e-3, 5.2e-3, 5e-6
+
+# The same for inputs in three dimensions and more, by 256 quasi-random nodes, relative to the largest: a mean over as
+# many nodes at random would be off by the spread of h^2 over 16, which is 5 %; these are a little better.
+RANDOM_NODES = 0.05
+
+# ReLU: the first layer's quadrature is off by 1e-3 (stated); where two samples meet, d varies with the root of it.
+RELU = 1e-2
+
+# Two paths that differ by round-off at every step: Adam divides small gradients by their own size, so that it grows.
+PATH = 1e-6
+
+# Observed order in the resolution of merged steps, which are whole numbers of steps: to within this.
+MERGED_ORDER = 0.25
+
+
+def tanh_kernel_error(depth: int) -> NDArray[np.float64]:
+    """Bound on the error of T[l] / width, l = 0 .. depth-1, from the stated errors of tanh and of the first layer.
+
+    |h|, |h'| <= 1, so replacing h is worth 2 TANH in Q and 2 TANH_SLOPE in D. Q moves by the covariances' error times
+    the derivatives E[h' h'] and E[h'' h] of a mean, at most 2 together, D by it times E[h'' h''] and E[h''' h'], at
+    most 3. gamma = 1/3 takes Q to covariances and D to B.
+    """
+    Q, D = [FIRST_LAYER], []
+    for _ in range(depth - 1):
+        D.append(2 * TANH_SLOPE + 3 * Q[-1] / 3)
+        Q.append(2 * TANH + 2 * Q[-1] / 3)
+    # T_l / width = Q_{l-1} prod (D / 3), every factor at most 1: the errors add up
+    return np.array([(Q[i] + sum(D[i:])) / 3 ** (depth - 1 - i) for i in range(depth)])
+
+
+def tanh_mean_difference(step: float) -> float:
+    """Bound on |central difference - derivative| of the Gaussian means of two error functions by a covariance.
+
+    They are algebraic in A = 1 + 2 s^2 ca, B and C = 2 s t cab, and singular only where AB = C^2. AB - C^2 is at least
+    max(A, B, 1 + 2 |C|), so A and C can move by 1 before that, a covariance by 1/(2 s^2) > 0.4. Half that far they are
+    all below 4; by Cauchy |f'''| <= 6 * 4 / 0.2^3 = 3000.
+    """
+    return 3000 * step**2 / 6 + 20 * EPS / step
+
+
+def relu_mean_difference(step: float, ca: float, cab: float, cb: float) -> float:
+    """The same for max(u, 0), singular where |cosine| = 1: cab can move by sqrt(ca cb) (1 - |cosine|) before that, ca
+    by ca (1 - cosine^2). Half that far, means and first derivatives are below 1 + ca + cb + 1/(norm sine)."""
+    norm = float(np.sqrt(ca * cb))
+    cosine = abs(cab) / norm
+    radius = min(norm * (1 - cosine), min(ca, cb) * (1 - cosine**2)) / 2
+    size = 1 + ca + cb + 1 / (norm * float(np.sqrt(1 - cosine**2)))
+    return 6 * size / radius**3 * step**2 / 6 + 20 * EPS * size / step

@@ -382,7 +382,15 @@ SUMS_ONLY = {
     "spectrum": lambda: et.spectrum(S3),
     "time_to_rqi": lambda: et.time_to_rqi(S3, None, MATRICES),
 }
-ANY_COMPOSITION = {"count_parallelograms", "parallelograms", "predicted_accuracy", "rqi"}
+ANY_COMPOSITION = {
+    "count_parallelograms",
+    "decoder_flow",
+    "parallelograms",
+    "predicted_accuracy",
+    "ridge_potential",
+    "rqi",
+    "success_probability",
+}
 
 
 @pytest.mark.parametrize("name", SUMS_ONLY)

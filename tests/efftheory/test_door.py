@@ -30,6 +30,12 @@ PROMISED = [
     "linear_probability",
     "critical_fraction",
     "describe",
+    "Decoder",
+    "DecoderTrajectory",
+    "decoder_flow",
+    "decoder_kernels",
+    "ridge_potential",
+    "success_probability",
 ]
 
 

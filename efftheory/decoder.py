@@ -1,0 +1,458 @@
+"""The decoder as a growing kernel: who succeeds, when, and in which phase, without training a network.
+
+The decoder is a multilayer perceptron f. Near its initial weights it is a kernel machine; its weights grow, and its
+kernel with them. Eliminating it leaves the embeddings alone, in the potential of the decoder that fits them. In words:
+
+1. Kernel. Layer l has width n, and its weights and biases the variance gamma_l / n (1/3n at first, PyTorch's default).
+   With Q_0 = E[h(x) h(x')] over the first layer's weights (a quadrature), the preactivations of layer l have the
+   covariance C_l = gamma_l (Q_{l-1} + 1/n); Q_l = E[h h] and D_l = E[h' h'] are Gaussian means. The weights into layer
+   l add the tangent kernel T_l = n Q_{l-1} B_l, B_l = gamma_{l+1} D_l B_{l+1} down from the outputs, T_L = n Q_{L-1}.
+2. Pace. AdamW divides a gradient by the root of its mean square v over about 1000 steps. With one v a layer, theta_l(t)
+   = eta_d gain / sqrt(v_l), summed over the steps, weighs the layer in K = sum_l theta_l T_l. v_l follows the mean
+   square of a weight's gradient, which is Tr[r^T T_l r] in known units; gain = sqrt(2/pi), because a weight that moves
+   by the sign of a Gaussian gradient moves so much along the gradient.
+3. Growth. A weight has moved by the path length l_l(t) = eta_d sum sqrt(g_l^2 / v_l) <= eta_d t. The moves of a hidden
+   layer are coherent: gamma_l = 1/3 + coherence (n l_l)^2, which sharpens what the kernel tells apart. The outputs'
+   weights grow along what they have learned, which is fitted: the residual does not see it, gamma_out = 1/3.
+4. Fit. r = (1 + K)^-1 (Y - f_0) at the training samples, V = Tr[(Y - f_0)^T r] / (n_train n_outputs).
+5. Embeddings descend V at a fixed decoder (which is the gradient of V: it is stationary in the fit) by their own
+   optimiser.
+
+Nothing is fitted to outcomes. `coherence` = 1/3 is measured on the weights of networks in early training; docs/decoder
+has the derivation, that measurement, and how far all this holds. Source: ours; the paper has no decoder.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import qmc
+
+from efftheory import _checks
+from efftheory import _decoder_kernels as kernels
+from efftheory._checks import ArgumentError
+from efftheory._kernels import loss_path
+from efftheory.criticality import Estimate, proportion
+from efftheory.flow import Trajectory
+from efftheory.operations import Operation, Seed
+from efftheory.parallelograms import Mask, training_samples
+
+COHERENCE = 1 / 3  # of the moves of a hidden layer's weights; measured on weights, see docs/decoder
+GAIN = math.sqrt(2 / math.pi)
+RESOLUTION = 0.04  # optimiser steps are merged while no embedding moves by more than this
+SPACING = 0.03  # records are this share of the time apart
+_DELTA2 = {"sum": 0.1**2, "product": 0.5}
+# Nodes of the first layer's quadrature: Gauss-Legendre a dimension up to two, quasi-random ones beyond.
+_NODES = {("tanh", 1): 6, ("tanh", 2): 6, ("relu", 1): 16, ("relu", 2): 10}
+_RANDOM_NODES = 256
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A multilayer perceptron with PyTorch's default initialisation (uniform, variance 1/(3 inputs)), and how it is
+    trained.
+
+    Attributes:
+        width, depth: of its hidden layers, and how many there are.
+        activation: of the hidden layers, "tanh" or "relu".
+        n_outputs: dimension of the targets; with loss "ce" there is an output a result instead.
+        loss: "mse", mean over samples and outputs; "ce", cross-entropy of the results, which is taken as quadratic
+            around equal probabilities (right early on; late it is not).
+        optimizer, weight_decay: "adamw" or "sgd" (no momentum), the decay decoupled in both.
+        warmup: steps over which its learning rate rises linearly from 0.
+    """
+
+    width: int = 200
+    depth: int = 2
+    activation: Literal["tanh", "relu"] = "tanh"
+    n_outputs: int = 30
+    loss: Literal["mse", "ce"] = "mse"
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    weight_decay: float = 0.0
+    warmup: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("width", "depth", "n_outputs"):
+            _checks.integer(name, getattr(self, name), 1)
+        _checks.integer("warmup", self.warmup, 0)
+        _checks.choice("activation", self.activation, ("tanh", "relu"))
+        _checks.choice("loss", self.loss, ("mse", "ce"))
+        _checks.choice("optimizer", self.optimizer, ("adamw", "sgd"))
+        _checks.positive("weight_decay", self.weight_decay, zero=True)
+
+
+@dataclass(frozen=True, eq=False)
+class DecoderTrajectory(Trajectory):
+    """Embeddings and accuracies along `decoder_flow`; times are optimiser steps.
+
+    `loss` is l_eff (nan for products). It may end before `steps`: where all is learned (train and test accuracy 1, RQI
+    above 0.95), or where numbers overflowed.
+
+    Attributes:
+        train_accuracy, test_accuracy: float64 (T,), nearest target; test nan if all samples are trained on.
+        train_loss: float64 (T,), mean squared residual of the training samples.
+        layer_rates, layer_lengths: float64 (T, depth), theta_l and l_l of the weights that lead into hidden layer 2 ..
+            depth, then the output's.
+        steps_to_rqi, steps_to_train, steps_to_test: first step with RQI above 0.95, accuracy at least 0.9; inf = never.
+    """
+
+    train_accuracy: NDArray[np.float64]
+    test_accuracy: NDArray[np.float64]
+    train_loss: NDArray[np.float64]
+    layer_rates: NDArray[np.float64]
+    layer_lengths: NDArray[np.float64]
+    steps_to_rqi: float
+    steps_to_train: float
+    steps_to_test: float
+
+
+def decoder_flow(
+    op: Operation,
+    mask: Mask,
+    E0: ArrayLike,
+    targets: ArrayLike | None = None,
+    *,
+    repr_lr: float = 1e-3,
+    decoder_lr: float = 1e-4,
+    decoder: Decoder | None = None,
+    steps: int = 10_000,
+    seed: Seed = 0,
+    repr_optimizer: Literal["adamw", "sgd"] = "adamw",
+    repr_wd: float = 0.0,
+    resolution: float = RESOLUTION,
+) -> DecoderTrajectory:
+    """What becomes of the embeddings E0 while a decoder learns beside them; the equations are in `efftheory.decoder`.
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+        E0: initial embeddings, float (p, d), or (p, d, d) where `op` composes by a product.
+        targets: float (n_results, n_outputs), a row a result; None draws them from a standard normal distribution. Not
+            for loss "ce".
+        repr_lr, decoder_lr: learning rates eta_r and eta_d, per step.
+        decoder: the network; the paper's by default.
+        steps: updates to follow.
+        seed: of the decoder's initial function (a Gaussian process with the network's variance), then of `targets`.
+        repr_optimizer, repr_wd: of the embeddings; AdamW's or plain SGD's decoupled decay.
+        resolution: merged optimiser steps move no embedding by more than this; the error is of first order in it, down
+            to what other limits leave (a step is at most a twentieth of those before it).
+
+    Raises:
+        ArgumentError: an argument of wrong shape or out of range; the training set is empty.
+    """
+    decoder = Decoder() if decoder is None else decoder
+    E, table = _start(op, mask, E0)
+    rng = _checks.generator("seed", seed)
+    rates = _rates(decoder, repr_lr, decoder_lr, repr_optimizer, repr_wd)
+    steps = _checks.integer("steps", steps, 0)
+    resolution = _checks.positive("resolution", resolution)
+    Y = _targets(op, decoder, targets)
+    network = _network(decoder, op, E, table)
+    return _flow(op, mask, E, table, network, rates, Y, steps, resolution, rng)
+
+
+def success_probability(
+    op: Operation,
+    mask: Mask,
+    E0: ArrayLike | None = None,
+    targets: ArrayLike | None = None,
+    *,
+    draws: int = 32,
+    repr_lr: float = 1e-3,
+    decoder_lr: float = 1e-4,
+    decoder: Decoder | None = None,
+    steps: int = 10_000,
+    seed: Seed = 0,
+    repr_optimizer: Literal["adamw", "sgd"] = "adamw",
+    repr_wd: float = 0.0,
+    d: int = 1,
+    init_scale: float = 1.0,
+) -> Estimate:
+    """The share of decoders (and targets, and embeddings) with which RQI gets above 0.95 within `steps`.
+
+    What is not given is drawn anew each time: the decoder's initial function always, `targets` from a standard normal
+    distribution, E0 uniform in [-init_scale/2, init_scale/2] with dimension `d`. Arguments as in `decoder_flow`.
+
+    Raises:
+        ArgumentError: as `decoder_flow`; `draws` is below 1.
+    """
+    draws = _checks.integer("draws", draws, 1)
+    d = _checks.integer("d", d, 1)
+    init_scale = _checks.positive("init_scale", init_scale)
+    rng = _checks.generator("seed", seed)
+    shape = (op.n_symbols, d) if op.composition == "sum" else (op.n_symbols, d, d)
+    hits = 0
+    for _ in range(draws):
+        start = rng.uniform(-init_scale / 2, init_scale / 2, shape) if E0 is None else E0
+        path = decoder_flow(
+            op,
+            mask,
+            start,
+            targets,
+            repr_lr=repr_lr,
+            decoder_lr=decoder_lr,
+            decoder=decoder,
+            steps=steps,
+            seed=rng,
+            repr_optimizer=repr_optimizer,
+            repr_wd=repr_wd,
+        )
+        hits += math.isfinite(path.steps_to_rqi)
+    return proportion(hits, draws)
+
+
+def ridge_potential(
+    op: Operation,
+    mask: Mask,
+    E: ArrayLike,
+    targets: ArrayLike,
+    rates: ArrayLike,
+    growth: ArrayLike,
+    decoder: Decoder | None = None,
+) -> tuple[float, NDArray[np.float64]]:
+    """V = Tr[Y^T (1 + K(E))^-1 Y] / (n_train n_outputs) and its gradient by the embeddings, shaped like E.
+
+    K = sum_l rates[l] T_l with the weights grown by path lengths growth[l]; both (depth,), for the weights that lead
+    into hidden layer 2 .. depth, then the output's. Expanded in K, the first term draws samples of one result together
+    (l_eff does that), the second pushes different results apart. The decoder's initial function is left out.
+
+    Raises:
+        ArgumentError: an argument of wrong shape, rates or growth below 0; loss "ce".
+    """
+    decoder = Decoder() if decoder is None else decoder
+    start, table = _start(op, mask, E, "E")
+    if decoder.loss == "ce":
+        raise ArgumentError("decoder", "have loss mse", "has loss ce")
+    Y = _targets(op, decoder, targets)
+    if Y is None:
+        raise ArgumentError("targets", "be given", "is None")
+    thetas, lengths = np.zeros(decoder.depth + 1), np.zeros(decoder.depth + 1)
+    for name, values, into in (("rates", rates, thetas), ("growth", growth, lengths)):
+        array = _numbers(name, values, (decoder.depth,), "one a layer")
+        if (array < 0).any():
+            raise ArgumentError(name, "be at least 0", f"is {values!r}")
+        into[1:] = array
+    network = _network(decoder, op, start, table)._replace(
+        initial=np.zeros((len(_nodes(decoder, start)[1]), Y.shape[1]))
+    )
+    gammas = np.zeros(decoder.depth + 1)
+    kernels.grow(gammas, lengths, 1.0, network)
+    phi, slope, Q, D, bends, B, T = kernels.kernels_at(start, table, table.trained, network, gammas)
+    residual = np.empty((len(table.trained), Y.shape[1]))
+    kernels.fit(table, network, Y, 1.0, thetas, phi, T, residual)
+    gradient = np.empty_like(start)
+    kernels.pull(start, table, network, gammas, thetas, 1.0, residual, phi, slope, Q, D, bends, B, gradient)
+    scale = len(table.trained) * decoder.n_outputs
+    value = (residual * Y[table.results[table.trained]]).sum() / scale
+    return float(value), 2 * gradient.reshape(np.shape(E)) / scale
+
+
+def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.float64]:
+    """The decoder's tangent kernel at its random initial weights, layer by layer: T (depth, n, n), per output.
+
+    T[l](a, b) = E sum over weights w into layer l + 2 (the last are the output's) of df(x_a)/dw df(x_b)/dw, in the
+    limit of great width. The first layer's weights and all biases are left out: their share is of order 1/width.
+
+    Errors: tanh is taken as two error functions, within 1.1e-3. The first layer's mean is a quadrature: within 5e-6 for
+    tanh and inputs (one dimension) up to 1 in size, 4e-4 up to 2; within 1e-3 for ReLU; in more than two dimensions 256
+    quasi-random nodes, within 5 % of the largest entry.
+
+    Args:
+        x: inputs, float (n, c).
+        decoder: the network; the paper's by default.
+
+    Raises:
+        ArgumentError: `x` is not finite (n, c).
+    """
+    decoder = Decoder() if decoder is None else decoder
+    points = _numbers("x", x, None, "(n, c)")
+    if points.ndim != 2 or points.size == 0:
+        raise ArgumentError("x", "have shape (n, c)", f"has shape {points.shape}")
+    n = len(points)
+    # n "symbols" at half of each input, each added to itself
+    own = np.arange(n)
+    none = np.zeros(0, dtype=np.int64)
+    table = kernels.Table(own, own, own, own, none, none, none, False, 0.01)
+    weights, biases, roots = _nodes(decoder, points)
+    network = _shape(decoder, decoder.n_outputs)._replace(weights=weights, biases=biases, roots=roots)
+    pieces = kernels.kernels_at(points / 2, table, own, network, np.full(decoder.depth + 1, 1 / 3))
+    lower = np.tril(pieces[-1][1:])
+    return lower + np.tril(lower, -1).transpose(0, 2, 1)
+
+
+def _numbers(name: str, values: ArrayLike, shape: tuple[int, ...] | None, meaning: str) -> NDArray[np.float64]:
+    """`values` as finite float64, of `shape` unless that is None."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(name, "be an array of real numbers", f"is a {type(values).__name__}") from None
+    if shape is not None and array.shape != shape:
+        raise ArgumentError(name, f"have shape {shape}, {meaning}", f"has shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ArgumentError(name, "be finite", "holds nan or inf")
+    return array
+
+
+def _start(op: Operation, mask: Mask, E0: ArrayLike, name: str = "E0") -> tuple[NDArray[np.float64], kernels.Table]:
+    """The embeddings, flat (p, c), and the samples as the kernels take them."""
+    product = op.composition == "product"
+    E = _checks.matrix_embedding(E0, op, name) if product else _checks.embedding(E0, op, name)
+    trained = _checks.training_mask(mask, op.n_samples)
+    if not trained.any():
+        raise ArgumentError("mask", "have a sample to train on", "has none")
+    first, second = np.triu_indices(op.n_samples, k=1)
+    same = op.results[first] == op.results[second]
+    left, right = np.ascontiguousarray(op.pairs.T)
+    table = kernels.Table(
+        left=left,
+        right=right,
+        results=op.results,
+        trained=np.flatnonzero(trained),
+        tested=np.flatnonzero(~trained),
+        first=first[same],
+        second=second[same],
+        product=product,
+        delta2=_DELTA2[op.composition],
+    )
+    return E.reshape(op.n_symbols, -1).copy(), table
+
+
+def _targets(op: Operation, decoder: Decoder, targets: ArrayLike | None) -> NDArray[np.float64] | None:
+    """Targets (n_results, n_outputs): centred one-hot ones for classification, None where they are to be drawn."""
+    if decoder.loss == "ce":
+        if targets is not None:
+            raise ArgumentError("targets", "be None for loss ce, which has classes", "is given")
+        return np.eye(op.n_results) - 1 / op.n_results
+    if targets is None:
+        return None
+    return _numbers("targets", targets, (op.n_results, decoder.n_outputs), "(n_results, n_outputs)")
+
+
+def _rates(decoder: Decoder, repr_lr: float, decoder_lr: float, repr_optimizer: str, repr_wd: float) -> kernels.Rates:
+    return kernels.Rates(
+        repr_lr=_checks.positive("repr_lr", repr_lr),
+        repr_wd=_checks.positive("repr_wd", repr_wd, zero=True),
+        repr_sgd=_checks.choice("repr_optimizer", repr_optimizer, ("adamw", "sgd")) == "sgd",
+        decoder_lr=_checks.positive("decoder_lr", decoder_lr),
+        decoder_wd=float(decoder.weight_decay),
+        decoder_sgd=decoder.optimizer == "sgd",
+        warmup=float(decoder.warmup),
+        gain=GAIN,
+    )
+
+
+def _nodes(decoder: Decoder, E: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Weights (m, c), biases (m,) and roots of the quadrature's weights (m,): all are uniform in +-1/sqrt(c)."""
+    c = E.shape[1]
+    n_nodes = _NODES.get((decoder.activation, c))
+    if n_nodes is None:
+        points = 2 * qmc.Sobol(c + 1, scramble=False).random(_RANDOM_NODES) - 1 + 1 / _RANDOM_NODES
+        shares = np.full(_RANDOM_NODES, 1 / _RANDOM_NODES)
+    else:
+        nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
+        points = np.stack(np.meshgrid(*[nodes] * (c + 1), indexing="ij"), axis=-1).reshape(-1, c + 1)
+        shares = np.stack(np.meshgrid(*[weights / 2] * (c + 1), indexing="ij"), axis=-1).reshape(-1, c + 1).prod(axis=1)
+        if decoder.activation == "tanh":  # h(x) h(x') is even in the weights: one half of them will do
+            half = points[:, 0] > 0
+            points, shares = points[half], 2 * shares[half]
+    points = points / math.sqrt(c)
+    return np.ascontiguousarray(points[:, :c]), np.ascontiguousarray(points[:, c]), np.sqrt(shares)
+
+
+def _shape(decoder: Decoder, n_outputs: int) -> kernels.Network:
+    """The network without nodes and initial function."""
+    classify = decoder.loss == "ce"
+    empty = np.zeros(0)
+    return kernels.Network(
+        weights=empty[:, None],
+        biases=empty,
+        roots=empty,
+        initial=empty[:, None],
+        relu=decoder.activation == "relu",
+        width=float(decoder.width),
+        depth=decoder.depth,
+        n_outputs=float(n_outputs),
+        curvature=1 / n_outputs if classify else 1.0,  # of the cross-entropy at equal probabilities
+        unit=1.0 if classify else 2 / n_outputs,
+        coherence=COHERENCE,
+    )
+
+
+def _network(decoder: Decoder, op: Operation, E: NDArray[np.float64], table: kernels.Table) -> kernels.Network:
+    """The network without its initial function, of which `initial` (1, 1) holds the standard deviation a feature.
+
+    f_0 has the variance Q_{L-1}/3, but for its biases. As a function it is taken as linear in the first layer's
+    features, and so scaled that its mean square over the training samples is right.
+    """
+    weights, biases, roots = _nodes(decoder, E)
+    network = _shape(decoder, op.n_results if decoder.loss == "ce" else decoder.n_outputs)
+    network = network._replace(weights=weights, biases=biases, roots=roots)
+    pieces = kernels.kernels_at(E, table, table.trained, network, np.full(decoder.depth + 1, 1 / 3))
+    Q = pieces[2]
+    first, last = (Q[i].diagonal().mean() for i in (0, -1))
+    return network._replace(initial=np.full((1, 1), math.sqrt(last / first / 3) if first > 0 else 0.0))
+
+
+def _flow(
+    op: Operation,
+    mask: Mask,
+    E: NDArray[np.float64],
+    table: kernels.Table,
+    network: kernels.Network,
+    rates: kernels.Rates,
+    targets: NDArray[np.float64] | None,
+    steps: int,
+    resolution: float,
+    rng: np.random.Generator,
+) -> DecoderTrajectory:
+    n_outputs = int(network.n_outputs)
+    initial = rng.normal(0, network.initial.item(), (len(network.roots), n_outputs))
+    if targets is None:
+        targets = rng.normal(0, 1, (op.n_results, n_outputs))
+    # turn the outputs that the targets span, which are fewer, into the first ones; in the others there is only f_0 to
+    # be unlearned, which is left out
+    basis = np.linalg.qr(targets.T)[0] if network.curvature == 1 else np.eye(n_outputs)
+    network = network._replace(initial=np.ascontiguousarray(initial @ basis))
+    capacity = math.ceil(2 / SPACING + math.log(max(steps, 2)) / math.log1p(SPACING)) + 2
+    records = kernels.Records(
+        times=np.empty(capacity),
+        path=np.empty((capacity, *E.shape)),
+        curves=np.empty((capacity, 4)),
+        layers=np.empty((capacity, 2, network.depth)),
+        crossed=np.full(3, np.inf),
+    )
+    targets = np.ascontiguousarray(targets @ basis)
+    n = kernels.decoder_flow(E, table, network, rates, targets, steps, resolution, SPACING, records)
+    return _trajectory(op, mask, records, n)
+
+
+def _trajectory(op: Operation, mask: Mask, records: kernels.Records, n: int) -> DecoderTrajectory:
+    """The first n records."""
+    times, path, curves, layers = (array[:n] for array in records[:4])
+    z0 = (path**2).sum(axis=(1, 2))
+    if op.composition == "sum":
+        l0 = loss_path(*training_samples(op, mask), path)
+        loss = np.divide(l0, z0, out=np.full(n, np.nan), where=z0 > 0)
+    else:
+        loss = np.full(n, np.nan)
+        path = path.reshape(n, op.n_symbols, *[math.isqrt(path.shape[2])] * 2)
+    train, test, rqi, train_loss = curves.T
+    steps_to_train, steps_to_test, steps_to_rqi = records.crossed.tolist()
+    return DecoderTrajectory(
+        times=times,
+        E=path,
+        loss=loss,
+        z0=z0,
+        rqi=rqi,
+        train_accuracy=train,
+        test_accuracy=test,
+        train_loss=train_loss,
+        layer_rates=layers[:, 0],
+        layer_lengths=layers[:, 1],
+        steps_to_rqi=steps_to_rqi,
+        steps_to_train=steps_to_train,
+        steps_to_test=steps_to_test,
+    )
