@@ -21,6 +21,7 @@ figures: .venv/installed
 
 bench: .venv/installed
 	$(RUN) -m benchmarks.bench_describe
+	$(RUN) -m benchmarks.bench_decoder
 	$(RUN) -m benchmarks.bench_ensemble
 	$(RUN) -m benchmarks.bench_sweep
 
