@@ -9,7 +9,8 @@ command goes on where it was, and finished runs are never trained again.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,13 +22,21 @@ from analysis._report import environment, prepare_folder, save_picture, table, w
 from analysis.agreement.outcomes import score_accuracy, score_probability
 from analysis.agreement.page import page, time_rows
 from analysis.agreement.pictures import draw_all
-from analysis.agreement.predictions import NULL_MODEL, PREDICTORS, TARGETS, linear_probabilities, predict
+from analysis.agreement.predictions import (
+    NULL_MODEL,
+    PREDICTORS,
+    TARGETS,
+    linear_probabilities,
+    predict,
+    predict_decoder,
+)
+from analysis.agreement.success import SUCCESS_PREDICTORS, predict_success, score_irreducible, score_success
 from analysis.agreement.tables import Entry
 from analysis.agreement.times import score_medians, score_time
 from analysis.agreement.verdict import verdict
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import DEFAULT_SIZES
-from analysis.runs.plan import Axis, grid
+from analysis.runs.plan import Axis, grid, parse_settings
 from analysis.runs.store import CONFIG_COLUMNS, RunStore, StoreError
 from analysis.runs.sweep import ensure
 from neural import ConfigError, RunConfig
@@ -49,12 +58,18 @@ class Arguments:
     """
     seeds: int = 8
     """How many seeds a size: 0..seeds-1."""
+    replicas: int = 1
+    """How many times each run is trained, each time with another decoder. Predictions are judged on the first; the
+    others tell how much of success hangs on the decoder's initial weights alone.
+    """
     budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = RunConfig.budget
     """Steps after which a run that has not reached a threshold is censored."""
     repr_lr: tuple[float, ...] = (RunConfig.repr_lr,)
     """Learning rates of the embeddings."""
     decoder_lr: tuple[float, ...] = (RunConfig.decoder_lr,)
-    """Learning rates of the decoder; several make an axis: the theory takes the decoder as slow."""
+    """Learning rates of the decoder; several make an axis: the theories without a decoder take it as slow."""
+    paired_rates: tyro.conf.FlagCreatePairsOff[bool] = False
+    """The n-th --repr-lr with the n-th --decoder-lr, instead of all combinations."""
     decoder_wd: float = RunConfig.decoder_wd
     """Weight decay of the decoder."""
     d: int = RunConfig.d
@@ -63,9 +78,13 @@ class Arguments:
     """Regression on random targets, or classification."""
     optimizer: Literal["adamw", "sgd"] = RunConfig.repr_optimizer
     """Optimiser of the embeddings."""
+    set: tuple[str, ...] = ()
+    """FIELD=VALUE that all runs share, for fields of a run that have no option here: width=400 targets=orthogonal."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
     draws: int = 20_000
     """Random training sets behind P(linear)."""
+    decoder_draws: int = 8
+    """Initial decoders a run for the theory with a decoder; twice as many where it draws the targets, too."""
     out: Path = Path("results/compare_theory")
     """Folder for the report."""
     store: Path = Path("results/runs.sqlite")
@@ -78,13 +97,14 @@ def main(arguments: Arguments) -> None:
     prepare_folder(arguments.out)
     with RunStore(arguments.store) as store:
         n_trained = ensure(configs, store, execution)
-        runs = store.table(configs)
-        print(f"{len(runs)} runs, {n_trained} of them trained now", file=sys.stderr)
-        with tqdm(total=len(runs), desc="theory", unit="run", leave=False) as bar:
-            predictions = predict(runs, bar.update)
+        everyone = store.table(configs)
+        print(f"{len(everyone)} runs, {n_trained} of them trained now", file=sys.stderr)
+        runs = everyone[everyone["replica"] == 0]
+        predictions = predictions_of(runs, arguments.decoder_draws)
         store.keep_predictions(predictions)
     runs = runs.merge(predictions, on="key")
-    report = compare(runs, arguments.draws)
+    report = compare(runs, everyone, arguments.draws)
+    report["seeds"]["decoder_draws"] = arguments.decoder_draws
     trained_on = sorted(set(zip(runs["device"], runs["torch"], strict=True)))
     report["environment"] = environment(trained_on, " ".join([PROG, *sys.argv[1:]]))
     write(arguments.out, runs, report)
@@ -95,8 +115,9 @@ def main(arguments: Arguments) -> None:
 
 def plan(arguments: Arguments) -> list[RunConfig]:
     """The runs that the arguments ask for; ConfigError if there are none or one cannot be."""
-    if arguments.draws < 1:
-        raise ConfigError(f"`draws` must be an integer of at least 1, but is {arguments.draws}.")
+    for name in ("draws", "decoder_draws", "replicas"):
+        if getattr(arguments, name) < 1:
+            raise ConfigError(f"`{name}` must be an integer of at least 1, but is {getattr(arguments, name)}.")
     for name in ("repr_lr", "decoder_lr"):
         if not getattr(arguments, name):
             raise ConfigError(f"`{name}` must be at least one number, but is empty.")
@@ -104,40 +125,67 @@ def plan(arguments: Arguments) -> list[RunConfig]:
         raise ConfigError(
             f"`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is {arguments.p}."
         )
-    base = RunConfig(
-        p=arguments.p,
-        n_train=1,
-        budget=arguments.budget,
-        decoder_wd=arguments.decoder_wd,
-        d=arguments.d,
-        loss=arguments.loss,
-        repr_optimizer=arguments.optimizer,
-    )
-    sizes = arguments.sizes or [max(n * base.n_samples // 55, 1) for n in DEFAULT_SIZES]
+    n_repr, n_decoder = len(arguments.repr_lr), len(arguments.decoder_lr)
+    if arguments.paired_rates and n_repr != n_decoder:
+        raise ConfigError(f"`decoder_lr` must be {n_repr} numbers, as many as repr_lr, but is {n_decoder}.")
+    n_samples = arguments.p * (arguments.p + 1) // 2
+    sizes = sorted(set(arguments.sizes or [max(n * n_samples // 55, 1) for n in DEFAULT_SIZES]))
+    options = {
+        "p": arguments.p,
+        "n_train": sizes[0],
+        "budget": arguments.budget,
+        "decoder_wd": arguments.decoder_wd,
+        "d": arguments.d,
+        "loss": arguments.loss,
+        "repr_optimizer": arguments.optimizer,
+    }
+    settings = parse_settings("set", arguments.set)
+    for name in settings:
+        if name in options or name in ("repr_lr", "decoder_lr", "replica"):
+            raise ConfigError(f"`set` must not name what has an option of its own, but names {name}.")
+        if name == "operation":
+            raise ConfigError("`set` must not name operation: the theories without a decoder know sums only.")
+    base = RunConfig(**options, **settings)
     # Small training sets seldom generalise and so run to the end of their budget: starting with them keeps every
     # lane of the last ensembles busy.
     axes = [
-        Axis("n_train", tuple(sorted(set(sizes)))),
-        Axis("repr_lr", arguments.repr_lr),
-        Axis("decoder_lr", arguments.decoder_lr),
+        Axis("n_train", tuple(sizes)),
+        Axis("repr_lr", tuple(dict.fromkeys(arguments.repr_lr))),
+        Axis("decoder_lr", tuple(dict.fromkeys(arguments.decoder_lr))),
     ]
-    return grid(base, axes, arguments.seeds)
+    rates = set((zip if arguments.paired_rates else product)(arguments.repr_lr, arguments.decoder_lr))
+    runs = [run for run in grid(base, axes, arguments.seeds) if (run.repr_lr, run.decoder_lr) in rates]
+    return [replace(run, replica=replica) for replica in range(arguments.replicas) for run in runs]
 
 
-def compare(runs: pd.DataFrame, draws: int) -> dict[str, Any]:
-    """All numbers of the report from a table of runs with predictions."""
+def predictions_of(runs: pd.DataFrame, decoder_draws: int) -> pd.DataFrame:
+    """What all theories say of each run, with a bar for each kind."""
+    with tqdm(total=len(runs), desc="theory", unit="run", leave=False) as bar:
+        without = predict(runs, bar.update)
+    n_draws = 3 * decoder_draws * len(runs)
+    with tqdm(total=n_draws, desc="theory with a decoder", unit="draw", leave=False) as bar:
+        return without.merge(predict_decoder(runs, decoder_draws, bar.update), on="key")
+
+
+def compare(runs: pd.DataFrame, everyone: pd.DataFrame, draws: int) -> dict[str, Any]:
+    """All numbers of the report from a table of runs with predictions, and of those with all their replicas."""
     time = score_time(runs, seed=0)
     chances = linear_probabilities(int(runs["p"].iloc[0]), draws, seed=0)
     probability, calibration = score_probability(runs, chances)
     accuracy = score_accuracy(runs)
-    records: Any = runs.to_dict("records")
+    predicted_success = predict_success(runs, chances)
+    success = score_success(runs, predicted_success, seed=0)
+    irreducible = score_irreducible(everyone, seed=0)
+    records: Any = runs.join(predicted_success.add_prefix("success_by_")).to_dict("records")
     return {
-        "verdict": verdict(time, probability, calibration, accuracy),
+        "verdict": verdict(time, probability, calibration, accuracy, success, irreducible),
         "time": time,
         "medians": score_medians(runs),
         "probability": probability,
         "calibration": calibration,
         "linear_probability": chances,
+        "success": success,
+        "irreducible": irreducible,
         "accuracy": accuracy,
         "runs": [_run_entry(run) for run in records],
         "seeds": {"bootstrap": 0, "linear_probability": 0, "draws": draws},
@@ -154,6 +202,7 @@ def _run_entry(run: Entry) -> Entry:
         **{name: run[name] for name in names},
         **{f"steps_to_{target}": steps(run[f"steps_to_{target}"]) for target in TARGETS},
         "predicted_steps": {name: run[name] for name in PREDICTORS if name != NULL_MODEL},
+        "predicted_success": {name: run[f"success_by_{name}"] for name in SUCCESS_PREDICTORS},
     }
 
 

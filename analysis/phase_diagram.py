@@ -3,8 +3,9 @@
     python -m analysis.phase_diagram lr_lr
     python -m analysis.phase_diagram --x decoder_lr=1e-5:1e-2:7:log --y decoder_wd=0:10:6 --seeds 5
 
-leaves report.json, report.md and phases.png in results/phase_diagram/NAME. Runs are kept in a store: a stopped command
-goes on where it was, other thresholds cost nothing, a finer grid or more seeds train only what is new.
+leaves report.json, report.md and phases.png in results/phase_diagram/NAME; with --theory also what can be predicted of
+the same runs without training them. Runs are kept in a store: a stopped command goes on where it was, other thresholds
+cost nothing, a finer grid or more seeds train only what is new.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import Any
 
 import pandas as pd
 import tyro
+from tqdm import tqdm
 
 from analysis._report import environment, prepare_folder, save_picture, table, write_json, write_page
-from analysis.agreement.phase_page import page, phase_rows
-from analysis.agreement.phase_pictures import phase_diagram
+from analysis.agreement.phase_page import page, phase_rows, theory_line
+from analysis.agreement.phase_pictures import phase_diagram, success_maps, theory_diagram
+from analysis.agreement.phase_theory import ACCURACY, compare, predict
 from analysis.agreement.phases import Thresholds, boundaries, classify, points, uncertain
 from analysis.runs.cost import estimate
 from analysis.runs.executors import Execution, WorkerError
@@ -48,6 +51,10 @@ class Arguments:
     refine: int = 0
     """Rounds of refinement after the grid: new runs halfway between points of different phases, and more seeds
     where the seeds disagree.
+    """
+    theory: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Also predict the diagram without training, from each run's training set, initial embeddings, targets and rates,
+    and say where the two agree.
     """
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Only say how many runs are missing (before any refinement) and what they would cost."""
@@ -80,14 +87,24 @@ def main(arguments: Arguments) -> None:
             n_trained += ensure(more, store, execution)
         runs = store.table(configs)
     print(f"{len(runs)} runs, {n_trained} of them trained now", file=sys.stderr)
-    report = study(runs, plane, thresholds)
+    predicted = None
+    if arguments.theory:
+        with tqdm(total=len(configs), desc="theory", unit="run", leave=False) as bar:
+            predicted = predict(configs, thresholds.delay, bar.update)
+    report = study(runs, plane, thresholds, predicted)
     trained_on = sorted(set(zip(runs["device"], runs["torch"], strict=True)))
     report["environment"] = environment(trained_on, " ".join([PROG, *sys.argv[1:]]))
     write_json(out / "report.json", report)
     cells = pd.DataFrame(report["points"])
     save_picture(out / "phases.png", phase_diagram(cells, report["boundaries"], plane.axes, plane.title))
+    if arguments.theory:
+        expected = pd.DataFrame(report["theory"]["points"])
+        save_picture(out / "theory.png", theory_diagram(cells, expected, plane.axes, plane.title))
+        save_picture(out / "success.png", success_maps(expected, plane.axes))
     write_page(out / "report.md", page(report))
     print(table(phase_rows(report), "simple"))
+    if arguments.theory:
+        print("", theory_line(report["theory"]), sep="\n")
     print(f"\n{out / 'report.md'}")
 
 
@@ -96,6 +113,11 @@ def plan(arguments: Arguments) -> tuple[Plane, Thresholds]:
     for name in ("train_threshold", "test_threshold"):
         if not 0 < getattr(arguments, name) <= 1:
             raise ConfigError(f"`{name}` must be a number above 0 and at most 1, but is {getattr(arguments, name)}.")
+        if arguments.theory and getattr(arguments, name) != ACCURACY:
+            raise ConfigError(
+                f"`{name}` must be {ACCURACY} with --theory, which predicts the steps to that accuracy, "
+                f"but is {getattr(arguments, name)}."
+            )
     if not arguments.delay > 0:
         raise ConfigError(f"`delay` must be a number of steps above 0, but is {arguments.delay}.")
     if arguments.refine < 0:
@@ -118,8 +140,10 @@ def refinement(plane: Plane, cells: pd.DataFrame, configs: list[RunConfig]) -> l
     return [run for run in more if run not in have]
 
 
-def study(runs: pd.DataFrame, plane: Plane, thresholds: Thresholds) -> dict[str, Any]:
-    """All numbers of the report from a table of runs."""
+def study(
+    runs: pd.DataFrame, plane: Plane, thresholds: Thresholds, predicted: pd.DataFrame | None = None
+) -> dict[str, Any]:
+    """All numbers of the report from a table of runs, and what the theory predicts of them."""
     runs = classify(runs, thresholds)
     cells = points(runs, plane.axes)
     x, y = plane.axes
@@ -136,7 +160,7 @@ def study(runs: pd.DataFrame, plane: Plane, thresholds: Thresholds) -> dict[str,
         "points": cells.to_dict("records"),
         "boundaries": boundaries(cells, plane.axes),
         "runs": runs[numbers].to_dict("records"),
-    }
+    } | ({} if predicted is None else {"theory": compare(runs, predicted, plane.axes)})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""A phase diagram as a picture: what was measured, point by point. Nothing is smoothed or filled in."""
+"""A phase diagram as a picture: what was measured, point by point, and beside it what was predicted.
+
+Nothing is smoothed or filled in.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, LogNorm, to_hex
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, LogNorm, Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
@@ -19,7 +23,7 @@ from matplotlib.tri import Triangulation
 from scipy.spatial import KDTree
 
 from analysis.agreement.phases import GENERALISING, PHASES
-from analysis.agreement.pictures import LOOK, VERMILION
+from analysis.agreement.pictures import BLUE, LOOK, ORANGE, VERMILION
 from analysis.runs.plan import Axis
 
 # The paper's colours; "test only" is ours. The letters tell them apart without colour.
@@ -37,6 +41,8 @@ LABELS = {
     "budget": "budget (steps)",
 }
 _EDGE: Any = [withStroke(linewidth=2, foreground="0.25")]  # around what is white
+_DIFFERENCES = {"equal": "#E6E6E6", "differ at a measured boundary": ORANGE, "differ elsewhere": BLUE}
+_SHARES = ScalarMappable(Normalize(0, 1), colormaps["cividis"])
 _RASTER = 720  # pixels a side for diagrams that are no regular grid
 _DELAYS = [10**k for k in (1, 2, 3, 4)]
 _UNEVEN = 5  # a list of values with steps so many times as wide as others (0, 1, 2, 5, .. 200) is drawn evenly spaced
@@ -54,9 +60,7 @@ def phase_diagram(
         left, right = figure.subplots(1, 2)
         plane = _Plane(cells, axes)
         draw_phases(left, cells, axes)
-        n_seeds = cells["n"].min()
-        more = "" if cells["n"].nunique() == 1 else f" to {cells['n'].max()}"
-        left.set_title(f"{title}: " + (f"majority of {n_seeds}{more} seeds" if more or n_seeds > 1 else "one seed"))
+        left.set_title(f"{title}: {_seeds(cells)}")
         handles: list[Patch | Line2D] = [*legend(cells)]
         if _draw_delay(right, plane):
             handles.append(Line2D([], [], color="white", lw=1.2, path_effects=_EDGE, label="contour of the delay"))
@@ -64,6 +68,37 @@ def phase_diagram(
             label = "edge of generalisation"
             handles.append(Line2D([], [], color=VERMILION, marker="o", ms=4, lw=1.2, label=label))
         figure.legend(handles=handles, loc="outside lower center", ncols=7)
+    return figure
+
+
+def theory_diagram(cells: pd.DataFrame, expected: pd.DataFrame, axes: Sequence[Axis], title: str) -> Figure:
+    """Three panels: the phases that were measured, those that were predicted, and where they differ."""
+    with mpl.rc_context(LOOK | {"axes.grid": False}):
+        figure = Figure(figsize=(15, 5.4))
+        left, middle, right = figure.subplots(1, 3)
+        for panel, table, what in ((left, cells, "measured"), (middle, expected, "predicted without training")):
+            draw_phases(panel, table, axes)
+            panel.set_title(f"{what}, {_seeds(cells)}")
+        places = _draw_differences(right, expected, axes)
+        handles = legend(pd.concat([cells, expected]))
+        handles += [Patch(facecolor=colour, edgecolor="0.5", label=label) for label, colour in places.items()]
+        figure.legend(handles=handles, loc="outside lower center", ncols=8)
+        figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def success_maps(expected: pd.DataFrame, axes: Sequence[Axis]) -> Figure:
+    """Measured and predicted shares of the runs that generalise, and of those with RQI > 0.95."""
+    with mpl.rc_context(LOOK | {"axes.grid": False}):
+        figure = Figure(figsize=(10.5, 9))
+        plane, panels = _Plane(expected, axes), figure.subplots(2, 2)
+        for row, name, what in zip(panels, ("test", "rqi"), ("generalise", "have RQI > 0.95"), strict=True):
+            for panel, prefix, title in zip(row, ("measured_", ""), ("measured", "predicted"), strict=True):
+                values = expected[f"{prefix}{name}_share"].to_numpy()
+                plane.fill(panel, values, cmap=_SHARES.cmap, norm=_SHARES.norm)
+                plane.label(panel)
+                panel.set_title(f"{title}: runs that {what}")
+        figure.colorbar(_SHARES, ax=panels, label="share of the runs (predicted: of runs and draws)", shrink=0.6)
     return figure
 
 
@@ -103,6 +138,23 @@ def draw_phases(axes: Axes, cells: pd.DataFrame, plane_axes: Sequence[Axis]) -> 
                 )
                 left += span * row[name]
     plane.label(axes)
+
+
+def _draw_differences(axes: Axes, expected: pd.DataFrame, plane_axes: Sequence[Axis]) -> dict[str, str]:
+    """Points with another phase than predicted, whose letter is below the measured one's; returns what colours mean."""
+    plane = _Plane(expected, plane_axes)
+    differs = (expected["measured"] != expected["majority"]).to_numpy()
+    codes = np.where(differs, np.where(expected["touches"], 1, 2), 0)
+    plane.fill(axes, codes, cmap=ListedColormap(list(_DIFFERENCES.values())), vmin=-0.5, vmax=2.5)
+    rows = expected.to_dict("records")
+    for (x, y), code, room, row in zip(plane.places, codes, plane.roomy(), rows, strict=True):
+        if code and room:
+            ink = "white" if code == 2 else "0.15"
+            text = f"{LETTERS[row['measured']]}\n{LETTERS[row['majority']]}"
+            axes.text(x, y, text, ha="center", va="center", fontsize=6.5, color=ink, linespacing=1.2)
+    axes.set_title(f"equal at {(~differs).sum()} of {len(differs)} points (letters: measured above predicted)")
+    plane.label(axes)
+    return {label: colour for code, (label, colour) in enumerate(_DIFFERENCES.items()) if code in codes}
 
 
 def _draw_delay(axes: Axes, plane: _Plane) -> bool:
@@ -207,6 +259,12 @@ def _place(axis: Axis, value: Any) -> float:
     if not axis.is_number or axis.log or len(steps) == 0 or steps.max() < _UNEVEN * steps.min():
         return axis.position(value)
     return float(np.interp(value, axis.values, np.arange(len(axis.values))))
+
+
+def _seeds(cells: pd.DataFrame) -> str:
+    """Whose phases the points have."""
+    n_seeds, most = cells["n"].min(), cells["n"].max()
+    return "one seed" if most == 1 else f"majority of {n_seeds}" + (f" to {most}" if most > n_seeds else "") + " seeds"
 
 
 def _text(value: Any) -> str:

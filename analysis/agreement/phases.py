@@ -72,10 +72,17 @@ def classify(runs: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
     """`runs` with the columns `train` and `test` (steps, inf = not within the budget), `delay` and `phase`."""
     train = np.array([steps_to(record, thresholds.train) for record in runs["train_record"]])
     test = np.array([steps_to(record, thresholds.test) for record in runs["test_record"]])
+    return with_phases(runs.assign(train=train, test=test), thresholds.delay)
+
+
+def with_phases(runs: pd.DataFrame, limit: float) -> pd.DataFrame:
+    """`runs` with the columns `delay` (inf where not both were reached) and `phase`, from `train` and `test`; `limit`
+    is the delay from which on generalisation is grokking.
+    """
+    train, test = runs["train"].to_numpy(), runs["test"].to_numpy()
     both = np.isfinite(train) & np.isfinite(test)
     delay = np.subtract(test, train, where=both, out=np.full(len(runs), np.inf))
-    phases = [phase(*steps, thresholds.delay) for steps in zip(train, test, strict=True)]
-    return runs.assign(train=train, test=test, delay=delay, phase=phases)
+    return runs.assign(delay=delay, phase=[phase(*steps, limit) for steps in zip(train, test, strict=True)])
 
 
 def points(runs: pd.DataFrame, axes: Sequence[Axis]) -> pd.DataFrame:

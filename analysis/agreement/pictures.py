@@ -17,14 +17,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from analysis.agreement.predictions import NULL_MODEL, PREDICTORS, TARGETS
+from analysis.agreement.predictions import DECODER_FLOWS, GRADIENT_FLOWS, NULL_MODEL, PREDICTORS, TARGETS
+from analysis.agreement.success import BASELINE
 from analysis.agreement.survival import survival_curve
 from analysis.agreement.tables import Entry, measured, settings, sizes
 from analysis.agreement.verdict import NAMES as PLAIN_NAMES
-from analysis.agreement.verdict import TARGETS_IN_WORDS
+from analysis.agreement.verdict import SUCCESS_NAMES, TARGETS_IN_WORDS
 
 # Okabe and Ito's palette: told apart with any colour vision.
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"
+PURPLE = "#CC79A7"
 LOOK: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -37,9 +39,11 @@ LOOK: Any = {
 }
 SIZE_COLOURS = colormaps["viridis"]
 NAMES = PLAIN_NAMES | {"inverse_lambda3": r"$Z_0/(\lambda_3\,\eta_r)$"}
-_NOT_PREDICTED = dict.fromkeys(PREDICTORS, "predicted never") | {"optimizer_flow": "not predicted in budget"}
-_COLOURS = dict(zip(PREDICTORS, (BLUE, GREEN, VERMILION, GREY), strict=True))
-_MARKS = dict(zip(PREDICTORS, "osD^", strict=True))
+_NOT_PREDICTED = {
+    name: "predicted never" if name in GRADIENT_FLOWS else "not predicted in budget" for name in PREDICTORS
+}
+_COLOURS = dict(zip(PREDICTORS, (BLUE, GREEN, VERMILION, PURPLE, ORANGE, GREY), strict=True))
+_MARKS = dict(zip(PREDICTORS, "osDPv^", strict=True))
 
 
 def draw_all(runs: pd.DataFrame, report: dict[str, Any]) -> dict[str, Figure]:
@@ -49,6 +53,7 @@ def draw_all(runs: pd.DataFrame, report: dict[str, Any]) -> dict[str, Figure]:
             "times.png": times(runs),
             "concordance.png": concordance(report["time"]),
             "probability.png": probability(report["probability"], report["linear_probability"]),
+            "reliability.png": reliability(report["success"]),
             "survival.png": survival(runs),
             "accuracy.png": accuracy(runs),
         }
@@ -118,7 +123,7 @@ def concordance(time: list[Entry]) -> Figure:
             row, ("", "_within_size"), ("over all runs", "within each training-set size"), strict=True
         ):
             for entry in here:
-                y = TARGETS.index(entry["target"]) + 0.16 * (PREDICTORS.index(entry["predictor"]) - 1.5)
+                y = TARGETS.index(entry["target"]) + 0.12 * (PREDICTORS.index(entry["predictor"]) - 2.5)
                 value, bounds = entry[f"c_index{suffix}"], entry[f"interval{suffix}"]
                 colour = _COLOURS[entry["predictor"]]
                 if bounds is not None:
@@ -132,7 +137,7 @@ def concordance(time: list[Entry]) -> Figure:
     for axes in grid[-1]:
         axes.set_xlabel("concordance index, 95 % interval (none: too few got there)")
     handles = [Line2D([], [], marker=_MARKS[name], color=_COLOURS[name], label=NAMES[name]) for name in PREDICTORS]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize="small")
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small")
     return figure
 
 
@@ -178,6 +183,29 @@ def draw_probability(axes: Axes, measured_shares: pd.DataFrame, chances: pd.Data
         label="network: RQI > 0.95",
     )
     axes.set(xlabel="training fraction |D|/|D0|", ylim=(-0.03, 1.03))
+
+
+def reliability(success: list[Entry]) -> Figure:
+    """Share of runs of all settings that succeeded, with exact intervals, against the predicted probability; below,
+    how many runs there are.
+    """
+    entries = {entry["predictor"]: entry for entry in success if entry["repr_lr"] is None}
+    names = [BASELINE, *DECODER_FLOWS]
+    figure = Figure(figsize=(9, 3.9))
+    grid = figure.subplots(2, len(names), sharex=True, sharey="row", height_ratios=(4, 1))
+    for (axes, counts), name in zip(grid.T, names, strict=True):
+        bins = pd.DataFrame(entries[name]["bins"])
+        share = bins["measured"].to_numpy()
+        low, high = np.array(bins["measured_interval"].tolist()).T
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, zorder=0)
+        axes.errorbar(bins["predicted"], share, [share - low, high - share], fmt="o", color=BLUE, capsize=2)
+        axes.set_title(SUCCESS_NAMES[name], loc="left")
+        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        counts.bar(bins["predicted"], bins["n"], width=0.04, color=GREY)
+        counts.set_xlabel("predicted probability")
+    grid[0, 0].set_ylabel("share that succeeded")
+    grid[1, 0].set_ylabel("runs")
+    return figure
 
 
 def survival(runs: pd.DataFrame) -> Figure:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.agreement.concordance import BOOTSTRAPS, bootstrap_weights, compare_pairs, interval
-from analysis.agreement.predictions import GRADIENT_FLOWS, NULL_MODEL, PREDICTORS, TARGETS
+from analysis.agreement.predictions import GRADIENT_FLOWS, NULL_MODEL, PREDICTORS, TARGETS, time_column
 from analysis.agreement.survival import survival_curve
 from analysis.agreement.tables import Entry, measured, number, settings, sizes
 
@@ -16,7 +16,7 @@ from analysis.agreement.tables import Entry, measured, number, settings, sizes
 MIN_TEST_SAMPLES = 5
 # With fewer runs that got there a bootstrap does not know its own error: no interval is given then.
 MIN_OBSERVED = 10
-# The gain over the null model is asked of three predictors: each interval is wide enough for all three to hold at 95 %.
+# The gain over the null model is asked of all others: each interval is wide enough for all to hold at 95 %.
 _GAIN_COVERAGE = 1 - 0.05 / (len(PREDICTORS) - 1)
 
 
@@ -40,7 +40,7 @@ def score_time(runs: pd.DataFrame, seed: int) -> list[Entry]:
             weights = bootstrap_weights(group["n_train"], seed, draws)
             null = compare_pairs(times, observed, group[NULL_MODEL]).index(weights)
             for predictor in PREDICTORS:
-                predicted = group[predictor].to_numpy(float)
+                predicted = group[time_column(predictor, target)].to_numpy(float)
                 entry = {"target": target, "predictor": predictor, **setting}
                 entry |= _concordance(times, observed, predicted, group["n_train"], weights, null)
                 entry |= {"n": len(group), "n_observed": int(observed.sum())}
@@ -83,8 +83,8 @@ def _concordance(times, observed, predicted, n_train: pd.Series, weights, null) 
 def _ratio(times, observed, predicted) -> Entry:
     """Measured / predicted steps over the runs with a finite prediction above 0; censored runs count as "longer than".
 
-    `n_reached_though_not_predicted`: runs that got there although the theory says never (for `optimizer_flow`, which is
-    followed to the budget only: not within it).
+    `n_reached_though_not_predicted`: runs that got there although the theory says never (for `optimizer_flow` and the
+    decoder's, which are followed to the budget only: not within it).
     """
     usable = np.isfinite(predicted) & (predicted > 0)
     return {
@@ -115,7 +115,8 @@ def score_medians(runs: pd.DataFrame) -> list[Entry]:
     """Median of each measured time for each setting and size (Kaplan-Meier), and of the predictions.
 
     The median of an even number is the lower middle one throughout: that is what Kaplan-Meier gives, and it exists
-    where half of the times are "never". None = more than half were censored, or are predicted never.
+    where half of the times are "never". None = more than half were censored, or are predicted never. Predictions: those
+    that the table has.
     """
     entries = []
     for setting, everyone in settings(runs):
@@ -129,8 +130,9 @@ def score_medians(runs: pd.DataFrame) -> list[Entry]:
                 entry |= {"n": len(group), "n_observed": int(observed.sum())}
                 entry |= {"median": curve.quantile(0.5), "interval": curve.quantile_interval(0.5)}
                 for name in PREDICTORS:
-                    if name != NULL_MODEL:
-                        middle = group[name].quantile(0.5, interpolation="lower")
+                    column = time_column(name, target)
+                    if name != NULL_MODEL and column in group:
+                        middle = group[column].quantile(0.5, interpolation="lower")
                         entry[f"predicted_median_{name}"] = number(middle)
                 entries.append(entry)
     return entries

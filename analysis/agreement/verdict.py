@@ -5,8 +5,10 @@ the report.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from analysis.agreement.predictions import NULL_MODEL, PREDICTORS, SETTING, TARGETS
+from analysis.agreement.predictions import DECODER_FLOWS, NULL_MODEL, PREDICTORS, SETTING, TARGETS
+from analysis.agreement.success import BASELINE, LOGISTIC
 from analysis.agreement.tables import Entry
 from analysis.agreement.times import MIN_OBSERVED
 
@@ -14,25 +16,47 @@ NAMES = {
     "inverse_lambda3": "Z0/(lambda_3 eta)",
     "exact_flow": "exact gradient flow",
     "optimizer_flow": "optimiser-aware flow",
+    "decoder_flow_blind": "decoder theory, blind",
+    "decoder_flow": "decoder theory",
     "training_fraction": "training fraction (null model)",
+}
+SUCCESS_NAMES = {
+    "share_by_size": "share by size",
+    "linear_probability": "P(linear)",
+    **{name: f"logistic of {NAMES[steps]}" for name, steps in LOGISTIC.items()},
+    **{name: NAMES[name] for name in DECODER_FLOWS},
 }
 TARGETS_IN_WORDS = {"rqi": "RQI > 0.95", "train": "train accuracy 0.9", "test": "test accuracy 0.9"}
 # Absolute times are right if the interval of the median ratio of measured to predicted steps lies in this band.
 RIGHT_TIME = (0.8, 1.25)
 
 
-def verdict(time: list[Entry], probability: list[Entry], calibration: list[Entry], accuracy: Entry) -> list[str]:
-    """Sentences for each setting: success, order and size of the times, accuracy."""
+def verdict(
+    time: list[Entry],
+    probability: list[Entry],
+    calibration: list[Entry],
+    accuracy: Entry,
+    success: list[Entry],
+    irreducible: list[Entry],
+) -> list[str]:
+    """Sentences for each setting: success, order and size of the times, accuracy; and for all settings: success."""
     sentences = []
     for chance, exact in zip(calibration, accuracy["by_setting"], strict=True):
         setting = {name: chance[name] for name in SETTING}
         shares = [entry for entry in probability if setting.items() <= entry.items()]
         times = [entry for entry in time if setting.items() <= entry.items()]
         by_target = {target: {e["predictor"]: e for e in times if e["target"] == target} for target in TARGETS}
-        here = _success(chance, shares) + _order(by_target["rqi"]) + _absolute(by_target["rqi"])
-        here += _beyond("train", by_target["train"]) + _beyond("test", by_target["test"]) + _accuracy(exact)
+        here = _success(chance, shares) + _run_by_run(setting, success, irreducible)
+        here += _order(by_target["rqi"]) + _absolute("Times", by_target["rqi"], PREDICTORS)
+        for target in ("train", "test"):
+            here += _beyond(target, by_target[target])
+            here += _absolute(f"Times to {TARGETS_IN_WORDS[target]}", by_target[target], DECODER_FLOWS)
+        here += _accuracy(exact)
         label = f"eta_r = {setting['repr_lr']:g}, eta_d = {setting['decoder_lr']:g}"
         sentences += [f"**{label}.** {here[0]}", *here[1:]]
+    if len(calibration) > 1:
+        here = _run_by_run(dict.fromkeys(SETTING), success, irreducible)
+        sentences += [f"**All settings.** {here[0]}", *here[1:]]
     return sentences
 
 
@@ -69,6 +93,40 @@ def _success(chance: Entry, shares: list[Entry]) -> list[str]:
         )
     if chance["n_diverged"]:
         sentences.append(f"{chance['n_diverged']} of {chance['n']} runs diverged; they count as failures.")
+    return sentences
+
+
+def _run_by_run(setting: Entry, success: list[Entry], irreducible: list[Entry]) -> list[str]:
+    """How the theory with a decoder foretells each run's success, beside the best fit without one and what can be."""
+    scores = {entry["predictor"]: entry for entry in success if setting.items() <= entry.items()}
+    base = scores[BASELINE]
+    n_successes = round(base["mean_measured"] * base["n"])
+    if base["auc_interval"] is None:
+        return [f"Who succeeds is not judged run by run: {n_successes} of {base['n']} runs did."]
+    sentences = [
+        f"Who succeeds, run by run ({n_successes} of {base['n']} runs did): the {SUCCESS_NAMES[BASELINE]}, fitted to "
+        f"the other seeds, has the Brier score {base['brier']:.3f}, the share by size "
+        f"{scores['share_by_size']['brier']:.3f}."
+    ]
+    for name in DECODER_FLOWS:
+        entry = scores[name]
+        low, high = entry["brier_minus_baseline_interval"]
+        judged = "better than it" if high < 0 else "worse than it" if low > 0 else "not to be told from it"
+        sentences.append(
+            f"Success, {NAMES[name]}, not fitted: {judged}. Brier score {entry['brier']:.3f}, difference "
+            f"{entry['brier_minus_baseline']:+.3f} [{low:+.3f}, {high:+.3f}]; AUC {entry['auc']:.2f}; "
+            f"it says {entry['mean_predicted']:.0%} succeed, {entry['mean_measured']:.0%} did."
+        )
+    for entry in irreducible:
+        if setting.items() <= entry.items():
+            if entry["brier_interval"] is None:
+                sentences.append("Replicas, which differ in the decoder's initial weights alone, never disagreed.")
+                continue
+            low, high = entry["brier_interval"]
+            sentences.append(
+                f"Replicas, which differ in the decoder's initial weights alone, leave {entry['brier']:.3f} "
+                f"[{low:.3f}, {high:.3f}] of the Brier score to any predictor that does not know these weights."
+            )
     return sentences
 
 
@@ -119,11 +177,11 @@ def _beyond(target: str, times: dict[str, Entry]) -> list[str]:
     ]
 
 
-def _absolute(times: dict[str, Entry]) -> list[str]:
+def _absolute(what: str, times: dict[str, Entry], predictors: Sequence[str]) -> list[str]:
     """Judged over all runs with a prediction: those that got there alone look faster than all are."""
     sentences = []
-    for name in PREDICTORS:
-        ratio = times[name].get("ratio")
+    for name in predictors:
+        ratio = times.get(name, {}).get("ratio")
         if not ratio or ratio["n_observed"] < MIN_OBSERVED:
             continue
         low, high = (math.inf if bound is None else bound for bound in ratio["median_interval"])
@@ -132,7 +190,7 @@ def _absolute(times: dict[str, Entry]) -> list[str]:
         bounds = "" if math.isinf(low) else f" [{low:.2g}, {_in_budget(high)}]"
         median = _in_budget(math.inf if ratio["median"] is None else ratio["median"])
         sentences.append(
-            f"Times, {NAMES[name]}: {judged}. Measured over predicted steps, median {median}{bounds}, failures "
+            f"{what}, {NAMES[name]}: {judged}. Measured over predicted steps, median {median}{bounds}, failures "
             f"counted as longer; {ratio['observed_only'][1]:.2g} among the {ratio['n_observed']} runs that got there."
         )
     return sentences

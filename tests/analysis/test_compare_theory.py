@@ -13,17 +13,18 @@ import sqlite3
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
-from analysis.compare_theory import ERRORS, PROG, Arguments, main
+from analysis.compare_theory import ERRORS, PROG, Arguments, main, plan
 from analysis.runs.executors import Execution
+from neural import RunConfig
 from neural.command import run_command
 
 COMPARE = [sys.executable, "-m", "analysis.compare_theory"]
-SMALL = ["--p", "5", "--sizes", "9", "14", "--seeds", "4", "--budget", "900", "--draws", "500"]
+SMALL = ["--p", "5", "--sizes", "9", "14", "--seeds", "4", "--budget", "900", "--draws", "500", "--decoder-draws", "2"]
 STORE = Path("results/runs.sqlite")
 
 
@@ -116,6 +117,14 @@ def recompute_with_the_readme(folder: Path, report: dict) -> None:
         ("--store /proc/nowhere/runs.sqlite", "`store` must be a file that can be written"),
         ("--store damaged.sqlite", "`store` must be an undamaged run store"),
         ("--bogus", "--bogus"),
+        ("--replicas 0", "`replicas` must be an integer of at least 1, but is 0."),
+        ("--decoder-draws 0", "`decoder_draws` must be an integer of at least 1, but is 0."),
+        ("--paired-rates --decoder-lr 1e-4 1e-3", "`decoder_lr` must be 1 numbers, as many as repr_lr, but is 2."),
+        ("--set d=2", "`set` must not name what has an option of its own, but names d."),
+        ("--set decoder-weight-decay=1", "`set` must not name what has an option of its own, but names decoder_wd."),
+        ("--set operation=s3", "`set` must not name operation: the theories without a decoder know sums only."),
+        ("--set width=50,60", "`set` must have one value a field, but is 'width=50,60'."),
+        ("--set batch_size=21", "`batch_size` must be at most n_train = 20, but is 21."),
     ],
 )
 def test_a_mistake_is_one_clear_line(tmp_path, monkeypatch, capsys, arguments, says):
@@ -129,6 +138,18 @@ def test_a_mistake_is_one_clear_line(tmp_path, monkeypatch, capsys, arguments, s
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert says in lines[0]
+
+
+def test_a_plan():
+    rates = {"repr_lr": (1e-3, 1e-3, 1e-2), "decoder_lr": (1e-5, 1e-4, 1e-4), "sizes": (45, 20), "seeds": 2}
+    wanted = [(1e-3, 1e-5), (1e-3, 1e-4), (1e-2, 1e-4)]
+    paired = plan(Arguments(**rates, paired_rates=True))
+    expected = [(n, *pair, seed) for n in (20, 45) for pair in wanted for seed in range(2)]
+    assert [(run.n_train, run.repr_lr, run.decoder_lr, run.seed) for run in paired] == expected
+    assert len(plan(Arguments(**rates))) == 2 * 4 * 2
+    [first, second] = plan(Arguments(sizes=(30,), seeds=1, replicas=2, set=("width=50", "targets=orthogonal")))
+    assert first == RunConfig(n_train=30, width=50, targets="orthogonal")
+    assert second == replace(first, replica=1)
 
 
 def test_help_explains_every_option(monkeypatch, capsys):

@@ -16,8 +16,16 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.agreement.phase_page import boundary_rows, page, phase_rows
-from analysis.agreement.phase_pictures import COLOURS, LETTERS, draw_phases, phase_diagram
+from analysis.agreement.phase_page import boundary_rows, confusion_rows, page, phase_rows, target_rows, theory_line
+from analysis.agreement.phase_pictures import (
+    COLOURS,
+    LETTERS,
+    draw_phases,
+    phase_diagram,
+    success_maps,
+    theory_diagram,
+)
+from analysis.agreement.phase_theory import compare
 from analysis.agreement.phases import PHASES, boundaries, phase, points, uncertain
 from analysis.agreement.pictures import VERMILION
 from analysis.runs.plan import Axis, parse_axis
@@ -37,7 +45,10 @@ def runs_of(have: dict, axes, rule) -> pd.DataFrame:
         for seed in range(n):
             train, test = rule(share(axes[0], x), share(axes[1], y), seed)
             delay = math.inf if math.inf in (train, test) else test - train
-            rows.append({axes[0].field: x, axes[1].field: y, "delay": delay, "phase": phase(train, test, 1000)})
+            rows.append(
+                {axes[0].field: x, axes[1].field: y, "seed": seed, "train": train, "test": test, "delay": delay}
+                | {"phase": phase(train, test, 1000), "steps_to_rqi": test if test < 1000 else math.nan}
+            )
     return pd.DataFrame(rows)
 
 
@@ -253,3 +264,107 @@ def test_a_line_of_the_page():
     assert grokking["median delay (steps)"] == f"{delays[(len(delays) - 1) // 2]:,.0f}"  # the lower one of two
     assert not any(row["phase"] == "test only" for row in phase_rows(report))
     assert any(row["phase"] == "test only" for row in phase_rows(report_of("test only")))
+
+
+# --- measured beside predicted ----------------------------------------------------------------------------------------
+
+
+@cache
+def theory_of(name: str) -> dict:
+    """The case held against the same rule a little further to the left, its first seed alone: a theory of one mind."""
+    cells, axes = case(name)
+    rule = CASES[name][-1]
+    have = {(cell["x"], cell["y"]): cell["n"] for cell in cells.to_dict("records")}
+    predicted = runs_of(have, axes, lambda u, v, seed: rule(u - 0.2, v, 0))
+    predicted["rqi"] = predicted["steps_to_rqi"].fillna(math.inf)
+    for target in ("train", "test", "rqi"):
+        predicted[f"{target}_share"] = np.isfinite(predicted[target]).astype(float)
+    predicted = predicted[["train", "test", "rqi", "delay", "phase", "train_share", "test_share", "rqi_share"]]
+    return compare(runs_of(have, axes, rule), predicted, axes)
+
+
+@pytest.mark.parametrize("name", ["regular", "one point", "full batches, refined"])
+def test_the_theory_can_be_drawn_without_a_complaint(name):
+    cells, axes = case(name)
+    expected = pd.DataFrame(theory_of(name)["points"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure, maps = theory_diagram(cells, expected, axes, "Title"), success_maps(expected, axes)
+        figure.draw_without_rendering()
+        maps.draw_without_rendering()
+    width, height = figure.bbox.size
+    for text in [text for panel in figure.axes for text in (panel.title, panel.xaxis.label, panel.yaxis.label)]:
+        box = text.get_window_extent()
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+        assert box.x1 <= width
+        assert box.y1 <= height
+    differences = figure.axes[2]
+    [mesh] = [artist for artist in differences.collections if isinstance(artist, QuadMesh)]
+    corners, codes = np.asarray(mesh.get_coordinates()), np.asarray(mesh.get_array())
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    differ = expected["majority"] != expected["measured"]
+    assert ("equal" in told) == (not differ.all())
+    assert ("differ at a measured boundary" in told) == (differ & expected["touches"]).any()
+    assert ("differ elsewhere" in told) == (differ & ~expected["touches"]).any()
+    for text in differences.texts:
+        x, y = text.get_position()
+        code = codes[np.searchsorted(corners[:, 0, 1], y) - 1, np.searchsorted(corners[0, :, 0], x) - 1]
+        assert code > 0
+    boxes = [text.get_window_extent() for text in differences.texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_differing_points_have_both_letters():
+    cells, axes = case("regular")
+    expected = pd.DataFrame(theory_of("regular")["points"])
+    figure = theory_diagram(cells, expected, axes, "Title")
+    differ = expected[expected["majority"] != expected["measured"]]
+    assert 0 < len(differ) < len(expected)
+    texts = Counter(text.get_text() for text in figure.axes[2].texts)
+    pairs = zip(differ["measured"], differ["majority"], strict=True)
+    assert texts == Counter(f"{LETTERS[a]}\n{LETTERS[b]}" for a, b in pairs)
+
+
+def test_success_maps_show_the_shares():
+    _, axes = case("regular")
+    expected = pd.DataFrame(theory_of("regular")["points"])
+    panels = success_maps(expected, axes).axes[:4]
+    names = ("measured_test_share", "test_share", "measured_rqi_share", "rqi_share")
+    assert len({tuple(expected[name]) for name in names}) == 4
+    for panel, name in zip(panels, names, strict=True):
+        [mesh] = [artist for artist in panel.collections if isinstance(artist, QuadMesh)]
+        np.testing.assert_array_equal(np.asarray(mesh.get_array()).T.ravel(), expected[name])
+        assert mesh.get_clim() == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["regular", "one point", "full batches, refined", "never", "test only"])
+def test_the_page_of_the_theory_adds_up(name):
+    theory = theory_of(name)
+    report = report_of(name) | {"theory": theory}
+    text = "\n".join(page(report))
+    assert "Predicted without training" in text
+    assert "Predicted without training" not in "\n".join(page(report_of(name)))
+    n_points, n_runs = len(report["points"]), len(report["runs"])
+    assert f"{theory['equal']['points']['equal']} of {n_points} (" in text
+    assert theory_line(theory).startswith(f"theory: {theory['equal']['points']['equal']} of {n_points} points equal")
+    cells = [cell.split() for row in confusion_rows(theory["confusion"]) for a, cell in row.items() if a != "measured"]
+    assert sum(int(points) for points, _ in cells) == n_points
+    assert sum(int(runs.strip("()")) for _, runs in cells) == n_runs
+    assert [row["measured"].split(" of ")[1] for row in target_rows(theory["targets"])] == [str(n_runs)] * 3
+    for wrong in ("np.", "nan", "inf]"):
+        assert wrong not in text
+    assert "|" not in "".join(f"{value}" for row in target_rows(theory["targets"]) for value in row.values())
+
+
+def test_the_page_says_what_the_theory_does_not_know():
+    report = report_of("full batches") | {"theory": theory_of("full batches")}
+    assert "does not know of batches" in "\n".join(page(report))
+    report = report_of("regular") | {"theory": theory_of("regular")}
+    text = "\n".join(page(report))
+    assert "does not know" not in text
+    assert "quadratic" not in text
+    report["base"] |= {"loss": "ce", "batch_size": 5, "repr_l1": 1e-3}
+    text = "\n".join(page(report))
+    for told in ("does not know of batches", "does not know of the L1 penalty", "cross-entropy as quadratic"):
+        assert told in text

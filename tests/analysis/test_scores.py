@@ -13,8 +13,18 @@ import pytest
 import efftheory as et
 from analysis._report import write_json
 from analysis.agreement import pictures
+from analysis.agreement.decoder_theory import outlooks
 from analysis.agreement.outcomes import score_accuracy, score_probability
-from analysis.agreement.predictions import PREDICTORS, TARGETS, linear_probabilities, predict
+from analysis.agreement.predictions import (
+    DECODER_FLOWS,
+    PREDICTORS,
+    TARGETS,
+    linear_probabilities,
+    predict,
+    predict_decoder,
+    time_column,
+)
+from analysis.agreement.success import SUCCESS_PREDICTORS, predict_success, score_irreducible, score_success
 from analysis.agreement.times import score_medians, score_time
 from analysis.agreement.verdict import verdict
 from analysis.compare_theory import compare
@@ -23,7 +33,7 @@ from analysis.compare_theory import compare
 @pytest.fixture
 def runs(store, configs) -> pd.DataFrame:
     runs = store.table(configs)
-    return runs.merge(predict(runs), on="key")
+    return runs.merge(predict(runs), on="key").merge(predict_decoder(runs, draws=2), on="key")
 
 
 def made_up(times: list[float], predicted: list[float], budget: int = 100) -> pd.DataFrame:
@@ -35,15 +45,20 @@ def made_up(times: list[float], predicted: list[float], budget: int = 100) -> pd
     for target in TARGETS:
         table[f"steps_to_{target}"] = steps
     for name in PREDICTORS:
-        table[name] = predicted
+        for target in TARGETS:
+            table[time_column(name, target)] = predicted
+    for name in DECODER_FLOWS:
+        table[f"{name}_success"] = np.isfinite(predicted).astype(float)
     table["training_fraction"] = -45 / 55
     return table
 
 
-def told(table: pd.DataFrame) -> str:
+def told(table: pd.DataFrame, everyone: pd.DataFrame | None = None) -> str:
     table["accuracy"], table["predicted_accuracy"], table["ideal_accuracy"] = 0.5, 1.0, 1.0
     chances = linear_probabilities(10, 200, seed=0)
-    return " ".join(verdict(score_time(table, 0), *score_probability(table, chances), score_accuracy(table)))
+    success = score_success(table, predict_success(table, chances), seed=0)
+    scores = score_time(table, 0), *score_probability(table, chances), score_accuracy(table), success
+    return " ".join(verdict(*scores, [] if everyone is None else score_irreducible(everyone, seed=0)))
 
 
 def test_predictions_are_the_theorys_on_the_very_runs(runs):
@@ -55,6 +70,22 @@ def test_predictions_are_the_theorys_on_the_very_runs(runs):
         assert run.predicted_accuracy == et.predicted_accuracy(op, run.mask, run.final_embedding)
         assert run.exact_flow == et.time_to_rqi(op, run.mask, start) / run.repr_lr
         assert run.inverse_lambda3 == pytest.approx(run.z0 / (run.repr_lr * run.lambda3) if run.lambda3 else math.inf)
+
+
+def test_the_theory_with_a_decoder_has_steps_of_its_own_to_each_target(store, configs):
+    runs = store.table(configs)
+    drawn = []
+    table = predict_decoder(runs, draws=3, on_draws=drawn.append)
+    assert sum(drawn) == 9 * len(runs)
+    for blind, name in ((True, "decoder_flow_blind"), (False, "decoder_flow")):
+        for outlook, row in zip(outlooks(configs, 6 if blind else 3, blind), table.to_dict("records"), strict=True):
+            assert row[f"{name}_success"] == outlook.success
+            assert [row[time_column(name, target)] for target in TARGETS] == list(map(outlook.median, TARGETS))
+    made = made_up([10.0, 20.0], [5.0, 10.0]).assign(decoder_flow_train=[10.0, 20.0])
+    medians = {e["target"]: e["ratio"]["median"] for e in score_time(made, 0) if e["predictor"] == "decoder_flow"}
+    assert medians == {"rqi": 2, "train": 1, "test": 2}
+    predicted = {e["target"]: e["predicted_median_decoder_flow"] for e in score_medians(made)}
+    assert predicted == {"rqi": 5, "train": 10, "test": 5}
 
 
 def test_the_null_model_knows_nothing_within_a_size(runs):
@@ -100,18 +131,23 @@ def test_a_handful_of_test_samples_measures_no_generalisation(n_train):
 
 
 def test_report_has_the_promised_fields_and_is_valid_json(runs, tmp_path):
-    report = compare(runs, draws=200)
+    report = compare(runs, runs, draws=200)
     write_json(tmp_path / "report.json", report)
     read = json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
     wanted = "n_train seed repr_lr decoder_lr budget steps_to_train steps_to_test steps_to_rqi accuracy rqi"
     wanted += " predicted_accuracy ideal_accuracy lambda3 nullity predicted_steps"
     assert set(wanted.split()) <= set(read["runs"][0])
-    assert {"inverse_lambda3", "exact_flow", "optimizer_flow"} == set(read["runs"][0]["predicted_steps"])
+    assert set(PREDICTORS) - {"training_fraction"} == set(read["runs"][0]["predicted_steps"])
+    assert set(SUCCESS_PREDICTORS) == set(read["runs"][0]["predicted_success"])
     wanted = "target predictor c_index interval c_index_within_size interval_within_size n"
     assert set(wanted.split()) <= set(read["time"][0])
     wanted = "n_train fraction predicted predicted_interval measured measured_interval"
     assert set(wanted.split()) <= set(read["probability"][0])
     assert {"pearson_r", "mean_absolute_error"} <= set(read["accuracy"])
+    assert [entry["repr_lr"] for entry in read["success"][:: len(SUCCESS_PREDICTORS)]] == [1e-2, 1e-2, None]
+    wanted = "predictor auc auc_interval brier brier_interval calibration_error mean_predicted mean_measured n bins"
+    assert set(wanted.split()) <= set(read["success"][0])
+    assert read["irreducible"] == []
     for run, row in zip(read["runs"], runs.itertuples(), strict=True):
         assert (run["steps_to_rqi"] is None) == (row.steps_to_rqi != row.steps_to_rqi)
 
@@ -147,11 +183,33 @@ def test_successes_with_and_without_a_unique_representation():
     assert "Without one 1 of 2 runs succeeded; with one, at the same sizes, 1 of 1." in told(table)
 
 
+def test_success_is_judged_run_by_run():
+    """All sizes and times are alike, nothing can be fitted; the theory with a decoder is always right, then wrong."""
+    times = [10.0 if seed % 2 else math.inf for seed in range(40)]
+    table = made_up(times, times)
+    for name in PREDICTORS[:3]:
+        table[name] = 5.0
+    assert "Success, decoder theory, not fitted: better than it. Brier score 0.000" in told(table)
+    for name in DECODER_FLOWS:
+        table[f"{name}_success"] = 1 - table[f"{name}_success"]
+    assert "Success, decoder theory, blind, not fitted: worse than it. Brier score 1.000" in told(table)
+    assert "not judged run by run: 1 of 2 runs did" in told(made_up([10.0, math.inf], [1.0, 2.0]))
+
+
+def test_replicas_say_what_cannot_be_foretold():
+    table = made_up([10.0 if seed % 2 else math.inf for seed in range(40)], [5.0] * 40).assign(replica=0)
+    other = table.assign(replica=1)
+    assert "initial weights alone, never disagreed." in told(table, pd.concat([table, other]))
+    other.loc[:3, "steps_to_rqi"] = [10.0, math.nan, 10.0, math.nan]
+    assert "initial weights alone, leave 0.050 [0." in told(table, pd.concat([table, other]))
+
+
 @pytest.mark.parametrize(("factor", "judged"), [(3.0, "too early"), (0.3, "too late"), (1.0, "the right size")])
 def test_the_size_of_the_times_is_judged(factor, judged):
     times = [float(t) for t in range(40, 70)]
     text = told(made_up(times, [t / factor for t in times]))
     assert f"Times, exact gradient flow: {judged}." in text
+    assert f"Times to train accuracy 0.9, decoder theory: {judged}." in text
 
 
 def test_a_prediction_is_better_or_worse_than_a_constant():

@@ -1,0 +1,113 @@
+"""The theory with a decoder on the runs' very training sets, initial embeddings and, unless it is blind, targets.
+
+It never sees a network's weights: the decoder's initial function is drawn anew, `draws` times a run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+import efftheory as et
+from neural import RunConfig
+from neural.models import draw, task
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the theory says of one run: a row a draw, inf where a threshold is not reached within the budget.
+
+    steps_to_train, steps_to_test, steps_to_rqi: float64 (draws,).
+    """
+
+    steps_to_train: NDArray[np.float64]
+    steps_to_test: NDArray[np.float64]
+    steps_to_rqi: NDArray[np.float64]
+
+    @property
+    def success(self) -> float:
+        """The share of draws with RQI > 0.95 within the budget."""
+        return float(np.isfinite(self.steps_to_rqi).mean())
+
+    def median(self, target: str) -> float:
+        """Lower median over the draws of the steps to "train", "test" or "rqi"; inf where most never get there."""
+        return float(np.quantile(getattr(self, f"steps_to_{target}"), 0.5, method="inverted_cdf"))
+
+
+def outlooks(
+    configs: Sequence[RunConfig], draws: int, blind: bool = False, on_run: Callable[[], object] = lambda: None
+) -> list[Outlook]:
+    """`Outlook` of each run, on all cores; `blind` takes random targets, new ones each draw, for the run's own.
+
+    What of a run the theory does not know: the batch size (it descends the whole training set) and the L1 penalty.
+    """
+    found = []
+    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    try:
+        tasks = [pool.submit(_outlook, config, *_known(config, blind), draws, blind) for config in configs]
+        for one in tasks:
+            found.append(one.result())
+            on_run()
+    finally:
+        pool.shutdown(cancel_futures=True)  # a Ctrl-C need not wait for all the runs
+    return found
+
+
+def operation(config: RunConfig) -> et.Operation:
+    """What the run learns."""
+    return et.addition(config.p) if config.operation == "addition" else et.symmetric_group(3)
+
+
+def decoder(config: RunConfig) -> et.Decoder:
+    """The run's decoder as the theory describes it."""
+    return et.Decoder(
+        width=config.width,
+        depth=config.depth,
+        activation=config.activation,
+        n_outputs=config.n_outputs,
+        loss=config.loss,
+        optimizer=config.decoder_optimizer,
+        weight_decay=config.decoder_wd,
+        warmup=config.decoder_warmup,
+    )
+
+
+def _known(config: RunConfig, blind: bool) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64] | None]:
+    """Training set, initial embeddings and targets, in the theory's order of samples."""
+    start = draw(config)  # not in a thread: torch has one global generator
+    if not np.array_equal(operation(config).pairs, task(config).pairs):
+        raise AssertionError("theory and networks list the samples in different orders")
+    embedding = start.model.embedding.detach().numpy().astype(float)
+    return start.mask, embedding, None if blind or config.loss == "ce" else start.targets
+
+
+def _outlook(
+    config: RunConfig,
+    mask: NDArray[np.bool_],
+    embedding: NDArray[np.float64],
+    targets: NDArray[np.float64] | None,
+    draws: int,
+    blind: bool,
+) -> Outlook:
+    steps = []
+    for number in range(draws):
+        path = et.decoder_flow(
+            operation(config),
+            mask,
+            embedding,
+            targets,
+            repr_lr=config.repr_lr,
+            decoder_lr=config.decoder_lr,
+            decoder=decoder(config),
+            steps=config.budget,
+            seed=np.random.default_rng([config.seed, config.n_train, number, int(blind)]),
+            repr_optimizer=config.repr_optimizer,
+            repr_wd=config.repr_wd,
+        )
+        steps.append((path.steps_to_train, path.steps_to_test, path.steps_to_rqi))
+    return Outlook(*np.array(steps).T)
