@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,8 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from tqdm import tqdm
 
-import efftheory as et
 from analysis._report import environment, prepare_folder, save_picture, table, write_json, write_page
-from analysis.agreement.decoder_theory import decoder, operation
+from analysis.agreement.decoder_theory import follow, known
 from analysis.agreement.pictures import BLUE, GREEN, LOOK, ORANGE, VERMILION
 from efftheory.decoder import COHERENCE
 from neural import RunConfig
@@ -66,7 +65,7 @@ def main(arguments: Arguments) -> None:
     rows = []
     plan = [(name, shape, seed) for name, shape in SHAPES.items() for seed in range(arguments.seeds)]
     for name, shape, seed in tqdm(plan, desc="networks", leave=False):
-        config = RunConfig(**{**asdict(shape), "seed": seed, "budget": LIMIT})
+        config = replace(shape, seed=seed, budget=LIMIT)
         rows += [{"shape": name, "seed": seed} | row for row in beside_theory(config)]
     looks = pd.DataFrame(rows)
     report = {
@@ -84,20 +83,9 @@ def main(arguments: Arguments) -> None:
 
 def beside_theory(config: RunConfig) -> list[dict[str, Any]]:
     """The looks at one network, each with what the theory says of the same step."""
-    start = draw(config)
-    embedding = start.model.embedding.detach().numpy().astype(float)
     looks = measure(config)
-    theory = et.decoder_flow(
-        operation(config),
-        start.mask,
-        embedding,
-        start.targets,
-        repr_lr=config.repr_lr,
-        decoder_lr=config.decoder_lr,
-        decoder=decoder(config),
-        steps=max(look["step"] for look in looks),
-        seed=config.seed,
-    )
+    seen = replace(config, budget=max(look["step"] for look in looks))
+    theory = follow(seen, *known(seen), seed=config.seed)
     for look in looks:
         at = min(np.searchsorted(theory.times, look["step"]), len(theory.times) - 1)
         look["path_predicted"] = float(theory.layer_lengths[at, look["layer"]] / (config.decoder_lr * theory.times[at]))

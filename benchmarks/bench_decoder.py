@@ -16,8 +16,7 @@ import time
 import numpy as np
 import torch
 
-import efftheory as et
-from analysis.agreement.decoder_theory import decoder, operation
+from analysis.agreement.decoder_theory import follow, known
 from neural import RunConfig
 from neural.ensemble import Ensemble
 from neural.models import draw, task
@@ -32,19 +31,9 @@ def prediction_seconds(configs: list[RunConfig]) -> list[float]:
     """Seconds of each run's flow."""
     seconds = []
     for config in [configs[0], *configs]:  # the first one compiles
-        start = draw(config)
-        embedding = start.model.embedding.detach().numpy().astype(float)
+        knowledge = known(config)
         begin = time.perf_counter()
-        et.decoder_flow(
-            operation(config),
-            start.mask,
-            embedding,
-            start.targets,
-            repr_lr=config.repr_lr,
-            decoder_lr=config.decoder_lr,
-            decoder=decoder(config),
-            steps=STEPS,
-        )
+        follow(config, *knowledge, seed=0)
         seconds.append(time.perf_counter() - begin)
     return seconds[1:]
 
@@ -68,7 +57,7 @@ def training_seconds(configs: list[RunConfig]) -> float:
 def main() -> int:
     torch.set_num_threads(1)
     configs = [
-        RunConfig(n_train=n, seed=seed, decoder_lr=rate)
+        RunConfig(n_train=n, seed=seed, decoder_lr=rate, budget=STEPS)
         for n in (25, 30, 35, 40, 45, 50)
         for rate in (1e-4, 1e-5)
         for seed in range(4)

@@ -9,11 +9,13 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import efftheory as et
+from efftheory.operations import Seed
 from neural import RunConfig
 from neural.models import draw, task
 
@@ -49,7 +51,7 @@ def outlooks(
     found = []
     pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
     try:
-        tasks = [pool.submit(_outlook, config, *_known(config, blind), draws, blind) for config in configs]
+        tasks = [pool.submit(_outlook, config, known(config, blind), draws, blind) for config in configs]
         for one in tasks:
             found.append(one.result())
             on_run()
@@ -77,8 +79,10 @@ def decoder(config: RunConfig) -> et.Decoder:
     )
 
 
-def _known(config: RunConfig, blind: bool) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64] | None]:
-    """Training set, initial embeddings and targets, in the theory's order of samples."""
+def known(
+    config: RunConfig, blind: bool = False
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64] | None]:
+    """Training set, initial embeddings, targets (None: random ones, or classes), in the theory's order of samples."""
     start = draw(config)  # not in a thread: torch has one global generator
     if not np.array_equal(operation(config).pairs, task(config).pairs):
         raise AssertionError("theory and networks list the samples in different orders")
@@ -86,28 +90,33 @@ def _known(config: RunConfig, blind: bool) -> tuple[NDArray[np.bool_], NDArray[n
     return start.mask, embedding, None if blind or config.loss == "ce" else start.targets
 
 
-def _outlook(
+def follow(
     config: RunConfig,
     mask: NDArray[np.bool_],
     embedding: NDArray[np.float64],
     targets: NDArray[np.float64] | None,
-    draws: int,
-    blind: bool,
-) -> Outlook:
+    seed: Seed,
+) -> et.DecoderTrajectory:
+    """The theory of one run over its budget, with one draw of the decoder's initial function."""
+    return et.decoder_flow(
+        operation(config),
+        mask,
+        embedding,
+        targets,
+        repr_lr=config.repr_lr,
+        decoder_lr=config.decoder_lr,
+        decoder=decoder(config),
+        steps=config.budget,
+        seed=seed,
+        repr_optimizer=config.repr_optimizer,
+        repr_wd=config.repr_wd,
+    )
+
+
+def _outlook(config: RunConfig, knowledge: tuple[Any, Any, Any], draws: int, blind: bool) -> Outlook:
     steps = []
     for number in range(draws):
-        path = et.decoder_flow(
-            operation(config),
-            mask,
-            embedding,
-            targets,
-            repr_lr=config.repr_lr,
-            decoder_lr=config.decoder_lr,
-            decoder=decoder(config),
-            steps=config.budget,
-            seed=np.random.default_rng([config.seed, config.n_train, number, int(blind)]),
-            repr_optimizer=config.repr_optimizer,
-            repr_wd=config.repr_wd,
-        )
+        seed = np.random.default_rng([config.seed, config.n_train, number, int(blind)])
+        path = follow(config, *knowledge, seed)
         steps.append((path.steps_to_train, path.steps_to_test, path.steps_to_rqi))
     return Outlook(*np.array(steps).T)
