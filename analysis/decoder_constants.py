@@ -27,7 +27,7 @@ from analysis._report import environment, prepare_folder, save_picture, table, w
 from analysis.agreement.decoder_theory import follow, known
 from analysis.agreement.pictures import BLUE, GREEN, LOOK, ORANGE, VERMILION
 from efftheory.decoder import COHERENCE
-from neural import RunConfig
+from neural import ConfigError, RunConfig
 from neural.command import run_command
 from neural.models import draw, task
 
@@ -61,6 +61,8 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
+    if arguments.seeds < 1:
+        raise ConfigError(f"`seeds` must be an integer of at least 1, but is {arguments.seeds}.")
     prepare_folder(arguments.out)
     rows = []
     plan = [(name, shape, seed) for name, shape in SHAPES.items() for seed in range(arguments.seeds)]

@@ -104,6 +104,7 @@ def plan(arguments: Arguments) -> dict[str, list[RunConfig]]:
         budget=arguments.budget,
         repr_lr=arguments.repr_lr,
         decoder_lr=arguments.decoder_lr,
+        n_outputs=max(RunConfig.n_outputs, 2 * arguments.p - 1),  # orthogonal targets need one a result
     )
     clock = 1 / arguments.repr_lr
     orthogonal = replace(base, targets="orthogonal")
