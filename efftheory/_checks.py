@@ -77,21 +77,37 @@ def sum_composition(op: Operation) -> None:
         raise ArgumentError("op", "compose by a sum", f"{op.name} composes by a matrix {op.composition}")
 
 
-def _real_array(E: Any, shape: str, n_symbols: int, name: str) -> NDArray[np.float64]:
-    """`E` as a finite, C-contiguous float64 array of p non-empty entries, of as many axes as `shape` names."""
+def real_array(name: str, value: Any, shape: tuple[int, ...] | None = None) -> NDArray[np.float64]:
+    """`value` as a finite, C-contiguous float64 array, of `shape` unless that is None."""
+    array = _reals(name, value)
+    if shape is not None and np.shape(value) != shape:
+        raise ArgumentError(name, f"have shape {shape}", f"has shape {np.shape(value)}")
+    return _finite(name, array)
+
+
+def _reals(name: str, value: Any) -> NDArray[np.float64]:
     try:
-        array = np.ascontiguousarray(E)
+        array = np.ascontiguousarray(value)
         if np.iscomplexobj(array):
             raise TypeError
-        array = array.astype(np.float64)
+        return array.astype(np.float64)
     except (TypeError, ValueError):
-        raise ArgumentError(name, "be an array of real numbers", f"is a {type(E).__name__}") from None
-    n_axes = shape.count(",") + 1
-    if np.ndim(E) != n_axes or array.shape[0] != n_symbols or len(set(array.shape[1:])) > 1 or array.size == 0:
-        raise ArgumentError(name, f"have shape {shape} with p = {n_symbols}", f"has shape {np.shape(E)}")
+        raise ArgumentError(name, "be an array of real numbers", f"is a {type(value).__name__}") from None
+
+
+def _finite(name: str, array: NDArray[np.float64]) -> NDArray[np.float64]:
     if not np.isfinite(array).all():
         raise ArgumentError(name, "be finite", "holds nan or inf")
     return array
+
+
+def _real_array(E: Any, shape: str, n_symbols: int, name: str) -> NDArray[np.float64]:
+    """`E` as a finite, C-contiguous float64 array of p non-empty entries, of as many axes as `shape` names."""
+    array = _reals(name, E)
+    n_axes = shape.count(",") + 1
+    if np.ndim(E) != n_axes or array.shape[0] != n_symbols or len(set(array.shape[1:])) > 1 or array.size == 0:
+        raise ArgumentError(name, f"have shape {shape} with p = {n_symbols}", f"has shape {np.shape(E)}")
+    return _finite(name, array)
 
 
 def embedding(E: Any, op: Operation, name: str = "E") -> NDArray[np.float64]:

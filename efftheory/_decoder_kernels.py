@@ -110,7 +110,7 @@ def _arcsine(z):
 
 @njit(inline="always")
 def _erf_means(ca, cab, cb, s, t, amplitude):
-    """What a pair of terms erf(s u), erf(t v) adds to `gaussian_mean`."""
+    """What a pair of terms erf(s u), erf(t v) adds to `_tanh_mean`."""
     ss, tt, st = 2.0 * s * s, 2.0 * t * t, 2.0 * s * t
     A, B, C = 1.0 + ss * ca, 1.0 + tt * cb, st * cab
     AB = A * B

@@ -38,6 +38,7 @@ from efftheory._checks import ArgumentError
 from efftheory._kernels import loss_path
 from efftheory.criticality import Estimate, proportion
 from efftheory.flow import Trajectory
+from efftheory.generalization import DELTA
 from efftheory.operations import Operation, Seed
 from efftheory.parallelograms import Mask, training_samples
 
@@ -45,7 +46,6 @@ COHERENCE = 1 / 3  # of the moves of a hidden layer's weights; measured on weigh
 GAIN = math.sqrt(2 / math.pi)
 RESOLUTION = 0.04  # optimiser steps are merged while no embedding moves by more than this
 SPACING = 0.03  # records are this share of the time apart
-_DELTA2 = {"sum": 0.1**2, "product": 0.5}
 # Nodes of the first layer's quadrature: Gauss-Legendre a dimension up to two, quasi-random ones beyond.
 _NODES = {("tanh", 1): 6, ("tanh", 2): 6, ("relu", 1): 16, ("relu", 2): 10}
 _RANDOM_NODES = 256
@@ -97,7 +97,8 @@ class DecoderTrajectory(Trajectory):
         train_loss: float64 (T,), mean squared residual of the training samples.
         layer_rates, layer_lengths: float64 (T, depth), theta_l and l_l of the weights that lead into hidden layer 2 ..
             depth, then the output's.
-        steps_to_rqi, steps_to_train, steps_to_test: first step with RQI above 0.95, accuracy at least 0.9; inf = never.
+        steps_to_rqi: first (merged) step with RQI above 0.95; inf = never.
+        steps_to_train, steps_to_test: first of `times` with an accuracy of at least 0.9 (up to 3 % late); inf = never.
     """
 
     train_accuracy: NDArray[np.float64]
@@ -140,6 +141,8 @@ def decoder_flow(
         resolution: merged optimiser steps move no embedding by more than this; the error is of first order in it, down
             to what other limits leave (a step is at most a twentieth of those before it).
 
+    Source: ours, docs/decoder/derivation.md; the paper has no decoder.
+
     Raises:
         ArgumentError: an argument of wrong shape or out of range; the training set is empty.
     """
@@ -150,8 +153,26 @@ def decoder_flow(
     steps = _checks.integer("steps", steps, 0)
     resolution = _checks.positive("resolution", resolution)
     Y = _targets(op, decoder, targets)
-    network = _network(decoder, op, E, table)
-    return _flow(op, mask, E, table, network, rates, Y, steps, resolution, rng)
+    classify = decoder.loss == "ce"
+    network = _network(decoder, E, op.n_results if classify else decoder.n_outputs)
+    initial = rng.normal(0, _deviation(network, E, table), network.initial.shape)
+    if Y is None:
+        Y = rng.normal(0, 1, (op.n_results, decoder.n_outputs))
+    # turn the outputs that the targets span, which are fewer, into the first ones; in the others there is only f_0 to
+    # be unlearned, which is left out
+    basis = np.eye(len(Y)) if classify else np.linalg.qr(Y.T)[0]
+    network = network._replace(initial=np.ascontiguousarray(initial @ basis))
+    capacity = math.ceil(2 / SPACING + math.log(max(steps, 2)) / math.log1p(SPACING)) + 2
+    records = kernels.Records(
+        times=np.empty(capacity),
+        path=np.empty((capacity, *E.shape)),
+        curves=np.empty((capacity, 4)),
+        layers=np.empty((capacity, 2, network.depth)),
+        crossed=np.full(3, np.inf),
+    )
+    Y = np.ascontiguousarray(Y @ basis)
+    n = kernels.decoder_flow(E, table, network, rates, Y, steps, resolution, SPACING, records)
+    return _trajectory(op, mask, records, n)
 
 
 def success_probability(
@@ -175,6 +196,8 @@ def success_probability(
 
     What is not given is drawn anew each time: the decoder's initial function always, `targets` from a standard normal
     distribution, E0 uniform in [-init_scale/2, init_scale/2] with dimension `d`. Arguments as in `decoder_flow`.
+
+    Source: ours, docs/decoder/derivation.md; the paper has no decoder.
 
     Raises:
         ArgumentError: as `decoder_flow`; `draws` is below 1.
@@ -219,6 +242,8 @@ def ridge_potential(
     into hidden layer 2 .. depth, then the output's. Expanded in K, the first term draws samples of one result together
     (l_eff does that), the second pushes different results apart. The decoder's initial function is left out.
 
+    Source: ours, docs/decoder/derivation.md; the paper has no decoder.
+
     Raises:
         ArgumentError: an argument of wrong shape, rates or growth below 0; loss "ce".
     """
@@ -231,13 +256,11 @@ def ridge_potential(
         raise ArgumentError("targets", "be given", "is None")
     thetas, lengths = np.zeros(decoder.depth + 1), np.zeros(decoder.depth + 1)
     for name, values, into in (("rates", rates, thetas), ("growth", growth, lengths)):
-        array = _numbers(name, values, (decoder.depth,), "one a layer")
+        array = _checks.real_array(name, values, (decoder.depth,))
         if (array < 0).any():
             raise ArgumentError(name, "be at least 0", f"is {values!r}")
         into[1:] = array
-    network = _network(decoder, op, start, table)._replace(
-        initial=np.zeros((len(_nodes(decoder, start)[1]), Y.shape[1]))
-    )
+    network = _network(decoder, start, decoder.n_outputs)
     gammas = np.zeros(decoder.depth + 1)
     kernels.grow(gammas, lengths, 1.0, network)
     phi, slope, Q, D, bends, B, T = kernels.kernels_at(start, table, table.trained, network, gammas)
@@ -264,36 +287,24 @@ def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.
         x: inputs, float (n, c).
         decoder: the network; the paper's by default.
 
+    Source: ours, docs/decoder/derivation.md; the paper has no decoder.
+
     Raises:
         ArgumentError: `x` is not finite (n, c).
     """
     decoder = Decoder() if decoder is None else decoder
-    points = _numbers("x", x, None, "(n, c)")
+    points = _checks.real_array("x", x)
     if points.ndim != 2 or points.size == 0:
         raise ArgumentError("x", "have shape (n, c)", f"has shape {points.shape}")
     n = len(points)
     # n "symbols" at half of each input, each added to itself
     own = np.arange(n)
     none = np.zeros(0, dtype=np.int64)
-    table = kernels.Table(own, own, own, own, none, none, none, False, 0.01)
-    weights, biases, roots = _nodes(decoder, points)
-    network = _shape(decoder, decoder.n_outputs)._replace(weights=weights, biases=biases, roots=roots)
+    table = kernels.Table(own, own, own, own, none, none, none, product=False, delta2=math.nan)
+    network = _network(decoder, points, decoder.n_outputs)
     pieces = kernels.kernels_at(points / 2, table, own, network, np.full(decoder.depth + 1, 1 / 3))
     lower = np.tril(pieces[-1][1:])
     return lower + np.tril(lower, -1).transpose(0, 2, 1)
-
-
-def _numbers(name: str, values: ArrayLike, shape: tuple[int, ...] | None, meaning: str) -> NDArray[np.float64]:
-    """`values` as finite float64, of `shape` unless that is None."""
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ArgumentError(name, "be an array of real numbers", f"is a {type(values).__name__}") from None
-    if shape is not None and array.shape != shape:
-        raise ArgumentError(name, f"have shape {shape}, {meaning}", f"has shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise ArgumentError(name, "be finite", "holds nan or inf")
-    return array
 
 
 def _start(op: Operation, mask: Mask, E0: ArrayLike, name: str = "E0") -> tuple[NDArray[np.float64], kernels.Table]:
@@ -315,7 +326,7 @@ def _start(op: Operation, mask: Mask, E0: ArrayLike, name: str = "E0") -> tuple[
         first=first[same],
         second=second[same],
         product=product,
-        delta2=_DELTA2[op.composition],
+        delta2=DELTA[op.composition] ** 2,
     )
     return E.reshape(op.n_symbols, -1).copy(), table
 
@@ -328,7 +339,7 @@ def _targets(op: Operation, decoder: Decoder, targets: ArrayLike | None) -> NDAr
         return np.eye(op.n_results) - 1 / op.n_results
     if targets is None:
         return None
-    return _numbers("targets", targets, (op.n_results, decoder.n_outputs), "(n_results, n_outputs)")
+    return _checks.real_array("targets", targets, (op.n_results, decoder.n_outputs))
 
 
 def _rates(decoder: Decoder, repr_lr: float, decoder_lr: float, repr_optimizer: str, repr_wd: float) -> kernels.Rates:
@@ -344,9 +355,8 @@ def _rates(decoder: Decoder, repr_lr: float, decoder_lr: float, repr_optimizer: 
     )
 
 
-def _nodes(decoder: Decoder, E: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+def _nodes(decoder: Decoder, c: int) -> tuple[NDArray[np.float64], ...]:
     """Weights (m, c), biases (m,) and roots of the quadrature's weights (m,): all are uniform in +-1/sqrt(c)."""
-    c = E.shape[1]
     n_nodes = _NODES.get((decoder.activation, c))
     if n_nodes is None:
         points = 2 * qmc.Sobol(c + 1, scramble=False).random(_RANDOM_NODES) - 1 + 1 / _RANDOM_NODES
@@ -362,15 +372,15 @@ def _nodes(decoder: Decoder, E: NDArray[np.float64]) -> tuple[NDArray[np.float64
     return np.ascontiguousarray(points[:, :c]), np.ascontiguousarray(points[:, c]), np.sqrt(shares)
 
 
-def _shape(decoder: Decoder, n_outputs: int) -> kernels.Network:
-    """The network without nodes and initial function."""
+def _network(decoder: Decoder, E: NDArray[np.float64], n_outputs: int) -> kernels.Network:
+    """The network that decodes inputs like E (., c), with an initial function of zero."""
+    weights, biases, roots = _nodes(decoder, E.shape[1])
     classify = decoder.loss == "ce"
-    empty = np.zeros(0)
     return kernels.Network(
-        weights=empty[:, None],
-        biases=empty,
-        roots=empty,
-        initial=empty[:, None],
+        weights=weights,
+        biases=biases,
+        roots=roots,
+        initial=np.zeros((len(roots), n_outputs)),
         relu=decoder.activation == "relu",
         width=float(decoder.width),
         depth=decoder.depth,
@@ -381,52 +391,16 @@ def _shape(decoder: Decoder, n_outputs: int) -> kernels.Network:
     )
 
 
-def _network(decoder: Decoder, op: Operation, E: NDArray[np.float64], table: kernels.Table) -> kernels.Network:
-    """The network without its initial function, of which `initial` (1, 1) holds the standard deviation a feature.
+def _deviation(network: kernels.Network, E: NDArray[np.float64], table: kernels.Table) -> float:
+    """Standard deviation of the initial function's coefficients on the first layer's features.
 
-    f_0 has the variance Q_{L-1}/3, but for its biases. As a function it is taken as linear in the first layer's
-    features, and so scaled that its mean square over the training samples is right.
+    f_0 has the variance Q_{L-1}/3, but for its biases. As a function it is taken as linear in the features, and so
+    scaled that its mean square over the training samples is right.
     """
-    weights, biases, roots = _nodes(decoder, E)
-    network = _shape(decoder, op.n_results if decoder.loss == "ce" else decoder.n_outputs)
-    network = network._replace(weights=weights, biases=biases, roots=roots)
-    pieces = kernels.kernels_at(E, table, table.trained, network, np.full(decoder.depth + 1, 1 / 3))
-    Q = pieces[2]
+    gammas = np.full(network.depth + 1, 1 / 3)
+    Q = kernels.kernels_at(E, table, table.trained, network, gammas)[2]
     first, last = (Q[i].diagonal().mean() for i in (0, -1))
-    return network._replace(initial=np.full((1, 1), math.sqrt(last / first / 3) if first > 0 else 0.0))
-
-
-def _flow(
-    op: Operation,
-    mask: Mask,
-    E: NDArray[np.float64],
-    table: kernels.Table,
-    network: kernels.Network,
-    rates: kernels.Rates,
-    targets: NDArray[np.float64] | None,
-    steps: int,
-    resolution: float,
-    rng: np.random.Generator,
-) -> DecoderTrajectory:
-    n_outputs = int(network.n_outputs)
-    initial = rng.normal(0, network.initial.item(), (len(network.roots), n_outputs))
-    if targets is None:
-        targets = rng.normal(0, 1, (op.n_results, n_outputs))
-    # turn the outputs that the targets span, which are fewer, into the first ones; in the others there is only f_0 to
-    # be unlearned, which is left out
-    basis = np.linalg.qr(targets.T)[0] if network.curvature == 1 else np.eye(n_outputs)
-    network = network._replace(initial=np.ascontiguousarray(initial @ basis))
-    capacity = math.ceil(2 / SPACING + math.log(max(steps, 2)) / math.log1p(SPACING)) + 2
-    records = kernels.Records(
-        times=np.empty(capacity),
-        path=np.empty((capacity, *E.shape)),
-        curves=np.empty((capacity, 4)),
-        layers=np.empty((capacity, 2, network.depth)),
-        crossed=np.full(3, np.inf),
-    )
-    targets = np.ascontiguousarray(targets @ basis)
-    n = kernels.decoder_flow(E, table, network, rates, targets, steps, resolution, SPACING, records)
-    return _trajectory(op, mask, records, n)
+    return math.sqrt(last / first / 3) if first > 0 else 0.0
 
 
 def _trajectory(op: Operation, mask: Mask, records: kernels.Records, n: int) -> DecoderTrajectory:

@@ -26,6 +26,10 @@ _LARGEST_PRIME = 2**31 - 1
 _PRIME_BITS = 30
 
 
+# What counts as a parallelogram, where nothing else is said: see `rqi`.
+DELTA = {"sum": 0.1, "product": math.sqrt(0.5)}
+
+
 @cache
 def primes_beyond(log2_bound: float) -> tuple[int, ...]:
     """The largest primes below 2^31, as many as it takes for their product to exceed 2^log2_bound."""
@@ -123,11 +127,8 @@ def standardize(E: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _measured(op: Operation, E: ArrayLike, delta: float | None) -> tuple[NDArray[np.float64], float]:
     """`E` and `delta` checked, each as `op`'s composition wants it."""
-    if op.composition == "sum":
-        E, default = _checks.spread_embedding(E, op), 0.1
-    else:
-        E, default = _checks.matrix_embedding(E, op), math.sqrt(0.5)
-    return E, default if delta is None else _checks.positive("delta", delta)
+    E = _checks.spread_embedding(E, op) if op.composition == "sum" else _checks.matrix_embedding(E, op)
+    return E, DELTA[op.composition] if delta is None else _checks.positive("delta", delta)
 
 
 def _composed(op: Operation, E: NDArray[np.float64]) -> tuple[Samples, NDArray[np.float64]]:
