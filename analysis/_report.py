@@ -10,7 +10,8 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,8 @@ def prepare_folder(out: Path) -> None:
     """Make the folder and see that it can be written, before any work is done for it; ConfigError if it cannot."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".writable"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=out):  # without a name of its own: another command may be doing the same
+            pass
     except OSError as error:
         raise ConfigError(f"`out` must be a folder that can be written, but {out}: {error.strerror}.") from None
 
@@ -75,14 +75,23 @@ def table(rows: list[dict[str, Any]], form: str = "github") -> str:
 
 def _replace(path: Path, content: bytes) -> None:
     """The old file stays whole until the new one is; ConfigError if it cannot be written (a full disk, say)."""
-    fresh = path.with_name(path.name + ".new")
     try:
-        fresh.write_bytes(content)
-        fresh.replace(path)
+        with replacing(path) as fresh:
+            fresh.write_bytes(content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
         raise ConfigError(f"`out` must be a folder that can be written, but {path}: {error.strerror}.") from None
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write to, which takes the place of `path` at the end: the old file stays whole until the new one is.
+
+    In a folder of its own beside `path`: two commands may write one report at a time.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", ignore_cleanup_errors=True) as folder:
+        fresh = Path(folder) / path.name
+        yield fresh
+        fresh.replace(path)
 
 
 def _plain(value: Any) -> Any:

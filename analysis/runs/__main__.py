@@ -6,7 +6,6 @@ import json
 import sqlite3
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,7 @@ from typing import Annotated, Any
 import pandas as pd
 import tyro
 
-from analysis._report import save_picture, table
+from analysis._report import replacing, save_picture, table
 from analysis.runs.pictures import learning_curves
 from analysis.runs.store import CONFIG_COLUMNS, STEPS, RunStore, StoreError
 from neural import ConfigError, RunConfig
@@ -100,19 +99,16 @@ def export(store: RunStore, command: Export) -> None:
     if command.file.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"`file` must be NAME.csv or NAME.parquet, but is {command.file}.")
     runs = store.select(command.where)
-    fresh = command.file.with_name(command.file.name + ".new")  # an old file stays whole until the new one is
     try:
         command.file.parent.mkdir(parents=True, exist_ok=True)
-        if command.file.suffix == ".csv":
-            runs.to_csv(fresh, index=False)
-        else:
-            runs.to_parquet(fresh, index=False)
-        fresh.replace(command.file)
+        with replacing(command.file) as fresh:
+            if command.file.suffix == ".csv":
+                runs.to_csv(fresh, index=False)
+            else:
+                runs.to_parquet(fresh, index=False)
     except ImportError:
         raise ConfigError("`file` must be NAME.csv: parquet needs the package pyarrow (efftheory[parquet]).") from None
     except OSError as error:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
         raise ConfigError(f"`file` must be a file that can be written, but {command.file}: {error.strerror}.") from None
     print(f"{len(runs)} runs in {command.file}")
 

@@ -4,6 +4,7 @@ runs and gives back histories as they finish; none of them knows the store.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import multiprocessing
@@ -253,6 +254,8 @@ def _train_on_dask(missing, execution: Execution, lanes: int, keep: Keep, on_ste
                     n_workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
                 )
             try:
+                if execution.scheduler is not None:  # before Client starts a thread for what may never answer
+                    asyncio.run(_call(execution.scheduler))
                 client = Client(cluster or execution.scheduler, timeout=SCHEDULER_TIMEOUT)
             except (OSError, ValueError) as error:
                 raise WorkerError(
@@ -264,6 +267,14 @@ def _train_on_dask(missing, execution: Execution, lanes: int, keep: Keep, on_ste
         finally:
             if cluster is not None:
                 cluster.close()
+
+
+async def _call(address: str) -> None:
+    """OSError or ValueError if nobody answers there."""
+    from distributed.comm.core import connect
+
+    comm = await connect(address)
+    await comm.close()
 
 
 def _train_through(client, missing, device: str, lanes: int, keep: Keep, on_steps: OnSteps) -> None:

@@ -173,7 +173,7 @@ def test_every_mistake_is_one_line(store, tmp_path, command, words, told):
     assert re.match(f"error: .*{told}", err)
     assert err.count("\n") == 1
     assert store.path.read_bytes() == before
-    assert not list(tmp_path.glob("*.new"))
+    assert {path.name for path in tmp_path.iterdir()} <= {"file", "folder.csv", "runs.sqlite"}
 
 
 @pytest.mark.parametrize("words", [["list"], ["export", "runs.csv"], ["inspect", "1"]])
