@@ -51,7 +51,14 @@ from efftheory.generalization import (
 )
 from efftheory.hessian import hessian, hessian_operator
 from efftheory.loss import effective_loss, effective_loss_gradient
-from efftheory.operations import Operation, addition, symmetric_group
+from efftheory.operations import (
+    Operation,
+    addition,
+    dihedral_group,
+    from_table,
+    modular_addition,
+    symmetric_group,
+)
 from efftheory.parallelograms import constraint_matrix, count_parallelograms, parallelograms
 from efftheory.spectrum import Spectrum, grokking_steps, spectrum
 
@@ -71,9 +78,11 @@ __all__ = [
     "decoder_flow",
     "decoder_kernels",
     "describe",
+    "dihedral_group",
     "effective_loss",
     "effective_loss_gradient",
     "flow",
+    "from_table",
     "generalizable",
     "grokking_steps",
     "hessian",
@@ -82,6 +91,7 @@ __all__ = [
     "is_linear",
     "linear_probability",
     "linear_thresholds",
+    "modular_addition",
     "nullity",
     "optimizer_flow",
     "parallelograms",

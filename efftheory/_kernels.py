@@ -11,6 +11,22 @@ from numba import njit
 
 
 @njit(cache=True)
+def class_order(results, n_results):
+    """(order, first): the numbers of the samples by result class, stable; class c is order[first[c]:first[c+1]]."""
+    first = np.zeros(n_results + 1, np.int64)
+    for result in results:
+        first[result + 1] += 1
+    for c in range(n_results):
+        first[c + 1] += first[c]
+    place = first[:-1].copy()
+    order = np.empty(len(results), np.int32)
+    for s in range(len(results)):
+        order[place[results[s]]] = s
+        place[results[s]] += 1
+    return order, first
+
+
+@njit(cache=True)
 def loss_and_gradient(left, right, first, E, gradient):
     """l0 = sum_c k_c sum_s |u_s - mean_c|^2 with u_s = E_i + E_j; adds dl0/dE into `gradient`.
 
@@ -178,11 +194,11 @@ def _equation(row, i, j, m, n, q):
 
 
 @njit(cache=True)
-def echelon_form(left, right, first, trained, p, q):
+def echelon_form(left, right, first, trained, p, q, full_rank):
     """Row echelon form modulo q of the equations of P0(D): (echelon (p, p), has_pivot (p,), rank).
 
     A class with k trained samples gives k-1 independent equations: each sample against the first.
-    Stops at rank p-2, which no set can exceed.
+    Stops at `full_rank`, which no set can exceed.
     """
     echelon = np.zeros((p, p), np.int64)
     has_pivot = np.zeros(p, np.bool_)
@@ -199,7 +215,7 @@ def echelon_form(left, right, first, trained, p, q):
             _equation(row, left[s], right[s], left[anchor], right[anchor], q)
             if _insert(row, echelon, has_pivot, q):
                 rank += 1
-                if rank == p - 2:
+                if rank == full_rank:
                     return echelon, has_pivot, rank
     return echelon, has_pivot, rank
 
@@ -249,8 +265,8 @@ def reach_closure(left, right, first, trained, echelon, has_pivot, q):
 
 
 @njit(cache=True)
-def linear_thresholds(orders, left, right, results, n_results, p, q):
-    """For each order of insertion (rows of `orders`) the number of samples at which the rank is p-2.
+def linear_thresholds(orders, left, right, results, n_results, p, q, full_rank):
+    """For each order of insertion (rows of `orders`) the number of samples at which the rank is `full_rank`.
 
     N + 1 where it never is. Samples are those of D0 in its own order.
     """
@@ -264,7 +280,7 @@ def linear_thresholds(orders, left, right, results, n_results, p, q):
         has_pivot[:] = False
         anchor[:] = -1
         rank, used = 0, 0
-        while rank < p - 2 and used < n_samples:
+        while rank < full_rank and used < n_samples:
             s = orders[draw, used]
             used += 1
             a = anchor[results[s]]
@@ -273,7 +289,7 @@ def linear_thresholds(orders, left, right, results, n_results, p, q):
                 continue
             _equation(row, left[s], right[s], left[a], right[a], q)
             rank += _insert(row, echelon, has_pivot, q)
-        if rank == p - 2:
+        if rank == full_rank:
             thresholds[draw] = used
     return thresholds
 

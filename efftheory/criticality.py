@@ -55,15 +55,15 @@ def linear_thresholds(op: Operation, draws: int, seed: Seed) -> NDArray[np.int64
     _checks.sum_composition(op)
     draws = _checks.integer("draws", draws, 1)
     rng = _checks.generator("seed", seed)
-    p = op.n_symbols
+    p, full_rank = op.n_symbols, op.n_symbols - op.full_nullity
     left, right = np.ascontiguousarray(op.pairs.T)
     thresholds = np.full(draws, op.n_samples + 1)
     for begin in range(0, draws, _CHUNK):
         n = min(_CHUNK, draws - begin)
         orders = rng.permuted(np.tile(np.arange(op.n_samples), (n, 1)), axis=1)
-        for q in primes_beyond(minor_bits(p - 2)):
+        for q in primes_beyond(minor_bits(full_rank)):
             # a rank modulo q can only fall short, so the smallest threshold is the true one
-            found = _kernels.linear_thresholds(orders, left, right, op.results, op.n_results, p, q)
+            found = _kernels.linear_thresholds(orders, left, right, op.results, op.n_results, p, q, full_rank)
             thresholds[begin : begin + n] = np.minimum(thresholds[begin : begin + n], found)
     return thresholds
 

@@ -37,8 +37,9 @@ class Description:
 
     @property
     def lambda3(self) -> float:
-        """The third eigenvalue; nan where p < 3."""
-        return float(self.eigenvalues[2]) if len(self.eigenvalues) > 2 else float("nan")
+        """The slowest mode that some training set drives: the third eigenvalue, for addition; nan where p < 3."""
+        n_free = self.operation.full_nullity
+        return float(self.eigenvalues[n_free]) if len(self.eigenvalues) > n_free else float("nan")
 
     @property
     def ideal_accuracy(self) -> float:
@@ -52,11 +53,11 @@ class Description:
 
     @property
     def is_linear(self) -> bool:
-        return self.nullity == 2
+        return self.nullity == self.operation.full_nullity
 
     def __str__(self) -> str:
         op, n_full = self.operation, count_parallelograms(self.operation)
-        unique = "unique" if self.is_linear else f"not unique, {self.nullity - 2} more degrees of freedom"
+        unique = "unique" if self.is_linear else f"not unique, {self.nullity - op.full_nullity} more degrees of freedom"
         if self.lambda3 > 0:
             steps = f"e-folding time Z0/(lambda_3 eta) = {1 / self.lambda3:.3g} Z0/eta steps"
             pace = f"lambda_3 = {self.lambda3:.6g}: {steps}"

@@ -50,15 +50,16 @@ def rank_and_reach(op: Operation, trained: NDArray[np.bool_]) -> tuple[int, NDAr
     """(rank of A(P0(D)), Dbar(D, P(D)) as bool (N,) over `op.samples`), both exact; `trained` as by `trained_flags`."""
     _checks.sum_composition(op)
     p, samples = op.n_symbols, op.samples
+    full_rank = p - op.least_nullity
     rank, reached = -1, trained
-    for q in primes_beyond(minor_bits(p - 2) + minor_bits(p - 1)):
-        echelon, has_pivot, rank_mod_q = _kernels.echelon_form(*samples, trained, p, q)
+    for q in primes_beyond(minor_bits(full_rank) + minor_bits(full_rank + 1)):
+        echelon, has_pivot, rank_mod_q = _kernels.echelon_form(*samples, trained, p, q, full_rank)
         if rank_mod_q < rank:
             continue  # q divides a maximal minor: it cannot be trusted
         reached_mod_q = _kernels.reach_closure(*samples, trained, echelon, has_pivot, q)
         reached = reached_mod_q if rank_mod_q > rank else reached & reached_mod_q
         rank = rank_mod_q
-        if rank == p - 2:
+        if rank == full_rank:
             break  # the largest there is, so the null space is that of the linear representation
     return rank, reached
 
@@ -73,7 +74,7 @@ def in_table_order(op: Operation, flags: NDArray[np.bool_]) -> NDArray[np.bool_]
 def nullity(op: Operation, mask: Mask = None) -> int:
     """n_0 = p - rank A(P0(D)): the dimension, per embedding dimension, of the representations that satisfy D.
 
-    At least 2 (translation and scaling of E_k = a + k b). Exact integer arithmetic, no eigenvalue threshold.
+    At least 2 for addition (translation and scaling of E_k = a + k b), 1 for any sum. Exact integer arithmetic, no eigenvalue threshold.
 
     Source: paper, section 4.2 and appendix G (degrees of freedom n_0 - 2).
 
@@ -84,14 +85,14 @@ def nullity(op: Operation, mask: Mask = None) -> int:
 
 
 def is_linear(op: Operation, mask: Mask = None) -> bool:
-    """Whether n_0 = 2: the linear representation is the only one that satisfies D.
+    """Whether n_0 is that of all of D0, 2 for addition: the linear representation is the only one that satisfies D.
 
     Source: paper, section 4.2 ("unique linear representation").
 
     Raises:
         ArgumentError: `op` composes by a product.
     """
-    return nullity(op, mask) == 2
+    return nullity(op, mask) == op.full_nullity
 
 
 def generalizable(op: Operation, mask: Mask = None) -> NDArray[np.bool_]:

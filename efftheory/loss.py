@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
 from efftheory.operations import Operation
-from efftheory.parallelograms import Mask, training_samples
+from efftheory.parallelograms import Mask, count_parallelograms, training_samples
 
 Normalization = Literal["sum", "mean"]
 
@@ -30,8 +30,7 @@ def _loss_scale(op: Operation, mask: Mask, E: NDArray[np.float64], normalization
         raise ArgumentError("E", "have a Z0 = sum_k |E_k|^2 that is finite and not 0", f"has Z0 = {z0}")
     if normalization == "sum":
         return z0, 1
-    sizes = np.diff(training_samples(op, mask).first)
-    return z0, max(int((sizes * (sizes - 1)).sum() // 2), 1)  # an empty P0(D) has loss 0
+    return z0, max(count_parallelograms(op, mask), 1)  # an empty P0(D) has loss 0
 
 
 def effective_loss(op: Operation, mask: Mask, E: ArrayLike, normalization: Normalization = "sum") -> float:

@@ -1,28 +1,41 @@
-"""A binary operation as a table of samples: which pairs there are, and which share a result."""
+"""A binary operation as a list of samples: which pairs there are, and which share a result.
+
+The list is a rule from the number of a sample to its pair and result. What needs all samples asks for the table
+(`pairs`, `results`, `samples`); what needs D only asks the rule, so that memory stays O(|D|) beside the mask.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from efftheory import _checks
+from efftheory import _checks, _kernels
+from efftheory._checks import ArgumentError
 
 Seed = int | np.random.Generator
+Composition = Literal["sum", "product"]
+Index = NDArray[np.int32]  # symbols, results: half the memory of int64, and half the time to read it
+
+MAX_SYMBOLS = 60_000  # of an addition: its samples are numbered by 31 bits
+
+# the numbers of samples -> the two symbols and the result of each
+Rule = Callable[[NDArray[np.integer]], tuple[Index, Index, Index]]
 
 
 class Samples(NamedTuple):
     """Samples ordered by result class, as the kernels take them: class c is first[c] .. first[c+1]-1.
 
-    left, right: int64 (n,), the two symbols of each sample. first: int64 (n_results + 1,).
+    left, right: int32 (n,), the two symbols of each sample. first: int64 (n_results + 1,).
     """
 
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
+    left: Index
+    right: Index
     first: NDArray[np.int64]
 
 
@@ -33,37 +46,57 @@ class Operation:
     Attributes:
         name: what it is called in reports, for example "addition(10)".
         n_symbols: p, the number of symbols.
-        pairs: int64 (N, 2), the full data set D0: one unordered pair i <= j a sample where embeddings are composed by
-            a sum (the operation commutes), all ordered pairs where by a product.
-        results: int64 (N,), the result class of each sample, in 0..n_results-1.
+        n_samples: N = |D0|: one unordered pair i <= j a sample where embeddings are composed by a sum (the operation
+            commutes), all ordered pairs where by a product.
         n_results: the number of result classes.
+        rule: the numbers of some samples -> their left symbols, right symbols and results, int32 each.
         composition: "sum", E_i + E_j of embeddings (p, d), or "product", the matrix product E_i E_j of embeddings
             (p, d, d).
+        least_nullity: what n_0 cannot fall below, as far as known beforehand. 1: a translation costs nothing in any
+            sum; 2 for addition: neither does scaling.
+        pairs: int32 (N, 2), the two symbols of each sample.
+        results: int32 (N,), the result class of each sample, in 0..n_results-1.
     """
 
     name: str
     n_symbols: int
-    pairs: NDArray[np.int64]
-    results: NDArray[np.int64]
+    n_samples: int
     n_results: int
-    composition: Literal["sum", "product"] = "sum"
-
-    @property
-    def n_samples(self) -> int:
-        """N = |D0|."""
-        return len(self.pairs)
+    rule: Rule
+    composition: Composition = "sum"
+    least_nullity: int = 1
 
     @cached_property
-    def by_result(self) -> NDArray[np.int64]:
-        """int64 (N,): the samples ordered by result class, each class in one run."""
-        return np.argsort(self.results, kind="stable")
+    def pairs(self) -> Index:
+        left, right, _ = self.rule(np.arange(self.n_samples))
+        return np.stack([left, right], axis=1)
+
+    @cached_property
+    def results(self) -> Index:
+        return self.rule(np.arange(self.n_samples))[2]
+
+    @cached_property
+    def by_result(self) -> Index:
+        """int32 (N,): the samples ordered by result class, each class in one run."""
+        return _kernels.class_order(self.results, self.n_results)[0]
 
     @cached_property
     def samples(self) -> Samples:
         """All of D0, ordered by result class."""
-        sizes = np.bincount(self.results, minlength=self.n_results)
-        left, right = np.ascontiguousarray(self.pairs[self.by_result].T)
-        return Samples(left, right, np.concatenate(([0], np.cumsum(sizes))))
+        return self.chosen(np.arange(self.n_samples))
+
+    @cached_property
+    def full_nullity(self) -> int:
+        """n_0 of all of D0: the dimensions, per embedding dimension, that no training set takes away."""
+        from efftheory.generalization import nullity
+
+        return nullity(self)
+
+    def chosen(self, numbers: NDArray[np.integer]) -> Samples:
+        """The samples with these numbers, ordered by result class; O(n)."""
+        left, right, results = self.rule(numbers)
+        order, first = _kernels.class_order(results, self.n_results)
+        return Samples(left[order], right[order], first)
 
     def random_training_set(self, n_train: int, seed: Seed) -> NDArray[np.bool_]:
         """A training set of `n_train` samples, all sets of that size equally likely.
@@ -88,16 +121,41 @@ def addition(p: int) -> Operation:
     D0 = {(i, j): i <= j} in the order (0,0), (0,1) .. (0,p-1), (1,1) .., so |D0| = p(p+1)/2.
 
     Source: paper, section 3.1 (toy model).
+
+    Raises:
+        ArgumentError: `p` is not in 2..60000.
     """
-    p = _checks.integer("p", p, 2)
-    i, j = np.triu_indices(p)
-    return Operation(
-        name=f"addition({p})",
-        n_symbols=p,
-        pairs=np.stack([i, j], axis=1),
-        results=i + j,
-        n_results=2 * p - 1,
-    )
+    p = _checks.integer("p", p, 2, MAX_SYMBOLS)
+    return _unordered("addition", p, lambda i, j: i + j, 2 * p - 1, 2)
+
+
+def modular_addition(p: int) -> Operation:
+    """Addition modulo p, composed by a sum: result (i + j) mod p, p classes, D0 as for `addition`.
+
+    No sum of real embeddings tells the symbols apart: E_i + E_j = f(i + j mod p) for all pairs leaves only E constant
+    (n_0 = 1 on all data), because Z_p has no other homomorphism to the reals. So the linear representation that the
+    theory of addition finds is missing, and what a network learns instead (a circle) is not made of sums: compose by
+    products, `from_table`, for that.
+
+    Source: paper, section 3 and appendix B.
+
+    Raises:
+        ArgumentError: `p` is not in 2..60000.
+    """
+    p = _checks.integer("p", p, 2, MAX_SYMBOLS)
+    return _unordered("modular_addition", p, lambda i, j: (i + j) % np.int32(p), p, 1)
+
+
+def _unordered(name: str, p: int, result: Callable[[Index, Index], Index], n_results: int, least: int) -> Operation:
+    """The operation with D0 = {(i, j): i <= j}."""
+    begins = np.concatenate(([0], np.cumsum(np.arange(p, 0, -1))))  # row i: the samples (i, i) .. (i, p-1)
+
+    def rule(numbers: NDArray[np.integer]) -> tuple[Index, Index, Index]:
+        i = np.searchsorted(begins, numbers, side="right").astype(np.int32) - np.int32(1)
+        j = (numbers - begins[i]).astype(np.int32) + i
+        return i, j, result(i, j)
+
+    return Operation(f"{name}({p})", p, int(begins[-1]), n_results, rule, "sum", least)
 
 
 def symmetric_group(n: int) -> Operation:
@@ -112,15 +170,73 @@ def symmetric_group(n: int) -> Operation:
         ArgumentError: `n` is not in 2..6 (S6 has half a million samples, S7 twenty-five million).
     """
     n = _checks.integer("n", n, 2, 6)
-    elements = np.array(list(permutations(range(n))))
-    p = len(elements)
-    products = elements[:, elements]  # (p, p, n): [a, b, k] is a(b(k))
-    digits = n ** np.arange(n)[::-1]  # read as numbers, permutations in lexicographic order ascend
-    return Operation(
-        name=f"symmetric_group({n})",
-        n_symbols=p,
-        pairs=np.stack(np.divmod(np.arange(p * p), p), axis=1),
-        results=np.searchsorted(elements @ digits, products @ digits).ravel(),
-        n_results=p,
-        composition="product",
-    )
+    return _permutations(f"symmetric_group({n})", np.array(list(permutations(range(n)))))
+
+
+def dihedral_group(n: int) -> Operation:
+    """The symmetries of a regular polygon of `n` corners, composed by a matrix product; p = 2n symbols and classes.
+
+    Symbols 0..n-1 are the rotations k -> k + a, symbols n..2n-1 the reflections k -> a - k, of corners modulo n;
+    (a b)(k) = a(b(k)). D0 = all ordered pairs, a outer, b inner.
+
+    Raises:
+        ArgumentError: `n` is not in 3..100 (two corners have no reflection of their own).
+    """
+    n = _checks.integer("n", n, 3, 100)
+    corners, turns = np.arange(n), np.arange(n)[:, None]
+    return _permutations(f"dihedral_group({n})", np.concatenate([turns + corners, turns - corners]) % n)
+
+
+def from_table(table: ArrayLike, composition: Composition = "product", name: str = "table") -> Operation:
+    """Any operation on 0..p-1 by its Cayley table: result table[a, b]. It need not be a group.
+
+    Args:
+        table: int (p, p); equal entries are one result, whatever their value: they are numbered in ascending order.
+        composition: "product": all p^2 ordered pairs are samples. "sum": E_a + E_b cannot tell (a, b) from (b, a), so
+            the table must be symmetric, and the pairs a <= b are the samples.
+        name: what it is called in reports.
+
+    Raises:
+        ArgumentError: `table` is not a square of whole numbers with p >= 2 rows, or not symmetric where composed by a
+            sum; `composition` is not one of the two.
+    """
+    _checks.choice("composition", composition, ("sum", "product"))
+    cells = np.asarray(table)
+    if cells.ndim != 2 or cells.shape[0] != cells.shape[1] or len(cells) < 2:
+        raise ArgumentError("table", "have shape (p, p) with p of at least 2", f"has shape {cells.shape}")
+    if not np.issubdtype(cells.dtype, np.integer):
+        raise ArgumentError("table", "hold whole numbers", f"has dtype {cells.dtype}")
+    p = len(cells)
+    if composition == "sum":
+        if (cells != cells.T).any():
+            a, b = np.argwhere(cells != cells.T)[0].tolist()
+            raise ArgumentError(
+                "table",
+                "be symmetric to be composed by a sum",
+                f"has {cells[a, b]} at ({a}, {b}), {cells[b, a]} at ({b}, {a})",
+            )
+        pairs = np.stack(np.triu_indices(p))
+    else:
+        pairs = np.stack(np.divmod(np.arange(p * p), p))
+    values, results = np.unique(cells[pairs[0], pairs[1]], return_inverse=True)
+    return _listed(name, p, pairs, results, len(values), composition)
+
+
+def _permutations(name: str, elements: NDArray[np.integer]) -> Operation:
+    """A group of permutations, elements (p, n), composed by a matrix product."""
+    p, n = elements.shape
+    numbers = {element.tobytes(): number for number, element in enumerate(elements)}
+    left, right = np.divmod(np.arange(p * p), p)
+    products = np.ascontiguousarray(elements[left[:, None], elements[right]])  # (p^2, n): (a b)(k) = a(b(k))
+    results = np.array([numbers[row.tobytes()] for row in products])
+    return _listed(name, p, np.stack([left, right]), results, p, "product")
+
+
+def _listed(name: str, p: int, pairs: NDArray, results: NDArray, n_results: int, composition: Composition) -> Operation:
+    """The operation whose samples are listed: pairs (2, N), results (N,)."""
+    left, right, results = (np.ascontiguousarray(part, dtype=np.int32) for part in (*pairs, results))
+
+    def rule(numbers: NDArray[np.integer]) -> tuple[Index, Index, Index]:
+        return left[numbers], right[numbers], results[numbers]
+
+    return Operation(name, p, len(results), n_results, rule, composition)

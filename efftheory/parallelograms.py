@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from efftheory import _checks, _kernels
+from efftheory import _checks
 from efftheory.operations import Operation, Samples
 
 Mask = NDArray[np.bool_] | None
@@ -25,11 +25,10 @@ def trained_flags(op: Operation, mask: Mask) -> NDArray[np.bool_]:
 
 
 def training_samples(op: Operation, mask: Mask) -> Samples:
-    """The samples of D ordered by result class; O(N)."""
-    trained = trained_flags(op, mask)
-    left, right, first = op.samples
-    below = np.concatenate(([0], np.cumsum(trained)))
-    return Samples(left[trained], right[trained], below[first])
+    """The samples of D ordered by result class; O(|D|) memory beside the mask."""
+    if mask is None:
+        return op.samples
+    return op.chosen(np.flatnonzero(_checks.training_mask(mask, op.n_samples)))
 
 
 def count_parallelograms(op: Operation, mask: Mask = None) -> int:
@@ -37,7 +36,8 @@ def count_parallelograms(op: Operation, mask: Mask = None) -> int:
 
     Unordered pairs of distinct samples; nothing is enumerated. Source: paper, section 3.2.
     """
-    return _kernels.count_pairs(op.samples.first, trained_flags(op, mask))[1]
+    sizes = np.diff(training_samples(op, mask).first)
+    return int((sizes * (sizes - 1)).sum() // 2)
 
 
 def parallelograms(op: Operation, mask: Mask = None) -> NDArray[np.int64]:

@@ -24,7 +24,8 @@ class Spectrum:
         eigenvalues: float64 (k,), ascending; the first `nullity` are exactly 0.
         modes: float64 (p, k), orthonormal columns.
         nullity: n_0, exact.
-        lambda3: the third eigenvalue, counted with the null ones: 0 where nullity > 2, nan where p < 3.
+        lambda3: the slowest mode that some training set drives, eigenvalue number op.full_nullity + 1: the third for
+            addition; 0 where nullity is above that of all data, nan where p < 3.
         residuals: float64 (k,), |H v - lambda v| / lambda_max.
         converged: whether every residual is below p * 1e-14 (a value, never an exception).
     """
@@ -55,7 +56,8 @@ def spectrum(op: Operation, mask: Mask = None, k: int | None = None) -> Spectrum
     k = p if k is None else _checks.integer("k", k, 1, p)
     H = hessian(op, mask)
     n_null = exact_nullity(op, mask)
-    n_solved = min(max(k, 3), p)  # lambda_3 belongs to the record whatever k
+    n_free = op.full_nullity
+    n_solved = min(max(k, n_free + 1), p)  # lambda_3 belongs to the record whatever k
     values, modes = scipy.linalg.eigh(H, subset_by_index=[0, n_solved - 1] if n_solved < p else None)
     values[:n_null] = 0.0
     scale = np.linalg.norm(H, 2) or 1.0
@@ -64,7 +66,7 @@ def spectrum(op: Operation, mask: Mask = None, k: int | None = None) -> Spectrum
         eigenvalues=values[:k],
         modes=modes[:, :k],
         nullity=n_null,
-        lambda3=float(values[2]) if p >= 3 else math.nan,
+        lambda3=float(values[n_free]) if p > n_free else math.nan,
         residuals=residuals[:k],
         converged=bool((residuals < 1e-14 * p).all()),
     )

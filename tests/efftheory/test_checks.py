@@ -24,10 +24,10 @@ misused: Any = et  # what a type checker would catch as well
 
 # every way in, once: (call, argument, requirement, finding)
 MISUSES = {
-    "p below 2": (lambda: misused.addition(1), "p", "be an integer of at least 2", "is 1"),
-    "p a float": (lambda: misused.addition(4.0), "p", "be an integer of at least 2", "is 4.0"),
-    "p a bool": (lambda: misused.addition(True), "p", "be an integer of at least 2", "is True"),
-    "p a string": (lambda: misused.addition("4"), "p", "be an integer of at least 2", "is '4'"),
+    "p below 2": (lambda: misused.addition(1), "p", "be an integer in 2..60000", "is 1"),
+    "p a float": (lambda: misused.addition(4.0), "p", "be an integer in 2..60000", "is 4.0"),
+    "p a bool": (lambda: misused.addition(True), "p", "be an integer in 2..60000", "is True"),
+    "p a string": (lambda: misused.addition("4"), "p", "be an integer in 2..60000", "is '4'"),
     "seed below 0": (
         lambda: OP.random_training_set(3, seed=-1),
         "seed",

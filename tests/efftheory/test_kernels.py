@@ -80,7 +80,7 @@ def test_echelon_form(drawn, q):
     op, mask = drawn
     p = op.n_symbols
     A = oracles.equations(op, mask)
-    echelon, has_pivot, rank = _kernels.echelon_form(*_samples(op), mask[op.by_result], p, q)
+    echelon, has_pivot, rank = _kernels.echelon_form(*_samples(op), mask[op.by_result], p, q, p - 2)
     assert rank == has_pivot.sum() == oracles.modular_rank(A, q)
     if q > 2**30:
         assert rank == oracles.fraction_rank(A) == oracles.sympy_rank(A)
@@ -96,7 +96,7 @@ def test_echelon_form(drawn, q):
 def test_reach_closure(drawn, q):
     op, mask = drawn
     p, trained = op.n_symbols, mask[op.by_result]
-    echelon, has_pivot, _ = _kernels.echelon_form(*_samples(op), trained, p, q)
+    echelon, has_pivot, _ = _kernels.echelon_form(*_samples(op), trained, p, q, p - 2)
     reached = _kernels.reach_closure(*_samples(op), trained, echelon, has_pivot, q)
     expected = oracles.reach_closure(op, mask, lambda A: oracles.modular_rank(A, q))
     np.testing.assert_array_equal(_in_order(op, reached), expected)
@@ -107,7 +107,8 @@ def test_linear_thresholds(op, seed):
     rng = np.random.default_rng(seed)
     orders = np.array([rng.permutation(op.n_samples) for _ in range(3)])
     left, right = np.ascontiguousarray(op.pairs.T)
-    found = _kernels.linear_thresholds(orders, left, right, op.results, op.n_results, op.n_symbols, 2**31 - 1)
+    p = op.n_symbols
+    found = _kernels.linear_thresholds(orders, left, right, op.results, op.n_results, p, 2**31 - 1, p - 2)
     assert found.tolist() == [oracles.linear_threshold(op, order) for order in orders.tolist()]
 
 
@@ -115,7 +116,7 @@ def test_linear_thresholds_of_a_table_that_never_is_linear():
     # three symbols whose samples all have results of their own: no parallelogram at all
     left, right = np.triu_indices(3)
     orders = np.array([[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]])
-    found = _kernels.linear_thresholds(orders, left, right, np.arange(6), 6, 3, 2**31 - 1)
+    found = _kernels.linear_thresholds(orders, left, right, np.arange(6), 6, 3, 2**31 - 1, 1)
     assert found.tolist() == [7, 7]
 
 
@@ -155,6 +156,7 @@ def test_every_kernel_has_a_twin():
     # a new kernel comes with its twin: this list and a test above
     kernels = {name for name, kernel in vars(_kernels).items() if hasattr(kernel, "py_func")}
     assert kernels == {
+        "class_order",  # as Operation.by_result, in test_operations.py
         "loss_and_gradient",
         "loss_path",
         "hessian",

@@ -69,7 +69,7 @@ def test_the_table_is_a_group(n):
     assert (op.name, op.composition) == (f"symmetric_group({n})", "product")
     assert op.n_symbols == op.n_results == p
     assert op.pairs.tolist() == [[a, b] for a in range(p) for b in range(p)]
-    assert op.pairs.dtype == op.results.dtype == np.int64
+    assert op.pairs.dtype == op.results.dtype == np.int32
     table = op.results.reshape(p, p)
     everyone = set(range(p))
     assert all(set(row) == everyone for row in table.tolist())  # closed, and with inverses on the right
