@@ -74,7 +74,8 @@ def in_table_order(op: Operation, flags: NDArray[np.bool_]) -> NDArray[np.bool_]
 def nullity(op: Operation, mask: Mask = None) -> int:
     """n_0 = p - rank A(P0(D)): the dimension, per embedding dimension, of the representations that satisfy D.
 
-    At least 2 for addition (translation and scaling of E_k = a + k b), 1 for any sum. Exact integer arithmetic, no eigenvalue threshold.
+    At least 2 for addition (translation and scaling of E_k = a + k b), 1 for any sum. Exact integer arithmetic, no
+    eigenvalue threshold.
 
     Source: paper, section 4.2 and appendix G (degrees of freedom n_0 - 2).
 

@@ -210,11 +210,8 @@ def from_table(table: ArrayLike, composition: Composition = "product", name: str
     if composition == "sum":
         if (cells != cells.T).any():
             a, b = np.argwhere(cells != cells.T)[0].tolist()
-            raise ArgumentError(
-                "table",
-                "be symmetric to be composed by a sum",
-                f"has {cells[a, b]} at ({a}, {b}), {cells[b, a]} at ({b}, {a})",
-            )
+            finding = f"has {cells[a, b]} at ({a}, {b}) and {cells[b, a]} at ({b}, {a})"
+            raise ArgumentError("table", "be symmetric to be composed by a sum", finding)
         pairs = np.stack(np.triu_indices(p))
     else:
         pairs = np.stack(np.divmod(np.arange(p * p), p))
@@ -224,7 +221,7 @@ def from_table(table: ArrayLike, composition: Composition = "product", name: str
 
 def _permutations(name: str, elements: NDArray[np.integer]) -> Operation:
     """A group of permutations, elements (p, n), composed by a matrix product."""
-    p, n = elements.shape
+    p = len(elements)
     numbers = {element.tobytes(): number for number, element in enumerate(elements)}
     left, right = np.divmod(np.arange(p * p), p)
     products = np.ascontiguousarray(elements[left[:, None], elements[right]])  # (p^2, n): (a b)(k) = a(b(k))
