@@ -10,7 +10,7 @@ from scipy.linalg import get_lapack_funcs
 
 from efftheory import _kernels
 from efftheory.generalization import in_table_order, rank_and_reach
-from efftheory.operations import Operation
+from efftheory.operations import Index, Operation
 from efftheory.parallelograms import Mask, count_parallelograms, trained_flags
 
 (_symmetric_eigenvalues,) = get_lapack_funcs(("syevd",), dtype=np.float64)
@@ -47,8 +47,8 @@ class Description:
         return float(self.reached.mean())
 
     @property
-    def out_of_reach(self) -> NDArray[np.int64]:
-        """int64 (n, 2): the pairs outside Dbar, which no parallelogram leads to."""
+    def out_of_reach(self) -> Index:
+        """int32 (n, 2): the pairs outside Dbar, which no parallelogram leads to."""
         return self.operation.pairs[~in_table_order(self.operation, self.reached)]
 
     @property

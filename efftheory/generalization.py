@@ -144,7 +144,7 @@ def _composed(op: Operation, E: NDArray[np.float64]) -> tuple[Samples, NDArray[n
     E = E / np.sqrt((E**2).mean(axis=(-3, -2, -1), keepdims=True))
     left, right, first = op.samples
     products = E[..., left, :, :] @ E[..., right, :, :]
-    own = np.arange(op.n_samples)
+    own = np.arange(op.n_samples, dtype=np.int32)
     return Samples(own, own, first), products.reshape(*products.shape[:-2], -1) / 2  # (..., N, d*d)
 
 

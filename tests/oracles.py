@@ -529,7 +529,7 @@ class PaperDescription:
     eigenvalues: NDArray[np.float64]
     lambda3: float
     ideal_accuracy: float
-    out_of_reach: NDArray[np.int64]
+    out_of_reach: NDArray[np.integer]
 
 
 def paper_description(op: Operation, mask: Mask = None) -> PaperDescription:
