@@ -101,6 +101,18 @@ def _finite(name: str, array: NDArray[np.float64]) -> NDArray[np.float64]:
     return array
 
 
+def ascending_times(name: str, value: Any) -> NDArray[np.float64]:
+    """`value` as a float64 (T,) array of strictly ascending times from 0 on; a number is one time."""
+    try:
+        t = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    except (TypeError, ValueError):
+        t = np.array(np.nan)  # refused below
+    ascending = t.ndim == 1 and t.size > 0 and np.isfinite(t).all() and (np.diff(t) > 0).all()
+    if not ascending or t[0] < 0:
+        raise ArgumentError(name, "be finite, strictly ascending and at least 0", f"is {value!r}")
+    return t
+
+
 def _real_array(E: Any, shape: str, n_symbols: int, name: str) -> NDArray[np.float64]:
     """`E` as a finite, C-contiguous float64 array of p non-empty entries, of as many axes as `shape` names."""
     array = _reals(name, E)

@@ -29,9 +29,9 @@ _FAST = {"contract", "reassoc", "nsz", "arcp"}  # all but the assumption that no
 class Table(NamedTuple):
     """All of D0, which of it is trained on, and the parallelograms: pairs (first, second) of samples of one class."""
 
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    results: NDArray[np.int64]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    results: NDArray[np.int32]
     trained: NDArray[np.int64]
     tested: NDArray[np.int64]
     first: NDArray[np.int64]

@@ -26,7 +26,7 @@ def class_order(results, n_results):
     return order, first
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def loss_and_gradient(left, right, first, E, gradient):
     """l0 = sum_c k_c sum_s |u_s - mean_c|^2 with u_s = E_i + E_j; adds dl0/dE into `gradient`.
 
@@ -58,13 +58,17 @@ def hessian(left, right, first, trained, p):
     """H = 2 sum_c [k_c sum_s u_s u_s^T - (sum_s u_s)(sum_s u_s)^T] over the trained samples, (p, p)."""
     H = np.zeros((p, p))
     total = np.zeros(p)
+    support = np.empty(p, np.int64)  # the symbols of the class
     for c in range(len(first) - 1):
-        k = 0
+        k = n_support = 0
         for s in range(first[c], first[c + 1]):
             if trained[s]:
                 k += 1
-                total[left[s]] += 1.0
-                total[right[s]] += 1.0
+                for i in (left[s], right[s]):
+                    if total[i] == 0.0:
+                        support[n_support] = i
+                        n_support += 1
+                    total[i] += 1.0
         if k > 1:
             for s in range(first[c], first[c + 1]):
                 if trained[s]:
@@ -73,11 +77,11 @@ def hessian(left, right, first, trained, p):
                     H[j, j] += 2.0 * k
                     H[i, j] += 2.0 * k
                     H[j, i] += 2.0 * k
-            for x in range(p):
-                if total[x] != 0.0:
-                    for y in range(p):
-                        H[x, y] -= 2.0 * total[x] * total[y]
-        total[:] = 0.0
+            for x in support[:n_support]:
+                for y in support[:n_support]:
+                    H[x, y] -= 2.0 * total[x] * total[y]
+        for x in support[:n_support]:
+            total[x] = 0.0
     return H
 
 
@@ -146,7 +150,7 @@ def reach_close(left, right, first, trained, E, delta2):
     return reached
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _inverse(value, q):
     """1/value modulo the prime q: by Fermat, but for 1 and -1, which are nearly all that occurs here."""
     if value == 1 or value == q - 1:
@@ -160,7 +164,7 @@ def _inverse(value, q):
     return result
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _insert(row, echelon, has_pivot, q):
     """Reduce `row` (entries in 0..q-1) by the echelon form; keep it if it is independent.
 
@@ -183,7 +187,36 @@ def _insert(row, echelon, has_pivot, q):
     return False
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
+def eliminate(matrix, q, full_rank):
+    """Row echelon form of `matrix` modulo q: (echelon (columns, columns), has_pivot (columns,)).
+
+    Stops at `full_rank`, which the matrix cannot exceed.
+    """
+    n = matrix.shape[1]
+    echelon, has_pivot = np.zeros((n, n), np.int64), np.zeros(n, np.bool_)
+    rank = 0
+    for k in range(len(matrix)):
+        if rank == full_rank:
+            break
+        rank += _insert(matrix[k].copy(), echelon, has_pivot, q)
+    return echelon, has_pivot
+
+
+@njit(cache=True, nogil=True)
+def null_vector(echelon, has_pivot, free, q):
+    """The null vector of an echelon form with these values in the columns without a pivot."""
+    v = free.copy()
+    for c in range(len(v) - 1, -1, -1):
+        if has_pivot[c]:
+            value = 0
+            for x in range(c + 1, len(v)):
+                value = (value + echelon[c, x] * v[x]) % q
+            v[c] = (q - value) % q
+    return v
+
+
+@njit(cache=True, nogil=True)
 def _equation(row, i, j, m, n, q):
     """Write the equation E_i + E_j - E_m - E_n = 0 into `row`, modulo q."""
     row[:] = 0
@@ -264,34 +297,226 @@ def reach_closure(left, right, first, trained, echelon, has_pivot, q):
     return reached
 
 
-@njit(cache=True)
-def linear_thresholds(orders, left, right, results, n_results, p, q, full_rank):
-    """For each order of insertion (rows of `orders`) the number of samples at which the rank is `full_rank`.
+@njit(cache=True, nogil=True)
+def _draw_order(rng, order, n):
+    """Make order[:n] a random choice of its elements in random order; any order will do to begin with."""
+    for t in range(n):
+        other = t + int(rng.random() * (len(order) - t))
+        order[t], order[other] = order[other], order[t]
 
-    N + 1 where it never is. Samples are those of D0 in its own order.
+
+@njit(cache=True, nogil=True)
+def covering(order, n, left, right, results, anchor, covered, n_coverable):
+    """How many samples of the order it takes until every symbol is in a class with two samples; n + 1 if more than n.
+
+    Until then the embedding of one symbol alone can be anything: a lower bound of the threshold.
     """
-    n_draws, n_samples = orders.shape
-    thresholds = np.full(n_draws, n_samples + 1, np.int64)
-    echelon = np.zeros((p, p), np.int64)
-    has_pivot = np.zeros(p, np.bool_)
-    anchor = np.empty(n_results, np.int64)
-    row = np.empty(p, np.int64)
-    for draw in range(n_draws):
-        has_pivot[:] = False
-        anchor[:] = -1
-        rank, used = 0, 0
-        while rank < full_rank and used < n_samples:
-            s = orders[draw, used]
-            used += 1
-            a = anchor[results[s]]
-            if a < 0:
-                anchor[results[s]] = s
-                continue
-            _equation(row, left[s], right[s], left[a], right[a], q)
-            rank += _insert(row, echelon, has_pivot, q)
+    anchor[:] = -1
+    covered[:] = False
+    missing = n_coverable
+    for t in range(n):
+        s = order[t]
+        a = anchor[results[s]]
+        if a < 0:
+            anchor[results[s]] = s
+            continue
+        for symbol in (left[s], right[s], left[a], right[a]):
+            if not covered[symbol]:
+                covered[symbol] = True
+                missing -= 1
+        if missing == 0:
+            return t + 1
+    return n + 1
+
+
+@njit(cache=True, nogil=True)
+def _threshold(order, n, left, right, results, p, q, full_rank, anchor, echelon, has_pivot, row):
+    """How many samples of the order it takes to the full rank modulo q; n + 1 if more than n."""
+    has_pivot[:] = False
+    anchor[:] = -1
+    rank = 0
+    for t in range(n):
+        s = order[t]
+        a = anchor[results[s]]
+        if a < 0:
+            anchor[results[s]] = s
+            continue
+        _equation(row, left[s], right[s], left[a], right[a], q)
+        rank += _insert(row, echelon, has_pivot, q)
         if rank == full_rank:
-            thresholds[draw] = used
+            return t + 1
+    return n + 1
+
+
+@njit(cache=True, nogil=True)
+def linear_thresholds(rng, n_draws, n, left, right, results, n_results, p, full_rank, n_coverable, primes):
+    """For random orders of insertion the number of samples at which the rank is `full_rank`: (n_draws,).
+
+    n + 1 where it takes more than n. One sample after the other goes into an echelon form modulo primes[0]. A rank
+    modulo a prime can only fall short, so where the threshold is above its lower bound the other primes are asked too.
+    """
+    thresholds = np.empty(n_draws, np.int64)
+    order = np.arange(len(left))
+    echelon, has_pivot = np.zeros((p, p), np.int64), np.zeros(p, np.bool_)
+    anchor, covered, row = np.empty(n_results, np.int64), np.empty(p, np.bool_), np.empty(p, np.int64)
+    for draw in range(n_draws):
+        _draw_order(rng, order, n)
+        least = covering(order, n, left, right, results, anchor, covered, n_coverable)
+        found = n + 1
+        for q in primes:
+            if least < found:
+                threshold = _threshold(order, n, left, right, results, p, q, full_rank, anchor, echelon, has_pivot, row)
+                found = min(found, threshold)
+        thresholds[draw] = found
     return thresholds
+
+
+# A prime above every minor of up to 10 equations (8^5, see `generalization`): for p <= 12 ranks modulo it are exact,
+# and products of residues fit 32 bits, of which 16 are one vector instruction.
+SMALL_PRIME, SMALL_SYMBOLS = 65521, 12
+_Q, _LANES = np.uint32(SMALL_PRIME), 16
+
+
+@njit(cache=True, nogil=True)
+def _list_equations(order, n, results, anchor, sample, other):
+    """Each sample of order[:n] beside the first of its class: an equation; how many there are."""
+    anchor[:] = -1
+    k = 0
+    for t in range(n):
+        s = order[t]
+        a = anchor[results[s]]
+        if a < 0:
+            anchor[results[s]] = s
+        else:
+            sample[k], other[k] = s, a
+            k += 1
+    return k
+
+
+@njit(cache=True, nogil=True)
+def _small_rank(left, right, sample, other, k, p, full_rank, inverses, echelon, has_pivot, row):
+    """How many of the k equations it takes to the full rank, p <= 12; k + 1 if it is more than all."""
+    has_pivot[:] = False
+    rank = 0
+    for e in range(k):
+        for x in range(_LANES):
+            row[x] = np.uint32(0)
+        row[left[sample[e]]] += np.uint32(1)
+        row[right[sample[e]]] += np.uint32(1)
+        for i in (left[other[e]], right[other[e]]):
+            row[i] = np.uint32(row[i] + _Q - np.uint32(1)) % _Q
+        for c in range(p):
+            value = row[c]
+            if value == 0:
+                continue
+            if has_pivot[c]:
+                factor = np.uint32(_Q - value)
+                for x in range(_LANES):
+                    row[x] = np.uint32(row[x] + factor * echelon[c, x]) % _Q
+                continue
+            for x in range(_LANES):
+                echelon[c, x] = np.uint32(row[x] * inverses[value]) % _Q
+            has_pivot[c] = True
+            rank += 1
+            break
+        if rank == full_rank:
+            return e + 1
+    return k + 1
+
+
+@njit(cache=True, nogil=True)
+def small_linear_thresholds(rng, n_draws, n, left, right, results, n_results, p, full_rank, n_coverable, inverses):
+    """As `linear_thresholds`, for p <= 12; inverses: uint32 (65521,), 1/x modulo 65521."""
+    thresholds = np.empty(n_draws, np.int64)
+    order = np.arange(len(left))
+    echelon, row = np.zeros((p, _LANES), np.uint32), np.zeros(_LANES, np.uint32)
+    has_pivot, covered, anchor = np.zeros(p, np.bool_), np.empty(p, np.bool_), np.empty(n_results, np.int64)
+    sample, other = np.empty(n, np.int64), np.empty(n, np.int64)
+    for draw in range(n_draws):
+        _draw_order(rng, order, n)
+        thresholds[draw] = n + 1
+        if covering(order, n, left, right, results, anchor, covered, n_coverable) > n:
+            continue
+        k = _list_equations(order, n, results, anchor, sample, other)
+        needed = _small_rank(left, right, sample, other, k, p, full_rank, inverses, echelon, has_pivot, row)
+        for t in range(n):
+            if needed <= k and order[t] == sample[needed - 1]:
+                thresholds[draw] = t + 1
+    return thresholds
+
+
+@njit(cache=True, nogil=True)
+def _ternary_rank_is_full(left, right, sample, other, k, full_rank, plus, minus):
+    """Whether the equations have the full rank modulo 3, p <= 12.
+
+    A row is two sets of bits, where it is 1 and where it is -1; adding two rows takes a dozen instructions.
+    """
+    pivots = rank = 0
+    for e in range(k):
+        i, j, m, n = left[sample[e]], right[sample[e]], left[other[e]], right[other[e]]
+        ones, twos = (1 << i) | (1 << j), (1 << m) | (1 << n)
+        if i == j:  # 2 = -1
+            ones, twos = 0, twos | ones
+        if m == n:
+            ones, twos = ones | (1 << m), twos & ~(1 << m)
+        while ones | twos:
+            bit = (ones | twos) & -(ones | twos)
+            c = 0
+            while bit >> c > 1:
+                c += 1
+            if not pivots & bit:
+                if ones & bit:
+                    plus[c], minus[c] = ones, twos
+                else:
+                    plus[c], minus[c] = twos, ones
+                pivots |= bit
+                rank += 1
+                break
+            # the pivot row begins with 1: take it away from a row with 1 there, add it to one with -1
+            if ones & bit:
+                p_ones, p_twos = minus[c], plus[c]
+            else:
+                p_ones, p_twos = plus[c], minus[c]
+            none, p_none = ~(ones | twos), ~(p_ones | p_twos)
+            ones, twos = (
+                (ones & p_none) | (p_ones & none) | (twos & p_twos),
+                (twos & p_none) | (p_twos & none) | (ones & p_ones),
+            )
+        if rank == full_rank:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def small_linear_count(rng, n_draws, n, left, right, results, n_results, p, full_rank, all_coverable, inverses):
+    """How many of random training sets of n samples have the full rank, p <= 12.
+
+    The rank modulo 3 is full for nearly all that have the full rank, and then proves it; the others are asked modulo
+    65521. Sets in which a symbol is in no class with two samples (all_coverable: bits) are out at once.
+    """
+    order = np.arange(len(left))
+    echelon, row = np.zeros((p, _LANES), np.uint32), np.zeros(_LANES, np.uint32)
+    has_pivot, anchor = np.zeros(p, np.bool_), np.empty(n_results, np.int64)
+    sample, other = np.empty(n, np.int64), np.empty(n, np.int64)
+    plus, minus = np.zeros(p, np.int64), np.zeros(p, np.int64)
+    symbols = np.empty(len(left), np.int64)
+    for s in range(len(left)):
+        symbols[s] = (1 << left[s]) | (1 << right[s])
+    count = 0
+    for _ in range(n_draws):
+        _draw_order(rng, order, n)
+        k = _list_equations(order, n, results, anchor, sample, other)
+        covered = 0
+        for e in range(k):
+            covered |= symbols[sample[e]] | symbols[other[e]]
+        if k < full_rank or covered != all_coverable:
+            continue
+        if _ternary_rank_is_full(left, right, sample, other, k, full_rank, plus, minus):
+            count += 1
+        else:
+            needed = _small_rank(left, right, sample, other, k, p, full_rank, inverses, echelon, has_pivot, row)
+            count += needed <= k
+    return count
 
 
 ADAM, ADAMW, SGD = 0, 1, 2

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from efftheory import _checks, _kernels
-from efftheory.generalization import minor_bits, primes_beyond
+from efftheory._threads import threaded
+from efftheory.description import describe
+from efftheory.elimination import primes as random_primes
+from efftheory.elimination import sparse_nullity
+from efftheory.generalization import DENSE_SYMBOLS, minor_bits, primes_beyond
 from efftheory.operations import Operation, Seed
+from efftheory.representations import unique_thresholds
 
 _CONFIDENCE = 0.95
-_CHUNK = 4096  # draws per call of the kernel: bounds the memory of the insertion orders
+_CHUNK = 4096  # draws of one random stream
 
 
 @dataclass(frozen=True)
@@ -41,36 +50,117 @@ def proportion(successes: int, draws: int) -> Estimate:
     return Estimate(successes / draws, (float(interval.low), float(interval.high)), draws)
 
 
-def linear_thresholds(op: Operation, draws: int, seed: Seed) -> NDArray[np.int64]:
-    """For `draws` random orders of D0, the number of samples from which on the set has n_0 = 2; (draws,),
-    exact.
+def linear_thresholds(op: Operation, draws: int, seed: Seed, n_train: int | None = None) -> NDArray[np.int64]:
+    """For `draws` random orders of D0, the number of samples from which on n_0 is that of all data (2 for addition);
+    int64 (draws,).
 
-    N + 1 for an order that never gets there (no such operation is built here, but a table could be one). The
-    first n of a random order are a uniformly random set of size n, and adding data never raises n_0, so
-    P(linear at size n) = P(threshold <= n): one draw serves every size.
+    The first n of a random order are a uniformly random set of size n, and adding data never raises n_0, so
+    P(linear at size n) = P(threshold <= n): one draw serves every size. N + 1 for an order that never gets there.
+
+    A lower bound comes first: until each symbol is in a result class with two samples, its embedding alone can be
+    anything. Up to p = 128 samples go into an echelon form one after the other; above, `exact_nullity` of the first n
+    samples says where between the lower bound and N the threshold lies (it nearly always is the lower bound). Exact for
+    p <= 22; beyond, a rank may fall short modulo two random primes with a probability below 1e-9 a draw.
+
+    Draws are made in chunks with a random stream each, which threads share: the same seed gives the same draws for any
+    number of threads, and a longer run begins with the shorter one up to its last whole chunk.
+
+    Args:
+        op: the operation.
+        draws: how many random orders.
+        seed: an int or a numpy Generator.
+        n_train: stop there: thresholds above are n_train + 1. None is N.
 
     Raises:
-        ArgumentError: `draws` is below 1; `op` composes by a product.
+        ArgumentError: `draws` is below 1 or `n_train` not in 0..N; `op` composes by a product and is not a group.
     """
-    _checks.sum_composition(op)
     draws = _checks.integer("draws", draws, 1)
+    n = op.n_samples if n_train is None else _checks.integer("n_train", n_train, 0, op.n_samples)
+    if op.composition == "product":
+        return np.minimum(unique_thresholds(op, draws, seed), n + 1)
+    p, rank = op.n_symbols, op.n_symbols - op.full_nullity
+    if rank == 0:
+        return np.zeros(draws, np.int64)
     rng = _checks.generator("seed", seed)
-    p, full_rank = op.n_symbols, op.n_symbols - op.full_nullity
-    left, right = np.ascontiguousarray(op.pairs.T)
-    thresholds = np.full(draws, op.n_samples + 1)
-    for begin in range(0, draws, _CHUNK):
-        n = min(_CHUNK, draws - begin)
-        orders = rng.permuted(np.tile(np.arange(op.n_samples), (n, 1)), axis=1)
-        for q in primes_beyond(minor_bits(full_rank)):
-            # a rank modulo q can only fall short, so the smallest threshold is the true one
-            found = _kernels.linear_thresholds(orders, left, right, op.results, op.n_results, p, q, full_rank)
-            thresholds[begin : begin + n] = np.minimum(thresholds[begin : begin + n], found)
-    return thresholds
+    if p > DENSE_SYMBOLS:
+        return np.array(threaded(lambda stream: _sparse_threshold(op, n, stream), rng.spawn(draws)))
+    if p <= _kernels.SMALL_SYMBOLS:
+        kernel, field = _kernels.small_linear_thresholds, _small_inverses()
+    else:
+        kernel, field = _kernels.linear_thresholds, _primes(rank, rng)
+    table = (*_columns(op), op.n_results, p, rank, len(_coverable(op)), field)
+    return np.concatenate(threaded(lambda stream, size: kernel(stream, size, n, *table), *_chunks(draws, rng)))
+
+
+def _columns(op: Operation) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """left, right, results of D0."""
+    return op.rule(np.arange(op.n_samples))
+
+
+def _chunks(draws: int, rng: np.random.Generator) -> tuple[list[np.random.Generator], list[int]]:
+    """A random stream for each chunk of draws, and how many draws it has."""
+    sizes = [min(_CHUNK, draws - begin) for begin in range(0, draws, _CHUNK)]
+    return rng.spawn(len(sizes)), sizes
+
+
+def _primes(rank: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Primes modulo which the rank is asked for: one if it exceeds all minors, else two random ones."""
+    enough = primes_beyond(minor_bits(rank))
+    return np.array(enough if len(enough) == 1 else list(islice(random_primes(rng), 2)))
+
+
+@cache
+def _small_inverses() -> NDArray[np.uint32]:
+    q = _kernels.SMALL_PRIME
+    return np.array([0, *(pow(x, -1, q) for x in range(1, q))], np.uint32)
+
+
+def _coverable(op: Operation) -> NDArray[np.integer]:
+    """The symbols in a result class with two samples or more, in all of D0.
+
+    The embedding of another one is free, and so among what full_nullity counts.
+    """
+    if op.known_nullity is not None and op.n_symbols > 2:
+        return np.arange(op.n_symbols)
+    left, right, first = op.samples
+    shared = np.repeat(np.diff(first) > 1, np.diff(first))
+    return np.union1d(left[shared], right[shared])
+
+
+def _sparse_threshold(op: Operation, n: int, rng: np.random.Generator) -> int:
+    """The threshold of one random order; n + 1 if it is above n."""
+    p = op.n_symbols
+    drawn = min(n, math.ceil(p * (math.log(p) + 5)))  # at least twice the critical size
+    order = rng.choice(op.n_samples, drawn, replace=False)
+    found = _threshold_within(op, order, rng)
+    if found > drawn and drawn < n:  # hardly ever
+        rest = np.setdiff1d(np.arange(op.n_samples), order)
+        found = _threshold_within(op, np.concatenate([order, rng.permutation(rest)])[:n], rng)
+    return found
+
+
+def _threshold_within(op: Operation, order: NDArray[np.int64], rng: np.random.Generator) -> int:
+    """The threshold of these samples; one more than there are if they do not suffice."""
+    p, n = op.n_symbols, len(order)
+    left, right, results = op.rule(order)
+    scratch = np.empty(op.n_results, np.int64), np.empty(p, np.bool_)
+    least = _kernels.covering(np.arange(n), n, left, right, results, *scratch, len(_coverable(op)))
+
+    def unique(size: int) -> bool:
+        return sparse_nullity(op, op.chosen(order[:size]), rng)[0].value == op.full_nullity
+
+    low, high, step = least - 1, least, 1  # not unique at low
+    while high <= n and not unique(high):
+        low, high, step = high, max(min(high + step, n), high + 1), 2 * step
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if unique(middle) else (middle, high)
+    return high
 
 
 def linear_probability(op: Operation, n_train: int, draws: int, seed: Seed) -> Estimate:
-    """The share of random training sets of size `n_train` with n_0 = 2, with its exact binomial 95 %
-    interval.
+    """The share of random training sets of size `n_train` with the n_0 of all data (2 for addition), with its exact
+    binomial 95 % interval. How: see `linear_thresholds`.
 
     Args:
         op: the operation.
@@ -81,23 +171,77 @@ def linear_probability(op: Operation, n_train: int, draws: int, seed: Seed) -> E
     Source: paper, section 4.2, figure 4 (a).
 
     Raises:
-        ArgumentError: `n_train` or `draws` out of range; `op` composes by a product.
+        ArgumentError: `n_train` or `draws` out of range; `op` composes by a product and is not a group.
     """
     n_train = _checks.integer("n_train", n_train, 0, op.n_samples)
-    thresholds = linear_thresholds(op, draws, seed)
-    return proportion(int((thresholds <= n_train).sum()), draws)
+    draws = _checks.integer("draws", draws, 1)
+    if op.composition == "product" or op.n_symbols > _kernels.SMALL_SYMBOLS or op.full_nullity == op.n_symbols:
+        return proportion(int((linear_thresholds(op, draws, seed, n_train) <= n_train).sum()), draws)
+    rank, bits = op.n_symbols - op.full_nullity, int((1 << _coverable(op).astype(np.int64)).sum())
+    table = (n_train, *_columns(op), op.n_results, op.n_symbols, rank, bits, _small_inverses())
+    streams, sizes = _chunks(draws, _checks.generator("seed", seed))
+    counts = threaded(lambda stream, size: _kernels.small_linear_count(stream, size, *table), streams, sizes)
+    return proportion(sum(counts), draws)
+
+
+@dataclass(frozen=True, eq=False)
+class RandomTrainingSets:
+    """What random training sets of one size determine, a number a set.
+
+    Attributes:
+        n_train: |D|.
+        nullity: int64 (draws,), n_0, exact.
+        lambda3: float64 (draws,), as in `Spectrum`; 0 where n_0 is above that of all data.
+        ideal_accuracy: float64 (draws,), |Dbar(D, P(D))| / |D0|.
+    """
+
+    n_train: int
+    nullity: NDArray[np.int64]
+    lambda3: NDArray[np.float64]
+    ideal_accuracy: NDArray[np.float64]
+
+    def quantiles(self, probabilities: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, list[float]]:
+        """Quantiles of each."""
+        names = ("nullity", "lambda3", "ideal_accuracy")
+        return {name: np.quantile(getattr(self, name), probabilities).tolist() for name in names}
+
+
+def random_training_sets(op: Operation, n_train: int, draws: int, seed: Seed) -> RandomTrainingSets:
+    """`describe` for `draws` random training sets of size `n_train`, three numbers each; memory O(|D| + draws).
+
+    Every draw has a random stream of its own, spawned from the seed: a longer run begins with the shorter one.
+
+    Source: paper, figures 5 (a) and 10.
+
+    Raises:
+        ArgumentError: `n_train` or `draws` out of range; `op` composes by a product.
+    """
+    _checks.sum_composition(op)
+    n_train = _checks.integer("n_train", n_train, 0, op.n_samples)
+    draws = _checks.integer("draws", draws, 1)
+
+    def one(stream: np.random.Generator) -> tuple[int, float, float]:
+        found = describe(op, op.random_training_set(n_train, stream))
+        return found.nullity, found.lambda3, found.ideal_accuracy
+
+    streams = _checks.generator("seed", seed).spawn(draws)
+    nullity, lambda3, accuracy = zip(*(one(stream) for stream in streams), strict=True)
+    return RandomTrainingSets(n_train, np.array(nullity), np.array(lambda3), np.array(accuracy))
 
 
 def critical_fraction(op: Operation, draws: int, seed: Seed) -> Estimate:
-    """r_c: the training fraction |D|/|D0| at which half of the random training sets have n_0 = 2.
+    """r_c: the training fraction |D|/|D0| at which half of the random training sets are enough.
 
     Linear interpolation of P(linear) between neighbouring sizes; the interval is where the exact binomial 95
     % band of P(linear) crosses 1/2. About 0.41 for p = 10 (between 22 and 23 of 55); it falls with p.
 
-    Source: paper, section 4.2 (r_c about 0.4 at p = 10).
+    S3, by degrees of freedom: 0.34, where the paper has 0.5. That is the size from which on the group's representation
+    cannot be deformed; the paper's is read off trained networks, which need more to find it.
+
+    Source: paper, section 4.2 (r_c about 0.4 at p = 10) and appendix H (S3: 0.5).
 
     Raises:
-        ArgumentError: `draws` is below 1; `op` composes by a product.
+        ArgumentError: `draws` is below 1; `op` composes by a product and is not a group.
     """
     thresholds = linear_thresholds(op, draws, seed)
     sizes = np.arange(op.n_samples + 1)

@@ -276,7 +276,7 @@ def ridge_potential(
 def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.float64]:
     """The decoder's tangent kernel at its random initial weights, layer by layer: T (depth, n, n), per output.
 
-    T[l](a, b) = E sum over weights w into layer l + 2 (the last are the output's) of df(x_a)/dw df(x_b)/dw, in the
+    `T[l]`(a, b) = E sum over weights w into layer l + 2 (the last are the output's) of df(x_a)/dw df(x_b)/dw, in the
     limit of great width. The first layer's weights and all biases are left out: their share is of order 1/width.
 
     Errors: tanh is taken as two error functions, within 1.1e-3. The first layer's mean is a quadrature: within 5e-6 for
@@ -298,11 +298,11 @@ def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.
         raise ArgumentError("x", "have shape (n, c)", f"has shape {points.shape}")
     n = len(points)
     # n "symbols" at half of each input, each added to itself
-    own = np.arange(n)
+    own, every = np.arange(n, dtype=np.int32), np.arange(n)
     none = np.zeros(0, dtype=np.int64)
-    table = kernels.Table(own, own, own, own, none, none, none, product=False, delta2=math.nan)
+    table = kernels.Table(own, own, own, every, none, none, none, product=False, delta2=math.nan)
     network = _network(decoder, points, decoder.n_outputs)
-    pieces = kernels.kernels_at(points / 2, table, own, network, np.full(decoder.depth + 1, 1 / 3))
+    pieces = kernels.kernels_at(points / 2, table, every, network, np.full(decoder.depth + 1, 1 / 3))
     lower = np.tril(pieces[-1][1:])
     return lower + np.tril(lower, -1).transpose(0, 2, 1)
 

@@ -8,12 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
 
-from efftheory import _kernels
-from efftheory.generalization import in_table_order, rank_and_reach
+from efftheory import _checks, _kernels
+from efftheory.elimination import Nullity
+from efftheory.generalization import DENSE_SYMBOLS, in_table_order, nullity_and_reach, rank_and_reach
 from efftheory.operations import Index, Operation
 from efftheory.parallelograms import Mask, count_parallelograms, trained_flags
+from efftheory.spectrum import DENSE_SYMBOLS as DENSE_SPECTRUM
+from efftheory.spectrum import spectrum
 
 (_symmetric_eigenvalues,) = get_lapack_funcs(("syevd",), dtype=np.float64)
+
+FEW = 10  # eigenvalues of large p
+MOST_LISTED = 24  # samples out of reach: about a line
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,17 +29,22 @@ class Description:
     Attributes:
         operation: the table.
         n_train, n_parallelograms: |D| and |P0(D)|.
-        nullity: n_0, exact; 2 = the linear representation is the only one.
-        eigenvalues: float64 (p,), of H, ascending, the null ones exactly 0.
-        reached: bool (N,), Dbar(D, P(D)) in the order of the result classes, `operation.samples`.
+        exact_nullity: n_0 and how it is known; 2 = the linear representation is the only one.
+        eigenvalues: of H, ascending, the null ones exactly 0; float64 (p,), above p = 512 the FEW smallest.
+        reached: bool (N,), Dbar(D, P(D)).
     """
 
     operation: Operation
     n_train: int
     n_parallelograms: int
-    nullity: int
+    exact_nullity: Nullity
     eigenvalues: NDArray[np.float64]
     reached: NDArray[np.bool_]
+
+    @property
+    def nullity(self) -> int:
+        """n_0."""
+        return self.exact_nullity.value
 
     @property
     def lambda3(self) -> float:
@@ -49,7 +60,8 @@ class Description:
     @property
     def out_of_reach(self) -> Index:
         """int32 (n, 2): the pairs outside Dbar, which no parallelogram leads to."""
-        return self.operation.pairs[~in_table_order(self.operation, self.reached)]
+        left, right, _ = self.operation.rule(np.flatnonzero(~self.reached))
+        return np.stack([left, right], axis=1)
 
     @property
     def is_linear(self) -> bool:
@@ -58,6 +70,8 @@ class Description:
     def __str__(self) -> str:
         op, n_full = self.operation, count_parallelograms(self.operation)
         unique = "unique" if self.is_linear else f"not unique, {self.nullity - op.full_nullity} more degrees of freedom"
+        # of a modular operation, say, no line satisfies all data: what is unique there is a constant
+        what = "linear representation" if op.full_nullity == 2 else f"the {op.full_nullity} dimensions of all data"
         if self.lambda3 > 0:
             steps = f"e-folding time Z0/(lambda_3 eta) = {1 / self.lambda3:.3g} Z0/eta steps"
             pace = f"lambda_3 = {self.lambda3:.6g}: {steps}"
@@ -65,12 +79,15 @@ class Description:
             pace = "lambda_3 is not defined: two symbols are always on a line"
         else:
             pace = "lambda_3 = 0: the flow never singles out the linear representation"
-        missing = " ".join(f"{i}+{j}" for i, j in self.out_of_reach) or "none"
+        beyond = self.out_of_reach
+        missing = " ".join(f"{i}+{j}" for i, j in beyond[:MOST_LISTED]) or "none"
+        if len(beyond) > MOST_LISTED:
+            missing += f" and {len(beyond) - MOST_LISTED} more"
         return "\n".join(
             [
                 f"{op.name}: {self.n_train} of {op.n_samples} samples ({self.n_train / op.n_samples:.1%}), "
                 f"{self.n_parallelograms} of {n_full} parallelograms",
-                f"linear representation: {unique} (nullity {self.nullity})",
+                f"{what}: {unique} (nullity {self.exact_nullity})",
                 pace,
                 f"ideal accuracy: {self.ideal_accuracy:.4f}",
                 f"out of reach: {missing}",
@@ -81,16 +98,32 @@ class Description:
 def describe(op: Operation, mask: Mask = None) -> Description:
     """Everything the theory says of the training set `mask` (bool (N,); None is all of D0) without an embedding.
 
-    Exact combinatorics and one dense eigenvalue problem, O(N p^2 + p^3); P0(D) is not listed. For p = 10 LAPACK is
-    called directly: numpy's checks would cost as much as the eigenvalues do.
+    Exact combinatorics and one eigenvalue problem; P0(D) is not listed. Up to p = 128 all is dense, O(N p^2 + p^3), and
+    LAPACK is called directly: for p = 10 numpy's checks would cost as much as the eigenvalues do. Above, see
+    `exact_nullity` and `spectrum`: memory O(|D|) beside the mask.
+
+    >>> op = et.addition(10)
+    >>> description = describe(op, op.random_training_set(25, seed=3))
+    >>> description.is_linear, round(description.lambda3, 4), description.ideal_accuracy
+    (True, 2.7458, 0.8)
+    >>> description.out_of_reach[:3].tolist()
+    [[0, 0], [0, 4], [1, 3]]
 
     Raises:
         ArgumentError: `mask` is not bool (N,); `op` composes by a product.
     """
+    _checks.sum_composition(op)
+    if op.n_symbols > DENSE_SYMBOLS:
+        found, reached = nullity_and_reach(op, mask)
+        n_train = op.n_samples if mask is None else int(mask.sum())
+        k = None if op.n_symbols <= DENSE_SPECTRUM else FEW
+        eigenvalues = spectrum(op, mask, k).eigenvalues
+        return Description(op, n_train, count_parallelograms(op, mask), found, eigenvalues, reached)
     trained = trained_flags(op, mask)
     n_train, n_parallelograms = _kernels.count_pairs(op.samples.first, trained)
     rank, reached = rank_and_reach(op, trained)
     nullity = op.n_symbols - rank
     eigenvalues = _symmetric_eigenvalues(_kernels.hessian(*op.samples, trained, op.n_symbols), compute_v=0)[0]
     eigenvalues[:nullity] = 0.0
-    return Description(op, n_train, n_parallelograms, nullity, eigenvalues, reached)
+    found = Nullity(nullity, "elimination", 0.0)
+    return Description(op, n_train, n_parallelograms, found, eigenvalues, in_table_order(op, reached))

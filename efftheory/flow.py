@@ -1,4 +1,4 @@
-"""Descending the effective loss: in closed form, by an ODE solver, and by the optimiser of a real run.
+"""Descending the effective loss: in closed form (sums), by an ODE solver, and by the optimiser of a real run.
 
 Time t is that of dE/dt = -grad l_eff; a gradient step of learning rate eta advances it by eta, so t / eta is
 in steps. No function here centres `E0`: centre it (the paper's embeddings have mean 0) before you compare.
@@ -7,8 +7,9 @@ in steps. No function here centres `E0`: centre it (the paper's embeddings have 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,8 +17,8 @@ from scipy.integrate import solve_ivp
 
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
-from efftheory.generalization import rqi_path
-from efftheory.loss import parallelogram_loss
+from efftheory.generalization import DELTA, rqi_path
+from efftheory.loss import POWER, loss_argument, normalized_gradient, parallelogram_loss
 from efftheory.operations import Operation
 from efftheory.parallelograms import Mask, training_samples
 from efftheory.spectrum import Spectrum, spectrum
@@ -29,6 +30,11 @@ _SCAN_RATIO = 1.01
 _BISECTIONS = 40
 _ABSENT = 1e-14  # an amplitude below this share of |E0| is round-off
 
+# Products are integrated until they stand, or as long as this, in units of Z0 (that of time: l_eff has none).
+_STANDING = 1e-9
+_HORIZON = 1000.0
+_COURSE_RTOL = 1e-10
+
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
@@ -36,10 +42,10 @@ class Trajectory:
 
     Attributes:
         times: float64 (T,), flow time, or optimiser steps (from `optimizer_flow`).
-        E: float64 (T, p, d).
+        E: float64 (T, p, d), or (T, p, d, d) of matrix products.
         loss: float64 (T,), l_eff with normalization "sum".
         z0: float64 (T,), Z0 = sum_k |E_k|^2: constant along the exact gradient flow.
-        rqi: float64 (T,), at delta = 0.1; nan where p = 2.
+        rqi: float64 (T,), at the composition's own delta (see `rqi`); nan where P0 is empty.
     """
 
     times: NDArray[np.float64]
@@ -60,19 +66,13 @@ class Trajectory:
 
 
 def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDArray[np.float64]) -> Trajectory:
-    samples = training_samples(op, mask)
-    z0 = (path**2).sum(axis=(1, 2))
-    l0 = _kernels.loss_path(*samples, path)
-    return Trajectory(times=times, E=path, loss=l0 / z0, z0=z0, rqi=rqi_path(op, path, 0.1))
-
-
-def _start(op: Operation, E0: ArrayLike) -> NDArray[np.float64]:
-    E = _checks.embedding(E0, op, "E0")
-    with np.errstate(over="ignore"):
-        z0 = (E**2).sum()
-    if z0 == 0 or not np.isfinite(z0):
-        raise ArgumentError("E0", "have a Z0 = sum_k |E_k|^2 that is finite and not 0", f"has Z0 = {z0}")
-    return E
+    z0 = (path**2).reshape(len(path), -1).sum(axis=1)
+    if op.composition == "sum":
+        l0 = _kernels.loss_path(*training_samples(op, mask), path)
+    else:
+        l0 = np.array([parallelogram_loss(op, mask, E)[0] for E in path])
+    rqi = rqi_path(op, path, DELTA[op.composition])
+    return Trajectory(times=times, E=path, loss=l0 / z0 ** POWER[op.composition], z0=z0, rqi=rqi)
 
 
 def exact_path(system: Spectrum, E0: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -94,14 +94,15 @@ def flow(
     mask: Mask,
     E0: ArrayLike,
     times: ArrayLike,
-    method: Literal["exact", "ode"] = "exact",
+    method: Literal["exact", "ode"] | None = None,
     rtol: float = 1e-10,
 ) -> Trajectory:
-    """Gradient flow of the effective loss, dE/dt = -grad l_eff = -(1/Z0)(H - rho I) E, rho = E^T H E / Z0.
+    """Gradient flow of the effective loss, dE/dt = -grad l_eff; of sums -(1/Z0)(H - rho I) E, rho = E^T H E / Z0.
 
     Closed form ("exact"): E(t) = sqrt(Z0) e^{-H t/Z0} E0 / |e^{-H t/Z0} E0|_F, so that mode i falls as
     e^{-lambda_i t/Z0} against the null space. "ode" integrates the equation (scipy's DOP853 with error
-    control) and knows nothing of the closed form.
+    control) and knows nothing of the closed form. Matrix products have no closed form; there "ode" is LSODA, because
+    the flow is stiff once the faster directions have settled. Their l_eff is that of `effective_loss`, over Z0^2.
 
     Z0 is conserved. The sum C = sum_k E_k obeys dC/dt = (2 l0/Z0^2) C: conserved only if it is 0, where the
     paper claims it always. The paper prints dR/dt = -H R, without the rho term; its official code uses all of
@@ -109,83 +110,110 @@ def flow(
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
-        E0: float (p, d), taken as it is (not centred).
+        E0: float (p, d), or (p, d, d) where `op` composes by a matrix product; taken as it is (not centred).
         times: strictly ascending, from 0 on, (T,).
-        method: "exact" or "ode".
+        method: "exact" or "ode"; None is "exact" for sums and "ode" for products.
         rtol: relative tolerance of the ODE solver; the absolute one is rtol times the root mean square of E0.
 
     Returns:
         Trajectory; its `z0_drift` tells the solver's error. nan from the time on at which the solver gave up.
 
-    Source: paper, section 4.1, equations 7 and 8.
+    Source: paper, section 4.1, equations 7 and 8; for products our extension.
 
     Raises:
-        ArgumentError: `E0` is not finite (p, d) or is zero; `times` are not ascending from 0 on; unknown
-        `method`; `op` composes by a product.
+        ArgumentError: `E0` is not finite, has another shape or is zero; `times` are not ascending from 0 on; unknown
+        `method`, or "exact" for products.
     """
-    E = _start(op, E0)
-    try:
-        t = np.atleast_1d(np.asarray(times, dtype=np.float64))
-    except (TypeError, ValueError):
-        t = np.array(np.nan)  # refused below
-    ascending = t.ndim == 1 and t.size > 0 and np.isfinite(t).all() and (np.diff(t) > 0).all()
-    if not ascending or t[0] < 0:
-        raise ArgumentError("times", "be finite, strictly ascending and at least 0", f"is {times!r}")
+    E = loss_argument(op, E0, "E0")
+    t = _checks.ascending_times("times", times)
+    sums = op.composition == "sum"
+    method = ("exact" if sums else "ode") if method is None else method
     if _checks.choice("method", method, ("exact", "ode")) == "exact":
+        if not sums:
+            raise ArgumentError("method", "be ode where op composes by a matrix product", "is 'exact'")
         return _trajectory(op, mask, t, exact_path(spectrum(op, mask), E, t))
-
-    def velocity(_: float, flat: NDArray[np.float64]) -> NDArray[np.float64]:
-        now = flat.reshape(E.shape)
-        z0 = (now**2).sum()
-        l0, gradient = parallelogram_loss(op, mask, now)
-        return -((gradient - 2 * l0 / z0 * now) / z0).ravel()
-
     rtol = _checks.positive("rtol", rtol)
     if t[-1] == 0:
         return _trajectory(op, mask, t, np.repeat(E[None], len(t), axis=0))
-    solution = solve_ivp(
-        velocity,
-        (0.0, t[-1]),
-        E.ravel(),
-        method="DOP853",
-        t_eval=t,
-        rtol=rtol,
-        atol=rtol * np.sqrt((E**2).mean()),
-    )
+    solution = _integrate(op, mask, E, t[-1], rtol, t_eval=t)
     path = np.full((len(t), *E.shape), np.nan)  # nan where the solver gave up
     path[: len(solution.y.T)] = solution.y.T.reshape(-1, *E.shape)
     return _trajectory(op, mask, t, path)
 
 
+def _integrate(op: Operation, mask: Mask, E0: NDArray[np.float64], end: float, rtol: float, **options: Any):
+    """scipy's solution of dE/dt = -grad l_eff on 0..end, E flattened."""
+
+    def velocity(_: float, flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        return -normalized_gradient(op, mask, flat.reshape(E0.shape)).ravel()
+
+    atol = rtol * np.sqrt((E0**2).mean())
+    solver = "DOP853" if op.composition == "sum" else "LSODA"
+    return solve_ivp(velocity, (0.0, end), E0.ravel(), method=solver, rtol=rtol, atol=atol, **options)
+
+
+class _Course(NamedTuple):
+    """The flow from one E0 as a function of time, and the times within which it moves; end = 0: it does not."""
+
+    path: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    begin: float
+    end: float
+
+
+def _exact_course(op: Operation, mask: Mask, E: NDArray[np.float64]) -> _Course:
+    system = spectrum(op, mask)
+    moving = system.eigenvalues[system.nullity :]
+    z0 = (E**2).sum()
+    begin, end = (0.01 * z0 / moving[-1], _SCAN_DECAY * z0 / moving[0]) if len(moving) else (0.0, 0.0)
+    return _Course(lambda times: exact_path(system, E, times), begin, end)
+
+
+def _integrated_course(op: Operation, mask: Mask, E: NDArray[np.float64]) -> _Course:
+    size = np.sqrt((E**2).sum())
+
+    def motion(_: float, flat: NDArray[np.float64]) -> float:
+        return float(np.linalg.norm(normalized_gradient(op, mask, flat.reshape(E.shape)))) * size - _STANDING
+
+    motion.terminal = True  # pyright: ignore[reportFunctionMemberAccess]
+    fastest = motion(0.0, E.ravel()) + _STANDING
+    if fastest <= _STANDING:
+        return _Course(lambda times: np.repeat(E[None], len(times), axis=0), 0.0, 0.0)
+    solution = _integrate(op, mask, E, _HORIZON * size**2, _COURSE_RTOL, events=motion, dense_output=True)
+    end = float(solution.t[-1])
+    begin = min(1e-3 * size**2 / fastest, end / 2)
+    return _Course(lambda times: solution.sol(times).T.reshape(-1, *E.shape), begin, end)
+
+
 def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = 0.95) -> float:
-    """The first time t at which the exact flow from E0 has RQI above `threshold`; inf where it never has.
+    """The first time t at which the flow from E0 has RQI above `threshold`; inf where it never has.
 
     Divide by the embeddings' learning rate for steps. RQI is a step function of t: it is looked for on a grid
     of times in ratio 1.01, from a hundredth of the fastest mode's decay time to e^-60 of the slowest, and the
     first crossing is bisected to machine precision. A rise and fall within one grid step is not seen.
 
-    Source: paper, section 4.2, figure 4 (b).
+    Matrix products: the flow is integrated (as by `flow`) until it stands, |grad l_eff| sqrt(Z0) < 1e-9, or to
+    t = 1000 Z0, and what has not crossed by then counts as never; the first time looked at is a thousandth of the time
+    in which E0, at its initial speed, would move by its own size. There RQI goes up also where symbols fall together.
+
+    Source: paper, section 4.2, figure 4 (b); for products our extension.
 
     Raises:
-        ArgumentError: `E0` is not finite (p, d) or is constant along a dimension; `op` composes by a product.
+        ArgumentError: `E0` is not finite, has another shape, or is constant along a dimension, for products zero.
     """
-    E = _checks.spread_embedding(E0, op, "E0")
+    E = _checks.spread_embedding(E0, op, "E0") if op.composition == "sum" else loss_argument(op, E0, "E0")
     threshold = _checks.positive("threshold", threshold, zero=True)
-    system = spectrum(op, mask)
-    z0 = (E**2).sum()
+    course = (_exact_course if op.composition == "sum" else _integrated_course)(op, mask, E)
 
     def first_above(times: NDArray[np.float64]) -> int | None:
-        above = np.flatnonzero(rqi_path(op, exact_path(system, E, times), 0.1) > threshold)
+        above = np.flatnonzero(rqi_path(op, course.path(times), DELTA[op.composition]) > threshold)
         return int(above[0]) if len(above) else None
 
     if first_above(np.zeros(1)) is not None:
         return 0.0
-    moving = system.eigenvalues[system.nullity :]
-    if not len(moving):
+    if not course.end:
         return math.inf
-    begin, end = 0.01 * z0 / moving[-1], _SCAN_DECAY * z0 / moving[0]
-    n_grid = math.ceil(math.log(end / begin) / math.log(_SCAN_RATIO)) + 1
-    grid = np.concatenate(([0.0], np.geomspace(begin, end, n_grid)))
+    n_grid = math.ceil(math.log(course.end / course.begin) / math.log(_SCAN_RATIO)) + 1
+    grid = np.concatenate(([0.0], np.geomspace(course.begin, course.end, n_grid)))
     crossing = first_above(grid)
     if crossing is None:
         return math.inf
@@ -235,7 +263,8 @@ def optimizer_flow(
         ArgumentError: `E0` is not finite (p, d) or is zero; unknown optimizer; a rate or `steps` out of
         range; `op` composes by a product.
     """
-    E = _start(op, E0)
+    _checks.sum_composition(op)
+    E = loss_argument(op, E0, "E0")
     kind = _OPTIMIZERS[_checks.choice("optimizer", optimizer, tuple(_OPTIMIZERS))]
     learning_rate = _checks.positive("learning_rate", learning_rate)
     weight_decay = _checks.positive("weight_decay", weight_decay, zero=True)

@@ -13,18 +13,23 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from itertools import islice
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efftheory import _checks, _kernels
-from efftheory.operations import Operation, Samples
-from efftheory.parallelograms import Mask, count_parallelograms, trained_flags
+from efftheory.elimination import Nullity, primes, sparse_nullity
+from efftheory.operations import Operation, Samples, Seed
+from efftheory.parallelograms import Mask, count_parallelograms, trained_flags, training_samples
 
 # Below 2^31, so that a product of two residues fits an int64; each prime used is above 2^30.
 _LARGEST_PRIME = 2**31 - 1
 _PRIME_BITS = 30
 
+DENSE_SYMBOLS = 128  # up to here a dense echelon form is as quick as a sparse one, and a proof
+SOLUTIONS = 2  # random null vectors that a sample must agree on
+_CHUNK = 1 << 20  # samples looked at a time
 
 # What counts as a parallelogram, where nothing else is said: see `rqi`.
 DELTA = {"sum": 0.1, "product": math.sqrt(0.5)}
@@ -47,8 +52,10 @@ def minor_bits(n_rows: int) -> float:
 
 
 def rank_and_reach(op: Operation, trained: NDArray[np.bool_]) -> tuple[int, NDArray[np.bool_]]:
-    """(rank of A(P0(D)), Dbar(D, P(D)) as bool (N,) over `op.samples`), both exact; `trained` as by `trained_flags`."""
-    _checks.sum_composition(op)
+    """(rank of A(P0(D)), Dbar(D, P(D)) as bool (N,) over `op.samples`), both exact; `trained` as by `trained_flags`.
+
+    By dense elimination, O(p^2) memory: for small p.
+    """
     p, samples = op.n_symbols, op.samples
     full_rank = p - op.least_nullity
     rank, reached = -1, trained
@@ -71,18 +78,63 @@ def in_table_order(op: Operation, flags: NDArray[np.bool_]) -> NDArray[np.bool_]
     return ordered
 
 
-def nullity(op: Operation, mask: Mask = None) -> int:
-    """n_0 = p - rank A(P0(D)): the dimension, per embedding dimension, of the representations that satisfy D.
+def nullity_and_reach(op: Operation, mask: Mask, seed: Seed = 0) -> tuple[Nullity, NDArray[np.bool_]]:
+    """(n_0, Dbar(D, P(D)) as bool (N,) over `op.pairs`)."""
+    _checks.sum_composition(op)
+    if op.n_symbols <= DENSE_SYMBOLS:
+        rank, reached = rank_and_reach(op, trained_flags(op, mask))
+        return Nullity(op.n_symbols - rank, "elimination", 0.0), in_table_order(op, reached)
+    rng = _checks.generator("seed", seed)
+    samples = training_samples(op, mask)
+    found, system = sparse_nullity(op, samples, rng)
+    reached = np.ones(op.n_samples, np.bool_) if mask is None else mask.copy()
+    occupied = np.diff(samples.first) > 0
+    everywhere = found.value == op.least_nullity  # what is left after D is left after D0
+    good = (q for q in primes(rng) if system.nullity(q, rng) == found.value)
+    solutions = [] if everywhere else [system.null_vector(q, rng) for q in islice(good, SOLUTIONS)]
+    for begin in range(0, op.n_samples, _CHUNK):
+        left, right, results = op.rule(np.arange(begin, min(begin + _CHUNK, op.n_samples)))
+        tied = occupied[results]
+        for E in solutions:
+            tied &= (E.symbols[left] + E.symbols[right] - E.classes[results]) % E.prime == 0
+        reached[begin : begin + _CHUNK] |= tied
+    return found, reached
 
-    At least 2 for addition (translation and scaling of E_k = a + k b), 1 for any sum. Exact integer arithmetic, no
-    eigenvalue threshold.
+
+def exact_nullity(op: Operation, mask: Mask = None, seed: Seed = 0) -> Nullity:
+    """n_0 (see `nullity`) and how it is known: the method, and a bound on the chance that the value is too large.
+
+    Up to p = 128 dense elimination modulo as many primes as Hadamard's bound asks for: a proof. Above, sparse
+    elimination modulo random primes (see `elimination`): a proof wherever the value is the least possible beside
+    unknowns that no equation binds, else wrong with a probability below 1e-9. Memory O(|D|) beside the mask.
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+        seed: fixes the primes and projections, an int or a numpy Generator.
 
     Source: paper, section 4.2 and appendix G (degrees of freedom n_0 - 2).
 
     Raises:
         ArgumentError: `op` composes by a product.
     """
-    return op.n_symbols - rank_and_reach(op, trained_flags(op, mask))[0]
+    _checks.sum_composition(op)
+    if op.n_symbols <= DENSE_SYMBOLS:
+        return Nullity(op.n_symbols - rank_and_reach(op, trained_flags(op, mask))[0], "elimination", 0.0)
+    return sparse_nullity(op, training_samples(op, mask), _checks.generator("seed", seed))[0]
+
+
+def nullity(op: Operation, mask: Mask = None) -> int:
+    """n_0 = p - rank A(P0(D)): the dimension, per embedding dimension, of the representations that satisfy D.
+
+    At least 2 for addition (translation and scaling of E_k = a + k b), 1 for any sum. Exact integer arithmetic, no
+    eigenvalue threshold; how it is found, and how surely above p = 128, says `exact_nullity`.
+
+    Source: paper, section 4.2 and appendix G (degrees of freedom n_0 - 2).
+
+    Raises:
+        ArgumentError: `op` composes by a product.
+    """
+    return exact_nullity(op, mask).value
 
 
 def is_linear(op: Operation, mask: Mask = None) -> bool:
@@ -102,14 +154,15 @@ def generalizable(op: Operation, mask: Mask = None) -> NDArray[np.bool_]:
     P(D) holds P0(D) and every parallelogram of P0 whose equation depends linearly on A(P0(D)). The paper
     finds it by a rank test a parallelogram; here a sample is in reach exactly if a trained sample of its
     result has the same value E_i + E_j on every null vector of A(P0(D)), which is equivalent and needs no
-    list of P0.
+    list of P0. Above p = 128 two random null vectors, each modulo a random prime, stand for all: a sample out of reach
+    is taken for one in reach with a probability below 1e-9.
 
     Source: paper, section 3.2 and appendix B.
 
     Raises:
         ArgumentError: `op` composes by a product.
     """
-    return in_table_order(op, rank_and_reach(op, trained_flags(op, mask))[1])
+    return nullity_and_reach(op, mask)[1]
 
 
 def ideal_accuracy(op: Operation, mask: Mask = None) -> float:

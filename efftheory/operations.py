@@ -52,8 +52,8 @@ class Operation:
         rule: the numbers of some samples -> their left symbols, right symbols and results, int32 each.
         composition: "sum", E_i + E_j of embeddings (p, d), or "product", the matrix product E_i E_j of embeddings
             (p, d, d).
-        least_nullity: what n_0 cannot fall below, as far as known beforehand. 1: a translation costs nothing in any
-            sum; 2 for addition: neither does scaling.
+        known_nullity: n_0 of all of D0 where theory tells it: 2 for addition (translation and scaling cost nothing).
+        permutations: int (p, n), where the operation was built from permutations of 0..n-1: each symbol's own.
         pairs: int32 (N, 2), the two symbols of each sample.
         results: int32 (N,), the result class of each sample, in 0..n_results-1.
     """
@@ -64,7 +64,8 @@ class Operation:
     n_results: int
     rule: Rule
     composition: Composition = "sum"
-    least_nullity: int = 1
+    known_nullity: int | None = None
+    permutations: NDArray[np.integer] | None = None
 
     @cached_property
     def pairs(self) -> Index:
@@ -90,7 +91,12 @@ class Operation:
         """n_0 of all of D0: the dimensions, per embedding dimension, that no training set takes away."""
         from efftheory.generalization import nullity
 
-        return nullity(self)
+        return nullity(self) if self.known_nullity is None else self.known_nullity
+
+    @property
+    def least_nullity(self) -> int:
+        """What n_0 cannot fall below, as far as known beforehand: a translation costs nothing in any sum."""
+        return 1 if self.known_nullity is None else self.known_nullity
 
     def chosen(self, numbers: NDArray[np.integer]) -> Samples:
         """The samples with these numbers, ordered by result class; O(n)."""
@@ -146,7 +152,9 @@ def modular_addition(p: int) -> Operation:
     return _unordered("modular_addition", p, lambda i, j: (i + j) % np.int32(p), p, 1)
 
 
-def _unordered(name: str, p: int, result: Callable[[Index, Index], Index], n_results: int, least: int) -> Operation:
+def _unordered(
+    name: str, p: int, result: Callable[[Index, Index], Index], n_results: int, known_nullity: int
+) -> Operation:
     """The operation with D0 = {(i, j): i <= j}."""
     begins = np.concatenate(([0], np.cumsum(np.arange(p, 0, -1))))  # row i: the samples (i, i) .. (i, p-1)
 
@@ -155,7 +163,7 @@ def _unordered(name: str, p: int, result: Callable[[Index, Index], Index], n_res
         j = (numbers - begins[i]).astype(np.int32) + i
         return i, j, result(i, j)
 
-    return Operation(f"{name}({p})", p, int(begins[-1]), n_results, rule, "sum", least)
+    return Operation(f"{name}({p})", p, int(begins[-1]), n_results, rule, "sum", known_nullity)
 
 
 def symmetric_group(n: int) -> Operation:
@@ -226,14 +234,22 @@ def _permutations(name: str, elements: NDArray[np.integer]) -> Operation:
     left, right = np.divmod(np.arange(p * p), p)
     products = np.ascontiguousarray(elements[left[:, None], elements[right]])  # (p^2, n): (a b)(k) = a(b(k))
     results = np.array([numbers[row.tobytes()] for row in products])
-    return _listed(name, p, np.stack([left, right]), results, p, "product")
+    return _listed(name, p, np.stack([left, right]), results, p, "product", elements)
 
 
-def _listed(name: str, p: int, pairs: NDArray, results: NDArray, n_results: int, composition: Composition) -> Operation:
+def _listed(
+    name: str,
+    p: int,
+    pairs: NDArray,
+    results: NDArray,
+    n_results: int,
+    composition: Composition,
+    elements: NDArray[np.integer] | None = None,
+) -> Operation:
     """The operation whose samples are listed: pairs (2, N), results (N,)."""
     left, right, results = (np.ascontiguousarray(part, dtype=np.int32) for part in (*pairs, results))
 
     def rule(numbers: NDArray[np.integer]) -> tuple[Index, Index, Index]:
         return left[numbers], right[numbers], results[numbers]
 
-    return Operation(name, p, len(results), n_results, rule, composition)
+    return Operation(name, p, len(results), n_results, rule, composition, permutations=elements)

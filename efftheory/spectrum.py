@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from efftheory import _checks
-from efftheory.generalization import nullity as exact_nullity
-from efftheory.hessian import hessian
+from efftheory.generalization import exact_nullity
+from efftheory.hessian import hessian, hessian_operator
 from efftheory.operations import Operation
 from efftheory.parallelograms import Mask
+
+Method = Literal["dense", "iterative"]
+
+DENSE_SYMBOLS = 512  # up to here all eigenvalues cost less than a second
+_ARPACK = 1e-10  # |H v - lambda v| / lambda at which the iteration ends
+_LEAST_BASIS = 20  # Lanczos vectors, ARPACK's own choice for few eigenvalues
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +31,13 @@ class Spectrum:
     Attributes:
         eigenvalues: float64 (k,), ascending; the first `nullity` are exactly 0.
         modes: float64 (p, k), orthonormal columns.
-        nullity: n_0, exact.
+        nullity: n_0, exact; `nullity.method` and `nullity.error_probability` are in `exact_nullity`.
         lambda3: the slowest mode that some training set drives, eigenvalue number op.full_nullity + 1: the third for
             addition; 0 where nullity is above that of all data, nan where p < 3.
         residuals: float64 (k,), |H v - lambda v| / lambda_max.
-        converged: whether every residual is below p * 1e-14 (a value, never an exception).
+        converged: whether every residual is below p * 1e-14, or |H v - lambda v| below 1e-8 lambda_3 (a value, never an
+            exception). Eigenvalues are as good as the square of their residual.
+        method: "dense" or "iterative".
     """
 
     eigenvalues: NDArray[np.float64]
@@ -36,40 +46,91 @@ class Spectrum:
     lambda3: float
     residuals: NDArray[np.float64]
     converged: bool
+    method: Method
 
 
-def spectrum(op: Operation, mask: Mask = None, k: int | None = None) -> Spectrum:
-    """Eigenvalues 0 = lambda_1 = lambda_2 <= lambda_3 <= ... of H, by a dense symmetric solver.
+def spectrum(
+    op: Operation, mask: Mask = None, k: int | None = None, method: Literal["auto", "dense", "iterative"] = "auto"
+) -> Spectrum:
+    """Eigenvalues 0 = lambda_1 = lambda_2 <= lambda_3 <= ... of H.
 
-    How many are zero is not read off the eigenvalues but known exactly (`nullity`), and those are set to 0.
+    How many are zero is not read off the eigenvalues but known exactly (`exact_nullity`), and those are set to 0.
+
+    "dense" is LAPACK on H (p, p), O(p^3). "iterative" is Lanczos on products with H, O(|D|) each and memory O(|D|): the
+    null space that is known beforehand (translation, for addition also scaling) is lifted above lambda_3, so that what
+    converges first is lambda_3. It starts from a fixed vector: the same call gives the same numbers.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
-        k: how many of the smallest to return; None for all p.
+        k: how many of the smallest to return; None for all p (dense).
+        method: "auto" is dense up to p = 512, and where more than a tenth of all modes are asked for.
 
     Source: paper, section 4.1.
 
     Raises:
-        ArgumentError: `k` is not in 1..p; `op` composes by a product.
+        ArgumentError: `k` is not in 1..p, or is above p/2 by "iterative"; `op` composes by a product.
     """
+    _checks.sum_composition(op)
     p = op.n_symbols
-    k = p if k is None else _checks.integer("k", k, 1, p)
-    H = hessian(op, mask)
-    n_null = exact_nullity(op, mask)
+    _checks.choice("method", method, ("auto", "dense", "iterative"))
+    k = p if k is None else _checks.integer("k", k, 1, p // 2 if method == "iterative" else p)
     n_free = op.full_nullity
     n_solved = min(max(k, n_free + 1), p)  # lambda_3 belongs to the record whatever k
-    values, modes = scipy.linalg.eigh(H, subset_by_index=[0, n_solved - 1] if n_solved < p else None)
+    dense = method == "dense" or n_solved > p // 2 or (method == "auto" and (p <= DENSE_SYMBOLS or n_solved > p // 10))
+    n_null = exact_nullity(op, mask).value
+    if dense:
+        H = hessian(op, mask)
+        values, modes = scipy.linalg.eigh(H, subset_by_index=[0, n_solved - 1] if n_solved < p else None)
+        scale, product = float(np.linalg.norm(H, 2)), H @ modes
+    else:
+        H = hessian_operator(op, mask)
+        values, modes, scale = _lanczos(H, _free_modes(op), n_solved)
+        product = H @ modes
     values[:n_null] = 0.0
-    scale = np.linalg.norm(H, 2) or 1.0
-    residuals = np.linalg.norm(H @ modes - modes * values, axis=0) / scale
+    errors = np.linalg.norm(product - modes * values, axis=0)
+    residuals = errors / (scale or 1.0)
+    lambda3 = float(values[n_free]) if p > n_free else math.nan
     return Spectrum(
         eigenvalues=values[:k],
         modes=modes[:, :k],
         nullity=n_null,
-        lambda3=float(values[n_free]) if p > n_free else math.nan,
+        lambda3=lambda3,
         residuals=residuals[:k],
-        converged=bool((residuals < 1e-14 * p).all()),
+        converged=bool(((residuals < 1e-14 * p) | (errors < 1e-8 * np.nan_to_num(lambda3))).all()),
+        method="dense" if dense else "iterative",
     )
+
+
+def _free_modes(op: Operation) -> NDArray[np.float64]:
+    """An orthonormal basis (p, full_nullity) of what no training set drives."""
+    p, n_free = op.n_symbols, op.full_nullity
+    if n_free > op.least_nullity:  # a table with more freedom than translation
+        return scipy.linalg.eigh(hessian(op), subset_by_index=[0, n_free - 1])[1]
+    k = np.arange(p) - (p - 1) / 2
+    return np.stack([np.full(p, 1 / math.sqrt(p)), k / np.linalg.norm(k)], axis=1)[:, :n_free]
+
+
+def _lanczos(H: LinearOperator, free: NDArray, k: int) -> tuple[NDArray, NDArray, float]:
+    """The k smallest eigenvalues, the free ones among them, their modes, and about lambda_max."""
+    p, n_free = free.shape
+    start = np.random.default_rng(0).standard_normal(p)
+    start -= free @ (free.T @ start)
+    lift = 2 * float(start @ (H @ start) / (start @ start))  # a Rayleigh quotient: above lambda_3
+    if lift == 0:  # no parallelogram at all: any basis will do
+        return np.zeros(k), np.eye(p, k), 0.0
+    lifted = LinearOperator((p, p), lambda x: H @ x + lift * (free @ (free.T @ x)), dtype=np.float64)  # pyright: ignore
+    n_basis = min(p, max(2 * k + 1, _LEAST_BASIS))
+    try:
+        values, modes = eigsh(lifted, k - n_free, which="SA", v0=start, tol=_ARPACK, ncv=n_basis)  # pyright: ignore
+    except ArpackNoConvergence as failed:  # what is there is returned, with its residuals
+        values, modes = failed.eigenvalues, failed.eigenvectors
+        missing = k - n_free - len(values)
+        values = np.concatenate([values, np.full(missing, np.nan)])
+        modes = np.concatenate([modes, np.full((p, missing), np.nan)], axis=1)
+    order = np.argsort(values)
+    largest = eigsh(H, 1, which="LA", v0=start, tol=1e-2, return_eigenvectors=False)  # pyright: ignore
+    values = np.concatenate([np.zeros(n_free), values[order]])
+    return values, np.concatenate([free, modes[:, order]], axis=1), float(np.max(largest))
 
 
 def grokking_steps(op: Operation, mask: Mask, learning_rate: float, z0: float) -> float:

@@ -19,8 +19,9 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 from scipy.integrate import quad
+from scipy.linalg import expm
 from scipy.special import ndtr
-from sympy.polys.domains import GF
+from sympy.polys.domains import GF, QQ
 from sympy.polys.matrices import DomainMatrix
 
 from efftheory import Decoder, Operation
@@ -155,6 +156,75 @@ def effective_loss_gradient(op: Operation, mask: Mask, E: NDArray[np.float64]) -
     return (gradient * z0 - l0 * 2 * E) / z0**2
 
 
+def product_loss_and_gradient(op: Operation, mask: Mask, E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """(l0, dl0/dE) of |E_a E_b - E_c E_e|_F^2, one parallelogram after the other, by the product rule. Would reveal a
+    transposed factor, factors in the wrong order, and a class mean over the wrong number of samples."""
+    total = 0.0
+    gradient = np.zeros_like(E)
+    for a, b, c, e in parallelograms(op, mask):
+        residual = E[a] @ E[b] - E[c] @ E[e]
+        total += float((residual**2).sum())
+        gradient[a] += 2 * residual @ E[b].T
+        gradient[b] += 2 * E[a].T @ residual
+        gradient[c] -= 2 * residual @ E[e].T
+        gradient[e] -= 2 * E[c].T @ residual
+    return total, gradient
+
+
+def product_effective_loss(op: Operation, mask: Mask, E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """(l0 / Z0^2, its gradient), the quotient rule unsimplified. Would reveal a wrong power of Z0."""
+    l0, gradient = product_loss_and_gradient(op, mask, E)
+    z0 = float((E**2).sum())
+    return l0 / z0**2, (gradient * z0**2 - l0 * 2 * z0 * 2 * E) / z0**4
+
+
+def product_jacobian(op: Operation, mask: Mask, E: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Derivatives of the entries of E_a E_b - E_c E_e by those of E, (M d^2, p d^2), entry by entry. Would reveal a
+    derivative of the wrong factor, and equations lost by comparing with one sample of the class only."""
+    p, d, _ = E.shape
+    rows = []
+    for a, b, c, e in parallelograms(op, mask):
+        for r, t in product(range(d), repeat=2):
+            row = np.zeros((p, d, d), dtype=np.int64)
+            for k in range(d):
+                row[a, r, k] += E[b, k, t]
+                row[b, k, t] += E[a, r, k]
+                row[c, r, k] -= E[e, k, t]
+                row[e, k, t] -= E[c, r, k]
+            rows.append(row.ravel())
+    return np.array(rows, dtype=np.int64).reshape(-1, E.size)
+
+
+def rational_rank(rows: NDArray[np.int64]) -> int:
+    """Rank over the rationals by sympy's domain matrices: as `sympy_rank`, for matrices of some hundred rows."""
+    entries = [[QQ(int(x)) for x in row] for row in rows]
+    return DomainMatrix(entries, rows.shape, QQ).rank() if entries else 0
+
+
+def class_loss_and_gradient(labels: Sequence[Any], F: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """(l/Z, its gradient) by a double loop over samples. Would reveal pairs counted twice, a class that is split, and a
+    missing factor k."""
+    total, gradient, z = 0.0, np.zeros_like(F), float((F**2).sum())
+    for x in range(len(F)):
+        for y in range(x):
+            if labels[x] == labels[y]:
+                gap = F[x] - F[y]
+                total += float(gap @ gap)
+                gradient[x] += 2 * gap
+                gradient[y] -= 2 * gap
+    return total / z, (gradient * z - total * 2 * F) / z**2
+
+
+def class_flow(labels: Sequence[Any], F0: NDArray[np.float64], t: float) -> NDArray[np.float64]:
+    """sqrt(Z) e^{-Ht/Z} F0 / |.| with H = 2 (k - 1 1^T) of each class assembled, by a matrix exponential. Would reveal
+    a rate without its factor 2 k, and weights given to the wrong class."""
+    same = np.array([[one == other for other in labels] for one in labels], dtype=np.float64)
+    H = 2 * (np.diag(same.sum(axis=1)) - same)
+    z = float((F0**2).sum())
+    F = expm(-H * t / z) @ F0
+    return math.sqrt(z) * F / math.sqrt(float((F**2).sum()))
+
+
 def hessian(op: Operation, mask: Mask = None) -> NDArray[np.float64]:
     """2 sum a a^T over the listed parallelograms. Would reveal a wrong complete-graph form and a wrong
     factor 2 (half of l0's second derivative)."""
@@ -213,12 +283,13 @@ def reach_close(op: Operation, mask: Mask, E: NDArray[np.float64], delta2: float
 
 
 def linear_threshold(op: Operation, order: Sequence[int]) -> int:
-    """The number of samples, inserted in `order`, at which the rank is p-2; N + 1 if never. A rank from
-    scratch after each sample. Would reveal state that survives from one order to the next."""
+    """The number of samples, inserted in `order`, at which the rank is that of all data; one more than there are
+    if never. A rank from scratch after each sample. Would reveal state that survives from one order to the next."""
+    full_rank = fraction_rank(equations(op))
     for n in range(len(order) + 1):
         mask = np.zeros(len(op.pairs), dtype=np.bool_)
         mask[list(order[:n])] = True
-        if fraction_rank(equations(op, mask)) == op.n_symbols - 2:
+        if fraction_rank(equations(op, mask)) == full_rank:
             return n
     return len(order) + 1
 
@@ -557,3 +628,66 @@ def paper_description(op: Operation, mask: Mask = None) -> PaperDescription:
         ideal_accuracy=float(reached.mean()),
         out_of_reach=op.pairs[~reached],
     )
+
+
+# Training sets by design
+
+
+def exchanged(mask: NDArray[np.bool_]) -> Iterable[NDArray[np.bool_]]:
+    """Every set that differs from `mask` by one sample taken out and one put in."""
+    for a, b in product(np.flatnonzero(mask), np.flatnonzero(~mask)):
+        other = mask.copy()
+        other[a], other[b] = False, True
+        yield other
+
+
+def sample_vectors(op: Operation) -> NDArray[np.int64]:
+    """(N, p + n_results): each sample's two symbols and its class side by side."""
+    table = np.zeros((op.n_samples, op.n_symbols + op.n_results), dtype=np.int64)
+    for row, (i, j), result in zip(table, op.pairs.tolist(), op.results.tolist(), strict=True):
+        row[i] += 1
+        row[j] += 1
+        row[op.n_symbols + result] = 1
+    return table
+
+
+def third_eigenvalue(op: Operation, mask: Mask, n_free: int) -> float:
+    """Eigenvalue n_free + 1 of H from the list of parallelograms; 0 where there is none. Would reveal an update that
+    loses a term, and free directions that are not the free ones."""
+    values = np.linalg.eigvalsh(hessian(op, mask))
+    return float(values[n_free]) if op.n_symbols > n_free else 0.0
+
+
+def best_designs(op: Operation) -> dict[tuple[str, int], tuple[float, ...]]:
+    """The optimum of each objective over all 2^N sets, (objective, size) -> value; no "slow" where no set is unique.
+
+    lambda3: (rank, lambda_3), slow: (-lambda_3,), generalizable: (|Dbar|, lambda_3). What a set determines is a matter
+    of its parallelograms alone, so that few cases have to be solved. Would reveal a search that stops early.
+    """
+    listed, numbers = parallelograms(op), {pair: s for s, pair in enumerate(map(tuple, op.pairs.tolist()))}
+    ends = [(numbers[i, j], numbers[m, n]) for i, j, m, n in listed]
+    rows = np.array([equation(q, op.n_symbols) for q in listed], dtype=np.int64).reshape(-1, op.n_symbols)
+    full_rank = fraction_rank(rows.tolist())
+
+    @cache
+    def facts(present: tuple[bool, ...]) -> tuple[int, float, tuple[tuple[int, int], ...]]:
+        chosen = rows[np.array(present, dtype=np.bool_)]
+        rank = fraction_rank(chosen.tolist())
+        closed = tuple(
+            e for e, row in zip(ends, rows.tolist(), strict=True) if fraction_rank([*chosen.tolist(), row]) == rank
+        )
+        values = np.linalg.eigvalsh(2.0 * chosen.T @ chosen)
+        return rank, float(values[op.n_symbols - full_rank]) if rank == full_rank > 0 else 0.0, closed
+
+    best: dict[tuple[str, int], tuple[float, ...]] = {}
+    for inside in product((False, True), repeat=op.n_samples):
+        rank, lambda3, closed = facts(tuple(inside[s] and inside[t] for s, t in ends))
+        tied = {end for pair in closed if inside[pair[0]] or inside[pair[1]] for end in pair}
+        reached = len(tied) + sum(trained and s not in tied for s, trained in enumerate(inside))
+        values: dict[str, tuple[float, ...]] = {"lambda3": (rank, lambda3), "generalizable": (reached, lambda3)}
+        if rank == full_rank:
+            values["slow"] = (-lambda3,)
+        for objective, value in values.items():
+            key = objective, sum(inside)
+            best[key] = max(best.get(key, value), value)
+    return best

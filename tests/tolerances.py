@@ -30,6 +30,9 @@ SOLVER_ORDER = 0.3
 # bisected to about 1e-14.
 STEP_SIDE = 1e-9
 
+# Two integrations of one flow of products at rtol 1e-10: thousands of steps, and saddles that spread what they leave.
+INTEGRATED = 1e-6
+
 # What is left of the faster modes, relative to the slowest, when a test looks at late times (it says when).
 LATE = 1e-3
 
@@ -66,6 +69,20 @@ def loss_difference(lambda_max: float, radius: float, step: float, n_terms: int)
     """
     truncation = 2 * 72 * lambda_max / radius**3 * step**2 / 6
     round_off = 8 * n_terms * EPS * lambda_max / step
+    return truncation + round_off
+
+
+def product_loss_difference(largest_class: int, radius: float, step: float, n_terms: int) -> float:
+    """As `loss_difference` for l_eff = l0 / Z0^2 of matrix products.
+
+    |P_s - P_t|^2 <= 2 |P_s|^2 + 2 |P_t|^2, a class of k samples meets each k - 1 times, sum |E_a|^2 |E_b|^2 <= Z0^2:
+    l0 <= L |E|^4, L = 2 k, also for complex E. Going s <= r/4 from |E| = r into the complex plane, |l0| is at most
+    (5/4)^4 L r^4 and |Z0| >= (1 - 1/2 - 1/16) r^2, so |l_eff| <= 13 L, and by Cauchy the third derivative is at most
+    6 * 13 L / (r/4)^3 <= 5000 L / r^3. Round-off: each term takes about 20 operations.
+    """
+    size = 2 * max(largest_class, 1)
+    truncation = 2 * 5000 * size / radius**3 * step**2 / 6
+    round_off = 20 * n_terms * EPS * size / step
     return truncation + round_off
 
 

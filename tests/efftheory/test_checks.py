@@ -182,6 +182,45 @@ MISUSES = {
         "be a finite number above 0",
         "is 0",
     ),
+    "modulus below 2": (lambda: misused.modular_addition(1), "p", "be an integer in 2..60000", "is 1"),
+    "corners below 3": (lambda: misused.dihedral_group(2), "n", "be an integer in 3..100", "is 2"),
+    "corners above 100": (lambda: misused.dihedral_group(101), "n", "be an integer in 3..100", "is 101"),
+    "table not square": (
+        lambda: misused.from_table([[0, 1], [1, 0], [0, 1]]),
+        "table",
+        "have shape (p, p) with p of at least 2",
+        "has shape (3, 2)",
+    ),
+    "table of one symbol": (
+        lambda: misused.from_table([[0]]),
+        "table",
+        "have shape (p, p) with p of at least 2",
+        "has shape (1, 1)",
+    ),
+    "table of floats": (
+        lambda: misused.from_table([[0.0, 1.0], [1.0, 0.0]]),
+        "table",
+        "hold whole numbers",
+        "has dtype float64",
+    ),
+    "table of bools": (
+        lambda: misused.from_table([[True, False], [False, True]]),
+        "table",
+        "hold whole numbers",
+        "has dtype bool",
+    ),
+    "table not symmetric": (
+        lambda: misused.from_table([[0, 1, 2], [1, 2, 0], [2, 7, 1]], "sum"),
+        "table",
+        "be symmetric to be composed by a sum",
+        "has 0 at (1, 2) and 7 at (2, 1)",
+    ),
+    "composition": (
+        lambda: misused.from_table([[0, 1], [1, 0]], "quotient"),
+        "composition",
+        "be one of sum, product",
+        "is 'quotient'",
+    ),
     "letters below 2": (lambda: misused.symmetric_group(1), "n", "be an integer in 2..6", "is 1"),
     "letters above 6": (lambda: misused.symmetric_group(7), "n", "be an integer in 2..6", "is 7"),
     "matrices flat": (
@@ -226,6 +265,127 @@ MISUSES = {
         "E",
         "have a mean square that is finite and not 0",
         "has inf",
+    ),
+    "matrices flat, loss": (
+        lambda: misused.effective_loss(S3, None, MATRICES.reshape(6, 4)),
+        "E",
+        "have shape (p, d, d) with p = 6",
+        "has shape (6, 4)",
+    ),
+    "matrices zero, gradient": (
+        lambda: misused.effective_loss_gradient(S3, None, 0 * MATRICES),
+        "E",
+        "have a mean square that is finite and not 0",
+        "has 0.0",
+    ),
+    "matrices too large for a fourth power": (
+        lambda: misused.effective_loss(S3, None, 2.0**300 * MATRICES),
+        "E",
+        "have a Z0^2 = (sum_k |E_k|^2)^2 that is finite and not 0",
+        f"has Z0 = {12 * 2.0**600}",
+    ),
+    "matrices nan, flow": (
+        lambda: misused.flow(S3, None, MATRICES * np.nan, [0.0]),
+        "E0",
+        "be finite",
+        "holds nan or inf",
+    ),
+    "matrices zero, time": (
+        lambda: misused.time_to_rqi(S3, None, 0 * MATRICES),
+        "E0",
+        "have a mean square that is finite and not 0",
+        "has 0.0",
+    ),
+    "closed form of products": (
+        lambda: misused.flow(S3, None, MATRICES, [0.0], method="exact"),
+        "method",
+        "be ode where op composes by a matrix product",
+        "is 'exact'",
+    ),
+    "representation of sums": (
+        lambda: misused.degrees_of_freedom(OP, None, np.ones((4, 1, 1), dtype=np.int64)),
+        "representation",
+        "be None where op composes by a sum",
+        "is given",
+    ),
+    "representation of another p": (
+        lambda: misused.degrees_of_freedom(S3, None, np.ones((4, 1, 1), dtype=np.int64)),
+        "representation",
+        "have shape (p, d, d) with p = 6",
+        "has shape (4, 1, 1)",
+    ),
+    "representation of floats": (
+        lambda: misused.degrees_of_freedom(S3, None, MATRICES),
+        "representation",
+        "hold whole numbers",
+        "has dtype float64",
+    ),
+    "representation that is none": (
+        lambda: misused.degrees_of_freedom(S3, None, np.arange(6).reshape(6, 1, 1)),
+        "representation",
+        "have rho(a) rho(b) = rho(ab)",
+        "has not at (0, 1)",
+    ),
+    "representation of zeros": (
+        lambda: misused.degrees_of_freedom(S3, None, np.zeros((6, 1, 1), dtype=np.int64)),
+        "representation",
+        "be invertible",
+        "takes the identity to another matrix",
+    ),
+    "representation too large": (
+        lambda: misused.degrees_of_freedom(et.dihedral_group(14)),
+        "op",
+        "have p d^2 of at most 5000 here",
+        "dihedral_group(14) has 28 * 14^2",
+    ),
+    "representation's seed": (
+        lambda: misused.degrees_of_freedom(S3, seed=-1),
+        "seed",
+        "be an integer of at least 0 or a numpy Generator",
+        "is -1",
+    ),
+    "degrees of freedom, mask": (
+        lambda: misused.degrees_of_freedom(S3, MASK),
+        "mask",
+        "have shape (N,) = (36,)",
+        "has shape (10,)",
+    ),
+    "permutations of sums": (
+        lambda: misused.permutation_representation(OP),
+        "op",
+        "compose by a matrix product",
+        "addition(4) composes by a sum",
+    ),
+    "labels too few": (
+        lambda: misused.class_loss([0, 1], E),
+        "labels",
+        "have shape (n,) = (4,)",
+        "has shape (2,)",
+    ),
+    "F one-dimensional": (
+        lambda: misused.class_loss([0, 1], [1.0, 2.0]),
+        "F",
+        "have shape (n, d)",
+        "has shape (2,)",
+    ),
+    "F empty": (
+        lambda: misused.class_loss([], np.zeros((0, 2))),
+        "F",
+        "have shape (n, d)",
+        "has shape (0, 2)",
+    ),
+    "F zero": (
+        lambda: misused.class_loss_gradient([0, 0, 1, 1], 0 * E),
+        "F",
+        "have a Z = sum_x |F_x|^2 that is finite and not 0",
+        "has Z = 0.0",
+    ),
+    "F0 nan": (lambda: misused.class_flow([0, 0, 1, 1], NAN, [0.0]), "F0", "be finite", "holds nan or inf"),
+    "times of classes": (
+        lambda: misused.class_flow([0, 0, 1, 1], E, [1.0, 1.0]),
+        "times",
+        "be finite, strictly ascending and at least 0",
+        "is [1.0, 1.0]",
     ),
     "product mask": (
         lambda: misused.predicted_accuracy(S3, MASK, MATRICES),
@@ -350,6 +510,36 @@ MISUSES = {
         "have a Z0 = sum_k |E_k|^2 that is finite and not 0",
         "has Z0 = 0.0",
     ),
+    "design size": (
+        lambda: misused.design_training_set(OP, 11),
+        "n_train",
+        "be an integer in 0..10",
+        "is 11",
+    ),
+    "design objective": (
+        lambda: misused.design_training_set(OP, 5, "fast"),
+        "objective",
+        "be one of lambda3, generalizable, slow",
+        "is 'fast'",
+    ),
+    "design descents": (
+        lambda: misused.design_training_set(OP, 5, descents=0),
+        "descents",
+        "be an integer of at least 1",
+        "is 0",
+    ),
+    "design seed": (
+        lambda: misused.design_training_set(OP, 5, seed=-1),
+        "seed",
+        "be an integer of at least 0 or a numpy Generator",
+        "is -1",
+    ),
+    "no slow design": (
+        lambda: misused.design_training_set(OP, 3, "slow"),
+        "n_train",
+        "allow a linear-unique training set",
+        "none of 3 of the 10 samples of addition(4) was found",
+    ),
 }
 
 
@@ -364,32 +554,37 @@ def test_misuse_names_argument_requirement_and_finding(case):
 # every public function whose meaning needs sums, with arguments that are right for the operation
 SUMS_ONLY = {
     "constraint_matrix": lambda: et.constraint_matrix(S3),
-    "critical_fraction": lambda: et.critical_fraction(S3, 10, seed=0),
     "describe": lambda: et.describe(S3),
-    "effective_loss": lambda: et.effective_loss(S3, None, MATRICES),
-    "effective_loss_gradient": lambda: et.effective_loss_gradient(S3, None, MATRICES),
-    "flow": lambda: et.flow(S3, None, MATRICES, [0.0]),
+    "design_training_set": lambda: et.design_training_set(S3, 24),
     "generalizable": lambda: et.generalizable(S3),
     "grokking_steps": lambda: et.grokking_steps(S3, None, 1e-3, 5.0),
     "hessian": lambda: et.hessian(S3),
     "hessian_operator": lambda: et.hessian_operator(S3),
     "ideal_accuracy": lambda: et.ideal_accuracy(S3),
     "is_linear": lambda: et.is_linear(S3),
-    "linear_probability": lambda: et.linear_probability(S3, 24, 10, seed=0),
-    "linear_thresholds": lambda: et.linear_thresholds(S3, 10, seed=0),
+    "exact_nullity": lambda: et.exact_nullity(S3),
+    "random_training_sets": lambda: et.random_training_sets(S3, 10, 2, seed=0),
     "nullity": lambda: et.nullity(S3),
     "optimizer_flow": lambda: et.optimizer_flow(S3, None, MATRICES),
     "spectrum": lambda: et.spectrum(S3),
-    "time_to_rqi": lambda: et.time_to_rqi(S3, None, MATRICES),
 }
+PRODUCTS_ONLY = {"permutation_representation"}
 ANY_COMPOSITION = {
     "count_parallelograms",
+    "critical_fraction",
+    "linear_probability",
+    "linear_thresholds",
     "decoder_flow",
+    "degrees_of_freedom",
+    "effective_loss",
+    "effective_loss_gradient",
+    "flow",
     "parallelograms",
     "predicted_accuracy",
     "ridge_potential",
     "rqi",
     "success_probability",
+    "time_to_rqi",
 }
 
 
@@ -403,7 +598,7 @@ def test_what_needs_sums_refuses_products(name):
 def test_every_function_of_an_operation_says_which_compositions_it_takes():
     functions = {name for name in et.__all__ if inspect.isfunction(getattr(et, name))}
     of_an_operation = {name for name in functions if "op" in inspect.signature(getattr(et, name)).parameters}
-    assert of_an_operation == SUMS_ONLY.keys() | ANY_COMPOSITION
+    assert of_an_operation == SUMS_ONLY.keys() | PRODUCTS_ONLY | ANY_COMPOSITION
 
 
 def test_argument_error_is_a_value_error():

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta
+from scipy.stats import beta, chisquare
 
 import efftheory as et
-from efftheory import criticality
+from efftheory import _kernels, _threads, criticality
 from tests import oracles, systems, tolerances
 from tests import strategies as own
 
@@ -56,24 +56,85 @@ def test_thresholds_repeat_and_stay_within_the_data(op, seed):
     assert ((first >= low) & (first <= op.n_samples)).all()
 
 
-@pytest.mark.parametrize("p", [5, 8, 24])
-def test_thresholds_are_where_the_nullity_becomes_two(p, monkeypatch):
-    op, orders = et.addition(p), []
-    kernel = criticality._kernels.linear_thresholds
+def orders_of(op, draws, seed, n):
+    """The random orders behind one chunk of thresholds, drawn in Python."""
+    (stream,) = np.random.default_rng(seed).spawn(1)
+    order = np.arange(op.n_samples)
+    for _ in range(draws):
+        _kernels._draw_order.py_func(stream, order, n)
+        yield order[:n].tolist()
 
-    def listening(given_orders, *rest):
-        orders.append(given_orders.copy())
-        return kernel(given_orders, *rest)
 
-    monkeypatch.setattr(criticality._kernels, "linear_thresholds", listening)
-    thresholds = et.linear_thresholds(op, 12, seed=p)
-    for order, threshold in zip(orders[0], thresholds, strict=True):
-        assert sorted(order.tolist()) == list(range(op.n_samples))
-        mask = np.zeros(op.n_samples, dtype=np.bool_)
-        mask[order[: threshold - 1]] = True
-        assert not et.is_linear(op, mask)
-        mask[order[threshold - 1]] = True
-        assert et.is_linear(op, mask)
+def is_threshold(op, order, n):
+    """Whether the first n samples of the order are enough, and one fewer are not."""
+    mask = np.zeros(op.n_samples, dtype=np.bool_)
+    mask[order[:n]] = True
+    enough = et.is_linear(op, mask)
+    mask[order[n - 1]] = False
+    return enough and not et.is_linear(op, mask)
+
+
+@pytest.mark.parametrize(
+    "op", [et.addition(p) for p in (3, 5, 8, 24)] + [et.modular_addition(p) for p in (2, 7, 14)], ids=lambda op: op.name
+)
+def test_thresholds_are_where_the_nullity_becomes_least(op):
+    """One more sample or one fewer decides, for each order: small primes, two primes, other operations."""
+    n = op.n_samples
+    found = et.linear_thresholds(op, 12, seed=3)
+    for order, threshold in zip(orders_of(op, 12, 3, n), found.tolist(), strict=True):
+        assert sorted(order) == list(range(n))
+        assert is_threshold(op, order, threshold)
+
+
+@given(own.operations(3, 6), own.seeds, st.data())
+def test_a_bound_on_the_size_only_cuts_thresholds_off(op, seed, data):
+    n = data.draw(st.integers(0, op.n_samples))
+    found = et.linear_thresholds(op, 8, seed, n)
+    expected = [oracles.linear_threshold(op, order) for order in orders_of(op, 8, seed, n)]
+    assert found.tolist() == [min(threshold, n + 1) for threshold in expected]
+
+
+@pytest.mark.parametrize("op", [et.addition(6), et.addition(23), et.modular_addition(9)], ids=lambda op: op.name)
+def test_the_sparse_way_finds_the_same_thresholds(op):
+    """From the covering bound and `exact_nullity`, where the kernels insert sample by sample."""
+    for seed in range(15):
+        order = np.random.default_rng(seed).permutation(op.n_samples)
+        found = criticality._threshold_within(op, order, np.random.default_rng(seed))
+        assert is_threshold(op, order, found)
+        assert criticality._threshold_within(op, order[: found - 1], np.random.default_rng(0)) == found
+        assert criticality._sparse_threshold(op, 5, np.random.default_rng(seed)) == 6
+
+
+def test_large_operations_have_thresholds_where_small_ones_lead():
+    """p = 129 is the first beyond dense elimination: between its neighbours."""
+    medians = [np.median(et.linear_thresholds(et.addition(p), 150, seed=0)) / p for p in (110, 129, 150)]
+    assert medians == sorted(medians)
+
+
+def test_orders_are_uniform():
+    """Every sample stands at every place equally often: a chi-squared of 1,000 orders."""
+    op = et.addition(4)
+    counts = np.zeros((op.n_samples, op.n_samples))
+    for order in orders_of(op, 1000, 0, op.n_samples):
+        counts[np.arange(op.n_samples), order] += 1
+    assert chisquare(counts.ravel(), ddof=2 * op.n_samples - 2).pvalue > 6e-5  # as tolerances.SIGMAS
+
+
+@pytest.mark.parametrize("p", [6, 20, 130])
+def test_threads_change_nothing(p, monkeypatch):
+    op, draws = et.addition(p), 9000 if p < 20 else 40
+    monkeypatch.setattr(criticality, "_CHUNK", 17 if p == 20 else 4096)
+    found = []
+    for n_threads in (1, 2):
+        monkeypatch.setattr(_threads.config, "NUMBA_NUM_THREADS", n_threads)
+        found.append(et.linear_thresholds(op, draws, seed=1))
+    np.testing.assert_array_equal(*found)
+
+
+def test_longer_runs_begin_with_shorter_ones(monkeypatch):
+    monkeypatch.setattr(criticality, "_CHUNK", 10)
+    op = et.addition(7)
+    np.testing.assert_array_equal(et.linear_thresholds(op, 40, 0)[:20], et.linear_thresholds(op, 20, 0))
 
 
 def test_chunks_are_independent_draws(monkeypatch):
@@ -85,6 +146,34 @@ def test_chunks_are_independent_draws(monkeypatch):
     exact = _share_of_all_sets(op, 6)
     share = float((found <= 6).mean())
     assert abs(share - exact) <= tolerances.SIGMAS * tolerances.standard_error(exact, 1000)
+
+
+def test_tables_with_other_freedoms():
+    """Where nothing is ever bound, nothing is missing; where symbol 4 never is, the others still want their samples."""
+    alone = et.from_table([[0, 1, 2], [1, 3, 4], [2, 4, 5]], "sum")  # six samples, six results
+    assert alone.full_nullity == 3
+    assert et.linear_thresholds(alone, 5, seed=0).tolist() == [0] * 5
+    table = np.add.outer(np.arange(5), np.arange(5))
+    table[4] = table[:, 4] = [10, 11, 12, 13, 14]
+    op = et.from_table(table, "sum")
+    assert op.full_nullity == 3
+    thresholds = et.linear_thresholds(op, 20, seed=1).tolist()
+    for order, threshold in zip(orders_of(op, 20, 1, op.n_samples), thresholds, strict=True):
+        assert oracles.linear_threshold(op, order) == threshold
+
+
+@given(own.operations(2, 9), own.seeds, st.data())
+def test_random_training_sets_are_described(op, seed, data):
+    n = data.draw(st.integers(0, op.n_samples))
+    found = et.random_training_sets(op, n, 3, seed)
+    for k, stream in enumerate(np.random.default_rng(seed).spawn(3)):
+        told = et.describe(op, op.random_training_set(n, stream))
+        np.testing.assert_equal(
+            (found.nullity[k], found.lambda3[k], found.ideal_accuracy[k]),
+            (told.nullity, told.lambda3, told.ideal_accuracy),
+        )
+    np.testing.assert_array_equal(et.random_training_sets(op, n, 2, seed).nullity, found.nullity[:2])
+    assert found.quantiles([0.0, 1.0])["nullity"] == [found.nullity.min(), found.nullity.max()]
 
 
 def test_critical_fraction_of_ten_symbols_is_the_papers():

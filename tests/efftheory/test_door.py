@@ -30,12 +30,22 @@ PROMISED = [
     "linear_probability",
     "critical_fraction",
     "describe",
+    "design_training_set",
     "Decoder",
     "DecoderTrajectory",
     "decoder_flow",
     "decoder_kernels",
     "ridge_potential",
     "success_probability",
+    "modular_addition",
+    "dihedral_group",
+    "from_table",
+    "degrees_of_freedom",
+    "permutation_representation",
+    "ClassTrajectory",
+    "class_loss",
+    "class_loss_gradient",
+    "class_flow",
 ]
 
 

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import efftheory as et
-from efftheory import criticality, generalization
+from efftheory import generalization
 from tests import oracles, systems, tolerances
 from tests import strategies as own
 
@@ -186,14 +186,6 @@ def test_a_short_rank_between_two_primes_ends_nothing(monkeypatch):
     monkeypatch.setattr(generalization, "primes_beyond", lambda bound: [3, 2, *_small_primes(bound)[2:]])
     assert et.nullity(op, mask) == 9 - rank
     np.testing.assert_array_equal(et.generalizable(op, mask), expected)
-
-
-def test_thresholds_with_unlucky_primes(monkeypatch):
-    op = et.addition(8)
-    expected = et.linear_thresholds(op, 200, seed=3)
-    for order in (1, -1):
-        monkeypatch.setattr(criticality, "primes_beyond", lambda bound, o=order: _small_primes(bound)[::o])
-        np.testing.assert_array_equal(et.linear_thresholds(op, 200, seed=3), expected)
 
 
 # RQI and Acc-hat

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
 
 import efftheory as et
+from efftheory import _threads
 from tests import oracles, systems, tolerances
 from tests import strategies as own
 
@@ -71,3 +74,21 @@ def test_modes_found_by_hand(system):
     H = et.hessian(system.op, system.mask)
     for mode, value in zip(system.modes, system.eigenvalues, strict=True):
         np.testing.assert_array_equal(H @ mode, value * mode)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_products_in_blocks(monkeypatch, n_threads):
+    """Cut into blocks and shared by threads, the product is the dense one, and the same bits for any number of them."""
+    op = et.addition(60)
+    mask = op.random_training_set(700, seed=0)
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    whole = np.asarray(et.hessian_operator(op, mask) @ X)
+    monkeypatch.setattr(sys.modules["efftheory.hessian"], "_BLOCK_SAMPLES", 50)
+    monkeypatch.setattr(_threads.config, "NUMBA_NUM_THREADS", 1)
+    serial = np.asarray(et.hessian_operator(op, mask) @ X)
+    monkeypatch.setattr(_threads.config, "NUMBA_NUM_THREADS", n_threads)
+    operator = et.hessian_operator(op, mask)
+    assert len(operator._blocks) > 8  # pyright: ignore[reportAttributeAccessIssue]
+    np.testing.assert_array_equal(np.asarray(operator @ X), serial)
+    np.testing.assert_allclose(serial, whole, rtol=tolerances.LINALG)
+    np.testing.assert_allclose(serial, et.hessian(op, mask) @ X, rtol=tolerances.LINALG)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import efftheory as et
+from tests import oracles, tolerances
 from tests import strategies as own
-from tests import tolerances
 
 
 @given(own.operations(2, 20))
@@ -101,6 +101,118 @@ def test_random_training_sets_of_a_group():
     op = et.symmetric_group(3)
     assert op.random_training_set(24, seed=0).sum() == 24
     assert op.random_training_set(24, seed=0).shape == (36,)
+
+
+# Modular addition
+
+
+@given(st.integers(2, 20))
+def test_modular_addition_is_addition_with_results_modulo_p(p):
+    op, plain = et.modular_addition(p), et.addition(p)
+    np.testing.assert_array_equal(op.pairs, plain.pairs)
+    np.testing.assert_array_equal(op.results, plain.results % p)
+    assert op.results.dtype == np.int32
+    assert (op.name, op.composition, op.n_results) == (f"modular_addition({p})", "sum", p)
+
+
+@pytest.mark.parametrize("p", range(2, 13))
+def test_sums_know_only_the_constant_representation_of_modular_addition(p):
+    op = et.modular_addition(p)
+    assert et.nullity(op) == op.full_nullity == 1
+    assert et.is_linear(op)
+    assert op.n_symbols - oracles.fraction_rank(oracles.equations(op)) == 1
+    assert not et.is_linear(op, np.zeros(op.n_samples, dtype=np.bool_))
+
+
+# Dihedral groups
+
+
+@pytest.mark.parametrize("n", [3, 4, 7])
+def test_the_dihedral_table_is_a_group(n):
+    op = et.dihedral_group(n)
+    p = 2 * n
+    assert (op.name, op.composition) == (f"dihedral_group({n})", "product")
+    assert op.n_symbols == op.n_results == p
+    assert op.pairs.tolist() == [[a, b] for a in range(p) for b in range(p)]
+    table = op.results.reshape(p, p)
+    np.testing.assert_array_equal(np.sort(table, axis=0), np.arange(p)[:, None] + np.zeros((1, p)))
+    np.testing.assert_array_equal(np.sort(table, axis=1), np.arange(p) + np.zeros((p, 1)))
+    np.testing.assert_array_equal(table[table], table[:, table])
+    np.testing.assert_array_equal(table[0], np.arange(p))
+    np.testing.assert_array_equal(table[:, 0], np.arange(p))
+    # r^n = s^2 = 1 and s r s = r^-1, which is the whole group
+    turn, mirror = 1, n
+    power = 0
+    for _ in range(n):
+        power = table[power, turn]
+    assert power == table[mirror, mirror] == 0
+    assert table[table[mirror, turn], mirror] == n - 1
+    assert table[turn, mirror] != table[mirror, turn]
+
+
+def test_the_dihedral_group_of_a_triangle_is_s3():
+    """Rotations and reflections of three corners are all their permutations: the same table under other names."""
+    op, s3 = et.dihedral_group(3), et.symmetric_group(3)
+    assert op.permutations is not None
+    names = [list(permutations(range(3))).index(tuple(element)) for element in op.permutations.tolist()]
+    named = np.array(names)[op.results.reshape(6, 6)]
+    np.testing.assert_array_equal(named, s3.results.reshape(6, 6)[np.ix_(names, names)])
+
+
+# Any table
+
+
+@pytest.mark.parametrize("built", [et.symmetric_group(3), et.dihedral_group(4)], ids=lambda op: op.name)
+def test_a_groups_table_is_the_group(built):
+    p = built.n_symbols
+    op = et.from_table(built.results.reshape(p, p), name="again")
+    assert (op.name, op.composition, op.n_symbols, op.n_results) == ("again", "product", p, p)
+    np.testing.assert_array_equal(op.pairs, built.pairs)
+    np.testing.assert_array_equal(op.results, built.results)
+    for mine, theirs in zip(op.samples, built.samples, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("build", [et.addition, et.modular_addition])
+@pytest.mark.parametrize("p", [2, 5, 8])
+def test_a_table_of_sums_is_the_operation(build, p):
+    table = np.add.outer(np.arange(p), np.arange(p))
+    built = build(p)
+    op = et.from_table(table if build is et.addition else table % p, "sum")
+    assert (op.composition, op.n_symbols, op.n_results) == ("sum", p, built.n_results)
+    np.testing.assert_array_equal(op.pairs, built.pairs)
+    np.testing.assert_array_equal(op.results, built.results)
+    mask = built.random_training_set(built.n_samples // 2, seed=p)
+    assert et.nullity(op, mask) == et.nullity(built, mask)
+    np.testing.assert_array_equal(et.generalizable(op, mask), et.generalizable(built, mask))
+
+
+@given(st.integers(2, 5), st.data())
+def test_any_table_is_its_classes(p, data):
+    """Results may be any whole numbers: they only say which samples belong together."""
+    cells = st.integers(-3, 3)
+    table = np.array(data.draw(st.lists(st.lists(cells, min_size=p, max_size=p), min_size=p, max_size=p)))
+    op = et.from_table(table)
+    values = sorted(set(table.ravel().tolist()))
+    assert op.n_results == len(values)
+    assert [values[c] for c in op.results] == table.ravel().tolist()
+    assert et.count_parallelograms(op) == len(oracles.parallelograms(op))
+
+
+def test_a_left_zero_table_is_an_operation():
+    op = et.from_table([[0, 0, 0], [1, 1, 1], [2, 2, 2]])  # a b = a
+    assert op.results.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    same = np.tile(np.eye(2), (3, 1, 1))
+    assert et.effective_loss(op, None, same) == 0  # E_b = 1 for all b is a solution
+    assert et.rqi(op, same) == 1
+
+
+def test_two_symbols():
+    op = et.from_table([[0, 1], [1, 0]], "sum")
+    assert op.pairs.tolist() == [[0, 0], [0, 1], [1, 1]]
+    assert op.results.tolist() == [0, 1, 0]
+    assert et.nullity(op) == 1  # 2 E_0 = 2 E_1
+    assert et.from_table([[5, 5], [5, 5]]).n_results == 1
 
 
 def test_sums_are_the_default():

@@ -101,3 +101,55 @@ def test_grokking_steps(drawn, learning_rate, z0):
     else:
         third = np.linalg.eigvalsh(oracles.hessian(op, mask))[2]
         np.testing.assert_allclose(steps, z0 / (third * learning_rate), rtol=tolerances.LINALG)
+
+
+@pytest.mark.parametrize("p", [12, 40, 150, 300])
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.4, 1.0])
+def test_iterative_is_dense(p, share):
+    """To 1e-8, from a set near the critical size (0) to all data; null sets included."""
+    op = et.addition(p)
+    n = max(int(share * op.n_samples), int(p / 2 * math.log(p) + p))
+    mask = op.random_training_set(n, seed=p)
+    dense, found = (et.spectrum(op, mask, k=5, method=method) for method in ("dense", "iterative"))
+    assert (dense.method, found.method) == ("dense", "iterative")
+    assert found.converged
+    assert found.nullity == dense.nullity
+    atol = tolerances.null_eigenvalue(et.hessian(op, mask))
+    np.testing.assert_allclose(found.eigenvalues, dense.eigenvalues, rtol=1e-8, atol=atol)
+    np.testing.assert_allclose(found.modes.T @ found.modes, np.eye(5), atol=tolerances.LINALG)
+    assert found.residuals.max() < 1e-8
+
+
+@given(own.training_sets(6, 10))
+def test_iterative_knows_its_residuals(drawn):
+    """Whatever the set: what it gives is an eigenpair to the residual it states, or it says that it is not."""
+    op, mask = drawn
+    found = et.spectrum(op, mask, k=3, method="iterative")
+    H = et.hessian(op, mask)
+    assert found.nullity == et.nullity(op, mask)
+    if found.converged:
+        expected = np.linalg.eigvalsh(H)[:3]
+        np.testing.assert_allclose(found.eigenvalues, expected, rtol=1e-8, atol=tolerances.null_eigenvalue(H) + 1e-12)
+        residuals = np.linalg.norm(H @ found.modes - found.modes * found.eigenvalues, axis=0)
+        assert residuals.max() <= 1e-8 * max(float(np.linalg.norm(H, 2)), 1.0)
+
+
+def test_iterative_on_a_modular_operation():
+    """One free mode, not two."""
+    op = et.modular_addition(30)
+    mask = op.random_training_set(200, seed=0)
+    dense, found = (et.spectrum(op, mask, k=3, method=method) for method in ("dense", "iterative"))
+    assert found.nullity == 1
+    assert found.lambda3 == found.eigenvalues[1]
+    np.testing.assert_allclose(found.eigenvalues, dense.eigenvalues, rtol=1e-8)
+
+
+def test_many_symbols_are_iterative_unless_asked_for_all():
+    op = et.addition(600)
+    mask = op.random_training_set(9000, seed=0)
+    few = et.spectrum(op, mask, k=3)
+    assert few.method == "iterative"
+    assert few.converged
+    assert et.spectrum(et.addition(40), k=3).method == "dense"
+    assert et.describe(op, mask).eigenvalues.shape == (10,)
+    np.testing.assert_allclose(et.describe(op, mask).lambda3, few.lambda3, rtol=1e-8)

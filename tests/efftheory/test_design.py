@@ -1,0 +1,274 @@
+"""Training sets by design: the optimum of all sets where they can be tried, a local one elsewhere; the kernels."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import efftheory as et
+from efftheory import _design_kernels, design
+from tests import oracles, systems, tolerances
+from tests import strategies as own
+
+PRIME = 2**31 - 1
+OBJECTIVES = st.sampled_from(design.OBJECTIVES)
+OPERATIONS = st.one_of(own.operations(2, 8), st.integers(2, 7).map(et.modular_addition))
+
+
+def lambda3(op, mask) -> float:
+    """From the list of parallelograms, exactly 0 where the rank says so; 0 as well where it is not defined."""
+    return oracles.third_eigenvalue(op, mask, op.full_nullity) if et.is_linear(op, mask) else 0.0
+
+
+def value(op, mask, objective) -> tuple[float, ...]:
+    """As `oracles.best_designs` has it."""
+    if objective == "slow":
+        assert et.is_linear(op, mask)
+        return (-lambda3(op, mask),)
+    if objective == "generalizable":
+        return int(et.generalizable(op, mask).sum()), lambda3(op, mask)
+    return op.n_symbols - et.nullity(op, mask), lambda3(op, mask)
+
+
+# The whole
+
+
+@pytest.mark.parametrize(
+    "op",
+    [et.addition(p) for p in (2, 3, 4, 5)]
+    + [et.modular_addition(p) for p in (2, 3, 4)]
+    + [et.from_table(np.minimum.outer(range(4), range(4)), "sum", "minimum(4)")],
+    ids=lambda op: op.name,
+)
+def test_the_optimum_of_all_sets_is_found_at_every_size(op):
+    best = oracles.best_designs(op)
+    for n_train in range(op.n_samples + 1):
+        for objective in design.OBJECTIVES:
+            if (objective, n_train) not in best:
+                with pytest.raises(et.ArgumentError, match="linear-unique"):
+                    et.design_training_set(op, n_train, objective, descents=5)
+                continue
+            mask = et.design_training_set(op, n_train, objective, descents=300)
+            assert mask.sum() == n_train
+            found, expected = value(op, mask, objective), best[objective, n_train]
+            assert found[:-1] == expected[:-1]
+            tolerances.assert_close(found[-1], expected[-1])
+
+
+@given(OPERATIONS, st.data(), OBJECTIVES, own.seeds)
+def test_size_type_and_seed(op, data, objective, seed):
+    n_train = data.draw(st.integers(0, op.n_samples))
+    try:
+        mask = et.design_training_set(op, n_train, objective, seed, descents=3)
+    except et.ArgumentError:
+        assert objective == "slow"
+        return
+    assert mask.dtype == np.bool_
+    assert mask.shape == (op.n_samples,)
+    assert mask.sum() == n_train
+    np.testing.assert_array_equal(mask, et.design_training_set(op, n_train, objective, seed, descents=3))
+    again = et.design_training_set(op, n_train, objective, np.random.default_rng(seed), descents=3)
+    np.testing.assert_array_equal(mask, again)
+
+
+@settings(max_examples=25)
+@given(OPERATIONS, st.data(), OBJECTIVES, own.seeds)
+def test_no_random_set_is_better(op, data, objective, seed):
+    n_train, rng = data.draw(st.integers(0, op.n_samples)), np.random.default_rng(seed)
+    others = [op.random_training_set(n_train, rng) for _ in range(30)]
+    if objective == "slow":
+        others = [mask for mask in others if et.is_linear(op, mask)]
+        if not others:
+            return
+    mine = value(op, et.design_training_set(op, n_train, objective, seed=0, descents=100), objective)
+    for other in others:
+        theirs = value(op, other, objective)
+        assert mine[:-1] >= theirs[:-1]
+        if mine[:-1] == theirs[:-1]:
+            assert mine[-1] >= theirs[-1] - tolerances.LINALG
+
+
+@pytest.mark.parametrize("op", [et.addition(6), et.modular_addition(5)], ids=lambda op: op.name)
+def test_more_data_is_never_slower_and_never_reaches_less(op):
+    for objective in ("lambda3", "generalizable"):
+        sizes = range(op.n_samples + 1)
+        values = [value(op, et.design_training_set(op, n, objective, descents=50), objective) for n in sizes]
+        for less, more in pairwise(values):
+            assert more[0] >= less[0]
+            if objective == "lambda3":  # adding a sample raises H
+                assert more[1] >= less[1] - tolerances.LINALG
+
+
+@given(st.integers(3, 8), st.data(), OBJECTIVES, own.seeds)
+def test_the_reflected_set_is_as_good(p, data, objective, seed):
+    """k -> p-1-k keeps i+j = m+n. Would reveal sums of samples that are read off the wrong symbols."""
+    op = et.addition(p)
+    n_train = data.draw(st.integers(2 * p, op.n_samples))
+    mask = et.design_training_set(op, n_train, objective, seed, descents=3)
+    np.testing.assert_allclose(
+        value(op, systems.reflected(op, mask), objective), value(op, mask, objective), rtol=tolerances.LINALG
+    )
+
+
+def test_fast_is_far_above_random_sets_and_slow_far_below():
+    """p = 10, 30 of 55 samples: the best of 10,000 random sets has lambda_3 = 19.1 (benchmarks/bench_design.py)."""
+    op = et.addition(10)
+    for seed in range(3):
+        assert lambda3(op, et.design_training_set(op, 30, seed=seed, descents=100)) > 1.5 * 20
+        assert 0 < lambda3(op, et.design_training_set(op, 30, "slow", seed=seed, descents=100)) < 0.05
+        everything = et.design_training_set(op, 30, "generalizable", seed=seed, descents=100)
+        assert et.ideal_accuracy(op, everything) == 1.0
+        assert lambda3(op, everything) > 10
+
+
+def test_a_set_that_leaves_a_symbol_out_is_no_slow_one():
+    """All but one sample of addition(3) have one parallelogram or none: without it lambda_3 is 0, not small."""
+    op = et.addition(3)
+    for n_train in range(2, 7):
+        mask = et.design_training_set(op, n_train, "slow", descents=10)
+        assert mask[[2, 3]].all()  # (0, 2) and (1, 1)
+        tolerances.assert_close(lambda3(op, mask), 12)
+
+
+# What carries it
+
+
+def _search(op):
+    search = design._Search(op, 0, np.random.default_rng(0))
+    return search, (part.copy() for part in search.tableau)
+
+
+@given(own.training_sets(), st.data())
+def test_adding_a_sample_adds_its_gain(drawn, data):
+    op, mask = drawn
+    search, _ = _search(op)
+    s = data.draw(st.integers(0, op.n_samples - 1))
+    trained = mask[op.by_result]
+    trained[s] = False
+    M = _design_kernels.gram(*search.geometry, trained)
+    _design_kernels.add_gain(*search.geometry, trained, s, 1.0, M)
+    trained[s] = True
+    tolerances.assert_close(M, _design_kernels.gram(*search.geometry, trained))
+    _design_kernels.add_gain(*search.geometry, trained, s, -1.0, M)  # s itself is no part of its gain
+    trained[s] = False
+    tolerances.assert_close(M, _design_kernels.gram(*search.geometry, trained))
+
+
+@given(own.training_sets(2, 8))
+def test_gram_is_the_hessian_without_its_free_directions(drawn):
+    op, mask = drawn
+    search, _ = _search(op)
+    M = _design_kernels.gram(*search.geometry, mask[op.by_result])
+    expected = np.linalg.eigvalsh(oracles.hessian(op, mask))[op.full_nullity :]
+    np.testing.assert_allclose(np.linalg.eigvalsh(M), expected, atol=1e3 * tolerances.LINALG)
+
+
+@given(st.integers(1, 6), own.seeds, st.sampled_from([0.5, 0.9, 1.1, 2.0]))
+def test_exceeds(size, seed, factor):
+    root = np.random.default_rng(seed).normal(size=(size, size))
+    A = root @ root.T + np.eye(size)
+    smallest = float(np.linalg.eigvalsh(A)[0])
+    assert _design_kernels.exceeds(A, factor * smallest, np.empty((size, size))) == (factor < 1)
+
+
+@given(own.training_sets(2, 8))
+def test_covered(drawn):
+    op, mask = drawn
+    trained = mask[op.by_result]
+    expected = int(np.isin(op.results, op.results[mask]).sum())
+    assert _design_kernels.covered(op.samples.first, trained) == expected
+
+
+@given(st.integers(1, PRIME - 1))
+def test_inverse(number):
+    assert _design_kernels.inverse(number, PRIME) == pow(number, -1, PRIME)
+
+
+@settings(max_examples=25)
+@given(own.training_sets(2, 6), st.data())
+def test_tableau_settle_and_spanned(drawn, data):
+    op, mask = drawn
+    vectors = oracles.sample_vectors(op)[op.by_result]
+    search, (table, basis) = _search(op)
+    assert len(basis) == oracles.fraction_rank(vectors)
+    for trained in (mask[op.by_result], data.draw(own.masks(op))[op.by_result]):  # one after the other
+        independent = _design_kernels.settle(table, basis, trained, PRIME)
+        assert (vectors[basis].T.astype(object) @ table % PRIME == vectors.T % PRIME).all()
+        assert independent == oracles.fraction_rank(vectors[trained]) == trained[basis].sum()
+        ordered = np.empty_like(trained)
+        ordered[op.by_result] = trained
+        expected = oracles.reach_closure(op, ordered, oracles.fraction_rank)[op.by_result]
+        np.testing.assert_array_equal(_design_kernels.spanned(table, basis, trained), expected)
+        assert search.rank(trained, table, basis) == op.n_symbols - et.nullity(op, ordered)
+
+
+@settings(max_examples=25)
+@given(own.training_sets(3, 5), own.seeds)
+def test_widest_exchange_of_independent_samples(drawn, seed):
+    op, mask = drawn
+    search, (table, basis) = _search(op)
+    trained = mask[op.by_result]
+    _design_kernels.settle(table, basis, trained, PRIME)
+    trained &= np.isin(np.arange(op.n_samples), basis)
+    if trained[basis].all() or not trained.any():
+        return
+    size, a, b = _design_kernels.widest(table, basis, trained, np.arange(len(basis)), PRIME)
+    now = int(_design_kernels.spanned(table, basis, trained).sum())
+    sizes = []
+    for other in oracles.exchanged(trained):
+        T, B = (part.copy() for part in search.tableau)
+        if _design_kernels.settle(T, B, other, PRIME) == other.sum():
+            sizes.append((int(_design_kernels.spanned(T, B, other).sum()), other))
+    assert size <= max(s for s, _ in sizes) <= max(size, now)  # exchanges within the span leave it as it is
+    trained[a], trained[b] = False, True
+    _design_kernels.settle(table, basis, trained, PRIME)
+    assert _design_kernels.spanned(table, basis, trained).sum() == size
+
+
+@settings(max_examples=20)
+@given(OPERATIONS, st.data(), own.seeds)
+def test_climb_ends_where_no_exchange_is_faster(op, data, seed):
+    """Everything recomputed for every exchange. Would reveal a screen that loses a swap, and stale modes."""
+    search, _ = _search(op)
+    rng = np.random.default_rng(seed)
+    flags = op.random_training_set(data.draw(st.integers(0, op.n_samples)), rng)[op.by_result]
+    cover = data.draw(st.sampled_from([0, _design_kernels.covered(op.samples.first, flags)]))
+    if search.n_driven == 0:
+        return
+    n_train = flags.sum()
+    found = _design_kernels.climb(*search.geometry, flags, rng.permutation(op.n_samples), cover)
+    assert flags.sum() == n_train
+    assert _design_kernels.covered(op.samples.first, flags) >= cover
+
+    def smallest(flags):
+        return float(np.linalg.eigvalsh(_design_kernels.gram(*search.geometry, flags))[0])
+
+    np.testing.assert_allclose(found, smallest(flags), atol=1e3 * tolerances.LINALG)
+    for other in oracles.exchanged(flags):
+        if _design_kernels.covered(op.samples.first, other) >= cover:
+            assert smallest(other) <= found * (1 + 1e-6) + 1e-6
+
+
+@settings(max_examples=150)
+@given(st.one_of(own.operations(3, 6), st.integers(3, 5).map(et.modular_addition)), st.data(), own.seeds)
+def test_descend_ends_where_no_exchange_is_slower_and_stays_unique(op, data, seed):
+    """Up to four driven directions the screen is complete, and so is the local optimum."""
+    search, (table, basis) = _search(op)
+    rng = np.random.default_rng(seed)
+    mask = op.random_training_set(data.draw(st.integers(op.n_symbols, op.n_samples)), rng)
+    if not et.is_linear(op, mask):
+        return
+    flags = mask[op.by_result]
+    found = _design_kernels.descend(*search.geometry, flags, rng.permutation(op.n_samples), table, basis, PRIME)
+    reached = np.empty_like(flags)
+    reached[op.by_result] = flags
+    assert reached.sum() == mask.sum()
+    tolerances.assert_close(found, lambda3(op, reached))
+    assert found > 0
+    for other in oracles.exchanged(reached):
+        if et.is_linear(op, other):
+            assert lambda3(op, other) >= found * (1 - 1e-6)

@@ -1,0 +1,205 @@
+"""The nullity at any size: sparse elimination and products, against dense elimination and another library's ranks."""
+
+from __future__ import annotations
+
+import math
+from itertools import islice
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given
+from hypothesis import strategies as st
+
+import efftheory as et
+from efftheory import _elimination_kernels as kernels
+from efftheory import elimination, generalization
+from efftheory.elimination import System, primes, sparse_nullity
+from efftheory.parallelograms import training_samples
+from tests import oracles
+from tests import strategies as own
+
+LARGE_PRIME = 2**31 - 1
+FILLS = [0, 3, 64]  # columns of R that are eliminated: none (all by products), a few, as in the package
+
+
+@st.composite
+def drawn_sets(draw, low=2, high=24):
+    """(op, mask): additions and modular ones, with few samples a symbol, where peeling and guessing have work."""
+    p = draw(st.integers(low, high))
+    op = draw(st.sampled_from([et.addition, et.modular_addition]))(p)
+    n = draw(st.integers(0, min(op.n_samples, 5 * p)))
+    return op, op.random_training_set(n, draw(own.seeds))
+
+
+@pytest.mark.parametrize("fill", FILLS)
+@given(drawn=drawn_sets(), seed=own.seeds)
+def test_nullity_is_the_dense_one(fill, drawn, seed):
+    op, mask = drawn
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(elimination, "MAX_FILL", fill)
+        found, _ = sparse_nullity(op, training_samples(op, mask), np.random.default_rng(seed))
+    assert found.value == et.nullity(op, mask)
+    assert 0 <= found.error_probability < elimination.MAX_ERROR
+
+
+def test_nullity_is_another_librarys_rank():
+    """sympy's exact rank, 300 sets."""
+    rng = np.random.default_rng(0)
+    for draw in range(300):
+        op = (et.addition, et.modular_addition)[draw % 2](int(rng.integers(2, 13)))
+        mask = op.random_training_set(int(rng.integers(0, min(op.n_samples, 3 * op.n_symbols) + 1)), rng)
+        rank = sympy.Matrix(oracles.equations(op, mask)).rank() if mask.any() else 0
+        found, _ = sparse_nullity(op, training_samples(op, mask), rng)
+        assert found.value == op.n_symbols - rank == et.nullity(op, mask)
+
+
+@pytest.mark.parametrize("fill", FILLS)
+@given(drawn=drawn_sets(2, 12), seed=own.seeds)
+def test_reach_is_the_dense_one(fill, drawn, seed):
+    op, mask = drawn
+    expected = et.generalizable(op, mask)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(elimination, "MAX_FILL", fill)
+        patch.setattr(generalization, "DENSE_SYMBOLS", 0)
+        patch.setattr(generalization, "_CHUNK", 7)
+        found, reached = generalization.nullity_and_reach(op, mask, seed)
+    assert found.value == et.nullity(op, mask)
+    np.testing.assert_array_equal(reached, expected)
+
+
+@pytest.mark.parametrize("fill", FILLS)
+@given(drawn=drawn_sets(2, 16), seed=own.seeds)
+def test_null_vectors_solve_every_equation(fill, drawn, seed):
+    op, mask = drawn
+    samples = training_samples(op, mask)
+    rng = np.random.default_rng(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(elimination, "MAX_FILL", fill)
+        v = System(op, samples).null_vector(LARGE_PRIME, rng)
+    classes = np.repeat(np.arange(op.n_results), np.diff(samples.first))
+    assert not ((v.symbols[samples.left] + v.symbols[samples.right] - v.classes[classes]) % LARGE_PRIME).any()
+
+
+def test_null_vectors_span_the_null_space():
+    """Two free symbols and the linear representation: four random solutions are independent."""
+    op = et.addition(9)
+    mask = np.all((op.pairs != 3) & (op.pairs != 6), axis=1)
+    assert et.nullity(op, mask) == 4
+    system = System(op, training_samples(op, mask))
+    rng = np.random.default_rng(0)
+    vectors = np.array([system.null_vector(LARGE_PRIME, rng).symbols for _ in range(5)])
+    assert oracles.modular_rank(vectors, LARGE_PRIME) == 4
+
+
+@given(drawn_sets(2, 16))
+def test_the_plan_uses_every_equation_once_and_tells_every_unknown_once(drawn):
+    op, mask = drawn
+    left, right, first = training_samples(op, mask)
+    p = op.n_symbols
+    result, equations, unknowns, n_leaves, guessed, n_free, spare = kernels.plan(left, right, first, p)
+    assert sorted([*equations, *spare]) == list(range(len(left)))
+    told = [*unknowns, *guessed]
+    assert len(told) == len(set(told))
+    occupied = {p + c for c in range(op.n_results) if first[c + 1] > first[c]}
+    assert len(told) + n_free == p + len(occupied)
+
+    def members(s):
+        return {int(left[s]), int(right[s]), p + int(result[s])}
+
+    known = set(guessed.tolist())
+    for s, u in list(zip(equations.tolist(), unknowns.tolist(), strict=True))[n_leaves:]:
+        assert members(s) - known == {u}
+        known.add(u)
+    assert all(members(s) <= known for s in spare.tolist())
+    later = {u for s in [*equations[n_leaves:], *spare] for u in members(s)}
+    for s, u in reversed(list(zip(equations[:n_leaves].tolist(), unknowns[:n_leaves].tolist(), strict=True))):
+        assert u not in later  # a leaf when its turn came
+        later |= members(s)
+
+
+@given(drawn_sets(2, 16), own.seeds)
+def test_pull_back_is_the_transpose(drawn, seed):
+    op, mask = drawn
+    system, rng, q = System(op, training_samples(op, mask)), np.random.default_rng(seed), LARGE_PRIME
+    x, y = rng.integers(q, size=len(system.guessed)), rng.integers(q, size=system.n_spare)
+    forward = sum(int(a) * int(b) for a, b in zip(system.misfits(x, q), y, strict=True)) % q
+    backward = sum(int(a) * int(b) for a, b in zip(system.pull_back(y, q), x, strict=True)) % q
+    assert forward == backward
+
+
+@given(st.integers(1, 6), own.seeds, st.sampled_from([3, 101, LARGE_PRIME]))
+def test_recurrence(order, seed, q):
+    """A sequence made by a recurrence of this order has one no longer, and it fits all terms."""
+    rng = np.random.default_rng(seed)
+    coefficients, sequence = rng.integers(q, size=order), list(rng.integers(q, size=order))
+    for _ in range(3 * order):
+        sequence.append(-sum(int(c) * int(s) for c, s in zip(coefficients, sequence[::-1], strict=False)) % q)
+    found = kernels.recurrence(np.array(sequence), q)
+    assert found[0] == 1
+    assert len(found) - 1 <= order
+    for t in range(len(found) - 1, len(sequence)):
+        assert sum(int(c) * int(sequence[t - k]) for k, c in enumerate(found)) % q == 0
+
+
+def test_a_nullity_that_is_the_least_possible_is_proved():
+    op = et.addition(300)
+    dense = et.exact_nullity(op, op.random_training_set(op.n_samples // 2, 0))
+    assert (dense.value, dense.method, dense.error_probability) == (2, "sparse elimination of a part", 0.0)
+    assert str(dense) == "2, proved, by sparse elimination of a part"
+    # a symbol that no equation binds: one more, and proved as well
+    mask = (op.pairs != 7).all(axis=1)
+    assert et.exact_nullity(op, mask).value == 3
+    assert et.exact_nullity(op, mask).error_probability == 0.0
+
+
+def test_an_unproved_nullity_says_how_likely_it_is_wrong(monkeypatch):
+    """All sums of symbols below 50, and of symbols from 90 on: two lines, and 40 symbols in no sample at all."""
+    op = et.addition(140)
+    mask = np.logical_or((op.pairs < 50).all(axis=1), (op.pairs >= 90).all(axis=1))
+    for fill in (64, 0):
+        monkeypatch.setattr(elimination, "MAX_FILL", fill)
+        found = et.exact_nullity(op, mask)
+        assert found.value == 40 + 2 + 2
+        assert 0 < found.error_probability < elimination.MAX_ERROR
+        assert f"wrong with chance < {found.error_probability:.0e}" in str(found)
+
+
+@pytest.mark.parametrize("case", ["empty", "one sample", "one class", "all"])
+def test_special_sets_of_many_symbols(case):
+    op, p = et.addition(200), 200
+    mask = np.zeros(op.n_samples, np.bool_)
+    if case == "one sample":
+        mask[17] = True
+    elif case == "one class":
+        mask[op.results == 199] = True
+    elif case == "all":
+        mask[:] = True
+    expected = {"empty": p, "one sample": p, "one class": p - 99, "all": 2}[case]
+    assert et.exact_nullity(op, mask).value == expected
+    reached = et.generalizable(op, mask)
+    np.testing.assert_array_equal(reached, mask if case != "all" else np.ones_like(mask))
+    assert et.describe(op, mask).nullity == expected
+
+
+@given(own.seeds)
+def test_primes_are_primes(seed):
+    for q in islice(primes(np.random.default_rng(seed)), 2):
+        assert 2**30 < q < 2**31
+        assert pow(3, q - 1, q) == 1
+
+
+def test_the_seed_fixes_primes_and_projections():
+    op = et.addition(150)
+    mask = op.random_training_set(500, 3)
+    records = [et.exact_nullity(op, mask, seed) for seed in (0, 0, 1)]
+    assert records[0] == records[1]
+    assert records[0].value == records[2].value
+
+
+def test_a_plan_near_the_critical_size_guesses_little():
+    """A few per cent of the symbols: the reason why R is small."""
+    op = et.addition(1000)
+    for seed in range(3):
+        mask = op.random_training_set(int(500 * math.log(1000)) + 800, seed)
+        assert 2 <= len(System(op, training_samples(op, mask)).guessed) < 60
