@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 RUN := .venv/bin/python
 
-.PHONY: compare test lint figures bench clean
+.PHONY: compare test lint docs figures bench clean
 
 compare: .venv/installed
 	$(RUN) -m analysis.compare_theory
@@ -14,6 +14,10 @@ lint: .venv/installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/pyright
+
+# The library's pages, from its docstrings: docs/api/index.html.
+docs: .venv/installed
+	$(RUN) docs/build_api.py
 
 # Figures 6 and 13 to 18 are hours of training: ask for them by name.
 figures: .venv/installed
@@ -31,4 +35,4 @@ bench: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv results
+	rm -rf .venv results docs/api

@@ -23,6 +23,8 @@ FORBIDDEN = {
     "neural": {"efftheory", "analysis", "paper_figures"},
     "analysis": {"paper_figures"},
 }
+# The theory's command draws; the library is held to draw nothing, and so not to import its command.
+ALLOWED = {"efftheory/__main__.py": {"matplotlib"}}
 
 
 def imports(source: str, package: str) -> Iterator[tuple[int, str]]:
@@ -54,7 +56,9 @@ def test_no_import_statement_goes_against_the_direction(package: str) -> None:
     """Every file, every import."""
     files = sorted((ROOT / package).rglob("*.py"))
     assert files
-    found = {str(file.relative_to(ROOT)): against_the_direction(file.read_text(), package) for file in files}
+    found = {file.relative_to(ROOT).as_posix(): against_the_direction(file.read_text(), package) for file in files}
+    for file, names in ALLOWED.items():
+        found[file] = [(line, name) for line, name in found.get(file, []) if name not in names]
     assert {file: lines for file, lines in found.items() if lines} == {}
 
 

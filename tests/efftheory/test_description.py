@@ -79,5 +79,12 @@ def test_reads_well(system, text):
     assert str(et.describe(system.op, system.mask)) == text
 
 
+def test_names_the_first_of_many_out_of_reach():
+    op = et.addition(60)
+    last = str(et.describe(op, op.random_training_set(0, seed=0))).splitlines()[-1]
+    assert last.startswith("out of reach: 0+0 0+1 0+2 ")
+    assert last.endswith(" 0+23 and 1806 more")
+
+
 def test_two_symbols_have_no_pace():
     assert "lambda_3 is not defined" in str(et.describe(et.addition(2)))
