@@ -6,7 +6,7 @@ for run in train_runs([RunConfig(n_train=45, seed=seed) for seed in range(8)]):
     print(run.config.seed, run.steps_to_rqi, run.accuracy)
 """
 
-from neural.config import ConfigError, RunConfig
+from neural.config import ConfigError, RunConfig, read_samples, write_samples
 from neural.ensemble import METRICS
 from neural.history import History
 from neural.models import draw
@@ -18,7 +18,9 @@ __all__ = [
     "History",
     "RunConfig",
     "draw",
+    "read_samples",
     "resolve_device",
     "train_run",
     "train_runs",
+    "write_samples",
 ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
+import numpy as np
 import tyro
+from numpy.typing import ArrayLike, NDArray
 
 
 class ConfigError(Exception):
@@ -24,7 +27,10 @@ class RunConfig:
     n_train: int = 45
     """Training-set size |D|, of p(p+1)/2 samples (s3: of p^2)."""
     seed: int = 0
-    """Fixes the training set, the targets and all initial weights."""
+    """Fixes the training set, unless that is given, the targets and all initial weights."""
+    samples: str = ""
+    """The training set itself, of n_train samples: a hexadecimal number whose bit s is sample s of the table, in the
+    order (0,0), (0,1) .. (0,p-1), (1,1) .. (s3: all ordered pairs). By default the seed draws it."""
     replica: int = 0
     """Which draw of the decoder's initial weights; all else that the seed fixes, replicas share."""
     init: Literal["default", "reference"] = "default"
@@ -79,6 +85,7 @@ class RunConfig:
             raise ConfigError(
                 f"`n_train` must be at most {count} = {self.n_samples} for p = {self.p}, but is {self.n_train}."
             )
+        self._training_set("samples")
         if self.batch_size is not None:
             self._whole("batch_size", 1)
             if self.batch_size > self.n_train:
@@ -135,6 +142,23 @@ class RunConfig:
             raise ConfigError(f"`{name}` must be a finite number {bound}, but is {value!r}.")
         object.__setattr__(self, name, float(value))  # 1 and 1.0 are one configuration
 
+    def _training_set(self, name: str) -> None:
+        """Empty, or the one way to write a set of n_train samples: two equal sets are one configuration."""
+        value = getattr(self, name)
+        if value == "":
+            return
+        if not isinstance(value, str) or not re.fullmatch("[1-9a-f][0-9a-f]*", value):
+            form = "a hexadecimal number in lower case, without 0x or leading zeros"
+            raise ConfigError(f"`{name}` must be {form}, but is {value!r}.")
+        bits = int(value, 16)
+        if bits.bit_length() > self.n_samples:
+            raise ConfigError(
+                f"`{name}` must have bits for the {self.n_samples} samples of p = {self.p} only, 0 to "
+                f"{self.n_samples - 1}, but has bit {bits.bit_length() - 1}."
+            )
+        if bits.bit_count() != self.n_train:
+            raise ConfigError(f"`{name}` must have n_train = {self.n_train} samples, but has {bits.bit_count()}.")
+
     def _one_of(self, name: str, *options: str) -> None:
         if getattr(self, name) not in options:
             raise ConfigError(f"`{name}` must be one of {', '.join(options)}, but is {getattr(self, name)!r}.")
@@ -144,6 +168,7 @@ class RunConfig:
 MIXED = (
     "n_train",
     "seed",
+    "samples",
     "replica",
     "init",
     "targets",
@@ -158,3 +183,14 @@ MIXED = (
     "batch_size",
     "budget",
 )
+
+
+def write_samples(mask: ArrayLike) -> str:
+    """`RunConfig.samples` of a training set, bool (N,)."""
+    return f"{int.from_bytes(np.packbits(np.asarray(mask, bool), bitorder='little').tobytes(), 'little'):x}"
+
+
+def read_samples(samples: str, n_samples: int) -> NDArray[np.bool_]:
+    """The training set, bool (n_samples,), that `samples` (not empty) stands for."""
+    content = int(samples, 16).to_bytes(-(-n_samples // 8), "little")
+    return np.unpackbits(np.frombuffer(content, np.uint8), count=n_samples, bitorder="little").astype(np.bool_)

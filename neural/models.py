@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from neural.config import RunConfig
+from neural.config import RunConfig, read_samples
 
 
 class Network(nn.Module):
@@ -96,7 +96,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Start:
-    """Everything that a run's seed decides.
+    """Everything that a run starts with.
 
     mask: bool (N,), the training set. targets: float64 (n_results, n_outputs), one row a result class. model:
     with its initial weights. batches: the training samples of each update in turn, bool (N,), without end.
@@ -153,6 +153,8 @@ def draw(config: RunConfig) -> Start:
     that runs which differ in either are statistically independent, and runs which differ in neither (but in a
     learning rate, say) are paired. The order of the samples in mini-batches has a stream of its own in both.
     The decoders of replicas other than 0 have a stream each, seeded with all that the other weights hang on.
+    A training set that is given takes the place of the one that the seed draws, and changes nothing else: runs of one
+    seed and size on different training sets have the same targets and weights.
     """
     size = (config.n_results, n_outputs(config))
     streams = np.random.SeedSequence([config.seed, config.n_train]).spawn(4)
@@ -169,6 +171,8 @@ def draw(config: RunConfig) -> Start:
         replica_of = [config.seed, config.n_train]
     mask = np.zeros(config.n_samples, dtype=np.bool_)
     mask[chosen] = True
+    if config.samples:
+        mask = read_samples(config.samples, config.n_samples)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed)
         model = SumNetwork(config) if config.operation == "addition" else ProductNetwork(config)

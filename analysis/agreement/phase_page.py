@@ -17,7 +17,7 @@ def page(report: dict[str, Any]) -> list[str]:
     cells, limits = report["points"], report["thresholds"]
     x, y = report["x"]["field"], report["y"]["field"]
     agreed = np.mean([cell["agreement"] == 1 for cell in cells])
-    shared = ", ".join(f"{name} = {value}" for name, value in report["base"].items())
+    shared = ", ".join(f"{name} = {value}" for name, value in report["base"].items() if value != "")
     parts = [
         f"# {report['title']}",
         f"{len(report['runs'])} runs at {len(cells)} points of the plane {x} x {y}. "

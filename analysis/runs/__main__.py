@@ -143,11 +143,11 @@ def _values(column: pd.Series) -> str:
     numbers = sorted(value for value in values if isinstance(value, int | float))
     if len(values) <= 6:
         return ", ".join([*map(_cell, numbers), *sorted(_cell(value) for value in values if value not in numbers)])
-    return f"{len(values)} values, {_cell(min(numbers))} to {_cell(max(numbers))}"
+    return f"{len(values)} values" + (f", {_cell(min(numbers))} to {_cell(max(numbers))}" if numbers else "")
 
 
 def _cell(value: Any) -> str:
-    if value is None or value != value:
+    if value is None or value == "" or value != value:
         return "-"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 

@@ -27,15 +27,19 @@ from numpy.typing import NDArray
 
 from neural import METRICS, History, RunConfig
 
-VERSION = 3
-# What version 2 did not ask for, with what its runs had.
-NEW_IN_3 = {
-    "replica": 0,
-    "targets": "random",
-    "activation": "tanh",
-    "decoder_warmup": 0,
-    "decoder_optimizer": "adamw",
+VERSION = 4
+# What the versions before did not ask for, with what their runs had.
+NEW_IN = {
+    3: {
+        "replica": 0,
+        "targets": "random",
+        "activation": "tanh",
+        "decoder_warmup": 0,
+        "decoder_optimizer": "adamw",
+    },
+    4: {"samples": ""},
 }
+OLD_VERSIONS = range(min(NEW_IN) - 1, VERSION)  # those that can be brought up to date
 
 CONFIG_COLUMNS = [field.name for field in fields(RunConfig)]
 STEPS = ("steps_to_train", "steps_to_test", "steps_to_rqi")
@@ -61,6 +65,11 @@ RESULT_COLUMNS = [
 _WAIT_S = 60.0  # for another command that is writing
 
 
+def new_since(version: int) -> dict[str, Any]:
+    """The fields that runs of a version did not have, with what these runs had been trained with."""
+    return {name: value for later in range(version + 1, VERSION + 1) for name, value in NEW_IN[later].items()}
+
+
 class StoreError(Exception):
     """The run store cannot be used as it is; nothing in it was changed."""
 
@@ -73,8 +82,8 @@ def key(config: RunConfig) -> str:
 class RunStore:
     """An open run store; made if `path` does not exist, unless it is only to be read.
 
-    A store of version 2 is brought up to date, in one transaction, unless it is only to be read: none of its runs has
-    to be trained again.
+    A store of an old version is brought up to date, in one transaction, unless it is only to be read: none of its runs
+    has to be trained again.
 
     Raises:
         StoreError: the file cannot be opened or written, is damaged, is no run store or is one of another
@@ -92,8 +101,8 @@ class RunStore:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._connection = sqlite3.connect(path, timeout=_WAIT_S)
             try:
-                if not read_only and self._version() == 2:
-                    with self.training():  # a command that has begun with version 2 ends with it
+                if not read_only and self._version() in OLD_VERSIONS:
+                    with self.training():  # a command that has begun with an old version ends with it
                         self._migrate()
                 self._open(read_only)
             except BaseException:
@@ -113,9 +122,9 @@ class RunStore:
             self._create_runs()
             run("CREATE TABLE curves (key TEXT PRIMARY KEY, curves TEXT)")
             run(f"PRAGMA user_version = {VERSION}")
-        elif version == 2:
+        elif version in OLD_VERSIONS:
             raise StoreError(
-                f"`store` must be a run store of version {VERSION}, but {self.path} is of version 2. "
+                f"`store` must be a run store of version {VERSION}, but {self.path} is of version {version}. "
                 "A command that trains into it brings it up to date, without training any of its runs again."
             )
         elif version != VERSION:
@@ -135,27 +144,29 @@ class RunStore:
             raise sqlite3.DatabaseError("its table `runs` is missing or has other columns")
 
     def _migrate(self) -> None:
-        """From version 2 to 3: the fields that are new get their columns and enter every key."""
+        """From an old version to this one: the fields that are new get their columns and enter every key."""
         run = self._connection.execute
         with self._connection:  # all of it or, whatever happens, nothing
             run("BEGIN IMMEDIATE")
-            if self._version() != 2:  # another command was first
+            version = self._version()
+            if version not in OLD_VERSIONS:  # another command was first
                 return
-            self._check([name for name in CONFIG_COLUMNS if name not in NEW_IN_3])
+            new = new_since(version)
+            self._check([name for name in CONFIG_COLUMNS if name not in new])
             run("CREATE TEMP TABLE old AS SELECT rowid AS number, * FROM runs")  # not renamed: views would follow
             run("DROP TABLE runs")
             self._create_runs()
-            values = [f":{name}" if name in NEW_IN_3 else f'"{name}"' for name in CONFIG_COLUMNS + RESULT_COLUMNS]
+            values = [f":{name}" if name in new else f'"{name}"' for name in CONFIG_COLUMNS + RESULT_COLUMNS]
             columns = ", ".join(f'"{name}"' for name in ["rowid", "key", *CONFIG_COLUMNS, *RESULT_COLUMNS])
             # the rowid is the number that people know a run by
-            run(f"INSERT INTO runs ({columns}) SELECT number, key, {', '.join(values)} FROM old", NEW_IN_3)
+            run(f"INSERT INTO runs ({columns}) SELECT number, key, {', '.join(values)} FROM old", new)
             run("DROP TABLE old")
             tables = [row[0] for row in run("SELECT name FROM sqlite_master WHERE type = 'table'")]
             for table in {"runs", "curves", "predictions"} & set(tables):
                 rows = run(f"SELECT key, rowid FROM {table}").fetchall()
-                changed = [(json.dumps(json.loads(old) | NEW_IN_3, sort_keys=True), rowid) for old, rowid in rows]
+                changed = [(json.dumps(json.loads(old) | new, sort_keys=True), rowid) for old, rowid in rows]
                 self._connection.executemany(f"UPDATE {table} SET key = ? WHERE rowid = ?", changed)
-            run("PRAGMA user_version = 3")
+            run(f"PRAGMA user_version = {VERSION}")
 
     def _create_runs(self) -> None:
         columns = ", ".join(f'"{name}"' for name in CONFIG_COLUMNS + RESULT_COLUMNS)

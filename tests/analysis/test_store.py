@@ -18,7 +18,7 @@ import pytest
 
 from analysis.runs import sweep
 from analysis.runs.executors import Execution
-from analysis.runs.store import NEW_IN_3, VERSION, RunStore, StoreError, key
+from analysis.runs.store import OLD_VERSIONS, VERSION, RunStore, StoreError, key, new_since
 from neural import RunConfig
 
 
@@ -144,54 +144,69 @@ def test_predictions_are_replaced_whole(store):
     connection.close()
 
 
-# The table `runs` as version 2 had it; `compiled` had come to it last.
-RUNS_2 = (
-    "CREATE TABLE runs (key TEXT PRIMARY KEY, operation, p, n_train, seed, init, loss, d, width, depth, n_outputs, "
-    "repr_lr, decoder_lr, repr_wd, decoder_wd, repr_optimizer, repr_l1, batch_size, init_scale, budget, dtype, "
+# The configuration's columns of the table `runs` as the versions had them, and what those after them added.
+COLUMNS = {
+    2: "operation, p, n_train, seed, init, loss, d, width, depth, n_outputs, repr_lr, decoder_lr, repr_wd, decoder_wd, "
+    "repr_optimizer, repr_l1, batch_size, init_scale, budget, dtype",
+    3: "operation, p, n_train, seed, replica, init, loss, targets, d, width, depth, activation, n_outputs, repr_lr, "
+    "decoder_lr, decoder_warmup, repr_wd, decoder_wd, repr_optimizer, decoder_optimizer, repr_l1, batch_size, "
+    "init_scale, budget, dtype",
+}
+NEW_FIELDS = {
+    2: ("replica", "targets", "activation", "decoder_warmup", "decoder_optimizer", "samples"),
+    3: ("samples",),
+}
+# `compiled` came last.
+RESULTS = (
     "steps_to_train, steps_to_test, steps_to_rqi, steps_run, retired, accuracy, train_accuracy, test_accuracy, rqi, "
     "train_loss, test_loss, device, torch, mask, initial_embedding, final_embedding, train_record, test_record, "
-    "rqi_record, compiled)"
+    "rqi_record, compiled"
 )
-NEW_FIELDS = ("replica", "targets", "activation", "decoder_warmup", "decoder_optimizer")
+old_version = pytest.mark.parametrize("version", OLD_VERSIONS)
 
 
-def of_version_2(path: Path, histories) -> Path:
-    """A store of version 2 with these runs, numbered 11, 21, .., predictions of them, and a view of someone's own."""
-    with RunStore(path.with_name("3.sqlite")) as store:
+def of_version(version: int, path: Path, histories) -> Path:
+    """A store of an old version with these runs, numbered 11, 21, .., predictions of them, and a view of someone's
+    own.
+    """
+    with RunStore(path.with_name("new.sqlite")) as store:
         for history in histories:
             store.add(history, "cpu", "test")
         runs = store.select()
     run = sqlite3.connect(path)
-    run.execute(RUNS_2)
+    run.execute(f"CREATE TABLE runs (key TEXT PRIMARY KEY, {COLUMNS[version]}, {RESULTS})")
     run.execute("CREATE TABLE curves (key TEXT PRIMARY KEY, curves TEXT)")
     run.execute("CREATE TABLE predictions (key, lambda3)")
     run.execute("CREATE VIEW mine AS SELECT seed, curves FROM runs JOIN curves USING (key)")
-    run.execute("ATTACH ? AS new", (str(path.with_name("3.sqlite")),))
+    run.execute("ATTACH ? AS new", (str(path.with_name("new.sqlite")),))
     columns = ", ".join(row[1] for row in run.execute("PRAGMA main.table_info(runs)"))
     run.execute(f"INSERT INTO main.runs (rowid, {columns}) SELECT 10 * rowid + 1, {columns} FROM new.runs")
     run.execute("INSERT INTO main.curves SELECT * FROM new.curves ORDER BY key")
     for new in runs["key"]:
-        fields = {name: value for name, value in json.loads(new).items() if name not in NEW_FIELDS}
+        fields = {name: value for name, value in json.loads(new).items() if name not in NEW_FIELDS[version]}
         old = json.dumps(fields, sort_keys=True)
         for table in ("runs", "curves"):
             run.execute(f"UPDATE main.{table} SET key = ? WHERE key = ?", (old, new))
         run.execute("INSERT INTO predictions VALUES (?, ?)", (old, fields["seed"] + fields["decoder_lr"]))
-    run.execute("PRAGMA main.user_version = 2")
+    run.execute(f"PRAGMA main.user_version = {version}")
     run.commit()
     run.close()
     return path
 
 
-def test_what_version_2_did_not_ask_for():
-    """Its runs had what is the default today; a default that changes must not change them."""
-    assert set(NEW_IN_3) == set(NEW_FIELDS)
-    assert {name: getattr(RunConfig(), name) for name in NEW_IN_3} == NEW_IN_3
+@old_version
+def test_what_old_versions_did_not_ask_for(version):
+    """Their runs had what is the default today; a default that changes must not change them."""
+    new = new_since(version)
+    assert set(new) == set(NEW_FIELDS[version])
+    assert {name: getattr(RunConfig(), name) for name in new} == new
 
 
-def test_a_store_of_version_2_is_brought_up_to_date(tmp_path, monkeypatch, configs, histories):
+@old_version
+def test_a_store_of_an_old_version_is_brought_up_to_date(tmp_path, monkeypatch, configs, histories, version):
     """All its runs, curves and predictions, under the keys that they have now; nothing is trained again."""
-    path = of_version_2(tmp_path / "runs.sqlite", histories)
-    with RunStore(path) as store, RunStore(tmp_path / "3.sqlite") as new:
+    path = of_version(version, tmp_path / "runs.sqlite", histories)
+    with RunStore(path) as store, RunStore(tmp_path / "new.sqlite") as new:
         assert store.missing(configs) == []
         monkeypatch.setattr(sweep, "train", lambda *arguments: pytest.fail("trained again"))
         assert sweep.ensure(configs, store, Execution("cpu")) == 0
@@ -212,18 +227,20 @@ def test_a_store_of_version_2_is_brought_up_to_date(tmp_path, monkeypatch, confi
     assert path.read_bytes() == content
 
 
-def test_a_store_of_version_2_without_predictions(tmp_path, configs, histories):
-    path = of_version_2(tmp_path / "runs.sqlite", histories)
+def test_an_old_store_without_predictions(tmp_path, configs, histories):
+    path = of_version(3, tmp_path / "runs.sqlite", histories)
     with closing(sqlite3.connect(path)) as file:
         file.execute("DROP TABLE predictions")
     with RunStore(path) as store:
         assert store.missing(configs) == []
 
 
-def test_a_store_of_version_2_is_not_changed_by_reading(tmp_path, histories):
-    path = of_version_2(tmp_path / "runs.sqlite", histories[:1])
+@old_version
+def test_an_old_store_is_not_changed_by_reading(tmp_path, histories, version):
+    path = of_version(version, tmp_path / "runs.sqlite", histories[:1])
     content = path.read_bytes()
-    with pytest.raises(StoreError, match=r"version 3, but .* is of version 2\. A command that trains into it") as told:
+    says = rf"version {VERSION}, but .* is of version {version}\. A command that trains into it"
+    with pytest.raises(StoreError, match=says) as told:
         RunStore(path, read_only=True)
     assert "\n" not in str(told.value)
     assert path.read_bytes() == content
@@ -234,11 +251,11 @@ def test_a_store_of_version_2_is_not_changed_by_reading(tmp_path, histories):
     [
         ("UPDATE runs SET key = '{' WHERE rowid = 21", "undamaged"),
         ("ALTER TABLE runs DROP COLUMN rqi", "undamaged run store, but .* has other columns"),
-        ("PRAGMA user_version = 1", "version 3, but .* is of version 1\\.$"),
+        ("PRAGMA user_version = 1", f"version {VERSION}, but .* is of version 1\\.$"),
     ],
 )
 def test_a_store_that_cannot_be_brought_up_to_date_is_kept(tmp_path, histories, damage, told):
-    path = of_version_2(tmp_path / "runs.sqlite", histories[:2])
+    path = of_version(2, tmp_path / "runs.sqlite", histories[:2])
     with closing(sqlite3.connect(path)) as file, file:
         file.execute(damage)
     content = path.read_bytes()
@@ -249,10 +266,11 @@ def test_a_store_that_cannot_be_brought_up_to_date_is_kept(tmp_path, histories, 
         file.execute("BEGIN IMMEDIATE")  # not locked
 
 
-def test_a_kill_leaves_the_old_store_or_the_new_one(tmp_path, configs, histories):
+@old_version
+def test_a_kill_leaves_the_old_store_or_the_new_one(tmp_path, configs, histories, version):
     """A process killed before any one statement, with what it has written already on the disk."""
     histories = histories[:2]
-    content = of_version_2(tmp_path / "old.sqlite", histories).read_bytes()
+    content = of_version(version, tmp_path / "old.sqlite", histories).read_bytes()
     path = tmp_path / "runs.sqlite"
     journal = path.with_name(path.name + "-journal")
     left = []
@@ -264,9 +282,9 @@ def test_a_kill_leaves_the_old_store_or_the_new_one(tmp_path, configs, histories
         _, status = os.waitpid(child, 0)
         with closing(sqlite3.connect(path)) as file:
             hot = journal.exists() and file.execute("PRAGMA quick_check").fetchall() == [("ok",)]
-            (version,) = file.execute("PRAGMA user_version").fetchone()
+            (found,) = file.execute("PRAGMA user_version").fetchone()
         left.append("all" if status == 0 else "half" if hot else "none")
-        if version == 2:
+        if found == version:
             assert left[-1] != "all"
             assert path.read_bytes() == content
         else:
@@ -301,8 +319,8 @@ def _migrate_killed(path: Path, before: int) -> None:
 
 
 def test_bringing_up_to_date_waits_for_a_command_that_trains(tmp_path, capsys, configs, histories):
-    """It has begun with version 2, and could not keep its runs in another."""
-    path = of_version_2(tmp_path / "runs.sqlite", histories)
+    """It has begun with the old version, and could not keep its runs in another."""
+    path = of_version(3, tmp_path / "runs.sqlite", histories)
     versions = []
 
     def end() -> None:
@@ -317,5 +335,5 @@ def test_bringing_up_to_date_waits_for_a_command_that_trains(tmp_path, capsys, c
     with RunStore(path) as store:
         assert store.missing(configs) == []
     timer.join()
-    assert versions == [2]
+    assert versions == [3]
     assert "waiting for another command" in capsys.readouterr().err

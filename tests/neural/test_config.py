@@ -6,11 +6,12 @@ import dataclasses
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neural.config import MIXED, ConfigError, RunConfig
+from neural.config import MIXED, ConfigError, RunConfig, read_samples, write_samples
 
 NAN, INF = float("nan"), float("inf")
 WHOLE = {"p": 2, "n_train": 1, "seed": 0, "d": 1, "width": 1, "depth": 1, "n_outputs": 1, "budget": 1}
@@ -103,6 +104,41 @@ def test_batches_are_whole_and_no_larger_than_the_training_set() -> None:
     assert complaint(n_train=45, batch_size=46) == "`batch_size` must be at most n_train = 45, but is 46."
 
 
+def test_a_training_set_in_writing() -> None:
+    """Bit s is sample s: written out for one set, and no other way to write it."""
+    mask = np.zeros(55, dtype=np.bool_)
+    mask[[0, 1, 5, 54]] = True
+    assert write_samples(mask) == "40000000000023"
+    assert RunConfig(n_train=4, samples="40000000000023").samples == write_samples(mask)
+    form = "`samples` must be a hexadecimal number in lower case, without 0x or leading zeros, but is"
+    for text in ("F", "0xf", "0f", "0", " f", "f\n", "+f", "-f", "f_0", "1g", "1.0", "\u0664", None, 15, True, b"f"):
+        assert complaint(n_train=4, samples=text) == f"{form} {text!r}."
+    assert complaint(n_train=5, samples="f") == "`samples` must have n_train = 5 samples, but has 4."
+    assert complaint(p=4, n_train=3, samples="f") == "`samples` must have n_train = 3 samples, but has 4."
+
+
+@pytest.mark.parametrize(
+    ("task", "n_samples"), [({"p": 2}, 3), ({"p": 10}, 55), ({"p": 59}, 1770), ({"operation": "s3", "p": 6}, 36)]
+)
+def test_a_training_set_is_of_the_operations_samples(task: dict[str, Any], n_samples: int) -> None:
+    """All of them may be in it, one more may not."""
+    everything = f"{2**n_samples - 1:x}"
+    assert RunConfig(**task, n_train=n_samples, samples=everything).n_samples == n_samples
+    rule = f"`samples` must have bits for the {n_samples} samples of p = {task['p']} only, 0 to {n_samples - 1}"
+    assert complaint(**task, n_train=1, samples=f"{2**n_samples:x}") == f"{rule}, but has bit {n_samples}."
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=70))
+def test_a_training_set_is_read_as_it_was_written(mask: list[bool]) -> None:
+    """There and back; the number is the sum of its bits."""
+    text = write_samples(mask)
+    assert int(text, 16) == sum(2**s for s, chosen in enumerate(mask) if chosen)
+    assert text == f"{int(text, 16):x}"
+    read = read_samples(text, len(mask))
+    assert read.dtype == np.bool_
+    assert read.tolist() == mask
+
+
 @pytest.mark.parametrize("name", ["seed", "replica", "decoder_warmup"])
 def test_seeds_fit_numpys_legacy_generator(name: str) -> None:
     """2^32 - 1 is the last; and the store takes no more than 2^63 of anything."""
@@ -148,6 +184,8 @@ def configs(draw: st.DrawFn) -> RunConfig:
     if fields["loss"] == "ce" or fields["n_outputs"] < (p if s3 else 2 * p - 1):
         fields["targets"] = "random"
     batch_size = draw(st.none() | st.integers(1, n_train))
+    if draw(st.booleans()):
+        fields["samples"] = f"{2**n_train - 1:x}"
     return RunConfig(p=p, n_train=n_train, seed=draw(st.integers(0, 2**32 - 1)), batch_size=batch_size, **fields)
 
 
@@ -159,7 +197,8 @@ def test_shape_is_what_may_not_be_mixed(one: RunConfig, other: RunConfig) -> Non
     alike = all(getattr(one, name) == getattr(other, name) for name in fixed)
     assert (one.shape() == other.shape()) == alike
     moved = {name: getattr(other, name) for name in fixed}
-    one = dataclasses.replace(one, targets="random")  # orthogonal ones do not go with every loss and n_outputs
+    # orthogonal ones do not go with every loss and n_outputs, nor a training set with every p
+    one = dataclasses.replace(one, targets="random", samples="")
     if one.n_train <= other.n_samples:
         assert dataclasses.replace(one, **moved).shape() == other.shape()
     for name in fixed:
@@ -183,7 +222,7 @@ def test_mixed_names_fields() -> None:
         "activation",
         "decoder_optimizer",
     } & set(MIXED)
-    assert {"targets", "replica", "decoder_warmup"} < set(MIXED)
+    assert {"targets", "replica", "decoder_warmup", "samples"} < set(MIXED)
 
 
 def test_penalties_and_batches_mix_and_operations_do_not() -> None:

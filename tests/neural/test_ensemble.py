@@ -50,7 +50,7 @@ def mixed(budget: int, **shared: Any) -> list[RunConfig]:
     runs = [
         dataclasses.replace(base, n_train=45, seed=58, init="reference"),
         dataclasses.replace(base, n_train=20, seed=1, repr_lr=1e-2, decoder_lr=3e-3, decoder_wd=5.0, decoder_warmup=20),
-        dataclasses.replace(base, n_train=33, seed=2, replica=1, repr_wd=2.0, init_scale=3.0),
+        dataclasses.replace(base, n_train=33, seed=2, replica=1, repr_wd=2.0, init_scale=3.0, samples=f"{2**33 - 1:x}"),
         dataclasses.replace(base, n_train=54, seed=3, repr_optimizer="sgd", repr_lr=0.3, repr_wd=0.5),
         dataclasses.replace(base, n_train=55, seed=4, repr_optimizer="sgd", repr_lr=0.1, decoder_lr=1e-3),
     ]

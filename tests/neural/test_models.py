@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neural.config import RunConfig
+from neural.config import RunConfig, write_samples
 from neural.models import ProductNetwork, Start, _batches, addition_task, draw, n_parameters, s3_task
 from neural.models import task as task_of
 from tests.neural.reference import permutation_matrices, s3_parallelograms, samples
@@ -123,6 +123,56 @@ def test_how_a_run_is_trained_does_not_change_how_it_starts(training: dict, init
     """So runs that differ in a learning rate, say, are paired."""
     config = dataclasses.replace(base, seed=11, init=init)
     assert all(equal(draw(config), draw(dataclasses.replace(config, **training))))
+
+
+@pytest.mark.parametrize("base", [RunConfig(seed=9, n_train=20), dataclasses.replace(S3, seed=9)])
+def test_default_init_is_four_streams(base: RunConfig) -> None:
+    """By hand: with no training set given, what a seed and size have always meant."""
+    assert base.samples == ""
+    targets, chosen, weights, batches = np.random.SeedSequence([9, base.n_train]).spawn(4)
+    start = draw(base)
+    expected = np.random.default_rng(chosen).choice(base.n_samples, base.n_train, replace=False)
+    np.testing.assert_array_equal(np.flatnonzero(start.mask), np.sort(expected))
+    np.testing.assert_array_equal(
+        start.targets, np.random.default_rng(targets).normal(0, 1, (base.n_results, base.n_outputs))
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(weights.generate_state(1)[0]))
+        embedding = torch.rand(start.model.embedding.shape) - 0.5
+    assert torch.equal(start.model.embedding, embedding)
+    first = next(draw(dataclasses.replace(base, batch_size=7)).batches)
+    order = np.random.default_rng(batches).permutation(np.sort(expected))
+    np.testing.assert_array_equal(np.flatnonzero(first), np.sort(order[:7]))
+
+
+@given(
+    st.sampled_from([RunConfig(), S3, RunConfig(targets="orthogonal", loss="mse"), RunConfig(loss="ce", replica=2)]),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["default", "reference"]),
+    st.data(),
+)
+@settings(max_examples=20, deadline=None)
+def test_a_training_set_that_is_given_changes_nothing_else(base: RunConfig, seed: int, init, data) -> None:
+    """Targets and weights are those of the seed and size; so the two differ in their training sets alone."""
+    drawn = dataclasses.replace(base, seed=seed, init=init)
+    mask = np.zeros(base.n_samples, dtype=np.bool_)
+    mask[data.draw(st.permutations(range(base.n_samples)))[: base.n_train]] = True
+    start = draw(dataclasses.replace(drawn, samples=write_samples(mask)))
+    np.testing.assert_array_equal(start.mask, mask)
+    assert all(equal(start, draw(drawn))[1:])
+    epoch = list(itertools.islice(draw(dataclasses.replace(drawn, samples=write_samples(mask))).batches, 1))
+    np.testing.assert_array_equal(epoch[0], mask)
+
+
+@pytest.mark.parametrize("init", ["default", "reference"])
+def test_the_set_that_the_seed_draws_may_be_given(init) -> None:
+    """Also the mini-batches are the same then."""
+    drawn = RunConfig(seed=4, n_train=30, init=init, batch_size=7)
+    given_ = dataclasses.replace(drawn, samples=write_samples(draw(drawn).mask))
+    one, other = draw(drawn), draw(given_)
+    assert all(equal(one, other))
+    for a, b in itertools.islice(zip(one.batches, other.batches, strict=True), 9):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"n_train": 44}])
