@@ -98,7 +98,6 @@ class _Candidate:
 
 
 class _Search:
-    KICK = 3
     """What stays the same between descents: samples, their sums in driven coordinates, their tableau."""
 
     def __init__(self, op: Operation, n_train: int, rng: np.random.Generator):
