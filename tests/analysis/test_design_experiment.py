@@ -60,17 +60,17 @@ def small(folder: Path) -> Arguments:
 
 def test_the_plan_pairs_networks_that_differ_in_their_training_sets_alone(tmp_path):
     arms = plan(replace(small(tmp_path), repr_lr=(1e-2, 1e-3), decoder_lr=(1e-3, 1e-4, 1e-3)))
-    assert list(arms) == ["fast", "random", "slow"]
+    assert list(arms) == ["fast", "wide", "random", "slow"]
     points = [(run.n_train, run.repr_lr, run.decoder_lr, run.seed) for run in arms["random"]]
     rates = [(1e-2, 1e-3), (1e-2, 1e-4), (1e-3, 1e-3), (1e-3, 1e-4)]
     assert points == [(n, *pair, seed) for n in (9, 11) for pair in rates for seed in range(3)]
-    for fast, random, slow in zip(*arms.values(), strict=True):
+    for fast, wide, random, slow in zip(*arms.values(), strict=True):
         assert random.samples == ""
-        for run, objective in ((fast, "lambda3"), (slow, "slow")):
+        for run, objective in ((fast, "lambda3"), (wide, "generalizable"), (slow, "slow")):
             assert replace(run, samples="") == random
             assert run.samples == write_samples(one_of_many(OP, run.n_train, objective, run.seed))
-        starts = [draw(run) for run in (fast, random, slow)]
-        assert et.spectrum(OP, starts[0].mask).lambda3 > et.spectrum(OP, starts[2].mask).lambda3 > 0
+        starts = [draw(run) for run in (fast, wide, random, slow)]
+        assert et.spectrum(OP, starts[0].mask).lambda3 > et.spectrum(OP, starts[-1].mask).lambda3 > 0
         for other in starts[1:]:
             np.testing.assert_array_equal(starts[0].targets, other.targets)
             weights = zip(starts[0].model.parameters(), other.model.parameters(), strict=True)
@@ -108,7 +108,7 @@ def test_from_end_to_end_and_on_after_a_kill(tmp_path, monkeypatch, capsys):
         assert store.missing([run for arm in plan(disturbed).values() for run in arm]) == []
     report, page = json.loads(reports[0]), (undisturbed.out / "report.md").read_text()
     assert [(e["n_train"], e["design"]) for e in report["designs"]] == [(n, d) for n in (9, 11) for d in OBJECTIVES]
-    assert len(report["runs"]) == 18
+    assert len(report["runs"]) == 24
     for entry in report["designs"]:
         runs = [r for r in report["runs"] if (r["n_train"], r["design"]) == (entry["n_train"], entry["design"])]
         assert entry["n"] == len(runs) == 3
