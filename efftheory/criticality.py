@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -243,20 +244,18 @@ def critical_fraction(op: Operation, draws: int, seed: Seed) -> Estimate:
     Raises:
         ArgumentError: `draws` is below 1; `op` composes by a product and is not a group.
     """
-    thresholds = linear_thresholds(op, draws, seed)
-    sizes = np.arange(op.n_samples + 1)
-    counts = (thresholds[:, None] <= sizes).sum(axis=0)
-    estimates = [proportion(int(count), draws) for count in counts]
+    thresholds = np.sort(linear_thresholds(op, draws, seed))
 
-    def crossing(probability: list[float]) -> float:
-        rising = np.maximum.accumulate(probability)
-        above = int(np.argmax(rising >= 0.5)) if rising[-1] >= 0.5 else len(sizes) - 1
-        if above == 0 or rising[above] < 0.5:
-            return float(sizes[above]) / op.n_samples
-        low, high = rising[above - 1], rising[above]
-        return float(above - 1 + (0.5 - low) / (high - low)) / op.n_samples
+    def crossing(probability: Callable[[int], float]) -> float:
+        """The fraction at which `probability` of the count of thresholds, which rises with it, is 1/2."""
+        count = bisect_left(range(draws + 1), 0.5, key=probability)
+        if count == 0 or count > draws:
+            return float(count > 0)
+        size = int(thresholds[count - 1])  # the first at which there are so many
+        low, high = (probability(int(np.searchsorted(thresholds, size, side))) for side in ("left", "right"))
+        return (size - 1 + (0.5 - low) / (high - low)) / op.n_samples if size else 0.0
 
-    value = crossing([e.value for e in estimates])
-    early = crossing([e.interval[1] for e in estimates])
-    late = crossing([e.interval[0] for e in estimates])
+    value = crossing(lambda count: count / draws)
+    early = crossing(lambda count: proportion(count, draws).interval[1])
+    late = crossing(lambda count: proportion(count, draws).interval[0])
     return Estimate(value, (early, late), draws)
