@@ -28,6 +28,9 @@ bench: .venv/installed
 	$(RUN) -m benchmarks.bench_decoder
 	$(RUN) -m benchmarks.bench_ensemble
 	$(RUN) -m benchmarks.bench_sweep
+	$(RUN) -m benchmarks.bench_design
+	$(RUN) -m benchmarks.bench_groups
+	$(RUN) -m benchmarks.bench_scale
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv .venv

@@ -9,21 +9,18 @@ results/critical_size: the median n_c(p) with its interval, and which law it fol
 
 from __future__ import annotations
 
-import json
-import math
-import sqlite3
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from tqdm import tqdm
 
 import efftheory as et
+from analysis._pieces import Piece, chunks, computed
 from analysis._report import environment, prepare_folder, save_picture, table, write_json, write_page
 from analysis.agreement.bounds import bounds_draw
 from analysis.agreement.pictures import LOOK
@@ -41,25 +38,25 @@ STORE = "draws.sqlite"
 
 @dataclass(frozen=True)
 class Kind:
-    """What is drawn, in chunks of so many; a chunk has a random stream of its own. `option` says how many are wanted.
+    """What is drawn, in chunks of so many. `option` says how many draws are wanted.
 
-    `fixed_cost`: of a draw, beside what grows as p^2, in the same units (some 1e-8 s).
+    `fixed_cost`: of a draw, beside what grows as p^2, in units of 1e-8 s.
     """
 
-    name: str
     option: str
     chunk: int
     draw: Callable[[et.Operation, int, np.random.Generator], list[Any]]
     fixed_cost: int
 
-    def cost(self, p: int) -> int:
-        return self.chunk * (self.fixed_cost + p**2)
+    def seconds(self, p: int) -> float:
+        """About what a chunk takes."""
+        return 1e-8 * self.chunk * (self.fixed_cost + p**2)
 
 
-KINDS = (
-    Kind("threshold", "draws", 100, lambda op, n, rng: et.linear_thresholds(op, n, rng).tolist(), 1_000),
-    Kind("bounds", "bound_draws", 20, lambda op, n, rng: [bounds_draw(op, rng) for _ in range(n)], 10_000),
-)
+KINDS = {
+    "threshold": Kind("draws", 100, lambda op, n, rng: et.linear_thresholds(op, n, rng).tolist(), 1_000),
+    "bounds": Kind("bound_draws", 20, lambda op, n, rng: [bounds_draw(op, rng) for _ in range(n)], 10_000),
+}
 
 
 @dataclass(frozen=True)
@@ -76,19 +73,17 @@ class Arguments:
     """Random orders a p of which it is asked what decides: the last symbol to be covered, the number of equations."""
     seed: int = 0
     """Of all random orders."""
+    workers: int | None = None
+    """Processes, by default one a core."""
     out: Path = Path("results/critical_size")
     """Folder for the report, and for the draws (draws.sqlite)."""
 
 
 def main(arguments: Arguments) -> None:
-    operations = plan(arguments)
+    check(arguments)
     prepare_folder(arguments.out)
-    with kept(arguments.out / STORE) as connection:
-        draw_missing(connection, operations, arguments)
-        thresholds, bounds = (
-            {p: draws_of(connection, kind, p, arguments) for p in operations} for kind in KINDS
-        )  # fmt: skip
-    report = study(thresholds, bounds)
+    drawn = draws_of(arguments)
+    report = study(drawn["threshold"], drawn["bounds"])
     report["seed"] = arguments.seed
     report["environment"] = environment([], " ".join([PROG, *sys.argv[1:]]))
     write_json(arguments.out / "report.json", report)
@@ -101,8 +96,8 @@ def main(arguments: Arguments) -> None:
     print(f"\n{arguments.out / 'report.md'}")
 
 
-def plan(arguments: Arguments) -> dict[int, et.Operation]:
-    """The additions that are asked for, ascending; ConfigError (or ArgumentError) if one cannot be."""
+def check(arguments: Arguments) -> None:
+    """ConfigError (or ArgumentError) for what cannot be drawn."""
     if not arguments.p:
         raise ConfigError("`p` must be at least one number of symbols, but is empty.")
     if min(arguments.p) < 3:
@@ -114,74 +109,56 @@ def plan(arguments: Arguments) -> dict[int, et.Operation]:
         if getattr(arguments, name) < LEAST_DRAWS:
             value = getattr(arguments, name)
             raise ConfigError(f"`{name}` must be an integer of at least {LEAST_DRAWS}, but is {value}.")
+    if arguments.workers is not None and arguments.workers < 1:
+        raise ConfigError(f"`workers` must be an integer of at least 1, but is {arguments.workers}.")
     if arguments.seed < 0:
         raise ConfigError(f"`seed` must be an integer of at least 0, but is {arguments.seed}.")
-    return {p: et.addition(p) for p in sorted(set(arguments.p))}
+    et.addition(max(arguments.p))
 
 
-@contextmanager
-def kept(path: Path) -> Iterator[sqlite3.Connection]:
-    """The file of finished chunks; made if there is none, ConfigError if it cannot be used."""
-    try:
-        with closing(sqlite3.connect(path, timeout=60)) as connection:
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS chunks "
-                "(kind TEXT, seed INTEGER, p INTEGER, chunk INTEGER, draws TEXT, PRIMARY KEY (kind, seed, p, chunk))"
-            )
-            yield connection
-    except sqlite3.Error as error:
-        raise ConfigError(f"`out` must hold an undamaged {STORE} or none, but {path}: {error}.") from None
+def sizes(arguments: Arguments) -> list[int]:
+    """The numbers of symbols, ascending."""
+    return sorted(set(arguments.p))
 
 
-def draw_missing(connection: sqlite3.Connection, operations: dict[int, et.Operation], arguments: Arguments) -> None:
-    """Draw the chunks that are not kept, each to be kept when it is finished.
-
-    Chunks are whole, so that more draws later begin with these. Where two commands draw one chunk in one folder, the
-    first to finish it keeps it: they are equal.
-    """
-    chunks = [
-        (kind, p, chunk)
-        for p in operations
-        for kind in KINDS
-        for chunk in range(math.ceil(getattr(arguments, kind.option) / kind.chunk))
-    ]
-    found = connection.execute("SELECT kind, p, chunk FROM chunks WHERE seed = ?", (arguments.seed,))
-    have = set(found.fetchall())
-    missing = [(kind, p, chunk) for kind, p, chunk in chunks if (kind.name, p, chunk) not in have]
-    total, left = (sum(kind.cost(p) for kind, p, _ in some) for some in (chunks, missing))
-    form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"  # in units of cost, so that the end is foreseen
-    with tqdm(total=total, initial=total - left, bar_format=form, smoothing=0, leave=False) as bar:
-        for kind, p, chunk in missing:
-            bar.set_description(f"p = {p}", refresh=False)
-            stream = np.random.SeedSequence([arguments.seed, p, chunk, KINDS.index(kind)])
-            numbers = kind.draw(operations[p], kind.chunk, np.random.default_rng(stream))
-            with connection:
-                row = (kind.name, arguments.seed, p, chunk, json.dumps(numbers))
-                connection.execute("INSERT OR IGNORE INTO chunks VALUES (?, ?, ?, ?, ?)", row)
-            bar.update(kind.cost(p))
+def draw(kind: str, p: int, seed: int, chunk: int) -> list[Any]:
+    """The draws of one chunk, which has a random stream of its own."""
+    drawn = KINDS[kind]
+    stream = np.random.SeedSequence([seed, p, chunk, list(KINDS).index(kind)])
+    return drawn.draw(et.addition(p), drawn.chunk, np.random.default_rng(stream))
 
 
-def draws_of(connection: sqlite3.Connection, kind: Kind, p: int, arguments: Arguments) -> list[Any]:
-    """The first draws of those that are kept, as many as asked for."""
-    query = "SELECT draws FROM chunks WHERE kind = ? AND seed = ? AND p = ? ORDER BY chunk"
-    chunks = connection.execute(query, (kind.name, arguments.seed, p))
-    return [one for (text,) in chunks for one in json.loads(text)][: getattr(arguments, kind.option)]
+def draws_of(arguments: Arguments) -> dict[str, dict[int, list[Any]]]:
+    """The draws of each kind for each p, as many as asked for."""
+    pieces, places = [], []
+    for p, (name, kind) in product(sizes(arguments), KINDS.items()):
+        for chunk in chunks(getattr(arguments, kind.option), kind.chunk):
+            label = f"{name} p={p} seed={arguments.seed} chunk={chunk}"
+            pieces.append(Piece(label, draw, (name, p, arguments.seed, chunk), kind.seconds(p)))
+            places.append((name, p))
+    found: dict[str, dict[int, list[Any]]] = {name: {p: [] for p in sizes(arguments)} for name in KINDS}
+    for (name, p), numbers in zip(places, computed(arguments.out / STORE, pieces, arguments.workers), strict=True):
+        found[name][p] += numbers
+    return {
+        name: {p: numbers[: getattr(arguments, KINDS[name].option)] for p, numbers in drawn.items()}
+        for name, drawn in found.items()
+    }
 
 
 def study(thresholds: dict[int, list[int]], bounds: dict[int, list[tuple[int, int, bool]]]) -> dict[str, Any]:
     """Everything in the report that hangs on the draws alone."""
     rng = np.random.default_rng(0)
     draws = {p: np.array(numbers) for p, numbers in thresholds.items()}
-    sizes: list[Entry] = []
+    entries: list[Entry] = []
     medians = []
     for p, numbers in draws.items():
         boots = resampled(numbers, rng)
         medians.append(boots[:, 1])
-        sizes.append({**estimate(p, numbers, boots), "bounds": score_bounds(bounds[p])})
+        entries.append({**estimate(p, numbers, boots), "bounds": score_bounds(bounds[p])})
     report: dict[str, Any] = {
-        "sizes": sizes,
-        "slopes": slopes(sizes),
-        "laws": score_laws(sizes, medians),
+        "sizes": entries,
+        "slopes": slopes(entries),
+        "laws": score_laws(entries, medians),
         "collapse": collapse(draws, rng),
     }
     return {"verdict": verdict(report), **report}

@@ -30,7 +30,7 @@ def chunks(out: Path) -> list[tuple]:
         return []
     with contextlib.closing(sqlite3.connect(out / "draws.sqlite")) as connection:
         try:
-            return connection.execute("SELECT * FROM chunks ORDER BY kind, seed, p, chunk").fetchall()
+            return connection.execute("SELECT * FROM pieces ORDER BY name").fetchall()
         except sqlite3.OperationalError:  # not laid out yet
             return []
 
@@ -93,7 +93,9 @@ def test_more_draws_begin_with_those_that_are_kept(tmp_path, monkeypatch):
     assert report_of(tmp_path)["sizes"][0]["draws"] == 350
     assert set(before) < set(chunks(tmp_path))
     assert len(chunks(tmp_path)) == len(before) + 2
-    kinds = [dataclasses.replace(kind, draw=None) for kind in critical_size.KINDS]  # nothing can be drawn now
+    kinds = {
+        name: dataclasses.replace(kind, draw=None) for name, kind in critical_size.KINDS.items()
+    }  # nothing is drawn
     monkeypatch.setattr(critical_size, "KINDS", kinds)
     main(few)
     assert report_of(tmp_path) == first
@@ -117,6 +119,7 @@ def test_chunks_have_streams_of_their_own(tmp_path):
         ({"draws": 0}, "`draws` must be an integer of at least 10, but is 0"),
         ({"bound_draws": 0}, "`bound_draws` must be an integer of at least 10"),
         ({"seed": -1}, "`seed` must be an integer of at least 0"),
+        ({"workers": 0}, "`workers` must be an integer of at least 1"),
     ],
 )
 def test_nonsense_is_refused(options, words, tmp_path):

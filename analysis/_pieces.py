@@ -1,0 +1,113 @@
+"""A computation in pieces: each is kept when it is finished, so that a command that was stopped goes on from there.
+
+A piece's numbers hang on its arguments alone: not on the process that computed it, nor on what was computed before.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from neural import ConfigError
+
+_WORTH_PROCESSES = 10  # seconds of work: several times what processes take to start
+
+
+@dataclass(frozen=True)
+class Piece:
+    """compute(*arguments), numbers that JSON can hold (nan too), under a name that says all that they hang on.
+
+    `compute` is a function of a module: another process imports it. `cost`: about how many seconds it takes.
+    """
+
+    name: str
+    compute: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    cost: float
+
+
+def computed(path: Path, pieces: Sequence[Piece], workers: int | None = None) -> list[Any]:
+    """What each piece gives, in their order: from the file at `path` or computed now, and kept there.
+
+    `workers`: processes beside this one, by default one a core if there is work for a while; 1 computes here.
+    ConfigError if the file cannot be used, or a process was killed.
+    """
+    with _kept(path) as connection:
+        have = {name for (name,) in connection.execute("SELECT name FROM pieces")}
+        missing = [piece for piece in pieces if piece.name not in have]
+        total, left = (sum(piece.cost for piece in some) for some in (pieces, missing))
+        if workers is None:
+            workers = len(os.sched_getaffinity(0)) if left > _WORTH_PROCESSES else 1
+        form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"  # in units of cost, so that the end is foreseen
+        with tqdm(total=total, initial=total - left, bar_format=form, smoothing=0, leave=False) as bar:
+            for piece, numbers in _each(missing, min(workers, len(missing))):
+                with connection:
+                    row = (piece.name, json.dumps(numbers))
+                    connection.execute("INSERT OR IGNORE INTO pieces VALUES (?, ?)", row)
+                bar.update(piece.cost)
+        kept = dict(connection.execute("SELECT name, numbers FROM pieces").fetchall())
+    return [json.loads(kept[piece.name]) for piece in pieces]
+
+
+@contextmanager
+def _kept(path: Path) -> Iterator[sqlite3.Connection]:
+    """The file of finished pieces; made if there is none."""
+    try:
+        with closing(sqlite3.connect(path, timeout=60)) as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS pieces (name TEXT PRIMARY KEY, numbers TEXT)")
+            yield connection
+    except sqlite3.Error as error:
+        raise ConfigError(f"`out` must hold an undamaged {path.name} or none, but {path}: {error}.") from None
+
+
+def _each(pieces: Sequence[Piece], workers: int) -> Iterator[tuple[Piece, Any]]:
+    """The pieces as they finish."""
+    if workers < 2:
+        for piece in pieces:
+            yield piece, piece.compute(*piece.arguments)
+        return
+    context = multiprocessing.get_context("spawn")  # numba's and torch's threads do not survive a fork
+    pool = ProcessPoolExecutor(workers, context, _worker)
+    try:
+        running = {pool.submit(piece.compute, *piece.arguments): piece for piece in pieces}
+        for future in as_completed(running):
+            yield running[future], future.result()
+    except BrokenProcessPool:
+        raise ConfigError(
+            "a process was killed; finished pieces are kept, the same command goes on from there."
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _worker() -> None:
+    """Ctrl-C reaches the command, which ends its workers; and a worker ends with its command, however that ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def chunks(wanted: int, chunk: int) -> range:
+    """The numbers of the chunks behind so many draws. Chunks are whole: more draws later begin with these."""
+    return range(math.ceil(wanted / chunk))
