@@ -52,6 +52,14 @@ def generator(name: str, seed: Any) -> np.random.Generator:
         raise ArgumentError(name, "be an integer of at least 0 or a numpy Generator", f"is {seed!r}") from None
 
 
+def streams(name: str, seed: Any, n: int) -> list[np.random.Generator]:
+    """`n` independent Generators from a seed or a Generator; the latter counts how many it has given."""
+    try:
+        return generator(name, seed).spawn(n)
+    except TypeError:  # of a legacy bit generator
+        raise ArgumentError(name, "be able to spawn generators", f"is {seed!r}") from None
+
+
 def choice(name: str, value: Any, options: tuple[str, ...]) -> str:
     """`value` if it is one of `options`."""
     if value not in options:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from efftheory import _checks, _kernels
+from efftheory import _checks
+from efftheory import _random_kernels as kernels
 from efftheory._threads import threaded
 from efftheory.description import describe
 from efftheory.elimination import primes as random_primes
@@ -58,10 +59,11 @@ def linear_thresholds(op: Operation, draws: int, seed: Seed, n_train: int | None
     The first n of a random order are a uniformly random set of size n, and adding data never raises n_0, so
     P(linear at size n) = P(threshold <= n): one draw serves every size. N + 1 for an order that never gets there.
 
-    A lower bound comes first: until each symbol is in a result class with two samples, its embedding alone can be
-    anything. Up to p = 128 samples go into an echelon form one after the other; above, `exact_nullity` of the first n
-    samples says where between the lower bound and N the threshold lies (it nearly always is the lower bound). Exact for
-    p <= 22; beyond, a rank may fall short modulo two random primes with a probability below 1e-9 a draw.
+    A lower bound comes first: until each symbol is in an equation (in a result class with two samples), its embedding
+    alone can be anything. Up to p = 128 samples go into an echelon form one after the other; above, `exact_nullity` of
+    the first n samples says where between the lower bound and N the threshold lies (it nearly always is the lower
+    bound). A threshold is exact where it is that bound, and always for p <= 20; else ranks are modulo two random
+    primes, or as sure as `exact_nullity`, and a draw is too late with a probability of about 1e-9.
 
     Draws are made in chunks with a random stream each, which threads share: the same seed gives the same draws for any
     number of threads, and a longer run begins with the shorter one up to its last whole chunk.
@@ -82,14 +84,15 @@ def linear_thresholds(op: Operation, draws: int, seed: Seed, n_train: int | None
     p, rank = op.n_symbols, op.n_symbols - op.full_nullity
     if rank == 0:
         return np.zeros(draws, np.int64)
-    rng = _checks.generator("seed", seed)
+    rng, n_coverable = _checks.generator("seed", seed), _n_coverable(op)
     if p > DENSE_SYMBOLS:
-        return np.array(threaded(lambda stream: _sparse_threshold(op, n, stream), rng.spawn(draws)))
-    if p <= _kernels.SMALL_SYMBOLS:
-        kernel, field = _kernels.small_linear_thresholds, _small_inverses()
+        streams = _checks.streams("seed", rng, draws)
+        return np.array(threaded(lambda stream: _sparse_threshold(op, n, n_coverable, stream), streams))
+    if p <= kernels.SMALL_SYMBOLS:
+        kernel, field = kernels.small_thresholds, _small_inverses()
     else:
-        kernel, field = _kernels.linear_thresholds, _primes(rank, rng)
-    table = (*_columns(op), op.n_results, p, rank, len(_coverable(op)), field)
+        kernel, field = kernels.thresholds, _primes(rank, rng)
+    table = (*_columns(op), op.n_results, p, rank, n_coverable, field)
     return np.concatenate(threaded(lambda stream, size: kernel(stream, size, n, *table), *_chunks(draws, rng)))
 
 
@@ -101,7 +104,7 @@ def _columns(op: Operation) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArr
 def _chunks(draws: int, rng: np.random.Generator) -> tuple[list[np.random.Generator], list[int]]:
     """A random stream for each chunk of draws, and how many draws it has."""
     sizes = [min(_CHUNK, draws - begin) for begin in range(0, draws, _CHUNK)]
-    return rng.spawn(len(sizes)), sizes
+    return _checks.streams("seed", rng, len(sizes)), sizes
 
 
 def _primes(rank: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -112,40 +115,47 @@ def _primes(rank: int, rng: np.random.Generator) -> NDArray[np.int64]:
 
 @cache
 def _small_inverses() -> NDArray[np.uint32]:
-    q = _kernels.SMALL_PRIME
+    q = kernels.SMALL_PRIME
     return np.array([0, *(pow(x, -1, q) for x in range(1, q))], np.uint32)
 
 
-def _coverable(op: Operation) -> NDArray[np.integer]:
-    """The symbols in a result class with two samples or more, in all of D0.
-
-    The embedding of another one is free, and so among what full_nullity counts.
-    """
+def _n_coverable(op: Operation) -> int:
+    """How many symbols are in an equation of D0. The embedding of another one is among what full_nullity counts."""
     if op.known_nullity is not None and op.n_symbols > 2:
-        return np.arange(op.n_symbols)
-    left, right, first = op.samples
-    shared = np.repeat(np.diff(first) > 1, np.diff(first))
-    return np.union1d(left[shared], right[shared])
+        return op.n_symbols
+    return _covered(op, np.arange(op.n_samples), op.n_symbols + 1)[1]
 
 
-def _sparse_threshold(op: Operation, n: int, rng: np.random.Generator) -> int:
+def _covered(op: Operation, order: NDArray[np.integer], n_coverable: int) -> tuple[int, int]:
+    """(how many of these samples it takes until so many symbols are in an equation, how many are in one in the end).
+
+    One more than there are if they do not suffice.
+    """
+    n = len(order)
+    left, right, results = op.rule(order)
+    anchor, covered = np.empty(op.n_results, np.int64), np.empty(op.n_symbols, np.bool_)
+    sample, other, taken = (np.empty(n, np.int64) for _ in range(3))
+    k = kernels.list_equations(np.arange(n), n, results, anchor, sample, other, taken)
+    needed = kernels.covering(left, right, sample, other, k, covered, n_coverable)
+    return int(taken[needed - 1]) if needed <= k else n + 1, int(covered.sum())
+
+
+def _sparse_threshold(op: Operation, n: int, n_coverable: int, rng: np.random.Generator) -> int:
     """The threshold of one random order; n + 1 if it is above n."""
     p = op.n_symbols
     drawn = min(n, math.ceil(p * (math.log(p) + 5)))  # at least twice the critical size
     order = rng.choice(op.n_samples, drawn, replace=False)
-    found = _threshold_within(op, order, rng)
+    found = _threshold_within(op, order, n_coverable, rng)
     if found > drawn and drawn < n:  # hardly ever
         rest = np.setdiff1d(np.arange(op.n_samples), order)
-        found = _threshold_within(op, np.concatenate([order, rng.permutation(rest)])[:n], rng)
+        order = np.concatenate([order, rng.permutation(rest)])[:n]
+        found = _threshold_within(op, order, n_coverable, rng)
     return found
 
 
-def _threshold_within(op: Operation, order: NDArray[np.int64], rng: np.random.Generator) -> int:
+def _threshold_within(op: Operation, order: NDArray[np.int64], n_coverable: int, rng: np.random.Generator) -> int:
     """The threshold of these samples; one more than there are if they do not suffice."""
-    p, n = op.n_symbols, len(order)
-    left, right, results = op.rule(order)
-    scratch = np.empty(op.n_results, np.int64), np.empty(p, np.bool_)
-    least = _kernels.covering(np.arange(n), n, left, right, results, *scratch, len(_coverable(op)))
+    n, (least, _) = len(order), _covered(op, order, n_coverable)
 
     def unique(size: int) -> bool:
         return sparse_nullity(op, op.chosen(order[:size]), rng)[0].value == op.full_nullity
@@ -176,13 +186,12 @@ def linear_probability(op: Operation, n_train: int, draws: int, seed: Seed) -> E
     """
     n_train = _checks.integer("n_train", n_train, 0, op.n_samples)
     draws = _checks.integer("draws", draws, 1)
-    if op.composition == "product" or op.n_symbols > _kernels.SMALL_SYMBOLS or op.full_nullity == op.n_symbols:
+    p = op.n_symbols
+    if op.known_nullity is None or not 2 < p <= kernels.SMALL_SYMBOLS:
         return proportion(int((linear_thresholds(op, draws, seed, n_train) <= n_train).sum()), draws)
-    rank, bits = op.n_symbols - op.full_nullity, int((1 << _coverable(op).astype(np.int64)).sum())
-    table = (n_train, *_columns(op), op.n_results, op.n_symbols, rank, bits, _small_inverses())
-    streams, sizes = _chunks(draws, _checks.generator("seed", seed))
-    counts = threaded(lambda stream, size: _kernels.small_linear_count(stream, size, *table), streams, sizes)
-    return proportion(sum(counts), draws)
+    table = (n_train, *_columns(op), op.n_results, p, p - op.full_nullity, _small_inverses())
+    chunks = _chunks(draws, _checks.generator("seed", seed))
+    return proportion(sum(threaded(lambda stream, size: kernels.small_count(stream, size, *table), *chunks)), draws)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +234,7 @@ def random_training_sets(op: Operation, n_train: int, draws: int, seed: Seed) ->
         found = describe(op, op.random_training_set(n_train, stream))
         return found.nullity, found.lambda3, found.ideal_accuracy
 
-    streams = _checks.generator("seed", seed).spawn(draws)
+    streams = _checks.streams("seed", seed, draws)
     nullity, lambda3, accuracy = zip(*(one(stream) for stream in streams), strict=True)
     return RandomTrainingSets(n_train, np.array(nullity), np.array(lambda3), np.array(accuracy))
 

@@ -32,6 +32,7 @@ class Description:
         exact_nullity: n_0 and how it is known; 2 = the linear representation is the only one.
         eigenvalues: of H, ascending, the null ones exactly 0; float64 (p,), above p = 512 the FEW smallest.
         reached: bool (N,), Dbar(D, P(D)).
+        converged: whether the eigenvalues can be trusted: see `Spectrum`.
     """
 
     operation: Operation
@@ -40,6 +41,7 @@ class Description:
     exact_nullity: Nullity
     eigenvalues: NDArray[np.float64]
     reached: NDArray[np.bool_]
+    converged: bool = True
 
     @property
     def nullity(self) -> int:
@@ -79,6 +81,8 @@ class Description:
             pace = "lambda_3 is not defined: two symbols are always on a line"
         else:
             pace = "lambda_3 = 0: the flow never singles out the linear representation"
+        if not self.converged:
+            pace += " (the iteration has not converged)"
         beyond = self.out_of_reach
         missing = " ".join(f"{i}+{j}" for i, j in beyond[:MOST_LISTED]) or "none"
         if len(beyond) > MOST_LISTED:
@@ -115,10 +119,11 @@ def describe(op: Operation, mask: Mask = None) -> Description:
     _checks.sum_composition(op)
     if op.n_symbols > DENSE_SYMBOLS:
         found, reached = nullity_and_reach(op, mask)
-        n_train = op.n_samples if mask is None else int(mask.sum())
-        k = None if op.n_symbols <= DENSE_SPECTRUM else FEW
-        eigenvalues = spectrum(op, mask, k).eigenvalues
-        return Description(op, n_train, count_parallelograms(op, mask), found, eigenvalues, reached)
+        n_train = int(_checks.training_mask(mask, op.n_samples).sum())
+        k = None if op.n_symbols <= DENSE_SPECTRUM else max(FEW, op.full_nullity + 1)
+        solved = spectrum(op, mask, k)
+        n_parallelograms = count_parallelograms(op, mask)
+        return Description(op, n_train, n_parallelograms, found, solved.eigenvalues, reached, solved.converged)
     trained = trained_flags(op, mask)
     n_train, n_parallelograms = _kernels.count_pairs(op.samples.first, trained)
     rank, reached = rank_and_reach(op, trained)

@@ -85,9 +85,9 @@ def nullity_and_reach(op: Operation, mask: Mask, seed: Seed = 0) -> tuple[Nullit
         rank, reached = rank_and_reach(op, trained_flags(op, mask))
         return Nullity(op.n_symbols - rank, "elimination", 0.0), in_table_order(op, reached)
     rng = _checks.generator("seed", seed)
+    reached = _checks.training_mask(mask, op.n_samples).copy()
     samples = training_samples(op, mask)
     found, system = sparse_nullity(op, samples, rng)
-    reached = np.ones(op.n_samples, np.bool_) if mask is None else mask.copy()
     occupied = np.diff(samples.first) > 0
     everywhere = found.value == op.least_nullity  # what is left after D is left after D0
     good = (q for q in primes(rng) if system.nullity(q, rng) == found.value)

@@ -18,7 +18,7 @@ from efftheory.operations import Operation, Samples
 from efftheory.parallelograms import Mask, training_samples
 
 # One thread does a hundred thousand samples in less time than two threads take to start.
-_BLOCKS, _BLOCK_SAMPLES = 16, 100_000
+_BLOCKS, _BLOCK_SAMPLES, _COLUMNS = 16, 100_000, 16
 
 
 def hessian(op: Operation, mask: Mask = None) -> NDArray[np.float64]:
@@ -51,10 +51,15 @@ class _Hessian(LinearOperator):
         left, right, first = samples
         n_blocks = min(_BLOCKS, 1 + len(left) // _BLOCK_SAMPLES)
         cuts = np.searchsorted(first, np.linspace(0, len(left), n_blocks + 1))
-        cuts[-1] = len(first) - 1
+        cuts[-1] = len(first) - 1  # with the empty classes behind the last sample
         self._blocks = [Samples(left, right, first[a : b + 1]) for a, b in pairwise(cuts)]
 
     def _matmat(self, X: NDArray) -> NDArray[np.float64]:
+        parts = [self._few(X[:, begin : begin + _COLUMNS]) for begin in range(0, X.shape[1], _COLUMNS)]
+        return np.concatenate(parts, axis=1) if parts else np.zeros(X.shape)
+
+    def _few(self, X: NDArray) -> NDArray[np.float64]:
+        """A few columns at a time: the blocks' shares take 16 times the memory of X."""
         X = np.ascontiguousarray(X, dtype=np.float64)
         shares = np.zeros((len(self._blocks), *X.shape))
 

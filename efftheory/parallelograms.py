@@ -18,6 +18,8 @@ from efftheory.operations import Operation, Samples
 
 Mask = NDArray[np.bool_] | None
 
+_CHUNK = 1 << 20  # samples looked at a time
+
 
 def trained_flags(op: Operation, mask: Mask) -> NDArray[np.bool_]:
     """Which of `op.samples` are in D, bool (N,): the mask in the order of the result classes."""
@@ -36,7 +38,10 @@ def count_parallelograms(op: Operation, mask: Mask = None) -> int:
 
     Unordered pairs of distinct samples; nothing is enumerated. Source: paper, section 3.2.
     """
-    sizes = np.diff(training_samples(op, mask).first)
+    numbers = np.arange(op.n_samples) if mask is None else np.flatnonzero(_checks.training_mask(mask, op.n_samples))
+    sizes = np.zeros(op.n_results, np.int64)
+    for part in np.split(numbers, range(_CHUNK, len(numbers), _CHUNK)):  # no list of all samples by class
+        sizes += np.bincount(op.rule(part)[2], minlength=op.n_results)
     return int((sizes * (sizes - 1)).sum() // 2)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from efftheory import _checks
 from efftheory.generalization import exact_nullity
@@ -20,6 +20,7 @@ from efftheory.parallelograms import Mask
 Method = Literal["dense", "iterative"]
 
 DENSE_SYMBOLS = 512  # up to here all eigenvalues cost less than a second
+FALLBACK_SYMBOLS = 3000  # up to here within about half a minute
 _ARPACK = 1e-10  # |H v - lambda v| / lambda at which the iteration ends
 _LEAST_BASIS = 20  # Lanczos vectors, ARPACK's own choice for few eigenvalues
 
@@ -63,7 +64,8 @@ def spectrum(
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
         k: how many of the smallest to return; None for all p (dense).
-        method: "auto" is dense up to p = 512, and where more than a tenth of all modes are asked for.
+        method: "auto" is dense up to p = 512, where more than a tenth of all modes are asked for, and up to p = 3000
+            where the iteration does not converge (many modes near 0).
 
     Source: paper, section 4.1.
 
@@ -81,7 +83,8 @@ def spectrum(
     if dense:
         H = hessian(op, mask)
         values, modes = scipy.linalg.eigh(H, subset_by_index=[0, n_solved - 1] if n_solved < p else None)
-        scale, product = float(np.linalg.norm(H, 2)), H @ modes
+        largest = values if n_solved == p else scipy.linalg.eigvalsh(H, subset_by_index=[p - 1, p - 1])
+        scale, product = float(largest[-1]), H @ modes
     else:
         H = hessian_operator(op, mask)
         values, modes, scale = _lanczos(H, _free_modes(op), n_solved)
@@ -90,13 +93,16 @@ def spectrum(
     errors = np.linalg.norm(product - modes * values, axis=0)
     residuals = errors / (scale or 1.0)
     lambda3 = float(values[n_free]) if p > n_free else math.nan
+    converged = bool(((residuals < 1e-14 * p) | (errors < 1e-8 * np.nan_to_num(lambda3))).all())
+    if not converged and method == "auto" and not dense and p <= FALLBACK_SYMBOLS:
+        return spectrum(op, mask, k, "dense")
     return Spectrum(
         eigenvalues=values[:k],
         modes=modes[:, :k],
         nullity=n_null,
         lambda3=lambda3,
         residuals=residuals[:k],
-        converged=bool(((residuals < 1e-14 * p) | (errors < 1e-8 * np.nan_to_num(lambda3))).all()),
+        converged=converged,
         method="dense" if dense else "iterative",
     )
 
@@ -122,8 +128,9 @@ def _lanczos(H: LinearOperator, free: NDArray, k: int) -> tuple[NDArray, NDArray
     n_basis = min(p, max(2 * k + 1, _LEAST_BASIS))
     try:
         values, modes = eigsh(lifted, k - n_free, which="SA", v0=start, tol=_ARPACK, ncv=n_basis)  # pyright: ignore
-    except ArpackNoConvergence as failed:  # what is there is returned, with its residuals
-        values, modes = failed.eigenvalues, failed.eigenvectors
+    except ArpackError as failed:  # what is there is returned, with its residuals
+        values = getattr(failed, "eigenvalues", np.zeros(0))
+        modes = getattr(failed, "eigenvectors", np.zeros((p, 0)))
         missing = k - n_free - len(values)
         values = np.concatenate([values, np.full(missing, np.nan)])
         modes = np.concatenate([modes, np.full((p, missing), np.nan)], axis=1)
@@ -136,7 +143,8 @@ def _lanczos(H: LinearOperator, free: NDArray, k: int) -> tuple[NDArray, NDArray
 def grokking_steps(op: Operation, mask: Mask, learning_rate: float, z0: float) -> float:
     """n_h = Z0 / (lambda_3 eta), in steps: the e-folding time of the slowest mode of the flow.
 
-    inf where lambda_3 is 0 or not defined: the linear representation is not the only one, and is not reached.
+    inf where lambda_3 is 0 or not defined: the linear representation is not the only one, and is not reached. nan where
+    it was not found (see `Spectrum.converged`).
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
@@ -150,5 +158,7 @@ def grokking_steps(op: Operation, mask: Mask, learning_rate: float, z0: float) -
     """
     learning_rate = _checks.positive("learning_rate", learning_rate)
     z0 = _checks.positive("z0", z0)
-    lambda3 = spectrum(op, mask, k=1).lambda3
-    return z0 / (lambda3 * learning_rate) if lambda3 > 0 else math.inf
+    found = spectrum(op, mask, k=1)
+    if math.isnan(found.lambda3) and not found.converged:
+        return math.nan
+    return z0 / (found.lambda3 * learning_rate) if found.lambda3 > 0 else math.inf

@@ -17,6 +17,22 @@ def operations(low: int = 2, high: int = 8) -> st.SearchStrategy[et.Operation]:
     return st.integers(low, high).map(et.addition)
 
 
+def tables(low: int = 2, high: int = 6) -> st.SearchStrategy[et.Operation]:
+    """Any symmetric table of low..high symbols, composed by a sum: symbols may repeat in a class, cancel, be alone."""
+
+    def symmetric(p: int) -> st.SearchStrategy[et.Operation]:
+        n = p * (p + 1) // 2
+        return st.lists(st.integers(0, p), min_size=n, max_size=n).map(lambda results: _table(p, results))
+
+    return st.integers(low, high).flatmap(symmetric)
+
+
+def _table(p: int, results: list[int]) -> et.Operation:
+    table = np.zeros((p, p), dtype=np.int64)
+    table[np.triu_indices(p)] = results
+    return et.from_table(np.triu(table) + np.triu(table, 1).T, "sum")
+
+
 def masks(op: et.Operation) -> st.SearchStrategy[NDArray[np.bool_]]:
     """Training sets of all densities; half of the draws are nearly full, where the linear representation is
     unique."""

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import beta, chisquare
+from scipy.stats import beta, chisquare, ks_2samp
 
 import efftheory as et
-from efftheory import _kernels, _threads, criticality
+from efftheory import _random_kernels, _threads, criticality
 from tests import oracles, systems, tolerances
 from tests import strategies as own
 
 
-def _share_of_all_sets(op, size):
+def _share_of_all_sets(op, size, full_rank=None):
     """P(n_0 = 2) by going through every training set of a size."""
     found = []
+    full_rank = op.n_symbols - 2 if full_rank is None else full_rank
     for chosen in combinations(range(op.n_samples), size):
         mask = np.zeros(op.n_samples, dtype=np.bool_)
         mask[list(chosen)] = True
-        found.append(oracles.fraction_rank(oracles.equations(op, mask)) == op.n_symbols - 2)
+        found.append(oracles.fraction_rank(oracles.equations(op, mask)) == full_rank)
     return float(np.mean(found))
 
 
@@ -61,7 +64,7 @@ def orders_of(op, draws, seed, n):
     (stream,) = np.random.default_rng(seed).spawn(1)
     order = np.arange(op.n_samples)
     for _ in range(draws):
-        _kernels._draw_order.py_func(stream, order, n)
+        _random_kernels.draw_order.py_func(stream, order, n)
         yield order[:n].tolist()
 
 
@@ -86,7 +89,7 @@ def test_thresholds_are_where_the_nullity_becomes_least(op):
         assert is_threshold(op, order, threshold)
 
 
-@given(own.operations(3, 6), own.seeds, st.data())
+@given(st.one_of(own.operations(3, 6), own.tables()), own.seeds, st.data())
 def test_a_bound_on_the_size_only_cuts_thresholds_off(op, seed, data):
     n = data.draw(st.integers(0, op.n_samples))
     found = et.linear_thresholds(op, 8, seed, n)
@@ -99,10 +102,66 @@ def test_the_sparse_way_finds_the_same_thresholds(op):
     """From the covering bound and `exact_nullity`, where the kernels insert sample by sample."""
     for seed in range(15):
         order = np.random.default_rng(seed).permutation(op.n_samples)
-        found = criticality._threshold_within(op, order, np.random.default_rng(seed))
+        found = criticality._threshold_within(op, order, op.n_symbols, np.random.default_rng(seed))
         assert is_threshold(op, order, found)
-        assert criticality._threshold_within(op, order[: found - 1], np.random.default_rng(0)) == found
-        assert criticality._sparse_threshold(op, 5, np.random.default_rng(seed)) == 6
+        fewer = order[: found - 1]
+        assert criticality._threshold_within(op, fewer, op.n_symbols, np.random.default_rng(0)) == found
+        assert criticality._sparse_threshold(op, 5, op.n_symbols, np.random.default_rng(seed)) == 6
+
+
+@given(own.tables(), own.seeds)
+def test_thresholds_of_tables_the_sparse_way(op, seed):
+    order = np.random.default_rng(seed).permutation(op.n_samples)
+    n_coverable = criticality._n_coverable(op)
+    found = criticality._threshold_within(op, order, n_coverable, np.random.default_rng(seed))
+    assert found == max(oracles.linear_threshold(op, order.tolist()), found if op.full_nullity == op.n_symbols else 0)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        np.zeros((3, 3), int),  # every symbol many times in the one class
+        [[0, 0, 1], [0, 0, 1], [1, 1, 1]],
+        [[0, 2, 1], [2, 0, 1], [1, 1, 3]],  # symbol 2 cancels in its only equation
+        [[0, 1, 2], [1, 2, 0], [2, 0, 1]],
+    ],
+)
+def test_probability_of_a_table_is_the_share_of_all_sets(table):
+    op, draws = et.from_table(table, "sum"), 4000
+    full = oracles.fraction_rank(oracles.equations(op))
+    for size in range(op.n_samples + 1):
+        exact = _share_of_all_sets(op, size, full)
+        found = et.linear_probability(op, size, draws, seed=size).value
+        assert abs(found - exact) <= tolerances.SIGMAS * tolerances.standard_error(exact, draws)
+
+
+def test_an_order_that_runs_out_goes_on_at_random(monkeypatch):
+    """Thresholds beyond the samples drawn first: the same distribution."""
+    op = et.addition(10)
+    monkeypatch.setattr(criticality, "math", SimpleNamespace(log=lambda _: -3.0, ceil=math.ceil))  # 20 samples
+    streams = np.random.default_rng(0).spawn(150)
+    found = [criticality._sparse_threshold(op, op.n_samples, op.n_symbols, stream) for stream in streams]
+    assert max(found) > 20
+    pvalue = np.asarray(ks_2samp(found, et.linear_thresholds(op, 4000, seed=0)))[1]
+    assert pvalue > 1e-3
+
+
+def test_ranks_are_asked_modulo_as_many_primes_as_they_need():
+    rng = np.random.default_rng(0)
+    assert len(criticality._primes(19, rng)) == 1
+    first, second = criticality._primes(20, rng)
+    assert first != second
+
+
+def test_a_generator_that_cannot_spawn_is_one_clear_error():
+    legacy = np.random.Generator(np.random.RandomState(1)._bit_generator)
+    for call in (
+        lambda: et.linear_thresholds(et.addition(5), 5, legacy),
+        lambda: et.linear_probability(et.addition(5), 5, 5, legacy),
+        lambda: et.random_training_sets(et.addition(5), 5, 5, legacy),
+    ):
+        with pytest.raises(et.ArgumentError, match="`seed` must be able to spawn generators"):
+            call()
 
 
 def test_large_operations_have_thresholds_where_small_ones_lead():
@@ -117,7 +176,8 @@ def test_orders_are_uniform():
     counts = np.zeros((op.n_samples, op.n_samples))
     for order in orders_of(op, 1000, 0, op.n_samples):
         counts[np.arange(op.n_samples), order] += 1
-    assert chisquare(counts.ravel(), ddof=2 * op.n_samples - 2).pvalue > 6e-5  # as tolerances.SIGMAS
+    pvalue = np.asarray(chisquare(counts.ravel(), ddof=2 * op.n_samples - 2))[1]
+    assert pvalue > 6e-5  # as tolerances.SIGMAS
 
 
 @pytest.mark.parametrize("p", [6, 20, 130])

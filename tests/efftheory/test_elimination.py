@@ -25,9 +25,11 @@ FILLS = [0, 3, 64]  # columns of R that are eliminated: none (all by products), 
 
 @st.composite
 def drawn_sets(draw, low=2, high=24):
-    """(op, mask): additions and modular ones, with few samples a symbol, where peeling and guessing have work."""
+    """(op, mask): additions, modular ones and any tables, with few samples a symbol, where peeling has work."""
     p = draw(st.integers(low, high))
-    op = draw(st.sampled_from([et.addition, et.modular_addition]))(p)
+    built = st.sampled_from([et.addition, et.modular_addition]).map(lambda make: make(p))
+    op = draw(st.one_of(built, own.tables()))
+    p = op.n_symbols
     n = draw(st.integers(0, min(op.n_samples, 5 * p)))
     return op, op.random_training_set(n, draw(own.seeds))
 
@@ -203,3 +205,95 @@ def test_a_plan_near_the_critical_size_guesses_little():
     for seed in range(3):
         mask = op.random_training_set(int(500 * math.log(1000)) + 800, seed)
         assert 2 <= len(System(op, training_samples(op, mask)).guessed) < 60
+
+
+@pytest.mark.parametrize(("p", "rare"), [(40, 7), (60, 0)])
+def test_a_part_says_nothing_of_symbols_it_lacks(monkeypatch, p, rare):
+    """A dense set with a symbol in one sample only: most parts miss it, the whole does not."""
+    op = et.addition(p)
+    mask = np.all(op.pairs != rare, axis=1)
+    mask[np.all(op.pairs == sorted([rare, 8]), axis=1)] = True
+    nullity, reach = et.nullity(op, mask), et.generalizable(op, mask)
+    monkeypatch.setattr(generalization, "DENSE_SYMBOLS", 0)
+    for seed in range(10):
+        found, reached = generalization.nullity_and_reach(op, mask, seed)
+        assert found.value == nullity
+        np.testing.assert_array_equal(reached, reach)
+
+
+def test_the_error_is_that_of_all_primes_asked(monkeypatch):
+    op = et.addition(140)
+    mask = np.logical_or((op.pairs < 50).all(axis=1), (op.pairs >= 90).all(axis=1))
+    for fill in (64, 0):
+        used = []
+
+        def spy(rng, used=used):
+            for q in primes(rng):
+                used.append(q)
+                yield q
+
+        monkeypatch.setattr(elimination, "MAX_FILL", fill)
+        monkeypatch.setattr(elimination, "primes", spy)
+        found, system = sparse_nullity(op, training_samples(op, np.asarray(mask)), np.random.default_rng(0))
+        m = len(system.guessed)
+        one = 1.5 * 140 / 30 / 5e7 + (0 if fill else (5.5 * m**2 + 2 * m) / 2**30)
+        assert found.error_probability == pytest.approx(one ** len(used), rel=1e-9)
+
+
+def test_two_diagonals_are_needed():
+    """R = (1, i)^T with i^2 = -1 has R^T R = 0: without the inner diagonal its rank would be lost."""
+    q = next(q for q in range(2**30 + 1, 2**31, 4) if sympy.isprime(q))
+    i = next(pow(a, (q - 1) // 4, q) for a in range(2, 50) if pow(a, (q - 1) // 2, q) == q - 1)
+
+    class Isotropic:
+        guessed, n_spare = np.arange(1), 2
+
+        def misfits(self, x, q):
+            return np.array([x[0], x[0] * i % q])
+
+        def pull_back(self, w, q):
+            return np.array([(w[0] + w[1] * i) % q])
+
+    box = elimination._BlackBox(Isotropic(), q, np.random.default_rng(0))  # pyright: ignore[reportArgumentType]
+    assert box.product(np.array([1])).any()
+
+
+def test_reach_asks_several_solutions_of_the_true_nullity(monkeypatch):
+    """A prime modulo which more solutions exist is passed over."""
+    op = et.addition(10)
+    mask = op.random_training_set(14, seed=0)
+    expected, asked = et.generalizable(op, mask), []
+    solve = System.null_vector
+
+    def spy(system, q, rng):
+        asked.append(q)
+        return solve(system, q, rng)
+
+    monkeypatch.setattr(System, "null_vector", spy)
+    monkeypatch.setattr(generalization, "DENSE_SYMBOLS", 0)
+    monkeypatch.setattr(generalization, "primes", lambda rng: iter([3, LARGE_PRIME, 5, 2**31 - 19, 2**31 - 61]))
+    _, reached = generalization.nullity_and_reach(op, mask)
+    np.testing.assert_array_equal(reached, expected)
+    assert len(asked) == len(set(asked)) == generalization.SOLUTIONS
+
+
+def test_many_symbols_are_described():
+    op = et.addition(130)
+    mask = op.random_training_set(900, seed=0)
+    told = et.describe(op, mask.tolist())  # pyright: ignore[reportArgumentType]
+    assert told.n_train == 900
+    assert told.n_parallelograms == et.count_parallelograms(op, mask)
+    assert told.eigenvalues.shape == (130,)
+    assert et.describe(op).n_train == op.n_samples
+    assert str(told).count("\n") == 4
+
+
+def test_many_free_symbols_are_described():
+    """More of them than the few smallest eigenvalues that are asked for otherwise."""
+    table = np.add.outer(np.arange(530), np.arange(530))
+    table[-12:] = table[:, -12:] = 0
+    table[-12:] += 2000 + np.arange(12 * 530).reshape(12, 530)
+    table = np.triu(table.T) + np.triu(table.T, 1).T
+    op = et.from_table(table, "sum")
+    assert op.full_nullity == 14
+    assert et.describe(op).lambda3 > 0

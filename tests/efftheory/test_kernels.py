@@ -7,8 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-import efftheory as et
-from efftheory import _kernels, criticality
+from efftheory import _kernels
 from efftheory.operations import Operation, Samples
 from efftheory.parallelograms import training_samples
 from tests import oracles, tolerances
@@ -103,98 +102,6 @@ def test_reach_closure(drawn, q):
     np.testing.assert_array_equal(_in_order(op, reached), expected)
 
 
-def _thresholds(kernel, seed, draws, n, left, right, results, p, rank, n_coverable, field):
-    """The kernel's answer, and the orders it was for."""
-    rng = np.random.default_rng(seed)
-    orders, order = [], np.arange(len(left))
-    for _ in range(draws):
-        _kernels._draw_order.py_func(rng, order, n)
-        orders.append(order[:n].tolist())
-    rng = np.random.default_rng(seed)
-    results = np.asarray(results)
-    return kernel(rng, draws, n, left, right, results, results.max() + 1, p, rank, n_coverable, field).tolist(), orders
-
-
-@pytest.mark.parametrize("name", ["linear_thresholds", "small_linear_thresholds"])
-@given(op=own.operations(3, 6), seed=own.seeds)
-def test_linear_thresholds(name, op, seed):
-    field = np.array([2**31 - 1]) if name == "linear_thresholds" else criticality._small_inverses()
-    left, right = np.ascontiguousarray(op.pairs.T)
-    p = op.n_symbols
-    kernel = getattr(_kernels, name)
-    found, orders = _thresholds(kernel, seed, 3, op.n_samples, left, right, op.results, p, p - 2, p, field)
-    assert found == [oracles.linear_threshold(op, order) for order in orders]
-
-
-def test_linear_thresholds_ask_every_prime():
-    """Modulo 2 ranks fall short: with a large prime beside it, in any place, the threshold is the true one."""
-    op, p = et.addition(9), 9
-    left, right = np.ascontiguousarray(op.pairs.T)
-
-    def found(*primes):
-        table = (300, op.n_samples, left, right, op.results, p, p - 2, p, np.array(primes))
-        return _thresholds(_kernels.linear_thresholds, 0, *table)[0]
-
-    true = found(2**31 - 1)
-    assert found(2) != true
-    assert found(2, 3, 2**31 - 1) == found(2**31 - 1, 2) == true
-
-
-@pytest.mark.parametrize("name", ["linear_thresholds", "small_linear_thresholds"])
-def test_linear_thresholds_of_a_table_that_never_is_linear(name):
-    # three symbols whose samples all have results of their own: no parallelogram at all
-    field = np.array([2**31 - 1]) if name == "linear_thresholds" else criticality._small_inverses()
-    left, right = np.triu_indices(3)
-    found, _ = _thresholds(getattr(_kernels, name), 0, 2, 6, left, right, np.arange(6), 3, 1, 3, field)
-    assert found == [7, 7]
-
-
-@given(own.operations(3, 12), own.seeds, st.data())
-def test_small_linear_count(op, seed, data):
-    """The thresholds that are at most n, of the same orders."""
-    n, p = data.draw(st.integers(0, min(op.n_samples, 40))), op.n_symbols
-    left, right = np.ascontiguousarray(op.pairs.T)
-    table = (40, n, left, right, op.results, op.n_results, p, p - 2)
-    inverses = criticality._small_inverses()
-    thresholds = _kernels.small_linear_thresholds(np.random.default_rng(seed), *table, p, inverses)
-    count = _kernels.small_linear_count(np.random.default_rng(seed), *table, 2**p - 1, inverses)
-    assert count == (thresholds <= n).sum()
-
-
-@given(own.training_sets(3, 9))
-def test_ternary_rank(drawn):
-    """Modulo 3 by another library; each sample beside the first of its class."""
-    op, mask = drawn
-    left, right = np.ascontiguousarray(op.pairs.T)
-    order, p = np.flatnonzero(mask), op.n_symbols
-    sample, other = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
-    k = _kernels._list_equations(order, len(order), op.results, np.empty(op.n_results, np.int64), sample, other)
-    pairs = np.concatenate([op.pairs[sample[:k]], op.pairs[other[:k]]], axis=1)
-    rank = oracles.modular_rank(np.array([oracles.equation(tuple(row), p) for row in pairs.tolist()]), 3)
-    scratch = np.zeros(p, np.int64), np.zeros(p, np.int64)
-    for full_rank in range(1, p):
-        full = _kernels._ternary_rank_is_full(left, right, sample, other, k, full_rank, *scratch)
-        assert full == (rank >= full_rank)
-
-
-@given(own.operations(3, 8), own.seeds, st.data())
-def test_covering(op, seed, data):
-    """Every symbol in a class with two samples: looked for from scratch after each sample."""
-    order = np.random.default_rng(seed).permutation(op.n_samples)
-    n = data.draw(st.integers(1, op.n_samples))
-    left, right = np.ascontiguousarray(op.pairs.T)
-    p = op.n_symbols
-    scratch = np.empty(op.n_results, np.int64), np.empty(p, np.bool_)
-    found = _kernels.covering(order, n, left, right, op.results, *scratch, p)
-
-    def covered(size):
-        chosen = op.results[order[:size]]
-        shared = [s for s in order[:size] if (chosen == op.results[s]).sum() > 1]
-        return set(op.pairs[shared].ravel().tolist()) == set(range(p))
-
-    assert found == next((size for size in range(1, n + 1) if covered(size)), n + 1)
-
-
 @given(st.integers(1, 6), st.integers(1, 6), own.seeds, st.sampled_from([3, 5, 2**31 - 1]))
 def test_eliminate_and_null_vector(rows, columns, seed, q):
     rng = np.random.default_rng(seed)
@@ -254,15 +161,6 @@ def test_every_kernel_has_a_twin():
         "reach_close",
         "echelon_form",
         "reach_closure",
-        "linear_thresholds",
-        "small_linear_thresholds",
-        "small_linear_count",
-        "_small_rank",  # through the two
-        "_list_equations",
-        "_ternary_rank_is_full",
-        "_draw_order",  # repeats the orders of linear_thresholds above; uniform in test_criticality.py
-        "covering",
-        "_threshold",  # through linear_thresholds
         "eliminate",
         "null_vector",
         "optimizer_flow",

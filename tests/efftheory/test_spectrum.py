@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -153,3 +154,37 @@ def test_many_symbols_are_iterative_unless_asked_for_all():
     assert et.spectrum(et.addition(40), k=3).method == "dense"
     assert et.describe(op, mask).eigenvalues.shape == (10,)
     np.testing.assert_allclose(et.describe(op, mask).lambda3, few.lambda3, rtol=1e-8)
+
+
+@pytest.mark.parametrize(("p", "n", "k", "seed"), [(33, 44, 10, 1), (23, 28, 7, 3), (36, 50, 12, 2)])
+def test_a_failed_iteration_is_a_value(p, n, k, seed):
+    """Many modes near or at 0: what was not found is said."""
+    op = et.addition(p)
+    mask = op.random_training_set(n, seed)
+    found = et.spectrum(op, mask, k, "iterative")
+    expected = et.spectrum(op, mask, k, "dense")
+    assert found.nullity == expected.nullity
+    if found.converged:
+        np.testing.assert_allclose(found.eigenvalues, expected.eigenvalues, rtol=1e-8, atol=1e-10)
+
+
+def test_a_loose_iteration_does_not_count_as_converged(monkeypatch):
+    monkeypatch.setattr(sys.modules["efftheory.spectrum"], "_ARPACK", 1e-2)
+    op = et.addition(60)
+    for seed in range(8):
+        mask = op.random_training_set(250, seed)
+        dense, found = (et.spectrum(op, mask, 4, method) for method in ("dense", "iterative"))
+        H = et.hessian(op, mask)
+        errors = np.linalg.norm(H @ found.modes - found.modes * found.eigenvalues, axis=0)
+        np.testing.assert_allclose(found.residuals, errors / np.linalg.norm(H, 2), rtol=0.1, atol=1e-14)
+        if found.converged:
+            np.testing.assert_allclose(found.eigenvalues, dense.eigenvalues, rtol=1e-8, atol=1e-9)
+
+
+def test_what_the_iteration_does_not_find_is_solved_densely():
+    op = et.addition(600)
+    mask = op.random_training_set(1800, seed=0)
+    assert not et.spectrum(op, mask, 10, "iterative").converged
+    found = et.spectrum(op, mask, 10)
+    assert (found.method, found.converged) == ("dense", True)
+    np.testing.assert_allclose(found.eigenvalues, np.linalg.eigvalsh(et.hessian(op, mask))[:10], rtol=1e-8, atol=1e-9)

@@ -1,0 +1,228 @@
+"""Kernels of random training sets: what the first samples of a random order determine. See `criticality.py`.
+
+An order is read as equations: each sample against the first of its class that came before it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from efftheory._kernels import _equation, _insert
+
+
+@njit(cache=True, nogil=True)
+def draw_order(rng, order, n):
+    """Make order[:n] a random choice of its elements in random order; any order will do to begin with."""
+    for t in range(n):
+        other = t + int(rng.random() * (len(order) - t))
+        order[t], order[other] = order[other], order[t]
+
+
+@njit(cache=True, nogil=True)
+def list_equations(order, n, results, anchor, sample, other, taken):
+    """How many equations order[:n] gives. The k-th is sample[k] against other[k], there once taken[k] samples are."""
+    anchor[:] = -1
+    k = 0
+    for t in range(n):
+        s = order[t]
+        a = anchor[results[s]]
+        if a < 0:
+            anchor[results[s]] = s
+        else:
+            sample[k], other[k], taken[k] = s, a, t + 1
+            k += 1
+    return k
+
+
+@njit(cache=True, nogil=True)
+def covering(left, right, sample, other, k, covered, n_coverable):
+    """How many of the k equations it takes until `n_coverable` symbols are in one; k + 1 if more than all.
+
+    Until then the embedding of one symbol alone can be anything: a lower bound. Leaves in `covered` which are.
+    """
+    covered[:] = False
+    missing = n_coverable
+    for e in range(k):
+        i, j, m, n = left[sample[e]], right[sample[e]], left[other[e]], right[other[e]]
+        for x in (i, j, m, n):
+            coefficient = (x == i) + (x == j) - (x == m) - (x == n)  # of a table's samples the two may share a symbol
+            if coefficient != 0 and not covered[x]:
+                covered[x] = True
+                missing -= 1
+        if missing <= 0:
+            return e + 1
+    return k + 1
+
+
+@njit(cache=True, nogil=True)
+def equations_to_rank(left, right, sample, other, k, q, full_rank, echelon, has_pivot, row):
+    """How many of the k equations it takes to the full rank modulo q; k + 1 if more than all."""
+    has_pivot[:] = False
+    rank = 0
+    for e in range(k):
+        _equation(row, left[sample[e]], right[sample[e]], left[other[e]], right[other[e]], q)
+        rank += _insert(row, echelon, has_pivot, q)
+        if rank == full_rank:
+            return e + 1
+    return k + 1
+
+
+@njit(cache=True, nogil=True)
+def thresholds(rng, n_draws, n, left, right, results, n_results, p, full_rank, n_coverable, primes):
+    """For random orders the number of samples at which the rank is `full_rank`, n + 1 where it takes more: (n_draws,).
+
+    Modulo primes[0]. A rank modulo a prime can only fall short, so where the threshold is above its lower bound the
+    other primes are asked too.
+    """
+    found = np.full(n_draws, n + 1, np.int64)
+    order = np.arange(len(left))
+    echelon, row = np.zeros((p, p), np.int64), np.empty(p, np.int64)
+    has_pivot, covered, anchor = np.zeros(p, np.bool_), np.empty(p, np.bool_), np.empty(n_results, np.int64)
+    sample, other, taken = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    for draw in range(n_draws):
+        draw_order(rng, order, n)
+        k = list_equations(order, n, results, anchor, sample, other, taken)
+        least = covering(left, right, sample, other, k, covered, n_coverable)
+        needed = k + 1
+        for q in primes:
+            if least < needed:
+                modulo = equations_to_rank(left, right, sample, other, k, q, full_rank, echelon, has_pivot, row)
+                needed = min(needed, modulo)
+        if needed <= k:
+            found[draw] = taken[needed - 1]
+    return found
+
+
+# For p <= 12 ranks modulo this prime are exact. An equation has a norm of at most sqrt(6), but for 2(e_i - e_m), whose
+# 2 no odd prime minds; so by Hadamard a minor of 11 rows is at most 6^(11/2) = 19,026. Products of residues fit 32
+# bits, of which 16 are one vector instruction.
+SMALL_PRIME, SMALL_SYMBOLS = 65521, 12
+_Q, _LANES = np.uint32(SMALL_PRIME), 16
+
+
+@njit(cache=True, nogil=True)
+def small_equations_to_rank(left, right, sample, other, k, p, full_rank, inverses, echelon, has_pivot, row):
+    """`equations_to_rank` modulo 65521, p <= 12; inverses: uint32 (65521,), 1/x modulo 65521."""
+    has_pivot[:] = False
+    rank = 0
+    for e in range(k):
+        for x in range(_LANES):
+            row[x] = np.uint32(0)
+        row[left[sample[e]]] += np.uint32(1)
+        row[right[sample[e]]] += np.uint32(1)
+        for i in (left[other[e]], right[other[e]]):
+            row[i] = np.uint32(row[i] + _Q - np.uint32(1)) % _Q
+        for c in range(p):
+            value = row[c]
+            if value == 0:
+                continue
+            if has_pivot[c]:
+                factor = np.uint32(_Q - value)
+                for x in range(_LANES):
+                    row[x] = np.uint32(row[x] + factor * echelon[c, x]) % _Q
+                continue
+            for x in range(_LANES):
+                echelon[c, x] = np.uint32(row[x] * inverses[value]) % _Q
+            has_pivot[c] = True
+            rank += 1
+            break
+        if rank == full_rank:
+            return e + 1
+    return k + 1
+
+
+@njit(cache=True, nogil=True)
+def small_thresholds(rng, n_draws, n, left, right, results, n_results, p, full_rank, n_coverable, inverses):
+    """As `thresholds`, for p <= 12."""
+    found = np.full(n_draws, n + 1, np.int64)
+    order = np.arange(len(left))
+    echelon, row = np.zeros((p, _LANES), np.uint32), np.zeros(_LANES, np.uint32)
+    has_pivot, covered, anchor = np.zeros(p, np.bool_), np.empty(p, np.bool_), np.empty(n_results, np.int64)
+    sample, other, taken = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    for draw in range(n_draws):
+        draw_order(rng, order, n)
+        k = list_equations(order, n, results, anchor, sample, other, taken)
+        if covering(left, right, sample, other, k, covered, n_coverable) <= k:
+            needed = small_equations_to_rank(
+                left, right, sample, other, k, p, full_rank, inverses, echelon, has_pivot, row
+            )
+            if needed <= k:
+                found[draw] = taken[needed - 1]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def ternary_rank_is_full(left, right, sample, other, k, full_rank, plus, minus):
+    """Whether the equations have the full rank modulo 3, p <= 12, no symbol twice in a class.
+
+    A row is two sets of bits, where it is 1 and where it is -1; adding two rows takes a dozen instructions.
+    """
+    pivots = rank = 0
+    for e in range(k):
+        i, j, m, n = left[sample[e]], right[sample[e]], left[other[e]], right[other[e]]
+        ones, twos = (1 << i) | (1 << j), (1 << m) | (1 << n)
+        if i == j:  # 2 = -1
+            ones, twos = 0, twos | ones
+        if m == n:
+            ones, twos = ones | (1 << m), twos & ~(1 << m)
+        while ones | twos:
+            bit = (ones | twos) & -(ones | twos)
+            c = 0
+            while bit >> c > 1:
+                c += 1
+            if not pivots & bit:
+                if ones & bit:
+                    plus[c], minus[c] = ones, twos
+                else:
+                    plus[c], minus[c] = twos, ones
+                pivots |= bit
+                rank += 1
+                break
+            # the pivot row begins with 1: take it away from a row with 1 there, add it to one with -1
+            if ones & bit:
+                p_ones, p_twos = minus[c], plus[c]
+            else:
+                p_ones, p_twos = plus[c], minus[c]
+            none, p_none = ~(ones | twos), ~(p_ones | p_twos)
+            ones, twos = (
+                (ones & p_none) | (p_ones & none) | (twos & p_twos),
+                (twos & p_none) | (p_twos & none) | (ones & p_ones),
+            )
+        if rank == full_rank:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def small_count(rng, n_draws, n, left, right, results, n_results, p, full_rank, inverses):
+    """How many of random training sets of n samples have the full rank, p <= 12, no symbol twice in a class.
+
+    The rank modulo 3 is full for nearly all that have the full rank, and then proves it; the others are asked modulo
+    65521. Sets in which a symbol is in no equation are out at once.
+    """
+    order = np.arange(len(left))
+    echelon, row = np.zeros((p, _LANES), np.uint32), np.zeros(_LANES, np.uint32)
+    has_pivot, anchor = np.zeros(p, np.bool_), np.empty(n_results, np.int64)
+    sample, other, taken = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    plus, minus = np.zeros(p, np.int64), np.zeros(p, np.int64)
+    symbols = np.empty(len(left), np.int64)
+    for s in range(len(left)):
+        symbols[s] = (1 << left[s]) | (1 << right[s])
+    count = 0
+    for _ in range(n_draws):
+        draw_order(rng, order, n)
+        k = list_equations(order, n, results, anchor, sample, other, taken)
+        covered = 0
+        for e in range(k):
+            covered |= symbols[sample[e]] | symbols[other[e]]
+        if k < full_rank or covered != (1 << p) - 1:
+            continue
+        if ternary_rank_is_full(left, right, sample, other, k, full_rank, plus, minus):
+            count += 1
+        else:
+            needed = small_equations_to_rank(
+                left, right, sample, other, k, p, full_rank, inverses, echelon, has_pivot, row
+            )
+            count += needed <= k
+    return count

@@ -1,0 +1,133 @@
+"""Kernels of random training sets, against plain twins and enumeration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import efftheory as et
+from efftheory import _random_kernels as kernels
+from efftheory import criticality
+from tests import oracles
+from tests import strategies as own
+
+LARGE_PRIME = 2**31 - 1
+
+
+def _thresholds(kernel, seed, draws, n, left, right, results, p, rank, n_coverable, field):
+    """The kernel's answer, and the orders it was for."""
+    rng = np.random.default_rng(seed)
+    orders, order = [], np.arange(len(left))
+    for _ in range(draws):
+        kernels.draw_order.py_func(rng, order, n)
+        orders.append(order[:n].tolist())
+    rng = np.random.default_rng(seed)
+    results = np.asarray(results)
+    return kernel(rng, draws, n, left, right, results, results.max() + 1, p, rank, n_coverable, field).tolist(), orders
+
+
+@pytest.mark.parametrize("name", ["thresholds", "small_thresholds"])
+@given(op=own.operations(3, 6), seed=own.seeds)
+def test_linear_thresholds(name, op, seed):
+    field = np.array([LARGE_PRIME]) if name == "thresholds" else criticality._small_inverses()
+    left, right = np.ascontiguousarray(op.pairs.T)
+    p = op.n_symbols
+    kernel = getattr(kernels, name)
+    found, orders = _thresholds(kernel, seed, 3, op.n_samples, left, right, op.results, p, p - 2, p, field)
+    assert found == [oracles.linear_threshold(op, order) for order in orders]
+
+
+def test_linear_thresholds_ask_every_prime():
+    """Modulo 2 ranks fall short: with a large prime beside it, in any place, the threshold is the true one."""
+    op, p = et.addition(9), 9
+    left, right = np.ascontiguousarray(op.pairs.T)
+
+    def found(*primes):
+        table = (300, op.n_samples, left, right, op.results, p, p - 2, p, np.array(primes))
+        return _thresholds(kernels.thresholds, 0, *table)[0]
+
+    true = found(LARGE_PRIME)
+    assert found(2) != true
+    assert found(2, 3, LARGE_PRIME) == found(LARGE_PRIME, 2) == true
+
+
+@pytest.mark.parametrize("name", ["thresholds", "small_thresholds"])
+def test_linear_thresholds_of_a_table_that_never_is_linear(name):
+    # three symbols whose samples all have results of their own: no parallelogram at all
+    field = np.array([LARGE_PRIME]) if name == "thresholds" else criticality._small_inverses()
+    left, right = np.triu_indices(3)
+    found, _ = _thresholds(getattr(kernels, name), 0, 2, 6, left, right, np.arange(6), 3, 1, 3, field)
+    assert found == [7, 7]
+
+
+@given(own.operations(3, 12), own.seeds, st.data())
+def test_small_count(op, seed, data):
+    """The thresholds that are at most n, of the same orders."""
+    n, p = data.draw(st.integers(0, min(op.n_samples, 40))), op.n_symbols
+    left, right = np.ascontiguousarray(op.pairs.T)
+    table = (40, n, left, right, op.results, op.n_results, p, p - 2)
+    inverses = criticality._small_inverses()
+    thresholds = kernels.small_thresholds(np.random.default_rng(seed), *table, p, inverses)
+    count = kernels.small_count(np.random.default_rng(seed), *table, inverses)
+    assert count == (thresholds <= n).sum()
+
+
+@given(own.training_sets(3, 9))
+def test_ternary_rank(drawn):
+    """Modulo 3 by another library; each sample beside the first of its class."""
+    op, mask = drawn
+    left, right = np.ascontiguousarray(op.pairs.T)
+    order, p = np.flatnonzero(mask), op.n_symbols
+    sample, other, _, k = equations(op, order)
+    pairs = np.concatenate([op.pairs[sample[:k]], op.pairs[other[:k]]], axis=1)
+    rank = oracles.modular_rank(np.array([oracles.equation(tuple(row), p) for row in pairs.tolist()]), 3)
+    scratch = np.zeros(p, np.int64), np.zeros(p, np.int64)
+    for full_rank in range(1, p):
+        full = kernels.ternary_rank_is_full(left, right, sample, other, k, full_rank, *scratch)
+        assert full == (rank >= full_rank)
+
+
+def equations(op, order):
+    """(sample, other, taken, k) of an order."""
+    n = len(order)
+    sample, other, taken = (np.empty(n, np.int64) for _ in range(3))
+    k = kernels.list_equations(order, n, op.results, np.empty(op.n_results, np.int64), sample, other, taken)
+    return sample, other, taken, k
+
+
+@given(own.tables(), own.seeds)
+def test_equations_are_those_of_each_sample_with_the_first_of_its_class(op, seed):
+    order = np.random.default_rng(seed).permutation(op.n_samples)
+    sample, other, taken, k = equations(op, order)
+    expected = []
+    for t, s in enumerate(order.tolist()):
+        before = [r for r in order[:t].tolist() if op.results[r] == op.results[s]]
+        expected += [(s, before[0], t + 1)] if before else []
+    assert list(zip(sample[:k].tolist(), other[:k].tolist(), taken[:k].tolist(), strict=True)) == expected
+
+
+@given(own.tables(), own.seeds, st.data())
+def test_covering(op, seed, data):
+    """From scratch after each equation; a symbol that cancels in it is not in it."""
+    order = np.random.default_rng(seed).permutation(op.n_samples)
+    sample, other, _, k = equations(op, order)
+    left, right = np.ascontiguousarray(op.pairs.T)
+    p = op.n_symbols
+    pairs = np.concatenate([op.pairs[sample[:k]], op.pairs[other[:k]]], axis=1)
+    rows = np.array([oracles.equation(tuple(row), p) for row in pairs.tolist()]).reshape(-1, p)
+    wanted = data.draw(st.integers(1, p))
+    covered = np.empty(p, np.bool_)
+    found = kernels.covering(left, right, sample, other, k, covered, wanted)
+    counts = [(rows[: e + 1] != 0).any(axis=0).sum() for e in range(k)]
+    assert found == next((e + 1 for e, count in enumerate(counts) if count >= wanted), k + 1)
+    kernels.covering(left, right, sample, other, k, covered, p + 1)
+    np.testing.assert_array_equal(covered, (rows != 0).any(axis=0))
+
+
+def test_all_kernels_have_a_test():
+    """Beside those above: the ranks behind the thresholds."""
+    found = {name for name, kernel in vars(kernels).items() if hasattr(kernel, "py_func")}
+    tested = {"draw_order", "list_equations", "covering", "thresholds", "small_thresholds", "ternary_rank_is_full"}
+    assert found - {"_equation", "_insert"} == tested | {"small_count", "equations_to_rank", "small_equations_to_rank"}
