@@ -7,8 +7,9 @@ RUN := .venv/bin/python
 compare: .venv/installed
 	$(RUN) -m analysis.compare_theory
 
+# Two files of tests at a time: fixtures that train are shared within a file.
 test: .venv/installed
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed
 	.venv/bin/ruff check .
