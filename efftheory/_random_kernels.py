@@ -27,11 +27,9 @@ def list_equations(order, n, results, anchor, sample, other, taken):
     for t in range(n):
         s = order[t]
         a = anchor[results[s]]
-        if a < 0:
-            anchor[results[s]] = s
-        else:
-            sample[k], other[k], taken[k] = s, a, t + 1
-            k += 1
+        sample[k], other[k], taken[k] = s, a, t + 1  # written over if it is no equation: half are not, at random,
+        anchor[results[s]] = s if a < 0 else a  # and a processor cannot foresee which
+        k += a >= 0
     return k
 
 
@@ -95,15 +93,15 @@ def thresholds(rng, n_draws, n, left, right, results, n_results, p, full_rank, n
 
 
 # For p <= 12 ranks modulo this prime are exact. An equation has a norm of at most sqrt(6), but for 2(e_i - e_m), whose
-# 2 no odd prime minds; so by Hadamard a minor of 11 rows is at most 6^(11/2) = 19,026. Products of residues fit 32
-# bits, of which 16 are one vector instruction.
-SMALL_PRIME, SMALL_SYMBOLS = 65521, 12
+# 2 no odd prime minds; so by Hadamard a minor of 11 rows is at most 6^(11/2) = 19,026. And a row can take 11 multiples
+# of others before it is reduced: 11 * 19030^2 is below 2^32. 16 of its entries are one vector instruction.
+SMALL_PRIME, SMALL_SYMBOLS = 19031, 12
 _Q, _LANES = np.uint32(SMALL_PRIME), 16
 
 
 @njit(cache=True, nogil=True)
 def small_equations_to_rank(left, right, sample, other, k, p, full_rank, inverses, echelon, has_pivot, row):
-    """`equations_to_rank` modulo 65521, p <= 12; inverses: uint32 (65521,), 1/x modulo 65521."""
+    """`equations_to_rank` modulo SMALL_PRIME, p <= 12; inverses: uint32 (SMALL_PRIME,), 1/x modulo it."""
     has_pivot[:] = False
     rank = 0
     for e in range(k):
@@ -111,19 +109,19 @@ def small_equations_to_rank(left, right, sample, other, k, p, full_rank, inverse
             row[x] = np.uint32(0)
         row[left[sample[e]]] += np.uint32(1)
         row[right[sample[e]]] += np.uint32(1)
-        for i in (left[other[e]], right[other[e]]):
-            row[i] = np.uint32(row[i] + _Q - np.uint32(1)) % _Q
+        row[left[other[e]]] += _Q - np.uint32(1)
+        row[right[other[e]]] += _Q - np.uint32(1)
         for c in range(p):
-            value = row[c]
+            value = row[c] % _Q
             if value == 0:
                 continue
             if has_pivot[c]:
                 factor = np.uint32(_Q - value)
                 for x in range(_LANES):
-                    row[x] = np.uint32(row[x] + factor * echelon[c, x]) % _Q
+                    row[x] += factor * echelon[c, x]
                 continue
             for x in range(_LANES):
-                echelon[c, x] = np.uint32(row[x] * inverses[value]) % _Q
+                echelon[c, x] = np.uint32(row[x] % _Q * inverses[value]) % _Q
             has_pivot[c] = True
             rank += 1
             break
@@ -156,7 +154,8 @@ def small_thresholds(rng, n_draws, n, left, right, results, n_results, p, full_r
 def ternary_rank_is_full(left, right, sample, other, k, full_rank, plus, minus):
     """Whether the equations have the full rank modulo 3, p <= 12, no symbol twice in a class.
 
-    A row is two sets of bits, where it is 1 and where it is -1; adding two rows takes a dozen instructions.
+    A row is two sets of bits, where it is 1 and where it is -1; adding two rows takes a dozen instructions. plus, minus:
+    scratch (2^p,), the rows of the echelon form by the bit that they begin with.
     """
     pivots = rank = 0
     for e in range(k):
@@ -168,22 +167,19 @@ def ternary_rank_is_full(left, right, sample, other, k, full_rank, plus, minus):
             ones, twos = ones | (1 << m), twos & ~(1 << m)
         while ones | twos:
             bit = (ones | twos) & -(ones | twos)
-            c = 0
-            while bit >> c > 1:
-                c += 1
             if not pivots & bit:
                 if ones & bit:
-                    plus[c], minus[c] = ones, twos
+                    plus[bit], minus[bit] = ones, twos
                 else:
-                    plus[c], minus[c] = twos, ones
+                    plus[bit], minus[bit] = twos, ones
                 pivots |= bit
                 rank += 1
                 break
             # the pivot row begins with 1: take it away from a row with 1 there, add it to one with -1
             if ones & bit:
-                p_ones, p_twos = minus[c], plus[c]
+                p_ones, p_twos = minus[bit], plus[bit]
             else:
-                p_ones, p_twos = plus[c], minus[c]
+                p_ones, p_twos = plus[bit], minus[bit]
             none, p_none = ~(ones | twos), ~(p_ones | p_twos)
             ones, twos = (
                 (ones & p_none) | (p_ones & none) | (twos & p_twos),
@@ -199,13 +195,13 @@ def small_count(rng, n_draws, n, left, right, results, n_results, p, full_rank, 
     """How many of random training sets of n samples have the full rank, p <= 12, no symbol twice in a class.
 
     The rank modulo 3 is full for nearly all that have the full rank, and then proves it; the others are asked modulo
-    65521. Sets in which a symbol is in no equation are out at once.
+    SMALL_PRIME. Sets in which a symbol is in no equation are out at once.
     """
     order = np.arange(len(left))
     echelon, row = np.zeros((p, _LANES), np.uint32), np.zeros(_LANES, np.uint32)
     has_pivot, anchor = np.zeros(p, np.bool_), np.empty(n_results, np.int64)
     sample, other, taken = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    plus, minus = np.zeros(p, np.int64), np.zeros(p, np.int64)
+    plus, minus = np.zeros(1 << p, np.int64), np.zeros(1 << p, np.int64)
     symbols = np.empty(len(left), np.int64)
     for s in range(len(left)):
         symbols[s] = (1 << left[s]) | (1 << right[s])

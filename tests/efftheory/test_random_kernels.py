@@ -83,7 +83,7 @@ def test_ternary_rank(drawn):
     sample, other, _, k = equations(op, order)
     pairs = np.concatenate([op.pairs[sample[:k]], op.pairs[other[:k]]], axis=1)
     rank = oracles.modular_rank(np.array([oracles.equation(tuple(row), p) for row in pairs.tolist()]), 3)
-    scratch = np.zeros(p, np.int64), np.zeros(p, np.int64)
+    scratch = np.zeros(2**p, np.int64), np.zeros(2**p, np.int64)
     for full_rank in range(1, p):
         full = kernels.ternary_rank_is_full(left, right, sample, other, k, full_rank, *scratch)
         assert full == (rank >= full_rank)
