@@ -122,7 +122,7 @@ def flow(
 
     Raises:
         ArgumentError: `E0` is not finite, has another shape or is zero; `times` are not ascending from 0 on; unknown
-        `method`, or "exact" for products.
+            `method`, or "exact" for products.
     """
     E = loss_argument(op, E0, "E0")
     t = _checks.ascending_times("times", times)
@@ -261,7 +261,7 @@ def optimizer_flow(
 
     Raises:
         ArgumentError: `E0` is not finite (p, d) or is zero; unknown optimizer; a rate or `steps` out of
-        range; `op` composes by a product.
+            range; `op` composes by a product.
     """
     _checks.sum_composition(op)
     E = loss_argument(op, E0, "E0")

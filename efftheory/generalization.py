@@ -222,7 +222,7 @@ def rqi(op: Operation, E: ArrayLike, delta: float | None = None) -> float:
 
     Raises:
         ArgumentError: `E` is not finite (p, d) or is constant along a dimension, for products not finite (p, d, d) or
-        zero; `delta` is not positive.
+            zero; `delta` is not positive.
     """
     E, delta = _measured(op, E, delta)
     return float(rqi_path(op, E[None], delta)[0])
