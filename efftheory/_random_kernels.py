@@ -154,8 +154,8 @@ def small_thresholds(rng, n_draws, n, left, right, results, n_results, p, full_r
 def ternary_rank_is_full(left, right, sample, other, k, full_rank, plus, minus):
     """Whether the equations have the full rank modulo 3, p <= 12, no symbol twice in a class.
 
-    A row is two sets of bits, where it is 1 and where it is -1; adding two rows takes a dozen instructions. plus, minus:
-    scratch (2^p,), the rows of the echelon form by the bit that they begin with.
+    A row is two sets of bits, where it is 1 and where it is -1; adding two rows takes a dozen instructions. plus and
+    minus: scratch (2^p,), the rows of the echelon form by the bit that they begin with.
     """
     pivots = rank = 0
     for e in range(k):
