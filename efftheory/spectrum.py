@@ -32,7 +32,7 @@ class Spectrum:
     Attributes:
         eigenvalues: float64 (k,), ascending; the first `nullity` are exactly 0.
         modes: float64 (p, k), orthonormal columns.
-        nullity: n_0, exact; `nullity.method` and `nullity.error_probability` are in `exact_nullity`.
+        nullity: n_0, exact; how it is known says `exact_nullity`.
         lambda3: the slowest mode that some training set drives, eigenvalue number op.full_nullity + 1: the third for
             addition; 0 where nullity is above that of all data, nan where p < 3.
         residuals: float64 (k,), |H v - lambda v| / lambda_max.
