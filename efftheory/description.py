@@ -83,7 +83,9 @@ class Description:
             pace = "lambda_3 = 0: the flow never singles out the linear representation"
         if not self.converged:
             pace += " (the iteration has not converged)"
-        beyond = self.out_of_reach
+        beyond, accuracy = self.out_of_reach, f"{self.ideal_accuracy:.4f}"
+        if len(beyond) and accuracy == "1.0000":
+            accuracy = f"1 - {1 - self.ideal_accuracy:.1e}"
         missing = " ".join(f"{i}+{j}" for i, j in beyond[:MOST_LISTED]) or "none"
         if len(beyond) > MOST_LISTED:
             missing += f" and {len(beyond) - MOST_LISTED} more"
@@ -93,7 +95,7 @@ class Description:
                 f"{self.n_parallelograms} of {n_full} parallelograms",
                 f"{what}: {unique} (nullity {self.exact_nullity})",
                 pace,
-                f"ideal accuracy: {self.ideal_accuracy:.4f}",
+                f"ideal accuracy: {accuracy}",
                 f"out of reach: {missing}",
             ]
         )

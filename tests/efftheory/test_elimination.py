@@ -297,3 +297,10 @@ def test_many_free_symbols_are_described():
     op = et.from_table(table, "sum")
     assert op.full_nullity == 14
     assert et.describe(op).lambda3 > 0
+
+
+def test_an_accuracy_that_is_nearly_one_does_not_read_as_one():
+    op = et.addition(200)
+    mask = op.results != 0  # (0, 0) alone is out of reach
+    assert "ideal accuracy: 1 - 5.0e-05" in str(et.describe(op, mask))
+    assert "ideal accuracy: 1.0000" in str(et.describe(op))
