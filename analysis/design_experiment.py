@@ -56,8 +56,8 @@ _LINES = {
 class Arguments:
     """Train the same networks on training sets designed to be fast, wide and slow, and on random ones of their size.
 
-    The defaults: a size at which designs differ much (30) and one at which most runs succeed (40); and a decoder so
-    slow that as many do as with a slower one, which however does not finish learning within the budget.
+    The defaults: a size at which designs differ much (30) and one at which most runs succeed (40). A decoder still
+    slower than the default would let no more runs succeed, and would not finish learning within the budget.
     """
 
     p: int = 10
@@ -126,9 +126,11 @@ def check(arguments: Arguments) -> None:
         raise ConfigError(
             f"`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is {arguments.p}."
         )
-    for base in drawn(arguments, seeds=1):
-        if base.n_train == base.n_samples:
-            raise ConfigError(f"`sizes` must be below {base.n_samples}, all samples, but one is {base.n_train}.")
+    n_samples = et.addition(arguments.p).n_samples
+    for size in arguments.sizes:
+        if not 0 < size < n_samples:
+            raise ConfigError(f"`sizes` must be in 1..{n_samples - 1}, not all {n_samples} samples, but one is {size}.")
+    drawn(arguments, seeds=1)
 
 
 def drawn(arguments: Arguments, seeds: int) -> list[RunConfig]:

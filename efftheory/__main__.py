@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 import efftheory as et
 from efftheory import _checks
+from efftheory.operations import MAX_SYMBOLS
 
 OPERATIONS = {"addition": et.addition, "modular_addition": et.modular_addition}
 
@@ -90,7 +91,11 @@ def _training_set_of(path: Path, p: int | None, operation: str | None) -> tuple[
     if p is not None and largest >= p:
         line = lines[int(pairs[:, 1].argmax())]
         raise InputError(f"{path} line {line}: symbol {largest}, but --p {p} leaves only 0..{p - 1}.")
-    op = _operation_of(path, rows, 1 + largest if p is None else p, operation)
+    n_symbols = 1 + largest if p is None else p
+    if p is None and not 2 <= n_symbols <= MAX_SYMBOLS:
+        line = lines[int(pairs[:, 1].argmax())]
+        raise InputError(f"{path} line {line}: the largest symbol must be in 1..{MAX_SYMBOLS - 1}, but is {largest}.")
+    op = _operation_of(path, rows, n_symbols, operation)
     i, j = pairs.T
     mask = np.zeros(op.n_samples, dtype=np.bool_)
     mask[i * op.n_symbols - i * (i - 1) // 2 + j - i] = True  # row i of D0 is (i, i) .. (i, p-1)

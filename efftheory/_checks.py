@@ -62,7 +62,7 @@ def streams(name: str, seed: Any, n: int) -> list[np.random.Generator]:
 
 def choice(name: str, value: Any, options: tuple[str, ...]) -> str:
     """`value` if it is one of `options`."""
-    if value not in options:
+    if not isinstance(value, str) or value not in options:
         raise ArgumentError(name, f"be one of {', '.join(options)}", f"is {value!r}")
     return value
 

@@ -54,14 +54,17 @@ def _parts(labels: ArrayLike, F: ArrayLike, name: str) -> tuple[NDArray[np.float
     array = _checks.real_array(name, F)
     if array.ndim != 2 or array.size == 0 or np.ndim(F) != 2:
         raise ArgumentError(name, "have shape (n, d)", f"has shape {np.shape(F)}")
-    known = np.asarray(labels)
+    try:
+        known = np.asarray(labels)
+        _, classes = np.unique(known, return_inverse=True)
+    except (TypeError, ValueError):  # ragged, or of kinds that have no order
+        raise ArgumentError("labels", f"be {len(array)} values of one kind", f"is {labels!r}") from None
     if known.shape != array.shape[:1]:
         raise ArgumentError("labels", f"have shape (n,) = ({len(array)},)", f"has shape {known.shape}")
     with np.errstate(over="ignore"):
         z = float((array**2).sum())
     if z == 0 or not np.isfinite(z):
         raise ArgumentError(name, "have a Z = sum_x |F_x|^2 that is finite and not 0", f"has Z = {z}")
-    _, classes = np.unique(known, return_inverse=True)
     sizes = np.bincount(classes).astype(np.float64)
     means = np.zeros((len(sizes), array.shape[1]))
     np.add.at(means, classes, array)

@@ -73,14 +73,15 @@ class Description:
         op, n_full = self.operation, count_parallelograms(self.operation)
         unique = "unique" if self.is_linear else f"not unique, {self.nullity - op.full_nullity} more degrees of freedom"
         # of a modular operation, say, no line satisfies all data: what is unique there is a constant
-        what = "linear representation" if op.full_nullity == 2 else f"the {op.full_nullity} dimensions of all data"
+        what = "linear representation" if op.full_nullity == 2 else "representation of all data"
+        name = f"lambda_{op.full_nullity + 1}"
         if self.lambda3 > 0:
-            steps = f"e-folding time Z0/(lambda_3 eta) = {1 / self.lambda3:.3g} Z0/eta steps"
-            pace = f"lambda_3 = {self.lambda3:.6g}: {steps}"
+            steps = f"e-folding time Z0/({name} eta) = {1 / self.lambda3:.3g} Z0/eta steps"
+            pace = f"{name} = {self.lambda3:.6g}: {steps}"
         elif self.is_linear:
-            pace = "lambda_3 is not defined: two symbols are always on a line"
+            pace = f"{name} is not defined: no data can say more"
         else:
-            pace = "lambda_3 = 0: the flow never singles out the linear representation"
+            pace = f"{name} = 0: the flow never singles out the {what}"
         if not self.converged:
             pace += " (the iteration has not converged)"
         beyond, accuracy = self.out_of_reach, f"{self.ideal_accuracy:.4f}"

@@ -47,11 +47,11 @@ def design_training_set(
 ) -> NDArray[np.bool_]:
     """The best training set of `n_train` samples that an exchange search finds.
 
-    "lambda3": the largest lambda_3, the eigenvalue of H above those that are 0 on all of D0 (E-optimal); where no set
-        of the size has any, the largest rank of A(P0(D)) instead.
-    "slow": the smallest lambda_3 among the linear-unique sets (n_0 = `op.full_nullity`): it does determine the
-        representation, as slowly as possible. Uniqueness is exact; slower than 1e-12 lambda_max is not told apart.
-    "generalizable": the largest ideal accuracy |Dbar(D, P(D))| / |D0|, of equals the larger lambda_3.
+    - "lambda3": the largest lambda_3, the eigenvalue of H above those that are 0 on all of D0 (E-optimal); where no set
+      with any was found, the largest rank of A(P0(D)) instead.
+    - "slow": the smallest lambda_3 among the linear-unique sets (n_0 = `op.full_nullity`): it does determine the
+      representation, as slowly as possible. Uniqueness is exact; slower than 1e-12 lambda_max is not told apart.
+    - "generalizable": the largest ideal accuracy |Dbar(D, P(D))| / |D0|, of equals the larger lambda_3.
 
     Local optima of exchanging one sample (Cook and Nachtsheim's variant of Fedorov's algorithm), from several random
     starts, each left by a few random exchanges, which are kept where they led to no worse. There is no proof of

@@ -101,8 +101,9 @@ def flow(
 
     Closed form ("exact"): E(t) = sqrt(Z0) e^{-H t/Z0} E0 / |e^{-H t/Z0} E0|_F, so that mode i falls as
     e^{-lambda_i t/Z0} against the null space. "ode" integrates the equation (scipy's DOP853 with error
-    control) and knows nothing of the closed form. Matrix products have no closed form; there "ode" is LSODA, because
-    the flow is stiff once the faster directions have settled. Their l_eff is that of `effective_loss`, over Z0^2.
+    control) and knows nothing of the closed form; it takes about lambda_max t/Z0 steps. Matrix products have no
+    closed form; there "ode" is LSODA, because the flow is stiff once the faster directions have settled. Their l_eff
+    is that of `effective_loss`, over Z0^2.
 
     Z0 is conserved. The sum C = sum_k E_k obeys dC/dt = (2 l0/Z0^2) C: conserved only if it is 0, where the
     paper claims it always. The paper prints dR/dt = -H R, without the rho term; its official code uses all of
@@ -135,10 +136,20 @@ def flow(
     rtol = _checks.positive("rtol", rtol)
     if t[-1] == 0:
         return _trajectory(op, mask, t, np.repeat(E[None], len(t), axis=0))
-    solution = _integrate(op, mask, E, t[-1], rtol, t_eval=t)
+    size = _size(E)
+    solution = _integrate(op, mask, E / size, t[-1] / size**2, rtol, t_eval=t / size**2)
     path = np.full((len(t), *E.shape), np.nan)  # nan where the solver gave up
-    path[: len(solution.y.T)] = solution.y.T.reshape(-1, *E.shape)
+    if len(solution.t):
+        path[: len(solution.t)] = size * solution.y.T.reshape(-1, *E.shape)
     return _trajectory(op, mask, t, path)
+
+
+def _size(E: NDArray[np.float64]) -> float:
+    """About sqrt(Z0): the flow of E / size is the same, in times of size^2, and within a solver's range.
+
+    A power of 2, so that nothing is rounded.
+    """
+    return float(np.exp2(np.round(np.log2(np.sqrt((E**2).sum())))))
 
 
 def _integrate(op: Operation, mask: Mask, E0: NDArray[np.float64], end: float, rtol: float, **options: Any):
@@ -202,7 +213,8 @@ def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = 0.9
     """
     E = _checks.spread_embedding(E0, op, "E0") if op.composition == "sum" else loss_argument(op, E0, "E0")
     threshold = _checks.positive("threshold", threshold, zero=True)
-    course = (_exact_course if op.composition == "sum" else _integrated_course)(op, mask, E)
+    size = _size(E)
+    course = (_exact_course if op.composition == "sum" else _integrated_course)(op, mask, E / size)
 
     def first_above(times: NDArray[np.float64]) -> int | None:
         above = np.flatnonzero(rqi_path(op, course.path(times), DELTA[op.composition]) > threshold)
@@ -224,7 +236,7 @@ def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = 0.9
             low = middle
         else:
             high = middle
-    return float(high)
+    return float(high * size**2)
 
 
 _OPTIMIZERS = {"adam": _kernels.ADAM, "adamw": _kernels.ADAMW, "sgd": _kernels.SGD}

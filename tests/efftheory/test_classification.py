@@ -159,3 +159,9 @@ def test_flow_is_a_semigroup_and_scales():
     path = et.class_flow(labels, F0, times).F
     tolerances.assert_close(et.class_flow(labels, path[1], [1.5]).F[0], path[2])
     tolerances.assert_close(et.class_flow(labels, 3 * F0, 9 * times).F, 3 * path)
+
+
+@pytest.mark.parametrize("labels", [[1, "a", None, 2], [[1], [1, 2], 1, 2], [None] * 4])
+def test_labels_without_an_order_are_one_clear_error(labels):
+    with pytest.raises(et.ArgumentError, match="`labels` must be 4 values of one kind"):
+        et.class_loss(np.array(labels, dtype=object) if labels[0] == 1 and labels[1] == "a" else labels, np.eye(4))

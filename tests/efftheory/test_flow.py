@@ -313,3 +313,23 @@ def test_round_off_does_not_grow_where_a_mode_is_absent():
     assert et.time_to_rqi(op, None, E0) == np.inf
     far = et.flow(op, None, E0, [0.0, 1e3])
     np.testing.assert_allclose(far.E[-1], E0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-70, 1e100])
+def test_the_scale_of_the_embedding_is_that_of_time(scale):
+    """E and t/Z0: also where a solver's own steps would leave the range of floats."""
+    op = et.addition(6)
+    E = np.random.default_rng(0).normal(size=(6, 1))
+    z0 = float((E**2).sum())
+    times = np.array([0.0, 0.1, 0.5]) * z0
+    here = et.flow(op, None, E, times, "ode")
+    there = et.flow(op, None, E * scale, times * scale**2, "ode")
+    np.testing.assert_allclose(there.E / scale, here.E, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(et.time_to_rqi(op, None, E * scale), et.time_to_rqi(op, None, E) * scale**2, rtol=1e-10)
+
+
+def test_a_solver_that_gives_up_at_once_is_nan():
+    op = et.addition(6)
+    E = np.random.default_rng(0).normal(size=(6, 1)) * 1e-150
+    path = et.flow(op, None, E, [0, 1e-300], "ode").E
+    assert path.shape == (2, 6, 1)

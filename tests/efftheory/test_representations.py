@@ -196,3 +196,13 @@ def test_sums_have_no_unique_thresholds_here():
         et.ArgumentError, match="must compose by a matrix product, but addition\\(4\\) composes by a sum"
     ):
         representations.unique_thresholds(et.addition(4), 1, seed=0)
+
+
+def test_entries_that_would_overflow_are_no_representation():
+    op = et.from_table(np.add.outer(np.arange(4), np.arange(4)) % 4)
+    rho = np.array([np.eye(2, dtype=np.int64)] * 4)
+    rho[1, 0, 1], rho[2, 0, 1], rho[3, 0, 1] = 2**62, -(2**63), -(2**62)
+    with pytest.raises(et.ArgumentError, match="`representation` must have entries below 16777216"):
+        et.degrees_of_freedom(op, None, rho)
+    with pytest.raises(et.ArgumentError, match="`representation` must be an array of whole numbers"):
+        et.degrees_of_freedom(op, None, [[[1]], [[1, 2]], [[1]], [[1]]])
