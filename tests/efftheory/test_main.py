@@ -161,8 +161,8 @@ def test_repeated_samples_are_one_and_mentioned(told):
         ("0,1,1\n0,2\n", "line 2: 2 columns, but 3 before."),
         ("0,1,1\n1,0,2\n", "lines 1 and 2: the sample 1,0 has results 1, 2."),
         ("0,1,1\n1,2,4\n", "line 2: 1,2 has 4, in addition(3) 3; line 2: 1,2 has 4, in modular_addition(3) 0."),
-        ("0,0\n", "Argument `p` must be an integer in 2..60000, but is 1."),
-        ("0,999999999999\n", "Argument `p` must be an integer in 2..60000"),
+        ("0,0\n", "pairs.csv line 1: the largest symbol must be in 1..59999, but is 0."),
+        ("0,1\n0,999999999999\n", "pairs.csv line 2: the largest symbol must be in 1..59999, but is 999999999999."),
     ],
 )
 def test_a_file_that_makes_no_sense_is_one_line(refused, tmp_path, text, message):
