@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from efftheory._kernels import _inverse
+
 N_MODES = 4  # lowest modes that screen a swap; four hold the near-degenerate pairs of symmetric sets, twice
 PROGRESS = 1e-10  # a swap must gain more than this share of lambda_3: round-off is no progress, and cannot cycle
 
@@ -142,23 +144,9 @@ def climb(W, first, class_of, trained, order, cover):
 
 
 @njit(cache=True)
-def inverse(value, q):
-    """1/value modulo the prime q, by Fermat; 1 and -1, nearly all that occurs here, at once."""
-    if value == 1 or value == q - 1:
-        return value
-    result, power = 1, q - 2
-    while power:
-        if power & 1:
-            result = result * value % q
-        value = value * value % q
-        power >>= 1
-    return result
-
-
-@njit(cache=True)
 def pivot(table, basis, row, s, q):
     """Sample s takes the place of basis[row]; table[row, s] is not 0."""
-    scale = inverse(table[row, s], q)
+    scale = _inverse(table[row, s], q)
     for x in range(table.shape[1]):
         if table[row, x] != 0:
             table[row, x] = table[row, x] * scale % q
@@ -238,7 +226,7 @@ def widest(table, basis, trained, rows, q):
             for row in range(R):
                 if not trained[basis[row]]:
                     if scale[s] == 0 and table[row, s] != 0:
-                        scale[s] = inverse(table[row, s], q)
+                        scale[s] = _inverse(table[row, s], q)
                     label[s] = (label[s] * point + table[row, s] * scale[s]) % q
     best_size, best_a, best_b = -1, -1, -1
     labels = np.empty(N, np.int64)

@@ -14,7 +14,7 @@ from efftheory.generalization import DENSE_SYMBOLS, in_table_order, nullity_and_
 from efftheory.operations import Index, Operation
 from efftheory.parallelograms import Mask, count_parallelograms, trained_flags
 from efftheory.spectrum import DENSE_SYMBOLS as DENSE_SPECTRUM
-from efftheory.spectrum import spectrum
+from efftheory.spectrum import solve
 
 (_symmetric_eigenvalues,) = get_lapack_funcs(("syevd",), dtype=np.float64)
 
@@ -123,8 +123,8 @@ def describe(op: Operation, mask: Mask = None) -> Description:
     if op.n_symbols > DENSE_SYMBOLS:
         found, reached = nullity_and_reach(op, mask)
         n_train = int(_checks.training_mask(mask, op.n_samples).sum())
-        k = None if op.n_symbols <= DENSE_SPECTRUM else max(FEW, op.full_nullity + 1)
-        solved = spectrum(op, mask, k)
+        k = op.n_symbols if op.n_symbols <= DENSE_SPECTRUM else max(FEW, op.full_nullity + 1)
+        solved = solve(op, mask, k, found.value)
         n_parallelograms = count_parallelograms(op, mask)
         return Description(op, n_train, n_parallelograms, found, solved.eigenvalues, reached, solved.converged)
     trained = trained_flags(op, mask)

@@ -76,10 +76,16 @@ def spectrum(
     p = op.n_symbols
     _checks.choice("method", method, ("auto", "dense", "iterative"))
     k = p if k is None else _checks.integer("k", k, 1, p // 2 if method == "iterative" else p)
-    n_free = op.full_nullity
+    return solve(op, mask, k, exact_nullity(op, mask).value, method)
+
+
+def solve(
+    op: Operation, mask: Mask, k: int, n_null: int, method: Literal["auto", "dense", "iterative"] = "auto"
+) -> Spectrum:
+    """`spectrum`, where n_0 is known already."""
+    p, n_free = op.n_symbols, op.full_nullity
     n_solved = min(max(k, n_free + 1), p)  # lambda_3 belongs to the record whatever k
     dense = method == "dense" or n_solved > p // 2 or (method == "auto" and (p <= DENSE_SYMBOLS or n_solved > p // 10))
-    n_null = exact_nullity(op, mask).value
     if dense:
         H = hessian(op, mask)
         values, modes = scipy.linalg.eigh(H, subset_by_index=[0, n_solved - 1] if n_solved < p else None)
@@ -95,7 +101,7 @@ def spectrum(
     lambda3 = float(values[n_free]) if p > n_free else math.nan
     converged = bool(((residuals < 1e-14 * p) | (errors < 1e-8 * np.nan_to_num(lambda3))).all())
     if not converged and method == "auto" and not dense and p <= FALLBACK_SYMBOLS:
-        return spectrum(op, mask, k, "dense")
+        return solve(op, mask, k, n_null, "dense")
     return Spectrum(
         eigenvalues=values[:k],
         modes=modes[:, :k],

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import efftheory as et
-from efftheory import _design_kernels, design
+from efftheory import _design_kernels, _kernels, design
 from tests import oracles, systems, tolerances
 from tests import strategies as own
 
@@ -185,7 +185,7 @@ def test_covered(drawn):
 
 @given(st.integers(1, PRIME - 1))
 def test_inverse(number):
-    assert _design_kernels.inverse(number, PRIME) == pow(number, -1, PRIME)
+    assert _kernels._inverse(number, PRIME) == pow(number, -1, PRIME)
 
 
 @settings(max_examples=25)
