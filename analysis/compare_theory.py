@@ -104,7 +104,7 @@ def main(arguments: Arguments) -> None:
         store.keep_predictions(predictions)
     runs = runs.merge(predictions, on="key")
     report = compare(runs, everyone, arguments.draws)
-    report["seeds"]["decoder_draws"] = arguments.decoder_draws
+    report |= {"seeds": arguments.seeds, "decoder_draws": arguments.decoder_draws}
     trained_on = sorted(set(zip(runs["device"], runs["torch"], strict=True)))
     report["environment"] = environment(trained_on, " ".join([PROG, *sys.argv[1:]]))
     write(arguments.out, runs, report)
@@ -188,7 +188,8 @@ def compare(runs: pd.DataFrame, everyone: pd.DataFrame, draws: int) -> dict[str,
         "irreducible": irreducible,
         "accuracy": accuracy,
         "runs": [_run_entry(run) for run in records],
-        "seeds": {"bootstrap": 0, "linear_probability": 0, "draws": draws},
+        "draws": draws,
+        "random_seeds": {"bootstrap": 0, "linear_probability": 0},
     }
 
 

@@ -167,7 +167,7 @@ def run_entries(runs: pd.DataFrame) -> list[Entry]:
     """Each run in plain numbers; null = not within the budget, or predicted never."""
     names = ["design", *CONFIG_COLUMNS, *(f"steps_to_{target}" for target in TARGETS), "steps_run", "rqi"]
     names += ["accuracy", "train_accuracy", "test_accuracy", "nullity", "lambda3", "ideal_accuracy", "z0"]
-    names += ["inverse_lambda3", "exact_flow", "decoder_flow", "decoder_success"]
+    names += ["inverse_lambda3", "exact_flow", "decoder_flow", "decoder_flow_success"]
     records: Any = runs[names].astype(object).where(runs[names].notna(), None).to_dict("records")
     return records
 

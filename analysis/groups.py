@@ -23,7 +23,6 @@ from analysis._report import environment, prepare_folder, save_picture, table, w
 from analysis.agreement.groups import (
     DIMENSIONS,
     FLOWS_OF,
-    GOOD,
     GROUPS,
     flow_entry,
     flow_pieces,
@@ -35,6 +34,7 @@ from analysis.agreement.groups import (
     verdict,
 )
 from analysis.agreement.pictures import LOOK
+from efftheory.constants import RQI_THRESHOLD
 from neural import ConfigError
 from neural.command import run_command
 
@@ -136,7 +136,7 @@ def page(report: dict[str, Any]) -> list[str]:
             "## S3: how many samples lead the flow there",
             f"{report['flows'][0]['draws']:,} flows of the effective loss a size and dimension, each from matrices "
             "uniform in [-1, 1] (the loss does not see their scale), on a random training set of its own. Shares that "
-            f"end at RQI > {GOOD}. Apart: how many of these keep all six elements apart by what RQI takes for "
+            f"end at RQI > {RQI_THRESHOLD}. Apart: how many of these keep all six elements apart by what RQI takes for "
             "different, a mean square difference of 0.5 mean squares of an entry. Nearest: that difference of the two "
             "nearest elements, the median over these flows. Unique: the share of training sets of this size that leave "
             "only the symmetries.",
@@ -173,7 +173,7 @@ def flow_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
         row = {"size": size, "fraction": f"{size / s3['n_samples']:.2f}", "unique": _share(s3, size)}
         for entry in report["flows"]:
             d, nearest = entry["d"], entry["median_nearest"][number]
-            row[f"{d} x {d}: RQI > {GOOD}"] = _share(entry, number)
+            row[f"{d} x {d}: RQI > {RQI_THRESHOLD}"] = _share(entry, number)
             row[f"{d} x {d}: apart"] = entry["good_and_apart"][number]
             row[f"{d} x {d}: nearest"] = None if nearest is None else f"{nearest:.3f}"
         rows.append(row)

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from analysis._report import environment, prepare_folder, save_picture, table, write_json, write_page
 from analysis.agreement.phase_page import page, phase_rows, theory_line
 from analysis.agreement.phase_pictures import phase_diagram, success_maps, theory_diagram
-from analysis.agreement.phase_theory import ACCURACY, compare, predict
+from analysis.agreement.phase_theory import compare, predict
 from analysis.agreement.phases import Thresholds, boundaries, classify, points, uncertain
 from analysis.runs.cost import estimate
 from analysis.runs.executors import Execution, WorkerError
@@ -30,6 +30,7 @@ from analysis.runs.experiments import Plane, PlaneOptions
 from analysis.runs.plan import at_point
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure, missing_runs
+from efftheory.constants import ACCURACY_THRESHOLD
 from neural import ConfigError, RunConfig
 from neural.command import run_command
 
@@ -113,9 +114,9 @@ def plan(arguments: Arguments) -> tuple[Plane, Thresholds]:
     for name in ("train_threshold", "test_threshold"):
         if not 0 < getattr(arguments, name) <= 1:
             raise ConfigError(f"`{name}` must be a number above 0 and at most 1, but is {getattr(arguments, name)}.")
-        if arguments.theory and getattr(arguments, name) != ACCURACY:
+        if arguments.theory and getattr(arguments, name) != ACCURACY_THRESHOLD:
             raise ConfigError(
-                f"`{name}` must be {ACCURACY} with --theory, which predicts the steps to that accuracy, "
+                f"`{name}` must be {ACCURACY_THRESHOLD} with --theory, which predicts the steps to that accuracy, "
                 f"but is {getattr(arguments, name)}."
             )
     if not arguments.delay > 0:

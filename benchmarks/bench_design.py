@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import efftheory as et
-from efftheory.design import _Search
+from efftheory.design import Search
 from tests import oracles
 
 DRAWS = 10_000
@@ -73,7 +73,7 @@ def speed(p: int, n_train: int, repeats: int) -> float:
     """Print and return recomputed / updated, of descents from random sets."""
     op = et.addition(p)
     masks = [op.random_training_set(n_train, seed) for seed in range(repeats)]
-    search = _Search(op, n_train, np.random.default_rng(0))
+    search = Search(op, n_train, np.random.default_rng(0))
     search.descended("lambda3", masks[0][op.by_result])
     begin = time.perf_counter()
     ours = [search.descended("lambda3", mask[op.by_result]).value[1] for mask in masks]

@@ -61,7 +61,7 @@ def main(arguments: argparse.Namespace) -> None:
     print(f"e-folding time at --repr-lr {repr_lr:g}: {pace} (Z0 = p - 1 = {z0}, a standardised embedding in 1D)")
     for remark in remarks:
         print(f"note: {remark}")
-    _draw(description, mask).savefig(picture, dpi=150)
+    picture_of(description, mask).savefig(picture, dpi=150)
     content = _report(description, mask, {"repr_lr": repr_lr, "z0": z0, "steps": steps})
     report.write_text(json.dumps(content | {"remarks": remarks}, indent=1) + "\n")
     print(f"{report}, {picture}")
@@ -208,7 +208,7 @@ LOOK: Any = {
 }
 
 
-def _draw(description: et.Description, mask: NDArray[np.bool_]) -> Figure:
+def picture_of(description: et.Description, mask: NDArray[np.bool_]) -> Figure:
     """The spectrum of H, its null eigenvalues on an axis of their own, and what becomes of each sample."""
     op = description.operation
     with mpl.rc_context(LOOK):

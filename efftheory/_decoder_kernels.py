@@ -14,14 +14,14 @@ from numba import njit
 from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 
-BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # Adam's defaults in torch
+from efftheory.constants import ACCURACY_THRESHOLD, BETA1, BETA2, EPS, RQI_THRESHOLD
 
 # A step of the flow stands for as many steps of the optimiser as move no embedding by more than the resolution; not for
 # more than these: twice as many as the last, a twentieth of all so far, a fifth of the memory of Adam's second moment.
 _FASTER, _SHARE, _MOST = 2.0, 0.05, 200.0
 
 # tanh u = sum_k a_k erf(s_k u) within 1.03e-3, the best two terms: then every Gaussian mean has a closed form.
-_A1, _A2, _S1, _S2 = 0.4355577, 0.5644423, 0.61554595, 1.08696827
+A1, A2, S1, S2 = 0.4355577, 0.5644423, 0.61554595, 1.08696827
 
 _FAST = {"contract", "reassoc", "nsz", "arcp"}  # all but the assumption that nothing is inf or nan
 
@@ -128,10 +128,10 @@ def _tanh_mean(ca, cab, cb):
     """For (u, v) ~ N(0, [[ca, cab], [cab, cb]]): q = E[h(u) h(v)], d = E[h'(u) h'(v)] = dq/dcab, and the derivatives
     dq/dca, dq/dcb, dd/dca, dd/dcb, dd/dcab.
     """
-    q1, d1, qa1, qb1, da1, db1, dab1 = _erf_means(ca, cab, cb, _S1, _S1, _A1 * _A1)
-    q2, d2, qa2, qb2, da2, db2, dab2 = _erf_means(ca, cab, cb, _S1, _S2, _A1 * _A2)
-    q3, d3, qa3, qb3, da3, db3, dab3 = _erf_means(ca, cab, cb, _S2, _S1, _A1 * _A2)
-    q4, d4, qa4, qb4, da4, db4, dab4 = _erf_means(ca, cab, cb, _S2, _S2, _A2 * _A2)
+    q1, d1, qa1, qb1, da1, db1, dab1 = _erf_means(ca, cab, cb, S1, S1, A1 * A1)
+    q2, d2, qa2, qb2, da2, db2, dab2 = _erf_means(ca, cab, cb, S1, S2, A1 * A2)
+    q3, d3, qa3, qb3, da3, db3, dab3 = _erf_means(ca, cab, cb, S2, S1, A1 * A2)
+    q4, d4, qa4, qb4, da4, db4, dab4 = _erf_means(ca, cab, cb, S2, S2, A2 * A2)
     return (
         q1 + q2 + q3 + q4,
         d1 + d2 + d3 + d4,
@@ -453,7 +453,7 @@ def decoder_flow(E, table, network, rates, targets, steps, resolution, spacing, 
     unit = network.unit / n
     t, h, power1, power2, decay = 0.0, 1.0, 1.0, 1.0, 1.0
     n_records, next_record = 0, 0.0
-    if rqi(E, table) > 0.95:
+    if rqi(E, table) > RQI_THRESHOLD:
         records.crossed[2] = 0.0
     while n_records < len(records.times):
         grow(gammas, lengths, decay, network)
@@ -466,9 +466,9 @@ def decoder_flow(E, table, network, rates, targets, steps, resolution, spacing, 
                 break
             train, test = accuracies(E, table, network, targets, gammas, thetas, decay, here)
             high = rqi(E, table)
-            if records.crossed[0] == np.inf and train >= 0.9:
+            if records.crossed[0] == np.inf and train >= ACCURACY_THRESHOLD:
                 records.crossed[0] = t
-            if records.crossed[1] == np.inf and test >= 0.9:
+            if records.crossed[1] == np.inf and test >= ACCURACY_THRESHOLD:
                 records.crossed[1] = t
             records.times[n_records], records.path[n_records] = t, E
             curve = records.curves[n_records]
@@ -476,7 +476,7 @@ def decoder_flow(E, table, network, rates, targets, steps, resolution, spacing, 
             records.layers[n_records, 0], records.layers[n_records, 1] = thetas[1:], lengths[1:]
             n_records += 1
             next_record = t + max(1.0, spacing * t)
-            if t == steps or (train == 1.0 and not test < 1.0 and high > 0.95):
+            if t == steps or (train == 1.0 and not test < 1.0 and high > RQI_THRESHOLD):
                 break
         # the decoder's layers move at the pace that their optimiser gives to the gradients of the present residual
         b1, b2 = BETA1**h, BETA2**h
@@ -524,7 +524,7 @@ def decoder_flow(E, table, network, rates, targets, steps, resolution, spacing, 
         if not largest < 1e100:
             break
         t += h
-        if records.crossed[2] == np.inf and rqi(E, table) > 0.95:
+        if records.crossed[2] == np.inf and rqi(E, table) > RQI_THRESHOLD:
             records.crossed[2] = t
         wanted = resolution * h / largest if largest > 0.0 else _MOST
         if rates.repr_sgd and along < 0.0:  # it has overshot: a merged step of SGD is a large one

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from efftheory._kernels import _inverse
+from efftheory._kernels import inverse
 
 N_MODES = 4  # lowest modes that screen a swap; four hold the near-degenerate pairs of symmetric sets, twice
 PROGRESS = 1e-10  # a swap must gain more than this share of lambda_3: round-off is no progress, and cannot cycle
@@ -146,7 +146,7 @@ def climb(W, first, class_of, trained, order, cover):
 @njit(cache=True)
 def pivot(table, basis, row, s, q):
     """Sample s takes the place of basis[row]; table[row, s] is not 0."""
-    scale = _inverse(table[row, s], q)
+    scale = inverse(table[row, s], q)
     for x in range(table.shape[1]):
         if table[row, x] != 0:
             table[row, x] = table[row, x] * scale % q
@@ -226,7 +226,7 @@ def widest(table, basis, trained, rows, q):
             for row in range(R):
                 if not trained[basis[row]]:
                     if scale[s] == 0 and table[row, s] != 0:
-                        scale[s] = _inverse(table[row, s], q)
+                        scale[s] = inverse(table[row, s], q)
                     label[s] = (label[s] * point + table[row, s] * scale[s]) % q
     best_size, best_a, best_b = -1, -1, -1
     labels = np.empty(N, np.int64)

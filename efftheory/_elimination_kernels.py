@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from efftheory._kernels import _inverse
+from efftheory._kernels import inverse
 
 
 @njit(cache=True, inline="always")
@@ -259,7 +259,7 @@ def recurrence(sequence, q):
         if gap == 0:
             shift += 1
             continue
-        factor = q - gap * _inverse(last, q) % q
+        factor = q - gap * inverse(last, q) % q
         if 2 * length <= t:
             saved[: length + 1] = current[: length + 1]
             saved[length + 1 :] = 0

@@ -1,4 +1,5 @@
-"""Every numba kernel of the package. The public functions check and allocate; these compute.
+"""The numba kernels that several modules share, and those of modules without a file of kernels of their own. The
+public functions check and allocate; these compute.
 
 Samples come ordered by result class: `left[s]`, `right[s]` are the two symbols of sample s, and class
 c holds the samples first[c] .. first[c+1]-1. A kernel costs O(|D|) unless its comment says otherwise.
@@ -8,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+
+from efftheory.constants import BETA1, BETA2, EPS
 
 
 @njit(cache=True)
@@ -151,7 +154,7 @@ def reach_close(left, right, first, trained, E, delta2):
 
 
 @njit(cache=True, nogil=True)
-def _inverse(value, q):
+def inverse(value, q):
     """1/value modulo the prime q: by Fermat, but for 1 and -1, which are nearly all that occurs here."""
     if value == 1 or value == q - 1:
         return value
@@ -165,7 +168,7 @@ def _inverse(value, q):
 
 
 @njit(cache=True, nogil=True)
-def _insert(row, echelon, has_pivot, q):
+def insert_row(row, echelon, has_pivot, q):
     """Reduce `row` (entries in 0..q-1) by the echelon form; keep it if it is independent.
 
     echelon[c] is the row whose first nonzero entry is a 1 in column c. True if the rank grew.
@@ -176,7 +179,7 @@ def _insert(row, echelon, has_pivot, q):
         if value == 0:
             continue
         if not has_pivot[c]:
-            scale = _inverse(value, q)
+            scale = inverse(value, q)
             for x in range(c, p):
                 echelon[c, x] = row[x] * scale % q
             has_pivot[c] = True
@@ -199,7 +202,7 @@ def eliminate(matrix, q, full_rank):
     for k in range(len(matrix)):
         if rank == full_rank:
             break
-        rank += _insert(matrix[k].copy(), echelon, has_pivot, q)
+        rank += insert_row(matrix[k].copy(), echelon, has_pivot, q)
     return echelon, has_pivot
 
 
@@ -217,7 +220,7 @@ def null_vector(echelon, has_pivot, free, q):
 
 
 @njit(cache=True, nogil=True)
-def _equation(row, i, j, m, n, q):
+def equation_row(row, i, j, m, n, q):
     """Write the equation E_i + E_j - E_m - E_n = 0 into `row`, modulo q."""
     row[:] = 0
     row[i] = 1
@@ -245,8 +248,8 @@ def echelon_form(left, right, first, trained, p, q, full_rank):
             if anchor < 0:
                 anchor = s
                 continue
-            _equation(row, left[s], right[s], left[anchor], right[anchor], q)
-            if _insert(row, echelon, has_pivot, q):
+            equation_row(row, left[s], right[s], left[anchor], right[anchor], q)
+            if insert_row(row, echelon, has_pivot, q):
                 rank += 1
                 if rank == full_rank:
                     return echelon, has_pivot, rank
@@ -304,9 +307,8 @@ ADAM, ADAMW, SGD = 0, 1, 2
 def optimizer_flow(left, right, first, path, kind, learning_rate, weight_decay):
     """Descend l_eff = l0/Z0 from path[0] (p, d) with torch's Adam, AdamW or SGD; fills path[1:].
 
-    Moments as torch's defaults: beta = (0.9, 0.999), eps = 1e-8; SGD without momentum.
+    SGD without momentum.
     """
-    beta1, beta2, eps = 0.9, 0.999, 1e-8
     n_steps = path.shape[0] - 1
     E = path[0].copy()
     p, d = E.shape
@@ -321,8 +323,8 @@ def optimizer_flow(left, right, first, path, kind, learning_rate, weight_decay):
                 z0 += E[k, x] * E[k, x]
         gradient[:] = 0.0
         l0 = loss_and_gradient(left, right, first, E, gradient)
-        power1 *= beta1
-        power2 *= beta2
+        power1 *= BETA1
+        power2 *= BETA2
         for k in range(p):
             for x in range(d):
                 # d(l0/Z0)/dE = (dl0/dE - 2 l_eff E) / Z0
@@ -334,8 +336,8 @@ def optimizer_flow(left, right, first, path, kind, learning_rate, weight_decay):
                 if kind == SGD:
                     E[k, x] -= learning_rate * g
                 else:
-                    m[k, x] = beta1 * m[k, x] + (1 - beta1) * g
-                    v[k, x] = beta2 * v[k, x] + (1 - beta2) * g * g
-                    scale = np.sqrt(v[k, x] / (1 - power2)) + eps
+                    m[k, x] = BETA1 * m[k, x] + (1 - BETA1) * g
+                    v[k, x] = BETA2 * v[k, x] + (1 - BETA2) * g * g
+                    scale = np.sqrt(v[k, x] / (1 - power2)) + EPS
                     E[k, x] -= learning_rate / (1 - power1) * m[k, x] / scale
         path[step] = E

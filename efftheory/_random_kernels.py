@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from efftheory._kernels import _equation, _insert
+from efftheory._kernels import equation_row, insert_row
 
 
 @njit(cache=True, nogil=True)
@@ -59,8 +59,8 @@ def equations_to_rank(left, right, sample, other, k, q, full_rank, echelon, has_
     has_pivot[:] = False
     rank = 0
     for e in range(k):
-        _equation(row, left[sample[e]], right[sample[e]], left[other[e]], right[other[e]], q)
-        rank += _insert(row, echelon, has_pivot, q)
+        equation_row(row, left[sample[e]], right[sample[e]], left[other[e]], right[other[e]], q)
+        rank += insert_row(row, echelon, has_pivot, q)
         if rank == full_rank:
             return e + 1
     return k + 1

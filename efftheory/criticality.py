@@ -19,7 +19,7 @@ from efftheory._threads import threaded
 from efftheory.description import describe
 from efftheory.elimination import primes as random_primes
 from efftheory.elimination import sparse_nullity
-from efftheory.generalization import DENSE_SYMBOLS, minor_bits, primes_beyond
+from efftheory.generalization import DENSE_NULLITY, minor_bits, primes_beyond
 from efftheory.operations import Operation, Seed
 from efftheory.representations import unique_thresholds
 
@@ -84,14 +84,14 @@ def linear_thresholds(op: Operation, draws: int, seed: Seed, n_train: int | None
     p, rank = op.n_symbols, op.n_symbols - op.full_nullity
     if rank == 0:
         return np.zeros(draws, np.int64)
-    rng, n_coverable = _checks.generator("seed", seed), _n_coverable(op)
-    if p > DENSE_SYMBOLS:
+    rng, n_coverable = _checks.generator("seed", seed), count_coverable(op)
+    if p > DENSE_NULLITY:
         streams = _checks.streams("seed", rng, draws)
-        return np.array(threaded(lambda stream: _sparse_threshold(op, n, n_coverable, stream), streams))
+        return np.array(threaded(lambda stream: sparse_threshold(op, n, n_coverable, stream), streams))
     if p <= kernels.SMALL_SYMBOLS:
-        kernel, field = kernels.small_thresholds, _small_inverses()
+        kernel, field = kernels.small_thresholds, small_inverses()
     else:
-        kernel, field = kernels.thresholds, _primes(rank, rng)
+        kernel, field = kernels.thresholds, working_primes(rank, rng)
     table = (*_columns(op), op.n_results, p, rank, n_coverable, field)
     return np.concatenate(threaded(lambda stream, size: kernel(stream, size, n, *table), *_chunks(draws, rng)))
 
@@ -107,19 +107,19 @@ def _chunks(draws: int, rng: np.random.Generator) -> tuple[list[np.random.Genera
     return _checks.streams("seed", rng, len(sizes)), sizes
 
 
-def _primes(rank: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def working_primes(rank: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Primes modulo which the rank is asked for: one if it exceeds all minors, else two random ones."""
     enough = primes_beyond(minor_bits(rank))
     return np.array(enough if len(enough) == 1 else list(islice(random_primes(rng), 2)))
 
 
 @cache
-def _small_inverses() -> NDArray[np.uint32]:
+def small_inverses() -> NDArray[np.uint32]:
     q = kernels.SMALL_PRIME
     return np.array([0, *(pow(x, -1, q) for x in range(1, q))], np.uint32)
 
 
-def _n_coverable(op: Operation) -> int:
+def count_coverable(op: Operation) -> int:
     """How many symbols are in an equation of D0. The embedding of another one is among what full_nullity counts."""
     if op.known_nullity is not None and op.n_symbols > 2:
         return op.n_symbols
@@ -140,20 +140,20 @@ def _covered(op: Operation, order: NDArray[np.integer], n_coverable: int) -> tup
     return int(taken[needed - 1]) if needed <= k else n + 1, int(covered.sum())
 
 
-def _sparse_threshold(op: Operation, n: int, n_coverable: int, rng: np.random.Generator) -> int:
+def sparse_threshold(op: Operation, n: int, n_coverable: int, rng: np.random.Generator) -> int:
     """The threshold of one random order; n + 1 if it is above n."""
     p = op.n_symbols
     drawn = min(n, math.ceil(p * (math.log(p) + 5)))  # at least twice the critical size
     order = rng.choice(op.n_samples, drawn, replace=False)
-    found = _threshold_within(op, order, n_coverable, rng)
+    found = threshold_within(op, order, n_coverable, rng)
     if found > drawn and drawn < n:  # hardly ever
         rest = np.setdiff1d(np.arange(op.n_samples), order)
         order = np.concatenate([order, rng.permutation(rest)])[:n]
-        found = _threshold_within(op, order, n_coverable, rng)
+        found = threshold_within(op, order, n_coverable, rng)
     return found
 
 
-def _threshold_within(op: Operation, order: NDArray[np.int64], n_coverable: int, rng: np.random.Generator) -> int:
+def threshold_within(op: Operation, order: NDArray[np.int64], n_coverable: int, rng: np.random.Generator) -> int:
     """The threshold of these samples; one more than there are if they do not suffice."""
     n, (least, _) = len(order), _covered(op, order, n_coverable)
 
@@ -189,7 +189,7 @@ def linear_probability(op: Operation, n_train: int, draws: int, seed: Seed) -> E
     p = op.n_symbols
     if op.known_nullity is None or not 2 < p <= kernels.SMALL_SYMBOLS:
         return proportion(int((linear_thresholds(op, draws, seed, n_train) <= n_train).sum()), draws)
-    table = (n_train, *_columns(op), op.n_results, p, p - op.full_nullity, _small_inverses())
+    table = (n_train, *_columns(op), op.n_results, p, p - op.full_nullity, small_inverses())
     chunks = _chunks(draws, _checks.generator("seed", seed))
     return proportion(sum(threaded(lambda stream, size: kernels.small_count(stream, size, *table), *chunks)), draws)
 

@@ -10,11 +10,10 @@ from scipy.linalg import get_lapack_funcs
 
 from efftheory import _checks, _kernels
 from efftheory.elimination import Nullity
-from efftheory.generalization import DENSE_SYMBOLS, in_table_order, nullity_and_reach, rank_and_reach
+from efftheory.generalization import DENSE_NULLITY, in_table_order, nullity_and_reach, rank_and_reach
 from efftheory.operations import Index, Operation
 from efftheory.parallelograms import Mask, count_parallelograms, trained_flags
-from efftheory.spectrum import DENSE_SYMBOLS as DENSE_SPECTRUM
-from efftheory.spectrum import solve
+from efftheory.spectrum import DENSE_SPECTRUM, solve
 
 (_symmetric_eigenvalues,) = get_lapack_funcs(("syevd",), dtype=np.float64)
 
@@ -120,7 +119,7 @@ def describe(op: Operation, mask: Mask = None) -> Description:
         ArgumentError: `mask` is not bool (N,); `op` composes by a product.
     """
     _checks.sum_composition(op)
-    if op.n_symbols > DENSE_SYMBOLS:
+    if op.n_symbols > DENSE_NULLITY:
         found, reached = nullity_and_reach(op, mask)
         n_train = int(_checks.training_mask(mask, op.n_samples).sum())
         k = op.n_symbols if op.n_symbols <= DENSE_SPECTRUM else max(FEW, op.full_nullity + 1)

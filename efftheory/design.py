@@ -86,7 +86,7 @@ def design_training_set(
     if descents is None:
         descents = min(max(_SAMPLES // op.n_samples, 40), 1000)
     descents = min(_checks.integer("descents", descents, 1), comb(op.n_samples, n_train))
-    return in_table_order(op, _Search(op, n_train, _checks.generator("seed", seed)).best(objective, descents))
+    return in_table_order(op, Search(op, n_train, _checks.generator("seed", seed)).best(objective, descents))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ class _Candidate:
     flags: Flags
 
 
-class _Search:
+class Search:
     """What stays the same between descents: samples, their sums in driven coordinates, their tableau."""
 
     def __init__(self, op: Operation, n_train: int, rng: np.random.Generator):

@@ -102,7 +102,7 @@ class System:
         """Rank of R modulo q, or less."""
         if len(self.guessed) <= MAX_FILL:
             return int(self._echelon(q)[1].sum())
-        box, m = _BlackBox(self, q, rng), len(self.guessed)
+        box, m = BlackBox(self, q, rng), len(self.guessed)
         row, start = rng.integers(q, size=(2, m))
         recurrence = box.recurrence(start, row)
         # x divides a minimal polynomial of degree L only as often as B has a null space: rank B >= L - 1, and L without
@@ -134,7 +134,7 @@ class System:
         if m <= MAX_FILL:
             return null_vector(*self._echelon(q), rng.integers(q, size=m), q)
         while True:  # each time with a chance of nearly 1
-            box = _BlackBox(self, q, rng)
+            box = BlackBox(self, q, rng)
             anyhow, row = rng.integers(q, size=(2, m))
             image = box.product(anyhow)
             recurrence = box.recurrence(image, row)
@@ -168,7 +168,7 @@ class System:
         return eliminate(R, q, self._largest_rank)
 
 
-class _BlackBox:
+class BlackBox:
     """B = D1 R^T D2 R D1 modulo q, by its products."""
 
     def __init__(self, system: System, q: int, rng: np.random.Generator):

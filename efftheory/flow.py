@@ -17,6 +17,7 @@ from scipy.integrate import solve_ivp
 
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
+from efftheory.constants import RQI_THRESHOLD
 from efftheory.generalization import DELTA, rqi_path
 from efftheory.loss import POWER, loss_argument, normalized_gradient, parallelogram_loss
 from efftheory.operations import Operation
@@ -59,7 +60,7 @@ class Trajectory:
         """max over t of |Z0(t)/Z0(0) - 1|: the solver's error in the conserved quantity."""
         return float(np.abs(self.z0 / self.z0[0] - 1).max())
 
-    def time_to_rqi(self, threshold: float = 0.95) -> float:
+    def time_to_rqi(self, threshold: float = RQI_THRESHOLD) -> float:
         """The first of `times` with RQI above `threshold`; inf where there is none."""
         above = np.flatnonzero(self.rqi > threshold)
         return float(self.times[above[0]]) if len(above) else math.inf
@@ -195,7 +196,7 @@ def _integrated_course(op: Operation, mask: Mask, E: NDArray[np.float64]) -> _Co
     return _Course(lambda times: solution.sol(times).T.reshape(-1, *E.shape), begin, end)
 
 
-def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = 0.95) -> float:
+def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = RQI_THRESHOLD) -> float:
     """The first time t at which the flow from E0 has RQI above `threshold`; inf where it never has.
 
     Divide by the embeddings' learning rate for steps. RQI is a step function of t: it is looked for on a grid

@@ -27,7 +27,7 @@ from efftheory.parallelograms import Mask, count_parallelograms, trained_flags, 
 _LARGEST_PRIME = 2**31 - 1
 _PRIME_BITS = 30
 
-DENSE_SYMBOLS = 128  # up to here a dense echelon form is as quick as a sparse one, and a proof
+DENSE_NULLITY = 128  # up to here a dense echelon form is as quick as a sparse one, and a proof
 SOLUTIONS = 2  # random null vectors that a sample must agree on
 _CHUNK = 1 << 20  # samples looked at a time
 
@@ -81,7 +81,7 @@ def in_table_order(op: Operation, flags: NDArray[np.bool_]) -> NDArray[np.bool_]
 def nullity_and_reach(op: Operation, mask: Mask, seed: Seed = 0) -> tuple[Nullity, NDArray[np.bool_]]:
     """(n_0, Dbar(D, P(D)) as bool (N,) over `op.pairs`)."""
     _checks.sum_composition(op)
-    if op.n_symbols <= DENSE_SYMBOLS:
+    if op.n_symbols <= DENSE_NULLITY:
         rank, reached = rank_and_reach(op, trained_flags(op, mask))
         return Nullity(op.n_symbols - rank, "elimination", 0.0), in_table_order(op, reached)
     rng = _checks.generator("seed", seed)
@@ -118,7 +118,7 @@ def exact_nullity(op: Operation, mask: Mask = None, seed: Seed = 0) -> Nullity:
         ArgumentError: `op` composes by a product.
     """
     _checks.sum_composition(op)
-    if op.n_symbols <= DENSE_SYMBOLS:
+    if op.n_symbols <= DENSE_NULLITY:
         return Nullity(op.n_symbols - rank_and_reach(op, trained_flags(op, mask))[0], "elimination", 0.0)
     return sparse_nullity(op, training_samples(op, mask), _checks.generator("seed", seed))[0]
 

@@ -89,7 +89,7 @@ def degrees_of_freedom(
         if representation is not None:
             raise ArgumentError("representation", "be None where op composes by a sum", "is given")
         return nullity(op, mask) - op.full_nullity
-    point = _generic_point(op, representation, seed)
+    point = generic_point(op, representation, seed)
     left = [point.E.size, *_nullities(op, point, op.by_result[flags])]
     return left[-1] - point.d**2
 
@@ -106,14 +106,14 @@ def unique_thresholds(op: Operation, draws: int, seed: Seed) -> NDArray[np.int64
     """
     draws = _checks.integer("draws", draws, 1)
     rng = _checks.generator("seed", seed)
-    point = _generic_point(op, None, rng)
+    point = generic_point(op, None, rng)
     thresholds = np.empty(draws, dtype=np.int64)
     for draw in range(draws):
-        thresholds[draw] = _threshold(op, point, rng.permutation(op.n_samples))
+        thresholds[draw] = threshold_in_order(op, point, rng.permutation(op.n_samples))
     return thresholds
 
 
-def _threshold(op: Operation, point: _Point, order: NDArray[np.integer]) -> int:
+def threshold_in_order(op: Operation, point: _Point, order: NDArray[np.integer]) -> int:
     """The first n at which the first n samples of `order` leave no degree of freedom; all of D0 leaves none."""
     left = _nullities(op, point, order)
     return next(n for n, dimension in enumerate(left, start=1) if dimension == point.d**2)
@@ -169,7 +169,7 @@ class _Point(NamedTuple):
     q: int
 
 
-def _generic_point(op: Operation, representation: ArrayLike | None, seed: Seed) -> _Point:
+def generic_point(op: Operation, representation: ArrayLike | None, seed: Seed) -> _Point:
     """E_a = z rho(a) with a random z of the centraliser, modulo a random prime."""
     from sympy import prevprime  # half a second to import
 

@@ -19,7 +19,7 @@ from efftheory.parallelograms import Mask
 
 Method = Literal["dense", "iterative"]
 
-DENSE_SYMBOLS = 512  # up to here all eigenvalues cost less than a second
+DENSE_SPECTRUM = 512  # up to here all eigenvalues cost less than a second
 FALLBACK_SYMBOLS = 3000  # up to here within about half a minute
 _ARPACK = 1e-10  # |H v - lambda v| / lambda at which the iteration ends
 _LEAST_BASIS = 20  # Lanczos vectors, ARPACK's own choice for few eigenvalues
@@ -85,7 +85,7 @@ def solve(
     """`spectrum`, where n_0 is known already."""
     p, n_free = op.n_symbols, op.full_nullity
     n_solved = min(max(k, n_free + 1), p)  # lambda_3 belongs to the record whatever k
-    dense = method == "dense" or n_solved > p // 2 or (method == "auto" and (p <= DENSE_SYMBOLS or n_solved > p // 10))
+    dense = method == "dense" or n_solved > p // 2 or (method == "auto" and (p <= DENSE_SPECTRUM or n_solved > p // 10))
     if dense:
         H = hessian(op, mask)
         values, modes = scipy.linalg.eigh(H, subset_by_index=[0, n_solved - 1] if n_solved < p else None)

@@ -10,6 +10,7 @@ test compares bits), so a run resumed in other company gives the same result.
 
 from __future__ import annotations
 
+import platform
 import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -71,7 +72,7 @@ class Ensemble:
         self._penalty = per_lane()
         self._sgd = torch.zeros(self.lanes, device=self._device, dtype=torch.bool)
         self._updates = torch.zeros(self.lanes, device=self._device, dtype=torch.int64)
-        self._corrections = torch.as_tensor(_bias_corrections(), dtype=self._dtype, device=self._device)
+        self._corrections = torch.as_tensor(bias_corrections(), dtype=self._dtype, device=self._device)
         self._batches: list[Iterator[NDArray[np.bool_]]] = [start.batches for start in starts]
         self._ahead: Tensor | None = None  # (R, BATCHES, N), once a run with mini-batches has come
         self._used = BATCHES  # how many of those ahead have been trained on
@@ -143,6 +144,9 @@ class Ensemble:
         options: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
         if self._device.type == "cpu":
             options["cpp.use_decompose_tanh"] = True  # by an exponential: a third of the time
+            # torch keeps on disk what it compiled, and finds it again by these options, but not by the processor: one
+            # with shorter vectors (or this one, told to act so by ATEN_CPU_CAPABILITY) would take it, and crash.
+            options["cpp.simdlen"] = vector_bits()
         compiled = torch.compile(types.MethodType(own, self), dynamic=False, options=options)
 
         def first_step() -> tuple[Tensor, Tensor, Tensor]:
@@ -231,7 +235,15 @@ class Ensemble:
             value.mul_(1 - rate * self._decays[group].view(lanes)).sub_(rate * direction)
 
 
-def _bias_corrections() -> NDArray[np.float64]:
+def vector_bits() -> int | None:
+    """Length of the vectors that this processor's compiled steps use: 0 without any, None where torch is to choose."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    if capability == "DEFAULT" and platform.machine() in ("x86_64", "AMD64"):
+        return 0
+    return {"AVX512": 512, "AVX2": 256}.get(capability)
+
+
+def bias_corrections() -> NDArray[np.float64]:
     """(2, CORRECTED + 1): AdamW's direction after t updates is scale[t] m / (sqrt(v) + eps[t]).
 
     That is m / (1 - BETA1^t) over sqrt(v / (1 - BETA2^t)) + EPS with one division instead of three, and tabulated

@@ -185,7 +185,7 @@ def draw(config: RunConfig) -> Start:
         targets = np.eye(config.n_results)
     elif config.targets == "orthogonal":
         targets = _orthogonal(targets)
-    batches = _batches(mask, config.batch_size or config.n_train, np.random.default_rng(streams[3]))
+    batches = training_batches(mask, config.batch_size or config.n_train, np.random.default_rng(streams[3]))
     return Start(mask=mask, targets=targets, model=model, batches=batches)
 
 
@@ -201,7 +201,7 @@ def _orthogonal(normal: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ascontiguousarray((q * np.copysign(1, np.diag(r))).T) * np.sqrt(normal.shape[1])
 
 
-def _batches(mask: NDArray[np.bool_], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+def training_batches(mask: NDArray[np.bool_], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
     """Epochs without end: the training samples in a new random order, cut into batches; the last may be smaller."""
     trained = np.flatnonzero(mask)
     while True:

@@ -100,9 +100,7 @@ def _train_group(
     leader = next(configs)
     first = [leader, *islice(configs, (lanes or default_lanes(leader, device)) - 1)]
     starts = [draw(config) for config in first]
-    running: list[_Recorder | None] = [
-        _Recorder(config, start.mask) for config, start in zip(first, starts, strict=True)
-    ]
+    running: list[Recorder | None] = [Recorder(config, start.mask) for config, start in zip(first, starts, strict=True)]
     # a lone run has an idle copy beside it: see MIN_LANES
     n_copies = max(MIN_LANES - len(first), 0)
     idle = [draw(config) for config in first[:n_copies]]
@@ -126,7 +124,7 @@ def _train_group(
             if config is not None:
                 start = draw(config)
                 ensemble.load(lane, config, start)
-                running[lane] = _Recorder(config, start.mask)
+                running[lane] = Recorder(config, start.mask)
         busy = [lane for lane, recorder in enumerate(running) if recorder is not None]
         left = max((recorder.steps_left for recorder in running if recorder is not None), default=0)
         if left >= narrow_from and max(2 * len(busy), MIN_LANES + 1) <= ensemble.lanes:
@@ -136,7 +134,7 @@ def _train_group(
             running = [running[lane] for lane in kept]
 
 
-class _Recorder:
+class Recorder:
     """Collects one run's chunks and knows when it is finished."""
 
     def __init__(self, config: RunConfig, mask: NDArray[np.bool_]):

@@ -41,14 +41,15 @@ SIZES = tuple(range(4, 21, 2))
 
 
 def runs(scale: Scale) -> list[RunConfig]:
-    return list(dict.fromkeys([*_sizes(scale), *_eights(scale, linear=True), *_eights(scale, linear=False)]))
+    eights = [run for linear in (True, False) for run in sets_of_eight(scale, linear=linear)]
+    return list(dict.fromkeys([*_sizes(scale), *eights]))
 
 
 def _sizes(scale: Scale) -> list[RunConfig]:
     return scale.runs(RunConfig(p=P, n_train=EIGHT), [Axis("n_train", SIZES)], SEEDS)
 
 
-def _eights(scale: Scale, *, linear: bool) -> list[RunConfig]:
+def sets_of_eight(scale: Scale, *, linear: bool) -> list[RunConfig]:
     n = scale.seeds or SEEDS
     return [scale.run(RunConfig(p=P, n_train=EIGHT, seed=seed)) for seed in first_seeds(n, linear)]
 
@@ -85,7 +86,7 @@ def tables(store: RunStore, scale: Scale) -> Tables:
     op = et.addition(P)
     eights, paths = [], []
     for linear in (True, False):
-        configs = _eights(scale, linear=linear)
+        configs = sets_of_eight(scale, linear=linear)
         table = store.table(configs)
         best = int(table["rqi"].argmax())  # the first of several
         shown = {"seed": configs[best].seed, "rqi": table["rqi"][best], "samples": _sums(op, table["mask"][best])}

@@ -51,7 +51,7 @@ def outlooks(
     found = []
     pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
     try:
-        tasks = [pool.submit(_outlook, config, known(config, blind), draws, blind) for config in configs]
+        tasks = [pool.submit(outlook_of, config, known(config, blind), draws, blind) for config in configs]
         for one in tasks:
             found.append(one.result())
             on_run()
@@ -113,7 +113,7 @@ def follow(
     )
 
 
-def _outlook(config: RunConfig, knowledge: tuple[Any, Any, Any], draws: int, blind: bool) -> Outlook:
+def outlook_of(config: RunConfig, knowledge: tuple[Any, Any, Any], draws: int, blind: bool) -> Outlook:
     steps = []
     for number in range(draws):
         seed = np.random.default_rng([config.seed, config.n_train, number, int(blind)])

@@ -35,13 +35,13 @@ def predictions_of(
     configs: Sequence[RunConfig], runs: pd.DataFrame, draws: int, on_run: Callable[[], object] = lambda: None
 ) -> pd.DataFrame:
     """What the theories say of each of `runs`, the table of `configs`: a row a `key`, with `predict`'s columns, and of
-    the theory with a decoder `decoder_flow`, the median steps, and `decoder_success`, the share of draws with
+    the theory with a decoder `decoder_flow`, the median steps, and `decoder_flow_success`, the share of draws with
     RQI > 0.95 within the budget.
     """
     found = outlooks(configs, draws, on_run=on_run)
     with_decoder = {
         "decoder_flow": [one.median("rqi") for one in found],
-        "decoder_success": [one.success for one in found],
+        "decoder_flow_success": [one.success for one in found],
     }
     return predict(runs).assign(**with_decoder)
 
@@ -61,7 +61,7 @@ def score_designs(runs: pd.DataFrame) -> list[Entry]:
             "lambda3": group["lambda3"].quantile([0.25, 0.5, 0.75]).tolist(),
             "nullity": [int(group["nullity"].min()), int(group["nullity"].max())],
             "ideal_accuracy": float(group["ideal_accuracy"].mean()),
-            "predicted_success": float(group["decoder_success"].mean()),
+            "predicted_success": float(group["decoder_flow_success"].mean()),
             "predicted_steps": {name: number(_median(group[name].to_numpy(float))) for name in PREDICTED},
         }
         for target in TARGETS:

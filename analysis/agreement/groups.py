@@ -17,6 +17,7 @@ import efftheory as et
 from analysis._pieces import Piece, chunks
 from analysis.agreement.pictures import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 from analysis.agreement.tables import Entry
+from efftheory.constants import RQI_THRESHOLD
 
 GROUPS: dict[str, Callable[[], et.Operation]] = {
     **{f"s{n}": partial(et.symmetric_group, n) for n in (2, 3, 4)},
@@ -25,7 +26,6 @@ GROUPS: dict[str, Callable[[], et.Operation]] = {
 FLOWS_OF = "s3"  # of other groups a flow takes too long
 DIMENSIONS = (2, 3)  # of its matrices
 PAPER_FRACTION = 0.5
-GOOD = 0.95  # RQI
 APART = 0.5  # mean square difference, in units of the mean square entry: what RQI takes for different
 _HORIZON = 1000.0  # in units of Z0, as `et.time_to_rqi` has it
 _RTOL = 1e-8  # of the solver: at 1e-10 and 1e-6 the same flows end well
@@ -143,7 +143,7 @@ def group_entry(name: str, thresholds: Sequence[int]) -> Entry:
 
 def flow_entry(d: int, ends: dict[int, list[tuple[float, float]]]) -> Entry:
     """How often the flows of matrices d x d ended at RQI > 0.95, by size; and with all elements apart."""
-    good = {size: [apart for rqi, apart in found if rqi > GOOD] for size, found in ends.items()}
+    good = {size: [apart for rqi, apart in found if rqi > RQI_THRESHOLD] for size, found in ends.items()}
     n_samples = GROUPS[FLOWS_OF]().n_samples
     (flows,) = {len(found) for found in ends.values()}
     return {
@@ -171,13 +171,13 @@ def verdict(report: dict[str, Any]) -> list[str]:
     for entry in flows:
         size = f"{entry['d']} x {entry['d']}"
         said.append(
-            f"S3, the flow of matrices {size}: half end at RQI > {GOOD} from a fraction of {span(entry)} on "
+            f"S3, the flow of matrices {size}: half end at RQI > {RQI_THRESHOLD} from a fraction of {span(entry)} on "
             f"(the paper, from trained networks: {PAPER_FRACTION})."
         )
         n_good, n_apart = sum(entry["good"]), sum(entry["good_and_apart"])
         if n_good:
             said.append(
-                f"RQI is no faithfulness: of {n_good} flows of matrices {size} that ended above {GOOD}, "
+                f"RQI is no faithfulness: of {n_good} flows of matrices {size} that ended above {RQI_THRESHOLD}, "
                 f"{n_apart} kept all six elements apart by what RQI takes for different."
             )
     return said
@@ -208,7 +208,7 @@ def picture(report: dict[str, Any]) -> Figure:
         _banded(panels[1], s3, BLUE, linestyle="-", label="leaves only the symmetries")
         for entry in flows:
             colour, style, mark = _FLOW_LINES[entry["d"]]
-            label = f"flow of {entry['d']} x {entry['d']} matrices ends at RQI > {GOOD}"
+            label = f"flow of {entry['d']} x {entry['d']} matrices ends at RQI > {RQI_THRESHOLD}"
             _banded(panels[1], entry, colour, linestyle=style, marker=mark, markersize=4, label=label)
         panels[1].axvline(PAPER_FRACTION, color=GREY, ls=":", label="the paper's transition of networks")
         panels[1].set(title="S3: unique, and found", ylabel="share of training sets, of flows")

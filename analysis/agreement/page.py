@@ -72,7 +72,7 @@ def page(report: dict[str, Any]) -> list[str]:
         f"- logistic: less that of the {SUCCESS_NAMES[BASELINE]} on the same runs. Error: of calibration, mean |said - "
         f"did| over {N_BINS} bins of equal width, weighted by their runs. Intervals are a bootstrap of training sets; "
         "what is fitted is not fitted again. The decoder theory's probability is the share of "
-        f"{report['seeds']['decoder_draws']} draws a run (blind: twice as many); with more its Brier score would be "
+        f"{report['decoder_draws']} draws a run (blind: twice as many); with more its Brier score would be "
         "lower. Within one size a share that leaves the run's own seed out is lower for "
         "successes: it cannot order them.",
         table(_success_rows(report["success"], len(report["calibration"]) > 1)),

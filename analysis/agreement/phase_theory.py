@@ -23,7 +23,6 @@ from analysis.runs.plan import Axis
 from neural import RunConfig
 
 DRAWS = 3
-ACCURACY = 0.9  # what the theory's steps to train and to test lead to
 TARGETS = ("train", "test", "rqi")
 _DIGITS = 6  # of a place on the grid
 

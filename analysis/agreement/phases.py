@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from analysis.runs.plan import Axis
+from efftheory.constants import ACCURACY_THRESHOLD
 
 PHASES = ("comprehension", "grokking", "memorisation", "confusion", "test only")
 GENERALISING = ("comprehension", "grokking")
@@ -44,9 +45,9 @@ _ROUNDING = 1e-9  # log-likelihoods nearer than this are equal
 class Thresholds:
     """What counts as learned, and as late."""
 
-    train: float = 0.9
+    train: float = ACCURACY_THRESHOLD
     """Training accuracy to be reached (at least this much)."""
-    test: float = 0.9
+    test: float = ACCURACY_THRESHOLD
     """Test accuracy to be reached."""
     delay: float = 1000.0
     """Steps between the two from which on generalisation is grokking."""

@@ -80,7 +80,7 @@ def show(store: RunStore, command: List) -> None:
     """Print the fields' values and the last runs."""
     if command.limit < 0:
         raise ConfigError(f"`limit` must be an integer of at least 0, but is {command.limit}.")
-    runs = store.select(command.where)
+    runs = store.select(command.where, [*CONFIG_COLUMNS, *_SHORT])
     print(f"{len(runs)} runs in {command.store}")
     if runs.empty:
         return

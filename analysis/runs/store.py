@@ -15,6 +15,7 @@ import json
 import math
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, fields
@@ -63,6 +64,8 @@ RESULT_COLUMNS = [
     "compiled",
 ]
 _WAIT_S = 60.0  # for another command that is writing
+_PATIENCE_S = 30.0  # with a condition that finds no further run
+_INSTRUCTIONS = 10_000  # of sqlite, about a millisecond, between two looks at the clock and for Ctrl-C
 
 
 def new_since(version: int) -> dict[str, Any]:
@@ -132,13 +135,18 @@ class RunStore:
                 f"`store` must be a run store of version {VERSION}, but {self.path} is of version {version}."
             )
         self._connection.commit()
-        self._check(CONFIG_COLUMNS)
+        if not read_only:
+            self._check_whole()
+        self._check_columns(CONFIG_COLUMNS)
 
-    def _check(self, config_columns: Sequence[str]) -> None:
-        """sqlite3.DatabaseError unless the file is whole and its runs have these columns."""
+    def _check_whole(self) -> None:
+        """sqlite3.DatabaseError if the file is damaged anywhere: reads all of it, which only writing is worth."""
         verdict = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
+
+    def _check_columns(self, config_columns: Sequence[str]) -> None:
+        """sqlite3.DatabaseError unless the runs have these columns."""
         found = [row[1] for row in self._connection.execute("PRAGMA table_info(runs)")]
         if found != ["key", *config_columns, *RESULT_COLUMNS]:
             raise sqlite3.DatabaseError("its table `runs` is missing or has other columns")
@@ -152,7 +160,8 @@ class RunStore:
             if version not in OLD_VERSIONS:  # another command was first
                 return
             new = new_since(version)
-            self._check([name for name in CONFIG_COLUMNS if name not in new])
+            self._check_whole()
+            self._check_columns([name for name in CONFIG_COLUMNS if name not in new])
             run("CREATE TEMP TABLE old AS SELECT rowid AS number, * FROM runs")  # not renamed: views would follow
             run("DROP TABLE runs")
             self._create_runs()
@@ -243,19 +252,43 @@ class RunStore:
             runs[name] = pd.Series(values, dtype=object)
         return runs
 
-    def select(self, where: str = "1") -> pd.DataFrame:
+    def select(self, where: str = "1", columns: Sequence[str] = ()) -> pd.DataFrame:
         """All finished runs for which the SQL condition `where` holds, as they stand in the file (arrays as JSON), and
-        a `number` for each.
+        a `number` for each; only these `columns` (by default all).
 
         Raises:
-            StoreError: the condition is no SQL, or names something that a run does not have.
+            StoreError: the condition is no SQL, names something that a run does not have, or cannot be decided in a
+            reasonable time.
         """
-        try:
-            cursor = self._connection.execute(f"SELECT rowid AS number, * FROM runs WHERE ({where}) ORDER BY rowid")
-            names = [column[0] for column in cursor.description]
-            return pd.DataFrame(cursor.fetchall(), columns=names)
-        except (sqlite3.OperationalError, sqlite3.ProgrammingError, sqlite3.Warning) as error:
-            raise StoreError(f"`where` must be an SQL condition on a run's columns, but {where!r}: {error}.") from None
+        wanted = ", ".join(f'"{name}"' for name in columns) or "*"
+        deadline = time.monotonic() + _PATIENCE_S
+
+        def overdue() -> bool:
+            return time.monotonic() > deadline
+
+        rows = []
+        with self._explained():
+            self._connection.set_progress_handler(overdue, _INSTRUCTIONS)
+            try:
+                query = f"SELECT rowid AS number, {wanted} FROM runs WHERE ({where}) ORDER BY rowid"
+                cursor = self._connection.execute(query)
+                for row in cursor:
+                    rows.append(row)
+                    deadline = time.monotonic() + _PATIENCE_S  # many runs may take long, a single one may not
+            except (sqlite3.DatabaseError, sqlite3.Warning) as error:
+                code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+                if code == sqlite3.SQLITE_INTERRUPT and not overdue():
+                    raise KeyboardInterrupt from None  # Ctrl-C, which sqlite takes for the handler's answer
+                if code == sqlite3.SQLITE_INTERRUPT:
+                    found = f"{where!r} took longer"
+                    raise StoreError(f"`where` must be decided within {_PATIENCE_S:g} s a run, but {found}.") from None
+                if code not in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG):  # not the condition's fault
+                    raise
+                found = f"{where!r}: {error}"
+                raise StoreError(f"`where` must be an SQL condition on a run's columns, but {found}.") from None
+            finally:
+                self._connection.set_progress_handler(None, 0)
+        return pd.DataFrame(rows, columns=[column[0] for column in cursor.description])
 
     def keep_predictions(self, predictions: pd.DataFrame) -> None:
         """Put a comparison's predictions (with the runs' `key`) beside the runs, in place of the last one's."""

@@ -95,8 +95,8 @@ def test_outlook_counts_and_orders_what_is_never():
 def test_a_stop_does_not_wait_for_all(monkeypatch):
     """Would reveal a pool that works through the whole plan after an error (or Ctrl-C)."""
     done = []
-    real = decoder_theory._outlook
-    monkeypatch.setattr(decoder_theory, "_outlook", lambda *args: done.append(1) or real(*args))
+    real = decoder_theory.outlook_of
+    monkeypatch.setattr(decoder_theory, "outlook_of", lambda *args: done.append(1) or real(*args))
 
     def stop() -> None:
         raise KeyboardInterrupt

@@ -131,7 +131,7 @@ def made_up(steps: dict[str, list[float]], accuracy: dict[str, float] | None = N
             rows.append(
                 {"n_train": 9, "p": 5, "repr_lr": 1e-3, "decoder_lr": 1e-4, "budget": 1000, "design": design}
                 | {"seed": seed, "mask": mask, "lambda3": 3.0 - list(steps).index(design), "nullity": 2}
-                | {"ideal_accuracy": 0.8, "decoder_success": 0.5, "inverse_lambda3": 10.0}
+                | {"ideal_accuracy": 0.8, "decoder_flow_success": 0.5, "inverse_lambda3": 10.0}
                 | {"exact_flow": [10.0, math.inf][seed % 2], "decoder_flow": math.inf}
                 | {f"steps_to_{target}": time for target in ("rqi", "train", "test")}
                 | dict.fromkeys(("accuracy", "train_accuracy", "test_accuracy"), (accuracy or {}).get(design, 0.5))

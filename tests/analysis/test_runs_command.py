@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sqlite3
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ import pytest
 
 import analysis.runs.__main__ as module
 from analysis.runs.__main__ import Export, Inspect, List, main
-from analysis.runs.store import CONFIG_COLUMNS, RESULT_COLUMNS, StoreError
+from analysis.runs.store import CONFIG_COLUMNS, RESULT_COLUMNS, RunStore, StoreError
 from neural import ConfigError
 from neural.command import run_command
 
@@ -235,3 +238,83 @@ def test_a_store_that_cannot_be_written_can_be_read(store, configs, tmp_path, ca
     assert capsys.readouterr().out.startswith(f"{len(configs)} runs in {path}\n")
     assert len(pd.read_csv(tmp_path / "runs.csv")) == len(configs)
     assert [file.name for file in folder.iterdir()] == ["runs.sqlite"]
+
+
+ENDLESS = "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n) > 0"
+
+
+def test_an_endless_condition_is_one_line(store, command, monkeypatch, tmp_path):
+    """It is given up, and the store that asked goes on."""
+    monkeypatch.setattr("analysis.runs.store._PATIENCE_S", 0.05)
+    for words in (["list"], ["export", tmp_path / "runs.csv"]):
+        status, out, err = command(*words, "--where", ENDLESS, "--store", store.path)
+        assert (status, out) == (1, "")
+        assert re.match(r"error: `where` must be decided within 0\.05 s a run, but .*RECURSIVE.* took longer\.$", err)
+        assert err.count("\n") == 1
+    with pytest.raises(StoreError, match="took longer"):
+        store.select(ENDLESS)
+    assert len(store.select("seed = 1")) == len(stored(store.path, "seed = 1"))
+
+
+def test_patience_is_a_runs_not_a_querys(store, configs, monkeypatch):
+    """Each run is decided in time; all of them together take longer."""
+    waits = []
+
+    def wait(_: object) -> bool:
+        time.sleep(0.05)
+        waits.append(0.05)
+        return True
+
+    monkeypatch.setattr("analysis.runs.store._PATIENCE_S", 0.2)
+    monkeypatch.setattr("analysis.runs.store._INSTRUCTIONS", 1)
+    store._connection.create_function("wait", 1, wait)
+    assert len(store.select("wait(seed)")) == len(configs)
+    assert sum(waits) > 0.2
+
+
+def test_control_c_ends_an_endless_condition(store, command):
+    """Also where it arrives while sqlite is at work and asks whether to go on."""
+    press = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    press.start()
+    status, out, err = command("list", "--where", ENDLESS, "--store", store.path)
+    press.join()
+    assert (status, out, err.count("\n")) == (130, "", 1)
+
+
+def test_looking_reads_what_it_shows(store, configs, monkeypatch):
+    """Neither the whole file is checked nor are the arrays read: a look at a large store is quick."""
+    statements: list[str] = []
+    connect = sqlite3.connect
+
+    def watched(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    main(List(store=store.path))
+    main(Inspect(1, store=store.path))
+    asked = " ".join(statements)
+    assert "SELECT" in asked
+    assert "check" not in asked
+    listing = next(statement for statement in statements if "WHERE (1)" in statement)
+    assert "n_train" in listing
+    assert not re.search(r"\*|mask|embedding|record|curves", listing)
+    statements.clear()
+    RunStore(store.path).close()  # to write
+    assert any("quick_check" in statement for statement in statements)
+
+
+def test_damage_that_a_look_meets_is_one_line(store, command):
+    """Found where it is read, not at the door."""
+    content = bytearray(store.path.read_bytes())
+    size = int.from_bytes(content[16:18], "big")
+    connection = sqlite3.connect(store.path)
+    root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'runs'").fetchone()[0]
+    connection.close()
+    content[(root - 1) * size : root * size] = b"\xff" * size
+    store.path.write_bytes(content)
+    status, _, err = command("list", "--store", store.path)
+    assert status == 1
+    assert re.match("error: `store` must be an undamaged run store, but ", err)
+    assert err.count("\n") == 1

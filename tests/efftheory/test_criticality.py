@@ -102,18 +102,18 @@ def test_the_sparse_way_finds_the_same_thresholds(op):
     """From the covering bound and `exact_nullity`, where the kernels insert sample by sample."""
     for seed in range(15):
         order = np.random.default_rng(seed).permutation(op.n_samples)
-        found = criticality._threshold_within(op, order, op.n_symbols, np.random.default_rng(seed))
+        found = criticality.threshold_within(op, order, op.n_symbols, np.random.default_rng(seed))
         assert is_threshold(op, order, found)
         fewer = order[: found - 1]
-        assert criticality._threshold_within(op, fewer, op.n_symbols, np.random.default_rng(0)) == found
-        assert criticality._sparse_threshold(op, 5, op.n_symbols, np.random.default_rng(seed)) == 6
+        assert criticality.threshold_within(op, fewer, op.n_symbols, np.random.default_rng(0)) == found
+        assert criticality.sparse_threshold(op, 5, op.n_symbols, np.random.default_rng(seed)) == 6
 
 
 @given(own.tables(), own.seeds)
 def test_thresholds_of_tables_the_sparse_way(op, seed):
     order = np.random.default_rng(seed).permutation(op.n_samples)
-    n_coverable = criticality._n_coverable(op)
-    found = criticality._threshold_within(op, order, n_coverable, np.random.default_rng(seed))
+    n_coverable = criticality.count_coverable(op)
+    found = criticality.threshold_within(op, order, n_coverable, np.random.default_rng(seed))
     assert found == max(oracles.linear_threshold(op, order.tolist()), found if op.full_nullity == op.n_symbols else 0)
 
 
@@ -140,7 +140,7 @@ def test_an_order_that_runs_out_goes_on_at_random(monkeypatch):
     op = et.addition(10)
     monkeypatch.setattr(criticality, "math", SimpleNamespace(log=lambda _: -3.0, ceil=math.ceil))  # 20 samples
     streams = np.random.default_rng(0).spawn(150)
-    found = [criticality._sparse_threshold(op, op.n_samples, op.n_symbols, stream) for stream in streams]
+    found = [criticality.sparse_threshold(op, op.n_samples, op.n_symbols, stream) for stream in streams]
     assert max(found) > 20
     pvalue = np.asarray(ks_2samp(found, et.linear_thresholds(op, 4000, seed=0)))[1]
     assert pvalue > 1e-3
@@ -148,8 +148,8 @@ def test_an_order_that_runs_out_goes_on_at_random(monkeypatch):
 
 def test_ranks_are_asked_modulo_as_many_primes_as_they_need():
     rng = np.random.default_rng(0)
-    assert len(criticality._primes(19, rng)) == 1
-    first, second = criticality._primes(20, rng)
+    assert len(criticality.working_primes(19, rng)) == 1
+    first, second = criticality.working_primes(20, rng)
     assert first != second
 
 

@@ -138,7 +138,7 @@ def test_a_set_that_leaves_a_symbol_out_is_no_slow_one():
 
 
 def _search(op):
-    search = design._Search(op, 0, np.random.default_rng(0))
+    search = design.Search(op, 0, np.random.default_rng(0))
     return search, (part.copy() for part in search.tableau)
 
 
@@ -185,7 +185,7 @@ def test_covered(drawn):
 
 @given(st.integers(1, PRIME - 1))
 def test_inverse(number):
-    assert _kernels._inverse(number, PRIME) == pow(number, -1, PRIME)
+    assert _kernels.inverse(number, PRIME) == pow(number, -1, PRIME)
 
 
 @settings(max_examples=25)

@@ -63,7 +63,7 @@ def test_reach_is_the_dense_one(fill, drawn, seed):
     expected = et.generalizable(op, mask)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(elimination, "MAX_FILL", fill)
-        patch.setattr(generalization, "DENSE_SYMBOLS", 0)
+        patch.setattr(generalization, "DENSE_NULLITY", 0)
         patch.setattr(generalization, "_CHUNK", 7)
         found, reached = generalization.nullity_and_reach(op, mask, seed)
     assert found.value == et.nullity(op, mask)
@@ -214,7 +214,7 @@ def test_a_part_says_nothing_of_symbols_it_lacks(monkeypatch, p, rare):
     mask = np.all(op.pairs != rare, axis=1)
     mask[np.all(op.pairs == sorted([rare, 8]), axis=1)] = True
     nullity, reach = et.nullity(op, mask), et.generalizable(op, mask)
-    monkeypatch.setattr(generalization, "DENSE_SYMBOLS", 0)
+    monkeypatch.setattr(generalization, "DENSE_NULLITY", 0)
     for seed in range(10):
         found, reached = generalization.nullity_and_reach(op, mask, seed)
         assert found.value == nullity
@@ -254,7 +254,7 @@ def test_two_diagonals_are_needed():
         def pull_back(self, w, q):
             return np.array([(w[0] + w[1] * i) % q])
 
-    box = elimination._BlackBox(Isotropic(), q, np.random.default_rng(0))  # pyright: ignore[reportArgumentType]
+    box = elimination.BlackBox(Isotropic(), q, np.random.default_rng(0))  # pyright: ignore[reportArgumentType]
     assert box.product(np.array([1])).any()
 
 
@@ -270,7 +270,7 @@ def test_reach_asks_several_solutions_of_the_true_nullity(monkeypatch):
         return solve(system, q, rng)
 
     monkeypatch.setattr(System, "null_vector", spy)
-    monkeypatch.setattr(generalization, "DENSE_SYMBOLS", 0)
+    monkeypatch.setattr(generalization, "DENSE_NULLITY", 0)
     monkeypatch.setattr(generalization, "primes", lambda rng: iter([3, LARGE_PRIME, 5, 2**31 - 19, 2**31 - 61]))
     _, reached = generalization.nullity_and_reach(op, mask)
     np.testing.assert_array_equal(reached, expected)

@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 import efftheory as et
-from efftheory.__main__ import BLUE, LIGHT_BLUE, ORANGE, _draw, run
+from efftheory.__main__ import BLUE, LIGHT_BLUE, ORANGE, picture_of, run
 from tests import systems
 
 GOLDEN = ["--p", "10", "--n-train", "45", "--seed", "58"]
@@ -120,7 +120,7 @@ def test_the_table_has_the_colours_of_the_samples():
     op = et.addition(10)
     mask = op.random_training_set(22, seed=58)
     description = et.describe(op, mask)
-    image = _draw(description, mask).axes[1].images[0].get_array()
+    image = picture_of(description, mask).axes[1].images[0].get_array()
     assert image is not None
     beyond = {tuple(pair) for pair in description.out_of_reach.tolist()}
     assert 0 < len(beyond) < 33

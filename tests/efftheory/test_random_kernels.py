@@ -31,7 +31,7 @@ def _thresholds(kernel, seed, draws, n, left, right, results, p, rank, n_coverab
 @pytest.mark.parametrize("name", ["thresholds", "small_thresholds"])
 @given(op=own.operations(3, 6), seed=own.seeds)
 def test_linear_thresholds(name, op, seed):
-    field = np.array([LARGE_PRIME]) if name == "thresholds" else criticality._small_inverses()
+    field = np.array([LARGE_PRIME]) if name == "thresholds" else criticality.small_inverses()
     left, right = np.ascontiguousarray(op.pairs.T)
     p = op.n_symbols
     kernel = getattr(kernels, name)
@@ -56,7 +56,7 @@ def test_linear_thresholds_ask_every_prime():
 @pytest.mark.parametrize("name", ["thresholds", "small_thresholds"])
 def test_linear_thresholds_of_a_table_that_never_is_linear(name):
     # three symbols whose samples all have results of their own: no parallelogram at all
-    field = np.array([LARGE_PRIME]) if name == "thresholds" else criticality._small_inverses()
+    field = np.array([LARGE_PRIME]) if name == "thresholds" else criticality.small_inverses()
     left, right = np.triu_indices(3)
     found, _ = _thresholds(getattr(kernels, name), 0, 2, 6, left, right, np.arange(6), 3, 1, 3, field)
     assert found == [7, 7]
@@ -68,7 +68,7 @@ def test_small_count(op, seed, data):
     n, p = data.draw(st.integers(0, min(op.n_samples, 40))), op.n_symbols
     left, right = np.ascontiguousarray(op.pairs.T)
     table = (40, n, left, right, op.results, op.n_results, p, p - 2)
-    inverses = criticality._small_inverses()
+    inverses = criticality.small_inverses()
     thresholds = kernels.small_thresholds(np.random.default_rng(seed), *table, p, inverses)
     count = kernels.small_count(np.random.default_rng(seed), *table, inverses)
     assert count == (thresholds <= n).sum()
@@ -130,4 +130,5 @@ def test_all_kernels_have_a_test():
     """Beside those above: the ranks behind the thresholds."""
     found = {name for name, kernel in vars(kernels).items() if hasattr(kernel, "py_func")}
     tested = {"draw_order", "list_equations", "covering", "thresholds", "small_thresholds", "ternary_rank_is_full"}
-    assert found - {"_equation", "_insert"} == tested | {"small_count", "equations_to_rank", "small_equations_to_rank"}
+    ranks = {"small_count", "equations_to_rank", "small_equations_to_rank"}
+    assert found - {"equation_row", "insert_row"} == tested | ranks

@@ -142,7 +142,7 @@ def test_of_numbers_by_hand():
 @given(st.sampled_from([S3, et.dihedral_group(3), Z4]), own.seeds)
 def test_threshold_is_where_the_degrees_of_freedom_end(op, seed):
     order = np.random.default_rng(seed).permutation(op.n_samples)
-    n = representations._threshold(op, representations._generic_point(op, None, 0), order)
+    n = representations.threshold_in_order(op, representations.generic_point(op, None, 0), order)
     counts = []
     for size in range(op.n_samples + 1):
         mask = np.zeros(op.n_samples, dtype=np.bool_)

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch._dynamo.exc import TorchDynamoException
 
 from neural.config import RunConfig
-from neural.ensemble import BATCHES, BETA1, BETA2, CORRECTED, EPS, METRICS, Ensemble, _bias_corrections
+from neural.ensemble import BATCHES, BETA1, BETA2, CORRECTED, EPS, METRICS, Ensemble, bias_corrections
 from neural.history import History
 from neural.models import draw, task
 from neural.training import resolve_device, train_runs
@@ -412,7 +412,7 @@ TIMES = (1, 2, 10, 1000, CORRECTED, CORRECTED + 1, 10**6)
 @pytest.mark.parametrize("t", TIMES)
 def test_bias_corrections_are_torchs(t: int) -> None:
     """Against its formula, and against its optimiser after t - 1 updates; beyond the table, its last column."""
-    scale, eps = _bias_corrections()[:, min(t, CORRECTED)]
+    scale, eps = bias_corrections()[:, min(t, CORRECTED)]
     m, v = torch.tensor([3e-3, -2.0], dtype=torch.float64), torch.tensor([1e-18, 5.0], dtype=torch.float64)
     direction = scale * m / (v.sqrt() + eps)
     plain = m / (1 - BETA1**t) / (v.sqrt() / (1 - BETA2**t) ** 0.5 + EPS)
@@ -428,7 +428,7 @@ def test_bias_corrections_are_torchs(t: int) -> None:
 
 def test_bias_corrections_are_over_at_the_end_of_the_table() -> None:
     """A direction is m / (sqrt(v) + EPS) from there on; the table's first column is no update's."""
-    table = _bias_corrections()
+    table = bias_corrections()
     assert table.shape == (2, CORRECTED + 1)
     assert np.isfinite(table).all()
     np.testing.assert_allclose(table[:, -1], [1, EPS], rtol=3e-16)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neural.config import RunConfig, write_samples
-from neural.models import ProductNetwork, Start, _batches, addition_task, draw, n_parameters, s3_task
+from neural.models import ProductNetwork, Start, addition_task, draw, n_parameters, s3_task, training_batches
 from neural.models import task as task_of
 from tests.neural.reference import permutation_matrices, s3_parallelograms, samples
 
@@ -362,8 +362,8 @@ def test_an_epoch_takes_every_training_sample_once(chosen: list[bool], data: st.
     n_train = int(mask.sum())
     size = data.draw(st.integers(1, n_train))
     seed = data.draw(st.integers(0, 2**32 - 1))
-    batches = _batches(mask, size, np.random.default_rng(seed))
-    again = _batches(mask, size, np.random.default_rng(seed))
+    batches = training_batches(mask, size, np.random.default_rng(seed))
+    again = training_batches(mask, size, np.random.default_rng(seed))
     sizes = [size] * (n_train // size) + [n_train % size] * (n_train % size > 0)
     for _ in range(3):
         epoch = list(itertools.islice(batches, len(sizes)))

@@ -14,7 +14,7 @@ import torch
 from neural.config import ConfigError, RunConfig
 from neural.ensemble import METRICS, Ensemble
 from neural.history import History
-from neural.training import CHUNK, MAX_SNAPSHOTS, _Recorder, default_lanes, resolve_device, train_run, train_runs
+from neural.training import CHUNK, MAX_SNAPSHOTS, Recorder, default_lanes, resolve_device, train_run, train_runs
 from tests.neural.reference import train_alone
 from tests.neural.test_ensemble import assert_same_bits, batched, mixed, mixed_s3, run_all
 
@@ -181,7 +181,7 @@ def test_no_runs() -> None:
 def test_a_settled_run_retires(monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends early with every threshold crossed, and its record is the beginning of the full run's."""
     early = run_all(EASY, lanes=2)
-    monkeypatch.setattr(_Recorder, "_nothing_left", lambda self: False)
+    monkeypatch.setattr(Recorder, "_nothing_left", lambda self: False)
     full = run_all(EASY, lanes=2)
     for config in EASY:
         short, long = early[config], full[config]

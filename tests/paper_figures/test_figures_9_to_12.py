@@ -150,7 +150,7 @@ def test_how_few_samples_leave_only_the_lattice():
 def test_the_sets_of_eight_are_the_first_of_their_kind():
     op = et.addition(6)
     for linear in (True, False):
-        configs = fig9._eights(Scale(seeds=2), linear=linear)
+        configs = fig9.sets_of_eight(Scale(seeds=2), linear=linear)
         unique = [et.is_linear(op, draw(config).mask) for config in configs]
         assert unique == [linear, linear]
         for seed in set(range(configs[-1].seed)) - {config.seed for config in configs}:
@@ -160,7 +160,7 @@ def test_the_sets_of_eight_are_the_first_of_their_kind():
 def test_figure_9_shows_the_best_network_of_each_kind(store):
     drawn = fig9.tables(store, SMALL)
     for linear, (_, shown), path in zip((True, False), drawn.eights.iterrows(), drawn.paths, strict=True):
-        runs = store.table(fig9._eights(SMALL, linear=linear)).set_index("seed")
+        runs = store.table(fig9.sets_of_eight(SMALL, linear=linear)).set_index("seed")
         assert shown["linear"] == linear
         assert shown["rqi"] == runs["rqi"].max() == runs["rqi"][shown["seed"]]
         assert len(shown["samples"].split()) == 8
