@@ -9,7 +9,6 @@ import json
 import math
 import multiprocessing
 import os
-import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from analysis._processes import quiet_children
 from neural import ConfigError
 
 _WORTH_PROCESSES = 10  # seconds of work: several times what processes take to start
@@ -84,7 +84,8 @@ def _each(pieces: Sequence[Piece], workers: int) -> Iterator[tuple[Piece, Any]]:
     context = multiprocessing.get_context("spawn")  # numba's and torch's threads do not survive a fork
     pool = ProcessPoolExecutor(workers, context, _worker)
     try:
-        running = {pool.submit(piece.compute, *piece.arguments): piece for piece in pieces}
+        with quiet_children():
+            running = {pool.submit(piece.compute, *piece.arguments): piece for piece in pieces}
         for future in as_completed(running):
             yield running[future], future.result()
     except BrokenProcessPool:
@@ -96,8 +97,7 @@ def _each(pieces: Sequence[Piece], workers: int) -> Iterator[tuple[Piece, Any]]:
 
 
 def _worker() -> None:
-    """Ctrl-C reaches the command, which ends its workers; and a worker ends with its command, however that ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A worker ends with its command, however that ended."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -25,6 +25,9 @@ out of reach: 8+9 9+9
 Nothing here imports torch; the library reads no files and draws nothing.
 """
 
+# Ctrl-C while the rest is imported
+from efftheory import _interrupt as _interrupt
+
 # A training set as a table
 from efftheory._checks import ArgumentError
 

@@ -6,6 +6,7 @@ for run in train_runs([RunConfig(n_train=45, seed=seed) for seed in range(8)]):
     print(run.config.seed, run.steps_to_rqi, run.accuracy)
 """
 
+from neural import _interrupt as _interrupt  # Ctrl-C while the rest is imported
 from neural.config import ConfigError, RunConfig, read_samples, write_samples
 from neural.ensemble import METRICS
 from neural.history import History

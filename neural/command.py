@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
+import os
 import re
+import signal
 import sys
-from collections.abc import Callable
-from typing import TypeVar
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from typing import TYPE_CHECKING, TypeVar
 
 import tyro
 
 from neural.config import ConfigError
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 Arguments = TypeVar("Arguments")
 
@@ -29,7 +35,8 @@ def run_command(
     Anything else is a bug and keeps its traceback.
     """
     try:
-        main(_parse(arguments, prog))
+        with _interruptible():
+            main(_parse(arguments, prog))
     except (ConfigError, OSError, *errors) as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         sys.exit(1)
@@ -38,10 +45,33 @@ def run_command(
         sys.exit(130)
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C is an exception here, which closes what is open (before, `_interrupt` ends the process at once).
+
+    Where nothing can catch it (in a callback of a compiler, say) Python would report it and go on: it comes again.
+    """
+    report = sys.unraisablehook
+
+    def again(lost: UnraisableHookArgs) -> None:
+        if lost.exc_type is not KeyboardInterrupt:
+            report(lost)
+        else:
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # nohup's, say
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = report
+
+
 def _parse(arguments: type[Arguments], prog: str) -> Arguments:
     complaint = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint):
+        with redirect_stderr(complaint):
             return tyro.cli(arguments, prog=prog)
     except SystemExit as stop:
         if stop.code in (None, 0):  # --help

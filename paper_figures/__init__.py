@@ -4,3 +4,5 @@ A figure is a module figN with `TITLE`, `SEEDS` (how many a point by default), `
 trained), `tables(store, scale)` (what is drawn, all of it computed) and `draw(tables)`; its docstring is the caption.
 `Scale` says how much is trained.
 """
+
+from efftheory import _interrupt as _interrupt  # Ctrl-C while the rest is imported

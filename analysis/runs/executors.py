@@ -9,12 +9,10 @@ import logging
 import math
 import multiprocessing
 import os
-import signal
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from multiprocessing.connection import Connection, wait
@@ -23,6 +21,7 @@ from typing import Literal
 
 import torch
 
+from analysis._processes import quiet_children
 from neural import ConfigError, History, RunConfig, resolve_device, train_runs
 from neural.training import MIN_LANES, default_lanes
 
@@ -149,7 +148,7 @@ class _Processes:
     def _start(self) -> None:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_work, args=(theirs, self._lanes), daemon=True)
-        with _quiet_children():
+        with quiet_children():
             process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
         self._workers[ours] = _Worker(process)
@@ -194,24 +193,6 @@ class _Processes:
             self._start()
 
 
-@contextmanager
-def _quiet_children() -> Iterator[None]:
-    """Processes that are started here ignore Ctrl-C: it reaches the driver, which ends them. And Python's resource
-    tracker does not say that it frees what a killed one left.
-    """
-    at_home = threading.current_thread() is threading.main_thread()  # only there can signals be set
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if at_home else None
-    warnings = os.environ.get("PYTHONWARNINGS")
-    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker" if warnings is None else warnings
-    try:
-        yield
-    finally:
-        if warnings is None:
-            del os.environ["PYTHONWARNINGS"]
-        if at_home:
-            signal.signal(signal.SIGINT, handler)
-
-
 def _work(pipe: Connection, lanes: int) -> None:
     """A worker's life: ask for runs, train them, send what happens, until there are none or the driver is
     gone.
@@ -250,9 +231,10 @@ def _train_on_dask(missing, execution: Execution, lanes: int, keep: Keep, on_ste
         try:
             if execution.scheduler is None:
                 n_workers = execution.n_workers()
-                cluster = LocalCluster(
-                    n_workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
-                )
+                with quiet_children():
+                    cluster = LocalCluster(
+                        n_workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
+                    )
             try:
                 if execution.scheduler is not None:  # before Client starts a thread for what may never answer
                     asyncio.run(_call(execution.scheduler))
