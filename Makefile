@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 RUN := .venv/bin/python
 
-.PHONY: compare test lint docs figures bench clean
+.PHONY: compare test elsewhere lint docs figures bench clean
 
 compare: .venv/installed
 	$(RUN) -m analysis.compare_theory
@@ -10,6 +10,10 @@ compare: .venv/installed
 # Two files of tests at a time: fixtures that train are shared within a file.
 test: .venv/installed
 	$(RUN) -m pytest -n 2 --dist loadfile
+
+# The same as other processors would run it, one after the other: about 40 minutes.
+elsewhere: .venv/installed
+	$(RUN) -m tests.elsewhere
 
 lint: .venv/installed
 	.venv/bin/ruff check .

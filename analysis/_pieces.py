@@ -1,6 +1,7 @@
 """A computation in pieces: each is kept when it is finished, so that a command that was stopped goes on from there.
 
-A piece's numbers hang on its arguments alone: not on the process that computed it, nor on what was computed before.
+A piece's numbers depend on its arguments alone: not on the process that computed it, nor on what was computed before.
+(On one machine: the last bits of real numbers are a processor's own.)
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def prepare_folder(out: Path) -> None:
 def environment(trained_on: list[tuple[str, str]], command: str) -> dict[str, Any]:
     """What the numbers were made with; `trained_on`: the (device, torch version) pairs of the runs.
 
-    No times of day: the same command twice leaves the same report.
+    No times of day: the same command twice leaves the same report (on one machine; others round otherwise).
     """
     packages = ("efftheory", "numpy", "scipy", "numba", "torch", "pandas")
     return {

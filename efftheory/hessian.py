@@ -43,7 +43,7 @@ class _Hessian(LinearOperator):
     """l0 is quadratic, so H x is the gradient of l0 at x.
 
     The classes are cut into blocks of about equal work, which threads share. How they are cut, and in which order the
-    blocks are added up, depends on D alone: so does every bit of the product, for any number of threads.
+    blocks are added up, depends on D alone: so does every bit of the product on one machine, for any number of threads.
     """
 
     def __init__(self, p: int, samples: Samples):

@@ -59,7 +59,8 @@ def spectrum(
 
     "dense" is LAPACK on H (p, p), O(p^3). "iterative" is Lanczos on products with H, O(|D|) each and memory O(|D|): the
     null space that is known beforehand (translation, for addition also scaling) is lifted above lambda_3, so that what
-    converges first is lambda_3. It starts from a fixed vector: the same call gives the same numbers.
+    converges first is lambda_3. It starts from a fixed vector: on one machine the same call gives the same
+    numbers. On another they differ by round-off, and where many modes are near 0 one may converge and the other not.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.

@@ -5,7 +5,8 @@ the training loss, update. `torch.func` vectorises the network over the lanes, `
 docs/engine.md counts its operations and says how near it comes to what the machine can do.
 
 On a CPU a lane's numbers do not depend on what the other lanes hold, nor, from two on, on how many there are (a
-test compares bits), so a run resumed in other company gives the same result.
+test compares bits), so a run resumed in other company gives the same result. So it is on one machine: another
+processor, or another torch, rounds otherwise, and after many steps that can be another outcome.
 """
 
 from __future__ import annotations

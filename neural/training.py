@@ -23,7 +23,8 @@ CHUNK = 50
 MAX_SNAPSHOTS = 200
 
 # Compiling takes about 10 s and halves the time of a step. Whether it is done hangs on the run alone, not on how many
-# there are: the two differ in the last bits, and a sweep that goes on must go on with the same numbers.
+# there are: the two differ in the last bits, and a sweep that goes on must go on with the same numbers (of one machine:
+# another processor rounds otherwise anyway).
 COMPILE_FROM = 1_000
 
 # One lane takes other code paths in the matrix products than several do, and so rounds otherwise: with two at least, a

@@ -1,5 +1,7 @@
 """Where runs are trained: in this process, in one process a core, or on dask workers. Each executor takes a list of
 runs and gives back histories as they finish; none of them knows the store.
+
+All three give the same bits on one machine; workers on processors of another kind round otherwise.
 """
 
 from __future__ import annotations

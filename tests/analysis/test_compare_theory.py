@@ -77,6 +77,7 @@ def test_a_killed_comparison_resumes_to_the_same_report(tmp_path):
     assert (out / "report.json").read_text() == reports[0]
     report = json.loads(reports[0])
     assert len(report["runs"]) == 8
+    assert (report["seeds"], report["draws"], report["decoder_draws"]) == (4, 500, 2)  # as the options have them
     recompute_with_the_readme(undisturbed, report)
     page = (out / "report.md").read_text()
     for picture in out.glob("*.png"):

@@ -130,6 +130,7 @@ def test_remedies_from_end_to_end(tmp_path, monkeypatch, capsys):
     )
     remedies.main(arguments)
     report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["seeds"] == 2
     assert next(row["remedy"] for row in report["remedies"]) == remedies.BASE
     assert all(row["n"] == 2 and row["rqi"]["share"] == 0 for row in report["remedies"])
     assert "none of these" in (tmp_path / "out/report.md").read_text()

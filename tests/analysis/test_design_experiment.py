@@ -109,6 +109,8 @@ def test_from_end_to_end_and_on_after_a_kill(tmp_path, monkeypatch, capsys):
     report, page = json.loads(reports[0]), (undisturbed.out / "report.md").read_text()
     assert [(e["n_train"], e["design"]) for e in report["designs"]] == [(n, d) for n in (9, 11) for d in OBJECTIVES]
     assert len(report["runs"]) == 24
+    assert report["seeds"] == 3
+    assert all(0 <= run["decoder_flow_success"] <= 1 for run in report["runs"])  # as in a comparison's predictions
     for entry in report["designs"]:
         runs = [r for r in report["runs"] if (r["n_train"], r["design"]) == (entry["n_train"], entry["design"])]
         assert entry["n"] == len(runs) == 3

@@ -9,6 +9,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -576,6 +579,31 @@ def test_without_a_compiler_training_goes_on_and_says_so(monkeypatch: pytest.Mon
         histories = run_all(configs, compiled=True)
     for config, history in run_all(configs).items():
         assert_same_bits(history, histories[config])
+
+
+TRAIN = """
+from neural import RunConfig, train_runs
+[run] = train_runs([RunConfig(p=5, n_train=9, width=24, budget=30)], "cpu", compiled=True)
+print(run.compiled, *run.train_loss.tolist())
+"""
+
+
+def test_what_another_processor_compiled_is_left_alone() -> None:
+    """torch finds what it compiled on disk, for longer vectors than this process is told to use, and must not take it:
+    it gave nan, or crashed.
+    """
+    shorter = {"AVX512": "avx2", "AVX2": "default"}.get(torch.backends.cpu.get_cpu_capability())
+    if shorter is None:
+        pytest.skip("nothing was checked about compiled steps on disk: this processor has no shorter vectors")
+    [eager] = train_runs([RunConfig(p=5, n_train=9, width=24, budget=30)], "cpu", compiled=False)
+    for capability in ({}, {"ATEN_CPU_CAPABILITY": shorter}):
+        words = [sys.executable, "-c", TRAIN]
+        done = subprocess.run(words, env=os.environ | capability, capture_output=True, text=True, check=True)
+        compiled, *losses = done.stdout.split()
+        if compiled != "True" and not capability:
+            pytest.skip(f"nothing was checked about compiled steps on disk: {done.stderr.splitlines()[-1]}")
+        assert compiled == "True"
+        np.testing.assert_allclose(np.array(losses, float), eager.train_loss, **CLOSE)
 
 
 @pytest.mark.gpu

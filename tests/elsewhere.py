@@ -1,0 +1,60 @@
+"""The suite as other machines would run it: `make elsewhere`, or python -m tests.elsewhere NAME ...
+
+Libraries choose their code by the processor, and round by it; here they are told of a lesser one. A test that fails in
+one of these hangs on one machine's rounding, or on its number of cores, and fails on somebody's machine.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+EMULATIONS: dict[str, dict[str, str]] = {
+    "haswell": {"OPENBLAS_CORETYPE": "Haswell"},  # LAPACK and matrix products of numpy and scipy
+    "zen": {"OPENBLAS_CORETYPE": "Zen"},
+    "nehalem": {"OPENBLAS_CORETYPE": "Nehalem"},
+    "torch-avx2": {"ATEN_CPU_CAPABILITY": "avx2"},  # torch's own kernels, and what it compiles
+    "torch-default": {"ATEN_CPU_CAPABILITY": "default"},
+    "mkl-avx2": {"MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"},  # torch's matrix products
+    "numba-generic": {"NUMBA_CPU_NAME": "generic"},  # the theory's kernels
+    "one-core": {},
+}
+SUITE = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile"]
+
+
+def run(name: str) -> tuple[bool, str]:
+    """Whether the suite is green, and its last line."""
+    cores = {min(os.sched_getaffinity(0))} if name == "one-core" else os.sched_getaffinity(0)
+    done = subprocess.Popen(
+        SUITE,
+        env=os.environ | EMULATIONS[name],
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    out, _ = done.communicate()
+    if done.returncode:
+        print(out)
+    return done.returncode == 0, out.splitlines()[-1]
+
+
+def main(names: Sequence[str]) -> int:
+    unknown = [name for name in names if name not in EMULATIONS]
+    if unknown:
+        print(f"error: an emulation must be one of {', '.join(EMULATIONS)}, but is {unknown[0]!r}.", file=sys.stderr)
+        return 2
+    failed = 0
+    for name in names or EMULATIONS:
+        begin = time.monotonic()
+        green, line = run(name)
+        failed += not green
+        print(f"{name:14s} {'green' if green else 'RED':6s} {time.monotonic() - begin:5.0f} s  {line}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
