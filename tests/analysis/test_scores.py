@@ -36,12 +36,17 @@ def runs(store, configs) -> pd.DataFrame:
     return runs.merge(predict(runs), on="key").merge(predict_decoder(runs, draws=2), on="key")
 
 
+def training_sets(n: int, n_train: int, n_samples: int) -> pd.Series:
+    """`n` of them, as the store has them."""
+    return pd.Series([np.arange(n_samples) < n_train] * n, dtype=object)
+
+
 def made_up(times: list[float], predicted: list[float], budget: int = 100) -> pd.DataFrame:
     """Runs of one setting and size with given times (inf = censored) and predictions."""
     n = len(times)
     steps = np.where(np.isfinite(times), times, np.nan)
     table = pd.DataFrame({"seed": range(n), "n_train": 45, "p": 10, "d": 1, "repr_lr": 1e-3, "decoder_lr": 1e-4})
-    table["mask"] = [np.arange(55) < 45] * n
+    table["mask"] = training_sets(n, 45, 55)
     table["budget"], table["z0"], table["nullity"], table["train_loss"] = budget, 0.9, 2, 0.1
     for target in TARGETS:
         table[f"steps_to_{target}"] = steps
@@ -57,15 +62,15 @@ def made_up(times: list[float], predicted: list[float], budget: int = 100) -> pd
 def test_test_samples_are_those_outside_the_training_set():
     """Of S3, too, which has 36 samples and not p(p+1)/2 = 21; a run with few of them says nothing."""
     runs = made_up([50.0] * 12, [50.0] * 12).assign(p=6, n_train=24)
-    runs["mask"] = [np.arange(36) < 24] * 12
+    runs["mask"] = training_sets(12, 24, 36)
     entries = {entry["target"]: entry for entry in score_medians(runs)}
     assert set(entries) == set(TARGETS)
     assert (entries["test"]["n"], entries["test"]["median"]) == (12, 50)
     assert {entry["target"] for entry in score_time(runs, 0)} == set(TARGETS)
     for n_train, judged in ((31, True), (32, False)):
-        runs["mask"] = [np.arange(36) < n_train] * 12
+        runs["mask"] = training_sets(12, n_train, 36)
         assert ("test" in {entry["target"] for entry in score_medians(runs)}) == judged
-    few = pd.concat([runs, runs.assign(mask=[np.arange(36) < 24] * 12)], ignore_index=True)
+    few = pd.concat([runs, runs.assign(mask=training_sets(12, 24, 36))], ignore_index=True)
     assert [entry["n"] for entry in score_medians(few) if entry["target"] == "test"] == [12]
 
 
@@ -142,7 +147,7 @@ def test_medians_are_censored(runs):
 
 @pytest.mark.parametrize("n_train", [51, 55])
 def test_a_handful_of_test_samples_measures_no_generalisation(n_train):
-    table = made_up([10.0, 20.0], [1.0, 2.0]).assign(n_train=n_train, mask=[np.arange(55) < n_train] * 2)
+    table = made_up([10.0, 20.0], [1.0, 2.0]).assign(n_train=n_train, mask=training_sets(2, n_train, 55))
     assert {entry["target"] for entry in score_time(table, seed=0)} == {"rqi", "train"}
 
 
