@@ -31,12 +31,16 @@ def run_command(
     """Parse the command line into `arguments` and call `main` with it.
 
     ConfigError, OSError and `errors` (what else is the user's to mend) end it with one line on standard error
-    and exit status 1, a command line that cannot be parsed with one line and 2, Ctrl-C with one line and 130.
+    and exit status 1, a command line that cannot be parsed with one line and 2, Ctrl-C with one line and 130,
+    a reader that has seen enough (`| head`) without a word.
     Anything else is a bug and keeps its traceback.
     """
     try:
         with _interruptible():
             main(_parse(arguments, prog))
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python still holds goes nowhere
+        sys.exit(128 + signal.SIGPIPE)
     except (ConfigError, OSError, *errors) as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         sys.exit(1)

@@ -1,7 +1,7 @@
 """The suite as other machines would run it: `make elsewhere`, or python -m tests.elsewhere NAME ...
 
 Libraries choose their code by the processor, and round by it; here they are told of a lesser one. A test that fails in
-one of these hangs on one machine's rounding, or on its number of cores, and fails on somebody's machine.
+one of these depends on one machine's rounding, or on its number of cores, and fails on somebody's machine.
 """
 
 from __future__ import annotations
@@ -25,21 +25,13 @@ EMULATIONS: dict[str, dict[str, str]] = {
 SUITE = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile"]
 
 
-def run(name: str) -> tuple[bool, str]:
-    """Whether the suite is green, and its last line."""
-    cores = {min(os.sched_getaffinity(0))} if name == "one-core" else os.sched_getaffinity(0)
-    done = subprocess.Popen(
-        SUITE,
-        env=os.environ | EMULATIONS[name],
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+def is_green(name: str) -> bool:
+    cores = os.sched_getaffinity(0)
+    visible = {min(cores)} if name == "one-core" else cores
+    done = subprocess.run(
+        SUITE, env=os.environ | EMULATIONS[name], preexec_fn=lambda: os.sched_setaffinity(0, visible), check=False
     )
-    out, _ = done.communicate()
-    if done.returncode:
-        print(out)
-    return done.returncode == 0, out.splitlines()[-1]
+    return done.returncode == 0
 
 
 def main(names: Sequence[str]) -> int:
@@ -47,14 +39,20 @@ def main(names: Sequence[str]) -> int:
     if unknown:
         print(f"error: an emulation must be one of {', '.join(EMULATIONS)}, but is {unknown[0]!r}.", file=sys.stderr)
         return 2
-    failed = 0
-    for name in names or EMULATIONS:
+    verdicts = []
+    for number, name in enumerate(names or EMULATIONS, 1):
+        print(
+            f"\n{name} ({number} of {len(names or EMULATIONS)}): {EMULATIONS[name] or 'one visible core'}", flush=True
+        )
         begin = time.monotonic()
-        green, line = run(name)
-        failed += not green
-        print(f"{name:14s} {'green' if green else 'RED':6s} {time.monotonic() - begin:5.0f} s  {line}", flush=True)
-    return 1 if failed else 0
+        verdict = "green" if is_green(name) else "RED"
+        verdicts.append(f"{name:14s} {verdict:6s} {time.monotonic() - begin:5.0f} s")
+    print("", *verdicts, sep="\n")
+    return 1 if any("RED" in verdict for verdict in verdicts) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,7 +153,4 @@ def _cell(value: Any) -> str:
 
 if __name__ == "__main__":
     command: Any = Command
-    try:
-        run_command(command, main, "python -m analysis.runs", (StoreError, sqlite3.Error))
-    except BrokenPipeError:  # `| head` has seen enough
-        sys.stderr.close()
+    run_command(command, main, "python -m analysis.runs", (StoreError, sqlite3.Error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -173,3 +174,32 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         run_command(Options, main, "made-up")
     assert stopped.value.code == 130
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+PRINTS_MUCH = """
+from dataclasses import dataclass
+from neural.command import run_command
+
+@dataclass
+class Nothing:
+    pass
+
+def main(_):
+    for number in range(100_000):
+        print(number)
+
+run_command(Nothing, main, "command")
+"""
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    """`| head`: no complaint, neither by the command nor by Python when it ends."""
+    words = [sys.executable, "-c", PRINTS_MUCH]
+    command = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert command.stdout is not None
+    assert command.stderr is not None
+    assert command.stdout.readline() == "0\n"
+    command.stdout.close()
+    assert command.stderr.read() == ""
+    assert command.wait() == 128 + signal.SIGPIPE
+    command.stderr.close()
