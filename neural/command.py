@@ -38,6 +38,7 @@ def run_command(
     try:
         with _interruptible():
             main(_parse(arguments, prog))
+            sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python still holds goes nowhere
         sys.exit(128 + signal.SIGPIPE)

@@ -176,7 +176,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-PRINTS_MUCH = """
+PRINTS = """
 from dataclasses import dataclass
 from neural.command import run_command
 
@@ -185,21 +185,27 @@ class Nothing:
     pass
 
 def main(_):
-    for number in range(100_000):
-        print(number)
+    print("first", flush=True)
+    input()
+    print("more" * LINES)
 
 run_command(Nothing, main, "command")
 """
 
 
-def test_a_reader_that_has_seen_enough_is_no_error():
-    """`| head`: no complaint, neither by the command nor by Python when it ends."""
-    words = [sys.executable, "-c", PRINTS_MUCH]
-    command = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert command.stdout is not None
-    assert command.stderr is not None
-    assert command.stdout.readline() == "0\n"
-    command.stdout.close()
-    assert command.stderr.read() == ""
-    assert command.wait() == 128 + signal.SIGPIPE
-    command.stderr.close()
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_reader_that_has_seen_enough_is_no_error(lines):
+    """`| head`: no complaint, neither by the command nor by Python when it ends; also of what Python still held."""
+    pipe = subprocess.PIPE
+    words = [sys.executable, "-c", PRINTS.replace("LINES", str(lines))]
+    buffered = os.environ | {"PYTHONUNBUFFERED": ""}
+    with subprocess.Popen(words, env=buffered, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as command:
+        assert command.stdin is not None
+        assert command.stdout is not None
+        assert command.stderr is not None
+        assert command.stdout.readline() == "first\n"
+        command.stdout.close()
+        command.stdin.write("\n")
+        command.stdin.close()
+        assert command.stderr.read() == ""
+        assert command.wait() == 128 + signal.SIGPIPE
