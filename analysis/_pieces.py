@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,8 @@ def _each(pieces: Sequence[Piece], workers: int) -> Iterator[tuple[Piece, Any]]:
             yield piece, piece.compute(*piece.arguments)
         return
     context = multiprocessing.get_context("spawn")  # numba's and torch's threads do not survive a fork
-    pool = ProcessPoolExecutor(workers, context, _worker)
+    reader, writer = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, context, _worker, (reader,))
     try:
         with quiet_children():
             running = {pool.submit(piece.compute, *piece.arguments): piece for piece in pieces}
@@ -94,16 +95,16 @@ def _each(pieces: Sequence[Piece], workers: int) -> Iterator[tuple[Piece, Any]]:
             "a process was killed; finished pieces are kept, the same command goes on from there."
         ) from None
     finally:
+        writer.close()  # workers end at once, in the middle of a piece: a pool by itself would wait for them
         pool.shutdown(cancel_futures=True)
+        reader.close()
 
 
-def _worker() -> None:
-    """A worker ends with its command, however that ended."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
+def _worker(pipe: Connection) -> None:
+    """A worker ends when the other end of `pipe` is closed: with its pool, or with its command, however that ended."""
 
     def follow() -> None:
-        wait([parent.sentinel])
+        wait([pipe])
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()

@@ -32,4 +32,4 @@ def quiet_children() -> Iterator[None]:
         if warnings is None:
             del os.environ["PYTHONWARNINGS"]
         if pressed:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)

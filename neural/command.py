@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import tyro
 
+from neural._interrupt import end
 from neural.config import ConfigError
 
 if TYPE_CHECKING:
@@ -52,25 +53,33 @@ def run_command(
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C is an exception here, which closes what is open (before, `_interrupt` ends the process at once).
+    """Ctrl-C is an exception here, which closes what is open. A second one ends the process at once, as one before this
+    does and one after it (`_interrupt`).
 
-    Where nothing can catch it (in a callback of a compiler, say) Python would report it and go on: it comes again.
+    Where nothing can catch the exception (in a callback of a compiler, say) Python would report it and go on: it comes
+    again instead.
     """
-    report = sys.unraisablehook
+    before, report = signal.getsignal(signal.SIGINT), sys.unraisablehook
+
+    def first(*_: object) -> None:
+        signal.signal(signal.SIGINT, end)
+        raise KeyboardInterrupt
 
     def again(lost: UnraisableHookArgs) -> None:
         if lost.exc_type is not KeyboardInterrupt:
             report(lost)
-        else:
-            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+            return
+        signal.signal(signal.SIGINT, first)
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
 
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # nohup's, say
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if before is not signal.SIG_IGN:  # nohup's, say
+        signal.signal(signal.SIGINT, first)
     sys.unraisablehook = again
     try:
         yield
     finally:
         sys.unraisablehook = report
+        signal.signal(signal.SIGINT, before)
 
 
 def _parse(arguments: type[Arguments], prog: str) -> Arguments:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis._pieces import Piece, computed
 from analysis._processes import quiet_children
 from neural.command import run_command
 
@@ -114,6 +116,46 @@ def test_where_no_exception_gets_through_it_comes_again(monkeypatch, capsys) -> 
     assert done == ["went on"]
     assert capsys.readouterr().err == "interrupted; whatever had finished is kept\n"
     assert sys.unraisablehook is hook
+
+
+CLOSES_SLOWLY = """
+import signal, time
+from dataclasses import dataclass
+from neural.command import run_command
+
+@dataclass
+class Nothing:
+    pass
+
+def main(_):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        print("closing", flush=True)
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(60)
+
+run_command(Nothing, main, "command")
+"""
+
+
+def test_a_second_one_does_not_wait_for_what_the_first_closes() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", CLOSES_SLOWLY], capture_output=True, text=True, check=False, timeout=50
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "closing\n", "interrupted\n")
+
+
+def test_a_pool_does_not_wait_for_its_pieces(tmp_path: Path) -> None:
+    """Nor does it leave a process behind."""
+    pieces = [Piece(str(number), time.sleep, (60,), cost=60) for number in range(4)]
+    before, begin = multiprocessing.active_children(), time.monotonic()
+    press = threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGINT])
+    press.start()
+    with pytest.raises(KeyboardInterrupt):
+        computed(tmp_path / "pieces.sqlite", pieces, workers=2)
+    assert time.monotonic() - begin < 50
+    assert multiprocessing.active_children() == before
 
 
 def _is_deaf(pipe: Connection) -> None:
