@@ -172,7 +172,7 @@ def test_children_never_see_it() -> None:
     def start() -> None:
         with quiet_children():
             child.start()
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             done.append("started")
 
     done: list[str] = []

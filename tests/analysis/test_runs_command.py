@@ -272,10 +272,16 @@ def test_patience_is_a_runs_not_a_querys(store, configs, monkeypatch):
     assert sum(waits) > 0.2
 
 
-def test_control_c_ends_an_endless_condition(store, command):
+def test_control_c_ends_an_endless_condition(store, command, monkeypatch):
     """Also where it arrives while sqlite is at work and asks whether to go on."""
     press = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
-    press.start()
+    select = RunStore.select
+
+    def pressed(*arguments: Any) -> pd.DataFrame:
+        press.start()
+        return select(*arguments)
+
+    monkeypatch.setattr(RunStore, "select", pressed)
     status, out, err = command("list", "--where", ENDLESS, "--store", store.path)
     press.join()
     assert (status, out, err.count("\n")) == (130, "", 1)
