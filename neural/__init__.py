@@ -4,24 +4,51 @@ from neural import RunConfig, train_runs
 
 for run in train_runs([RunConfig(n_train=45, seed=seed) for seed in range(8)]):
     print(run.config.seed, run.steps_to_rqi, run.accuracy)
+
+The names are imported when they are first asked for: a command that trains nothing does not load torch.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from neural import _interrupt as _interrupt  # Ctrl-C while the rest is imported
-from neural.config import ConfigError, RunConfig, read_samples, write_samples
-from neural.ensemble import METRICS
-from neural.history import History
-from neural.models import draw
-from neural.training import resolve_device, train_run, train_runs
+from neural.config import ConfigError
+
+if TYPE_CHECKING:
+    from neural.families import FAMILIES, family_of
+    from neural.families.modular import ModularConfig
+    from neural.families.toy import RunConfig, read_samples, start, write_samples
+    from neural.history import History
+    from neural.training import resolve_device, train_run, train_runs
+
+_WHERE = {
+    "neural.families": ("FAMILIES", "family_of"),
+    "neural.families.modular": ("ModularConfig",),
+    "neural.families.toy": ("RunConfig", "read_samples", "start", "write_samples"),
+    "neural.history": ("History",),
+    "neural.training": ("resolve_device", "train_run", "train_runs"),
+}
 
 __all__ = [
-    "METRICS",
+    "FAMILIES",
     "ConfigError",
     "History",
+    "ModularConfig",
     "RunConfig",
-    "draw",
+    "family_of",
     "read_samples",
     "resolve_device",
+    "start",
     "train_run",
     "train_runs",
     "write_samples",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _WHERE.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,23 +4,24 @@ ones enter.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby, islice
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from neural.config import ConfigError, RunConfig
-from neural.ensemble import METRICS, Ensemble
-from neural.history import RQI_THRESHOLD, History
-from neural.models import draw, n_parameters, task
+from neural.config import ConfigError, shape
+from neural.ensemble import Ensemble
+from neural.families import family_of
+from neural.history import History
 
-# Steps between two looks at the lanes: measurements stay on the device in between. Runs enter and leave only
-# then.
+# Updates between two visits of the loop to the lanes where a family looks at every step: measurements
+# stay on the device in between. Runs enter and leave only then. (Other families are visited at every look.)
 CHUNK = 50
-MAX_SNAPSHOTS = 200
 
 # Compiling takes about 10 s and halves the time of a step. Whether it is done hangs on the run alone, not on how many
 # there are: the two differ in the last bits, and a sweep that goes on must go on with the same numbers (of one machine:
@@ -48,15 +49,15 @@ def resolve_device(device: str) -> str:
     return ("cuda" if available else "cpu") if device == "auto" else device
 
 
-def default_lanes(config: RunConfig, device: str) -> int:
+def default_lanes(config: Any, device: str) -> int:
     """How many runs like `config` should advance together: by the size of a cache, or of the GPU's free memory."""
-    held = 4 * n_parameters(config) * (8 if config.dtype == "float64" else 4)  # weights, gradients, two moments
+    held = 4 * family_of(config).n_parameters(config) * (8 if config.dtype == "float64" else 4)  # weights, gradients, two moments
     room = CACHE_BYTES if device == "cpu" else torch.cuda.mem_get_info()[0] // 4
     return max(MIN_LANES, min(MAX_LANES[device], room // held))
 
 
 def train_runs(
-    configs: Iterable[RunConfig],
+    configs: Iterable[Any],
     device: str = "auto",
     lanes: int | None = None,
     compiled: bool | None = None,
@@ -64,7 +65,8 @@ def train_runs(
 ) -> Iterator[History]:
     """Train runs, any number at once, and yield each as it finishes.
 
-    Neighbours of one shape (`RunConfig.shape`) share an ensemble; another shape waits until that has ended.
+    Neighbours of one family and shape (`neural.config.shape`) share an ensemble; another one waits until that has
+    ended.
 
     Args:
         configs: the runs; taken from the iterable only when a lane is free.
@@ -79,43 +81,45 @@ def train_runs(
     """
     device = resolve_device(device)
 
-    def kind(config: RunConfig) -> tuple[tuple[object, ...], bool]:
-        return config.shape(), config.budget >= COMPILE_FROM if compiled is None else compiled
+    def kind(config: Any) -> tuple[object, tuple[object, ...], bool]:
+        return type(config), shape(config), config.budget >= COMPILE_FROM if compiled is None else compiled
 
-    for (_, compile_step), group in groupby(configs, key=kind):
+    for (_, _, compile_step), group in groupby(configs, key=kind):
         yield from _train_group(group, device, lanes, compile_step, on_steps)
 
 
-def train_run(config: RunConfig, device: str = "cpu", compiled: bool = False) -> History:
+def train_run(config: Any, device: str = "cpu", compiled: bool = False) -> History:
     """Train a single run."""
     return next(train_runs([config], device=device, compiled=compiled))
 
 
 def _train_group(
-    configs: Iterator[RunConfig],
+    configs: Iterator[Any],
     device: str,
     lanes: int | None,
     compiled: bool,
     on_steps: Callable[[int], object],
 ) -> Iterator[History]:
     leader = next(configs)
+    family = family_of(leader)
     first = [leader, *islice(configs, (lanes or default_lanes(leader, device)) - 1)]
-    starts = [draw(config) for config in first]
-    running: list[Recorder | None] = [Recorder(config, start.mask) for config, start in zip(first, starts, strict=True)]
+    starts = [family.start(config) for config in first]
     # a lone run has an idle copy beside it: see MIN_LANES
     n_copies = max(MIN_LANES - len(first), 0)
-    idle = [draw(config) for config in first[:n_copies]]
-    ensemble = Ensemble(task(first[0]), starts + idle, first + first[:n_copies], device, compiled)
+    idle = [family.start(config) for config in first[:n_copies]]
+    ensemble = Ensemble(family, starts + idle, first + first[:n_copies], device, compiled)
+    look_every = ensemble.family.look_every
+    running: list[Recorder | None] = [
+        Recorder(config, start.mask, look_every) for config, start in zip(first, starts, strict=True)
+    ]
     narrow_from = NARROW_FROM if compiled else 1
-    while any(running):
-        steps = [ensemble.step() for _ in range(CHUNK)]
-        metrics, embeddings, correct = (
-            torch.stack(parts, dim=1).cpu().numpy() for parts in zip(*steps, strict=True)
-        )  # (R, CHUNK, ...)
+    apart = look_every > 1
+    looked = _measured(ensemble)
+    while True:
         for lane, recorder in enumerate(running):
             if recorder is None:
                 continue
-            recorder.add(metrics[lane], embeddings[lane], correct[lane])
+            recorder.add(*_of_lane(looked, lane), partial(ensemble.weights, lane) if apart else None)
             on_steps(recorder.progress())
             if not recorder.finished:
                 continue
@@ -123,70 +127,130 @@ def _train_group(
             config = next(configs, None)
             running[lane] = None  # an idle lane steps on unwatched
             if config is not None:
-                start = draw(config)
+                start = family.start(config)
                 ensemble.load(lane, config, start)
-                running[lane] = Recorder(config, start.mask)
+                running[lane] = Recorder(config, start.mask, look_every)
+        if not any(running):
+            return
         busy = [lane for lane, recorder in enumerate(running) if recorder is not None]
-        left = max((recorder.steps_left for recorder in running if recorder is not None), default=0)
+        left = max(recorder.steps_left for recorder in running if recorder is not None)
         if left >= narrow_from and max(2 * len(busy), MIN_LANES + 1) <= ensemble.lanes:
             idle = [lane for lane in range(ensemble.lanes) if lane not in busy]
             kept = busy + idle[: max(MIN_LANES - len(busy), 0)]
             ensemble.keep(kept)
             running = [running[lane] for lane in kept]
+        if apart:
+            entered = [(lane, new) for lane, new in enumerate(running) if new is not None and new.is_new]
+            looked = _measured(ensemble) if entered else looked
+            for lane, recorder in entered:
+                recorder.add(*_of_lane(looked, lane), partial(ensemble.weights, lane))
+            ensemble.advance(look_every)
+        looked = _measured(ensemble)
+
+
+def _measured(ensemble: Ensemble) -> tuple[NDArray, NDArray, dict[str, NDArray]]:
+    """Metrics (R, L, M), correct (R, L, N) and what is kept, (R, L, ...) each, of the lanes' next L states: of CHUNK
+    states, through which the lanes advance, or of the state that they are in.
+    """
+    together = ensemble.family.look_every == 1
+    looks = [ensemble.step() for _ in range(CHUNK)] if together else [ensemble.look()]
+    metrics, correct, kept = zip(*looks, strict=True)
+    return _stacked(metrics), _stacked(correct), {name: _stacked([one[name] for one in kept]) for name in kept[0]}
+
+
+def _stacked(parts: Sequence[Tensor]) -> NDArray:
+    return torch.stack(tuple(parts), dim=1).cpu().numpy()
+
+
+def _of_lane(
+    looked: tuple[NDArray, NDArray, dict[str, NDArray]], lane: int
+) -> tuple[NDArray, NDArray, dict[str, NDArray]]:
+    metrics, correct, kept = looked
+    return metrics[lane], correct[lane], {name: value[lane] for name, value in kept.items()}
 
 
 class Recorder:
-    """Collects one run's chunks and knows when it is finished."""
+    """Collects what is seen of one run, and knows when the run is finished."""
 
-    def __init__(self, config: RunConfig, mask: NDArray[np.bool_]):
-        self._config, self._mask = config, mask
-        self._stride = CHUNK * math.ceil(config.budget / (CHUNK * MAX_SNAPSHOTS))
+    def __init__(self, config: Any, mask: NDArray[np.bool_], look_every: int):
+        self._config, self._mask, self._every = config, mask, look_every
+        self._family = family_of(config)
+        self._due = set(self._family.checkpoints(config).tolist())
         self._metrics: list[NDArray] = []
-        self._snapshots: dict[int, NDArray] = {}
+        self._checkpoints: dict[int, dict[str, NDArray]] = {}
         self._correct = np.zeros(0, dtype=np.bool_)
-        self._states = 0  # how many states have been measured, the initial one included
+        self._looks = 0  # how many states have been seen, the initial one included
         self._reported = 0
         self.finished = False
         self._retired = False
 
-    def add(self, metrics: NDArray, embeddings: NDArray, correct: NDArray) -> None:
-        kept = min(len(metrics), self._config.budget + 1 - self._states)
-        self._metrics.append(metrics[:kept].copy())
-        if self._states % self._stride == 0:
-            self._snapshots[self._states] = embeddings[0].copy()
-        self._states += kept
-        self._retired = self._states <= self._config.budget and self._nothing_left()
-        self.finished = self._retired or self._states == self._config.budget + 1
+    def add(
+        self,
+        metrics: NDArray,
+        correct: NDArray,
+        kept: dict[str, NDArray],
+        weights: Callable[[], dict[str, NDArray]] | None = None,
+    ) -> None:
+        """The next L looks: metrics (L, M), correct (L, N), kept (L, ...) each.
+
+        `weights`: those of the last of these looks, for the checkpoints; what is kept stands in for them
+        by default.
+        """
+        first = self._looks
+        n = min(len(metrics), self._config.budget // self._every + 1 - first)
+        self._metrics.append(metrics[:n].copy())
+        self._looks += n
+        self._retired = self.steps_left > 0 and self._nothing_left()
+        self.finished = self._retired or self.steps_left == 0
+        for look in range(n):
+            step = (first + look) * self._every
+            if step in self._due or (self.finished and look == n - 1):
+                here = {name: value[look].copy() for name, value in kept.items()}
+                self._checkpoints[step] = here if weights is None else weights()
         if self.finished:
-            self._snapshots[self._states - 1] = embeddings[kept - 1].copy()
-            self._correct = correct[kept - 1].copy()
+            self._correct = correct[n - 1].copy()
 
     def _nothing_left(self) -> bool:
-        """Every threshold was crossed, and through the last chunk every sample was right and RQI high."""
-        train, test, rqi = self._metrics[-1][:, :3].T
-        settled = (train == 1).all() and (rqi > RQI_THRESHOLD).all()
-        return bool(settled and ((test == 1) | np.isnan(test)).all())
+        """As the family sees it, through the last looks."""
+        looks, last = 0, []
+        for part in reversed(self._metrics):
+            last.append(part)
+            looks += len(part)
+            if looks >= self._family.SETTLED:
+                values = np.concatenate(last[::-1])[-self._family.SETTLED :]
+                return self._family.settled(self._traces(values))
+        return False
+
+    def _traces(self, values: NDArray) -> dict[str, NDArray]:
+        return {metric.name: column for metric, column in zip(self._family.METRICS, values.T, strict=True)}
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing has been seen of the run yet."""
+        return self._looks == 0
 
     @property
     def steps_left(self) -> int:
-        """Of the budget."""
-        return self._config.budget + 1 - self._states
+        """Of the budget, after the last state that was seen."""
+        return self._config.budget - (self._looks - 1) * self._every
 
     def progress(self) -> int:
         """Run-steps since the last call, counting the whole budget once finished."""
-        done = self._config.budget if self.finished else self._states
+        done = self._config.budget if self.finished else self._looks * self._every
         step, self._reported = done - self._reported, done
         return step
 
     def history(self, compiled: bool) -> History:
-        columns = dict(zip(METRICS, np.concatenate(self._metrics).T, strict=True))
+        steps = sorted(self._checkpoints)
+        names = self._checkpoints[steps[0]]
         return History(
             config=self._config,
             mask=self._mask,
-            snapshot_steps=np.array(list(self._snapshots)),
-            snapshots=np.array(list(self._snapshots.values()), dtype=np.float64),
+            steps=np.arange(self._looks) * self._every,
+            traces=self._traces(np.concatenate(self._metrics)),
+            checkpoint_steps=np.array(steps),
+            checkpoints={name: np.array([self._checkpoints[step][name] for step in steps]) for name in names},
             correct=self._correct,
             retired=self._retired,
             compiled=compiled,
-            **columns,
         )

@@ -1,0 +1,16 @@
+"""The families: one file and one line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neural.families.modular import Modular
+from neural.families.toy import Toy
+from neural.family import Family
+
+FAMILIES: dict[str, type[Family]] = {family.name: family for family in (Toy, Modular)}
+
+
+def family_of(config: Any) -> type[Family]:
+    """The family whose configuration this is."""
+    return next(family for family in FAMILIES.values() if type(config) is family.Config)

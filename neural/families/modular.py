@@ -1,0 +1,3 @@
+class Modular:
+    name="modular"
+    class Config: pass

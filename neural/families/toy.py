@@ -1,0 +1,459 @@
+"""The toy model of the paper: embed two symbols, compose, decode by an MLP; addition of 0..p-1, or the group S3.
+
+Source: paper, section 3.1 and appendix H, and the official code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise, permutations
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+import tyro
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from neural.config import ConfigError, check, option
+from neural.constants import ACCURACY_THRESHOLD, RQI_THRESHOLD
+from neural.family import Group, Looked, Metric, Parameters, Start
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One training run of a toy model; the paper's set-up, addition of 0..9, by default."""
+
+    operation: Literal["addition", "s3"] = "addition"
+    """What is learned: i + j with embeddings composed by a sum, or the group S3 by a matrix product (p = 6)."""
+    p: int = option(10, 2)
+    """Number of symbols, 0..p-1."""
+    n_train: int = option(45, mixed=True)
+    """Training-set size |D|, of p(p+1)/2 samples (s3: of p^2)."""
+    seed: int = option(0, 0, below=2**32, mixed=True)
+    """Fixes the training set, unless that is given, the targets and all initial weights."""
+    samples: str = option("", mixed=True, since=4)
+    """The training set itself, of n_train samples: a hexadecimal number whose bit s is sample s of the table, in the
+    order (0,0), (0,1) .. (0,p-1), (1,1) .. (s3: all ordered pairs). By default the seed draws it."""
+    replica: int = option(0, 0, below=2**32, mixed=True, since=3)
+    """Which draw of the decoder's initial weights; all else that the seed fixes, replicas share."""
+    init: Literal["default", "reference"] = option("default", mixed=True)
+    """How the seed is used: own streams for each (seed, n_train), or the official code's order of draws."""
+    loss: Literal["mse", "ce"] = "mse"
+    """Regression on random target vectors, or classification of the result."""
+    targets: Literal["random", "orthogonal"] = option("random", mixed=True, since=3)
+    """Regression targets: independent normal vectors, or random ones at right angles, all of one length."""
+    d: int = 1
+    """Embedding dimension (s3: of the embedding matrices, d x d)."""
+    width: int = 200
+    """Width of the decoder's hidden layers."""
+    depth: int = 2
+    """Number of hidden layers of the decoder."""
+    activation: Literal["tanh", "relu"] = option("tanh", since=3)
+    """What follows each hidden layer of the decoder."""
+    n_outputs: int = 30
+    """Dimension of the regression targets; classification has an output a result instead."""
+    repr_lr: float = option(1e-3, above=True, mixed=True)
+    """Learning rate of the embeddings, per step."""
+    decoder_lr: float = option(1e-4, above=True, mixed=True)
+    """Learning rate of the decoder, per step."""
+    decoder_warmup: int = option(0, 0, below=2**32, mixed=True, since=3)
+    """Updates over which the decoder's learning rate rises linearly to decoder_lr; 0 and 1 are none."""
+    repr_wd: float = option(0.0, mixed=True, aliases=("repr_weight_decay",))
+    """Weight decay of the embeddings (decoupled)."""
+    decoder_wd: float = option(0.0, mixed=True, aliases=("decoder_weight_decay", "weight_decay"))
+    """Weight decay of the decoder (decoupled)."""
+    repr_optimizer: Literal["adamw", "sgd"] = option("adamw", mixed=True, aliases=("optimizer",))
+    """Optimiser of the embeddings."""
+    decoder_optimizer: Literal["adamw", "sgd"] = option("adamw", since=3)
+    """Optimiser of the decoder; sgd is plain, without momentum."""
+    repr_l1: float = option(0.0, mixed=True)
+    """Weight of the penalty mean |E| in the loss (the official S3 code: 1e-3; not in the paper)."""
+    batch_size: int | None = option(None, mixed=True)
+    """Samples an update, each epoch in a new random order; by default all of the training set."""
+    init_scale: float = option(1.0, above=True, mixed=True)
+    """s: the initial embeddings are uniform in [-s/2, s/2]."""
+    budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = option(10_000, mixed=True, aliases=("steps",))
+    """Number of updates after which a threshold that was not crossed is censored."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Precision of the training."""
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.operation == "s3" and self.p != 6:
+            raise ConfigError(f"`p` must be 6 for operation s3, which has six elements, but is {self.p}.")
+        if self.n_train > self.n_samples:
+            count = "p(p+1)/2" if self.operation == "addition" else "p^2"
+            raise ConfigError(
+                f"`n_train` must be at most {count} = {self.n_samples} for p = {self.p}, but is {self.n_train}."
+            )
+        self._training_set("samples")
+        if self.batch_size is not None and self.batch_size > self.n_train:
+            raise ConfigError(f"`batch_size` must be at most n_train = {self.n_train}, but is {self.batch_size}.")
+        if self.targets == "orthogonal" and self.loss == "ce":
+            raise ConfigError("`targets` must be random with loss ce, which has one-hot ones, but is 'orthogonal'.")
+        if self.targets == "orthogonal" and self.n_outputs < self.n_results:
+            raise ConfigError(
+                f"`n_outputs` must be at least the number of results = {self.n_results} for orthogonal targets, "
+                f"but is {self.n_outputs}."
+            )
+
+    @property
+    def n_samples(self) -> int:
+        """|D0|: unordered pairs of a commutative operation, ordered ones of another."""
+        return self.p * (self.p + 1) // 2 if self.operation == "addition" else self.p**2
+
+    @property
+    def n_results(self) -> int:
+        """Number of result classes: 2p - 1 sums, or p group elements."""
+        return 2 * self.p - 1 if self.operation == "addition" else self.p
+
+    def _training_set(self, name: str) -> None:
+        """Empty, or the one way to write a set of n_train samples: two equal sets are one configuration."""
+        value = getattr(self, name)
+        if value == "":
+            return
+        if not isinstance(value, str) or not re.fullmatch("[1-9a-f][0-9a-f]*", value):
+            form = "a hexadecimal number in lower case, without 0x or leading zeros"
+            raise ConfigError(f"`{name}` must be {form}, but is {value!r}.")
+        bits = int(value, 16)
+        if bits.bit_length() > self.n_samples:
+            raise ConfigError(
+                f"`{name}` must have bits for the {self.n_samples} samples of p = {self.p} only, 0 to "
+                f"{self.n_samples - 1}, but has bit {bits.bit_length() - 1}."
+            )
+        if bits.bit_count() != self.n_train:
+            raise ConfigError(f"`{name}` must have n_train = {self.n_train} samples, but has {bits.bit_count()}.")
+
+
+def write_samples(mask: ArrayLike) -> str:
+    """`RunConfig.samples` of a training set, bool (N,)."""
+    return f"{int.from_bytes(np.packbits(np.asarray(mask, bool), bitorder='little').tobytes(), 'little'):x}"
+
+
+def read_samples(samples: str, n_samples: int) -> NDArray[np.bool_]:
+    """The training set, bool (n_samples,), that `samples` (not empty) stands for."""
+    content = int(samples, 16).to_bytes(-(-n_samples // 8), "little")
+    return np.unpackbits(np.frombuffer(content, np.uint8), count=n_samples, bitorder="little").astype(np.bool_)
+
+
+class Network(nn.Module):
+    """Embed two symbols, compose, decode by an MLP.
+
+    Weights are drawn in the official code's order: embeddings, then the linear layers with PyTorch's default
+    initialisation.
+    """
+
+    rqi_delta2: float
+    """A parallelogram counts if the mean squared residual of the standardised embedding is below this."""
+
+    def __init__(self, config: RunConfig, embedding_shape: tuple[int, ...]):
+        super().__init__()
+        self.embedding = nn.Parameter((torch.rand(embedding_shape) - 0.5) * config.init_scale)
+        layers: list[nn.Module] = []
+        for n_in, n_out in pairwise(layer_widths(config)):
+            layers += [nn.Linear(n_in, n_out), nn.Tanh() if config.activation == "tanh" else nn.ReLU()]
+        self.decoder = nn.Sequential(*layers[:-1])
+
+    @staticmethod
+    def compose(embedding: Tensor, pairs: Tensor) -> Tensor:
+        """What the decoder sees of each pair: (..., p, ...) and (N, 2) -> (..., N, n_features)."""
+        raise NotImplementedError
+
+    @staticmethod
+    def standardize(embedding: Tensor) -> Tensor:
+        """The embedding (..., p, ...) in the units in which its parallelograms are counted."""
+        raise NotImplementedError
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        return self.decoder(self.compose(self.embedding, pairs))  # (N, n_outputs)
+
+
+class SumNetwork(Network):
+    """f(E_i + E_j), E_i in R^d. Source: paper, section 3.1; RQI with the official code's delta^2 = 0.01."""
+
+    rqi_delta2 = 0.1**2
+
+    def __init__(self, config: RunConfig):
+        super().__init__(config, (config.p, config.d))
+
+    @staticmethod
+    def compose(embedding: Tensor, pairs: Tensor) -> Tensor:
+        return embedding[..., pairs[:, 0], :] + embedding[..., pairs[:, 1], :]
+
+    @staticmethod
+    def standardize(embedding: Tensor) -> Tensor:
+        """Each dimension with mean 0 and unbiased standard deviation 1."""
+        return (embedding - embedding.mean(-2, keepdim=True)) / embedding.std(-2, keepdim=True)
+
+
+class ProductNetwork(Network):
+    """f(E_a E_b), E_a in R^{d x d}. Source: paper, appendix H; RQI as in the official S3 code, E / RMS(E)."""
+
+    rqi_delta2 = 0.5
+
+    def __init__(self, config: RunConfig):
+        super().__init__(config, (config.p, config.d, config.d))
+
+    @staticmethod
+    def compose(embedding: Tensor, pairs: Tensor) -> Tensor:
+        return (embedding[..., pairs[:, 0], :, :] @ embedding[..., pairs[:, 1], :, :]).flatten(-2)
+
+    @staticmethod
+    def standardize(embedding: Tensor) -> Tensor:
+        """Divided by the root mean square of all entries."""
+        return embedding / embedding.square().mean((-3, -2, -1), keepdim=True).sqrt()
+
+
+@dataclass(frozen=True)
+class Task:
+    """The full data set D0 as arrays: pairs (N, 2), results (N,)."""
+
+    pairs: NDArray[np.int64]
+    results: NDArray[np.int64]
+
+
+def n_outputs(config: RunConfig) -> int:
+    """Outputs of the network: the targets' dimension (regression) or the result classes (classification)."""
+    return config.n_outputs if config.loss == "mse" else config.n_results
+
+
+def layer_widths(config: RunConfig) -> list[int]:
+    """Features, hidden layers, outputs of the decoder."""
+    n_features = config.d if config.operation == "addition" else config.d**2
+    return [n_features, *[config.width] * config.depth, n_outputs(config)]
+
+
+def n_parameters(config: RunConfig) -> int:
+    """Numbers that are trained: weights and biases of the decoder, and the embeddings."""
+    widths = layer_widths(config)
+    return sum((n_in + 1) * n_out for n_in, n_out in pairwise(widths)) + config.p * widths[0]
+
+
+def task(config: RunConfig) -> Task:
+    """The data set of a run's operation."""
+    return addition_task(config.p) if config.operation == "addition" else s3_task()
+
+
+def addition_task(p: int) -> Task:
+    """Addition of 0..p-1, not modular; pairs i <= j in the order (0,0), (0,1) .. (0,p-1), (1,1) .."""
+    i, j = np.triu_indices(p)
+    return Task(pairs=np.stack([i, j], axis=1), results=i + j)
+
+
+def s3_task() -> Task:
+    """The six permutations of three things in lexicographic order; (a b)(k) = a(b(k)); all 36 ordered pairs."""
+    elements = list(permutations(range(3)))
+    pairs = [(a, b) for a in range(6) for b in range(6)]
+    results = [elements.index(tuple(elements[a][k] for k in elements[b])) for a, b in pairs]
+    return Task(pairs=np.array(pairs), results=np.array(results))
+
+
+def start(config: RunConfig) -> Start:
+    """Draw a run's training set, targets and weights from its seed.
+
+    "reference" is the official code's order of draws: numpy's legacy generator seeded with s gives the
+    targets, then the training set; torch seeded with s gives the weights. Its training sets of different
+    sizes are nested and share everything else. "default" seeds independent streams with (seed, n_train), so
+    that runs which differ in either are statistically independent, and runs which differ in neither (but in a
+    learning rate, say) are paired. The order of the samples in mini-batches has a stream of its own in both.
+    The decoders of replicas other than 0 have a stream each, seeded with all that the other weights hang on.
+    A training set that is given takes the place of the one that the seed draws, and changes nothing else: runs of one
+    seed and size on different training sets have the same targets and weights.
+    """
+    size = (config.n_results, n_outputs(config))
+    streams = np.random.SeedSequence([config.seed, config.n_train]).spawn(4)
+    if config.init == "reference":
+        legacy = np.random.RandomState(config.seed)
+        targets = legacy.normal(0, 1, size)
+        chosen = legacy.choice(config.n_samples, config.n_train, replace=False)
+        torch_seed = config.seed
+        replica_of = [config.seed]
+    else:
+        targets = np.random.default_rng(streams[0]).normal(0, 1, size)
+        chosen = np.random.default_rng(streams[1]).choice(config.n_samples, config.n_train, replace=False)
+        torch_seed = _torch_seed(streams[2])
+        replica_of = [config.seed, config.n_train]
+    mask = np.zeros(config.n_samples, dtype=np.bool_)
+    mask[chosen] = True
+    if config.samples:
+        mask = read_samples(config.samples, config.n_samples)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed)
+        model = SumNetwork(config) if config.operation == "addition" else ProductNetwork(config)
+        if config.replica:
+            torch.manual_seed(_torch_seed(np.random.SeedSequence([*replica_of, config.replica])))
+            for layer in model.decoder:
+                if isinstance(layer, nn.Linear):
+                    layer.reset_parameters()
+    if config.loss == "ce":
+        targets = np.eye(config.n_results)
+    elif config.targets == "orthogonal":
+        targets = _orthogonal(targets)
+    batches = None
+    if config.batch_size is not None:
+        batches = training_batches(mask, config.batch_size, np.random.default_rng(streams[3]))
+    lane = {"targets": targets, "mask": mask, "penalty": np.array(config.repr_l1)}
+    return Start(mask=mask, model=model, lane=lane, batch=mask, batches=batches)
+
+
+def _torch_seed(stream: np.random.SeedSequence) -> int:
+    return int(stream.generate_state(1)[0])
+
+
+def _orthogonal(normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Orthogonal rows with mean square 1, uniformly distributed (Haar) where `normal` has independent normal entries:
+    Gram-Schmidt on its rows, whose signs a positive diagonal of R fixes.
+    """
+    q, r = np.linalg.qr(normal.T)
+    return np.ascontiguousarray((q * np.copysign(1, np.diag(r))).T) * np.sqrt(normal.shape[1])
+
+
+def training_batches(mask: NDArray[np.bool_], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+    """Epochs without end: the training samples in a new random order, cut into batches; the last may be smaller."""
+    trained = np.flatnonzero(mask)
+    while True:
+        order = rng.permutation(trained)
+        for begin in range(0, len(order), size):
+            batch = np.zeros_like(mask)
+            batch[order[begin : begin + size]] = True
+            yield batch
+
+
+class Toy:
+    """The family of the toy model. A batch is bool (N,): the samples that an update descends on."""
+
+    name = "toy"
+    Config = RunConfig
+    METRICS = (
+        Metric("train_accuracy", "share", {"steps_to_train": ACCURACY_THRESHOLD}, record="train_record"),
+        Metric("test_accuracy", "share", {"steps_to_test": ACCURACY_THRESHOLD}, record="test_record"),
+        Metric("rqi", "share", {"steps_to_rqi": RQI_THRESHOLD}, strict=True, record="rqi_record"),
+        Metric("train_loss", "loss"),
+        Metric("test_loss", "loss"),
+    )
+    LEARNED, GENERALISED = "train_accuracy", "test_accuracy"
+    SETTLED = 50
+    ARRAYS = ("mask", "initial_embedding", "final_embedding")
+
+    start = staticmethod(start)
+    n_parameters = staticmethod(n_parameters)
+    look_every = 1
+    constrained = False
+
+    def __init__(self, config: RunConfig, device: str):
+        self._classify = config.loss == "ce"
+        self._model = start(config).model.to(device, getattr(torch, config.dtype))
+        data = task(config)
+        self._pairs = torch.as_tensor(data.pairs, device=device)
+        self._results = torch.as_tensor(data.results, device=device)
+        first, second = np.triu_indices(len(data.results), k=1)
+        same = data.results[first] == data.results[second]
+        self._first = torch.as_tensor(first[same], device=device)
+        self._second = torch.as_tensor(second[same], device=device)
+
+    @staticmethod
+    def groups(config: RunConfig) -> dict[str, Group]:
+        return {
+            "embedding": Group(config.repr_lr, config.repr_wd, config.repr_optimizer),
+            "decoder": Group(config.decoder_lr, config.decoder_wd, config.decoder_optimizer, config.decoder_warmup),
+        }
+
+    @staticmethod
+    def group(parameter: str) -> str:
+        return "embedding" if parameter == "embedding" else "decoder"
+
+    def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
+        """Mean loss over the batch and the penalty; for the looks, outputs and losses on all of D0."""
+        outputs = functional_call(self._model, parameters, (self._pairs,))  # (N, n_outputs)
+        if self._classify:
+            sample_loss = torch.nn.functional.cross_entropy(outputs, self._results, reduction="none")
+        else:
+            sample_loss = (outputs - lane["targets"][self._results]).square().mean(-1)
+        penalty = lane["penalty"] * parameters["embedding"].abs().mean()
+        return (sample_loss * batch).sum() / batch.sum() + penalty, (outputs, sample_loss)
+
+    def look(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Looked:
+        """A test loss is the mean over the samples outside D; 0/0 = nan where everything is trained on."""
+        embedding = parameters["embedding"].clone()  # (R, p, d), before the update
+        outputs, sample_loss = outputs
+        mask = lanes["mask"]
+        n_train = mask.sum(1)
+        n_test = mask.shape[1] - n_train
+        correct = (self._predictions(outputs, lanes["targets"]) == self._results) & sample_loss.isfinite()  # (R, N)
+        hits = correct.to(mask.dtype)
+        metrics = torch.stack(
+            [
+                (hits * mask).sum(1) / n_train,
+                (hits * (1 - mask)).sum(1) / n_test,
+                self._rqi(embedding),
+                (sample_loss * mask).sum(1) / n_train,
+                (sample_loss * (1 - mask)).sum(1) / n_test,
+            ],
+            dim=1,
+        )
+        return metrics, correct, {"embedding": embedding}
+
+    def _predictions(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Result classes (R, N): the largest output, or the nearest target."""
+        if self._classify:
+            return outputs.argmax(-1)
+        # |f - Y|^2 without |f|^2, which all targets share
+        distance = targets.square().sum(-1)[:, None, :] - 2 * outputs @ targets.transpose(1, 2)
+        return distance.argmin(-1)
+
+    def _rqi(self, embedding: Tensor) -> Tensor:
+        """Share of P0 whose standardised mean squared residual is below delta^2, (R,)."""
+        composed = self._model.compose(self._model.standardize(embedding), self._pairs)  # (R, N, n_features)
+        residual = (composed[:, self._first] - composed[:, self._second]).square().mean(-1)
+        return (residual < self._model.rqi_delta2).to(embedding.dtype).mean(1)
+
+    @staticmethod
+    def settled(traces: Mapping[str, NDArray]) -> bool:
+        """Every sample was right and RQI high, through all these looks; so every threshold was crossed."""
+        test = traces["test_accuracy"]
+        learned = (traces["train_accuracy"] == 1).all() and (traces["rqi"] > RQI_THRESHOLD).all()
+        return bool(learned and ((test == 1) | np.isnan(test)).all())
+
+    @staticmethod
+    def checkpoints(config: RunConfig) -> NDArray[np.int64]:
+        """At most MAX_SNAPSHOTS, evenly spaced, at multiples of 50 steps."""
+        return np.arange(0, config.budget + 1, 50 * -(-config.budget // (50 * MAX_SNAPSHOTS)))
+
+    @staticmethod
+    def arrays(history: Any) -> dict[str, NDArray]:
+        embeddings = history.checkpoints["embedding"]
+        return {
+            "mask": history.mask.astype(int),
+            "initial_embedding": embeddings[0],
+            "final_embedding": embeddings[-1],
+        }
+
+    @staticmethod
+    def operations(config: RunConfig) -> float:
+        """The engine goes back over all training samples, also for a small batch."""
+        return least_operations(replace(config, batch_size=None))
+
+    @staticmethod
+    def product(config: RunConfig) -> tuple[int, int]:
+        return config.n_samples, config.width
+
+
+MAX_SNAPSHOTS = 200
+
+
+def least_operations(config: RunConfig) -> float:
+    """Floating-point operations of one step of one network, at the least: forward over all of D0 (it is measured at
+    every step), backward over D, distances to the targets, AdamW.
+
+    Two (multiply, add) a weight and sample forward; backward once for the weights' and once for the inputs' gradients;
+    14 a parameter for AdamW.
+    """
+    widths = layer_widths(config)
+    weights = sum(n_in * n_out for n_in, n_out in pairwise(widths))
+    samples = config.n_samples + 2 * (config.batch_size or config.n_train)
+    distances = 2 * config.n_samples * config.n_outputs * config.n_results if config.loss == "mse" else 0
+    return 2 * weights * samples + distances + 14 * n_parameters(config)

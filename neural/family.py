@@ -1,0 +1,163 @@
+"""What a family of networks is: the little that the engine, the loop, the store and the plans ask of one.
+
+A family is a file in `families/`: a configuration, networks, data, and one plain class like `Family`.
+docs/families.md shows how one is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that is measured at every look.
+
+    Attributes:
+        name: as in the traces and the store.
+        kind: a share between 0 and 1, a loss (drawn on a logarithmic axis) or a size.
+        crossings: thresholds by the name under which the first step at or above each is kept.
+        strict: whether a threshold must be exceeded.
+        record: the column in which it is kept at which steps it exceeded all it had been, so that
+            the steps to any other threshold can be read off afterwards; none by default.
+    """
+
+    name: str
+    kind: Literal["share", "loss", "size"]
+    crossings: Mapping[str, float] = field(default_factory=dict)
+    strict: bool = False
+    record: str | None = None
+
+    def reached(self, values: NDArray, threshold: float) -> NDArray[np.bool_]:
+        """Where a threshold is."""
+        return values > threshold if self.strict else values >= threshold
+
+
+@dataclass(frozen=True)
+class Group:
+    """How the parameters of one group descend. All but beta2 may differ between the lanes of an ensemble."""
+
+    learning_rate: float
+    weight_decay: float = 0.0
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    warmup: int = 0
+    """Updates over which the learning rate rises linearly; 0 and 1 are none."""
+    beta2: float = 0.999
+
+
+@dataclass(frozen=True)
+class Start:
+    """Everything that a run starts with, all of it from the run's seed.
+
+    Attributes:
+        mask: bool (N,), the training set.
+        model: with its initial weights.
+        lane: what the objective and the looks need to know of this run. Numbers and truth values
+            become the run's floating-point type, integers stay what they are.
+        batch: what the first update descends on, in the form that the family's objective takes.
+        batches: what the updates descend on, in turn, without end; None if all on `batch`.
+        radius: the norm to which all weights together are scaled back after every update; 0 is free.
+    """
+
+    mask: NDArray[np.bool_]
+    model: nn.Module
+    lane: dict[str, NDArray]
+    batch: NDArray
+    batches: Iterator[NDArray] | None = None
+    radius: float = 0.0
+
+
+Parameters = dict[str, Tensor]
+Looked = tuple[Tensor, Tensor, Parameters]
+
+
+class Family(Protocol):
+    """One kind of experiment; an instance belongs to one shape of its runs, on one device.
+
+    N: samples of the data set. R: lanes. Tensors of all lanes have a leading axis R.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type]
+    METRICS: ClassVar[tuple[Metric, ...]]
+    LEARNED: ClassVar[str]
+    """The metric that says that the training set is learned, and"""
+    GENERALISED: ClassVar[str]
+    """the one that says that the rest is: phases of learning compare the two."""
+    SETTLED: ClassVar[int]
+    """Over how many looks nothing may be left to measure before a run ends early."""
+    ARRAYS: ClassVar[tuple[str, ...]]
+    """Arrays of a finished run that stand in its row of the store."""
+
+    look_every: int
+    """Updates between two looks. At 1 a look takes its outputs from the forward pass of the update."""
+    constrained: bool
+    """Whether any of these runs has a radius."""
+
+    def __init__(self, config: Any, device: str) -> None: ...
+
+    @staticmethod
+    def start(config: Any) -> Start:
+        """Training set, weights, batches."""
+        ...
+
+    @staticmethod
+    def groups(config: Any) -> dict[str, Group]:
+        """The groups of parameters, by name."""
+        ...
+
+    @staticmethod
+    def group(parameter: str) -> str:
+        """The group that a parameter belongs to."""
+        ...
+
+    def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
+        """One lane: the loss that an update descends, and what a look in the same pass needs.
+
+        `lane` has what `Start.lane` has, and `step`: the number of updates so far, int64.
+        """
+        ...
+
+    def look(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Looked:
+        """All lanes: metrics (R, len(METRICS)), which samples are right, bool (R, N), and tensors to keep.
+
+        `outputs`: what `objective` gave beside the loss, None unless look_every is 1. What is kept
+        goes to the checkpoints; where look_every is not 1 these have all weights instead.
+        """
+        ...
+
+    @staticmethod
+    def settled(traces: Mapping[str, NDArray]) -> bool:
+        """Whether nothing is left to measure, from the metrics of the last SETTLED looks."""
+        ...
+
+    @staticmethod
+    def checkpoints(config: Any) -> NDArray[np.int64]:
+        """The steps whose weights are kept; those of the last look always are."""
+        ...
+
+    @staticmethod
+    def arrays(history: Any) -> dict[str, NDArray]:
+        """ARRAYS of a finished run."""
+        ...
+
+    @staticmethod
+    def n_parameters(config: Any) -> int:
+        """Numbers that are trained."""
+        ...
+
+    @staticmethod
+    def operations(config: Any) -> float:
+        """Floating-point operations of one step of one run as the engine does it, looks included."""
+        ...
+
+    @staticmethod
+    def product(config: Any) -> tuple[int, int]:
+        """Rows and width of the matrix products that most of these operations are in."""
+        ...
