@@ -1,39 +1,48 @@
-"""Train one run: python -m neural.train --p 10 --n-train 45 --seed 58 --init reference --steps 2000 --json
-FILE
+"""Train one run.
+
+python -m neural.train --p 10 --n-train 45 --seed 58 --init reference --steps 2000 --json FILE
+python -m neural.train --family modular --p 31 --steps 3000
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import tyro
 from tqdm import tqdm
 
 from neural.command import run_command
-from neural.config import ConfigError, RunConfig
-from neural.ensemble import METRICS
+from neural.config import ConfigError
+from neural.families import FAMILIES
+from neural.families.toy import RunConfig
 from neural.history import History
 from neural.training import resolve_device, train_runs
 
+Config = TypeVar("Config")
+
 
 @dataclass(frozen=True)
-class Arguments:
+class Arguments(Generic[Config]):
     """Train one network and print when it crossed the thresholds (null = not within the budget)."""
 
-    run: tyro.conf.OmitArgPrefixes[RunConfig]
+    run: tyro.conf.OmitArgPrefixes[Config]
+    family: str = "toy"
+    """Which networks: toy or modular. Each has options of its own: --family modular --help."""
     json: Path | None = None
-    """Write the record of the run (configuration, steps, history, embeddings) here."""
+    """Write the record of the run (configuration, steps, history, weights) here."""
     device: str = "auto"
     """auto, cpu or cuda."""
     compile: bool = False
     """Compile the training step: pays from about 20,000 steps on."""
 
 
-def main(arguments: Arguments) -> None:
+def main(arguments: Arguments[Any]) -> None:
     device = resolve_device(arguments.device)
     if arguments.json is not None:  # before the training: an unwritable file must not cost a run
         try:
@@ -45,7 +54,7 @@ def main(arguments: Arguments) -> None:
     begin = time.monotonic()
     with tqdm(total=arguments.run.budget, unit="step", smoothing=0) as bar:
         history = next(train_runs([arguments.run], device, None, arguments.compile, bar.update))
-    record = {**asdict(arguments.run), **history.summary(), "device": device}
+    record = {"family": arguments.family, **asdict(arguments.run), **history.summary(), "device": device}
     record["seconds"] = round(time.monotonic() - begin, 3)
     print(json.dumps(record, indent=2))
     if arguments.json is not None:
@@ -58,13 +67,33 @@ def curves(history: History) -> dict[str, object]:
     def plain(values: np.ndarray) -> list:
         return np.where(np.isfinite(values), values.astype(object), np.array(None)).tolist()
 
-    return {
+    found: dict[str, object] = {
         "mask": history.mask.tolist(),
-        "history": {name: plain(getattr(history, name)) for name in METRICS},
-        "snapshot_steps": history.snapshot_steps.tolist(),
-        "snapshots": plain(history.snapshots),
+        "history": {name: plain(values) for name, values in history.traces.items()},
+        "snapshot_steps": history.checkpoint_steps.tolist(),
     }
+    if isinstance(history.config, RunConfig):
+        return found | {"snapshots": plain(history.checkpoints["embedding"].astype(float))}
+    weights = {name: plain(values) for name, values in history.checkpoints.items()}
+    return found | {"steps": history.steps.tolist(), "snapshots": weights}
+
+
+def family_asked_for(words: list[str]) -> str:
+    """The value of --family, before the rest is parsed: it decides which options there are."""
+    for word, value in zip(words, [*words[1:], ""], strict=True):
+        name, equals, behind = word.partition("=")
+        if name == "--family":
+            found = behind if equals else value
+            if found not in FAMILIES:
+                raise ConfigError(f"`family` must be one of {', '.join(FAMILIES)}, but is {found!r}.")
+            return found
+    return "toy"
 
 
 if __name__ == "__main__":
-    run_command(Arguments, main, "python -m neural.train")
+    try:
+        asked = Arguments[FAMILIES[family_asked_for(sys.argv[1:])].Config]
+    except ConfigError as error:
+        print("error:", error, file=sys.stderr)
+        sys.exit(1)
+    run_command(asked, main, "python -m neural.train")

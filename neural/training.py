@@ -51,7 +51,9 @@ def resolve_device(device: str) -> str:
 
 def default_lanes(config: Any, device: str) -> int:
     """How many runs like `config` should advance together: by the size of a cache, or of the GPU's free memory."""
-    held = 4 * family_of(config).n_parameters(config) * (8 if config.dtype == "float64" else 4)  # weights, gradients, two moments
+    held = (
+        4 * family_of(config).n_parameters(config) * (8 if config.dtype == "float64" else 4)
+    )  # weights, gradients, two moments
     room = CACHE_BYTES if device == "cpu" else torch.cuda.mem_get_info()[0] // 4
     return max(MIN_LANES, min(MAX_LANES[device], room // held))
 

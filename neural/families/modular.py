@@ -1,3 +1,367 @@
+"""Addition modulo p, by one hidden layer or by a one-layer transformer.
+
+All ordered pairs (a, b) are samples, a fraction of them is trained on. Sources: Gromov, "Grokking
+modular arithmetic" (a hidden layer of squares on one-hot inputs); Nanda et al., "Progress measures for
+grokking via mechanistic interpretability" (the transformer on the tokens a, b and =, without layer
+norm, weights normal with variance 1/d).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from neural.config import ConfigError, check, option
+from neural.constants import ACCURACY_THRESHOLD
+from neural.family import Group, Looked, Metric, Parameters, Start
+from neural.noise import dropout
+
+
+@dataclass(frozen=True)
+class ModularConfig:
+    """One training run on modular addition; one hidden layer of 128 squares, which groks in 2,000 steps, by default."""
+
+    network: Literal["hidden", "transformer"] = "hidden"
+    """One hidden layer, or one layer of a transformer that reads "a b =" and answers at the last token."""
+    p: int = option(31, 2)
+    """The modulus: symbols 0..p-1."""
+    fraction: float = option(0.4, above=True)
+    """Share of the p^2 samples that is trained on."""
+    seed: int = option(0, 0, below=2**32, mixed=True)
+    """Fixes the training set, all initial weights, the order of mini-batches and dropout's noise."""
+    inputs: Literal["one-hot", "embeddings", "sum"] = "one-hot"
+    """What the hidden layer sees: the two symbols one-hot, their embeddings from two tables, or the sum of their
+    embeddings from one table (a transformer has embeddings)."""
+    activation: Literal["square", "relu"] = "square"
+    """Of the hidden layer (a transformer's is relu)."""
+    width: int = 128
+    """Width of the hidden layer."""
+    d: int = 128
+    """Embedding dimension, also the width of the transformer's residual stream."""
+    heads: int = 4
+    """Attention heads of the transformer; d is a multiple of them."""
+    mlp: int = 512
+    """Width of the transformer's MLP."""
+    loss: Literal["ce", "mse"] = "ce"
+    """Cross-entropy, or the mean square distance to the one-hot result."""
+    learning_rate: float = option(3e-3, above=True, mixed=True, aliases=("lr",))
+    """Learning rate, per step."""
+    embedding_lr: float | None = option(None, above=True, mixed=True)
+    """Learning rate of the embeddings; by default that of all."""
+    weight_decay: float = option(1.0, mixed=True, aliases=("wd",))
+    """Weight decay (decoupled)."""
+    embedding_wd: float | None = option(None, mixed=True)
+    """Weight decay of the embeddings; by default that of all."""
+    warmup: int = option(0, 0, below=2**32, mixed=True)
+    """Updates over which all learning rates rise linearly; 0 and 1 are none."""
+    optimizer: Literal["adamw", "sgd"] = option("adamw", mixed=True)
+    """AdamW, or plain SGD without momentum."""
+    beta2: float = option(0.98, 0)
+    """AdamW's second decay rate; the first is 0.9."""
+    dropout: float = option(0.0, 0)
+    """Probability with which an activation of the hidden layer, or an output of the attention and the MLP, is 0."""
+    batch_size: int | None = None
+    """Samples an update, through the training set in an order that is new each epoch; by default all of it."""
+    init_scale: float = option(1.0, above=True, mixed=True)
+    """What all initial weights are multiplied by."""
+    constrained: bool = False
+    """Scale all weights together back to their initial norm after every update."""
+    look_every: int = 25
+    """Updates between two measurements, and so the resolution of the steps to a threshold."""
+    budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = option(10_000, mixed=True, aliases=("steps",))
+    """Number of updates after which a threshold that was not crossed is censored; a multiple of look_every."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Precision of the training."""
+
+    def __post_init__(self) -> None:
+        check(self)
+        for name in ("fraction", "beta2", "dropout"):
+            limit = "at most 1" if name == "fraction" else "below 1"
+            if getattr(self, name) > 1 or (getattr(self, name) == 1 and name != "fraction"):
+                raise ConfigError(f"`{name}` must be {limit}, but is {getattr(self, name)}.")
+        if self.n_train < 1:
+            raise ConfigError(
+                f"`fraction` must leave a sample of {self.n_samples} to train on, but is {self.fraction}."
+            )
+        if self.batch_size is not None and self.batch_size > self.n_train:
+            raise ConfigError(f"`batch_size` must be at most n_train = {self.n_train}, but is {self.batch_size}.")
+        if self.network == "transformer" and self.d % self.heads:
+            raise ConfigError(f"`d` must be a multiple of heads = {self.heads}, but is {self.d}.")
+        if self.look_every < 2:
+            raise ConfigError(f"`look_every` must be an integer of at least 2, but is {self.look_every}.")
+        if self.budget % self.look_every:
+            raise ConfigError(f"`budget` must be a multiple of look_every = {self.look_every}, but is {self.budget}.")
+
+    @property
+    def n_samples(self) -> int:
+        """Ordered pairs."""
+        return self.p**2
+
+    @property
+    def n_train(self) -> int:
+        """Training-set size."""
+        return round(self.fraction * self.n_samples)
+
+
+class HiddenLayer(nn.Module):
+    """W2 phi(u[a] + v[b]), without biases: u and v are rows of the first layer's weights (one-hot inputs), or linear in
+    the symbols' embeddings.
+    """
+
+    def __init__(self, config: ModularConfig):
+        super().__init__()
+        self._config = config
+        p, d, width = config.p, config.d, config.width
+        if config.inputs == "one-hot":
+            self.hidden = nn.Parameter(torch.empty(2, p, width))
+        else:
+            tables = 2 if config.inputs == "embeddings" else 1
+            self.embedding = nn.Parameter(torch.empty(tables, p, d))
+            self.hidden = nn.Parameter(torch.empty(tables, d, width))
+        self.output = nn.Parameter(torch.empty(p, width))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Uniform with the limits of torch's linear layers, 1/sqrt(number of inputs); embeddings normal (0, 1)."""
+        n_inputs = 2 * self._config.p if self._config.inputs == "one-hot" else self.hidden.shape[0] * self._config.d
+        for weights, n in ((self.hidden, n_inputs), (self.output, self._config.width)):
+            nn.init.uniform_(weights, -(n**-0.5), n**-0.5, generator)
+        if self._config.inputs != "one-hot":
+            nn.init.normal_(self.embedding, generator=generator)
+
+    def forward(self, first: Tensor, second: Tensor, noise: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Symbols (B,) and (B,) to outputs (p, B): an odd p would be a slow width of products and reductions."""
+        table = self.hidden if self._config.inputs == "one-hot" else self.embedding @ self.hidden  # (2 or 1, p, width)
+        x = table[0][first] + table[-1][second]
+        x = x.square() if self._config.activation == "square" else x.relu()
+        if noise is not None:
+            x = dropout(x, self._config.dropout, noise["noise"], noise["step"], 0)
+        return self.output @ x.T
+
+
+class Transformer(nn.Module):
+    """One layer on the tokens a, b and =, read at the last one; no layer norm.
+
+    Only what the last token needs is computed: its query, which is the same for all samples, and keys
+    and values of 2p + 1 pairs of a symbol and a place, which all samples share.
+    """
+
+    def __init__(self, config: ModularConfig):
+        super().__init__()
+        self._config = config
+        p, d, mlp = config.p, config.d, config.mlp
+        self.embedding = nn.Parameter(torch.empty(p + 1, d))
+        self.position = nn.Parameter(torch.empty(3, d))
+        self.query, self.key, self.value, self.attended = (nn.Parameter(torch.empty(d, d)) for _ in range(4))
+        self.up, self.up_bias = nn.Parameter(torch.empty(d, mlp)), nn.Parameter(torch.empty(mlp))
+        self.down, self.down_bias = nn.Parameter(torch.empty(mlp, d)), nn.Parameter(torch.empty(d))
+        self.output = nn.Parameter(torch.empty(p, d))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Normal with variance 1/d, the output's 1/p; biases 0."""
+        for name, weights in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(weights)
+            else:
+                n = self._config.p if name == "output" else self._config.d
+                nn.init.normal_(weights, std=n**-0.5, generator=generator)
+
+    def forward(self, first: Tensor, second: Tensor, noise: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Symbols (B,) and (B,) to outputs (p, B)."""
+
+        def dropped(x: Tensor, site: int) -> Tensor:
+            if noise is None:
+                return x
+            return dropout(x, self._config.dropout, noise["noise"], noise["step"], site)
+
+        heads, d_head = self._config.heads, self._config.d // self._config.heads
+        symbols, equals = self.embedding[:-1], self.embedding[-1]
+        last = equals + self.position[2]  # (d,)
+        places = [symbols + self.position[0], symbols + self.position[1], last[None]]
+        query = (last @ self.query).view(heads, d_head)
+        scores, values = [], []
+        for tokens in places:  # (p, d), (p, d), (1, d)
+            keys = (tokens @ self.key).view(-1, heads, d_head)
+            scores.append((keys * query).sum(-1) / d_head**0.5)  # (p or 1, heads)
+            values.append(tokens @ self.value)
+        score = torch.stack([scores[0][first], scores[1][second], scores[2].expand(len(first), heads)])
+        weight = score.softmax(0)[..., None]  # (3, B, heads, 1)
+        value = [values[0][first], values[1][second], values[2].expand(len(first), -1)]
+        mixed = sum(w * v.view(-1, heads, d_head) for w, v in zip(weight, value, strict=True))
+        x = last + dropped(mixed.flatten(1) @ self.attended, 0)  # (B, d)
+        hidden = (x @ self.up + self.up_bias).relu()
+        x = x + dropped(hidden @ self.down + self.down_bias, 1)
+        return self.output @ x.T
+
+
+def network(config: ModularConfig) -> HiddenLayer | Transformer:
+    """The network, its weights not drawn yet."""
+    return HiddenLayer(config) if config.network == "hidden" else Transformer(config)
+
+
+def task(config: ModularConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs (N, 2) in the order (0,0), (0,1) .., and their results (N,)."""
+    pairs = np.stack(np.divmod(np.arange(config.n_samples), config.p), axis=1)
+    return pairs, pairs.sum(axis=1) % config.p
+
+
+def start(config: ModularConfig) -> Start:
+    """Independent streams from (seed, p, n_train): runs that differ in another field only are paired."""
+    streams = np.random.SeedSequence([config.seed, config.p, config.n_train]).spawn(4)
+    order = np.random.default_rng(streams[0]).permutation(config.n_samples)
+    trained = np.sort(order[: config.n_train])
+    mask = np.zeros(config.n_samples, dtype=np.bool_)
+    mask[trained] = True
+    model = network(config)
+    weights, noise = (int(stream.generate_state(1)[0]) for stream in streams[1:3])
+    with torch.no_grad():
+        model.draw(torch.Generator().manual_seed(weights))
+        for value in model.parameters():
+            value.mul_(config.init_scale)
+        norm = float(torch.stack([value.square().sum() for value in model.parameters()]).sum().sqrt())
+    batches = None
+    if config.batch_size is not None:
+        batches = index_batches(trained, config.batch_size, np.random.default_rng(streams[3]))
+    return Start(
+        mask=mask,
+        model=model,
+        lane={"mask": mask, "noise": np.array(noise)},
+        batch=trained if batches is None else next(batches),
+        batches=batches,
+        radius=norm if config.constrained else 0.0,
+    )
+
+
+def index_batches(trained: NDArray[np.int64], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Batches of one size without end, from epochs in random order; one may hold the end of an epoch and the beginning
+    of the next.
+    """
+    waiting = np.zeros(0, dtype=np.int64)
+    while True:
+        while len(waiting) < size:
+            waiting = np.concatenate([waiting, rng.permutation(trained)])
+        yield waiting[:size]
+        waiting = waiting[size:]
+
+
+def logarithmic(look_every: int, budget: int, per_octave: int = 2) -> NDArray[np.int64]:
+    """0 and about `per_octave` looks an octave up to the budget."""
+    n = round(per_octave * np.log2(max(budget / look_every, 1))) + 1
+    looks = np.geomspace(look_every, budget, max(n, 1)) / look_every
+    return np.concatenate([[0], np.unique(np.round(looks).astype(np.int64)) * look_every])
+
+
 class Modular:
-    name="modular"
-    class Config: pass
+    """The family of modular addition. A batch is int64 (B,): the samples that an update descends on."""
+
+    name = "modular"
+    Config = ModularConfig
+    METRICS = (
+        Metric(
+            "train_accuracy",
+            "share",
+            {"steps_to_train": ACCURACY_THRESHOLD, "steps_to_train_99": 0.99},
+            record="train_record",
+        ),
+        Metric(
+            "test_accuracy",
+            "share",
+            {"steps_to_test_50": 0.5, "steps_to_test": ACCURACY_THRESHOLD, "steps_to_test_95": 0.95},
+            record="test_record",
+        ),
+        Metric("train_loss", "loss"),
+        Metric("test_loss", "loss"),
+        Metric("weight_norm", "size"),
+    )
+    LEARNED, GENERALISED = "train_accuracy", "test_accuracy"
+    SETTLED = 10
+    ARRAYS = ()
+
+    start = staticmethod(start)
+
+    def __init__(self, config: ModularConfig, device: str):
+        self.look_every, self.constrained = config.look_every, config.constrained
+        self._mse = config.loss == "mse"
+        with torch.device("meta"):  # its own weights are never used
+            self._model = network(config)
+        pairs, results = task(config)
+        kind = getattr(torch, config.dtype)
+        self._one_hot = torch.eye(config.p, device=device, dtype=kind)
+        self._pairs = torch.as_tensor(pairs, device=device)
+        self._results = torch.as_tensor(results, device=device)
+
+    @staticmethod
+    def groups(config: ModularConfig) -> dict[str, Group]:
+        rest = Group(config.learning_rate, config.weight_decay, config.optimizer, config.warmup, config.beta2)
+        rate = config.learning_rate if config.embedding_lr is None else config.embedding_lr
+        decay = config.weight_decay if config.embedding_wd is None else config.embedding_wd
+        return {"embedding": Group(rate, decay, config.optimizer, config.warmup, config.beta2), "rest": rest}
+
+    @staticmethod
+    def group(parameter: str) -> str:
+        return "embedding" if parameter == "embedding" else "rest"
+
+    def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
+        """Mean loss over the batch."""
+        outputs = self._outputs(parameters, self._pairs[batch], lane)
+        return self._losses(outputs, self._results[batch]).mean(), ()
+
+    def look(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Looked:
+        """Without dropout; test values are 0/0 = nan where everything is trained on."""
+        outputs = vmap(lambda one: self._outputs(one, self._pairs, None))(parameters)  # (R, p, N)
+        losses = vmap(self._losses, in_dims=(0, None))(outputs, self._results)
+        correct = (outputs.argmax(1) == self._results) & losses.isfinite()
+        hits, mask = correct.to(losses.dtype), lanes["mask"]
+        shares = [(values * of).sum(1) / of.sum(1) for values in (hits, losses) for of in (mask, 1 - mask)]
+        norm = sum(value.square().flatten(1).sum(1) for value in parameters.values()) ** 0.5
+        return torch.stack([*shares, norm], dim=1), correct, {}
+
+    def _outputs(self, parameters: Parameters, pairs: Tensor, noise: Parameters | None) -> Tensor:
+        return functional_call(self._model, parameters, (pairs[:, 0], pairs[:, 1], noise))
+
+    def _losses(self, outputs: Tensor, results: Tensor) -> Tensor:
+        """(p, B) and (B,) to (B,): the cross-entropy or the mean square distance."""
+        if self._mse:
+            return (outputs - self._one_hot[:, results]).square().mean(0)
+        return outputs.logsumexp(0) - outputs.gather(0, results[None])[0]
+
+    @staticmethod
+    def settled(traces: Mapping[str, NDArray]) -> bool:
+        """Every sample was right through all these looks; so every threshold was crossed."""
+        test = traces["test_accuracy"]
+        return bool((traces["train_accuracy"] == 1).all() and ((test == 1) | np.isnan(test)).all())
+
+    @staticmethod
+    def checkpoints(config: ModularConfig) -> NDArray[np.int64]:
+        return logarithmic(config.look_every, config.budget)
+
+    @staticmethod
+    def arrays(history: Any) -> dict[str, NDArray]:
+        return {}
+
+    @staticmethod
+    def n_parameters(config: ModularConfig) -> int:
+        with torch.device("meta"):
+            return sum(value.numel() for value in network(config).parameters())
+
+    @staticmethod
+    def operations(config: ModularConfig) -> float:
+        """Products a sample, forward and twice backward for a batch, forward over all samples at a look; AdamW."""
+        p, d = config.p, config.d
+        if config.network == "hidden":
+            products = p * config.width
+        else:
+            products = d * d + 2 * d * config.mlp + d * p
+        samples = 3 * (config.batch_size or config.n_train) + config.n_samples / config.look_every
+        return 2 * products * samples + 14 * Modular.n_parameters(config)
+
+    @staticmethod
+    def product(config: ModularConfig) -> tuple[int, int]:
+        return config.batch_size or config.n_train, config.width if config.network == "hidden" else config.d
