@@ -14,9 +14,10 @@ import tyro
 
 from analysis._report import replacing, save_picture, table
 from analysis.runs.pictures import learning_curves
-from analysis.runs.store import CONFIG_COLUMNS, STEPS, RunStore, StoreError
-from neural import ConfigError, RunConfig
+from analysis.runs.store import RunStore, StoreError, config_columns, config_of, step_columns
+from neural import FAMILIES, ConfigError, family_of
 from neural.command import run_command
+from neural.family import Family
 
 Where = Annotated[str, tyro.conf.arg(metavar="SQL")]
 
@@ -29,6 +30,8 @@ class List:
     """Only runs for which this holds, for example "decoder_lr < 1e-3 and steps_to_test is not null"."""
     limit: int = 20
     """How many of the runs to print, the last ones."""
+    family: str | None = None
+    """Only runs of this family: toy or modular."""
     store: Path = Path("results/runs.sqlite")
     """The run store."""
 
@@ -41,6 +44,8 @@ class Export:
     """Where to: NAME.csv or NAME.parquet."""
     where: Where = "1"
     """Only runs for which this holds."""
+    family: str = "toy"
+    """Which networks: toy or modular."""
     store: Path = Path("results/runs.sqlite")
     """The run store."""
 
@@ -51,6 +56,8 @@ class Inspect:
 
     number: tyro.conf.Positional[int]
     """The run's number, as `list` prints it."""
+    family: str = "toy"
+    """Which networks: toy or modular."""
     picture: Path | None = None
     """Draw the learning curves into this PNG."""
     store: Path = Path("results/runs.sqlite")
@@ -62,34 +69,40 @@ Command = (
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Inspect, tyro.conf.subcommand("inspect")]
 )
-_SHORT = [*STEPS, "steps_run", "accuracy", "rqi"]
 
 
 def main(command: List | Export | Inspect) -> None:
+    if command.family is not None and command.family not in FAMILIES:
+        raise ConfigError(f"`family` must be one of {', '.join(FAMILIES)}, but is {command.family!r}.")
     with RunStore(command.store, read_only=True) as store:
         if isinstance(command, Inspect):
             inspect(store, command)
         elif isinstance(command, Export):
             export(store, command)
+        elif command.family is not None:
+            show(store, command, FAMILIES[command.family])
         else:
-            show(store, command)
+            for family in store.families() or [FAMILIES["toy"]]:
+                show(store, command, family)
 
 
-def show(store: RunStore, command: List) -> None:
-    """Print the fields' values and the last runs."""
+def show(store: RunStore, command: List, family: type[Family]) -> None:
+    """Print the fields' values and the last runs of one family."""
     if command.limit < 0:
         raise ConfigError(f"`limit` must be an integer of at least 0, but is {command.limit}.")
-    runs = store.select(command.where, [*CONFIG_COLUMNS, *_SHORT])
-    print(f"{len(runs)} runs in {command.store}")
+    columns, last = config_columns(family), [*step_columns(family), "steps_run", "accuracy"]
+    last += [metric.name for metric in family.METRICS if metric.kind == "share" and "accuracy" not in metric.name]
+    runs = store.select(command.where, [*columns, *last], family)
+    print(f"{len(runs)} runs in {command.store}" + ("" if family.name == "toy" else f", family {family.name}"))
     if runs.empty:
         return
-    rows = [{"field": name, "values": _values(runs[name])} for name in CONFIG_COLUMNS]
+    rows = [{"field": name, "values": _values(runs[name])} for name in columns]
     print(table(rows, "simple"))
-    varied = [name for name in CONFIG_COLUMNS if runs[name].nunique(dropna=False) > 1]
-    last = runs[["number", *varied, *_SHORT]].tail(command.limit)
+    varied = [name for name in columns if runs[name].nunique(dropna=False) > 1]
+    lines = runs[["number", *varied, *last]].tail(command.limit)
     print()
     print(
-        table([{str(name): _cell(value) for name, value in row.items()} for row in last.to_dict("records")], "simple")
+        table([{str(name): _cell(value) for name, value in row.items()} for row in lines.to_dict("records")], "simple")
     )
 
 
@@ -97,7 +110,7 @@ def export(store: RunStore, command: Export) -> None:
     """Write a table of the runs."""
     if command.file.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"`file` must be NAME.csv or NAME.parquet, but is {command.file}.")
-    runs = store.select(command.where)
+    runs = store.select(command.where, family=FAMILIES[command.family])
     try:
         command.file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(command.file) as fresh:
@@ -116,15 +129,16 @@ def inspect(store: RunStore, command: Inspect) -> None:
     """Print one run, draw it if asked."""
     if command.picture is not None and command.picture.suffix != ".png":
         raise ConfigError(f"`picture` must be NAME.png, but is {command.picture}.")
-    runs = store.select(f"rowid = {command.number}")
+    runs = store.select(f"rowid = {command.number}", family=FAMILIES[command.family])
     if runs.empty:
         raise ConfigError(f"`number` must be that of a run in {command.store} (see list), but is {command.number}.")
     [run] = runs.to_dict("records")
     arrays = [name for name, value in run.items() if isinstance(value, str) and value.startswith("[")]
     scalars = {name: value for name, value in run.items() if name != "key" and name not in arrays}
     print(table([{"name": name, "value": _cell(value)} for name, value in scalars.items()], "simple"))
-    trained = json.loads(run["mask"])
-    print(f"\ntraining set: {sum(trained)} of {len(trained)} samples: {''.join(map(str, trained))}")
+    config = config_of(run["key"])
+    print(f"\ntraining set: {config.n_train} of {config.n_samples} samples", end="")
+    print(f": {''.join(map(str, json.loads(run['mask'])))}" if "mask" in run else "")
     if command.picture is not None:
         try:
             command.picture.parent.mkdir(parents=True, exist_ok=True)
@@ -132,8 +146,8 @@ def inspect(store: RunStore, command: Inspect) -> None:
             raise ConfigError(
                 f"`picture` must be a file that can be written, but {command.picture}: {error.strerror}."
             ) from None
-        config = RunConfig(**json.loads(run["key"]))
-        save_picture(command.picture, learning_curves(store.curves(config), f"run {command.number}"))
+        curves = store.curves(config)
+        save_picture(command.picture, learning_curves(curves, family_of(config).METRICS, f"run {command.number}"))
         print(command.picture)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from analysis.runs.executors import Execution, lanes_for
-from neural import RunConfig
-from neural.models import layer_widths, n_parameters
+from neural import family_of
 
 # Share of the GEMM rate that the compiled ensemble achieves (docs/engine.md).
 ACHIEVED = 0.4
@@ -38,20 +38,6 @@ class Cost:
         return f"{text}: about {span} on this machine if no run settles before its budget"
 
 
-def operations(config: RunConfig) -> float:
-    """Floating-point operations of one step of one network, at the least: forward over all of D0 (it is measured at
-    every step), backward over D, distances to the targets, AdamW.
-
-    Two (multiply, add) a weight and sample forward; backward once for the weights' and once for the inputs' gradients;
-    14 a parameter for AdamW.
-    """
-    widths = layer_widths(config)
-    weights = sum(n_in * n_out for n_in, n_out in pairwise(widths))
-    samples = config.n_samples + 2 * (config.batch_size or config.n_train)
-    distances = 2 * config.n_samples * config.n_outputs * config.n_results if config.loss == "mse" else 0
-    return 2 * weights * samples + distances + 14 * n_parameters(config)
-
-
 def gemm_rate(lanes: int, rows: int, width: int) -> float:
     """Operations a second of one thread on float32 products (rows x width) (width x width), one a lane."""
     threads = torch.get_num_threads()
@@ -71,13 +57,14 @@ def gemm_rate(lanes: int, rows: int, width: int) -> float:
     return 50 * lanes * 2 * rows * width * width / best
 
 
-def estimate(missing: Sequence[RunConfig], execution: Execution) -> Cost:
+def estimate(missing: Sequence[Any], execution: Execution) -> Cost:
     """The cost of training `missing`."""
     seconds: float | None = 0.0 if execution.device == "cpu" and execution.scheduler is None else None
+    work: dict[tuple[int, int], float] = defaultdict(float)
+    for config in missing:
+        family = family_of(config)
+        work[family.product(config)] += config.budget * family.operations(config)
     if missing and seconds is not None:
-        # the engine goes back over all samples, also for a small batch
-        done = sum(config.budget * operations(replace(config, batch_size=None)) for config in missing)
-        rate = gemm_rate(lanes_for(missing, execution), missing[0].n_samples, missing[0].width)
-        seconds = done / (ACHIEVED * rate * execution.n_workers())
-    least = sum(config.budget * operations(config) for config in missing)
-    return Cost(len(missing), sum(config.budget for config in missing), least, seconds)
+        lanes, workers = lanes_for(missing, execution), execution.n_workers()
+        seconds = sum(done / (ACHIEVED * gemm_rate(lanes, *product) * workers) for product, done in work.items())
+    return Cost(len(missing), sum(config.budget for config in missing), sum(work.values()), seconds)

@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
 from analysis._processes import quiet_children
-from neural import ConfigError, History, RunConfig, resolve_device, train_runs
+from neural import ConfigError, History, resolve_device, train_runs
+from neural.config import shape
 from neural.training import MIN_LANES, default_lanes
 
 Keep = Callable[[History, str, str], object]  # a finished run, the device and the torch that it was trained with
@@ -81,15 +82,18 @@ class Execution:
         return self.workers or len(os.sched_getaffinity(0))
 
 
-def lanes_for(missing: Sequence[RunConfig], execution: Execution) -> int:
+def lanes_for(missing: Sequence[Any], execution: Execution) -> int:
     """Lanes an ensemble: what suits the device and every shape of network, but no more than there are runs for."""
     share = math.ceil(len(missing) / execution.n_workers())
     device = execution.device if execution.scheduler is None else "cpu"  # what other machines have is not known here
-    suited = min(default_lanes(config, device) for config in {config.shape(): config for config in missing}.values())
+    suited = min(
+        default_lanes(config, device)
+        for config in {(type(config), shape(config)): config for config in missing}.values()
+    )
     return max(MIN_LANES, min(suited, share))
 
 
-def train(missing: list[RunConfig], execution: Execution, keep: Keep, on_steps: OnSteps) -> None:
+def train(missing: list[Any], execution: Execution, keep: Keep, on_steps: OnSteps) -> None:
     """Train all of `missing`; `keep` has each history as it finishes, `on_steps` as in `train_runs`.
 
     Raises:
@@ -118,14 +122,14 @@ def _train_here(missing, device: str, lanes: int, on_steps: OnSteps = lambda n: 
 @dataclass
 class _Worker:
     process: SpawnProcess
-    runs: list[RunConfig] = field(default_factory=list)  # given to it and not yet finished
+    runs: list[Any] = field(default_factory=list)  # given to it and not yet finished
     steps: int = 0  # of these, as far as reported
 
 
 class _Processes:
     """One process a core, each with one thread and one ensemble; they ask for runs when a lane is free."""
 
-    def __init__(self, missing: list[RunConfig], lanes: int, n_workers: int, keep: Keep, on_steps: OnSteps):
+    def __init__(self, missing: list[Any], lanes: int, n_workers: int, keep: Keep, on_steps: OnSteps):
         self._context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
         self._waiting, self._lanes = deque(missing), lanes
         self._keep, self._on_steps = keep, on_steps
@@ -200,7 +204,7 @@ def _work(pipe: Connection, lanes: int) -> None:
     gone.
     """
 
-    def assigned() -> Iterator[RunConfig]:
+    def assigned() -> Iterator[Any]:
         while True:
             pipe.send(("next", None))
             config = pipe.recv()
@@ -277,7 +281,7 @@ def _train_through(client, missing, device: str, lanes: int, keep: Keep, on_step
             f"dask workers must have this version of efftheory installed, but: {_reason(error)}."
         ) from None
     batches = []
-    for _, group in groupby(missing, key=lambda config: config.shape()):
+    for _, group in groupby(missing, key=lambda config: (type(config), shape(config))):
         runs = list(group)
         batches += [runs[i : i + lanes] for i in range(0, len(runs), lanes)]
     # not pure: a run is kept in the store, not in the cluster's memory
@@ -297,7 +301,7 @@ def _train_through(client, missing, device: str, lanes: int, keep: Keep, on_step
 _ONE_TASK = threading.Lock()
 
 
-def train_batch(configs: list[RunConfig], device: str, lanes: int) -> tuple[list[History], str, str]:
+def train_batch(configs: list[Any], device: str, lanes: int) -> tuple[list[History], str, str]:
     """What a dask worker does: the histories, and the device and torch that they were trained with."""
     with _ONE_TASK:
         device = resolve_device(device)

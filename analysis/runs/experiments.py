@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import tyro
 
 from analysis.runs.plan import FORM, Axis, grid, parse_axis, parse_settings
-from neural import ConfigError, RunConfig
+from neural import FAMILIES, ConfigError, RunConfig
 
 # The training-set sizes of the paper's figures 3 to 5 at p = 10, of 55 samples.
 PAPER_SIZES = (5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 54)
@@ -19,7 +20,7 @@ class Diagram:
     """A plane of runs: what they share, and two axes as `parse_axis` reads them."""
 
     title: str
-    base: RunConfig
+    base: Any
     x: str
     y: str
 
@@ -53,11 +54,11 @@ class Plane:
 
     name: str
     title: str
-    base: RunConfig
+    base: Any
     axes: tuple[Axis, ...]
     seeds: int
 
-    def configs(self) -> list[RunConfig]:
+    def configs(self) -> list[Any]:
         return grid(self.base, self.axes, self.seeds)
 
 
@@ -69,8 +70,11 @@ class PlaneOptions:
     """lr_lr, regression, classification, s3 (figure 6 a-d); batch_size, init_scale, repr_weight_decay (figures 13-15;
     with _ce for classification); or nothing, with axes of your own.
     """
+    family: str = "toy"
+    """Which networks: toy or modular."""
     x: str | None = None
-    """Horizontal axis: FIELD=LO:HI:N[:log] or FIELD=A,B,C, with any field of a run (see neural.train --help)."""
+    """Horizontal axis: FIELD=LO:HI:N[:log] or FIELD=A,B,C, with any field of a run (see neural.train
+    --help)."""
     y: str | None = None
     """Vertical axis, likewise; a sweep may do without."""
     set: tuple[str, ...] = ()
@@ -78,7 +82,7 @@ class PlaneOptions:
     seeds: int = 3
     """How many seeds a point: 0..seeds-1."""
     budget: int | None = None
-    """Steps after which a run is censored; by default 100,000, as in the paper."""
+    """Steps after which a run is censored; of the toy model by default 100,000, as in the paper."""
 
     def resolved(self, n_axes: int) -> Plane:
         """The plane that the options name, with at least `n_axes` axes.
@@ -88,15 +92,21 @@ class PlaneOptions:
         """
         if self.name is not None and self.name not in DIAGRAMS:
             raise ConfigError(f"`name` must be one of {', '.join(DIAGRAMS)}, but is {self.name!r}.")
-        known = DIAGRAMS[self.name] if self.name else Diagram("A plane of runs", _TOY, "", "")
+        if self.family not in FAMILIES:
+            raise ConfigError(f"`family` must be one of {', '.join(FAMILIES)}, but is {self.family!r}.")
+        config_type = FAMILIES[self.family].Config
+        base = _TOY if config_type is RunConfig else config_type()
+        known = DIAGRAMS[self.name] if self.name else Diagram("A plane of runs", base, "", "")
+        if type(known.base) is not config_type:
+            raise ConfigError(f"`family` must be that of the diagram {self.name}, but is {self.family!r}.")
         texts = {"x": self.x or known.x, "y": self.y or known.y}
         for axis in ("x", "y")[:n_axes]:
             if not texts[axis]:
                 raise ConfigError(f"`{axis}` must be {FORM} where no diagram is named, but is not given.")
-        settings = parse_settings("set", self.set)
+        settings = parse_settings(config_type, "set", self.set)
         if self.budget is not None:
             settings["budget"] = self.budget
-        axes = tuple(parse_axis(name, text) for name, text in texts.items() if text)
+        axes = tuple(parse_axis(config_type, name, text) for name, text in texts.items() if text)
         for axis in axes:
             if axis.field in settings:
                 raise ConfigError(f"`set` must not name what an axis does, but names {axis.field}.")

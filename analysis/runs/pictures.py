@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.agreement.pictures import BLUE, GREEN, LOOK, ORANGE
+from neural.family import Metric
 
 
-def learning_curves(curves: Mapping[str, np.ndarray], title: str) -> Figure:
-    """Accuracies and RQI, losses, and the embeddings over the steps; `curves` as from RunStore.curves."""
+def learning_curves(curves: Mapping[str, np.ndarray], metrics: Sequence[Metric], title: str) -> Figure:
+    """Shares, losses, and the embeddings or else the sizes over the steps; `curves` as from RunStore.curves."""
     steps = curves["steps"]
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(11, 3.4))
-        accuracy, loss, embedding = figure.subplots(1, 3)
-        for name, colour, style in [("train", BLUE, "-"), ("test", ORANGE, "--")]:
-            accuracy.plot(steps, curves[f"{name}_accuracy"], color=colour, ls=style, label=f"{name} accuracy")
-            loss.plot(steps, curves[f"{name}_loss"], color=colour, ls=style, label=name)
-        accuracy.plot(steps, curves["rqi"], color=GREEN, ls=":", label="RQI")
-        accuracy.set(ylim=(-0.02, 1.02), ylabel="share")
+        share, loss, rest = figure.subplots(1, 3)
+        for metric in metrics:
+            name, colour, style = _STYLES.get(metric.name, (metric.name.replace("_", " "), GREEN, ":"))
+            axes = {"share": share, "loss": loss, "size": rest}[metric.kind]
+            axes.plot(steps, curves[metric.name], color=colour, ls=style, label=name)
+        share.set(ylim=(-0.02, 1.02), ylabel="share")
         loss.set(yscale="log", ylabel="loss")
-        values = curves["embedding"].reshape(len(steps), -1)
-        embedding.plot(steps, values, color="0.3", lw=0.8)
-        embedding.set(ylabel="entries of the embeddings")
-        for axes in (accuracy, loss, embedding):
+        if "embedding" in curves:
+            rest.plot(steps, curves["embedding"].reshape(len(steps), -1), color="0.3", lw=0.8)
+            rest.set(ylabel="entries of the embeddings")
+        else:
+            rest.set(ylabel=" and ".join(m.name.replace("_", " ") for m in metrics if m.kind == "size"))
+        for axes in (share, loss, rest):
             axes.set(xlabel="steps", xlim=(0, max(steps[-1], 1)))
-        accuracy.legend()
+        share.legend()
         loss.legend()
         figure.suptitle(title)
     return figure
+
+
+_STYLES = {
+    "train_accuracy": ("train accuracy", BLUE, "-"),
+    "test_accuracy": ("test accuracy", ORANGE, "--"),
+    "train_loss": ("train", BLUE, "-"),
+    "test_loss": ("test", ORANGE, "--"),
+    "rqi": ("RQI", GREEN, ":"),
+}

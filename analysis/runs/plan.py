@@ -6,21 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
-from typing import Any, get_args, get_type_hints
+from types import NoneType
+from typing import Any, get_args
 
 import numpy as np
 
-from neural import ConfigError, RunConfig
+from neural import ConfigError
+from neural.config import kinds, option_of
 
-# Other names that people use for a field.
-ALIASES = {
-    "decoder_weight_decay": "decoder_wd",
-    "repr_weight_decay": "repr_wd",
-    "weight_decay": "decoder_wd",
-    "optimizer": "repr_optimizer",
-    "steps": "budget",
-}
-_FIELDS = {field.name: get_type_hints(RunConfig)[field.name] for field in fields(RunConfig)}
 _DIGITS = 6  # significant ones of a grid value, so that one and the same grid has one and the same keys
 MAX_RUNS = 1_000_000  # more is a slip of the hand
 FORM = "FIELD=LO:HI:N[:log] or FIELD=A,B,C"
@@ -28,7 +21,7 @@ FORM = "FIELD=LO:HI:N[:log] or FIELD=A,B,C"
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a grid: a field of RunConfig and its values, in order."""
+    """One axis of a grid: a field of the runs' configuration and its values, in order."""
 
     field: str
     values: tuple[Any, ...]
@@ -36,8 +29,14 @@ class Axis:
     """Whether steps between the values are factors."""
 
     @property
+    def kind(self) -> type:
+        """What the values are, None aside: int, float or another type."""
+        found = {type(value) for value in self.values if value is not None}
+        return found.pop() if len(found) == 1 else float if found == {int, float} else str
+
+    @property
     def is_number(self) -> bool:
-        return all(isinstance(value, int | float) for value in self.values)
+        return all(_is_number(value) for value in self.values)
 
     def position(self, value: Any) -> float:
         """Where a value stands on the axis, in units in which equal steps are equally far; categories are counted."""
@@ -49,38 +48,40 @@ class Axis:
         """A value as a run has it, from a table, where None is nan and an integer in one column with it a float."""
         if cell is None or cell != cell:
             return None
-        return int(cell) if _kind(self.field) is int else cell
+        return int(cell) if self.kind is int else cell
 
     def between(self, low: Any, high: Any) -> Any | None:
         """The value halfway, None where there is none (neighbouring integers, categories)."""
-        if not self.is_number or _kind(self.field) not in (int, float):
+        if not self.is_number or self.kind not in (int, float):
             return None
         middle = math.sqrt(low * high) if self.log else (low + high) / 2
-        value = _number(self.field, middle)
+        value = _number(self.kind, middle)
         return value if low < value < high else None
 
 
-def parse_axis(name: str, text: str) -> Axis:
+def parse_axis(config_type: type, name: str, text: str) -> Axis:
     """An axis from FIELD=LO:HI:N[:log] (N values, both ends included) or FIELD=A,B,C.
 
     Raises:
-        ConfigError: no such field, or values that it cannot have.
+        ConfigError: configurations have no such field, or it cannot have such values.
     """
     field, found, values = text.partition("=")
-    field = ALIASES.get(field.replace("-", "_"), field.replace("-", "_"))
+    field = field.replace("-", "_")
+    field = _aliases(config_type).get(field, field)
     if not found or not values:
         raise ConfigError(f"`{name}` must be {FORM}, but is {text!r}.")
-    if field not in _FIELDS:
-        raise ConfigError(f"`{name}` must name one of {', '.join(_FIELDS)}, but names {field!r}.")
+    if field not in kinds(config_type):
+        raise ConfigError(f"`{name}` must name one of {', '.join(kinds(config_type))}, but names {field!r}.")
     if field == "seed":
         raise ConfigError(f"`{name}` must not be seed: how many seeds there are is an option of its own.")
+    kind = _kind(config_type, field)
     if ":" not in values:
-        listed = tuple(parse_value(name, field, value) for value in values.split(","))
+        listed = tuple(parse_value(config_type, name, field, value) for value in values.split(","))
         if len(set(listed)) < len(listed):
             raise ConfigError(f"`{name}` must have every value once, but is {text!r}.")
-        if all(isinstance(value, int | float) for value in listed):
+        if all(_is_number(value) for value in listed):
             listed = tuple(sorted(listed))
-        positive = all(isinstance(value, int | float) and value > 0 for value in listed)
+        positive = all(_is_number(value) and value > 0 for value in listed)
         # where factors are more even than differences, it is a logarithmic axis
         log = positive and len(listed) > 2 and _spread(np.diff(np.log(listed))) < _spread(np.diff(listed))
         return Axis(field, listed, log)
@@ -88,7 +89,7 @@ def parse_axis(name: str, text: str) -> Axis:
     log = parts[3:] == ["log"]
     try:
         low, high, n = float(parts[0]), float(parts[1]), int(parts[2])
-        if len(parts) > 3 + log or _kind(field) not in (int, float):
+        if len(parts) > 3 + log or kind not in (int, float):
             raise ValueError
     except (ValueError, IndexError):
         raise ConfigError(f"`{name}` must be {FORM}, but is {text!r}.") from None
@@ -96,16 +97,20 @@ def parse_axis(name: str, text: str) -> Axis:
         bounds = "0 < LO <= HI" if log else "LO <= HI"
         raise ConfigError(f"`{name}` must have {bounds} and N of at least 1, but is {text!r}.")
     grid = np.geomspace(low, high, n) if log else np.linspace(low, high, n)
-    return Axis(field, tuple(dict.fromkeys(_number(field, value) for value in grid)), log)
+    return Axis(field, tuple(dict.fromkeys(_number(kind, value) for value in grid)), log)
 
 
-def parse_value(name: str, field: str, text: str) -> Any:
-    """One value of a field, from text; whether it is a valid one RunConfig says."""
-    kind = _kind(field)
-    if text in ("None", "none", "full") and type(None) in get_args(_FIELDS[field]):
+def parse_value(config_type: type, name: str, field: str, text: str) -> Any:
+    """One value of a field, from text; whether it is a valid one the configuration says."""
+    kind = _kind(config_type, field)
+    if text in ("None", "none", "full") and NoneType in get_args(kinds(config_type)[field]):
         return None
     if kind is str:
         return text
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ConfigError(f"`{name}` must have true or false for {field}, but one is {text!r}.")
+        return text.lower() == "true"
     try:
         number = float(text)
         if not math.isfinite(number) or (kind is int and number != int(number)):
@@ -116,18 +121,18 @@ def parse_value(name: str, field: str, text: str) -> Any:
     return int(number) if kind is int else number
 
 
-def parse_settings(name: str, texts: Sequence[str]) -> dict[str, Any]:
+def parse_settings(config_type: type, name: str, texts: Sequence[str]) -> dict[str, Any]:
     """Fields that are set for all runs, from FIELD=VALUE texts."""
     settings = {}
     for text in texts:
-        axis = parse_axis(name, text)
+        axis = parse_axis(config_type, name, text)
         if len(axis.values) != 1:
             raise ConfigError(f"`{name}` must have one value a field, but is {text!r}.")
         settings[axis.field] = axis.values[0]
     return settings
 
 
-def grid(base: RunConfig, axes: Sequence[Axis], seeds: int) -> list[RunConfig]:
+def grid(base: Any, axes: Sequence[Axis], seeds: int) -> list[Any]:
     """Every combination of the axes' values and seeds 0..seeds-1; ConfigError if there are none."""
     if len({axis.field for axis in axes}) < len(axes):
         raise ConfigError(f"`y` must be another field than x, but both are {axes[0].field}.")
@@ -140,22 +145,30 @@ def grid(base: RunConfig, axes: Sequence[Axis], seeds: int) -> list[RunConfig]:
     return [run for point in points for run in at_point(base, axes, point, seeds)]
 
 
-def at_point(base: RunConfig, axes: Sequence[Axis], point: Sequence[Any], seeds: int) -> list[RunConfig]:
+def at_point(base: Any, axes: Sequence[Axis], point: Sequence[Any], seeds: int) -> list[Any]:
     """The runs at one point of the plane."""
     values = {axis.field: value for axis, value in zip(axes, point, strict=True)}
     return [replace(base, **values, seed=seed) for seed in range(seeds)]
 
 
-def _kind(field: str) -> type:
-    """What a field's values are: int, float or str."""
-    hint = _FIELDS[field]
-    options = [kind for kind in (hint, *get_args(hint)) if kind in (int, float)]
+def _aliases(config_type: type) -> dict[str, str]:
+    return {alias: field.name for field in fields(config_type) for alias in option_of(field).aliases}
+
+
+def _kind(config_type: type, field: str) -> type:
+    """What a field's values are: int, float, bool or str."""
+    hint = kinds(config_type)[field]
+    options = [kind for kind in (hint, *get_args(hint)) if kind in (int, float, bool)]
     return options[0] if options else str
 
 
-def _number(field: str, value: float) -> int | float:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _number(kind: type, value: float) -> int | float:
     rounded = float(f"{value:.{_DIGITS}g}")
-    return round(value) if _kind(field) is int else rounded
+    return round(value) if kind is int else rounded
 
 
 def _spread(steps: np.ndarray) -> float:

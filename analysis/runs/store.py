@@ -6,6 +6,9 @@ gives one row a run: the configuration's fields, the steps to each threshold (NU
 the final numbers, and as JSON the training set, the embeddings and the records: [[steps], [values]] at which the
 accuracies and RQI first exceeded all they had been, so that steps to any other threshold can be read off exactly.
 The learning curves are in the table `curves`, what the last comparison predicted of each run in `predictions`.
+
+So it is for the toy model. Each other family has a table of its own (`runs_modular`), made with its
+first run, and full traces and checkpoints in files beside the store (`traces`).
 """
 
 from __future__ import annotations
@@ -26,43 +29,41 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from neural import METRICS, History, RunConfig
+from analysis.runs.traces import Traces, TracesError, read_traces, traces_path, write_traces
+from neural import FAMILIES, History, family_of
+from neural.config import defaults
+from neural.family import Family
 
 VERSION = 4
-# What the versions before did not ask for, with what their runs had.
-NEW_IN = {
-    3: {
-        "replica": 0,
-        "targets": "random",
-        "activation": "tanh",
-        "decoder_warmup": 0,
-        "decoder_optimizer": "adamw",
-    },
-    4: {"samples": ""},
-}
-OLD_VERSIONS = range(min(NEW_IN) - 1, VERSION)  # those that can be brought up to date
+_FIRST = "toy"  # its table is `runs`; what a store had before there were other families
 
-CONFIG_COLUMNS = [field.name for field in fields(RunConfig)]
-STEPS = ("steps_to_train", "steps_to_test", "steps_to_rqi")
-RECORDS = {"train_record": "train_accuracy", "test_record": "test_accuracy", "rqi_record": "rqi"}
-RESULT_COLUMNS = [
-    *STEPS,
-    "steps_run",
-    "retired",
-    "accuracy",
-    "train_accuracy",
-    "test_accuracy",
-    "rqi",
-    "train_loss",
-    "test_loss",
-    "device",
-    "torch",
-    "mask",
-    "initial_embedding",
-    "final_embedding",
-    *RECORDS,
-    "compiled",
-]
+
+def config_columns(family: type[Family]) -> list[str]:
+    """The fields of a family's configurations."""
+    return [field.name for field in fields(family.Config)]
+
+
+def step_columns(family: type[Family]) -> list[str]:
+    """Steps to each threshold."""
+    return [name for metric in family.METRICS for name in metric.crossings]
+
+
+def record_columns(family: type[Family]) -> dict[str, str]:
+    """The columns of records, with the metric of each."""
+    return {metric.record: metric.name for metric in family.METRICS if metric.record}
+
+
+def result_columns(family: type[Family]) -> list[str]:
+    """What was measured, and with what."""
+    finals = ["steps_run", "retired", "accuracy", *(metric.name for metric in family.METRICS), "device", "torch"]
+    return [*step_columns(family), *finals, *family.ARRAYS, *record_columns(family), "compiled"]
+
+
+def table_name(family: type[Family]) -> str:
+    """The table of a family's runs."""
+    return "runs" if family.name == _FIRST else f"runs_{family.name}"
+
+
 _WAIT_S = 60.0  # for another command that is writing
 _PATIENCE_S = 30.0  # with a condition that finds no further run
 _INSTRUCTIONS = 10_000  # of sqlite, about a millisecond, between two looks at the clock and for Ctrl-C
@@ -70,16 +71,33 @@ _INSTRUCTIONS = 10_000  # of sqlite, about a millisecond, between two looks at t
 
 def new_since(version: int) -> dict[str, Any]:
     """The fields that runs of a version did not have, with what these runs had been trained with."""
-    return {name: value for later in range(version + 1, VERSION + 1) for name, value in NEW_IN[later].items()}
+    return defaults(FAMILIES[_FIRST].Config, lambda option: option.since > version)
+
+
+# Those that can be brought up to date.
+OLD_VERSIONS = range(2, VERSION)
 
 
 class StoreError(Exception):
     """The run store cannot be used as it is; nothing in it was changed."""
 
 
-def key(config: RunConfig) -> str:
-    """A run's identity: its whole configuration, as JSON."""
-    return json.dumps(asdict(config), sort_keys=True)
+def key(config: Any) -> str:
+    """A run's identity: its whole configuration, as JSON; and its family, unless that is the first one.
+
+    A field that came later is left out where it has its default, so that the keys of older runs stay.
+    """
+    family, values = family_of(config), asdict(config)
+    for name, default in defaults(family.Config, lambda option: option.later).items():
+        if values[name] == default:
+            del values[name]
+    return json.dumps(values if family.name == _FIRST else values | {"family": family.name}, sort_keys=True)
+
+
+def config_of(key: str) -> Any:
+    """The configuration that has this key."""
+    values = json.loads(key)
+    return FAMILIES[values.pop("family", _FIRST)].Config(**values)
 
 
 class RunStore:
@@ -122,7 +140,7 @@ class RunStore:
         version = self._version()
         empty = run("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if empty and version == 0 and not read_only:
-            self._create_runs()
+            self._create(FAMILIES[_FIRST])
             run("CREATE TABLE curves (key TEXT PRIMARY KEY, curves TEXT)")
             run(f"PRAGMA user_version = {VERSION}")
         elif version in OLD_VERSIONS:
@@ -137,7 +155,11 @@ class RunStore:
         self._connection.commit()
         if not read_only:
             self._check_whole()
-        self._check_columns(CONFIG_COLUMNS)
+        for family in FAMILIES.values():
+            if family.name == _FIRST or self._has(family):
+                if not read_only:
+                    self._add_later(family)
+                self._check_columns(family, config_columns(family))
 
     def _check_whole(self) -> None:
         """sqlite3.DatabaseError if the file is damaged anywhere: reads all of it, which only writing is worth."""
@@ -145,11 +167,28 @@ class RunStore:
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
 
-    def _check_columns(self, config_columns: Sequence[str]) -> None:
+    def _has(self, family: type[Family]) -> bool:
+        """Whether there is a table of this family's runs."""
+        query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+        return self._connection.execute(query, (table_name(family),)).fetchone()[0] > 0
+
+    def _columns(self, family: type[Family]) -> list[str]:
+        return [row[1] for row in self._connection.execute(f"PRAGMA table_info({table_name(family)})")]
+
+    def _check_columns(self, family: type[Family], config_columns: Sequence[str]) -> None:
         """sqlite3.DatabaseError unless the runs have these columns."""
-        found = [row[1] for row in self._connection.execute("PRAGMA table_info(runs)")]
-        if found != ["key", *config_columns, *RESULT_COLUMNS]:
-            raise sqlite3.DatabaseError("its table `runs` is missing or has other columns")
+        if set(self._columns(family)) != {"key", *config_columns, *result_columns(family)}:
+            raise sqlite3.DatabaseError(f"its table `{table_name(family)}` is missing or has other columns")
+
+    def _add_later(self, family: type[Family]) -> None:
+        """The columns of fields that came later; runs that are here had the default."""
+        have = self._columns(family)
+        later = defaults(family.Config, lambda option: option.later)
+        with self._connection:
+            for name, default in later.items():
+                if name not in have:
+                    self._connection.execute(f'ALTER TABLE {table_name(family)} ADD COLUMN "{name}"')
+                    self._connection.execute(f'UPDATE {table_name(family)} SET "{name}" = ?', (default,))
 
     def _migrate(self) -> None:
         """From an old version to this one: the fields that are new get their columns and enter every key."""
@@ -161,12 +200,14 @@ class RunStore:
                 return
             new = new_since(version)
             self._check_whole()
-            self._check_columns([name for name in CONFIG_COLUMNS if name not in new])
+            first = FAMILIES[_FIRST]
+            kept = [*config_columns(first), *result_columns(first)]
+            self._check_columns(first, [name for name in config_columns(first) if name not in new])
             run("CREATE TEMP TABLE old AS SELECT rowid AS number, * FROM runs")  # not renamed: views would follow
             run("DROP TABLE runs")
-            self._create_runs()
-            values = [f":{name}" if name in new else f'"{name}"' for name in CONFIG_COLUMNS + RESULT_COLUMNS]
-            columns = ", ".join(f'"{name}"' for name in ["rowid", "key", *CONFIG_COLUMNS, *RESULT_COLUMNS])
+            self._create(first)
+            values = [f":{name}" if name in new else f'"{name}"' for name in kept]
+            columns = ", ".join(f'"{name}"' for name in ["rowid", "key", *kept])
             # the rowid is the number that people know a run by
             run(f"INSERT INTO runs ({columns}) SELECT number, key, {', '.join(values)} FROM old", new)
             run("DROP TABLE old")
@@ -177,14 +218,17 @@ class RunStore:
                 self._connection.executemany(f"UPDATE {table} SET key = ? WHERE rowid = ?", changed)
             run(f"PRAGMA user_version = {VERSION}")
 
-    def _create_runs(self) -> None:
-        columns = ", ".join(f'"{name}"' for name in CONFIG_COLUMNS + RESULT_COLUMNS)
-        self._connection.execute(f"CREATE TABLE runs (key TEXT PRIMARY KEY, {columns})")
+    def _create(self, family: type[Family]) -> None:
+        columns = ", ".join(f'"{name}"' for name in [*config_columns(family), *result_columns(family)])
+        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table_name(family)} (key TEXT PRIMARY KEY, {columns})")
 
-    def missing(self, configs: Sequence[RunConfig]) -> list[RunConfig]:
-        """Those of `configs` that have not been trained, each once, in order."""
+    def missing(self, configs: Sequence[Any]) -> list[Any]:
+        """Those of `configs`, of any families, that have not been trained, each once, in order."""
         with self._explained():
-            have = {row[0] for row in self._connection.execute("SELECT key FROM runs")}
+            have = set()
+            for family in {family_of(config) for config in configs}:
+                if self._has(family):
+                    have |= {row[0] for row in self._connection.execute(f"SELECT key FROM {table_name(family)}")}
         return [config for config in dict.fromkeys(configs) if key(config) not in have]
 
     @contextmanager
@@ -205,55 +249,61 @@ class RunStore:
 
     def add(self, history: History, device: str, torch_version: str) -> None:
         """Keep a finished run, in one transaction; a run that is there already stays as it is."""
-        summary = history.summary()
-        arrays = {
-            "mask": history.mask.astype(int),
-            "initial_embedding": history.snapshots[0],
-            "final_embedding": history.snapshots[-1],
-        }
+        family = family_of(history.config)
         values = (
             asdict(history.config)
-            | summary
+            | history.summary()
             | {"device": device, "torch": torch_version, "compiled": history.compiled}
-            | {name: json.dumps(array.tolist()) for name, array in arrays.items()}
-            | {name: json.dumps(history.record(metric)) for name, metric in RECORDS.items()}
+            | {name: json.dumps(array.tolist()) for name, array in family.arrays(history).items()}
+            | {name: json.dumps(history.record(metric)) for name, metric in record_columns(family).items()}
         )
-        row = [key(history.config), *(values[name] for name in CONFIG_COLUMNS + RESULT_COLUMNS)]
-        slots = ", ".join("?" * len(row))
-        with self._explained(), self._connection:
-            self._connection.execute(f"INSERT OR IGNORE INTO runs VALUES ({slots})", row)
-            self._connection.execute(
-                "INSERT OR IGNORE INTO curves VALUES (?, ?)", (row[0], json.dumps(_curves(history)))
-            )
+        row = {"key": key(history.config)}
+        row |= {name: values[name] for name in [*config_columns(family), *result_columns(family)]}
+        names, slots = (", ".join(form.format(name) for name in row) for form in ('"{}"', ":{}"))
+        with self._explained():
+            if family.name != _FIRST:  # before the row, which says that the run is whole
+                write_traces(traces_path(self.path, row["key"]), row["key"], history)
+            with self._connection:
+                self._create(family)
+                self._connection.execute(f"INSERT OR IGNORE INTO {table_name(family)} ({names}) VALUES ({slots})", row)
+                if family.name == _FIRST:
+                    curves = json.dumps(_curves(history))
+                    self._connection.execute("INSERT OR IGNORE INTO curves VALUES (?, ?)", (row["key"], curves))
 
-    def table(self, configs: Sequence[RunConfig]) -> pd.DataFrame:
-        """The finished ones of `configs`, in their order, a row each (and its `key`); steps not reached are NaN.
+    def table(self, configs: Sequence[Any]) -> pd.DataFrame:
+        """The finished ones of `configs`, all of one family, in their order, a row each (and its `key`); steps not
+        reached are NaN.
 
-        `mask` is a bool array (N,), `initial_embedding` and `final_embedding` are float arrays (p, ...), the records
-        float arrays (2, n): steps and values.
+        A mask is a bool array (N,), other arrays of the family are float, the records float arrays (2, n): steps and
+        values.
         """
+        [family] = {family_of(config) for config in configs} or {FAMILIES[_FIRST]}
         wanted = [(number, key(config)) for number, config in enumerate(dict.fromkeys(configs))]
         run = self._connection.execute
         with self._explained():
+            if not self._has(family):
+                return pd.DataFrame(columns=["key", *config_columns(family), *result_columns(family)])
             run("CREATE TEMP TABLE wanted (number INTEGER PRIMARY KEY, key TEXT)")
             self._connection.executemany("INSERT INTO wanted VALUES (?, ?)", wanted)
-            cursor = run("SELECT runs.* FROM wanted JOIN runs USING (key) ORDER BY number")
+            name = table_name(family)
+            cursor = run(f"SELECT {name}.* FROM wanted JOIN {name} USING (key) ORDER BY number")
             names = [column[0] for column in cursor.description]
             runs = pd.DataFrame(cursor.fetchall(), columns=names)
             run("DROP TABLE wanted")
             self._connection.commit()
-        for name in STEPS:
+        for name in step_columns(family):
             runs[name] = runs[name].astype(float)
-        arrays = {"mask": np.bool_, "initial_embedding": np.float64, "final_embedding": np.float64}
-        arrays |= dict.fromkeys(RECORDS, np.float64)
-        for name, dtype in arrays.items():
+        for name in [*family.ARRAYS, *record_columns(family)]:
+            dtype = np.bool_ if name == "mask" else np.float64
             with self._explained():
                 values = [np.array(json.loads(text), dtype=dtype) for text in runs[name]]
             runs[name] = pd.Series(values, dtype=object)
         return runs
 
-    def select(self, where: str = "1", columns: Sequence[str] = ()) -> pd.DataFrame:
-        """All finished runs for which the SQL condition `where` holds, as they stand in the file (arrays as JSON), and
+    def select(
+        self, where: str = "1", columns: Sequence[str] = (), family: type[Family] = FAMILIES[_FIRST]
+    ) -> pd.DataFrame:
+        """All finished runs of a family for which the SQL condition `where` holds, as they stand in the file (arrays as JSON), and
         a `number` for each; only these `columns` (by default all).
 
         Raises:
@@ -261,6 +311,9 @@ class RunStore:
             reasonable time.
         """
         wanted = ", ".join(f'"{name}"' for name in columns) or "*"
+        with self._explained():
+            if not self._has(family):
+                return pd.DataFrame(columns=["number", *columns])
         deadline = time.monotonic() + _PATIENCE_S
 
         def overdue() -> bool:
@@ -270,7 +323,7 @@ class RunStore:
         with self._explained():
             self._connection.set_progress_handler(overdue, _INSTRUCTIONS)
             try:
-                query = f"SELECT rowid AS number, {wanted} FROM runs WHERE ({where}) ORDER BY rowid"
+                query = f"SELECT rowid AS number, {wanted} FROM {table_name(family)} WHERE ({where}) ORDER BY rowid"
                 cursor = self._connection.execute(query)
                 for row in cursor:
                     rows.append(row)
@@ -301,15 +354,43 @@ class RunStore:
             rows = predictions.astype(object).itertuples(index=False, name=None)
             self._connection.executemany(f"INSERT INTO predictions VALUES ({slots})", rows)
 
-    def curves(self, config: RunConfig) -> dict[str, NDArray[np.float64]]:
-        """Learning curves of a finished run at its snapshots: steps (S,), the five metrics (S,), embedding
-        (S, p, d).
-        """
+    def families(self) -> list[type[Family]]:
+        """The families that there are runs of."""
         with self._explained():
-            row = self._connection.execute("SELECT curves FROM curves WHERE key = ?", (key(config),)).fetchone()
+            return [
+                family
+                for family in FAMILIES.values()
+                if self._has(family)
+                and self._connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table_name(family)})").fetchone()[0]
+            ]
+
+    def curves(self, config: Any) -> dict[str, NDArray[np.float64]]:
+        """Learning curves of a finished run: steps (S,) and the metrics (S,); of the toy model at its snapshots, with
+        their embedding (S, p, d).
+
+        Raises:
+            KeyError: the run is not here.
+            StoreError: what was kept of it beside the store is missing or foreign.
+        """
+        name = key(config)
+        family = family_of(config)
+        if family.name != _FIRST:
+            if self.missing([config]):
+                raise KeyError(f"no finished run {name}")
+            traces = self.traces(config)
+            return {"steps": traces.steps.astype(float)} | traces.metrics
+        with self._explained():
+            row = self._connection.execute("SELECT curves FROM curves WHERE key = ?", (name,)).fetchone()
             if row is None:
-                raise KeyError(f"no finished run {key(config)}")
+                raise KeyError(f"no finished run {name}")
             return {name: np.array(values, dtype=np.float64) for name, values in json.loads(row[0]).items()}
+
+    def traces(self, config: Any) -> Traces:
+        """Full traces and checkpoints of a finished run, not of the toy model; StoreError if they are not there."""
+        try:
+            return read_traces(traces_path(self.path, key(config)), key(config))
+        except TracesError as error:
+            raise StoreError(f"`store` must have the traces of its runs beside it, but {error}.") from None
 
     def close(self) -> None:
         self._connection.close()
@@ -340,9 +421,9 @@ class RunStore:
 
 def _curves(history: History) -> dict[str, list[Any]]:
     """What `RunStore.curves` returns, thinned to the snapshots, with null for nan."""
-    steps = history.snapshot_steps
+    steps = history.checkpoint_steps
     metrics = {
-        name: [None if math.isnan(value) else round(float(value), 7) for value in getattr(history, name)[steps]]
-        for name in METRICS
+        name: [None if math.isnan(value) else round(float(value), 7) for value in values[steps]]
+        for name, values in history.traces.items()
     }
-    return {"steps": steps.tolist(), **metrics, "embedding": history.snapshots.tolist()}
+    return {"steps": steps.tolist(), **metrics, "embedding": history.checkpoints["embedding"].tolist()}

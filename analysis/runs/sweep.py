@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from analysis.runs.executors import Execution, train
 from analysis.runs.store import RunStore
-from neural import History, RunConfig
+from neural import History, family_of
+from neural.config import shape
 
 
-def missing_runs(configs: Sequence[RunConfig], path: Path) -> list[RunConfig]:
+def missing_runs(configs: Sequence[Any], path: Path) -> list[Any]:
     """Those of `configs` that the store at `path` lacks; nothing is written, nor need there be a store."""
     if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         return list(dict.fromkeys(configs))
@@ -24,7 +26,7 @@ def missing_runs(configs: Sequence[RunConfig], path: Path) -> list[RunConfig]:
         return store.missing(configs)
 
 
-def ensure(configs: Sequence[RunConfig], store: RunStore, execution: Execution) -> int:
+def ensure(configs: Sequence[Any], store: RunStore, execution: Execution) -> int:
     """Train those of `configs` that `store` lacks; how many that were.
 
     Raises:
@@ -37,13 +39,18 @@ def ensure(configs: Sequence[RunConfig], store: RunStore, execution: Execution) 
         return 0
     with store.training():
         # another command may have trained some while this one waited; runs of one shape together, they share ensembles
-        missing = sorted(store.missing(configs), key=lambda config: (repr(config.shape()), config.budget))
+        missing = sorted(store.missing(configs), key=_company)
         if missing:
             _train(missing, store, execution)
     return len(missing)
 
 
-def _train(missing: list[RunConfig], store: RunStore, execution: Execution) -> None:
+def _company(config: Any) -> tuple[str, str, int]:
+    """Sorted by this, runs that share ensembles follow one another."""
+    return family_of(config).name, repr(shape(config)), config.budget
+
+
+def _train(missing: list[Any], store: RunStore, execution: Execution) -> None:
     total = sum(config.budget for config in missing)
     with tqdm(
         total=total, unit="step", unit_scale=True, mininterval=1, smoothing=0.05, desc="compiling", leave=False
