@@ -1,3 +1,7 @@
-"""Do theory and networks agree? What stands directly here, a person can type: python -m analysis.NAME."""
+"""Do theory and networks agree? A package an experiment: python -m analysis.NAME.
+
+Each has its command in `__main__.py`, beside what that computes, its page and its
+pictures.
+"""
 
 from efftheory import _interrupt as _interrupt  # Ctrl-C while the rest is imported

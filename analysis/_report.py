@@ -8,11 +8,8 @@ import contextlib
 import io
 import json
 import math
-import os
-import platform
 import tempfile
-from collections.abc import Iterator, Mapping
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,28 +32,12 @@ def prepare_folder(out: Path) -> None:
         raise ConfigError(f"`out` must be a folder that can be written, but {out}: {error.strerror}.") from None
 
 
-def environment(trained_on: list[tuple[str, str]], command: str) -> dict[str, Any]:
-    """What the numbers were made with; `trained_on`: the (device, torch version) pairs of the runs.
-
-    No times of day: the same command twice leaves the same report (on one machine; others round otherwise).
-    """
-    packages = ("efftheory", "numpy", "scipy", "numba", "torch", "pandas")
-    return {
-        "command": command,
-        "trained_on": [f"{device}, torch {release}" for device, release in trained_on],
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "versions": {name: version(name) for name in packages},
-    }
-
-
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content`; nan and inf become null. The old file stays whole until the new one is."""
     _replace(path, (json.dumps(_plain(content), indent=1) + "\n").encode())
 
 
-def write_page(path: Path, parts: list[str]) -> None:
+def write_page(path: Path, parts: Sequence[str]) -> None:
     """Write a markdown page of paragraphs."""
     _replace(path, ("\n\n".join(parts) + "\n").encode())
 

@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 import efftheory as et
-from analysis.agreement.hierarchy import determined
+from analysis.paper.hierarchy import determined
 from analysis.runs.experiments import PAPER_SIZES
 from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore

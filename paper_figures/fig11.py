@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import efftheory as et
-from analysis.agreement.hierarchy import hierarchy, shares_by_size
+from analysis.paper.hierarchy import hierarchy, shares_by_size
 from analysis.runs.store import RunStore
 from neural import RunConfig
 from paper_figures.scale import Scale

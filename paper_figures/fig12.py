@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 import efftheory as et
-from analysis.agreement.hierarchy import determined, hierarchy, realised, upright
+from analysis.paper.hierarchy import determined, hierarchy, realised, upright
 from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
 from neural import RunConfig

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.agreement.survival import survival_curve
-from analysis.agreement.tables import measured
 from analysis.runs.store import RunStore
+from analysis.runs.tables import measured
+from analysis.statistics.survival import survival_curve
 from paper_figures.s3 import SEEDS as SEEDS
 from paper_figures.s3 import outcomes
 from paper_figures.s3 import runs as runs

@@ -29,7 +29,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.agreement.class_collapse import CLASSES, LABELS, descend, flow, spreads
+from analysis.paper.class_collapse import CLASSES, LABELS, descend, flow, spreads
 from analysis.runs.store import RunStore
 from neural import RunConfig
 from paper_figures.scale import Scale

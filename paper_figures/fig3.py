@@ -10,7 +10,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.agreement.paper_tables import states_at
+from analysis.paper.tables import states_at
 from analysis.runs.experiments import PAPER_SIZES
 from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore

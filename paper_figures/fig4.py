@@ -17,11 +17,11 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.agreement.outcomes import score_probability
-from analysis.agreement.paper_tables import measured_times, trajectories
-from analysis.agreement.predictions import linear_probabilities
-from analysis.agreement.times import score_medians
+from analysis.compare_theory.outcomes import score_probability
+from analysis.compare_theory.times import score_medians
+from analysis.paper.tables import measured_times, trajectories
 from analysis.runs.store import RunStore
+from analysis.theory.predictions import linear_probabilities
 from neural import RunConfig
 from paper_figures.fig3 import SEEDS as SEEDS
 from paper_figures.fig3 import runs as paper_runs

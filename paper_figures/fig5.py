@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.agreement.paper_tables import lambda3_samples, measured_times
+from analysis.paper.tables import lambda3_samples, measured_times
 from analysis.runs.experiments import PAPER_SIZES
 from analysis.runs.store import RunStore
 from paper_figures.fig3 import SEEDS as SEEDS

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import efftheory as et
-from analysis.agreement.hierarchy import linear_counts, smallest_linear_set
+from analysis.paper.hierarchy import linear_counts, smallest_linear_set
 from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
 from efftheory.generalization import standardize

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.agreement.phase_pictures import draw_phases, legend
-from analysis.agreement.phases import Thresholds, classify, points
+from analysis.phase_diagram.phases import Thresholds, classify, points
+from analysis.phase_diagram.pictures import draw_phases, legend
 from analysis.runs.experiments import Plane, PlaneOptions
 from analysis.runs.store import RunStore
 from neural import RunConfig
@@ -20,7 +20,7 @@ SEEDS = 3
 
 
 class Panel(NamedTuple):
-    """One diagram: its plane, and a row a point as by `analysis.agreement.phases.points`."""
+    """One diagram: its plane, and a row a point as by `analysis.phase_diagram.phases.points`."""
 
     plane: Plane
     cells: pd.DataFrame

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.agreement.pictures import BLUE, GREEN, GREY, LOOK, ORANGE, VERMILION, draw_probability
+from analysis._look import BLUE, GREEN, GREY, LOOK, ORANGE, VERMILION
+from analysis.compare_theory.pictures import draw_probability
 
 __all__ = [
     "BLUE",

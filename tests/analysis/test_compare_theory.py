@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.compare_theory import ERRORS, PROG, Arguments, main, plan
+from analysis.compare_theory.__main__ import ERRORS, PROG, Arguments, main, plan
 from analysis.runs.executors import Execution
 from neural import RunConfig
 from neural.command import run_command

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import critical_size
-from analysis.critical_size import ERRORS, PROG, Arguments, main
+from analysis.critical_size import draws
+from analysis.critical_size.__main__ import ERRORS, PROG, Arguments, main
 from neural import ConfigError
 from neural.command import run_command
 
@@ -93,10 +93,8 @@ def test_more_draws_begin_with_those_that_are_kept(tmp_path, monkeypatch):
     assert report_of(tmp_path)["sizes"][0]["draws"] == 350
     assert set(before) < set(chunks(tmp_path))
     assert len(chunks(tmp_path)) == len(before) + 2
-    kinds = {
-        name: dataclasses.replace(kind, draw=None) for name, kind in critical_size.KINDS.items()
-    }  # nothing is drawn
-    monkeypatch.setattr(critical_size, "KINDS", kinds)
+    kinds = {name: dataclasses.replace(kind, draw=None) for name, kind in draws.KINDS.items()}  # nothing is drawn
+    monkeypatch.setattr(draws, "KINDS", kinds)
     main(few)
     assert report_of(tmp_path) == first
 
@@ -104,9 +102,9 @@ def test_more_draws_begin_with_those_that_are_kept(tmp_path, monkeypatch):
 def test_chunks_have_streams_of_their_own(tmp_path):
     for seed in (0, 1):
         main(Arguments(p=(9, 10), draws=200, bound_draws=40, seed=seed, out=tmp_path))
-    draws = [row[-1] for row in chunks(tmp_path)]
-    assert len(draws) == 2 * 2 * 4
-    assert len(set(draws)) == len(draws)
+    drawn = [row[-1] for row in chunks(tmp_path)]
+    assert len(drawn) == 2 * 2 * 4
+    assert len(set(drawn)) == len(drawn)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis import decoder_constants, decoder_range, remedies
-from analysis.agreement import decoder_theory
-from analysis.agreement.decoder_theory import Outlook, decoder, known, outlooks
+from analysis.decoder_constants.weights import beside_theory
+from analysis.decoder_range import __main__ as decoder_range
+from analysis.remedies import __main__ as remedies
+from analysis.theory import decoder_theory
+from analysis.theory.decoder_theory import Outlook, decoder, known, outlooks
 from neural import ConfigError, RunConfig
 
 SMALL = RunConfig(p=5, n_train=12, budget=1500, decoder_lr=1e-3)
@@ -156,7 +158,7 @@ def test_range_from_end_to_end(tmp_path, monkeypatch):
 
 def test_weights_move_as_the_theory_says():
     """The theory's losses and paths against a real network's, early on. Would reveal a wrong pace of a layer."""
-    looks = decoder_constants.beside_theory(RunConfig(n_train=45, budget=400))
+    looks = beside_theory(RunConfig(n_train=45, budget=400))
     assert {look["layer"] for look in looks} == {0, 1}
     for look in looks:
         assert 0 < look["coherence"] <= 1.001

@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 
 import efftheory as et
-from analysis.agreement.designs import compare_designs, score_designs, verdict
-from analysis.design_experiment import ERRORS, OBJECTIVES, PROG, Arguments, main, plan
+from analysis.design_experiment.__main__ import ERRORS, OBJECTIVES, PROG, Arguments, main, plan
+from analysis.design_experiment.designs import compare_designs, score_designs, verdict
 from analysis.runs.executors import Execution
 from analysis.runs.store import RunStore
 from analysis.runs.sweep import ensure

@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 
 import efftheory as et
-from analysis import _pieces, groups
+from analysis import _pieces
 from analysis._pieces import Piece, computed
-from analysis.agreement.groups import GROUPS, end_of_flow, flow_entry, group_entry, half_point, transition
-from analysis.groups import Arguments, main
+from analysis.groups.__main__ import ERRORS, PROG, Arguments, main
+from analysis.groups.transitions import GROUPS, end_of_flow, flow_entry, group_entry, half_point, transition
 from neural import ConfigError
+from neural.command import run_command
 
 SMALL = Arguments(groups=("s2", "s3"), draws=60, flows=10, sizes=(30,), workers=1)
 COMMAND = [sys.executable, "-m", "analysis.groups", "--groups", "s2", "s3", "--draws", "60", "--flows", "10"]
@@ -215,7 +216,7 @@ def test_a_worker_that_is_killed_is_one_line(tmp_path, monkeypatch):
 def test_the_door_says_which_groups_there_are(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["groups", "--groups", "monster"])
     with pytest.raises(SystemExit) as stop:
-        groups.run_command(Arguments, main, groups.PROG, groups.ERRORS)
+        run_command(Arguments, main, PROG, ERRORS)
     assert stop.value.code == 1
     said = capsys.readouterr().err
     assert said.startswith("error: `groups` must be of s2")

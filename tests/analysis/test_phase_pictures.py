@@ -16,18 +16,11 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.agreement.phase_page import boundary_rows, confusion_rows, page, phase_rows, target_rows, theory_line
-from analysis.agreement.phase_pictures import (
-    COLOURS,
-    LETTERS,
-    draw_phases,
-    phase_diagram,
-    success_maps,
-    theory_diagram,
-)
-from analysis.agreement.phase_theory import compare
-from analysis.agreement.phases import PHASES, boundaries, phase, points, uncertain
-from analysis.agreement.pictures import VERMILION
+from analysis._look import VERMILION
+from analysis.phase_diagram.page import boundary_rows, confusion_rows, page, phase_rows, target_rows, theory_line
+from analysis.phase_diagram.phases import PHASES, boundaries, phase, points, uncertain
+from analysis.phase_diagram.pictures import COLOURS, LETTERS, draw_phases, phase_diagram, success_maps, theory_diagram
+from analysis.phase_diagram.theory import compare
 from analysis.runs.plan import Axis, parse_axis
 
 X, Y = "decoder_lr=1e-4:1e-2:5:log", "decoder_wd=0:8:5"

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import phase_diagram
-from analysis.agreement import phase_theory
-from analysis.agreement.decoder_theory import Outlook
-from analysis.agreement.phase_theory import (
+from analysis.phase_diagram import __main__ as phase_diagram
+from analysis.phase_diagram import theory as phase_theory
+from analysis.phase_diagram.phases import PHASES, phase, points, with_phases
+from analysis.phase_diagram.theory import (
     boundary_zone,
     compare,
     confusion,
@@ -26,10 +26,10 @@ from analysis.agreement.phase_theory import (
     predict,
     score_target,
 )
-from analysis.agreement.phases import PHASES, phase, points, with_phases
 from analysis.runs.executors import Execution
 from analysis.runs.experiments import PlaneOptions
 from analysis.runs.plan import Axis, parse_axis
+from analysis.theory.decoder_theory import Outlook
 from neural import ConfigError, RunConfig
 
 INF = math.inf

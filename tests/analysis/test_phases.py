@@ -14,16 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from analysis.agreement.phases import (
-    PHASES,
-    Thresholds,
-    boundaries,
-    classify,
-    phase,
-    points,
-    steps_to,
-    uncertain,
-)
+from analysis.phase_diagram.phases import PHASES, Thresholds, boundaries, classify, phase, points, steps_to, uncertain
 from analysis.runs.plan import Axis, parse_axis
 from neural import History
 

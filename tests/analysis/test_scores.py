@@ -12,22 +12,16 @@ import pytest
 
 import efftheory as et
 from analysis._report import write_json
-from analysis.agreement import pictures
-from analysis.agreement.decoder_theory import outlooks
-from analysis.agreement.outcomes import score_accuracy, score_probability
-from analysis.agreement.predictions import (
-    DECODER_FLOWS,
-    PREDICTORS,
-    TARGETS,
-    linear_probabilities,
-    predict,
-    predict_decoder,
-    time_column,
-)
-from analysis.agreement.success import SUCCESS_PREDICTORS, predict_success, score_irreducible, score_success
-from analysis.agreement.times import score_medians, score_time
-from analysis.agreement.verdict import verdict
-from analysis.compare_theory import compare
+from analysis.compare_theory import pictures
+from analysis.compare_theory.outcomes import score_accuracy, score_probability
+from analysis.compare_theory.predictors import DECODER_FLOWS, PREDICTORS, predict_decoder, time_column
+from analysis.compare_theory.report import compare
+from analysis.compare_theory.success import SUCCESS_PREDICTORS, predict_success, score_irreducible, score_success
+from analysis.compare_theory.times import score_medians, score_time
+from analysis.compare_theory.verdict import verdict
+from analysis.runs.tables import TARGETS
+from analysis.theory.decoder_theory import outlooks
+from analysis.theory.predictions import linear_probabilities, predict
 
 
 @pytest.fixture

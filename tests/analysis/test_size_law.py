@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.stats import binom
 
 import efftheory as et
-from analysis.agreement.bounds import (
+from analysis.critical_size.bounds import (
     ENDS,
     bounds_draw,
     closed_form,
@@ -22,7 +22,7 @@ from analysis.agreement.bounds import (
     predicted,
     predicted_size,
 )
-from analysis.agreement.size_law import (
+from analysis.critical_size.size_law import (
     LAWS,
     collapse,
     distance,

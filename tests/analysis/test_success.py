@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from analysis.agreement.predictions import DECODER_FLOWS, linear_probabilities
-from analysis.agreement.success import (
+from analysis.compare_theory.predictors import DECODER_FLOWS
+from analysis.compare_theory.success import (
     BASELINE,
     LOGISTIC,
     RIDGE,
@@ -23,6 +23,7 @@ from analysis.agreement.success import (
     score_irreducible,
     score_success,
 )
+from analysis.theory.predictions import linear_probabilities
 
 CHANCES = linear_probabilities(10, 200, seed=0)
 

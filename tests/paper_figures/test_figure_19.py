@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 import efftheory as et
 from analysis._report import save_picture
-from analysis.agreement.class_collapse import CLASSES, LABELS, LEARNING_RATE, SAMPLES, descend, flow, inputs, spreads
+from analysis.paper.class_collapse import CLASSES, LABELS, LEARNING_RATE, SAMPLES, descend, flow, inputs, spreads
 from analysis.runs.store import RunStore
 from paper_figures import fig19
 from paper_figures.scale import Scale

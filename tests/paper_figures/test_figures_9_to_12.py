@@ -12,7 +12,7 @@ from matplotlib.image import imread
 
 import efftheory as et
 from analysis._report import save_picture
-from analysis.agreement import hierarchy
+from analysis.paper import hierarchy
 from analysis.runs.experiments import PAPER_SIZES
 from analysis.runs.store import RunStore
 from neural import RunConfig, draw, train_runs

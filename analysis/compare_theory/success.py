@@ -1,0 +1,156 @@
+"""Who succeeds, run by run? Each predictor's probability of RQI > 0.95 within the budget, against what happened.
+
+For every predictor alike a run that was censored or diverged has failed. What is fitted is fitted within a setting, to
+the seeds other than that of the run it is asked of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from analysis.compare_theory.predictors import DECODER_FLOWS
+from analysis.runs.tables import SETTING, settings
+from analysis.statistics.bootstrap import BOOTSTRAPS, MIN_OBSERVED, bootstrap_weights, interval
+from analysis.statistics.calibration import calibrate
+from analysis.statistics.concordance import compare_pairs
+from analysis.statistics.entries import Entry, number
+
+LOGISTIC = {f"logistic_{name}": name for name in ("inverse_lambda3", "exact_flow", "optimizer_flow")}
+SUCCESS_PREDICTORS = ("share_by_size", "linear_probability", *LOGISTIC, *DECODER_FLOWS)
+BASELINE = "logistic_exact_flow"  # what the theory with a decoder must beat
+RIDGE = 0.1  # keeps the logistic finite where steps tell success from failure without an error
+
+
+def predict_success(runs: pd.DataFrame, chances: list[Entry]) -> pd.DataFrame:
+    """Each predictor's probability of success, a row a run as in `runs`; `chances` are `linear_probabilities`.
+
+    `share_by_size`: the share of the other seeds' runs of the same size. `logistic_NAME`: a logistic regression on the
+    logarithm of the predicted steps, and on whether they are finite. Both say 1/2 where there are no other seeds.
+    """
+    linear = {entry["n_train"]: entry["predicted"] for entry in chances}
+    predicted = pd.DataFrame(index=runs.index)
+    predicted["linear_probability"] = [linear[n] for n in runs["n_train"]]
+    for name in DECODER_FLOWS:
+        predicted[name] = runs[f"{name}_success"]
+    for _, group in settings(runs):
+        success, n_train = succeeded(group), group["n_train"].to_numpy()
+        features = {name: _features(group[steps].to_numpy(float)) for name, steps in LOGISTIC.items()}
+        for seed in sorted(set(group["seed"])):
+            left = (group["seed"] == seed).to_numpy()
+            rows = group.index[left]
+            shares = [success[~left & (n_train == n)] for n in n_train[left]]
+            predicted.loc[rows, "share_by_size"] = [share.mean() if len(share) else 0.5 for share in shares]
+            for name, x in features.items():
+                predicted.loc[rows, name] = expit(x[left] @ fit_logistic(x[~left], success[~left]))
+    return predicted[list(SUCCESS_PREDICTORS)]
+
+
+def succeeded(runs: pd.DataFrame) -> NDArray[np.bool_]:
+    return runs["steps_to_rqi"].notna().to_numpy()
+
+
+def _features(steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 3): 1, log steps (standardised; 0 where they are infinite), whether they are infinite."""
+    finite = np.isfinite(steps)
+    logs = np.zeros(len(steps))
+    if finite.any():
+        logs[finite] = np.log(steps[finite].clip(min=1))
+        logs[finite] -= logs[finite].mean()
+        logs /= logs[finite].std() or 1
+    return np.column_stack([np.ones(len(steps)), logs, ~finite])
+
+
+def fit_logistic(x: NDArray[np.float64], outcome: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Coefficients (k,) of P = expit(x @ coefficients), x (n, k), by maximum likelihood with a ridge."""
+
+    def cost(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        z = x @ w
+        value = np.logaddexp(0, z).sum() - z[outcome].sum() + RIDGE / 2 * (w @ w)
+        return float(value), x.T @ (expit(z) - outcome) + RIDGE * w
+
+    return minimize(cost, np.zeros(x.shape[1]), jac=True, method="BFGS").x
+
+
+def score_success(runs: pd.DataFrame, predicted: pd.DataFrame, seed: int) -> list[Entry]:
+    """Discrimination (AUC) and calibration of each predictor (`predict_success`) for each setting, an entry each.
+
+    Entries over all settings come last, with None for the learning rates. `brier_minus_baseline` compares with
+    BASELINE on the same runs. Intervals take the predictions as they are: what is fitted is not fitted again.
+    """
+    entries = []
+    for setting, group in _with_all(runs):
+        success, weights = succeeded(group), cluster_weights(group, seed)
+        chances = predicted.loc[group.index]
+        errors = (chances.to_numpy() - success[:, None]) ** 2 - (chances[[BASELINE]].to_numpy() - success[:, None]) ** 2
+        for name, gap in zip(chances, errors.T, strict=True):
+            entry: Entry = {"predictor": name, **setting, **_score(chances[name].to_numpy(), success, weights)}
+            entry["brier_minus_baseline"] = float(gap.mean())
+            entry["brier_minus_baseline_interval"] = interval(_means(gap, weights))
+            entries.append(entry)
+    return entries
+
+
+def score_irreducible(everyone: pd.DataFrame, seed: int) -> list[Entry]:
+    """What even a perfect predictor that knows D, E0 and the targets gets wrong, from replicas; an entry a setting.
+
+    `everyone` has all replicas of each run; they differ in the decoder's initial weights. `brier`: the mean over runs
+    of p (1 - p), without bias k (R - k) / (R (R - 1)) for k successes in R replicas. `by_replicas`: the scores of
+    predicting replica 0 by the share of the others. No entries without replicas, no interval where none disagree.
+    """
+    success = everyone.assign(success=succeeded(everyone).astype(float))
+    table = success.pivot_table(index=[*SETTING, "n_train", "seed"], columns="replica", values="success")
+    replicas = table.to_numpy()
+    n_replicas = replicas.shape[1]
+    if n_replicas == 1:
+        return []
+    k = replicas.sum(axis=1)
+    runs = table.index.to_frame(index=False).assign(doubt=k * (n_replicas - k) / (n_replicas * (n_replicas - 1)))
+    entries = []
+    for setting, group in _with_all(runs):
+        weights, first, *others = cluster_weights(group, seed), *replicas[group.index].T
+        doubt = group["doubt"].to_numpy()
+        bounds = interval(_means(doubt, weights)) if doubt.any() else None
+        entry: Entry = {**setting, "brier": float(doubt.mean()), "brier_interval": bounds}
+        entry |= {"n_replicas": n_replicas, "n": len(group)}
+        entry["by_replicas"] = _score(np.mean(others, axis=0), first == 1, weights)
+        entries.append(entry)
+    return entries
+
+
+def cluster_weights(runs: pd.DataFrame, seed: int, draws: int = BOOTSTRAPS) -> NDArray[np.float64]:
+    """Bootstrap weights (draws, n) that draw training sets, each with its runs of all settings, within each size.
+
+    Runs of one (seed, n_train) share training set, initial embedding and targets.
+    """
+    clusters, member = np.unique(runs[["n_train", "seed"]].to_numpy(), axis=0, return_inverse=True)
+    return bootstrap_weights(clusters[:, 0], seed, draws)[:, member.ravel()]
+
+
+def _with_all(runs: pd.DataFrame) -> list[tuple[Entry, pd.DataFrame]]:
+    return [*settings(runs), (dict.fromkeys(SETTING), runs)]
+
+
+def _score(predicted: NDArray[np.float64], success: NDArray[np.bool_], weights: NDArray[np.float64]) -> Entry:
+    """AUC, the chance that of a success and a failure the success was given the higher probability, and calibration.
+
+    No interval of the AUC where fewer than MIN_OBSERVED runs succeeded, or failed.
+    """
+    order = compare_pairs(~success, success, -predicted)  # a success is a time of 0, a failure is censored at 1
+    enough = min(success.sum(), (~success).sum()) >= MIN_OBSERVED
+    return {
+        "auc": number(order.index(np.ones((1, len(success))))[0]),
+        "auc_interval": interval(order.index(weights)) if enough else None,
+        **asdict(calibrate(predicted, success)),
+        "brier_interval": interval(_means((predicted - success) ** 2, weights)),
+    }
+
+
+def _means(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of values (n,) in each bootstrap of weights (draws, n)."""
+    return weights @ values / weights.sum(axis=1)

@@ -1,0 +1,1 @@
+"""The size law: how many samples make the linear representation unique, as p grows."""

@@ -1,0 +1,1 @@
+"""The constants of the theory with a decoder, held against weights."""

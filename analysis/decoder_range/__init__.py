@@ -1,0 +1,1 @@
+"""How far does the theory with a decoder hold?"""

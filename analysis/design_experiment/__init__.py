@@ -1,0 +1,1 @@
+"""The causal test of the theory: training sets designed for their speed."""

@@ -1,0 +1,1 @@
+"""Groups: how many samples pin a representation by matrices down."""

@@ -1,0 +1,1 @@
+"""Which phase of learning does a network end in?"""

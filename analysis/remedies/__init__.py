@@ -1,0 +1,1 @@
+"""What to do about runs that fail."""

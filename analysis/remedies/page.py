@@ -1,0 +1,56 @@
+"""The page of the remedies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis._report import table
+from analysis._words import with_span
+from analysis.remedies.scores import BASE
+
+
+def page_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The table of the page."""
+    shown = []
+    for row in rows:
+        rqi, test = row["rqi"], row["test"]
+        shown.append(
+            {
+                "remedy": row["remedy"],
+                "RQI > 0.95": with_span(rqi["share"], rqi["interval"]),
+                "predicted": f"{rqi['predicted']:.2f}",
+                "gain": _gain(row, rqi),
+                "test accuracy 0.9": with_span(test["share"], test["interval"]),
+                "predicted ": f"{test['predicted']:.2f}",
+                "gain ": _gain(row, test),
+            }
+        )
+    return shown
+
+
+def _gain(row: dict[str, Any], target: dict[str, Any]) -> str | None:
+    if row["remedy"] == BASE:
+        return None
+    return with_span(target["gain"], target["gain_interval"], "+.2f")
+
+
+def page(report: dict[str, Any]) -> list[str]:
+    """The paragraphs of report.md."""
+    rows = report["remedies"]
+    better = [row["remedy"] for row in rows if row["rqi"]["gain_interval"][0] > 0]
+    worse = [row["remedy"] for row in rows if row["rqi"]["gain_interval"][1] < 0]
+    verdict = f"More runs find the linear representation with: {', '.join(better) or 'none of these'}."
+    if worse:
+        verdict += f" Fewer with: {', '.join(worse)}."
+    return [
+        "# Remedies",
+        f"`{report['environment']['command']}`",
+        f"{rows[0]['n']} training sets and initial embeddings, each under every remedy (|D| = "
+        f"{', '.join(map(str, report['sizes']))}, {report['seeds']} seeds, {report['budget']:,} steps). Shares within "
+        "the budget with exact 95 % intervals; gains over no remedy with bootstrap intervals over the pairs; "
+        "predicted: by the theory with a decoder, without training a network.",
+        table(page_rows(rows)),
+        verdict,
+        "![survival](survival.png)",
+        "Share of runs that are not there yet (Kaplan-Meier; a run that retires has all behind it).",
+    ]

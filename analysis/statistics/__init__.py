@@ -1,0 +1,1 @@
+"""Statistics of agreement: functions of arrays, which know no experiment."""

@@ -1,0 +1,1 @@
+"""What the theory says of given runs, without training any."""

@@ -1,0 +1,76 @@
+"""The theory on the runs' very training sets and initial embeddings, side by side with what was measured.
+
+Nothing is fitted. Embeddings are centred first: the theory's have mean 0, and a network of sums does not see
+a common shift as more than a bias. Z0 is that of the run's own centred initial embedding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import efftheory as et
+
+
+def predict(runs: pd.DataFrame, on_run: Callable[[], object] = lambda: None) -> pd.DataFrame:
+    """What the theory says of each run in a table of the run store; a row a run, with its `key`.
+
+    `nullity`, `lambda3`, `ideal_accuracy`: of the run's training set. `predicted_accuracy`: Acc-hat of its final
+    embedding. `z0`: of its initial embedding. One column a predictor: predicted steps to RQI > 0.95, inf = never (for
+    `optimizer_flow`: not within the run's budget); for `training_fraction` minus the fraction, which ranks only.
+    """
+    rows = []
+    for run in runs.itertuples():
+        rows.append(_predict_run(run))
+        on_run()
+    return pd.DataFrame(rows)
+
+
+def _predict_run(run: Any) -> dict[str, Any]:
+    op = et.addition(run.p)
+    start = run.initial_embedding - run.initial_embedding.mean(axis=0)
+    z0 = float((start**2).sum())
+    described = et.describe(op, run.mask)
+    descent = et.optimizer_flow(op, run.mask, start, run.repr_optimizer, run.repr_lr, run.budget, run.repr_wd)
+    return {
+        "key": run.key,
+        "nullity": described.nullity,
+        "lambda3": described.lambda3,
+        "ideal_accuracy": described.ideal_accuracy,
+        "predicted_accuracy": _accuracy(op, run.mask, run.final_embedding),
+        "z0": z0,
+        "inverse_lambda3": et.grokking_steps(op, run.mask, run.repr_lr, z0),
+        "exact_flow": et.time_to_rqi(op, run.mask, start) / run.repr_lr,
+        "optimizer_flow": descent.time_to_rqi(),
+        "training_fraction": -run.n_train / op.n_samples,
+    }
+
+
+def _accuracy(op: et.Operation, mask: np.ndarray, E: np.ndarray) -> float:
+    """Acc-hat, nan where training has made the embedding collapse or diverge."""
+    try:
+        return et.predicted_accuracy(op, mask, E)
+    except et.ArgumentError:
+        return math.nan
+
+
+def linear_probabilities(p: int, draws: int, seed: int) -> list[dict[str, Any]]:
+    """P(linear) at every training-set size, from the same draws: n_train, fraction, predicted, predicted_interval."""
+    op = et.addition(p)
+    thresholds = et.linear_thresholds(op, draws, seed)
+    rows = []
+    for n in range(1, op.n_samples + 1):
+        share = et.proportion(int((thresholds <= n).sum()), draws)
+        rows.append(
+            {
+                "n_train": n,
+                "fraction": n / op.n_samples,
+                "predicted": share.value,
+                "predicted_interval": share.interval,
+            }
+        )
+    return rows
