@@ -14,10 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis._report import save_picture, write_json, write_page
-from analysis.runs.cost import estimate
-from analysis.runs.executors import Execution
-from analysis.runs.sweep import missing_runs
-from neural import ConfigError, RunConfig
+from neural import ConfigError
 
 
 def check_at_least(least: int, arguments: object, *names: str) -> None:
@@ -36,11 +33,6 @@ def check_given(arguments: object, *names: str) -> None:
     for name in names:
         if not getattr(arguments, name):
             raise ConfigError(f"`{name}` must be at least one number, but is empty.")
-
-
-def print_cost(configs: Sequence[RunConfig], store: Path, execution: Execution) -> None:
-    """What a dry run says: how many runs there would be, and what the missing ones cost."""
-    print(f"{len(configs)} runs in the plan", estimate(missing_runs(configs, store), execution), sep="\n")
 
 
 def print_trained(n_runs: int, n_trained: int) -> None:

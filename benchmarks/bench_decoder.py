@@ -15,11 +15,11 @@ import time
 
 import numpy as np
 import torch
+from neural.models import draw, task
 
 from analysis.theory.decoder_theory import follow, known
 from neural import RunConfig
 from neural.ensemble import Ensemble
-from neural.models import draw, task
 from neural.training import default_lanes
 
 STEPS = 10_000

@@ -25,11 +25,11 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 
 import torch
+from neural.models import draw, task
 
 from analysis.runs.cost import gemm_rate, operations
 from neural.config import RunConfig
 from neural.ensemble import Ensemble
-from neural.models import draw, task
 from neural.training import CHUNK, MAX_LANES
 from tests.neural.reference import train_alone
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Start:
 
     Attributes:
         mask: bool (N,), the training set.
-        model: with its initial weights.
+        model: an nn.Module with its initial weights.
         lane: what the objective and the looks need to know of this run. Numbers and truth values
             become the run's floating-point type, integers stay what they are.
         batch: what the first update descends on, in the form that the family's objective takes.
@@ -66,7 +66,7 @@ class Start:
     """
 
     mask: NDArray[np.bool_]
-    model: nn.Module
+    model: Any
     lane: dict[str, NDArray]
     batch: NDArray
     batches: Iterator[NDArray] | None = None

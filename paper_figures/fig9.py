@@ -30,7 +30,7 @@ from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
 from efftheory.generalization import standardize
 from neural import RunConfig
-from neural import draw as draw_start
+from neural import start as start_of
 from paper_figures.scale import Scale
 from paper_figures.style import BLUE, GREY, VERMILION
 
@@ -61,7 +61,7 @@ def first_seeds(n: int, linear: bool) -> tuple[int, ...]:
     for seed in count():
         if len(found) == n:
             break
-        if et.is_linear(op, draw_start(RunConfig(p=P, n_train=EIGHT, seed=seed)).mask) == linear:
+        if et.is_linear(op, start_of(RunConfig(p=P, n_train=EIGHT, seed=seed)).mask) == linear:
             found.append(seed)
     return tuple(found)
 

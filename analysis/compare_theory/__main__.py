@@ -122,7 +122,7 @@ def plan(arguments: Arguments) -> list[RunConfig]:
         "loss": arguments.loss,
         "repr_optimizer": arguments.optimizer,
     }
-    settings = parse_settings("set", arguments.set)
+    settings = parse_settings(RunConfig, "set", arguments.set)
     for name in settings:
         if name in options or name in ("repr_lr", "decoder_lr", "replica"):
             raise ConfigError(f"`set` must not name what has an option of its own, but names {name}.")

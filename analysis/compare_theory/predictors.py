@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from analysis.runs.store import config_of
 from analysis.runs.tables import TARGETS
 from analysis.theory.decoder_theory import outlooks
-from neural import RunConfig
 
 # Every predictor gives steps; the null model `training_fraction` knows only |D|, so it
 # ranks but has no steps.
@@ -43,7 +42,7 @@ def predict_decoder(runs: pd.DataFrame, draws: int, on_draws: Callable[[int], ob
     `draws`: the median steps to each target (`time_column`), and as NAME_success the probability of RQI > 0.95 within
     the budget, the share of draws.
     """
-    configs = [RunConfig(**json.loads(key)) for key in runs["key"]]
+    configs = [config_of(key) for key in runs["key"]]
     columns: dict[str, Any] = {"key": runs["key"]}
     for name, n in (("decoder_flow_blind", 2 * draws), ("decoder_flow", draws)):
         found = outlooks(configs, n, name == "decoder_flow_blind", partial(on_draws, n))

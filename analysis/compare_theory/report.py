@@ -11,10 +11,11 @@ from analysis.compare_theory.predictors import NULL_MODEL, PREDICTORS
 from analysis.compare_theory.success import SUCCESS_PREDICTORS, predict_success, score_irreducible, score_success
 from analysis.compare_theory.times import score_medians, score_time
 from analysis.compare_theory.verdict import verdict
-from analysis.runs.store import CONFIG_COLUMNS
+from analysis.runs.store import config_columns
 from analysis.runs.tables import TARGETS
 from analysis.statistics.entries import Entry
 from analysis.theory.predictions import linear_probabilities
+from neural.families.toy import Toy
 
 
 def compare(runs: pd.DataFrame, everyone: pd.DataFrame, draws: int) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def _run_entry(run: Entry) -> Entry:
     def steps(value: float) -> int | None:
         return None if value != value else int(value)
 
-    names = [*CONFIG_COLUMNS, "steps_run", "accuracy", "train_accuracy", "test_accuracy", "rqi"]
+    names = [*config_columns(Toy), "steps_run", "accuracy", "train_accuracy", "test_accuracy", "rqi"]
     names += ["predicted_accuracy", "ideal_accuracy", "lambda3", "nullity", "z0"]
     return {
         **{name: run[name] for name in names},

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from analysis.theory.decoder_theory import follow, known
 from neural import RunConfig
-from neural.models import draw, task
+from neural.families.toy import start as start_of
+from neural.families.toy import task
 
 BAND = (0.6, 0.97)  # of the initial loss: the embeddings' order is decided here
 
@@ -35,10 +36,10 @@ def measure(config: RunConfig) -> list[dict[str, Any]]:
     Of each look: path = |dW|_rms / tau, how far a weight has moved per tau = eta_d t; coherence = mean of |dW h|^2 over
     samples and units / ((n |dW|_rms)^2 mean h^2), 1 if all moves of a unit's weights add up.
     """
-    start, data = draw(config), task(config)
+    start, data = start_of(config), task(config)
     model, mask = start.model, torch.as_tensor(start.mask)
     pairs = torch.as_tensor(data.pairs)[mask]
-    targets = torch.as_tensor(start.targets, dtype=torch.float32)[torch.as_tensor(data.results)][mask]
+    targets = torch.as_tensor(start.lane["targets"], dtype=torch.float32)[torch.as_tensor(data.results)][mask]
     layers = [layer for layer in model.decoder if isinstance(layer, nn.Linear)][1:]
     initial = [layer.weight.detach().clone() for layer in layers]
     groups = [

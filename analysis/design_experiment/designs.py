@@ -1,7 +1,7 @@
 """Networks of one seed on differently designed training sets of one size: what the sets are, what came of them, and
 which network was first.
 
-They share targets and all initial weights (`neural.models.draw`), so that what differs is what the training set caused.
+They share targets and all initial weights (`neural.start`), so that what differs is what the training set caused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 
 import efftheory as et
 from analysis._words import rates, span, with_span
-from analysis.runs.store import CONFIG_COLUMNS
+from analysis.runs.store import config_columns
 from analysis.runs.tables import SETTING, TARGETS, measured, with_target
 from analysis.statistics.bootstrap import MIN_OBSERVED
 from analysis.statistics.entries import Entry, number
@@ -26,6 +26,7 @@ from analysis.statistics.survival import survival_curve
 from analysis.theory.decoder_theory import outlooks
 from analysis.theory.predictions import predict
 from neural import RunConfig
+from neural.families.toy import Toy
 
 GROUP = ["n_train", *SETTING]
 PREDICTED = ("inverse_lambda3", "exact_flow", "decoder_flow")
@@ -213,7 +214,7 @@ def _gain(gain: Entry) -> str:
 
 def run_entries(runs: pd.DataFrame) -> list[Entry]:
     """Each run in plain numbers; null = not within the budget, or predicted never."""
-    names = ["design", *CONFIG_COLUMNS, *(f"steps_to_{target}" for target in TARGETS), "steps_run", "rqi"]
+    names = ["design", *config_columns(Toy), *(f"steps_to_{target}" for target in TARGETS), "steps_run", "rqi"]
     names += ["accuracy", "train_accuracy", "test_accuracy", "nullity", "lambda3", "ideal_accuracy", "z0"]
     names += ["inverse_lambda3", "exact_flow", "decoder_flow", "decoder_flow_success"]
     records: Any = runs[names].astype(object).where(runs[names].notna(), None).to_dict("records")

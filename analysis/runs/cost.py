@@ -6,11 +6,13 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from analysis.runs.executors import Execution, lanes_for
+from analysis.runs.sweep import missing_runs
 from neural import family_of
 
 # Share of the GEMM rate that the compiled ensemble achieves (docs/engine.md).
@@ -36,6 +38,11 @@ class Cost:
         minutes = max(self.seconds / 60, 1)  # finer it is not known
         span = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} hours"
         return f"{text}: about {span} on this machine if no run settles before its budget"
+
+
+def print_cost(configs: Sequence[Any], store: Path, execution: Execution) -> None:
+    """What a dry run says: how many runs there would be, and what the missing ones cost."""
+    print(f"{len(configs)} runs in the plan", estimate(missing_runs(configs, store), execution), sep="\n")
 
 
 def gemm_rate(lanes: int, rows: int, width: int) -> float:

@@ -8,7 +8,8 @@ from typing import Any
 import tyro
 
 from analysis.runs.plan import FORM, Axis, grid, parse_axis, parse_settings
-from neural import FAMILIES, ConfigError, RunConfig
+from neural import FAMILIES, ConfigError, RunConfig, family_of
+from neural.family import Family
 
 # The training-set sizes of the paper's figures 3 to 5 at p = 10, of 55 samples.
 PAPER_SIZES = (5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 54)
@@ -57,6 +58,11 @@ class Plane:
     base: Any
     axes: tuple[Axis, ...]
     seeds: int
+
+    @property
+    def family(self) -> type[Family]:
+        """Of its runs."""
+        return family_of(self.base)
 
     def configs(self) -> list[Any]:
         return grid(self.base, self.axes, self.seeds)

@@ -303,8 +303,9 @@ class RunStore:
     def select(
         self, where: str = "1", columns: Sequence[str] = (), family: type[Family] = FAMILIES[_FIRST]
     ) -> pd.DataFrame:
-        """All finished runs of a family for which the SQL condition `where` holds, as they stand in the file (arrays as JSON), and
-        a `number` for each; only these `columns` (by default all).
+        """All finished runs of a family for which the SQL condition `where` holds, as they
+        stand in the file (arrays as JSON), and a `number` for each; only these `columns`
+        (by default all).
 
         Raises:
             StoreError: the condition is no SQL, names something that a run does not have, or cannot be decided in a

@@ -13,11 +13,12 @@ from pathlib import Path
 import pandas as pd
 import tyro
 
-from analysis._command import environment, leave, print_cost, print_trained, trained_on
+from analysis._command import environment, leave, print_trained, trained_on
 from analysis._report import prepare_folder, table
+from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import Plane, PlaneOptions
-from analysis.runs.store import CONFIG_COLUMNS, STEPS, RunStore, StoreError
+from analysis.runs.store import RunStore, StoreError, config_columns, step_columns
 from analysis.runs.sweep import ensure
 from neural.command import run_command
 
@@ -52,7 +53,9 @@ def main(arguments: Arguments) -> None:
         runs = store.table(configs)
     print_trained(len(runs), n_trained)
     summary = shares(runs, plane)
-    numbers = [*CONFIG_COLUMNS, *STEPS, "steps_run", "retired", "accuracy", "train_accuracy", "test_accuracy", "rqi"]
+    family = plane.family
+    numbers = [*config_columns(family), *step_columns(family), "steps_run", "retired", "accuracy"]
+    numbers += [metric.name for metric in family.METRICS if metric.kind == "share"]
     report = {
         "plane": {axis.field: axis.values for axis in plane.axes},
         "summary": summary.to_dict("records"),
@@ -76,7 +79,7 @@ def shares(runs: pd.DataFrame, plane: Plane) -> pd.DataFrame:
     rows = []
     for values, group in runs.groupby(names, dropna=False):
         row = dict(zip(names, values, strict=True)) | {"runs": len(group)}
-        for steps in STEPS:
+        for steps in step_columns(plane.family):
             taken = group[steps].fillna(float("inf"))
             row[f"{steps}: share"] = float((taken < float("inf")).mean())
             row[f"{steps}: median"] = float(taken.quantile(0.5, interpolation="lower"))

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 import efftheory as et
 from efftheory.operations import Seed
 from neural import RunConfig
-from neural.models import draw, task
+from neural.families.toy import start as start_of
+from neural.families.toy import task
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,11 @@ def known(
     config: RunConfig, blind: bool = False
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64] | None]:
     """Training set, initial embeddings, targets (None: random ones, or classes), in the theory's order of samples."""
-    start = draw(config)  # not in a thread: torch has one global generator
+    start = start_of(config)  # not in a thread: torch has one global generator
     if not np.array_equal(operation(config).pairs, task(config).pairs):
         raise AssertionError("theory and networks list the samples in different orders")
     embedding = start.model.embedding.detach().numpy().astype(float)
-    return start.mask, embedding, None if blind or config.loss == "ce" else start.targets
+    return start.mask, embedding, None if blind or config.loss == "ce" else start.lane["targets"]
 
 
 def follow(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -194,7 +194,7 @@ class Transformer(nn.Module):
         score = torch.stack([scores[0][first], scores[1][second], scores[2].expand(len(first), heads)])
         weight = score.softmax(0)[..., None]  # (3, B, heads, 1)
         value = [values[0][first], values[1][second], values[2].expand(len(first), -1)]
-        mixed = sum(w * v.view(-1, heads, d_head) for w, v in zip(weight, value, strict=True))
+        mixed = (weight * torch.stack(value).view(3, -1, heads, d_head)).sum(0)
         x = last + dropped(mixed.flatten(1) @ self.attended, 0)  # (B, d)
         hidden = (x @ self.up + self.up_bias).relu()
         x = x + dropped(hidden @ self.down + self.down_bias, 1)
@@ -261,9 +261,9 @@ def logarithmic(look_every: int, budget: int, per_octave: int = 2) -> NDArray[np
 class Modular:
     """The family of modular addition. A batch is int64 (B,): the samples that an update descends on."""
 
-    name = "modular"
-    Config = ModularConfig
-    METRICS = (
+    name: ClassVar[str] = "modular"
+    Config: ClassVar[type] = ModularConfig
+    METRICS: ClassVar[tuple[Metric, ...]] = (
         Metric(
             "train_accuracy",
             "share",
@@ -280,9 +280,10 @@ class Modular:
         Metric("test_loss", "loss"),
         Metric("weight_norm", "size"),
     )
-    LEARNED, GENERALISED = "train_accuracy", "test_accuracy"
-    SETTLED = 10
-    ARRAYS = ()
+    LEARNED: ClassVar[str] = "train_accuracy"
+    GENERALISED: ClassVar[str] = "test_accuracy"
+    SETTLED: ClassVar[int] = 10
+    ARRAYS: ClassVar[tuple[str, ...]] = ()
 
     start = staticmethod(start)
 
@@ -320,7 +321,7 @@ class Modular:
         correct = (outputs.argmax(1) == self._results) & losses.isfinite()
         hits, mask = correct.to(losses.dtype), lanes["mask"]
         shares = [(values * of).sum(1) / of.sum(1) for values in (hits, losses) for of in (mask, 1 - mask)]
-        norm = sum(value.square().flatten(1).sum(1) for value in parameters.values()) ** 0.5
+        norm = torch.stack([value.square().flatten(1).sum(1) for value in parameters.values()]).sum(0).sqrt()
         return torch.stack([*shares, norm], dim=1), correct, {}
 
     def _outputs(self, parameters: Parameters, pairs: Tensor, noise: Parameters | None) -> Tensor:
@@ -355,10 +356,7 @@ class Modular:
     def operations(config: ModularConfig) -> float:
         """Products a sample, forward and twice backward for a batch, forward over all samples at a look; AdamW."""
         p, d = config.p, config.d
-        if config.network == "hidden":
-            products = p * config.width
-        else:
-            products = d * d + 2 * d * config.mlp + d * p
+        products = p * config.width if config.network == "hidden" else d * d + 2 * d * config.mlp + d * p
         samples = 3 * (config.batch_size or config.n_train) + config.n_samples / config.look_every
         return 2 * products * samples + 14 * Modular.n_parameters(config)
 

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.runs import cost
-from analysis.runs.cost import ACHIEVED, Cost, estimate, operations
+from analysis.runs.cost import ACHIEVED, Cost, estimate
 from analysis.runs.executors import Execution
 from neural import RunConfig
-from neural.models import draw
+from neural.families.toy import least_operations as operations
+from neural.families.toy import start as start_of
 
 TOY = RunConfig()
 # 1-200-200-30: 46,200 weights, 430 biases, 10 embeddings
@@ -51,7 +52,7 @@ def test_what_a_field_changes():
 )
 def test_parameters_are_the_networks(config):
     """The count of weights and of all parameters, recovered from the operations, is PyTorch's."""
-    model = draw(config).model
+    model = start_of(config).model
     weights = sum(parameter.numel() for name, parameter in model.named_parameters() if name.endswith("weight"))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     more = replace(config, n_train=config.n_train + 1)

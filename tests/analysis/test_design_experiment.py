@@ -22,7 +22,8 @@ from analysis.design_experiment.designs import compare_designs, score_designs, v
 from analysis.runs.executors import Execution
 from analysis.runs.store import RunStore
 from analysis.runs.sweep import ensure
-from neural import draw, write_samples
+from neural import start as start_of
+from neural import write_samples
 from neural.command import run_command
 
 OP = et.addition(5)
@@ -69,10 +70,10 @@ def test_the_plan_pairs_networks_that_differ_in_their_training_sets_alone(tmp_pa
         for run, objective in ((fast, "lambda3"), (wide, "generalizable"), (slow, "slow")):
             assert replace(run, samples="") == random
             assert run.samples == write_samples(one_of_many(OP, run.n_train, objective, run.seed))
-        starts = [draw(run) for run in (fast, wide, random, slow)]
+        starts = [start_of(run) for run in (fast, wide, random, slow)]
         assert et.spectrum(OP, starts[0].mask).lambda3 > et.spectrum(OP, starts[-1].mask).lambda3 > 0
         for other in starts[1:]:
-            np.testing.assert_array_equal(starts[0].targets, other.targets)
+            np.testing.assert_array_equal(starts[0].lane["targets"], other.lane["targets"])
             weights = zip(starts[0].model.parameters(), other.model.parameters(), strict=True)
             assert all(bool((a == b).all()) for a, b in weights)
 

@@ -22,6 +22,7 @@ from analysis.phase_diagram.phases import PHASES, boundaries, phase, points, unc
 from analysis.phase_diagram.pictures import COLOURS, LETTERS, draw_phases, phase_diagram, success_maps, theory_diagram
 from analysis.phase_diagram.theory import compare
 from analysis.runs.plan import Axis, parse_axis
+from neural import RunConfig
 
 X, Y = "decoder_lr=1e-4:1e-2:5:log", "decoder_wd=0:8:5"
 
@@ -81,7 +82,7 @@ CASES = {
 @cache
 def case(name: str):
     x, y, rounds, rule = CASES[name]
-    axes = (parse_axis("x", x), parse_axis("y", y))
+    axes = (parse_axis(RunConfig, "x", x), parse_axis(RunConfig, "y", y))
     have = dict.fromkeys(product(*(axis.values for axis in axes)), 3)
     for _ in range(rounds):
         have |= uncertain(points(runs_of(have, axes, rule), axes), axes, 3)

@@ -156,7 +156,7 @@ def test_boundaries_against_a_loop(nx, ny, names):
 
 def test_a_refined_plane_has_the_cells_of_its_first_grid():
     """Points at 0, 1, 1.5, 2, 3 of an axis in steps of 1: M / C between 1 and 1.5, and 2 is still within a step."""
-    axes = (parse_axis("x", "decoder_lr=1e-5:1e-2:4:log"), Axis("loss", ("mse",)))
+    axes = (parse_axis(RunConfig, "x", "decoder_lr=1e-5:1e-2:4:log"), Axis("loss", ("mse",)))
     places = [1e-5, 1e-4, 0.000316228, 1e-3, 1e-2]
     runs = pd.DataFrame({"decoder_lr": places, "loss": "mse", "delay": 1.0, "phase": [M, M, C, C, C]})
     touches, near = boundary_zone(points(runs, axes), axes)
@@ -165,7 +165,7 @@ def test_a_refined_plane_has_the_cells_of_its_first_grid():
 
 
 def test_places_without_numbers():
-    axes = (parse_axis("x", "batch_size=5,15,25,full"), Axis("loss", ("mse", "ce")))
+    axes = (parse_axis(RunConfig, "x", "batch_size=5,15,25,full"), Axis("loss", ("mse", "ce")))
     rows = [(size, loss, C if size == 5 else M) for size in (5.0, 15.0, 25.0, math.nan) for loss in ("mse", "ce")]
     runs = pd.DataFrame(rows, columns=["batch_size", "loss", "phase"]).assign(delay=1.0)
     cells = points(runs, axes)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from analysis.phase_diagram.phases import PHASES, Thresholds, boundaries, classify, phase, points, steps_to, uncertain
 from analysis.runs.plan import Axis, parse_axis
-from neural import History
+from neural import History, RunConfig
 
 LINE = Axis("decoder_wd", (0.0, 1.0, 2.0, 3.0, 4.0))
 OTHER = Axis("loss", ("mse",))
@@ -179,7 +179,10 @@ def test_points_against_counting(runs, random):
 
 def test_points_have_the_values_of_runs():
     """A column of a table cannot hold None and integers: they come back as nan and floats."""
-    axes = (parse_axis("x", "decoder_lr=1e-4:1e-2:3:log"), parse_axis("y", "batch_size=5,15,full"))
+    axes = (
+        parse_axis(RunConfig, "x", "decoder_lr=1e-4:1e-2:3:log"),
+        parse_axis(RunConfig, "y", "batch_size=5,15,full"),
+    )
     rows = [
         {"decoder_lr": lr, "batch_size": size, "delay": math.inf, "phase": A if lr < 1e-3 else B}
         for lr, size, _ in product(axes[0].values, (5.0, 15.0, math.nan), range(3))
@@ -389,7 +392,7 @@ def test_more_seeds_narrow_the_interval():
 
 
 def test_a_logarithmic_axis_is_cut_in_its_own_units():
-    axis = parse_axis("x", "decoder_lr=1e-5:1e-1:5:log")
+    axis = parse_axis(RunConfig, "x", "decoder_lr=1e-5:1e-1:5:log")
     [found] = along_x(table_of(two(0, 0, 5, 5, 5), places=axis.values), axis)
     assert (found["low"], found["high"]) == (1e-4, 1e-3)  # the very values of the two points
     assert found["position"] == pytest.approx(10**-3.5)
@@ -519,7 +522,7 @@ def test_only_new_runs_are_wanted(nx, ny, names, seeds):
 def test_each_round_halves_what_is_not_known(log):
     """A phase that the place alone decides: the points on either side of its border come closer, twice each round."""
     text = "decoder_lr=1e-5:1e-2:7:log" if log else "decoder_wd=0:6:7"
-    axes = (parse_axis("x", text), Axis("repr_wd", (0.0, 1.0, 2.0)))
+    axes = (parse_axis(RunConfig, "x", text), Axis("repr_wd", (0.0, 1.0, 2.0)))
 
     def rule(x, y, seed):
         return A if axes[0].position(x) < axes[0].position(axes[0].values[3]) + (0.1 + 0.15 * y) else B

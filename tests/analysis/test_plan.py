@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from analysis.runs.experiments import DIAGRAMS, PlaneOptions
 from analysis.runs.plan import FORM, Axis, at_point, grid, parse_axis, parse_settings, parse_value
 from neural import ConfigError, RunConfig
-from neural.config import MIXED
+from neural.config import mixed, shape
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ from neural.config import MIXED
     ],
 )
 def test_an_axis_from_text(text, values, log):
-    axis = parse_axis("x", text)
+    axis = parse_axis(RunConfig, "x", text)
     assert axis == Axis(text.partition("=")[0], values, log)
     assert [type(value) for value in axis.values] == [type(value) for value in values]
 
@@ -60,7 +60,7 @@ def test_an_axis_from_text(text, values, log):
     ],
 )
 def test_other_names_of_a_field(alias, field):
-    assert parse_axis("x", f"{alias}=1,2").field == field
+    assert parse_axis(RunConfig, "x", f"{alias}=1,2").field == field
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_other_names_of_a_field(alias, field):
 @pytest.mark.parametrize("name", ["x", "y"])
 def test_a_bad_axis_is_one_line_that_names_the_option(recwarn, name, text, told):
     with pytest.raises(ConfigError, match=f"^`{name}` must .*{re.escape(text) if told is FORM else ''}") as raised:
-        parse_axis(name, text)
+        parse_axis(RunConfig, name, text)
     assert told in str(raised.value)
     assert "\n" not in str(raised.value)
     assert str(raised.value).endswith(".")
@@ -109,14 +109,14 @@ def test_a_grid_within_a_finer_one_has_the_same_floats(a, b, power, n, times, lo
     low, high = sorted((a, b))
     low, high = float(f"{low}e{power - 1}"), float(f"{high + 1}e{power}")  # ends as people type them
     text = ":log" if log else ""
-    coarse = parse_axis("x", f"init_scale={low!r}:{high!r}:{n}{text}").values
-    fine = parse_axis("x", f"init_scale={low!r}:{high!r}:{(n - 1) * times + 1}{text}").values
+    coarse = parse_axis(RunConfig, "x", f"init_scale={low!r}:{high!r}:{n}{text}").values
+    fine = parse_axis(RunConfig, "x", f"init_scale={low!r}:{high!r}:{(n - 1) * times + 1}{text}").values
     assert (coarse[0], coarse[-1]) == (low, high)
     assert fine[::times] == coarse
 
 
 def test_the_papers_grid_within_a_finer_one():
-    coarse, fine = (set(parse_axis("x", f"decoder_lr=1e-5:1e-2:{n}:log").values) for n in (7, 13))
+    coarse, fine = (set(parse_axis(RunConfig, "x", f"decoder_lr=1e-5:1e-2:{n}:log").values) for n in (7, 13))
     assert coarse < fine
     assert {1e-5, 1e-4, 1e-3, 1e-2} < coarse
 
@@ -192,17 +192,17 @@ def test_a_grid_that_cannot_be():
 
 
 def test_settings_from_texts(recwarn):
-    assert parse_settings("set", ["n-train=30", "loss=ce", "weight_decay=2", "batch_size=full"]) == {
+    assert parse_settings(RunConfig, "set", ["n-train=30", "loss=ce", "weight_decay=2", "batch_size=full"]) == {
         "n_train": 30,
         "loss": "ce",
         "decoder_wd": 2.0,
         "batch_size": None,
     }
     assert not recwarn.list
-    assert parse_settings("set", ()) == {}
+    assert parse_settings(RunConfig, "set", ()) == {}
     with pytest.raises(ConfigError, match=r"^`set` must have one value a field, but is 'n_train=3,4'\.$"):
-        parse_settings("set", ["n_train=3,4"])
-    assert parse_value("set", "budget", "1e5") == 100_000
+        parse_settings(RunConfig, "set", ["n_train=3,4"])
+    assert parse_value(RunConfig, "set", "budget", "1e5") == 100_000
 
 
 SIZES = {"lr_lr": (13, 13), "regression": (16, 11), "classification": (16, 11), "s3": (16, 11)}
@@ -219,8 +219,8 @@ def test_a_named_diagram(name):
     assert {(run.operation, run.n_train) for run in runs} == {("s3", 24) if name == "s3" else ("addition", 45)}
     assert {run.loss for run in runs} == {"ce" if name == "classification" or name.endswith("_ce") else "mse"}
     # all runs of a diagram fit into one ensemble
-    assert len({run.shape() for run in runs}) == 1
-    assert {axis.field for axis in plane.axes} <= set(MIXED)
+    assert len({shape(run) for run in runs}) == 1
+    assert {axis.field for axis in plane.axes} <= set(mixed(RunConfig))
 
 
 def test_the_help_names_every_diagram():

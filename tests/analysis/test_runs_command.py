@@ -18,9 +18,10 @@ import pytest
 
 import analysis.runs.__main__ as module
 from analysis.runs.__main__ import Export, Inspect, List, main
-from analysis.runs.store import CONFIG_COLUMNS, RESULT_COLUMNS, RunStore, StoreError
+from analysis.runs.store import RunStore, StoreError, config_columns, result_columns
 from neural import ConfigError
 from neural.command import run_command
+from neural.families.toy import Toy
 
 COMMAND: Any = module.Command
 
@@ -56,8 +57,10 @@ def test_list_tells_what_the_store_has(store, configs, command):
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == f"{len(configs)} runs in {store.path}"
-    told = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines if line and line.split()[0] in CONFIG_COLUMNS}
-    assert set(told) == set(CONFIG_COLUMNS)
+    told = {
+        line.split()[0]: line.split(maxsplit=1)[1] for line in lines if line and line.split()[0] in config_columns(Toy)
+    }
+    assert set(told) == set(config_columns(Toy))
     assert told["n_train"] == "9, 13"  # in their order as numbers
     assert told["decoder_lr"] == "0.001, 0.003"
     assert told["seed"] == "0, 1, 2"
@@ -125,7 +128,7 @@ def test_an_export_has_the_stores_rows(store, tmp_path, command, suffix, where):
     # in a CSV, "12" is a training set only to those who say so
     read = pd.read_csv(file, dtype={"samples": str}) if suffix == "csv" else pd.read_parquet(file)
     read["samples"] = read["samples"].fillna("")
-    assert list(read) == ["number", "key", *CONFIG_COLUMNS, *RESULT_COLUMNS]
+    assert list(read) == ["number", "key", *config_columns(Toy), *result_columns(Toy)]
     assert len(read) == len(expected)
     # equal but for how a column of nothing is called: None, nan
     for name in read:

@@ -33,8 +33,8 @@ def test_round_trip(store, configs, histories):
             stored = getattr(row, name)
             assert stored == value or (value is None and pd.isna(stored)), name
         np.testing.assert_array_equal(row.mask, history.mask)
-        np.testing.assert_array_equal(row.initial_embedding, history.snapshots[0])
-        np.testing.assert_array_equal(row.final_embedding, history.snapshots[-1])
+        np.testing.assert_array_equal(row.initial_embedding, history.checkpoints["embedding"][0])
+        np.testing.assert_array_equal(row.final_embedding, history.checkpoints["embedding"][-1])
         curves = store.curves(config)
         np.testing.assert_array_equal(curves["steps"], history.snapshot_steps)
         np.testing.assert_allclose(curves["rqi"], history.rqi[history.snapshot_steps], atol=1e-6)

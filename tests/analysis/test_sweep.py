@@ -25,7 +25,8 @@ from analysis.runs.executors import MAX_DEATHS, Execution, WorkerError, lanes_fo
 from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure
-from neural import ConfigError, History, RunConfig, draw
+from neural import ConfigError, History, RunConfig
+from neural import start as start_of
 from neural.training import COMPILE_FROM
 
 SWEEP = [sys.executable, "-m", "analysis.sweep"]
@@ -102,7 +103,7 @@ def test_a_task_draws_its_networks_undisturbed():
         tasks = [pool.submit(executors.train_batch, [config], "cpu", 2) for config in configs]
     for config, task in zip(configs, tasks, strict=True):  # all are done: here, too, a draw must be alone
         [history], *_ = task.result()
-        assert np.array_equal(history.snapshots[0], draw(config).model.embedding.detach().numpy())
+        assert np.array_equal(history.checkpoints["embedding"][0], start_of(config).model.embedding.detach().numpy())
 
 
 def test_an_error_in_a_worker_is_told_once(tmp_path, monkeypatch, capfd):

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from neural.models import draw
 from numpy.typing import NDArray
 from torch import Tensor
 
 from neural.config import RunConfig
-from neural.models import draw
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from neural.models import draw, task
 from torch import Tensor
 from torch._dynamo.exc import TorchDynamoException
 
 from neural.config import RunConfig
 from neural.ensemble import BATCHES, BETA1, BETA2, CORRECTED, EPS, METRICS, Ensemble, bias_corrections
 from neural.history import History
-from neural.models import draw, task
 from neural.training import resolve_device, train_runs
 from tests.neural.reference import (
     Trace,

@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from neural.config import RunConfig, write_samples
 from neural.models import ProductNetwork, Start, addition_task, draw, n_parameters, s3_task, training_batches
 from neural.models import task as task_of
+
+from neural.config import RunConfig, write_samples
 from tests.neural.reference import permutation_matrices, s3_parallelograms, samples
 
 S3 = RunConfig(operation="s3", p=6, n_train=30, d=3)

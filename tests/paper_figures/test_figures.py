@@ -20,7 +20,8 @@ from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore
 from neural import ConfigError, RunConfig, train_runs
 from neural.command import run_command
-from neural.models import task
+from neural.config import shape
+from neural.families.toy import task
 from paper_figures import fig4, fig5, fig6, fig16, fig17, fig18, s3
 from paper_figures.__main__ import FIGURES, Arguments, main
 from paper_figures.scale import Scale
@@ -49,7 +50,7 @@ TINY = {
 def store(tmp_path_factory):
     """The runs of all figures, a few steps each."""
     needed = {run for name, scale in TINY.items() for run in FIGURES[name].runs(scale)}
-    in_ensembles = sorted(needed, key=lambda run: repr(run.shape()))
+    in_ensembles = sorted(needed, key=lambda run: repr(shape(run)))
     with RunStore(tmp_path_factory.mktemp("store") / "runs.sqlite") as filled:
         for history in train_runs(in_ensembles, device="cpu", lanes=64, compiled=False):
             filled.add(history, "cpu", "test")
