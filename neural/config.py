@@ -29,6 +29,7 @@ class Option:
         mixed: whether runs of one ensemble may differ in it: it changes no tensor's shape and no
             code path.
         aliases: other names that people use for it.
+        label: what pictures call it, where its name does not say enough.
         since: the version of the run store that was the first to ask for it; runs of older stores
             had the default.
         later: whether runs were stored before there was this field. It is absent from the keys of
@@ -40,6 +41,7 @@ class Option:
     below: int | None = None
     mixed: bool = False
     aliases: tuple[str, ...] = ()
+    label: str = ""
     since: int = 0
     later: bool = False
 

@@ -48,7 +48,7 @@ class History:
             for metric in family_of(self.config).METRICS:
                 if name in metric.crossings:
                     return self.first_step(metric.reached(self.traces[metric.name], metric.crossings[name]))
-        raise AttributeError(f"a History of {type(self.config).__name__} has no {name!r}")
+        raise AttributeError(name)
 
     def first_step(self, reached: NDArray[np.bool_]) -> int | None:
         """The step of the first look at which `reached` (L,) is True, None if it never is."""

@@ -29,11 +29,12 @@ from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import Plane, PlaneOptions
 from analysis.runs.plan import at_point
-from analysis.runs.store import RunStore, StoreError
+from analysis.runs.store import RunStore, StoreError, phase_records
 from analysis.runs.sweep import ensure
 from efftheory.constants import ACCURACY_THRESHOLD
 from neural import ConfigError, RunConfig
 from neural.command import run_command
+from neural.families.toy import Toy
 
 PROG = "python -m analysis.phase_diagram"
 ERRORS = (StoreError, WorkerError)
@@ -79,7 +80,7 @@ def main(arguments: Arguments) -> None:
     with RunStore(arguments.store) as store:
         n_trained = ensure(configs, store, execution)
         for number in range(1, arguments.refine + 1):
-            cells = points(classify(store.table(configs), thresholds), plane.axes)
+            cells = points(classify(store.table(configs), thresholds, phase_records(plane.family)), plane.axes)
             more = refinement(plane, cells, configs)
             if not more:
                 break
@@ -119,6 +120,8 @@ def plan(arguments: Arguments) -> tuple[Plane, Thresholds]:
         raise ConfigError(f"`delay` must be a number of steps above 0, but is {arguments.delay}.")
     check_at_least(0, arguments, "refine")
     plane = arguments.plane.resolved(n_axes=2)
+    if arguments.theory and plane.family is not Toy:
+        raise ConfigError(f"`theory` must be left out with --family {plane.family.name}: it is that of the toy model.")
     for config in plane.configs():
         if config.n_train == config.n_samples:
             raise ConfigError(

@@ -69,10 +69,14 @@ def phase(train: float, test: float, delay: float) -> str:
     return "comprehension" if test - train < delay else "grokking"
 
 
-def classify(runs: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
-    """`runs` with the columns `train` and `test` (steps, inf = not within the budget), `delay` and `phase`."""
-    train = np.array([steps_to(record, thresholds.train) for record in runs["train_record"]])
-    test = np.array([steps_to(record, thresholds.test) for record in runs["test_record"]])
+def classify(
+    runs: pd.DataFrame, thresholds: Thresholds, records: tuple[str, str] = ("train_record", "test_record")
+) -> pd.DataFrame:
+    """`runs` with the columns `train` and `test` (steps, inf = not within the budget),
+    `delay` and `phase`; from the `records` of what is learned and of what is generalised.
+    """
+    train = np.array([steps_to(record, thresholds.train) for record in runs[records[0]]])
+    test = np.array([steps_to(record, thresholds.test) for record in runs[records[1]]])
     return with_phases(runs.assign(train=train, test=test), thresholds.delay)
 
 

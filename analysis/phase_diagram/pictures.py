@@ -30,16 +30,6 @@ from analysis.runs.plan import Axis
 _RGB = np.array([(160, 218, 57), (253, 231, 37), (70, 50, 126), (30, 30, 30), (230, 120, 160)]) / 255
 COLOURS: dict[str, str] = {name: to_hex(rgb) for name, rgb in zip(PHASES, _RGB.tolist(), strict=True)}
 LETTERS: dict[str, str] = dict(zip(PHASES, "CGMXT", strict=True))
-LABELS = {
-    "repr_lr": r"learning rate of the embeddings $\eta_r$",
-    "decoder_lr": r"learning rate of the decoder $\eta_d$",
-    "repr_wd": "weight decay of the embeddings",
-    "decoder_wd": "weight decay of the decoder",
-    "batch_size": "batch size (samples)",
-    "init_scale": "initial scale of the embeddings $s$",
-    "n_train": "training-set size $|D|$ (samples)",
-    "budget": "budget (steps)",
-}
 _EDGE: Any = [withStroke(linewidth=2, foreground="0.25")]  # around what is white
 _DIFFERENCES = {"equal": "#E6E6E6", "differ at a measured boundary": ORANGE, "differ elsewhere": BLUE}
 _SHARES = ScalarMappable(Normalize(0, 1), colormaps["cividis"])
@@ -243,7 +233,7 @@ class _Plane:
 
     def label(self, axes: Axes) -> None:
         for which, axis, ticks in zip((axes.xaxis, axes.yaxis), self.axes, self.ticks, strict=True):
-            which.set_label_text(LABELS.get(axis.field, axis.field.replace("_", " ")))
+            which.set_label_text(axis.label or axis.field.replace("_", " "))
             if axis.is_number and axis.log:
                 whole = np.arange(np.ceil(ticks[0] - 1e-6), ticks[-1] + 1e-6)
                 if len(whole) > 1:

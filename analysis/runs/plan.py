@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -27,6 +28,8 @@ class Axis:
     values: tuple[Any, ...]
     log: bool = False
     """Whether steps between the values are factors."""
+    label: str = dataclasses.field(default="", compare=False)
+    """What pictures call it; the field's name where that says enough."""
 
     @property
     def kind(self) -> type:
@@ -75,6 +78,7 @@ def parse_axis(config_type: type, name: str, text: str) -> Axis:
     if field == "seed":
         raise ConfigError(f"`{name}` must not be seed: how many seeds there are is an option of its own.")
     kind = _kind(config_type, field)
+    label = option_of(config_type.__dataclass_fields__[field]).label
     if ":" not in values:
         listed = tuple(parse_value(config_type, name, field, value) for value in values.split(","))
         if len(set(listed)) < len(listed):
@@ -84,7 +88,7 @@ def parse_axis(config_type: type, name: str, text: str) -> Axis:
         positive = all(_is_number(value) and value > 0 for value in listed)
         # where factors are more even than differences, it is a logarithmic axis
         log = positive and len(listed) > 2 and _spread(np.diff(np.log(listed))) < _spread(np.diff(listed))
-        return Axis(field, listed, log)
+        return Axis(field, listed, log, label)
     parts = values.split(":")
     log = parts[3:] == ["log"]
     try:
@@ -97,7 +101,7 @@ def parse_axis(config_type: type, name: str, text: str) -> Axis:
         bounds = "0 < LO <= HI" if log else "LO <= HI"
         raise ConfigError(f"`{name}` must have {bounds} and N of at least 1, but is {text!r}.")
     grid = np.geomspace(low, high, n) if log else np.linspace(low, high, n)
-    return Axis(field, tuple(dict.fromkeys(_number(kind, value) for value in grid)), log)
+    return Axis(field, tuple(dict.fromkeys(_number(kind, value) for value in grid)), log, label)
 
 
 def parse_value(config_type: type, name: str, field: str, text: str) -> Any:

@@ -53,6 +53,12 @@ def record_columns(family: type[Family]) -> dict[str, str]:
     return {metric.record: metric.name for metric in family.METRICS if metric.record}
 
 
+def phase_records(family: type[Family]) -> tuple[str, str]:
+    """The records of what says that the training set is learned, and that the rest is."""
+    columns = {metric: column for column, metric in record_columns(family).items()}
+    return columns[family.LEARNED], columns[family.GENERALISED]
+
+
 def result_columns(family: type[Family]) -> list[str]:
     """What was measured, and with what."""
     finals = ["steps_run", "retired", "accuracy", *(metric.name for metric in family.METRICS), "device", "torch"]

@@ -33,7 +33,7 @@ class ModularConfig:
     """One hidden layer, or one layer of a transformer that reads "a b =" and answers at the last token."""
     p: int = option(31, 2)
     """The modulus: symbols 0..p-1."""
-    fraction: float = option(0.4, above=True)
+    fraction: float = option(0.4, above=True, label="training fraction")
     """Share of the p^2 samples that is trained on."""
     seed: int = option(0, 0, below=2**32, mixed=True)
     """Fixes the training set, all initial weights, the order of mini-batches and dropout's noise."""
@@ -54,11 +54,11 @@ class ModularConfig:
     """Cross-entropy, or the mean square distance to the one-hot result."""
     learning_rate: float = option(3e-3, above=True, mixed=True, aliases=("lr",))
     """Learning rate, per step."""
-    embedding_lr: float | None = option(None, above=True, mixed=True)
+    embedding_lr: float | None = option(None, above=True, mixed=True, label="learning rate of the embeddings")
     """Learning rate of the embeddings; by default that of all."""
     weight_decay: float = option(1.0, mixed=True, aliases=("wd",))
     """Weight decay (decoupled)."""
-    embedding_wd: float | None = option(None, mixed=True)
+    embedding_wd: float | None = option(None, mixed=True, label="weight decay of the embeddings")
     """Weight decay of the embeddings; by default that of all."""
     warmup: int = option(0, 0, below=2**32, mixed=True)
     """Updates over which all learning rates rise linearly; 0 and 1 are none."""
@@ -68,15 +68,17 @@ class ModularConfig:
     """AdamW's second decay rate; the first is 0.9."""
     dropout: float = option(0.0, 0)
     """Probability with which an activation of the hidden layer, or an output of the attention and the MLP, is 0."""
-    batch_size: int | None = None
+    batch_size: int | None = option(None, label="batch size (samples)")
     """Samples an update, through the training set in an order that is new each epoch; by default all of it."""
-    init_scale: float = option(1.0, above=True, mixed=True)
+    init_scale: float = option(1.0, above=True, mixed=True, label="initial scale of all weights")
     """What all initial weights are multiplied by."""
     constrained: bool = False
     """Scale all weights together back to their initial norm after every update."""
     look_every: int = 25
     """Updates between two measurements, and so the resolution of the steps to a threshold."""
-    budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = option(10_000, mixed=True, aliases=("steps",))
+    budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = option(
+        10_000, mixed=True, aliases=("steps",), label="budget (steps)"
+    )
     """Number of updates after which a threshold that was not crossed is censored; a multiple of look_every."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of the training."""

@@ -31,7 +31,7 @@ class RunConfig:
     """What is learned: i + j with embeddings composed by a sum, or the group S3 by a matrix product (p = 6)."""
     p: int = option(10, 2)
     """Number of symbols, 0..p-1."""
-    n_train: int = option(45, mixed=True)
+    n_train: int = option(45, mixed=True, label="training-set size $|D|$ (samples)")
     """Training-set size |D|, of p(p+1)/2 samples (s3: of p^2)."""
     seed: int = option(0, 0, below=2**32, mixed=True)
     """Fixes the training set, unless that is given, the targets and all initial weights."""
@@ -56,15 +56,17 @@ class RunConfig:
     """What follows each hidden layer of the decoder."""
     n_outputs: int = 30
     """Dimension of the regression targets; classification has an output a result instead."""
-    repr_lr: float = option(1e-3, above=True, mixed=True)
+    repr_lr: float = option(1e-3, above=True, mixed=True, label=r"learning rate of the embeddings $\eta_r$")
     """Learning rate of the embeddings, per step."""
-    decoder_lr: float = option(1e-4, above=True, mixed=True)
+    decoder_lr: float = option(1e-4, above=True, mixed=True, label=r"learning rate of the decoder $\eta_d$")
     """Learning rate of the decoder, per step."""
     decoder_warmup: int = option(0, 0, below=2**32, mixed=True, since=3)
     """Updates over which the decoder's learning rate rises linearly to decoder_lr; 0 and 1 are none."""
-    repr_wd: float = option(0.0, mixed=True, aliases=("repr_weight_decay",))
+    repr_wd: float = option(0.0, mixed=True, aliases=("repr_weight_decay",), label="weight decay of the embeddings")
     """Weight decay of the embeddings (decoupled)."""
-    decoder_wd: float = option(0.0, mixed=True, aliases=("decoder_weight_decay", "weight_decay"))
+    decoder_wd: float = option(
+        0.0, mixed=True, aliases=("decoder_weight_decay", "weight_decay"), label="weight decay of the decoder"
+    )
     """Weight decay of the decoder (decoupled)."""
     repr_optimizer: Literal["adamw", "sgd"] = option("adamw", mixed=True, aliases=("optimizer",))
     """Optimiser of the embeddings."""
@@ -72,11 +74,13 @@ class RunConfig:
     """Optimiser of the decoder; sgd is plain, without momentum."""
     repr_l1: float = option(0.0, mixed=True)
     """Weight of the penalty mean |E| in the loss (the official S3 code: 1e-3; not in the paper)."""
-    batch_size: int | None = option(None, mixed=True)
+    batch_size: int | None = option(None, mixed=True, label="batch size (samples)")
     """Samples an update, each epoch in a new random order; by default all of the training set."""
-    init_scale: float = option(1.0, above=True, mixed=True)
+    init_scale: float = option(1.0, above=True, mixed=True, label="initial scale of the embeddings $s$")
     """s: the initial embeddings are uniform in [-s/2, s/2]."""
-    budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = option(10_000, mixed=True, aliases=("steps",))
+    budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = option(
+        10_000, mixed=True, aliases=("steps",), label="budget (steps)"
+    )
     """Number of updates after which a threshold that was not crossed is censored."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of the training."""
