@@ -36,8 +36,8 @@ def test_round_trip(store, configs, histories):
         np.testing.assert_array_equal(row.initial_embedding, history.checkpoints["embedding"][0])
         np.testing.assert_array_equal(row.final_embedding, history.checkpoints["embedding"][-1])
         curves = store.curves(config)
-        np.testing.assert_array_equal(curves["steps"], history.snapshot_steps)
-        np.testing.assert_allclose(curves["rqi"], history.rqi[history.snapshot_steps], atol=1e-6)
+        np.testing.assert_array_equal(curves["steps"], history.checkpoint_steps)
+        np.testing.assert_allclose(curves["rqi"], history.rqi[history.checkpoint_steps], atol=1e-6)
 
 
 def test_a_run_is_its_whole_configuration(store, configs):
