@@ -62,17 +62,12 @@ from efftheory.design import design_training_set
 # What it determines
 from efftheory.elimination import Nullity
 
+# What an embedding realises of it
+from efftheory.embeddings import predicted_accuracy, rqi
+
 # The effective loss, and descending it
 from efftheory.flow import Trajectory, flow, optimizer_flow, time_to_rqi
-from efftheory.generalization import (
-    exact_nullity,
-    generalizable,
-    ideal_accuracy,
-    is_linear,
-    nullity,
-    predicted_accuracy,
-    rqi,
-)
+from efftheory.generalization import exact_nullity, generalizable, ideal_accuracy, is_linear, nullity
 from efftheory.hessian import hessian, hessian_operator
 from efftheory.loss import effective_loss, effective_loss_gradient
 from efftheory.operations import (

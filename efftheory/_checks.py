@@ -6,13 +6,10 @@ Only the public functions check; the kernels trust what they get.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:  # it checks its own arguments here
-    from efftheory.operations import Operation
 
 
 class ArgumentError(ValueError):
@@ -79,21 +76,16 @@ def training_mask(mask: Any, n_samples: int) -> NDArray[np.bool_]:
     return array
 
 
-def sum_composition(op: Operation) -> None:
-    """`op` composes by a sum: the representations that satisfy a training set are a linear space."""
-    if op.composition != "sum":
-        raise ArgumentError("op", "compose by a sum", f"{op.name} composes by a matrix {op.composition}")
-
-
 def real_array(name: str, value: Any, shape: tuple[int, ...] | None = None) -> NDArray[np.float64]:
     """`value` as a finite, C-contiguous float64 array, of `shape` unless that is None."""
-    array = _reals(name, value)
+    array = reals(name, value)
     if shape is not None and np.shape(value) != shape:
         raise ArgumentError(name, f"have shape {shape}", f"has shape {np.shape(value)}")
-    return _finite(name, array)
+    return finite(name, array)
 
 
-def _reals(name: str, value: Any) -> NDArray[np.float64]:
+def reals(name: str, value: Any) -> NDArray[np.float64]:
+    """`value` as a C-contiguous float64 array."""
     try:
         array = np.ascontiguousarray(value)
         if np.iscomplexobj(array):
@@ -103,7 +95,8 @@ def _reals(name: str, value: Any) -> NDArray[np.float64]:
         raise ArgumentError(name, "be an array of real numbers", f"is a {type(value).__name__}") from None
 
 
-def _finite(name: str, array: NDArray[np.float64]) -> NDArray[np.float64]:
+def finite(name: str, array: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`array` if all of it is finite."""
     if not np.isfinite(array).all():
         raise ArgumentError(name, "be finite", "holds nan or inf")
     return array
@@ -119,36 +112,3 @@ def ascending_times(name: str, value: Any) -> NDArray[np.float64]:
     if not ascending or t[0] < 0:
         raise ArgumentError(name, "be finite, strictly ascending and at least 0", f"is {value!r}")
     return t
-
-
-def _real_array(E: Any, shape: str, n_symbols: int, name: str) -> NDArray[np.float64]:
-    """`E` as a finite, C-contiguous float64 array of p non-empty entries, of as many axes as `shape` names."""
-    array = _reals(name, E)
-    n_axes = shape.count(",") + 1
-    if np.ndim(E) != n_axes or array.shape[0] != n_symbols or len(set(array.shape[1:])) > 1 or array.size == 0:
-        raise ArgumentError(name, f"have shape {shape} with p = {n_symbols}", f"has shape {np.shape(E)}")
-    return _finite(name, array)
-
-
-def embedding(E: Any, op: Operation, name: str = "E") -> NDArray[np.float64]:
-    """`E` as a finite, C-contiguous float64 (p, d) array, for an operation that composes by a sum."""
-    sum_composition(op)
-    return _real_array(E, "(p, d)", op.n_symbols, name)
-
-
-def matrix_embedding(E: Any, op: Operation, name: str = "E") -> NDArray[np.float64]:
-    """`E` as a finite, C-contiguous float64 (p, d, d) array that can be divided by its root mean square."""
-    array = _real_array(E, "(p, d, d)", op.n_symbols, name)
-    with np.errstate(over="ignore"):
-        mean_square = float((array**2).mean())
-    if mean_square == 0 or not math.isfinite(mean_square):
-        raise ArgumentError(name, "have a mean square that is finite and not 0", f"has {mean_square}")
-    return array
-
-
-def spread_embedding(E: Any, op: Operation, name: str = "E") -> NDArray[np.float64]:
-    """As `embedding`, and not constant along any dimension (it can be standardised)."""
-    array = embedding(E, op, name)
-    if (np.ptp(array, axis=0) <= 1e-12 * np.abs(array).max(axis=0)).any():  # what is left is round-off
-        raise ArgumentError(name, "vary in every dimension", "is constant in one")
-    return array

@@ -7,10 +7,26 @@ c holds the samples first[c] .. first[c+1]-1. A kernel costs O(|D|) unless its c
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from efftheory.constants import BETA1, BETA2, EPS
+
+Index = NDArray[np.int32]  # symbols, results: half the memory of int64, and half the time to read it
+
+
+class Samples(NamedTuple):
+    """Samples ordered by result class, as the kernels take them: class c is first[c] .. first[c+1]-1.
+
+    left, right: int32 (n,), the two symbols of each sample. first: int64 (n_results + 1,).
+    """
+
+    left: Index
+    right: Index
+    first: NDArray[np.int64]
 
 
 @njit(cache=True)

@@ -19,8 +19,8 @@ from efftheory._threads import threaded
 from efftheory.description import describe
 from efftheory.elimination import primes as random_primes
 from efftheory.elimination import sparse_nullity
-from efftheory.generalization import DENSE_NULLITY, minor_bits, primes_beyond
-from efftheory.operations import Operation, Seed
+from efftheory.operations import Operation, Seed, require_sum
+from efftheory.ranks import DENSE_NULLITY, minor_bits, primes_beyond
 from efftheory.representations import unique_thresholds
 
 _CONFIDENCE = 0.95
@@ -158,7 +158,8 @@ def threshold_within(op: Operation, order: NDArray[np.int64], n_coverable: int, 
     n, (least, _) = len(order), _covered(op, order, n_coverable)
 
     def unique(size: int) -> bool:
-        return sparse_nullity(op, op.chosen(order[:size]), rng)[0].value == op.full_nullity
+        found, _ = sparse_nullity(op.chosen(order[:size]), op.n_symbols, op.least_nullity, rng)
+        return found.value == op.full_nullity
 
     low, high, step = least - 1, least, 1  # not unique at low
     while high <= n and not unique(high):
@@ -226,7 +227,7 @@ def random_training_sets(op: Operation, n_train: int, draws: int, seed: Seed) ->
     Raises:
         ArgumentError: `n_train` or `draws` out of range; `op` composes by a product.
     """
-    _checks.sum_composition(op)
+    require_sum(op)
     n_train = _checks.integer("n_train", n_train, 0, op.n_samples)
     draws = _checks.integer("draws", draws, 1)
 

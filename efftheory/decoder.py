@@ -37,8 +37,8 @@ from efftheory import _decoder_kernels as kernels
 from efftheory._checks import ArgumentError
 from efftheory._kernels import loss_path
 from efftheory.criticality import Estimate, proportion
+from efftheory.embeddings import DELTA, matrix_embedding, sum_embedding
 from efftheory.flow import Trajectory
-from efftheory.generalization import DELTA
 from efftheory.operations import Operation, Seed
 from efftheory.parallelograms import Mask, training_samples
 
@@ -310,7 +310,7 @@ def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.
 def _start(op: Operation, mask: Mask, E0: ArrayLike, name: str = "E0") -> tuple[NDArray[np.float64], kernels.Table]:
     """The embeddings, flat (p, c), and the samples as the kernels take them."""
     product = op.composition == "product"
-    E = _checks.matrix_embedding(E0, op, name) if product else _checks.embedding(E0, op, name)
+    E = matrix_embedding(E0, op, name) if product else sum_embedding(E0, op, name)
     trained = _checks.training_mask(mask, op.n_samples)
     if not trained.any():
         raise ArgumentError("mask", "have a sample to train on", "has none")

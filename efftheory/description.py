@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
 
 from efftheory import _checks, _kernels
+from efftheory._kernels import Index
 from efftheory.elimination import Nullity
-from efftheory.generalization import DENSE_NULLITY, in_table_order, nullity_and_reach, rank_and_reach
-from efftheory.operations import Index, Operation
+from efftheory.generalization import in_table_order, nullity_and_reach
+from efftheory.operations import Operation, require_sum
 from efftheory.parallelograms import Mask, count_parallelograms, trained_flags
+from efftheory.ranks import DENSE_NULLITY, rank_and_reach
 from efftheory.spectrum import DENSE_SPECTRUM, solve
 
 (_symmetric_eigenvalues,) = get_lapack_funcs(("syevd",), dtype=np.float64)
@@ -118,7 +120,7 @@ def describe(op: Operation, mask: Mask = None) -> Description:
     Raises:
         ArgumentError: `mask` is not bool (N,); `op` composes by a product.
     """
-    _checks.sum_composition(op)
+    require_sum(op)
     if op.n_symbols > DENSE_NULLITY:
         found, reached = nullity_and_reach(op, mask)
         n_train = int(_checks.training_mask(mask, op.n_samples).sum())
@@ -128,7 +130,7 @@ def describe(op: Operation, mask: Mask = None) -> Description:
         return Description(op, n_train, n_parallelograms, found, solved.eigenvalues, reached, solved.converged)
     trained = trained_flags(op, mask)
     n_train, n_parallelograms = _kernels.count_pairs(op.samples.first, trained)
-    rank, reached = rank_and_reach(op, trained)
+    rank, reached = rank_and_reach(op.samples, trained, op.n_symbols, op.least_nullity)
     nullity = op.n_symbols - rank
     eigenvalues = _symmetric_eigenvalues(_kernels.hessian(*op.samples, trained, op.n_symbols), compute_v=0)[0]
     eigenvalues[:nullity] = 0.0

@@ -24,7 +24,7 @@ from efftheory import _checks, _design_kernels
 from efftheory._checks import ArgumentError
 from efftheory.generalization import in_table_order
 from efftheory.hessian import hessian
-from efftheory.operations import Operation, Seed
+from efftheory.operations import Operation, Seed, require_sum
 
 Objective = Literal["lambda3", "generalizable", "slow"]
 Flags = NDArray[np.bool_]  # (N,), over `op.samples`
@@ -80,7 +80,7 @@ def design_training_set(
         ArgumentError: `n_train` is not in 0..N; no linear-unique set of that size was found for "slow"; `objective` is
             none of the three; `descents` is below 1; `op` composes by a product.
     """
-    _checks.sum_composition(op)
+    require_sum(op)
     n_train = _checks.integer("n_train", n_train, 0, op.n_samples)
     _checks.choice("objective", objective, OBJECTIVES)
     if descents is None:

@@ -32,8 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efftheory import _elimination_kernels as kernels
-from efftheory._kernels import eliminate, null_vector
-from efftheory.operations import Operation, Samples
+from efftheory._kernels import Samples, eliminate, null_vector
 
 MAX_ERROR = 1e-9
 _MOST_TRIES = 50  # where even they do not bring the error below MAX_ERROR (m above 10,000), the record says so
@@ -77,17 +76,17 @@ class NullVector:
 class System:
     """The equations of a training set, planned; products with R and its transpose modulo any prime."""
 
-    def __init__(self, op: Operation, samples: Samples):
+    def __init__(self, samples: Samples, n_symbols: int, least_nullity: int):
         self._left, self._right, first = samples
-        self._p = op.n_symbols
-        self.n_unknowns = op.n_symbols + len(first) - 1
-        plan = kernels.plan(*samples, op.n_symbols)
+        self._p = n_symbols
+        self.n_unknowns = n_symbols + len(first) - 1
+        plan = kernels.plan(*samples, n_symbols)
         self._result, self._equations, self._unknowns, self._n_leaves, self.guessed, self.n_free, self._spare = plan
         told = np.zeros(self.n_unknowns, np.bool_)
         told[self._unknowns] = told[self.guessed] = True
         self._free = np.flatnonzero(~told)
         # the linear representation is always among the solutions, and is not nothing where equations are left
-        self._largest_rank = max(len(self.guessed) - op.least_nullity, 0)
+        self._largest_rank = max(len(self.guessed) - least_nullity, 0)
         self.least_nullity = self.n_free + len(self.guessed) - self._largest_rank
 
     @property
@@ -111,7 +110,7 @@ class System:
     def error(self) -> float:
         """A bound on the chance that one `nullity` is too large.
 
-        A bad prime divides a maximal minor of A, at most 8^(p/2) (see `generalization`). By products: the diagonals of
+        A bad prime divides a maximal minor of A, at most 8^(p/2) (see `ranks`). By products: the diagonals of
         an m x m matrix fail with a chance below 11 m^2 / 2q (Chen, Eberly, Kaltofen, Saunders, Turner, Villard 2002),
         the projections with 2m/q.
         """
@@ -212,20 +211,24 @@ def primes(rng: np.random.Generator) -> Iterator[int]:
             yield candidate
 
 
-def sparse_nullity(op: Operation, samples: Samples, rng: np.random.Generator) -> tuple[Nullity, System]:
-    """n_0 of the training set with these samples, and its planned equations."""
+def sparse_nullity(
+    samples: Samples, n_symbols: int, least_nullity: int, rng: np.random.Generator
+) -> tuple[Nullity, System]:
+    """n_0 of the training set with these samples, and its planned equations.
+
+    `least_nullity`: what n_0 of an operation on `n_symbols` symbols cannot fall below, as far as known beforehand.
+    """
     n = len(samples.left)
-    enough = math.ceil(2 * op.n_symbols * math.log(op.n_symbols))  # several times a critical set
+    enough = math.ceil(2 * n_symbols * math.log(n_symbols))  # several times a critical set
     if n > 2 * enough:
         part = np.sort(rng.choice(n, enough, replace=False))
-        found, system = sparse_nullity(
-            op, Samples(samples.left[part], samples.right[part], np.searchsorted(part, samples.first)), rng
-        )
-        if found.value == op.least_nullity:  # of other values the part says nothing: D may bind what it leaves free
+        chosen = Samples(samples.left[part], samples.right[part], np.searchsorted(part, samples.first))
+        found, system = sparse_nullity(chosen, n_symbols, least_nullity, rng)
+        if found.value == least_nullity:  # of other values the part says nothing: D may bind what it leaves free
             return Nullity(found.value, f"{found.method} of a part", 0.0), system
-    system = System(op, samples)
+    system = System(samples, n_symbols, least_nullity)
     method = "sparse elimination" if len(system.guessed) <= MAX_FILL else "products"
-    value, error = op.n_symbols, 1.0
+    value, error = n_symbols, 1.0
     for q in islice(primes(rng), _MOST_TRIES):
         value = min(value, system.nullity(q, rng))
         error *= min(system.error(), 1.0)

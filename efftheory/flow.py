@@ -18,9 +18,9 @@ from scipy.integrate import solve_ivp
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
 from efftheory.constants import RQI_THRESHOLD
-from efftheory.generalization import DELTA, rqi_path
+from efftheory.embeddings import DELTA, rqi_path, spread_embedding
 from efftheory.loss import POWER, loss_argument, normalized_gradient, parallelogram_loss
-from efftheory.operations import Operation
+from efftheory.operations import Operation, require_sum
 from efftheory.parallelograms import Mask, training_samples
 from efftheory.spectrum import Spectrum, spectrum
 
@@ -212,7 +212,7 @@ def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = RQI
     Raises:
         ArgumentError: `E0` is not finite, has another shape, or is constant along a dimension, for products zero.
     """
-    E = _checks.spread_embedding(E0, op, "E0") if op.composition == "sum" else loss_argument(op, E0, "E0")
+    E = spread_embedding(E0, op, "E0") if op.composition == "sum" else loss_argument(op, E0, "E0")
     threshold = _checks.positive("threshold", threshold, zero=True)
     size = _size(E)
     course = (_exact_course if op.composition == "sum" else _integrated_course)(op, mask, E / size)
@@ -276,7 +276,7 @@ def optimizer_flow(
         ArgumentError: `E0` is not finite (p, d) or is zero; unknown optimizer; a rate or `steps` out of
             range; `op` composes by a product.
     """
-    _checks.sum_composition(op)
+    require_sum(op)
     E = loss_argument(op, E0, "E0")
     kind = _OPTIMIZERS[_checks.choice("optimizer", optimizer, tuple(_OPTIMIZERS))]
     learning_rate = _checks.positive("learning_rate", learning_rate)

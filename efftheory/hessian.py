@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
-from efftheory import _checks, _kernels
+from efftheory import _kernels
+from efftheory._kernels import Samples
 from efftheory._threads import threaded
-from efftheory.operations import Operation, Samples
+from efftheory.operations import Operation, require_sum
 from efftheory.parallelograms import Mask, training_samples
 
 # One thread does a million samples in a few milliseconds, ten times what threads take to start.
@@ -34,7 +35,7 @@ def hessian(op: Operation, mask: Mask = None) -> NDArray[np.float64]:
     Raises:
         ArgumentError: `op` composes by a product.
     """
-    _checks.sum_composition(op)
+    require_sum(op)
     samples = training_samples(op, mask)
     return _kernels.hessian(*samples, np.ones(len(samples.left), np.bool_), op.n_symbols)
 
@@ -88,5 +89,5 @@ def hessian_operator(op: Operation, mask: Mask = None) -> LinearOperator:
     Raises:
         ArgumentError: `op` composes by a product.
     """
-    _checks.sum_composition(op)
+    require_sum(op)
     return _Hessian(op.n_symbols, training_samples(op, mask))

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efftheory import _checks, _kernels, products
 from efftheory._checks import ArgumentError
+from efftheory.embeddings import matrix_embedding, sum_embedding
 from efftheory.operations import Operation
 from efftheory.parallelograms import Mask, count_parallelograms, training_samples
 
@@ -42,7 +43,7 @@ def normalized_gradient(op: Operation, mask: Mask, E: NDArray[np.float64]) -> ND
 def loss_argument(op: Operation, E: ArrayLike, name: str = "E") -> NDArray[np.float64]:
     """`E` as float64 (p, d) or (p, d, d), whichever `op` composes, of a size that l_eff can be divided by."""
     power = POWER[op.composition]
-    array = _checks.embedding(E, op, name) if op.composition == "sum" else _checks.matrix_embedding(E, op, name)
+    array = sum_embedding(E, op, name) if op.composition == "sum" else matrix_embedding(E, op, name)
     with np.errstate(over="ignore"):
         z0 = (array**2).sum()
         divisor = z0**power

@@ -10,33 +10,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
+from efftheory._kernels import Index, Samples
+from efftheory.ranks import nullity_of
 
 Seed = int | np.random.Generator
 Composition = Literal["sum", "product"]
-Index = NDArray[np.int32]  # symbols, results: half the memory of int64, and half the time to read it
 
 MAX_SYMBOLS = 60_000  # of an addition: its samples are numbered by 31 bits
 
 # the numbers of samples -> the two symbols and the result of each
 Rule = Callable[[NDArray[np.integer]], tuple[Index, Index, Index]]
-
-
-class Samples(NamedTuple):
-    """Samples ordered by result class, as the kernels take them: class c is first[c] .. first[c+1]-1.
-
-    left, right: int32 (n,), the two symbols of each sample. first: int64 (n_results + 1,).
-    """
-
-    left: Index
-    right: Index
-    first: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +79,10 @@ class Operation:
     @cached_property
     def full_nullity(self) -> int:
         """n_0 of all of D0: the dimensions, per embedding dimension, that no training set takes away."""
-        from efftheory.generalization import nullity
-
-        return nullity(self) if self.known_nullity is None else self.known_nullity
+        if self.known_nullity is not None:
+            return self.known_nullity
+        require_sum(self)
+        return nullity_of(self.samples, self.n_symbols, self.least_nullity, seed=0).value
 
     @property
     def least_nullity(self) -> int:
@@ -119,6 +110,16 @@ class Operation:
         rng = _checks.generator("seed", seed)
         mask[rng.choice(self.n_samples, n_train, replace=False)] = True
         return mask
+
+
+def require_sum(op: Operation) -> None:
+    """`op` composes by a sum: the representations that satisfy a training set are a linear space.
+
+    Raises:
+        ArgumentError: it composes by a product.
+    """
+    if op.composition != "sum":
+        raise ArgumentError("op", "compose by a sum", f"{op.name} composes by a matrix {op.composition}")
 
 
 def addition(p: int) -> Operation:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from efftheory import _checks
-from efftheory.operations import Operation, Samples
+from efftheory._kernels import Samples
+from efftheory.operations import Operation, require_sum
 
 Mask = NDArray[np.bool_] | None
 
@@ -68,7 +69,7 @@ def constraint_matrix(op: Operation, mask: Mask = None) -> sparse.csr_array:
     Raises:
         ArgumentError: `op` composes by a product.
     """
-    _checks.sum_composition(op)
+    require_sum(op)
     rows = parallelograms(op, mask)
     signs = np.broadcast_to([1, 1, -1, -1], rows.shape)
     index = np.repeat(np.arange(len(rows)), 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from efftheory.operations import Samples
+from efftheory._kernels import Samples
 
 
 def loss_and_gradient(samples: Samples, E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

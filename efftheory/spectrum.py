@@ -14,7 +14,7 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from efftheory import _checks
 from efftheory.generalization import exact_nullity
 from efftheory.hessian import hessian, hessian_operator
-from efftheory.operations import Operation
+from efftheory.operations import Operation, require_sum
 from efftheory.parallelograms import Mask
 
 Method = Literal["dense", "iterative"]
@@ -73,7 +73,7 @@ def spectrum(
     Raises:
         ArgumentError: `k` is not in 1..p, or is above p/2 by "iterative"; `op` composes by a product.
     """
-    _checks.sum_composition(op)
+    require_sum(op)
     p = op.n_symbols
     _checks.choice("method", method, ("auto", "dense", "iterative"))
     k = p if k is None else _checks.integer("k", k, 1, p // 2 if method == "iterative" else p)

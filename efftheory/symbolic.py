@@ -33,7 +33,7 @@ from typing import cast
 import sympy as sp
 
 from efftheory import _checks
-from efftheory.operations import Operation
+from efftheory.operations import Operation, require_sum
 from efftheory.parallelograms import Mask
 
 LAMBDA = sp.Symbol("lambda")
@@ -46,7 +46,7 @@ def embedding(op: Operation) -> list[sp.Symbol]:
     Raises:
         ArgumentError: `op` composes by a product; so in every function here.
     """
-    _checks.sum_composition(op)
+    require_sum(op)
     return list(sp.symbols(f"E_:{op.n_symbols}", real=True))
 
 

@@ -28,7 +28,7 @@ import efftheory as et
 from analysis.paper.hierarchy import linear_counts, smallest_linear_set
 from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
-from efftheory.generalization import standardize
+from efftheory.embeddings import standardize
 from neural import RunConfig
 from neural import start as start_of
 from paper_figures.scale import Scale

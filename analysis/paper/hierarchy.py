@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import null_space
 
 import efftheory as et
-from efftheory.generalization import standardize
+from efftheory.embeddings import standardize
 
 _REPRESENTATION_SEED = 28
 

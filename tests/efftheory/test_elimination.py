@@ -34,13 +34,18 @@ def drawn_sets(draw, low=2, high=24):
     return op, op.random_training_set(n, draw(own.seeds))
 
 
+def equations(op, mask):
+    """What the elimination is told of a training set."""
+    return training_samples(op, mask), op.n_symbols, op.least_nullity
+
+
 @pytest.mark.parametrize("fill", FILLS)
 @given(drawn=drawn_sets(), seed=own.seeds)
 def test_nullity_is_the_dense_one(fill, drawn, seed):
     op, mask = drawn
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(elimination, "MAX_FILL", fill)
-        found, _ = sparse_nullity(op, training_samples(op, mask), np.random.default_rng(seed))
+        found, _ = sparse_nullity(*equations(op, mask), np.random.default_rng(seed))
     assert found.value == et.nullity(op, mask)
     assert 0 <= found.error_probability < elimination.MAX_ERROR
 
@@ -52,7 +57,7 @@ def test_nullity_is_another_librarys_rank():
         op = (et.addition, et.modular_addition)[draw % 2](int(rng.integers(2, 13)))
         mask = op.random_training_set(int(rng.integers(0, min(op.n_samples, 3 * op.n_symbols) + 1)), rng)
         rank = sympy.Matrix(oracles.equations(op, mask)).rank() if mask.any() else 0
-        found, _ = sparse_nullity(op, training_samples(op, mask), rng)
+        found, _ = sparse_nullity(*equations(op, mask), rng)
         assert found.value == op.n_symbols - rank == et.nullity(op, mask)
 
 
@@ -78,7 +83,7 @@ def test_null_vectors_solve_every_equation(fill, drawn, seed):
     rng = np.random.default_rng(seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(elimination, "MAX_FILL", fill)
-        v = System(op, samples).null_vector(LARGE_PRIME, rng)
+        v = System(*equations(op, mask)).null_vector(LARGE_PRIME, rng)
     classes = np.repeat(np.arange(op.n_results), np.diff(samples.first))
     assert not ((v.symbols[samples.left] + v.symbols[samples.right] - v.classes[classes]) % LARGE_PRIME).any()
 
@@ -88,7 +93,7 @@ def test_null_vectors_span_the_null_space():
     op = et.addition(9)
     mask = np.all((op.pairs != 3) & (op.pairs != 6), axis=1)
     assert et.nullity(op, mask) == 4
-    system = System(op, training_samples(op, mask))
+    system = System(*equations(op, mask))
     rng = np.random.default_rng(0)
     vectors = np.array([system.null_vector(LARGE_PRIME, rng).symbols for _ in range(5)])
     assert oracles.modular_rank(vectors, LARGE_PRIME) == 4
@@ -123,7 +128,7 @@ def test_the_plan_uses_every_equation_once_and_tells_every_unknown_once(drawn):
 @given(drawn_sets(2, 16), own.seeds)
 def test_pull_back_is_the_transpose(drawn, seed):
     op, mask = drawn
-    system, rng, q = System(op, training_samples(op, mask)), np.random.default_rng(seed), LARGE_PRIME
+    system, rng, q = System(*equations(op, mask)), np.random.default_rng(seed), LARGE_PRIME
     x, y = rng.integers(q, size=len(system.guessed)), rng.integers(q, size=system.n_spare)
     forward = sum(int(a) * int(b) for a, b in zip(system.misfits(x, q), y, strict=True)) % q
     backward = sum(int(a) * int(b) for a, b in zip(system.pull_back(y, q), x, strict=True)) % q
@@ -204,7 +209,7 @@ def test_a_plan_near_the_critical_size_guesses_little():
     op = et.addition(1000)
     for seed in range(3):
         mask = op.random_training_set(int(500 * math.log(1000)) + 800, seed)
-        assert 2 <= len(System(op, training_samples(op, mask)).guessed) < 60
+        assert 2 <= len(System(*equations(op, mask)).guessed) < 60
 
 
 @pytest.mark.parametrize(("p", "rare"), [(40, 7), (60, 0)])
@@ -234,7 +239,7 @@ def test_the_error_is_that_of_all_primes_asked(monkeypatch):
 
         monkeypatch.setattr(elimination, "MAX_FILL", fill)
         monkeypatch.setattr(elimination, "primes", spy)
-        found, system = sparse_nullity(op, training_samples(op, np.asarray(mask)), np.random.default_rng(0))
+        found, system = sparse_nullity(*equations(op, np.asarray(mask)), np.random.default_rng(0))
         m = len(system.guessed)
         one = 1.5 * 140 / 30 / 5e7 + (0 if fill else (5.5 * m**2 + 2 * m) / 2**30)
         assert found.error_probability == pytest.approx(one ** len(used), rel=1e-9)

@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from efftheory import _kernels
-from efftheory.operations import Operation, Samples
+from efftheory._kernels import Samples
+from efftheory.operations import Operation
 from efftheory.parallelograms import training_samples
 from tests import oracles, tolerances
 from tests import strategies as own
