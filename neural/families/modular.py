@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -65,7 +65,7 @@ class ModularConfig:
     optimizer: Literal["adamw", "sgd"] = option("adamw", mixed=True)
     """AdamW, or plain SGD without momentum."""
     beta2: float = option(0.98, 0)
-    """AdamW's second decay rate; the first is 0.9."""
+    """AdamW's second decay rate, at most 0.999; the first is 0.9."""
     dropout: float = option(0.0, 0)
     """Probability with which an activation of the hidden layer, or an output of the attention and the MLP, is 0."""
     batch_size: int | None = None
@@ -83,10 +83,11 @@ class ModularConfig:
 
     def __post_init__(self) -> None:
         check(self)
-        for name in ("fraction", "beta2", "dropout"):
-            limit = "at most 1" if name == "fraction" else "below 1"
-            if getattr(self, name) > 1 or (getattr(self, name) == 1 and name != "fraction"):
-                raise ConfigError(f"`{name}` must be {limit}, but is {getattr(self, name)}.")
+        for name, limit in (("fraction", 1), ("beta2", 0.999)):
+            if getattr(self, name) > limit:
+                raise ConfigError(f"`{name}` must be at most {limit}, but is {getattr(self, name)}.")
+        if self.dropout >= 1:
+            raise ConfigError(f"`dropout` must be below 1, but is {self.dropout}.")
         if self.n_train < 1:
             raise ConfigError(
                 f"`fraction` must leave a sample of {self.n_samples} to train on, but is {self.fraction}."
@@ -194,8 +195,8 @@ class Transformer(nn.Module):
         score = torch.stack([scores[0][first], scores[1][second], scores[2].expand(len(first), heads)])
         weight = score.softmax(0)[..., None]  # (3, B, heads, 1)
         value = [values[0][first], values[1][second], values[2].expand(len(first), -1)]
-        mixed = sum(w * v.view(-1, heads, d_head) for w, v in zip(weight, value, strict=True))
-        x = last + dropped(mixed.flatten(1) @ self.attended, 0)  # (B, d)
+        mixed = [w * v.view(-1, heads, d_head) for w, v in zip(weight, value, strict=True)]
+        x = last + dropped((mixed[0] + mixed[1] + mixed[2]).flatten(1) @ self.attended, 0)  # (B, d)
         hidden = (x @ self.up + self.up_bias).relu()
         x = x + dropped(hidden @ self.down + self.down_bias, 1)
         return self.output @ x.T
@@ -225,7 +226,8 @@ def start(config: ModularConfig) -> Start:
         model.draw(torch.Generator().manual_seed(weights))
         for value in model.parameters():
             value.mul_(config.init_scale)
-        norm = float(torch.stack([value.square().sum() for value in model.parameters()]).sum().sqrt())
+        # in float64, as long as the run's numbers may be
+        norm = float(torch.stack([value.double().square().sum() for value in model.parameters()]).sum().sqrt())
     batches = None
     if config.batch_size is not None:
         batches = index_batches(trained, config.batch_size, np.random.default_rng(streams[3]))
@@ -233,7 +235,7 @@ def start(config: ModularConfig) -> Start:
         mask=mask,
         model=model,
         lane={"mask": mask, "noise": np.array(noise)},
-        batch=trained if batches is None else next(batches),
+        batch=trained[: config.batch_size],
         batches=batches,
         radius=norm if config.constrained else 0.0,
     )
@@ -261,9 +263,9 @@ def logarithmic(look_every: int, budget: int, per_octave: int = 2) -> NDArray[np
 class Modular:
     """The family of modular addition. A batch is int64 (B,): the samples that an update descends on."""
 
-    name = "modular"
-    Config = ModularConfig
-    METRICS = (
+    name: ClassVar[str] = "modular"
+    Config: ClassVar[type] = ModularConfig
+    METRICS: ClassVar[tuple[Metric, ...]] = (
         Metric(
             "train_accuracy",
             "share",
@@ -280,9 +282,10 @@ class Modular:
         Metric("test_loss", "loss"),
         Metric("weight_norm", "size"),
     )
-    LEARNED, GENERALISED = "train_accuracy", "test_accuracy"
-    SETTLED = 10
-    ARRAYS = ()
+    LEARNED: ClassVar[str] = "train_accuracy"
+    GENERALISED: ClassVar[str] = "test_accuracy"
+    SETTLED: ClassVar[int] = 10
+    ARRAYS: ClassVar[tuple[str, ...]] = ()
 
     start = staticmethod(start)
 
@@ -355,10 +358,7 @@ class Modular:
     def operations(config: ModularConfig) -> float:
         """Products a sample, forward and twice backward for a batch, forward over all samples at a look; AdamW."""
         p, d = config.p, config.d
-        if config.network == "hidden":
-            products = p * config.width
-        else:
-            products = d * d + 2 * d * config.mlp + d * p
+        products = p * config.width if config.network == "hidden" else d * d + 2 * d * config.mlp + d * p
         samples = 3 * (config.batch_size or config.n_train) + config.n_samples / config.look_every
         return 2 * products * samples + 14 * Modular.n_parameters(config)
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise, permutations
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -326,18 +326,19 @@ def training_batches(mask: NDArray[np.bool_], size: int, rng: np.random.Generato
 class Toy:
     """The family of the toy model. A batch is bool (N,): the samples that an update descends on."""
 
-    name = "toy"
-    Config = RunConfig
-    METRICS = (
+    name: ClassVar[str] = "toy"
+    Config: ClassVar[type] = RunConfig
+    METRICS: ClassVar[tuple[Metric, ...]] = (
         Metric("train_accuracy", "share", {"steps_to_train": ACCURACY_THRESHOLD}, record="train_record"),
         Metric("test_accuracy", "share", {"steps_to_test": ACCURACY_THRESHOLD}, record="test_record"),
         Metric("rqi", "share", {"steps_to_rqi": RQI_THRESHOLD}, strict=True, record="rqi_record"),
         Metric("train_loss", "loss"),
         Metric("test_loss", "loss"),
     )
-    LEARNED, GENERALISED = "train_accuracy", "test_accuracy"
-    SETTLED = 50
-    ARRAYS = ("mask", "initial_embedding", "final_embedding")
+    LEARNED: ClassVar[str] = "train_accuracy"
+    GENERALISED: ClassVar[str] = "test_accuracy"
+    SETTLED: ClassVar[int] = 50
+    ARRAYS: ClassVar[tuple[str, ...]] = ("mask", "initial_embedding", "final_embedding")
 
     start = staticmethod(start)
     n_parameters = staticmethod(n_parameters)
@@ -346,7 +347,9 @@ class Toy:
 
     def __init__(self, config: RunConfig, device: str):
         self._classify = config.loss == "ce"
-        self._model = start(config).model.to(device, getattr(torch, config.dtype))
+        model = start(config).model
+        assert isinstance(model, Network)
+        self._model = model.to(device, getattr(torch, config.dtype))
         data = task(config)
         self._pairs = torch.as_tensor(data.pairs, device=device)
         self._results = torch.as_tensor(data.results, device=device)
