@@ -15,11 +15,11 @@ import time
 
 import numpy as np
 import torch
-from neural.models import draw, task
 
-from analysis.theory.decoder_theory import follow, known
+from analysis.agreement.decoder_theory import follow, known
 from neural import RunConfig
 from neural.ensemble import Ensemble
+from neural.families.toy import Toy, start
 from neural.training import default_lanes
 
 STEPS = 10_000
@@ -42,7 +42,7 @@ def training_seconds(configs: list[RunConfig]) -> float:
     """Seconds a network for STEPS steps, in an ensemble of the usual size."""
     lanes = default_lanes(configs[0], "cpu")
     chosen = configs[:lanes]
-    ensemble = Ensemble(task(chosen[0]), [draw(config) for config in chosen], chosen, "cpu", compiled=True)
+    ensemble = Ensemble(Toy, [start(config) for config in chosen], chosen, "cpu", compiled=True)
     for _ in range(50):
         ensemble.step()
     rounds = []

@@ -25,11 +25,10 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 
 import torch
-from neural.models import draw, task
 
 from analysis.runs.cost import gemm_rate, operations
-from neural.config import RunConfig
 from neural.ensemble import Ensemble
+from neural.families.toy import RunConfig, Toy, start
 from neural.training import CHUNK, MAX_LANES
 from tests.neural.reference import train_alone
 
@@ -56,7 +55,7 @@ def ensemble_process(index: int, barrier: Barrier, times: SimpleQueue) -> None:
     """
     torch.set_num_threads(1)
     runs = configs(LANES, LANES * index, ROUNDS * STEPS)
-    ensemble = Ensemble(task(runs[0]), [draw(run) for run in runs], runs, "cpu", compiled=True)
+    ensemble = Ensemble(Toy, [start(run) for run in runs], runs, "cpu", compiled=True)
     for _ in range(CHUNK):
         ensemble.step()
     for number in range(ROUNDS):
@@ -64,8 +63,9 @@ def ensemble_process(index: int, barrier: Barrier, times: SimpleQueue) -> None:
         begin, work = time.monotonic(), time.process_time()
         for _ in range(STEPS // CHUNK):
             steps = [ensemble.step() for _ in range(CHUNK)]
-            for parts in zip(*steps, strict=True):
-                torch.stack(parts, dim=1).numpy()
+            metrics, correct, kept = zip(*steps, strict=True)
+            for parts in (metrics, correct, [one["embedding"] for one in kept]):
+                torch.stack(tuple(parts), dim=1).numpy()
         times.put((number, begin, time.monotonic(), time.process_time() - work))
 
 

@@ -49,6 +49,7 @@ class Group:
     warmup: int = 0
     """Updates over which the learning rate rises linearly; 0 and 1 are none."""
     beta2: float = 0.999
+    """AdamW's second decay rate; at most this, where the engine's table of bias corrections is over."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Start:
         model: an nn.Module with its initial weights.
         lane: what the objective and the looks need to know of this run. Numbers and truth values
             become the run's floating-point type, integers stay what they are.
-        batch: what the first update descends on, in the form that the family's objective takes.
+        batch: what all updates descend on, in the form that the family's objective takes; of `batches` it only
+            gives the form.
         batches: what the updates descend on, in turn, without end; None if all on `batch`.
         radius: the norm to which all weights together are scaled back after every update; 0 is free.
     """

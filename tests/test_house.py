@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import neural.history
+import neural.constants
 from efftheory import constants
 
 ROOT = Path(__file__).parents[1]
@@ -89,8 +89,8 @@ def test_thresholds_are_compared_by_name() -> None:
 
 def test_theory_and_networks_have_one_threshold() -> None:
     """Neither imports the other, so each has its own copy."""
-    assert constants.ACCURACY_THRESHOLD == neural.history.ACCURACY_THRESHOLD
-    assert constants.RQI_THRESHOLD == neural.history.RQI_THRESHOLD
+    assert constants.ACCURACY_THRESHOLD == neural.constants.ACCURACY_THRESHOLD
+    assert constants.RQI_THRESHOLD == neural.constants.RQI_THRESHOLD
 
 
 def test_kernels_stand_in_files_of_kernels() -> None:

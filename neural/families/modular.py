@@ -65,7 +65,7 @@ class ModularConfig:
     optimizer: Literal["adamw", "sgd"] = option("adamw", mixed=True)
     """AdamW, or plain SGD without momentum."""
     beta2: float = option(0.98, 0)
-    """AdamW's second decay rate; the first is 0.9."""
+    """AdamW's second decay rate, at most 0.999; the first is 0.9."""
     dropout: float = option(0.0, 0)
     """Probability with which an activation of the hidden layer, or an output of the attention and the MLP, is 0."""
     batch_size: int | None = option(None, label="batch size (samples)")
@@ -85,10 +85,11 @@ class ModularConfig:
 
     def __post_init__(self) -> None:
         check(self)
-        for name in ("fraction", "beta2", "dropout"):
-            limit = "at most 1" if name == "fraction" else "below 1"
-            if getattr(self, name) > 1 or (getattr(self, name) == 1 and name != "fraction"):
-                raise ConfigError(f"`{name}` must be {limit}, but is {getattr(self, name)}.")
+        for name, limit in (("fraction", 1), ("beta2", 0.999)):
+            if getattr(self, name) > limit:
+                raise ConfigError(f"`{name}` must be at most {limit}, but is {getattr(self, name)}.")
+        if self.dropout >= 1:
+            raise ConfigError(f"`dropout` must be below 1, but is {self.dropout}.")
         if self.n_train < 1:
             raise ConfigError(
                 f"`fraction` must leave a sample of {self.n_samples} to train on, but is {self.fraction}."
@@ -227,7 +228,8 @@ def start(config: ModularConfig) -> Start:
         model.draw(torch.Generator().manual_seed(weights))
         for value in model.parameters():
             value.mul_(config.init_scale)
-        norm = float(torch.stack([value.square().sum() for value in model.parameters()]).sum().sqrt())
+        # in float64, as long as the run's numbers may be
+        norm = float(torch.stack([value.double().square().sum() for value in model.parameters()]).sum().sqrt())
     batches = None
     if config.batch_size is not None:
         batches = index_batches(trained, config.batch_size, np.random.default_rng(streams[3]))
@@ -235,7 +237,7 @@ def start(config: ModularConfig) -> Start:
         mask=mask,
         model=model,
         lane={"mask": mask, "noise": np.array(noise)},
-        batch=trained if batches is None else next(batches),
+        batch=trained[: config.batch_size],
         batches=batches,
         radius=norm if config.constrained else 0.0,
     )

@@ -351,7 +351,9 @@ class Toy:
 
     def __init__(self, config: RunConfig, device: str):
         self._classify = config.loss == "ce"
-        self._model = start(config).model.to(device, getattr(torch, config.dtype))
+        model = start(config).model
+        assert isinstance(model, Network)
+        self._model = model.to(device, getattr(torch, config.dtype))
         data = task(config)
         self._pairs = torch.as_tensor(data.pairs, device=device)
         self._results = torch.as_tensor(data.results, device=device)

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from neural.models import draw
 from numpy.typing import NDArray
 from torch import Tensor
 
-from neural.config import RunConfig
+from neural.families.toy import Network, RunConfig
+from neural.families.toy import start as start_of
+from neural.family import Start
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,25 @@ def plain_s3_rqi(embedding: NDArray) -> float:
     return float(np.mean(found))
 
 
+def network_of(start: Start) -> Network:
+    """The toy's, not drawn anew."""
+    assert isinstance(start.model, Network)
+    return start.model
+
+
+def batches_of(start: Start) -> Iterator[NDArray]:
+    """What the updates descend on, full batches included."""
+    return itertools.repeat(start.batch) if start.batches is None else start.batches
+
+
 def train_alone(config: RunConfig) -> Trace:
     """Train one run for its whole budget, measuring every state."""
-    start = draw(config)
+    start = start_of(config)
     dtype = getattr(torch, config.dtype)
-    model = start.model.to(dtype)
+    model = network_of(start).to(dtype)
     mask = torch.as_tensor(start.mask)
-    targets = torch.as_tensor(start.targets, dtype=dtype)
+    targets = torch.as_tensor(start.lane["targets"], dtype=dtype)
+    batches = batches_of(start)
     s3 = config.operation == "s3"
     pairs = torch.tensor(s3_samples() if s3 else samples(config.p))
     results = torch.tensor([s3_product(a, b) for a, b in s3_samples()]) if s3 else pairs.sum(1)
@@ -154,7 +168,7 @@ def train_alone(config: RunConfig) -> Trace:
         rows.append(measured)
         embeddings.append(model.embedding.detach().clone())
         if config.batch_size is not None:
-            objective = sample_loss[torch.as_tensor(next(start.batches))].mean()
+            objective = sample_loss[torch.as_tensor(next(batches))].mean()
         if config.repr_l1:
             objective = objective + config.repr_l1 * model.embedding.abs().mean()
         for optimizer in optimizers:

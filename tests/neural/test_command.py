@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from neural.command import run_command
+from neural.families.toy import RunConfig
 from neural.train import Arguments, main
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +94,7 @@ def test_s3_from_the_command_line(
     monkeypatch.setattr(
         sys, "argv", ["neural.train", *fields.split(), *more.split(), "--device", "cpu", "--json", str(file)]
     )
-    run_command(Arguments, main, "neural.train")
+    run_command(Arguments[RunConfig], main, "neural.train")
     record = strict(file.read_text())
     assert strict(capsys.readouterr().out)["operation"] == record["operation"] == "s3"
     assert (record["batch_size"], record["repr_l1"]) == (8, 1e-3)

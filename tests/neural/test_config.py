@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neural.config import MIXED, ConfigError, RunConfig, read_samples, write_samples
+from neural.config import ConfigError, shape
+from neural.config import mixed as mixed_of
+from neural.families.toy import RunConfig, read_samples, write_samples
 
 NAN, INF = float("nan"), float("inf")
 WHOLE = {"p": 2, "n_train": 1, "seed": 0, "d": 1, "width": 1, "depth": 1, "n_outputs": 1, "budget": 1}
@@ -192,24 +194,24 @@ def configs(draw: st.DrawFn) -> RunConfig:
 @settings(max_examples=100, deadline=None)
 @given(configs(), configs())
 def test_shape_is_what_may_not_be_mixed(one: RunConfig, other: RunConfig) -> None:
-    """Equal shapes if and only if all else than the MIXED fields is equal, for every p."""
-    fixed = [field.name for field in dataclasses.fields(RunConfig) if field.name not in MIXED]
+    """Equal shapes if and only if all else than the mixed fields is equal, for every p."""
+    fixed = [field.name for field in dataclasses.fields(RunConfig) if field.name not in mixed_of(RunConfig)]
     alike = all(getattr(one, name) == getattr(other, name) for name in fixed)
-    assert (one.shape() == other.shape()) == alike
+    assert (shape(one) == shape(other)) == alike
     moved = {name: getattr(other, name) for name in fixed}
     # orthogonal ones do not go with every loss and n_outputs, nor a training set with every p
     one = dataclasses.replace(one, targets="random", samples="")
     if one.n_train <= other.n_samples:
-        assert dataclasses.replace(one, **moved).shape() == other.shape()
+        assert shape(dataclasses.replace(one, **moved)) == shape(other)
     for name in fixed:
         if getattr(one, name) != getattr(other, name) and name not in ("p", "operation"):
             changed = dataclasses.replace(one, **{name: getattr(other, name)})
-            assert changed.shape() != one.shape()
+            assert shape(changed) != shape(one)
 
 
 def test_mixed_names_fields() -> None:
     """A name that no field has would be silently without effect."""
-    assert set(MIXED) < {field.name for field in dataclasses.fields(RunConfig)}
+    assert set(mixed_of(RunConfig)) < {field.name for field in dataclasses.fields(RunConfig)}
     assert not {
         "operation",
         "p",
@@ -221,12 +223,12 @@ def test_mixed_names_fields() -> None:
         "dtype",
         "activation",
         "decoder_optimizer",
-    } & set(MIXED)
-    assert {"targets", "replica", "decoder_warmup", "samples"} < set(MIXED)
+    } & set(mixed_of(RunConfig))
+    assert {"targets", "replica", "decoder_warmup", "samples"} < set(mixed_of(RunConfig))
 
 
 def test_penalties_and_batches_mix_and_operations_do_not() -> None:
     """S3 and addition of 0..5 have as many symbols, but not one code path."""
     base = RunConfig(p=6, n_train=20)
-    assert dataclasses.replace(base, repr_l1=1e-3, batch_size=7).shape() == base.shape()
-    assert dataclasses.replace(base, operation="s3").shape() != base.shape()
+    assert shape(dataclasses.replace(base, repr_l1=1e-3, batch_size=7)) == shape(base)
+    assert shape(dataclasses.replace(base, operation="s3")) != shape(base)

@@ -25,12 +25,14 @@ from neural.models import draw, task
 from torch import Tensor
 from torch._dynamo.exc import TorchDynamoException
 
-from neural.config import RunConfig
-from neural.ensemble import BATCHES, BETA1, BETA2, CORRECTED, EPS, METRICS, Ensemble, bias_corrections
+from neural.ensemble import BATCHES, BETA1, BETA2, CORRECTED, EPS, Ensemble, bias_corrections
+from neural.families.toy import RunConfig, Toy, task
+from neural.families.toy import start as start_of
 from neural.history import History
 from neural.training import resolve_device, train_runs
 from tests.neural.reference import (
     Trace,
+    network_of,
     parallelograms,
     permutation_matrices,
     plain_rqi,
@@ -44,7 +46,8 @@ CLOSE: dict[str, Any] = {
     "rtol": 2e-3,
     "atol": 1e-4,
 }  # float32 runs: AdamW's first steps follow the sign of the gradient
-ARRAYS = (*METRICS, "snapshots", "snapshot_steps", "correct", "mask")
+METRICS = [metric.name for metric in Toy.METRICS]
+ARRAYS = (*METRICS, "checkpoint_steps", "correct", "mask")
 
 
 def mixed(budget: int, **shared: Any) -> list[RunConfig]:
@@ -85,12 +88,18 @@ def batched(budget: int, **shared: Any) -> list[RunConfig]:
 
 def ensemble_of(configs: list[RunConfig], compiled: bool = False) -> Ensemble:
     """A lane each, at its first step."""
-    return Ensemble(task(configs[0]), [draw(config) for config in configs], configs, "cpu", compiled)
+    return Ensemble(Toy, [start_of(config) for config in configs], configs, "cpu", compiled)
+
+
+def one_step(ensemble: Ensemble) -> tuple[Tensor, Tensor, Tensor]:
+    """Metrics, embeddings, which samples are right."""
+    metrics, correct, kept = ensemble.step()
+    return metrics, kept["embedding"], correct
 
 
 def measurements(ensemble: Ensemble, steps: int) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Every lane's, of `steps` more steps."""
-    return [ensemble.step() for _ in range(steps)]
+    return [one_step(ensemble) for _ in range(steps)]
 
 
 def assert_same_lane(
@@ -116,8 +125,8 @@ def assert_agree(history: History, trace: Trace, **tolerance: Any) -> None:
     """Every measurement of every state, the embeddings kept, and what the last network gets right."""
     for name in METRICS:
         np.testing.assert_allclose(getattr(history, name), getattr(trace, name), **tolerance, err_msg=name)
-    kept = trace.embeddings[history.snapshot_steps]
-    np.testing.assert_allclose(history.snapshots, kept, **tolerance, err_msg="embeddings")
+    kept = trace.embeddings[history.checkpoint_steps]
+    np.testing.assert_allclose(history.checkpoints["embedding"], kept, **tolerance, err_msg="embeddings")
     np.testing.assert_array_equal(history.correct, trace.correct)
 
 
@@ -125,6 +134,9 @@ def assert_same_bits(one: History, other: History) -> None:
     """The same run, to the last bit."""
     for name in ARRAYS:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    assert one.checkpoints.keys() == other.checkpoints.keys()
+    for name, values in one.checkpoints.items():
+        np.testing.assert_array_equal(values, other.checkpoints[name], err_msg=name)
 
 
 def run_all(configs: list[RunConfig], **options: Any) -> dict[RunConfig, History]:
@@ -161,7 +173,7 @@ def test_lanes_of_s3_are_separate_runs(shared: dict) -> None:
     configs = mixed_s3(60, dtype="float64", **shared)
     histories = run_all(configs, lanes=5)
     for config in configs:
-        assert histories[config].snapshots.shape[1:] == (6, config.d, config.d)
+        assert histories[config].checkpoints["embedding"].shape[1:] == (6, config.d, config.d)
         assert_agree(histories[config], train_alone(config), **EXACT)
 
 
@@ -197,7 +209,7 @@ def test_the_rates_of_a_warm_up(warmup: int, later: int, dtype) -> None:
     warm = dataclasses.replace(base, decoder_warmup=warmup)
     ensemble = ensemble_of([warm, base])
     measurements(ensemble, later)
-    ensemble.load(1, warm, draw(warm))
+    ensemble.load(1, warm, start_of(warm))
     before = {name: value.clone() for name, value in ensemble._parameters.items() if name != "embedding"}
     measurements(ensemble, 5)
     for lane, done in ((0, later), (1, 0)):
@@ -216,7 +228,9 @@ def test_losses_are_those_of_all_samples_without_the_penalty() -> None:
         for config in (fined, cut):
             for name in METRICS:
                 np.testing.assert_array_equal(getattr(histories[config], name)[0], getattr(histories[plain], name)[0])
-            assert not np.array_equal(histories[config].snapshots[-1], histories[plain].snapshots[-1])
+            assert not np.array_equal(
+                histories[config].checkpoints["embedding"][-1], histories[plain].checkpoints["embedding"][-1]
+            )
 
 
 @pytest.mark.parametrize("d", [1, 2])
@@ -224,7 +238,7 @@ def test_the_penalty_alone_pulls_every_entry_alike(d: int) -> None:
     """SGD on a decoder that learns next to nothing: each step takes lr w / (number of entries) off |E|."""
     config = RunConfig(d=d, repr_optimizer="sgd", repr_lr=1e-3, repr_l1=1e6, init_scale=1e6, budget=10, dtype="float64")
     history = run_all([config])[config]
-    before, after = history.snapshots[0], history.snapshots[-1]
+    before, after = history.checkpoints["embedding"][0], history.checkpoints["embedding"][-1]
     np.testing.assert_allclose(before - after, np.sign(before) * 10 * 1e3 / (10 * d), rtol=1e-4)
 
 
@@ -285,11 +299,11 @@ def test_any_ensemble_is_separate_runs(configs: list[RunConfig]) -> None:
         trace = train_alone(history.config)
         for name in ("train_loss", "test_loss"):
             np.testing.assert_allclose(getattr(history, name), getattr(trace, name), rtol=1e-7, atol=1e-10)
-        kept = trace.embeddings[history.snapshot_steps]
-        np.testing.assert_allclose(history.snapshots, kept, rtol=1e-7, atol=1e-10)
+        kept = trace.embeddings[history.checkpoint_steps]
+        np.testing.assert_allclose(history.checkpoints["embedding"], kept, rtol=1e-7, atol=1e-10)
         # as functions of the embedding: AdamW divides by |gradient|, so states differ by more than round-off
-        np.testing.assert_allclose(history.rqi[0], count(history.snapshots[0]))
-        np.testing.assert_allclose(history.rqi[-1], count(history.snapshots[-1]))
+        np.testing.assert_allclose(history.rqi[0], count(history.checkpoints["embedding"][0]))
+        np.testing.assert_allclose(history.rqi[-1], count(history.checkpoints["embedding"][-1]))
 
 
 @pytest.mark.parametrize("d", [1, 2])
@@ -298,8 +312,8 @@ def test_rqi_counts_parallelograms(d: int) -> None:
     assert len(parallelograms(10)) == 70
     config = RunConfig(d=d, dtype="float64", repr_lr=1e-2, decoder_lr=1e-3, budget=150, n_train=55)
     history = run_all([config])[config]
-    counted = [plain_rqi(embedding) for embedding in history.snapshots]
-    np.testing.assert_array_equal(history.rqi[history.snapshot_steps], counted)
+    counted = [plain_rqi(embedding) for embedding in history.checkpoints["embedding"]]
+    np.testing.assert_array_equal(history.rqi[history.checkpoint_steps], counted)
     assert max(counted) > 0.3  # or the test says little
 
 
@@ -308,15 +322,15 @@ def test_rqi_of_s3_counts_parallelograms() -> None:
     assert len(s3_parallelograms()) == 90
     noise = [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.6, 2.0]
     configs = [RunConfig(operation="s3", p=6, n_train=30, d=3, seed=seed, dtype="float64") for seed in range(8)]
-    starts = [draw(config) for config in configs]
+    starts = [start_of(config) for config in configs]
     rng = np.random.default_rng(3)
     wanted = []
     for start, size in zip(starts, noise, strict=True):
         embedding = 0.7 * (permutation_matrices() + rng.normal(0, size, (6, 3, 3)))
         wanted.append(plain_s3_rqi(embedding))
         with torch.no_grad():
-            start.model.to(torch.float64).embedding.copy_(torch.as_tensor(embedding))
-    metrics, _, _ = Ensemble(task(configs[0]), starts, configs, "cpu", compiled=False).step()
+            network_of(start).to(torch.float64).embedding.copy_(torch.as_tensor(embedding))
+    metrics, _, _ = Ensemble(Toy, starts, configs, "cpu", compiled=False).step()
     measured = metrics[:, METRICS.index("rqi")].numpy()
     np.testing.assert_allclose(measured, wanted, rtol=1e-12)
     assert wanted[0] == 1
@@ -327,23 +341,23 @@ def test_rqi_of_s3_counts_parallelograms() -> None:
 def test_step_measures_the_state_before_the_update() -> None:
     """The first step's measurements are those of the initial network."""
     configs = mixed(1)
-    starts = [draw(config) for config in configs]
-    ensemble = Ensemble(task(configs[0]), starts, configs, "cpu", compiled=False)
-    metrics, embeddings, correct = ensemble.step()
+    starts = [start_of(config) for config in configs]
+    ensemble = Ensemble(Toy, starts, configs, "cpu", compiled=False)
+    metrics, embeddings, correct = one_step(ensemble)
     assert metrics.shape == (5, len(METRICS))
     assert correct.shape == (5, 55)
     for lane, config in enumerate(configs):
-        np.testing.assert_array_equal(embeddings[lane], draw(config).model.embedding.detach())
-    _, later, _ = ensemble.step()
+        np.testing.assert_array_equal(embeddings[lane], network_of(start_of(config)).embedding.detach())
+    _, later, _ = one_step(ensemble)
     assert not torch.equal(later, embeddings)
 
 
 def test_an_ensemble_has_one_shape() -> None:
     """Runs whose tensors do not fit together are refused."""
     configs = [RunConfig(), RunConfig(d=2)]
-    starts = [draw(config) for config in configs]
+    starts = [start_of(config) for config in configs]
     with pytest.raises(ValueError, match="one shape"):
-        Ensemble(task(configs[0]), starts, configs, "cpu", compiled=False)
+        Ensemble(Toy, starts, configs, "cpu", compiled=False)
 
 
 def test_eager_lanes_keep_their_bits_in_any_company() -> None:
@@ -383,8 +397,8 @@ def test_a_lane_loaded_in_the_middle_of_a_block_keeps_its_bits() -> None:
     assert_same_lane(steps, 0, undisturbed[:3], 1)
     for begin, config, lane in ((3, first, 0), (50, third, 1), (99, whole, 1), (101, second, 1)):
         while len(steps) < begin:
-            steps.append(ensemble.step())
-        ensemble.load(lane, config, draw(config))
+            steps.append(one_step(ensemble))
+        ensemble.load(lane, config, start_of(config))
     steps += measurements(ensemble, 133 - len(steps))
     assert_same_lane(steps[3:], 0, undisturbed, 0)
     assert_same_lane(steps[:50], 1, undisturbed[:50], 3)
@@ -442,12 +456,12 @@ def test_an_ensemble_goes_on_beyond_the_table(before: int) -> None:
     """A lane far on and one at its start: steps of torch's AdamW, corrected each by its own count."""
     configs = [RunConfig(seed=seed, width=8, dtype="float64", repr_lr=1e-2) for seed in (1, 2)]
     ensemble = ensemble_of(configs)
-    ensemble._updates[0] = before
+    ensemble._updates[""][0] = before
     steps = measurements(ensemble, 6)
-    assert ensemble._updates.tolist() == [before + 6, 6]
+    assert ensemble._updates[""].tolist() == [before + 6, 6]
     for lane, (config, done) in enumerate(zip(configs, (before, 0), strict=True)):
-        start = draw(config)
-        model = start.model.to(torch.float64)
+        start = start_of(config)
+        model = network_of(start).to(torch.float64)
         groups = [
             {"params": [model.embedding], "lr": config.repr_lr},
             {"params": list(model.decoder.parameters()), "lr": config.decoder_lr},
@@ -461,7 +475,7 @@ def test_an_ensemble_goes_on_beyond_the_table(before: int) -> None:
                 "exp_avg_sq": torch.zeros_like(value),
             }
         the_task = task(config)
-        targets = torch.as_tensor(start.targets)[torch.as_tensor(the_task.results)]
+        targets = torch.as_tensor(start.lane["targets"])[torch.as_tensor(the_task.results)]
         for _, embeddings, _ in steps:
             np.testing.assert_allclose(embeddings[lane], model.embedding.detach(), **EXACT)
             adamw.zero_grad()
@@ -486,8 +500,8 @@ class Watched:
         """A few steps; the argument is what train_runs says of its progress."""
         for _ in range(S3_STEPS):
             if len(self.steps) == S3_LOADED:
-                self.ensemble.load(1, self.configs[0], draw(self.configs[0]))
-            self.steps.append(self.ensemble.step())
+                self.ensemble.load(1, self.configs[0], start_of(self.configs[0]))
+            self.steps.append(one_step(self.ensemble))
 
 
 @functools.cache
@@ -534,7 +548,9 @@ def test_float32_compiled_and_eager_follow_the_twin(compiled) -> None:
         for history in (five[config], eager[config]):
             for name in ("train_loss", "test_loss"):
                 np.testing.assert_allclose(getattr(history, name), getattr(trace, name), **CLOSE)
-            np.testing.assert_allclose(history.snapshots, trace.embeddings[history.snapshot_steps], **CLOSE)
+            np.testing.assert_allclose(
+                history.checkpoints["embedding"], trace.embeddings[history.checkpoint_steps], **CLOSE
+            )
             # shares of few samples: a sample or a parallelogram on the edge may fall to either side
             for name in ("train_accuracy", "test_accuracy", "rqi"):
                 one, other = getattr(history, name), getattr(trace, name)
@@ -621,4 +637,5 @@ def test_gpu_runs_are_the_cpu_runs() -> None:
                 for name in METRICS:
                     one, other = getattr(on_gpu[config], name), getattr(on_cpu[config], name)
                     np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-12, err_msg=name)
-                np.testing.assert_allclose(on_gpu[config].snapshots, on_cpu[config].snapshots, rtol=1e-8, atol=1e-12)
+                one, other = (runs[config].checkpoints["embedding"] for runs in (on_gpu, on_cpu))
+                np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-12)

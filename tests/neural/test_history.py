@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neural.config import RunConfig
-from neural.history import History, first_step
+from neural.families.toy import RunConfig
+from neural.history import History
 
 shares = st.sampled_from([0.0, 0.5, 0.89, 0.9, 0.95, 0.96, 1.0, float("nan")])
 losses = st.floats(width=32, allow_nan=True, allow_infinity=True)
@@ -21,16 +21,31 @@ def history(train, test, rqi, loss) -> History:
     return History(
         config=RunConfig(),
         mask=np.zeros(55, dtype=bool),
-        train_accuracy=np.array(train, dtype=np.float32),
-        test_accuracy=np.array(test, dtype=np.float32),
-        rqi=np.array(rqi, dtype=np.float32),
-        train_loss=np.array(loss, dtype=np.float32),
-        test_loss=np.array(loss, dtype=np.float32),
-        snapshot_steps=np.zeros(1, dtype=np.int64),
-        snapshots=np.zeros((1, 10, 1)),
+        steps=np.arange(len(train)),
+        traces={
+            "train_accuracy": np.array(train, dtype=np.float32),
+            "test_accuracy": np.array(test, dtype=np.float32),
+            "rqi": np.array(rqi, dtype=np.float32),
+            "train_loss": np.array(loss, dtype=np.float32),
+            "test_loss": np.array(loss, dtype=np.float32),
+        },
+        checkpoint_steps=np.zeros(1, dtype=np.int64),
+        checkpoints={"embedding": np.zeros((1, 10, 1))},
         correct=np.arange(55) % 5 == 0,
         retired=False,
     )
+
+
+def first_step(reached: np.ndarray) -> int | None:
+    """Of a run that was looked at after every update."""
+    nothing = [0] * len(reached)
+    return history(nothing, nothing, nothing, nothing).first_step(reached)
+
+
+def with_curve(name: str, curve: np.ndarray) -> History:
+    """A run of which one metric matters."""
+    run = history([1], [1], [1], [1])
+    return dataclasses.replace(run, steps=np.arange(len(curve)), traces=run.traces | {name: curve})
 
 
 @given(st.lists(st.booleans(), max_size=50))
@@ -87,7 +102,7 @@ NAMES = st.sampled_from(["train_accuracy", "test_accuracy", "rqi"])
 def test_a_record_answers_for_every_threshold(values: list[float], thresholds: list[float], name: str, dtype) -> None:
     """The first recorded step with a value >= x (> x) is the first of all with one, in either precision."""
     curve = np.array(values, dtype=dtype)
-    run = dataclasses.replace(history([1], [1], [1], [1]), **{name: curve})
+    run = with_curve(name, curve)
     steps, best = run.record(name)
     own = [float(str(value)) for value in curve if value == value]  # the ties
     for x in (*thresholds, *own):
@@ -99,7 +114,7 @@ def test_a_record_answers_for_every_threshold(values: list[float], thresholds: l
 @given(series, NAMES)
 def test_a_record_holds_only_records(values: list[float], name: str) -> None:
     """Steps and values both rise, each value is the curve's there; plain numbers that JSON can hold."""
-    run = dataclasses.replace(history([1], [1], [1], [1]), **{name: np.array(values, dtype=np.float32)})
+    run = with_curve(name, np.array(values, dtype=np.float32))
     steps, best = run.record(name)
     assert len(steps) == len(best)
     assert all(np.diff(steps) > 0)

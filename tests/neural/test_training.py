@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from neural.config import ConfigError, RunConfig
-from neural.ensemble import METRICS, Ensemble
+from neural.config import ConfigError
+from neural.ensemble import Ensemble
+from neural.families.toy import MAX_SNAPSHOTS, RunConfig
 from neural.history import History
-from neural.training import CHUNK, MAX_SNAPSHOTS, Recorder, default_lanes, resolve_device, train_run, train_runs
+from neural.training import CHUNK, Recorder, default_lanes, resolve_device, train_run, train_runs
 from tests.neural.reference import train_alone
-from tests.neural.test_ensemble import assert_same_bits, batched, mixed, mixed_s3, run_all
+from tests.neural.test_ensemble import METRICS, assert_same_bits, batched, mixed, mixed_s3, run_all
 
 EASY = [  # runs that are through after a few hundred steps
     RunConfig(n_train=50, seed=58, init="reference", repr_lr=1e-2, decoder_lr=1e-3, budget=700),
@@ -48,10 +49,10 @@ def test_golden_run_is_whole(golden: History) -> None:
     assert not golden.retired
     assert golden.steps_run == 2000
     assert all(len(getattr(golden, name)) == 2001 for name in METRICS)
-    assert golden.snapshot_steps[0] == 0
-    assert golden.snapshot_steps[-1] == 2000
-    assert golden.snapshots.shape == (len(golden.snapshot_steps), 10, 1)
-    assert len(golden.snapshot_steps) <= MAX_SNAPSHOTS + 1
+    assert golden.checkpoint_steps[0] == 0
+    assert golden.checkpoint_steps[-1] == 2000
+    assert golden.checkpoints["embedding"].shape == (len(golden.checkpoint_steps), 10, 1)
+    assert len(golden.checkpoint_steps) <= MAX_SNAPSHOTS + 1
     assert golden.accuracy == golden.correct.mean()
     train_share = golden.correct[golden.mask].mean()
     np.testing.assert_allclose(train_share, golden.train_accuracy[-1], rtol=1e-6)
@@ -65,9 +66,9 @@ def test_a_budget_of_n_updates_has_n_plus_one_states(budget: int) -> None:
     assert history.steps_run == budget
     for name in METRICS:
         np.testing.assert_allclose(getattr(history, name), getattr(trace, name), rtol=1e-9, err_msg=name)
-    assert history.snapshot_steps[-1] == budget
-    assert np.all(np.diff(history.snapshot_steps) > 0)
-    np.testing.assert_allclose(history.snapshots, trace.embeddings[history.snapshot_steps], rtol=1e-9)
+    assert history.checkpoint_steps[-1] == budget
+    assert np.all(np.diff(history.checkpoint_steps) > 0)
+    np.testing.assert_allclose(history.checkpoints["embedding"], trace.embeddings[history.checkpoint_steps], rtol=1e-9)
 
 
 def test_lanes_refill() -> None:
@@ -194,7 +195,7 @@ def test_a_settled_run_retires(monkeypatch: pytest.MonkeyPatch) -> None:
             assert getattr(short, steps) is not None
             assert getattr(short, steps) == getattr(long, steps)
         assert short.accuracy == 1
-        assert short.snapshot_steps[-1] == short.steps_run
+        assert short.checkpoint_steps[-1] == short.steps_run
 
 
 def test_a_run_retires_only_once_it_has_settled() -> None:

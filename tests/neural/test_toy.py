@@ -10,11 +10,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from neural.models import ProductNetwork, Start, addition_task, draw, n_parameters, s3_task, training_batches
-from neural.models import task as task_of
 
-from neural.config import RunConfig, write_samples
-from tests.neural.reference import permutation_matrices, s3_parallelograms, samples
+from neural.families.toy import (
+    ProductNetwork,
+    RunConfig,
+    addition_task,
+    n_parameters,
+    s3_task,
+    training_batches,
+    write_samples,
+)
+from neural.families.toy import start as start_of
+from neural.families.toy import task as task_of
+from neural.family import Start
+from tests.neural.reference import batches_of, network_of, permutation_matrices, s3_parallelograms, samples
 
 S3 = RunConfig(operation="s3", p=6, n_train=30, d=3)
 
@@ -22,7 +31,7 @@ S3 = RunConfig(operation="s3", p=6, n_train=30, d=3)
 def numbers(start: Start) -> list[np.ndarray]:
     """Everything that was drawn, as arrays."""
     weights = [value.detach().numpy().copy() for value in start.model.parameters()]
-    return [start.mask, start.targets, *weights]
+    return [start.mask, start.lane["targets"], *weights]
 
 
 def equal(one: Start, other: Start) -> list[bool]:
@@ -44,8 +53,8 @@ def test_reference_init_is_the_official_order_of_draws(d: int, seed: int, n_trai
     finally:
         np.random.set_state(numpy_state)
         torch.set_rng_state(torch_state)
-    start = draw(RunConfig(p=10, d=d, seed=seed, n_train=n_train, init="reference"))
-    np.testing.assert_array_equal(start.targets, targets)
+    start = start_of(RunConfig(p=10, d=d, seed=seed, n_train=n_train, init="reference"))
+    np.testing.assert_array_equal(start.lane["targets"], targets)
     np.testing.assert_array_equal(np.flatnonzero(start.mask), np.sort(chosen))
     expected = [embedding, *(value for layer in layers for value in (layer.weight, layer.bias))]
     for value, wanted in zip(start.model.parameters(), expected, strict=True):
@@ -62,8 +71,8 @@ def test_reference_init_of_s3_has_the_same_order(d: int, seed: int, n_train: int
         torch.manual_seed(seed)
         embedding = torch.rand(6, d, d) - 1 / 2
         layers = [torch.nn.Linear(d * d, 200), torch.nn.Linear(200, 200), torch.nn.Linear(200, 30)]
-    start = draw(RunConfig(operation="s3", p=6, d=d, seed=seed, n_train=n_train, init="reference"))
-    np.testing.assert_array_equal(start.targets, targets)
+    start = start_of(RunConfig(operation="s3", p=6, d=d, seed=seed, n_train=n_train, init="reference"))
+    np.testing.assert_array_equal(start.lane["targets"], targets)
     np.testing.assert_array_equal(np.flatnonzero(start.mask), np.sort(chosen))
     expected = [embedding, *(value for layer in layers for value in (layer.weight, layer.bias))]
     for value, wanted in zip(start.model.parameters(), expected, strict=True):
@@ -72,7 +81,7 @@ def test_reference_init_of_s3_has_the_same_order(d: int, seed: int, n_train: int
 
 def test_reference_sets_are_nested() -> None:
     """One seed, growing sizes: each training set holds the smaller ones, all else is shared."""
-    starts = [draw(RunConfig(seed=3, n_train=n, init="reference")) for n in range(1, 56)]
+    starts = [start_of(RunConfig(seed=3, n_train=n, init="reference")) for n in range(1, 56)]
     for smaller, larger in itertools.pairwise(starts):
         assert np.all(larger.mask[smaller.mask])
         assert all(equal(smaller, larger)[1:])
@@ -83,7 +92,7 @@ def test_reference_sets_are_nested() -> None:
 def test_draw_leaves_the_global_generators_alone(init, loss) -> None:
     """Drawing a run must not change what another part of the program draws next."""
     legacy, modern = np.random.get_state(legacy=False), torch.get_rng_state()
-    draw(RunConfig(init=init, loss=loss))
+    start_of(RunConfig(init=init, loss=loss))
     assert str(np.random.get_state(legacy=False)) == str(legacy)
     assert torch.equal(torch.get_rng_state(), modern)
 
@@ -93,8 +102,8 @@ def test_draw_leaves_the_global_generators_alone(init, loss) -> None:
 def test_draw_is_deterministic(seed: int, n_train: int, init) -> None:
     """One configuration is one run, and |D| samples are chosen."""
     config = RunConfig(seed=seed, n_train=n_train, init=init)
-    start = draw(config)
-    assert all(equal(start, draw(config)))
+    start = start_of(config)
+    assert all(equal(start, start_of(config)))
     assert start.mask.sum() == n_train
 
 
@@ -122,7 +131,7 @@ def test_draw_is_deterministic(seed: int, n_train: int, init) -> None:
 def test_how_a_run_is_trained_does_not_change_how_it_starts(training: dict, init, base: RunConfig) -> None:
     """So runs that differ in a learning rate, say, are paired."""
     config = dataclasses.replace(base, seed=11, init=init)
-    assert all(equal(draw(config), draw(dataclasses.replace(config, **training))))
+    assert all(equal(start_of(config), start_of(dataclasses.replace(config, **training))))
 
 
 @pytest.mark.parametrize("base", [RunConfig(seed=9, n_train=20), dataclasses.replace(S3, seed=9)])
@@ -130,17 +139,17 @@ def test_default_init_is_four_streams(base: RunConfig) -> None:
     """By hand: with no training set given, what a seed and size have always meant."""
     assert base.samples == ""
     targets, chosen, weights, batches = np.random.SeedSequence([9, base.n_train]).spawn(4)
-    start = draw(base)
+    start = start_of(base)
     expected = np.random.default_rng(chosen).choice(base.n_samples, base.n_train, replace=False)
     np.testing.assert_array_equal(np.flatnonzero(start.mask), np.sort(expected))
     np.testing.assert_array_equal(
-        start.targets, np.random.default_rng(targets).normal(0, 1, (base.n_results, base.n_outputs))
+        start.lane["targets"], np.random.default_rng(targets).normal(0, 1, (base.n_results, base.n_outputs))
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(weights.generate_state(1)[0]))
-        embedding = torch.rand(start.model.embedding.shape) - 0.5
-    assert torch.equal(start.model.embedding, embedding)
-    first = next(draw(dataclasses.replace(base, batch_size=7)).batches)
+        embedding = torch.rand(network_of(start).embedding.shape) - 0.5
+    assert torch.equal(network_of(start).embedding, embedding)
+    first = next(batches_of(start_of(dataclasses.replace(base, batch_size=7))))
     order = np.random.default_rng(batches).permutation(np.sort(expected))
     np.testing.assert_array_equal(np.flatnonzero(first), np.sort(order[:7]))
 
@@ -157,10 +166,10 @@ def test_a_training_set_that_is_given_changes_nothing_else(base: RunConfig, seed
     drawn = dataclasses.replace(base, seed=seed, init=init)
     mask = np.zeros(base.n_samples, dtype=np.bool_)
     mask[data.draw(st.permutations(range(base.n_samples)))[: base.n_train]] = True
-    start = draw(dataclasses.replace(drawn, samples=write_samples(mask)))
+    start = start_of(dataclasses.replace(drawn, samples=write_samples(mask)))
     np.testing.assert_array_equal(start.mask, mask)
-    assert all(equal(start, draw(drawn))[1:])
-    epoch = list(itertools.islice(draw(dataclasses.replace(drawn, samples=write_samples(mask))).batches, 1))
+    assert all(equal(start, start_of(drawn))[1:])
+    epoch = list(itertools.islice(batches_of(start_of(dataclasses.replace(drawn, samples=write_samples(mask)))), 1))
     np.testing.assert_array_equal(epoch[0], mask)
 
 
@@ -168,10 +177,10 @@ def test_a_training_set_that_is_given_changes_nothing_else(base: RunConfig, seed
 def test_the_set_that_the_seed_draws_may_be_given(init) -> None:
     """Also the mini-batches are the same then."""
     drawn = RunConfig(seed=4, n_train=30, init=init, batch_size=7)
-    given_ = dataclasses.replace(drawn, samples=write_samples(draw(drawn).mask))
-    one, other = draw(drawn), draw(given_)
+    given_ = dataclasses.replace(drawn, samples=write_samples(start_of(drawn).mask))
+    one, other = start_of(drawn), start_of(given_)
     assert all(equal(one, other))
-    for a, b in itertools.islice(zip(one.batches, other.batches, strict=True), 9):
+    for a, b in itertools.islice(zip(batches_of(one), batches_of(other), strict=True), 9):
         np.testing.assert_array_equal(a, b)
 
 
@@ -179,21 +188,21 @@ def test_the_set_that_the_seed_draws_may_be_given(init) -> None:
 def test_default_init_is_independent_across_seeds_and_sizes(other: dict) -> None:
     """Every part differs, the weights too."""
     base = RunConfig(seed=0, n_train=45)
-    assert not any(equal(draw(base), draw(dataclasses.replace(base, **other))))
+    assert not any(equal(start_of(base), start_of(dataclasses.replace(base, **other))))
 
 
 def test_default_streams_are_different_streams() -> None:
     """(seed, n_train) is not their sum, nor does the order not matter."""
-    one, two = draw(RunConfig(seed=20, n_train=30)), draw(RunConfig(seed=30, n_train=20))
+    one, two = start_of(RunConfig(seed=20, n_train=30)), start_of(RunConfig(seed=30, n_train=20))
     assert not any(equal(one, two))
-    assert not np.array_equal(one.targets, draw(RunConfig(seed=21, n_train=29)).targets)
+    assert not np.array_equal(one.lane["targets"], start_of(RunConfig(seed=21, n_train=29)).lane["targets"])
 
 
 @pytest.mark.parametrize("init", ["default", "reference"])
 def test_init_scale_scales_the_embedding_only(init) -> None:
     """Uniform in [-s/2, s/2], by a factor on the same numbers."""
-    one = numbers(draw(RunConfig(init=init, d=2)))
-    four = numbers(draw(RunConfig(init=init, d=2, init_scale=4)))
+    one = numbers(start_of(RunConfig(init=init, d=2)))
+    four = numbers(start_of(RunConfig(init=init, d=2, init_scale=4)))
     np.testing.assert_array_equal(four[2], 4 * one[2])  # a power of two: no rounding
     for index in (0, 1, 3, 4, 5, 6, 7, 8):
         np.testing.assert_array_equal(one[index], four[index])
@@ -202,12 +211,12 @@ def test_init_scale_scales_the_embedding_only(init) -> None:
 
 def test_targets() -> None:
     """Regression: a random vector a class. Classification: one-hot, and as many outputs as classes."""
-    assert draw(RunConfig(p=10, n_outputs=7)).targets.shape == (19, 7)
-    start = draw(RunConfig(p=10, loss="ce"))
-    np.testing.assert_array_equal(start.targets, np.eye(19))
+    assert start_of(RunConfig(p=10, n_outputs=7)).lane["targets"].shape == (19, 7)
+    start = start_of(RunConfig(p=10, loss="ce"))
+    np.testing.assert_array_equal(start.lane["targets"], np.eye(19))
     assert start.model(torch.tensor(samples(10))).shape == (55, 19)
-    assert draw(S3).targets.shape == (6, 30)
-    np.testing.assert_array_equal(draw(dataclasses.replace(S3, loss="ce")).targets, np.eye(6))
+    assert start_of(S3).lane["targets"].shape == (6, 30)
+    np.testing.assert_array_equal(start_of(dataclasses.replace(S3, loss="ce")).lane["targets"], np.eye(6))
 
 
 @given(
@@ -220,11 +229,11 @@ def test_targets() -> None:
 def test_orthogonal_targets(base: RunConfig, seed: int, init, more: int) -> None:
     """The random ones after Gram-Schmidt, a row after another, with mean square 1; all else is as it was."""
     base = dataclasses.replace(base, seed=seed, init=init, n_outputs=base.n_results + more)
-    random, straight = draw(base), draw(dataclasses.replace(base, targets="orthogonal"))
-    targets = straight.targets
+    random, straight = start_of(base), start_of(dataclasses.replace(base, targets="orthogonal"))
+    targets = straight.lane["targets"]
     np.testing.assert_allclose(targets @ targets.T, base.n_outputs * np.eye(base.n_results), atol=1e-11)
     rows: list[np.ndarray] = []
-    for row in random.targets:
+    for row in random.lane["targets"]:
         rest = row - sum(row @ done / (done @ done) * done for done in rows)
         rows.append(rest * np.sqrt(base.n_outputs) / np.linalg.norm(rest))
     np.testing.assert_allclose(targets, rows, atol=1e-8)  # square ones may be nearly dependent
@@ -244,25 +253,25 @@ def test_orthogonal_targets(base: RunConfig, seed: int, init, more: int) -> None
 def test_replicas_differ_in_their_decoders_alone(base: RunConfig, seed: int, n_train: int, init, others) -> None:
     """Training set, targets, embedding and batches are replica 0's; every weight of the decoder is drawn anew."""
     starts = [
-        draw(dataclasses.replace(base, seed=seed, n_train=n_train, init=init, replica=replica))
+        start_of(dataclasses.replace(base, seed=seed, n_train=n_train, init=init, replica=replica))
         for replica in (0, *others)
     ]
-    batches = [list(itertools.islice(start.batches, 9)) for start in starts]
+    batches = [list(itertools.islice(batches_of(start), 9)) for start in starts]
     for a, b in itertools.combinations(range(3), 2):
         same = equal(starts[a], starts[b])
         assert all(same[:3])
         assert not any(same[3:])
         np.testing.assert_array_equal(batches[a], batches[b])
-    for n, value in enumerate(starts[1].model.decoder.parameters()):
+    for n, value in enumerate(network_of(starts[1]).decoder.parameters()):
         # torch's default: uniform within 1/sqrt(features)
-        n_in = list(starts[1].model.decoder.parameters())[n - n % 2].shape[1]
+        n_in = list(network_of(starts[1]).decoder.parameters())[n - n % 2].shape[1]
         assert float(value.detach().abs().max()) <= n_in**-0.5
 
 
 @pytest.mark.parametrize(("init", "entropy"), [("default", [9, 20, 3]), ("reference", [9, 3])])
 def test_a_replicas_stream(init, entropy: list[int]) -> None:
     """By hand; with reference initialisation it is shared by training sets of every size, as all weights are."""
-    decoder = list(draw(RunConfig(seed=9, n_train=20, replica=3, init=init)).model.decoder.parameters())
+    decoder = list(network_of(start_of(RunConfig(seed=9, n_train=20, replica=3, init=init))).decoder.parameters())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
         layers = [torch.nn.Linear(1, 200), torch.nn.Linear(200, 200), torch.nn.Linear(200, 30)]
@@ -341,7 +350,7 @@ def test_a_representation_of_s3_is_perfect(seed: int, scale: float) -> None:
 
 def test_the_network_of_s3_is_an_mlp_on_the_product() -> None:
     """f(E_a E_b) by explicit matrix products, row by row; the factors in their order."""
-    model = draw(dataclasses.replace(S3, width=8, n_outputs=4)).model
+    model = network_of(start_of(dataclasses.replace(S3, width=8, n_outputs=4)))
     E = model.embedding.detach().numpy()
     pairs = list(itertools.product(range(6), repeat=2))
     x = np.stack([np.concatenate(list(E[a] @ E[b])) for a, b in pairs])
@@ -375,8 +384,8 @@ def test_an_epoch_takes_every_training_sample_once(chosen: list[bool], data: st.
 
 def ranks(config: RunConfig, n: int = 100) -> list[list[int]]:
     """The first batches of a run, each sample by its rank in the training set."""
-    start = draw(config)
-    return [np.flatnonzero(batch[start.mask]).tolist() for batch in itertools.islice(start.batches, n)]
+    start = start_of(config)
+    return [np.flatnonzero(batch[start.mask]).tolist() for batch in itertools.islice(batches_of(start), n)]
 
 
 def test_batches_have_a_stream_of_their_own() -> None:
@@ -394,30 +403,30 @@ def test_batches_have_a_stream_of_their_own() -> None:
 def test_two_draws_share_no_batches() -> None:
     """To take one's batches leaves the other's where they are."""
     config = RunConfig(n_train=30, batch_size=7)
-    one, other = draw(config), draw(config)
-    taken = list(itertools.islice(one.batches, 9))
-    np.testing.assert_array_equal(taken, list(itertools.islice(other.batches, 9)))
+    one, other = start_of(config), start_of(config)
+    taken = list(itertools.islice(batches_of(one), 9))
+    np.testing.assert_array_equal(taken, list(itertools.islice(batches_of(other), 9)))
 
 
 @pytest.mark.parametrize("batch_size", [None, 30])
 def test_one_batch_of_all_is_the_training_set(batch_size: int | None) -> None:
     """Every update, by default and by name."""
-    start = draw(RunConfig(n_train=30, batch_size=batch_size))
-    assert all(np.array_equal(batch, start.mask) for batch in itertools.islice(start.batches, 5))
+    start = start_of(RunConfig(n_train=30, batch_size=batch_size))
+    assert all(np.array_equal(batch, start.mask) for batch in itertools.islice(batches_of(start), 5))
 
 
 @pytest.mark.parametrize("more", [{}, {"d": 3, "depth": 1}, {"loss": "ce"}, {"operation": "s3", "p": 6, "n_train": 9}])
 def test_parameters_are_counted(more: dict) -> None:
     """Without drawing any, as many as torch has."""
     config = RunConfig(**more)
-    assert n_parameters(config) == sum(value.numel() for value in draw(config).model.parameters())
+    assert n_parameters(config) == sum(value.numel() for value in start_of(config).model.parameters())
 
 
 @pytest.mark.parametrize(("activation", "function"), [("tanh", np.tanh), ("relu", lambda x: np.where(x > 0, x, 0))])
 def test_the_network_is_an_mlp_on_the_sum(activation, function) -> None:
     """f(E_i + E_j) by explicit matrix products; the activation between, none at the end; i, j in either order."""
     config = RunConfig(d=2, depth=3, width=8, activation=activation)
-    model = draw(config).model
+    model = network_of(start_of(config))
     pairs = torch.tensor(samples(10))
     x = (model.embedding[pairs[:, 0]] + model.embedding[pairs[:, 1]]).detach().numpy()
     layers = [value.detach().numpy() for name, value in model.named_parameters() if name != "embedding"]
