@@ -16,7 +16,7 @@ import time
 import numpy as np
 import torch
 
-from analysis.agreement.decoder_theory import follow, known
+from analysis.theory.decoder_theory import follow, known
 from neural import RunConfig
 from neural.ensemble import Ensemble
 from neural.families.toy import Toy, start

@@ -26,9 +26,9 @@ from multiprocessing.synchronize import Barrier
 
 import torch
 
-from analysis.runs.cost import gemm_rate, operations
+from analysis.runs.cost import gemm_rate
 from neural.ensemble import Ensemble
-from neural.families.toy import RunConfig, Toy, start
+from neural.families.toy import RunConfig, Toy, least_operations, start
 from neural.training import CHUNK, MAX_LANES
 from tests.neural.reference import train_alone
 
@@ -111,7 +111,7 @@ def main() -> None:
     baseline, baseline_cpu = baseline_rate(threads=1)
     ours, ours_cpu = ensemble_rate()
     config = configs(1, 0, 1)[0]
-    gemm, needed = gemm_rate(LANES, config.n_samples, config.width), operations(config)
+    gemm, needed = gemm_rate(LANES, config.n_samples, config.width), least_operations(config)
 
     print("toy model, p = 10, |D| = 45, d = 1, float32; net-steps a second, and a processor second")
     rows = {"one after the other, eager, 1 thread": (baseline, baseline_cpu)}

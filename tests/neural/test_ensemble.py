@@ -21,7 +21,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from neural.models import draw, task
 from torch import Tensor
 from torch._dynamo.exc import TorchDynamoException
 
