@@ -163,8 +163,12 @@ class RunStore:
             self._check_whole()
         for family in FAMILIES.values():
             if family.name == _FIRST or self._has(family):
-                if not read_only:
-                    self._add_later(family)
+                if read_only and self._lacking(family):
+                    raise StoreError(
+                        f"`store` must have the columns {', '.join(self._lacking(family))}, but {self.path} is older. "
+                        "A command that trains into it brings it up to date, without training any of its runs again."
+                    )
+                self._add_later(family)
                 self._check_columns(family, config_columns(family))
 
     def _check_whole(self) -> None:
@@ -186,15 +190,18 @@ class RunStore:
         if set(self._columns(family)) != {"key", *config_columns, *result_columns(family)}:
             raise sqlite3.DatabaseError(f"its table `{table_name(family)}` is missing or has other columns")
 
-    def _add_later(self, family: type[Family]) -> None:
-        """The columns of fields that came later; runs that are here had the default."""
+    def _lacking(self, family: type[Family]) -> dict[str, Any]:
+        """Fields that came later than this table, with what its runs had."""
         have = self._columns(family)
         later = defaults(family.Config, lambda option: option.later)
+        return {name: default for name, default in later.items() if name not in have}
+
+    def _add_later(self, family: type[Family]) -> None:
+        lacking = self._lacking(family)
         with self._connection:
-            for name, default in later.items():
-                if name not in have:
-                    self._connection.execute(f'ALTER TABLE {table_name(family)} ADD COLUMN "{name}"')
-                    self._connection.execute(f'UPDATE {table_name(family)} SET "{name}" = ?', (default,))
+            for name, default in lacking.items():
+                self._connection.execute(f'ALTER TABLE {table_name(family)} ADD COLUMN "{name}"')
+                self._connection.execute(f'UPDATE {table_name(family)} SET "{name}" = ?', (default,))
 
     def _migrate(self) -> None:
         """From an old version to this one: the fields that are new get their columns and enter every key."""

@@ -1,0 +1,264 @@
+"""Families beside the toy model: in the store, in sweeps that are killed, in the commands; and the page on adding one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import neural.families
+from analysis.runs.executors import Execution
+from analysis.runs.store import RunStore, StoreError, config_of, key
+from analysis.runs.sweep import ensure
+from neural import ModularConfig, RunConfig, train_runs
+from neural.config import check, option
+from neural.families.modular import Modular
+
+ROOT = Path(__file__).parents[2]
+FIXTURE = ROOT / "tests/fixtures/version_4.sqlite"
+HERE = Execution(device="cpu", executor="in-process")
+MODULAR = ModularConfig(p=7, width=8, budget=100, fraction=0.6)
+
+
+def mixed_plan() -> list[Any]:
+    """Both families, two shapes of one."""
+    toy = RunConfig(p=5, n_train=12, width=16, budget=100, repr_lr=1e-2)
+    transformer = replace(MODULAR, network="transformer", d=8, heads=2, mlp=8, dropout=0.2, batch_size=10)
+    return [replace(base, seed=seed) for seed in range(3) for base in (transformer, toy, MODULAR)]
+
+
+def content(path: Path) -> dict[str, list[tuple]]:
+    """Every cell of every run, a table a family."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        names = [row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")]
+        return {name: connection.execute(f"select * from {name} order by key").fetchall() for name in names}
+
+
+def kept(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Every array beside the store."""
+    files = sorted(path.with_name(path.name + ".traces").glob("*.npz"))
+    return {file.name: dict(np.load(file, allow_pickle=False)) for file in files}
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Tables and what is beside them, to the bit."""
+    assert content(one) == content(other)
+    ours, theirs = kept(one), kept(other)
+    assert ours.keys() == theirs.keys()
+    for name, arrays in ours.items():
+        assert arrays.keys() == theirs[name].keys()
+        for array, value in arrays.items():
+            np.testing.assert_array_equal(value, theirs[name][array])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("mixed") / "runs.sqlite"
+    with RunStore(path) as store:
+        assert ensure(mixed_plan(), store, HERE) == 9
+        assert ensure(mixed_plan(), store, HERE) == 0
+    return path
+
+
+def test_each_family_has_a_table(undisturbed: Path) -> None:
+    """And what was trained comes back."""
+    tables = content(undisturbed)
+    assert (len(tables["runs"]), len(tables["curves"]), len(tables["runs_modular"])) == (3, 3, 6)
+    modular = [config for config in mixed_plan() if isinstance(config, ModularConfig) and config.network == "hidden"]
+    with RunStore(undisturbed, read_only=True) as store:
+        runs = store.table(modular)
+        for history, row in zip(train_runs(modular, "cpu", 2), runs.itertuples(), strict=True):
+            assert row.key == key(history.config)
+            assert row.test_accuracy == history.summary()["test_accuracy"]
+            traces = store.traces(history.config)
+            np.testing.assert_array_equal(traces.steps, [0, 25, 50, 75, 100])
+            np.testing.assert_array_equal(traces.metrics["weight_norm"], history.weight_norm)
+            np.testing.assert_array_equal(traces.checkpoint_steps, history.checkpoint_steps)
+            np.testing.assert_array_equal(traces.checkpoints["hidden"], history.checkpoints["hidden"])
+            np.testing.assert_array_equal(traces.mask, history.mask)
+            np.testing.assert_array_equal(traces.correct, history.correct)
+            np.testing.assert_array_equal(store.curves(history.config)["test_loss"], history.test_loss)
+    with RunStore(undisturbed, read_only=True) as store, pytest.raises(ValueError, match="too many values"):
+        store.table(mixed_plan())
+
+
+def test_keys() -> None:
+    """The toy model's are its configuration alone; from each the configuration comes back."""
+    toy = RunConfig(seed=3)
+    assert json.loads(key(toy)) == asdict(toy)
+    assert json.loads(key(MODULAR)) == asdict(MODULAR) | {"family": "modular"}
+    for config in mixed_plan():
+        assert config_of(key(config)) == config
+
+
+@pytest.mark.parametrize("executor", ["processes", "dask"])
+def test_every_executor_leaves_the_same(tmp_path: Path, undisturbed: Path, executor: Any) -> None:
+    path = tmp_path / "runs.sqlite"
+    with RunStore(path) as store:
+        ensure(mixed_plan(), store, Execution("cpu", executor, workers=2))
+    assert_same(path, undisturbed)
+
+
+SWEEP = """
+import sys
+from pathlib import Path
+from dataclasses import replace
+from analysis.runs.executors import Execution
+from analysis.runs.store import RunStore
+from analysis.runs.sweep import ensure
+from tests.analysis.test_families import mixed_plan
+if __name__ == "__main__":
+    with RunStore(Path(sys.argv[1])) as store:
+        ensure(mixed_plan(), store, Execution("cpu", "processes", workers=1))
+"""
+
+
+def test_a_killed_sweep_over_both_resumes_to_the_same(tmp_path: Path, undisturbed: Path) -> None:
+    """Killed when some runs are there and some are not."""
+    path, script = tmp_path / "runs.sqlite", tmp_path / "sweep.py"
+    script.write_text(SWEEP)
+    command = [sys.executable, str(script), str(path)]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not (path.exists() and any(kept(path))):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run(command, env=environment, check=True, timeout=120)
+    assert_same(path, undisturbed)
+
+
+def test_traces_that_are_missing_or_foreign(tmp_path: Path, undisturbed: Path, monkeypatch, capsys) -> None:
+    """One line; the run stays."""
+    path = tmp_path / "runs.sqlite"
+    shutil.copy(undisturbed, path)
+    shutil.copytree(f"{undisturbed}.traces", f"{path}.traces")
+    modular = [config for config in mixed_plan() if isinstance(config, ModularConfig)]
+    files = {key(config): Path(f"{path}.traces") / name for config, name in _names(undisturbed, modular)}
+    one, two, three, four, *_ = modular
+    files[key(one)].unlink()
+    shutil.copy(files[key(three)], files[key(two)])
+    np.savez(files[key(four)], key=np.array(key(four)), steps=np.array([{}], dtype=object))
+    with RunStore(path, read_only=True) as store:
+        for config, says in ((one, "missing"), (two, "another run"), (four, "no file of traces")):
+            with pytest.raises(StoreError, match=says) as caught:
+                store.traces(config)
+            assert "\n" not in str(caught.value)
+        assert len(store.table(modular)) == 6
+        assert store.missing(modular) == []
+        store.traces(three)
+    files[key(three)].write_bytes(b"nonsense")
+    with RunStore(path, read_only=True) as store, pytest.raises(StoreError, match="no file of traces"):
+        store.traces(three)
+    ended = subprocess.run(
+        [sys.executable, "-m", "analysis.runs", "inspect", "1", "--family", "modular", "--store", str(path)]
+        + ["--picture", str(tmp_path / "x.png")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    number = _first_key(path)
+    broken = number in {key(config) for config in (one, two, three, four)}
+    assert (ended.returncode, len(ended.stderr.splitlines())) == ((1, 1) if broken else (0, 0))
+    assert "training set: 29 of 49 samples" in ended.stdout
+
+
+def _names(path: Path, configs: list[Any]) -> Iterator[tuple[Any, str]]:
+    for name, arrays in kept(path).items():
+        yield next(config for config in configs if key(config) == str(arrays["key"])), name
+
+
+def _first_key(path: Path) -> str:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute("select key from runs_modular where rowid = 1").fetchone()[0]
+
+
+def test_a_store_of_the_code_before_there_were_families(tmp_path: Path) -> None:
+    """It opens, also to be written, with every cell as it was; and takes runs of another family."""
+    path = tmp_path / "runs.sqlite"
+    shutil.copy(FIXTURE, path)
+    before = content(path)
+    configs = [config_of(row[0]) for row in before["runs"]]
+    assert len(configs) == 14
+    assert [key(config) for config in configs] == [row[0] for row in before["runs"]]
+    for read_only in (True, False):
+        with RunStore(path, read_only=read_only) as store:
+            assert store.missing(configs) == []
+            assert len(store.table(configs)) == 14
+        assert content(path) == before
+    [history] = train_runs([MODULAR], "cpu")
+    with RunStore(path) as store:
+        store.add(history, "cpu", "test")
+    after = content(path)
+    assert len(after.pop("runs_modular")) == 1
+    assert after == before
+
+
+@dataclass(frozen=True)
+class LaterConfig(ModularConfig):
+    """As if a field had come."""
+
+    flavour: int = option(0, 0, later=True, mixed=True)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+class Later(Modular):
+    name = "modular"
+    Config = LaterConfig
+
+
+def test_a_field_that_comes_later_changes_no_key(tmp_path: Path, undisturbed: Path, monkeypatch) -> None:
+    """Runs that have its default are found; another value is another run."""
+    path = tmp_path / "runs.sqlite"
+    shutil.copy(undisturbed, path)
+    shutil.copytree(f"{undisturbed}.traces", f"{path}.traces")
+    before = content(path)["runs_modular"]
+    monkeypatch.setitem(neural.families.FAMILIES, "modular", Later)
+    old = LaterConfig(**asdict(MODULAR))
+    with pytest.raises(StoreError, match="brings it up to date"), RunStore(path, read_only=True):
+        pass
+    with RunStore(path) as store:
+        assert store.missing([old, replace(old, flavour=1)]) == [replace(old, flavour=1)]
+        assert store.table([old])["flavour"].tolist() == [0]
+        [history] = train_runs([replace(old, flavour=1)], "cpu")
+        store.add(history, "cpu", "test")
+        assert store.table([replace(old, flavour=1), old])["flavour"].tolist() == [1, 0]
+    assert [row[: len(before[0])] for row in content(path)["runs_modular"] if row[-1] == 0] == before
+
+
+def test_the_page_on_adding_a_family(tmp_path: Path, monkeypatch) -> None:
+    """Its file and its line make a family that trains, is kept and is found."""
+    source = re.findall(r"```python\n(.*?)```", (ROOT / "docs/families.md").read_text(), re.DOTALL)[0]
+    module = types.ModuleType("majority")
+    monkeypatch.setitem(sys.modules, "majority", module)
+    exec(compile(source, "majority", "exec"), module.__dict__)
+    monkeypatch.setitem(neural.families.FAMILIES, "majority", module.Majority)
+    configs = [module.MajorityConfig(n=7, seed=seed, learning_rate=rate) for seed in (0, 1) for rate in (1e-2, 3e-2)]
+    with RunStore(tmp_path / "runs.sqlite") as store:
+        assert ensure([replace(config, budget=500) for config in configs], store, HERE) == 4
+        runs = store.table([replace(config, budget=500) for config in configs])
+        assert runs["steps_to_train"].notna().all()
+        assert (runs["test_accuracy"] > 0.7).all()
+        assert (runs["steps_to_train"] % 10 == 0).all()
+    with pytest.raises(neural.ConfigError, match="`width` must be an integer of at least 1, but is 0"):
+        module.MajorityConfig(width=0)
