@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -80,14 +81,14 @@ def curves(history: History) -> dict[str, object]:
 
 def family_asked_for(words: list[str]) -> str:
     """The value of --family, before the rest is parsed: it decides which options there are."""
-    for word, value in zip(words, [*words[1:], ""], strict=True):
+    found = "toy"
+    for word, value in pairwise([*words, ""]):
         name, equals, behind = word.partition("=")
         if name == "--family":
             found = behind if equals else value
-            if found not in FAMILIES:
-                raise ConfigError(f"`family` must be one of {', '.join(FAMILIES)}, but is {found!r}.")
-            return found
-    return "toy"
+    if found not in FAMILIES:
+        raise ConfigError(f"`family` must be one of {', '.join(FAMILIES)}, but is {found!r}.")
+    return found
 
 
 if __name__ == "__main__":

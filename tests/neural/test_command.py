@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from neural.command import run_command
+from neural.config import ConfigError
 from neural.families.toy import RunConfig
-from neural.train import Arguments, main
+from neural.train import Arguments, family_asked_for, main
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ("--p", "10", "--n-train", "45", "--seed", "58", "--init", "reference", "--steps", "60")
@@ -104,6 +105,78 @@ def test_s3_from_the_command_line(
     assert (len(record["mask"]), sum(record["mask"])) == (36, 30)
 
 
+@pytest.fixture(scope="module")
+def modular(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Another family's record, as the command prints and writes it."""
+    file = tmp_path_factory.mktemp("modular") / "run.json"
+    fields = "--family modular --p 5 --steps 50 --width 8 --optimizer sgd --batch-size 3 --inputs sum --d 4"
+    done = command(*fields.split(), "--device", "cpu", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    written = strict(file.read_text())
+    printed = strict(done.stdout)
+    assert printed == {name: written[name] for name in printed}
+    assert {"mask", "history", "steps", "snapshots"}.isdisjoint(printed)
+    return written
+
+
+def test_modular_from_the_command_line(modular: dict) -> None:
+    """Its own fields and thresholds; the steps of its looks; all weights at the checkpoints."""
+    assert (modular["family"], modular["p"], modular["budget"], modular["look_every"]) == ("modular", 5, 50, 25)
+    assert (modular["optimizer"], modular["batch_size"], modular["inputs"], modular["embedding_lr"]) == (
+        "sgd",
+        3,
+        "sum",
+        None,
+    )
+    assert {name for name in modular if name.startswith("steps_to_")} == {
+        "steps_to_train",
+        "steps_to_train_99",
+        "steps_to_test_50",
+        "steps_to_test",
+        "steps_to_test_95",
+    }
+    assert modular["steps"] == [0, 25, 50]
+    assert set(modular["history"]) == {"train_accuracy", "test_accuracy", "train_loss", "test_loss", "weight_norm"}
+    assert all(len(curve) == 3 for curve in modular["history"].values())
+    assert modular["weight_norm"] == pytest.approx(modular["history"]["weight_norm"][-1])
+    assert (len(modular["mask"]), sum(modular["mask"])) == (25, 10)
+    assert modular["snapshot_steps"] == [0, 25, 50]
+    shapes = {name: np.shape(values) for name, values in modular["snapshots"].items()}
+    assert shapes == {"embedding": (3, 1, 5, 4), "hidden": (3, 1, 4, 8), "output": (3, 5, 8)}
+
+
+def test_the_toys_record_says_so(record: dict) -> None:
+    """Its states need no list of steps, and it keeps embeddings alone."""
+    assert record["family"] == "toy"
+    assert "steps" not in record
+    assert np.shape(record["snapshots"])[1:] == (10, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ([], "toy"),
+        (["--p", "5"], "toy"),
+        (["--family", "toy"], "toy"),
+        (["--p", "5", "--family", "modular", "--d", "8"], "modular"),
+        (["--family=modular"], "modular"),
+        (["--json", "family"], "toy"),
+        (["--family", "modular", "--family", "toy"], "toy"),  # the last one counts, as of any option
+    ],
+    ids=str,
+)
+def test_the_family_is_known_before_its_options(words: list[str], found: str) -> None:
+    assert family_asked_for(words) == found
+
+
+@pytest.mark.parametrize(
+    "words", [["--family"], ["--family", "Toy"], ["--family="], ["--family=x", "--p", "5"]], ids=str
+)
+def test_an_unknown_family(words: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"^`family` must be one of toy, modular, but is '.*'\.$"):
+        family_asked_for(words)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -113,6 +186,9 @@ def test_s3_from_the_command_line(
         (("--seed", "many"), "--seed"),
         (("--json", "{file}/run.json"), "file"),
         (("--device", "cuda"), "CUDA"),
+        (("--family", "nonsense"), "`family` must be one of toy, modular, but is 'nonsense'."),
+        (("--family", "modular", "--n-train", "45"), "--n-train"),
+        (("--weight-decay", "1"), "--weight-decay"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -180,6 +256,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 PRINTS = """
 from dataclasses import dataclass
 from neural.command import run_command
+from neural.config import ConfigError
 
 @dataclass
 class Nothing:

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,6 @@ CLOSE: dict[str, Any] = {
     "atol": 1e-4,
 }  # float32 runs: AdamW's first steps follow the sign of the gradient
 METRICS = [metric.name for metric in Toy.METRICS]
-ARRAYS = (*METRICS, "checkpoint_steps", "correct", "mask")
 
 
 def mixed(budget: int, **shared: Any) -> list[RunConfig]:
@@ -131,14 +130,15 @@ def assert_agree(history: History, trace: Trace, **tolerance: Any) -> None:
 
 def assert_same_bits(one: History, other: History) -> None:
     """The same run, to the last bit."""
-    for name in ARRAYS:
+    for name in ("steps", "checkpoint_steps", "correct", "mask"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
-    assert one.checkpoints.keys() == other.checkpoints.keys()
-    for name, values in one.checkpoints.items():
-        np.testing.assert_array_equal(values, other.checkpoints[name], err_msg=name)
+    for mine, theirs in ((one.traces, other.traces), (one.checkpoints, other.checkpoints)):
+        assert mine.keys() == theirs.keys()
+        for name, values in mine.items():
+            np.testing.assert_array_equal(values, theirs[name], err_msg=name)
 
 
-def run_all(configs: list[RunConfig], **options: Any) -> dict[RunConfig, History]:
+def run_all(configs: Sequence[Any], **options: Any) -> dict[Any, History]:
     """Train on the CPU; eager unless asked otherwise."""
     return {run.config: run for run in train_runs(configs, **{"device": "cpu", "compiled": False, **options})}
 
