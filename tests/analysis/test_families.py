@@ -1,4 +1,6 @@
-"""Families beside the toy model: in the store, in sweeps that are killed, in the commands; and the page on adding one."""
+"""Families beside the toy model: in the store, in killed sweeps, in commands; and the page
+on adding one.
+"""
 
 from __future__ import annotations
 
@@ -167,9 +169,9 @@ def test_traces_that_are_missing_or_foreign(tmp_path: Path, undisturbed: Path, m
     files[key(three)].write_bytes(b"nonsense")
     with RunStore(path, read_only=True) as store, pytest.raises(StoreError, match="no file of traces"):
         store.traces(three)
+    words = f"inspect 1 --family modular --store {path} --picture {tmp_path / 'x.png'}".split()
     ended = subprocess.run(
-        [sys.executable, "-m", "analysis.runs", "inspect", "1", "--family", "modular", "--store", str(path)]
-        + ["--picture", str(tmp_path / "x.png")],
+        [sys.executable, "-m", "analysis.runs", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
