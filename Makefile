@@ -32,6 +32,7 @@ bench: .venv/installed
 	$(RUN) -m benchmarks.bench_describe
 	$(RUN) -m benchmarks.bench_decoder
 	$(RUN) -m benchmarks.bench_ensemble
+	$(RUN) -m benchmarks.bench_families
 	$(RUN) -m benchmarks.bench_sweep
 	$(RUN) -m benchmarks.bench_design
 	$(RUN) -m benchmarks.bench_groups

@@ -358,11 +358,17 @@ class Modular:
 
     @staticmethod
     def operations(config: ModularConfig) -> float:
-        """Products a sample, forward and twice backward for a batch, forward over all samples at a look; AdamW."""
+        """Products of each sample, and of the symbols, which all samples share: forward and twice backward for a batch,
+        forward over all samples at a look; AdamW.
+        """
         p, d = config.p, config.d
-        products = p * config.width if config.network == "hidden" else d * d + 2 * d * config.mlp + d * p
+        if config.network == "hidden":
+            tables = {"one-hot": 0, "embeddings": 2, "sum": 1}[config.inputs]
+            each, shared = p * config.width, tables * p * d * config.width
+        else:
+            each, shared = d * d + 2 * d * config.mlp + d * p, 2 * (2 * p + 1) * d * d
         samples = 3 * (config.batch_size or config.n_train) + config.n_samples / config.look_every
-        return 2 * products * samples + 14 * Modular.n_parameters(config)
+        return 2 * (each * samples + shared * (3 + 1 / config.look_every)) + 14 * Modular.n_parameters(config)
 
     @staticmethod
     def product(config: ModularConfig) -> tuple[int, int]:

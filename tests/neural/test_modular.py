@@ -18,6 +18,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import vmap
+from torch.utils.flop_counter import FlopCounterMode
 
 from neural.config import ConfigError, shape
 from neural.ensemble import BATCHES, Ensemble
@@ -517,6 +518,27 @@ def test_parameters_are_counted(more: dict[str, Any]) -> None:
     """Without drawing any, as many as torch has."""
     config = dataclasses.replace(SMALL, **more)
     assert Modular.n_parameters(config) == sum(value.numel() for value in start(config).model.parameters())
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"inputs": "embeddings"}, {"inputs": "sum", "batch_size": 40}, {"network": "transformer", "mlp": 64}],
+    ids=str,
+)
+def test_operations_are_those_of_the_products(more: dict[str, Any]) -> None:
+    """As torch counts them, forward and backward over a batch and forward over all samples, beside AdamW's 14."""
+    config = ModularConfig(p=13, d=32, width=64, look_every=5, budget=5, **more)
+    begun = start(config)
+    pairs = torch.as_tensor(task(config)[0])
+    batch = pairs[torch.as_tensor(begun.batch)]
+    counted = 0.0
+    with FlopCounterMode(display=False) as counter:
+        begun.model(batch[:, 0], batch[:, 1]).logsumexp(0).sum().backward()
+    counted += counter.get_total_flops()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        begun.model(pairs[:, 0], pairs[:, 1])
+    counted += counter.get_total_flops() / config.look_every
+    assert Modular.operations(config) == pytest.approx(counted + 14 * Modular.n_parameters(config), rel=0.02)
 
 
 def test_as_many_lanes_as_suit_the_device() -> None:
