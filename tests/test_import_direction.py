@@ -71,7 +71,7 @@ def late():
     import torch.nn
     if True:
         from torch import Tensor as neural_tensor
-    return importlib.import_module("neural.models"), __import__("analysis")
+    return importlib.import_module("neural.training"), __import__("analysis")
 from . import spectrum
 from ._checks import neural
 """import neural"""
