@@ -31,7 +31,7 @@ _WORTH_PROCESSES = 10  # seconds of work: several times what processes take to s
 
 @dataclass(frozen=True)
 class Piece:
-    """compute(*arguments), numbers that JSON can hold (nan too), under a name that says all that they hang on.
+    """compute(*arguments), numbers that JSON can hold (nan too), under a name that says all that they depend on.
 
     `compute` is a function of a module: another process imports it. `cost`: about how many seconds it takes.
     """

@@ -2,10 +2,11 @@
 
     python -m benchmarks.bench_decoder
 
-One thread each, in turn: `et.decoder_flow` over 10,000 steps for 48 runs (six training-set sizes, two speeds of the
-decoder), and the compiled ensemble training runs of the same kind, per network. The ratio is that of one network,
-trained for all of its steps, to one prediction (one draw of the decoder's initial function). Exit status 1 if the bar
-is missed.
+One thread each, in turn: `et.decoder_flow` over 10,000 steps for 48 runs (six
+training-set sizes, two speeds of the decoder), and the compiled ensemble training runs
+of the same kind, per network. The ratio is that of one network, trained for all of its
+steps, to one prediction (one draw of the decoder's initial function). Exit status 1 if
+the bar is missed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""How fast is `describe`, against the paper's definitions transcribed (tests.oracles.paper_description)?
+"""How fast is `describe`, against the paper's definitions transcribed
+(tests.oracles.paper_description)?
 
     python -m benchmarks.bench_describe
 

@@ -28,12 +28,16 @@ SECONDS_BAR = 60  # p = 30, half of the data
 
 
 def lambda3(op: et.Operation, mask: NDArray[np.bool_]) -> float:
-    """From the dense Hessian alone: 10,000 exact ranks would be the larger part of the time."""
+    """From the dense Hessian alone: 10,000 exact ranks would be the larger part of the
+    time.
+    """
     return float(np.linalg.eigvalsh(et.hessian(op, mask))[op.full_nullity])
 
 
 def quality(n_train: int) -> float:
-    """Print the values at one size; return the worst seed's lambda_3 over the best random set's."""
+    """Print the values at one size; return the worst seed's lambda_3 over the best
+    random set's.
+    """
     op, rng = et.addition(10), np.random.default_rng(0)
     begin = time.perf_counter()
     masks = [op.random_training_set(n_train, rng) for _ in range(DRAWS)]

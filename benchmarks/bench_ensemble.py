@@ -1,18 +1,22 @@
-"""How much faster is an ensemble than its runs one after the other? python -m benchmarks.bench_ensemble
+"""How much faster is an ensemble than its runs one after the other? python -m
+benchmarks.bench_ensemble
 
-The paper's toy model (p = 10, |D| = 45, d = 1, float32), all metrics at every step, on two cores of a CPU.
+The paper's toy model (p = 10, |D| = 45, d = 1, float32), all metrics at every step, on
+two cores of a CPU.
 
 ours      two processes of one thread, each a compiled ensemble of LANES lanes
-baseline  the same networks one after the other in plain eager PyTorch with the same metrics every step
+baseline the same networks one after the other in plain eager PyTorch with the same
+metrics every step
           (tests/neural/reference.py), in one process with one thread
 floor     the operations that a step cannot do without (analysis/runs/cost.py) at the rate at which one thread
           multiplies matrices of the step's size
 
-A rate is net-steps (one network advanced by one update, and measured) a second of wall clock, the best of
-ROUNDS rounds on either side (others may use the machine too), compiling and other warm-up not included. Exit
-status 1 where ours is less than REQUIRED times the baseline, or less than REQUIRED_SHARE of the floor's rate. The
-second column, per second of processor time instead, hardly depends on who else is at work: where the two disagree, try
-again on a quieter machine. docs/engine.md explains the numbers.
+A rate is net-steps (one network advanced by one update, and measured) a second of wall
+clock, the best of ROUNDS rounds on either side (others may use the machine too),
+compiling and other warm-up not included. Exit status 1 where ours is less than REQUIRED
+times the baseline, or less than REQUIRED_SHARE of the floor's rate. The second column,
+per second of processor time instead, hardly depends on who else is at work: where the
+two disagree, try again on a quieter machine. docs/engine.md explains the numbers.
 """
 
 from __future__ import annotations
@@ -47,11 +51,11 @@ def configs(n: int, first_seed: int, budget: int) -> list[RunConfig]:
 
 
 def ensemble_process(index: int, barrier: Barrier, times: SimpleQueue) -> None:
-    """Compile, warm up, then train in rounds that begin together; leaves (round, begin, end, processor
-    seconds) in `times`.
+    """Compile, warm up, then train in rounds that begin together; leaves (round, begin,
+    end, processor seconds) in `times`.
 
-    The loop is `neural.train`'s without its bookkeeping at the end of a run: steps, and every CHUNK of them
-    the measurements as arrays.
+    The loop is `neural.train`'s without its bookkeeping at the end of a run: steps, and
+    every CHUNK of them the measurements as arrays.
     """
     torch.set_num_threads(1)
     runs = configs(LANES, LANES * index, ROUNDS * STEPS)

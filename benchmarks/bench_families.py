@@ -1,17 +1,20 @@
 """Do lanes pay for modular addition? python -m benchmarks.bench_families
 
-Two networks in float32 on full batches, 40 % of the pairs trained on, looked at every 25 steps on either side:
+Two networks in float32 on full batches, 40 % of the pairs trained on, looked at every
+25 steps on either side:
 
 transformer  p = 53, d = 128, 4 heads, MLP 512
 squares      p = 31, a hidden layer of 128 squares on one-hot inputs
 
 ours      one compiled ensemble of as many lanes as `neural.training.default_lanes` says
-baseline  the same network alone, in torch's own layers and optimiser (tests/neural/reference.py): nn.MultiheadAttention
+baseline the same network alone, in torch's own layers and optimiser
+(tests/neural/reference.py): nn.MultiheadAttention
           asked by the last token, or nn.Linear on one-hot vectors that are made once; torch.optim.AdamW, fused
 
-One thread each. A rate is net-steps (one network advanced by one update, its share of the looks included) a second of
-processor time, which hardly depends on who else is at work: of the quickest of ROUNDS rounds of 25 updates and a look,
-compiling and other warm-up not included. Exit status 1 where ours is not quicker than the baseline.
+One thread each. A rate is net-steps (one network advanced by one update, its share of
+the looks included) a second of processor time, which hardly depends on who else is at
+work: of the quickest of ROUNDS rounds of 25 updates and a look, compiling and other
+warm-up not included. Exit status 1 where ours is not quicker than the baseline.
 """
 
 from __future__ import annotations
@@ -59,7 +62,9 @@ def processor_seconds(update: Callable[[], object], look: Callable[[], object], 
 
 
 def ours(config: ModularConfig) -> tuple[float, float, float]:
-    """Processor seconds of `look_every` updates of one of the lanes, of a look, and the number of lanes."""
+    """Processor seconds of `look_every` updates of one of the lanes, of a look, and the
+    number of lanes.
+    """
     lanes = default_lanes(config, "cpu")
     runs = [replace(config, seed=seed) for seed in range(lanes)]
     ensemble = Ensemble(Modular, [start(run) for run in runs], runs, "cpu", compiled=True)

@@ -1,4 +1,5 @@
-"""How fast are the degrees of freedom of a group's training sets, against the numeric way?
+"""How fast are the degrees of freedom of a group's training sets, against the numeric
+way?
 
     python -m benchmarks.bench_groups
 
@@ -6,8 +7,9 @@ ours      `linear_thresholds`: a random order of all samples goes into one exact
 theirs    the Jacobian of the first n samples in floats, its rank by numpy's singular values and a threshold, n by
           bisection between 0 and all samples (the rank never falls as samples are added), with all of numpy's threads
 
-The same orders for both. Medians in this process. For S3 numpy's way is the faster one; for larger groups exactness
-costs nothing. Exit status 1 if a bar is missed or a threshold differs.
+The same orders for both. Medians in this process. For S3 numpy's way is the faster one;
+for larger groups exactness costs nothing. Exit status 1 if a bar is missed or a
+threshold differs.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ Floats = NDArray[np.float64]
 
 
 def generic_point(rho: Floats, rng: np.random.Generator) -> Floats:
-    """z rho(a), z of the centraliser: the mean of g^-1 x g over the group, of a random x."""
+    """z rho(a), z of the centraliser: the mean of g^-1 x g over the group, of a random
+    x.
+    """
     x = rng.normal(size=rho.shape[1:])
     return (rho.transpose(0, 2, 1) @ x @ rho).mean(axis=0) @ rho
 
@@ -41,7 +45,9 @@ def product_derivatives(op: et.Operation, E: Floats) -> Floats:
 
 
 def numeric_threshold(op: et.Operation, derivatives: Floats, order: NDArray[np.integer], rank: int) -> int:
-    """The first n at which the first n samples of `order` have the Jacobian's full rank."""
+    """The first n at which the first n samples of `order` have the Jacobian's full
+    rank.
+    """
     low, high = 0, op.n_samples
     while high - low > 1:
         middle = (low + high) // 2
@@ -54,7 +60,9 @@ def numeric_threshold(op: et.Operation, derivatives: Floats, order: NDArray[np.i
 
 
 def compare(op: et.Operation, draws: int) -> tuple[float, bool]:
-    """Print and return theirs / ours of one random order, and whether all thresholds are equal."""
+    """Print and return theirs / ours of one random order, and whether all thresholds
+    are equal.
+    """
     rho = et.permutation_representation(op).astype(np.float64)
     p, d, _ = rho.shape
 
@@ -63,7 +71,8 @@ def compare(op: et.Operation, draws: int) -> tuple[float, bool]:
         derivatives = product_derivatives(op, generic_point(rho, rng))
         return [numeric_threshold(op, derivatives, order, (p - 1) * d * d) for order in orders]
 
-    # The orders that `linear_thresholds` draws: it is given this very generator, and draws its point first.
+    # The orders that `linear_thresholds` draws: it is given this very generator, and
+    # draws its point first.
     orders: list[NDArray[np.integer]] = []
     watched = _Watched(np.random.PCG64(0), orders)
     found = et.linear_thresholds(op, draws, watched)

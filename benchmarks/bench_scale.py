@@ -1,12 +1,16 @@
-"""How far does the theory go? Random sets a second at p = 10, lambda_3 and the exact nullity up to p = 10,000.
+"""How far does the theory go? Random sets a second at p = 10, lambda_3 and the exact
+nullity up to p = 10,000.
 
     python -m benchmarks.bench_scale [--no-large]
 
-- exact random training sets a second (`linear_probability`), against the paper's way: Gram matrices A^T A of batches of
-  sets, their eigenvalues, and a threshold of 1e-8, in numpy, whose batches of small matrices use one thread;
+- exact random training sets a second (`linear_probability`), against the paper's way:
+  Gram matrices A^T A of batches of sets, their eigenvalues, and a threshold of 1e-8, in
+  numpy, whose batches of small matrices use one thread;
 - one product H x against reading the index arrays once (a sum over each);
-- lambda_3 at p = 1,000 and 10,000 with 40 % of the data: seconds, relative residual, memory;
-- the exact nullity of near-critical sets at p = 10,000, and n_c at p = 2,000 with its standard error.
+- lambda_3 at p = 1,000 and 10,000 with 40 % of the data: seconds, relative residual,
+  memory;
+- the exact nullity of near-critical sets at p = 10,000, and n_c at p = 2,000 with its
+  standard error.
 
 All cores are used where it is not said otherwise. Exit status 1 if a bar is missed.
 """
@@ -31,7 +35,9 @@ CORES = len(os.sched_getaffinity(0))
 
 
 def paper_linear(op: et.Operation, n_train: int, draws: int, rng: np.random.Generator) -> float:
-    """P(linear) the paper's way: of A^T A over the parallelograms of each set, exactly two eigenvalues below 1e-8."""
+    """P(linear) the paper's way: of A^T A over the parallelograms of each set, exactly
+    two eigenvalues below 1e-8.
+    """
     A = et.constraint_matrix(op).toarray().astype(np.float64)  # (M, p)
     number = {pair: s for s, pair in enumerate(map(tuple, op.pairs.tolist()))}
     sides = np.array([[number[i, j], number[m, n]] for i, j, m, n in et.parallelograms(op).tolist()])  # (M, 2)
@@ -68,7 +74,9 @@ def read(samples: tuple[NDArray[np.integer], ...]) -> int:
 
 
 def large(p: int) -> tuple[float, float]:
-    """Seconds for lambda_3 at 40 % of the data, and products' time over reading's; prints both."""
+    """Seconds for lambda_3 at 40 % of the data, and products' time over reading's;
+    prints both.
+    """
     op = et.addition(p)
     mask = op.random_training_set(2 * op.n_samples // 5, seed=0)
     begin = time.perf_counter()

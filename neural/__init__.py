@@ -1,11 +1,13 @@
-"""What does a network do, trained on this? The real models, many runs at once; knows nothing of the theory.
+"""What does a network do, trained on this? The real models, many runs at once; knows
+nothing of the theory.
 
 from neural import RunConfig, train_runs
 
 for run in train_runs([RunConfig(n_train=45, seed=seed) for seed in range(8)]):
     print(run.config.seed, run.steps_to_rqi, run.accuracy)
 
-The names are imported when they are first asked for: a command that trains nothing does not load torch.
+The names are imported when they are first asked for: a command that trains nothing does
+not load torch.
 """
 
 from __future__ import annotations

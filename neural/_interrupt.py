@@ -1,8 +1,10 @@
-"""Ctrl-C while a command still imports what it needs, which takes seconds: one line and exit status 130, as later.
+"""Ctrl-C while a command still imports what it needs, which takes seconds: one line and
+exit status 130, as later.
 
-Python imports this package before its command, and this package imports this module before all else (`efftheory` has
-one of its own: neither may import the other). It acts only where Python was started with -m on this package: a library
-leaves the signals of its host alone. `run_command` sets Python's own handler again.
+Python imports this package before its command, and this package imports this module
+before all else (`efftheory` has one of its own: neither may import the other). It acts
+only where Python was started with -m on this package: a library leaves the signals of
+its host alone. `run_command` sets Python's own handler again.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ COMMANDS = ("neural",)
 
 
 def starting(packages: tuple[str, ...]) -> bool:
-    """Whether this process was started as `python -m NAME`, NAME in one of `packages`, and has not got there yet."""
+    """Whether this process was started as `python -m NAME`, NAME in one of `packages`,
+    and has not got there yet.
+    """
     if sys.argv[:1] != ["-m"]:  # so it is only while Python looks for the module
         return False
     name = sys.orig_argv[-len(sys.argv)].removeprefix("-m")
@@ -23,7 +27,9 @@ def starting(packages: tuple[str, ...]) -> bool:
 
 
 def end(*_: object) -> None:
-    """Not by an exception: what is being imported might catch it, or report it and go on."""
+    """Not by an exception: what is being imported might catch it, or report it and go
+    on.
+    """
     os.write(2, b"interrupted\n")
     os._exit(130)
 

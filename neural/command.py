@@ -1,4 +1,6 @@
-"""How a command meets its user: typed options, and every error one line and a non-zero exit."""
+"""How a command meets its user: typed options, and every error one line and a non-zero
+exit.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,10 @@ def run_command(
 ) -> None:
     """Parse the command line into `arguments` and call `main` with it.
 
-    ConfigError, OSError and `errors` (what else is the user's to mend) end it with one line on standard error
-    and exit status 1, a command line that cannot be parsed with one line and 2, Ctrl-C with one line and 130,
-    a reader that has seen enough (`| head`) without a word.
-    Anything else is a bug and keeps its traceback.
+    ConfigError, OSError and `errors` (what else is the user's to fix) end it with one
+    line on standard error and exit status 1, a command line that cannot be parsed with
+    one line and 2, Ctrl-C with one line and 130, a reader that has seen enough
+    (`| head`) without a word. Anything else is a bug and keeps its traceback.
     """
     try:
         with _interruptible():
@@ -53,11 +55,11 @@ def run_command(
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C is an exception here, which closes what is open. A second one ends the process at once, as one before this
-    does and one after it (`_interrupt`).
+    """Ctrl-C is an exception here, which closes what is open. A second one ends the
+    process at once, as one before this does and one after it (`_interrupt`).
 
-    Where nothing can catch the exception (in a callback of a compiler, say) Python would report it and go on: it comes
-    again instead.
+    Where nothing can catch the exception (in a callback of a compiler, say) Python
+    would report it and go on: it comes again instead.
     """
     before, report = signal.getsignal(signal.SIGINT), sys.unraisablehook
 

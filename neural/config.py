@@ -1,7 +1,8 @@
-"""What a run is told: a frozen dataclass a family, whose fields say what they may be. Two equal ones are one run.
+"""What a run is told: a frozen dataclass a family, whose fields say what they may be.
+Two equal ones are one run.
 
-Every configuration has `seed`, `budget` (updates after which what was not reached is censored),
-`dtype`, and, as fields or properties, `n_samples` and `n_train`.
+Every configuration has `seed`, `budget` (updates after which what was not reached is
+censored), `dtype`, and, as fields or properties, `n_samples` and `n_train`.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ class Option:
         low: the least value that it may have.
         above: whether `low` itself is excluded.
         below: an integer that it must stay under.
-        mixed: whether runs of one ensemble may differ in it: it changes no tensor's shape and no
-            code path.
+        mixed: whether runs of one ensemble may differ in it: it changes no tensor's
+            shape and no code path.
         aliases: other names that people use for it.
         label: what pictures call it, where its name does not say enough.
-        since: the version of the run store that was the first to ask for it; runs of older stores
-            had the default.
-        later: whether runs were stored before there was this field. It is absent from the keys of
-            runs that have the default, so that no key ever changes.
+        since: the version of the run store that was the first to ask for it; runs of
+            older stores had the default.
+        later: whether runs were stored before there was this field. It is absent from
+            the keys of runs that have the default, so that no key ever changes.
     """
 
     low: float | None = None
@@ -64,7 +65,8 @@ def kinds(config_type: type) -> dict[str, Any]:
 
 
 def check(config: Any) -> None:
-    """See that every field has a value of its type, within its bounds. 1 and 1.0 are one value of a real field.
+    """See that every field has a value of its type, within its bounds. 1 and 1.0 are
+    one value of a real field.
 
     Raises:
         ConfigError: it has not; the message names the field.
@@ -109,7 +111,9 @@ def _real(name: str, value: Any, known: Option) -> None:
 
 
 def shape(config: Any) -> tuple[object, ...]:
-    """All that the runs of one ensemble must have in common; equal for runs that fit together."""
+    """All that the runs of one ensemble must have in common; equal for runs that fit
+    together.
+    """
     return tuple(value for name, value in asdict(config).items() if name not in mixed(type(config)))
 
 

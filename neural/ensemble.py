@@ -1,15 +1,16 @@
 """R runs advance together: every tensor has a leading run axis, one lane a run.
 
-An update is one function of the lanes' state: forward and gradient of the family's objective, then
-AdamW or SGD. Where the family looks at every step, the look is part of that function and takes its
-outputs from the same forward pass. `torch.func` vectorises a family over the lanes, `torch.compile`
-fuses what is computed. docs/engine.md counts the operations and says how near it comes to what the
-machine can do. The engine knows lanes, optimiser groups and norms; it knows no task.
+An update is one function of the lanes' state: forward and gradient of the family's
+objective, then AdamW or SGD. Where the family looks at every step, the look is part of
+that function and takes its outputs from the same forward pass. `torch.func` vectorises
+a family over the lanes, `torch.compile` fuses what is computed. docs/engine.md counts
+the operations and says how near it comes to what the machine can do. The engine knows
+lanes, optimiser groups and norms; it knows no task.
 
-On a CPU a lane's numbers do not depend on what the other lanes hold, nor, from two on, on how many
-there are (a test compares bits), so a run resumed in other company gives the same result. So it is on
-one machine: another processor, or another torch, rounds otherwise, and after many steps that can be
-another outcome.
+On a CPU a lane's numbers do not depend on what the other lanes hold, nor, from two on,
+on how many there are (a test compares bits), so a run resumed in other company gives
+the same result. So it is on one machine: another processor, or another torch, rounds
+otherwise, and after many steps that can be another outcome.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ BATCHES = 50  # mini-batches drawn ahead
 class Ensemble:
     """`lanes` runs of one shape in training.
 
-    `load(lane, config, start)` puts a run into a lane. Where the family looks at every step, `step()`
-    advances all lanes by one update and returns what was measured before it; else `advance(n)` makes n
-    updates and `look()` measures: metrics (R, M) in the order of METRICS, which samples are right
-    (R, N), and tensors to keep, (R, ...) each.
+    `load(lane, config, start)` puts a run into a lane. Where the family looks at every
+    step, `step()` advances all lanes by one update and returns what was measured before
+    it; else `advance(n)` makes n updates and `look()` measures: metrics (R, M) in the
+    order of METRICS, which samples are right (R, N), and tensors to keep, (R, ...)
+    each.
     """
 
     def __init__(
@@ -156,7 +158,9 @@ class Ensemble:
         self._used += 1
 
     def _draw_ahead(self, lanes: Iterable[int]) -> None:
-        """The mini-batches of `lanes` for what is left of the block that all lanes are in."""
+        """The mini-batches of `lanes` for what is left of the block that all lanes are
+        in.
+        """
         if self._ahead is None:
             return
         for lane in lanes:
@@ -170,19 +174,21 @@ class Ensemble:
         self._look = self._made(self._eager_look, "_look")
 
     def _made(self, eager: Any, name: str) -> Callable[[], Any]:
-        """`eager`, compiled at its first call if this ensemble is; as it is, with a warning, where this machine
-        cannot compile.
+        """`eager`, compiled at its first call if this ensemble is; as it is, with a
+        warning, where this machine cannot compile.
         """
         if not self.compiled:
             return eager
-        # Before each call torch asks whether what it compiled still fits: a tenth of the step. An ensemble never
-        # changes its shapes, so it need not ask; but a code object of its own keeps two ensembles apart.
+        # Before each call torch asks whether what it compiled still fits: a tenth of
+        # the step. An ensemble never changes its shapes, so it need not ask; but a code
+        # object of its own keeps two ensembles apart.
         own = types.FunctionType(eager.__func__.__code__.replace(), eager.__func__.__globals__)
         options: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
         if self._device.type == "cpu":
             options["cpp.use_decompose_tanh"] = True  # by an exponential: a third of the time
-            # torch keeps on disk what it compiled, and finds it again by these options, but not by the processor: one
-            # with shorter vectors (or this one, told to act so by ATEN_CPU_CAPABILITY) would take it, and crash.
+            # torch keeps on disk what it compiled, and finds it again by these options,
+            # but not by the processor: one with shorter vectors (or this one, told to
+            # act so by ATEN_CPU_CAPABILITY) would take it, and crash.
             options["cpp.simdlen"] = vector_bits()
         compiled = torch.compile(types.MethodType(own, self), dynamic=False, options=options)
 
@@ -220,7 +226,9 @@ class Ensemble:
         return gradients, outputs
 
     def _descend(self, gradients: Parameters) -> None:
-        """torch's AdamW or plain SGD, with a learning rate, weight decay, warm-up and step count a lane."""
+        """torch's AdamW or plain SGD, with a learning rate, weight decay, warm-up and
+        step count a lane.
+        """
         updates = self._updates[""]
         updates += 1
         for name, value in self._parameters.items():
@@ -255,7 +263,9 @@ def _turns(start: Start) -> Iterator[NDArray]:
 
 
 def vector_bits() -> int | None:
-    """Length of the vectors that this processor's compiled steps use: 0 without any, None where torch is to choose."""
+    """Length of the vectors that this processor's compiled steps use: 0 without any,
+    None where torch is to choose.
+    """
     capability = torch.backends.cpu.get_cpu_capability()
     if capability == "DEFAULT" and platform.machine() in ("x86_64", "AMD64"):
         return 0
@@ -263,10 +273,12 @@ def vector_bits() -> int | None:
 
 
 def bias_corrections(beta2: float = BETA2) -> NDArray[np.float64]:
-    """(2, CORRECTED + 1): AdamW's direction after t updates is scale[t] m / (sqrt(v) + eps[t]).
+    """(2, CORRECTED + 1): AdamW's direction after t updates is scale[t] m / (sqrt(v) +
+    eps[t]).
 
-    That is m / (1 - BETA1^t) over sqrt(v / (1 - beta2^t)) + EPS with one division instead of three, and tabulated
-    because 1 - beta2^t loses four digits in float32 at the first steps.
+    That is m / (1 - BETA1^t) over sqrt(v / (1 - beta2^t)) + EPS with one division
+    instead of three, and tabulated because 1 - beta2^t loses four digits in float32 at
+    the first steps.
     """
     updates = np.arange(CORRECTED + 1).clip(min=1)
     root = np.sqrt(-np.expm1(updates * np.log(beta2)))

@@ -1,7 +1,8 @@
-"""What a family of networks is: the little that the engine, the loop, the store and the plans ask of one.
+"""What a family of networks is: the little that the engine, the loop, the store and the
+plans ask of one.
 
-A family is a file in `families/`: a configuration, networks, data, and one plain class like `Family`.
-docs/families.md shows how one is added.
+A family is a file in `families/`: a configuration, networks, data, and one plain class
+like `Family`. docs/families.md shows how one is added.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ class Metric:
     Attributes:
         name: as in the traces and the store.
         kind: a share between 0 and 1, a loss (drawn on a logarithmic axis) or a size.
-        crossings: thresholds by the name under which the first step at or above each is kept.
+        crossings: thresholds by the name under which the first step at or above each is
+            kept.
         strict: whether a threshold must be exceeded.
-        record: the column in which it is kept at which steps it exceeded all it had been, so that
-            the steps to any other threshold can be read off afterwards; none by default.
+        record: the column in which it is kept at which steps it exceeded all it had
+            been, so that the steps to any other threshold can be read off afterwards;
+            none by default.
     """
 
     name: str
@@ -41,7 +44,9 @@ class Metric:
 
 @dataclass(frozen=True)
 class Group:
-    """How the parameters of one group descend. All but beta2 may differ between the lanes of an ensemble."""
+    """How the parameters of one group descend. All but beta2 may differ between the
+    lanes of an ensemble.
+    """
 
     learning_rate: float
     weight_decay: float = 0.0
@@ -59,12 +64,15 @@ class Start:
     Attributes:
         mask: bool (N,), the training set.
         model: an nn.Module with its initial weights.
-        lane: what the objective and the looks need to know of this run. Numbers and truth values
-            become the run's floating-point type, integers stay what they are.
-        batch: what all updates descend on, in the form that the family's objective takes; of `batches` it only
-            gives the form.
-        batches: what the updates descend on, in turn, without end; None if all on `batch`.
-        radius: the norm to which all weights together are scaled back after every update; 0 is free.
+        lane: what the objective and the looks need to know of this run. Numbers and
+            truth values become the run's floating-point type, integers stay what they
+            are.
+        batch: what all updates descend on, in the form that the family's objective
+            takes; of `batches` it only gives the form.
+        batches: what the updates descend on, in turn, without end; None if all on
+            `batch`.
+        radius: the norm to which all weights together are scaled back after every
+            update; 0 is free.
     """
 
     mask: NDArray[np.bool_]
@@ -80,7 +88,8 @@ Looked = tuple[Tensor, Tensor, Parameters]
 
 
 class Family(Protocol):
-    """One kind of experiment; an instance belongs to one shape of its runs, on one device.
+    """One kind of experiment; an instance belongs to one shape of its runs, on one
+    device.
 
     N: samples of the data set. R: lanes. Tensors of all lanes have a leading axis R.
     """
@@ -120,23 +129,29 @@ class Family(Protocol):
         ...
 
     def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
-        """One lane: the loss that an update descends, and what a look in the same pass needs.
+        """One lane: the loss that an update descends, and what a look in the same pass
+        needs.
 
-        `lane` has what `Start.lane` has, and `step`: the number of updates so far, int64.
+        `lane` has what `Start.lane` has, and `step`: the number of updates so far,
+        int64.
         """
         ...
 
     def look(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Looked:
-        """All lanes: metrics (R, len(METRICS)), which samples are right, bool (R, N), and tensors to keep.
+        """All lanes: metrics (R, len(METRICS)), which samples are right, bool (R, N),
+        and tensors to keep.
 
-        `outputs`: what `objective` gave beside the loss, None unless look_every is 1. What is kept
-        goes to the checkpoints; where look_every is not 1 these have all weights instead.
+        `outputs`: what `objective` gave beside the loss, None unless look_every is 1.
+        What is kept goes to the checkpoints; where look_every is not 1 these have all
+        weights instead.
         """
         ...
 
     @staticmethod
     def settled(traces: Mapping[str, NDArray]) -> bool:
-        """Whether nothing is left to measure, from the metrics of the last SETTLED looks."""
+        """Whether nothing is left to measure, from the metrics of the last SETTLED
+        looks.
+        """
         ...
 
     @staticmethod
@@ -156,7 +171,9 @@ class Family(Protocol):
 
     @staticmethod
     def operations(config: Any) -> float:
-        """Floating-point operations of one step of one run as the engine does it, looks included."""
+        """Floating-point operations of one step of one run as the engine does it, looks
+        included.
+        """
         ...
 
     @staticmethod

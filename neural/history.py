@@ -13,22 +13,28 @@ from neural.families import family_of
 
 @dataclass(frozen=True)
 class History:
-    """One finished run. Index l of a trace is the look at the state after steps[l] updates.
+    """One finished run. Index l of a trace is the look at the state after steps[l]
+    updates.
 
-    The traces can also be asked for as attributes, and so can the steps to the thresholds of the
-    family's metrics: `history.train_loss`, `history.steps_to_train`. These are the updates until a
-    metric was first seen at its threshold, None if it was not within the budget.
+    The traces can also be asked for as attributes, and so can the steps to the
+    thresholds of the family's metrics: `history.train_loss`, `history.steps_to_train`.
+    These are the updates until a metric was first seen at its threshold, None if it was
+    not within the budget.
 
     Attributes:
         config: the run's configuration.
         mask: bool (N,), the training set D.
-        steps: int (L,), the states that were looked at: the first, then every look_every updates.
-        traces: float (L,) a metric of the family. Test values are nan if all samples are trained on.
+        steps: int (L,), the states that were looked at: the first, then every
+            look_every updates.
+        traces: float (L,) a metric of the family. Test values are nan if all samples
+            are trained on.
         checkpoint_steps: int (S,), the first and the last state always among them.
         checkpoints: (S, ...) each: the embeddings (toy model) or all weights, by name.
         correct: bool (N,), which samples the final network gets right.
-        retired: whether the run ended before its budget because nothing was left to measure.
-        compiled: whether it was trained by a compiled step; another one rounds otherwise.
+        retired: whether the run ended before its budget because nothing was left to
+            measure.
+        compiled: whether it was trained by a compiled step; another one rounds
+            otherwise.
     """
 
     config: Any
@@ -51,7 +57,9 @@ class History:
         raise AttributeError(name)
 
     def first_step(self, reached: NDArray[np.bool_]) -> int | None:
-        """The step of the first look at which `reached` (L,) is True, None if it never is."""
+        """The step of the first look at which `reached` (L,) is True, None if it never
+        is.
+        """
         where = np.flatnonzero(reached)
         return int(self.steps[where[0]]) if len(where) else None
 
@@ -71,12 +79,14 @@ class History:
 
     @property
     def accuracy(self) -> float:
-        """Final accuracy over the whole data set, as the paper's ideal and predicted accuracy are."""
+        """Final accuracy over the whole data set, as the paper's ideal and predicted
+        accuracy are.
+        """
         return float(self.correct.mean())
 
     def summary(self) -> dict[str, Any]:
-        """The run in plain numbers, for a JSON file or a row of a table; None stands for not reached and for
-        undefined.
+        """The run in plain numbers, for a JSON file or a row of a table; None stands
+        for not reached and for undefined.
         """
         metrics = family_of(self.config).METRICS
         return {

@@ -1,6 +1,8 @@
-"""Dropout's noise, a lane's own: it depends on the run's seed and step alone, never on a global generator.
+"""Dropout's noise, a lane's own: it depends on the run's seed and step alone, never on
+a global generator.
 
-`torch.func` cannot vectorise torch's dropout, whose noise would belong to the whole ensemble.
+`torch.func` cannot vectorise torch's dropout, whose noise would belong to the whole
+ensemble.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ def dropout(values: Tensor, rate: float, seed: Tensor, step: Tensor, site: int) 
 
 
 def _scrambled(word: Tensor) -> Tensor:
-    """A bijection of the 32-bit words that looks random: two rounds of xor-shift and multiplication."""
+    """A bijection of the 32-bit words that looks random: two rounds of xor-shift and
+    multiplication.
+    """
     for _ in range(2):
         word = (word ^ (word >> 16)) * _FACTOR % _WORD
     return word ^ (word >> 16)

@@ -1,7 +1,7 @@
 """Train one run.
 
-python -m neural.train --p 10 --n-train 45 --seed 58 --init reference --steps 2000 --json FILE
-python -m neural.train --family modular --p 31 --steps 3000
+python -m neural.train --p 10 --n-train 45 --seed 58 --init reference --steps 2000
+--json FILE python -m neural.train --family modular --p 31 --steps 3000
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ Config = TypeVar("Config")
 
 @dataclass(frozen=True)
 class Arguments(Generic[Config]):
-    """Train one network and print when it crossed the thresholds (null = not within the budget)."""
+    """Train one network and print when it crossed the thresholds (null = not within the
+    budget).
+    """
 
     run: tyro.conf.OmitArgPrefixes[Config]
     family: str = "toy"
@@ -63,7 +65,9 @@ def main(arguments: Arguments[Any]) -> None:
 
 
 def curves(history: History) -> dict[str, object]:
-    """The arrays of a run as JSON-ready lists; nan and inf, which JSON does not have, become null."""
+    """The arrays of a run as JSON-ready lists; nan and inf, which JSON does not have,
+    become null.
+    """
 
     def plain(values: np.ndarray) -> list:
         return np.where(np.isfinite(values), values.astype(object), np.array(None)).tolist()
@@ -80,7 +84,9 @@ def curves(history: History) -> dict[str, object]:
 
 
 def family_asked_for(words: list[str]) -> str:
-    """The value of --family, before the rest is parsed: it decides which options there are."""
+    """The value of --family, before the rest is parsed: it decides which options there
+    are.
+    """
     found = "toy"
     for word, value in pairwise([*words, ""]):
         name, equals, behind = word.partition("=")

@@ -1,5 +1,5 @@
-"""The loop: runs enter the lanes of an ensemble, leave them when nothing is left to measure, and the next
-ones enter.
+"""The loop: runs enter the lanes of an ensemble, leave them when nothing is left to
+measure, and the next ones enter.
 """
 
 from __future__ import annotations
@@ -19,23 +19,27 @@ from neural.ensemble import Ensemble
 from neural.families import family_of
 from neural.history import History
 
-# Updates between two visits of the loop to the lanes where a family looks at every step: measurements
-# stay on the device in between. Runs enter and leave only then. (Other families are visited at every look.)
+# Updates between two visits of the loop to the lanes where a family looks at every
+# step: measurements stay on the device in between. Runs enter and leave only then.
+# (Other families are visited at every look.)
 CHUNK = 50
 
-# Compiling takes about 10 s and halves the time of a step. Whether it is done hangs on the run alone, not on how many
-# there are: the two differ in the last bits, and a sweep that goes on must go on with the same numbers (of one machine:
-# another processor rounds otherwise anyway).
+# Compiling takes about 10 s and halves the time of a step. Whether it is done depends on
+# the run alone, not on how many there are: the two differ in the last bits, and a sweep
+# that goes on must go on with the same numbers (of one machine: another processor
+# rounds otherwise anyway).
 COMPILE_FROM = 1_000
 
-# One lane takes other code paths in the matrix products than several do, and so rounds otherwise: with two at least, a
-# run's numbers do not depend on its company.
+# One lane takes other code paths in the matrix products than several do, and so rounds
+# otherwise: with two at least, a run's numbers do not depend on its company.
 MIN_LANES = 2
-# More lanes share the cost of a call, which eight have made small (docs/engine.md); but a few wide networks are better
-# than many whose weights and optimiser state do not fit into a cache. A GPU needs many to be filled.
+# More lanes share the cost of a call, which eight have made small (docs/engine.md); but
+# a few wide networks are better than many whose weights and optimiser state do not fit
+# into a cache. A GPU needs many to be filled.
 MAX_LANES = {"cpu": 8, "cuda": 256}
 CACHE_BYTES = 8 * 2**20
-# At the end of a plan lanes fall idle. To go on with fewer takes another compilation, which so many steps pay for.
+# At the end of a plan lanes fall idle. To go on with fewer takes another compilation,
+# which so many steps pay for.
 NARROW_FROM = 15_000
 
 
@@ -50,7 +54,9 @@ def resolve_device(device: str) -> str:
 
 
 def default_lanes(config: Any, device: str) -> int:
-    """How many runs like `config` should advance together: by the size of a cache, or of the GPU's free memory."""
+    """How many runs like `config` should advance together: by the size of a cache, or
+    of the GPU's free memory.
+    """
     held = (
         4 * family_of(config).n_parameters(config) * (8 if config.dtype == "float64" else 4)
     )  # weights, gradients, two moments
@@ -67,16 +73,17 @@ def train_runs(
 ) -> Iterator[History]:
     """Train runs, any number at once, and yield each as it finishes.
 
-    Neighbours of one family and shape (`neural.config.shape`) share an ensemble; another one waits until that has
-    ended.
+    Neighbours of one family and shape (`neural.config.shape`) share an ensemble;
+    another one waits until that has ended.
 
     Args:
         configs: the runs; taken from the iterable only when a lane is free.
         device: auto, cpu or cuda.
         lanes: how many advance together; None for what suits the device.
         compiled: compile the step; None for runs with a budget from COMPILE_FROM on.
-        on_steps: called now and then with the number of run-steps that the plan has come nearer to its end:
-            steps trained, and, when a run retires, the rest of its budget.
+        on_steps: called now and then with the number of run-steps that the plan has
+            come nearer to its end: steps trained, and, when a run retires, the rest of
+            its budget.
 
     Raises:
         ConfigError: an unknown or absent device.
@@ -151,8 +158,9 @@ def _train_group(
 
 
 def _measured(ensemble: Ensemble) -> tuple[NDArray, NDArray, dict[str, NDArray]]:
-    """Metrics (R, L, M), correct (R, L, N) and what is kept, (R, L, ...) each, of the lanes' next L states: of CHUNK
-    states, through which the lanes advance, or of the state that they are in.
+    """Metrics (R, L, M), correct (R, L, N) and what is kept, (R, L, ...) each, of the
+    lanes' next L states: of CHUNK states, through which the lanes advance, or of the
+    state that they are in.
     """
     together = ensemble.family.look_every == 1
     looks = [ensemble.step() for _ in range(CHUNK)] if together else [ensemble.look()]
@@ -195,8 +203,8 @@ class Recorder:
     ) -> None:
         """The next L looks: metrics (L, M), correct (L, N), kept (L, ...) each.
 
-        `weights`: those of the last of these looks, for the checkpoints; what is kept stands in for them
-        by default.
+        `weights`: those of the last of these looks, for the checkpoints; what is kept
+        stands in for them by default.
         """
         first = self._looks
         n = min(len(metrics), self._config.budget // self._every + 1 - first)

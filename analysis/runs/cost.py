@@ -1,4 +1,6 @@
-"""What a plan will cost: operations counted, the machine's rate measured, their ratio from docs/engine.md."""
+"""What a plan will cost: operations counted, the machine's rate measured, their ratio
+from docs/engine.md.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ ACHIEVED = 0.4
 
 @dataclass(frozen=True)
 class Cost:
-    """Of the runs that are still to be trained, if each runs to its budget; those that settle earlier cost less."""
+    """Of the runs that are still to be trained, if each runs to its budget; those that
+    settle earlier cost less.
+    """
 
     n_runs: int
     n_steps: int
@@ -41,12 +45,16 @@ class Cost:
 
 
 def print_cost(configs: Sequence[Any], store: Path, execution: Execution) -> None:
-    """What a dry run says: how many runs there would be, and what the missing ones cost."""
+    """What a dry run says: how many runs there would be, and what the missing ones
+    cost.
+    """
     print(f"{len(configs)} runs in the plan", estimate(missing_runs(configs, store), execution), sep="\n")
 
 
 def gemm_rate(lanes: int, rows: int, width: int) -> float:
-    """Operations a second of one thread on float32 products (rows x width) (width x width), one a lane."""
+    """Operations a second of one thread on float32 products (rows x width) (width x
+    width), one a lane.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,7 +1,9 @@
-"""Where runs are trained: in this process, in one process a core, or on dask workers. Each executor takes a list of
-runs and gives back histories as they finish; none of them knows the store.
+"""Where runs are trained: in this process, in one process a core, or on dask workers.
+Each executor takes a list of runs and gives back histories as they finish; none of them
+knows the store.
 
-All three give the same bits on one machine; workers on processors of another kind round otherwise.
+All three give the same bits on one machine; workers on processors of another kind round
+otherwise.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ from neural.training import MIN_LANES, default_lanes
 Keep = Callable[[History, str, str], object]  # a finished run, the device and the torch that it was trained with
 OnSteps = Callable[[int], object]
 
-# A worker that dies takes the runs it had with it; they are given to another. Where workers keep dying and no run is
-# finished, there is a reason (too little memory, say) that training once more will not mend.
+# A worker that dies takes the runs it had with it; they are given to another. Where
+# workers keep dying and no run is finished, there is a reason (too little memory, say)
+# that training once more will not fix.
 MAX_DEATHS = 3
 SCHEDULER_TIMEOUT = "10s"
 
@@ -55,7 +58,9 @@ class Execution:
     """Train on the dask cluster with this scheduler, for example tcp://host:8786; each worker decides on its device."""
 
     def resolved(self) -> Execution:
-        """With device and executor decided; ConfigError where the options do not go together."""
+        """With device and executor decided; ConfigError where the options do not go
+        together.
+        """
         if self.workers is not None and self.workers < 1:
             raise ConfigError(f"`workers` must be an integer of at least 1, but is {self.workers}.")
         if self.workers is not None and self.scheduler is not None:
@@ -76,14 +81,18 @@ class Execution:
         return Execution(device, executor, self.workers, self.scheduler)
 
     def n_workers(self) -> int:
-        """How many ensembles advance side by side (a foreign cluster: as many as this machine has cores)."""
+        """How many ensembles advance side by side (a foreign cluster: as many as this
+        machine has cores).
+        """
         if self.executor == "in-process":
             return 1
         return self.workers or len(os.sched_getaffinity(0))
 
 
 def lanes_for(missing: Sequence[Any], execution: Execution) -> int:
-    """Lanes an ensemble: what suits the device and every shape of network, but no more than there are runs for."""
+    """Lanes an ensemble: what suits the device and every shape of network, but no more
+    than there are runs for.
+    """
     share = math.ceil(len(missing) / execution.n_workers())
     device = execution.device if execution.scheduler is None else "cpu"  # what other machines have is not known here
     suited = min(
@@ -94,10 +103,12 @@ def lanes_for(missing: Sequence[Any], execution: Execution) -> int:
 
 
 def train(missing: list[Any], execution: Execution, keep: Keep, on_steps: OnSteps) -> None:
-    """Train all of `missing`; `keep` has each history as it finishes, `on_steps` as in `train_runs`.
+    """Train all of `missing`; `keep` has each history as it finishes, `on_steps` as in
+    `train_runs`.
 
     Raises:
-        WorkerError: training processes died again and again, or a scheduler cannot be reached.
+        WorkerError: training processes died again and again, or a scheduler cannot be
+            reached.
     """
     lanes = lanes_for(missing, execution)
     if execution.executor == "in-process":
@@ -112,7 +123,7 @@ def train(missing: list[Any], execution: Execution, keep: Keep, on_steps: OnStep
 def _train_here(missing, device: str, lanes: int, on_steps: OnSteps = lambda n: None) -> Iterator[History]:
     threads = torch.get_num_threads()
     if device == "cpu":
-        torch.set_num_threads(1)  # two small ensembles on two cores beat one on both; and bits hang on it
+        torch.set_num_threads(1)  # two small ensembles on two cores beat one on both; and bits depend on it
     try:
         yield from train_runs(missing, device, lanes, on_steps=on_steps)
     finally:
@@ -127,7 +138,9 @@ class _Worker:
 
 
 class _Processes:
-    """One process a core, each with one thread and one ensemble; they ask for runs when a lane is free."""
+    """One process a core, each with one thread and one ensemble; they ask for runs when
+    a lane is free.
+    """
 
     def __init__(self, missing: list[Any], lanes: int, n_workers: int, keep: Keep, on_steps: OnSteps):
         self._context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
@@ -200,8 +213,8 @@ class _Processes:
 
 
 def _work(pipe: Connection, lanes: int) -> None:
-    """A worker's life: ask for runs, train them, send what happens, until there are none or the driver is
-    gone.
+    """A worker's life: ask for runs, train them, send what happens, until there are
+    none or the driver is gone.
     """
 
     def assigned() -> Iterator[Any]:
@@ -297,12 +310,15 @@ def _train_through(client, missing, device: str, lanes: int, keep: Keep, on_step
         raise WorkerError(f"the dask cluster was lost: {_reason(error)}; finished runs are kept.") from None
 
 
-# Weights are drawn with torch's global generator, and the number of threads is global, too: one task a process.
+# Weights are drawn with torch's global generator, and the number of threads is global,
+# too: one task a process.
 _ONE_TASK = threading.Lock()
 
 
 def train_batch(configs: list[Any], device: str, lanes: int) -> tuple[list[History], str, str]:
-    """What a dask worker does: the histories, and the device and torch that they were trained with."""
+    """What a dask worker does: the histories, and the device and torch that they were
+    trained with.
+    """
     with _ONE_TASK:
         device = resolve_device(device)
         return list(_train_here(configs, device, lanes)), device, torch.__version__

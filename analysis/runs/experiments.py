@@ -1,4 +1,6 @@
-"""The experiments that have a name: the paper's training-set sizes, and its phase diagrams."""
+"""The experiments that have a name: the paper's training-set sizes, and its phase
+diagrams.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +30,14 @@ class Diagram:
 
 _TOY = RunConfig(budget=100_000)
 _CE = replace(_TOY, loss="ce")
-# The official S3 code: latents in [-0.05, 0.05], and an L1 penalty that the paper does not mention.
+# The official S3 code: latents in [-0.05, 0.05], and an L1 penalty that the paper does
+# not mention.
 _S3 = replace(_TOY, operation="s3", p=6, n_train=24, d=3, init_scale=0.1, repr_l1=1e-3)
 _LEARNING_RATES = "decoder_lr=1e-5:1e-2:16:log"
 _FAST = "decoder_lr=1e-4:1e-2:9:log"
 
-# Figure 6 has the paper's grids. Those of figures 13 to 15 are not published beyond the range of the decoder's learning
-# rate: their second axes are ours.
+# Figure 6 has the paper's grids. Those of figures 13 to 15 are not published beyond the
+# range of the decoder's learning rate: their second axes are ours.
 DIAGRAMS = {
     "lr_lr": Diagram("Learning rates, regression", _TOY, "repr_lr=1e-5:1e-2:13:log", "decoder_lr=1e-5:1e-2:13:log"),
     "regression": Diagram("Decoder, regression", _TOY, _LEARNING_RATES, "decoder_wd=0:10:11"),
@@ -70,7 +73,9 @@ class Plane:
 
 @dataclass(frozen=True)
 class PlaneOptions:
-    """Which grid of runs: a named diagram, one of your own, or a named one with other axes."""
+    """Which grid of runs: a named diagram, one of your own, or a named one with other
+    axes.
+    """
 
     name: tyro.conf.Positional[str | None] = None
     """lr_lr, regression, classification, s3 (figure 6 a-d); batch_size, init_scale, repr_weight_decay (figures 13-15;
@@ -94,7 +99,8 @@ class PlaneOptions:
         """The plane that the options name, with at least `n_axes` axes.
 
         Raises:
-            ConfigError: no such diagram, a missing axis, or values that a run cannot have.
+            ConfigError: no such diagram, a missing axis, or values that a run cannot
+                have.
         """
         if self.name is not None and self.name not in DIAGRAMS:
             raise ConfigError(f"`name` must be one of {', '.join(DIAGRAMS)}, but is {self.name!r}.")

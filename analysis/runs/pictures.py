@@ -13,7 +13,9 @@ from neural.family import Metric
 
 
 def learning_curves(curves: Mapping[str, np.ndarray], metrics: Sequence[Metric], title: str) -> Figure:
-    """Shares, losses, and the embeddings or else the sizes over the steps; `curves` as from RunStore.curves."""
+    """Shares, losses, and the embeddings or else the sizes over the steps; `curves` as
+    from RunStore.curves.
+    """
     steps = curves["steps"]
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(11, 3.4))

@@ -42,19 +42,25 @@ class Axis:
         return all(_is_number(value) for value in self.values)
 
     def position(self, value: Any) -> float:
-        """Where a value stands on the axis, in units in which equal steps are equally far; categories are counted."""
+        """Where a value stands on the axis, in units in which equal steps are equally
+        far; categories are counted.
+        """
         if not self.is_number:
             return float(self.values.index(self.value(value)))
         return math.log10(value) if self.log else float(value)
 
     def value(self, cell: Any) -> Any:
-        """A value as a run has it, from a table, where None is nan and an integer in one column with it a float."""
+        """A value as a run has it, from a table, where None is nan and an integer in
+        one column with it a float.
+        """
         if cell is None or cell != cell:
             return None
         return int(cell) if self.kind is int else cell
 
     def between(self, low: Any, high: Any) -> Any | None:
-        """The value halfway, None where there is none (neighbouring integers, categories)."""
+        """The value halfway, None where there is none (neighbouring integers,
+        categories).
+        """
         if not self.is_number or self.kind not in (int, float):
             return None
         middle = math.sqrt(low * high) if self.log else (low + high) / 2
@@ -105,7 +111,9 @@ def parse_axis(config_type: type, name: str, text: str) -> Axis:
 
 
 def parse_value(config_type: type, name: str, field: str, text: str) -> Any:
-    """One value of a field, from text; whether it is a valid one the configuration says."""
+    """One value of a field, from text; whether it is a valid one the configuration
+    says.
+    """
     kind = _kind(config_type, field)
     if text in ("None", "none", "full") and NoneType in get_args(kinds(config_type)[field]):
         return None
@@ -137,7 +145,9 @@ def parse_settings(config_type: type, name: str, texts: Sequence[str]) -> dict[s
 
 
 def grid(base: Any, axes: Sequence[Axis], seeds: int) -> list[Any]:
-    """Every combination of the axes' values and seeds 0..seeds-1; ConfigError if there are none."""
+    """Every combination of the axes' values and seeds 0..seeds-1; ConfigError if there
+    are none.
+    """
     if len({axis.field for axis in axes}) < len(axes):
         raise ConfigError(f"`y` must be another field than x, but both are {axes[0].field}.")
     if seeds < 1:

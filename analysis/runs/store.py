@@ -1,14 +1,18 @@
-"""The run store: one SQLite file that keeps every finished run, keyed by its whole configuration.
+"""The run store: one SQLite file that keeps every finished run, keyed by its whole
+configuration.
 
     pd.read_sql("select * from runs", sqlite3.connect("results/runs.sqlite"))
 
-gives one row a run: the configuration's fields, the steps to each threshold (NULL = not within the budget),
-the final numbers, and as JSON the training set, the embeddings and the records: [[steps], [values]] at which the
-accuracies and RQI first exceeded all they had been, so that steps to any other threshold can be read off exactly.
-The learning curves are in the table `curves`, what the last comparison predicted of each run in `predictions`.
+gives one row a run: the configuration's fields, the steps to each threshold (NULL = not
+within the budget), the final numbers, and as JSON the training set, the embeddings and
+the records: [[steps], [values]] at which the accuracies and RQI first exceeded all they
+had been, so that steps to any other threshold can be read off exactly. The learning
+curves are in the table `curves`, what the last comparison predicted of each run in
+`predictions`.
 
-So it is for the toy model. Each other family has a table of its own (`runs_modular`), made with its
-first run, and full traces and checkpoints in files beside the store (`traces`).
+So it is for the toy model. Each other family has a table of its own (`runs_modular`),
+made with its first run, and full traces and checkpoints in files beside the store
+(`traces`).
 """
 
 from __future__ import annotations
@@ -76,7 +80,9 @@ _INSTRUCTIONS = 10_000  # of sqlite, about a millisecond, between two looks at t
 
 
 def new_since(version: int) -> dict[str, Any]:
-    """The fields that runs of a version did not have, with what these runs had been trained with."""
+    """The fields that runs of a version did not have, with what these runs had been
+    trained with.
+    """
     return defaults(FAMILIES[_FIRST].Config, lambda option: option.since > version)
 
 
@@ -89,9 +95,11 @@ class StoreError(Exception):
 
 
 def key(config: Any) -> str:
-    """A run's identity: its whole configuration, as JSON; and its family, unless that is the first one.
+    """A run's identity: its whole configuration, as JSON; and its family, unless that
+    is the first one.
 
-    A field that came later is left out where it has its default, so that the keys of older runs stay.
+    A field that came later is left out where it has its default, so that the keys of
+    older runs stay.
     """
     family, values = family_of(config), asdict(config)
     for name, default in defaults(family.Config, lambda option: option.later).items():
@@ -109,11 +117,12 @@ def config_of(key: str) -> Any:
 class RunStore:
     """An open run store; made if `path` does not exist, unless it is only to be read.
 
-    A store of an old version is brought up to date, in one transaction, unless it is only to be read: none of its runs
-    has to be trained again.
+    A store of an old version is brought up to date, in one transaction, unless it is
+    only to be read: none of its runs has to be trained again.
 
     Raises:
-        StoreError: the file cannot be opened or written, is damaged, is no run store or is one of another
+        StoreError: the file cannot be opened or written, is damaged, is no run store or
+            is one of another
         version.
     """
 
@@ -172,7 +181,9 @@ class RunStore:
                 self._check_columns(family, config_columns(family))
 
     def _check_whole(self) -> None:
-        """sqlite3.DatabaseError if the file is damaged anywhere: reads all of it, which only writing is worth."""
+        """sqlite3.DatabaseError if the file is damaged anywhere: reads all of it, which
+        only writing is worth.
+        """
         verdict = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
@@ -204,7 +215,9 @@ class RunStore:
                 self._connection.execute(f'UPDATE {table_name(family)} SET "{name}" = ?', (default,))
 
     def _migrate(self) -> None:
-        """From an old version to this one: the fields that are new get their columns and enter every key."""
+        """From an old version to this one: the fields that are new get their columns
+        and enter every key.
+        """
         run = self._connection.execute
         with self._connection:  # all of it or, whatever happens, nothing
             run("BEGIN IMMEDIATE")
@@ -236,7 +249,9 @@ class RunStore:
         self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table_name(family)} (key TEXT PRIMARY KEY, {columns})")
 
     def missing(self, configs: Sequence[Any]) -> list[Any]:
-        """Those of `configs`, of any families, that have not been trained, each once, in order."""
+        """Those of `configs`, of any families, that have not been trained, each once,
+        in order.
+        """
         with self._explained():
             have = set()
             for family in {family_of(config) for config in configs}:
@@ -246,9 +261,11 @@ class RunStore:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """One command at a time trains into a store; another waits here, and then finds what the first has trained.
+        """One command at a time trains into a store; another waits here, and then finds
+        what the first has trained.
 
-        The lock is the system's: it ends with the process that holds it, however that ends.
+        The lock is the system's: it ends with the process that holds it, however that
+        ends.
         """
         with ExitStack() as stack:
             with self._explained():
@@ -261,7 +278,9 @@ class RunStore:
             yield
 
     def add(self, history: History, device: str, torch_version: str) -> None:
-        """Keep a finished run, in one transaction; a run that is there already stays as it is."""
+        """Keep a finished run, in one transaction; a run that is there already stays as
+        it is.
+        """
         family = family_of(history.config)
         values = (
             asdict(history.config)
@@ -284,11 +303,11 @@ class RunStore:
                     self._connection.execute("INSERT OR IGNORE INTO curves VALUES (?, ?)", (row["key"], curves))
 
     def table(self, configs: Sequence[Any]) -> pd.DataFrame:
-        """The finished ones of `configs`, all of one family, in their order, a row each (and its `key`); steps not
-        reached are NaN.
+        """The finished ones of `configs`, all of one family, in their order, a row each
+        (and its `key`); steps not reached are NaN.
 
-        A mask is a bool array (N,), other arrays of the family are float, the records float arrays (2, n): steps and
-        values.
+        A mask is a bool array (N,), other arrays of the family are float, the records
+        float arrays (2, n): steps and values.
         """
         [family] = {family_of(config) for config in configs} or {FAMILIES[_FIRST]}
         wanted = [(number, key(config)) for number, config in enumerate(dict.fromkeys(configs))]
@@ -316,12 +335,13 @@ class RunStore:
     def select(
         self, where: str = "1", columns: Sequence[str] = (), family: type[Family] = FAMILIES[_FIRST]
     ) -> pd.DataFrame:
-        """All finished runs of a family for which the SQL condition `where` holds, as they
-        stand in the file (arrays as JSON), and a `number` for each; only these `columns`
-        (by default all).
+        """All finished runs of a family for which the SQL condition `where` holds, as
+        they stand in the file (arrays as JSON), and a `number` for each; only these
+        `columns` (by default all).
 
         Raises:
-            StoreError: the condition is no SQL, names something that a run does not have, or cannot be decided in a
+            StoreError: the condition is no SQL, names something that a run does not
+                have, or cannot be decided in a
             reasonable time.
         """
         wanted = ", ".join(f'"{name}"' for name in columns) or "*"
@@ -358,7 +378,9 @@ class RunStore:
         return pd.DataFrame(rows, columns=[column[0] for column in cursor.description])
 
     def keep_predictions(self, predictions: pd.DataFrame) -> None:
-        """Put a comparison's predictions (with the runs' `key`) beside the runs, in place of the last one's."""
+        """Put a comparison's predictions (with the runs' `key`) beside the runs, in
+        place of the last one's.
+        """
         columns = ", ".join(f'"{name}"' for name in predictions.columns)
         slots = ", ".join("?" * len(predictions.columns))
         with self._explained(), self._connection:
@@ -379,8 +401,8 @@ class RunStore:
             ]
 
     def curves(self, config: Any) -> dict[str, NDArray[np.float64]]:
-        """Learning curves of a finished run: steps (S,) and the metrics (S,); of the toy model at its snapshots, with
-        their embedding (S, p, d).
+        """Learning curves of a finished run: steps (S,) and the metrics (S,); of the
+        toy model at its snapshots, with their embedding (S, p, d).
 
         Raises:
             KeyError: the run is not here.
@@ -400,7 +422,9 @@ class RunStore:
             return {name: np.array(values, dtype=np.float64) for name, values in json.loads(row[0]).items()}
 
     def traces(self, config: Any) -> Traces:
-        """Full traces and checkpoints of a finished run, not of the toy model; StoreError if they are not there."""
+        """Full traces and checkpoints of a finished run, not of the toy model;
+        StoreError if they are not there.
+        """
         try:
             return read_traces(traces_path(self.path, key(config)), key(config))
         except TracesError as error:

@@ -1,7 +1,7 @@
 """Train what a plan still lacks, and keep each run in the store as it finishes.
 
-The driver alone writes the store, and one driver at a time trains into it. A killed command loses at most the runs in
-flight.
+The driver alone writes the store, and one driver at a time trains into it. A killed
+command loses at most the runs in flight.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from neural.config import shape
 
 
 def missing_runs(configs: Sequence[Any], path: Path) -> list[Any]:
-    """Those of `configs` that the store at `path` lacks; nothing is written, nor need there be a store."""
+    """Those of `configs` that the store at `path` lacks; nothing is written, nor need
+    there be a store.
+    """
     if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         return list(dict.fromkeys(configs))
     with RunStore(path, read_only=True) as store:
@@ -30,15 +32,18 @@ def ensure(configs: Sequence[Any], store: RunStore, execution: Execution) -> int
     """Train those of `configs` that `store` lacks; how many that were.
 
     Raises:
-        WorkerError: training processes died again and again (all finished runs are kept).
-        ConfigError: an absent device, or options of the execution that do not go together.
+        WorkerError: training processes died again and again (all finished runs are
+            kept).
+        ConfigError: an absent device, or options of the execution that do not go
+            together.
         StoreError: the store cannot be written any more.
     """
     execution = execution.resolved()
     if not store.missing(configs):
         return 0
     with store.training():
-        # another command may have trained some while this one waited; runs of one shape together, they share ensembles
+        # another command may have trained some while this one waited; runs of one shape
+        # together, they share ensembles
         missing = sorted(store.missing(configs), key=_company)
         if missing:
             _train(missing, store, execution)

@@ -18,7 +18,8 @@ from analysis.statistics.entries import Entry
 
 TARGETS = ("rqi", "train", "test")
 SETTING = ["repr_lr", "decoder_lr"]  # runs that differ in these are compared among themselves
-# With fewer test samples "90 % of them are right" is the first lucky hit, not generalisation.
+# With fewer test samples "90 % of them are right" is the first lucky hit, not
+# generalisation.
 MIN_TEST_SAMPLES = 5
 
 
@@ -43,7 +44,9 @@ def measured(runs: pd.DataFrame, target: str) -> tuple[NDArray[np.float64], NDAr
 
 
 def with_target(runs: pd.DataFrame, target: str) -> pd.DataFrame:
-    """The runs in which `target` means something, whatever they learn: test samples are those outside `mask`."""
+    """The runs in which `target` means something, whatever they learn: test samples are
+    those outside `mask`.
+    """
     if target != "test":
         return runs
     n_test = np.array([np.count_nonzero(~mask) for mask in runs["mask"]], dtype=int)

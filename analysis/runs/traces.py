@@ -1,6 +1,8 @@
-"""What of a run is too large for a table: full traces and checkpoints, one .npz a run in a folder beside the store.
+"""What of a run is too large for a table: full traces and checkpoints, one .npz a run
+in a folder beside the store.
 
-Nothing in them is unpickled. Each names its run by the key that the run has in the store.
+Nothing in them is unpickled. Each names its run by the key that the run has in the
+store.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ class TracesError(Exception):
 
 @dataclass(frozen=True)
 class Traces:
-    """What was seen of a run at steps (L,): each metric, (L,); at checkpoint_steps (S,): weights, (S, ...) each. And
-    bool (N,): the training set, and which samples the final network gets right.
+    """What was seen of a run at steps (L,): each metric, (L,); at checkpoint_steps
+    (S,): weights, (S, ...) each. And bool (N,): the training set, and which samples the
+    final network gets right.
     """
 
     steps: NDArray[np.int64]

@@ -1,9 +1,9 @@
 """Addition modulo p, by one hidden layer or by a one-layer transformer.
 
-All ordered pairs (a, b) are samples, a fraction of them is trained on. Sources: Gromov, "Grokking
-modular arithmetic" (a hidden layer of squares on one-hot inputs); Nanda et al., "Progress measures for
-grokking via mechanistic interpretability" (the transformer on the tokens a, b and =, without layer
-norm, weights normal with variance 1/d).
+All ordered pairs (a, b) are samples, a fraction of them is trained on. Sources: Gromov,
+"Grokking modular arithmetic" (a hidden layer of squares on one-hot inputs); Nanda et
+al., "Progress measures for grokking via mechanistic interpretability" (the transformer
+on the tokens a, b and =, without layer norm, weights normal with variance 1/d).
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from neural.noise import dropout
 
 @dataclass(frozen=True)
 class ModularConfig:
-    """One training run on modular addition; one hidden layer of 128 squares, which groks in 2,000 steps, by default."""
+    """One training run on modular addition; one hidden layer of 128 squares, which
+    groks in 2,000 steps, by default.
+    """
 
     network: Literal["hidden", "transformer"] = "hidden"
     """One hidden layer, or one layer of a transformer that reads "a b =" and answers at the last token."""
@@ -115,8 +117,8 @@ class ModularConfig:
 
 
 class HiddenLayer(nn.Module):
-    """W2 phi(u[a] + v[b]), without biases: u and v are rows of the first layer's weights (one-hot inputs), or linear in
-    the symbols' embeddings.
+    """W2 phi(u[a] + v[b]), without biases: u and v are rows of the first layer's
+    weights (one-hot inputs), or linear in the symbols' embeddings.
     """
 
     def __init__(self, config: ModularConfig):
@@ -132,7 +134,9 @@ class HiddenLayer(nn.Module):
         self.output = nn.Parameter(torch.empty(p, width))
 
     def draw(self, generator: torch.Generator) -> None:
-        """Uniform with the limits of torch's linear layers, 1/sqrt(number of inputs); embeddings normal (0, 1)."""
+        """Uniform with the limits of torch's linear layers, 1/sqrt(number of inputs);
+        embeddings normal (0, 1).
+        """
         n_inputs = 2 * self._config.p if self._config.inputs == "one-hot" else self.hidden.shape[0] * self._config.d
         for weights, n in ((self.hidden, n_inputs), (self.output, self._config.width)):
             nn.init.uniform_(weights, -(n**-0.5), n**-0.5, generator)
@@ -140,7 +144,9 @@ class HiddenLayer(nn.Module):
             nn.init.normal_(self.embedding, generator=generator)
 
     def forward(self, first: Tensor, second: Tensor, noise: Mapping[str, Tensor] | None = None) -> Tensor:
-        """Symbols (B,) and (B,) to outputs (p, B): an odd p would be a slow width of products and reductions."""
+        """Symbols (B,) and (B,) to outputs (p, B): an odd p would be a slow width of
+        products and reductions.
+        """
         table = self.hidden if self._config.inputs == "one-hot" else self.embedding @ self.hidden  # (2 or 1, p, width)
         x = table[0][first] + table[-1][second]
         x = x.square() if self._config.activation == "square" else x.relu()
@@ -152,8 +158,9 @@ class HiddenLayer(nn.Module):
 class Transformer(nn.Module):
     """One layer on the tokens a, b and =, read at the last one; no layer norm.
 
-    Only what the last token needs is computed: its query, which is the same for all samples, and keys
-    and values of 2p + 1 pairs of a symbol and a place, which all samples share.
+    Only what the last token needs is computed: its query, which is the same for all
+    samples, and keys and values of 2p + 1 pairs of a symbol and a place, which all
+    samples share.
     """
 
     def __init__(self, config: ModularConfig):
@@ -216,7 +223,9 @@ def task(config: ModularConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def start(config: ModularConfig) -> Start:
-    """Independent streams from (seed, p, n_train): runs that differ in another field only are paired."""
+    """Independent streams from (seed, p, n_train): runs that differ in another field
+    only are paired.
+    """
     streams = np.random.SeedSequence([config.seed, config.p, config.n_train]).spawn(4)
     order = np.random.default_rng(streams[0]).permutation(config.n_samples)
     trained = np.sort(order[: config.n_train])
@@ -244,8 +253,8 @@ def start(config: ModularConfig) -> Start:
 
 
 def index_batches(trained: NDArray[np.int64], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Batches of one size without end, from epochs in random order; one may hold the end of an epoch and the beginning
-    of the next.
+    """Batches of one size without end, from epochs in random order; one may hold the
+    end of an epoch and the beginning of the next.
     """
     waiting = np.zeros(0, dtype=np.int64)
     while True:
@@ -263,7 +272,9 @@ def logarithmic(look_every: int, budget: int, per_octave: int = 2) -> NDArray[np
 
 
 class Modular:
-    """The family of modular addition. A batch is int64 (B,): the samples that an update descends on."""
+    """The family of modular addition. A batch is int64 (B,): the samples that an update
+    descends on.
+    """
 
     name: ClassVar[str] = "modular"
     Config: ClassVar[type] = ModularConfig
@@ -339,7 +350,9 @@ class Modular:
 
     @staticmethod
     def settled(traces: Mapping[str, NDArray]) -> bool:
-        """Every sample was right through all these looks; so every threshold was crossed."""
+        """Every sample was right through all these looks; so every threshold was
+        crossed.
+        """
         test = traces["test_accuracy"]
         return bool((traces["train_accuracy"] == 1).all() and ((test == 1) | np.isnan(test)).all())
 
@@ -358,8 +371,8 @@ class Modular:
 
     @staticmethod
     def operations(config: ModularConfig) -> float:
-        """Products of each sample, and of the symbols, which all samples share: forward and twice backward for a batch,
-        forward over all samples at a look; AdamW.
+        """Products of each sample, and of the symbols, which all samples share: forward
+        and twice backward for a batch, forward over all samples at a look; AdamW.
         """
         p, d = config.p, config.d
         if config.network == "hidden":

@@ -1,4 +1,5 @@
-"""The toy model of the paper: embed two symbols, compose, decode by an MLP; addition of 0..p-1, or the group S3.
+"""The toy model of the paper: embed two symbols, compose, decode by an MLP; addition of
+0..p-1, or the group S3.
 
 Source: paper, section 3.1 and appendix H, and the official code.
 """
@@ -25,7 +26,9 @@ from neural.family import Group, Looked, Metric, Parameters, Start
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One training run of a toy model; the paper's set-up, addition of 0..9, by default."""
+    """One training run of a toy model; the paper's set-up, addition of 0..9, by
+    default.
+    """
 
     operation: Literal["addition", "s3"] = "addition"
     """What is learned: i + j with embeddings composed by a sum, or the group S3 by a matrix product (p = 6)."""
@@ -116,7 +119,9 @@ class RunConfig:
         return 2 * self.p - 1 if self.operation == "addition" else self.p
 
     def _training_set(self, name: str) -> None:
-        """Empty, or the one way to write a set of n_train samples: two equal sets are one configuration."""
+        """Empty, or the one way to write a set of n_train samples: two equal sets are
+        one configuration.
+        """
         value = getattr(self, name)
         if value == "":
             return
@@ -147,8 +152,8 @@ def read_samples(samples: str, n_samples: int) -> NDArray[np.bool_]:
 class Network(nn.Module):
     """Embed two symbols, compose, decode by an MLP.
 
-    Weights are drawn in the official code's order: embeddings, then the linear layers with PyTorch's default
-    initialisation.
+    Weights are drawn in the official code's order: embeddings, then the linear layers
+    with PyTorch's default initialisation.
     """
 
     rqi_delta2: float
@@ -164,12 +169,16 @@ class Network(nn.Module):
 
     @staticmethod
     def compose(embedding: Tensor, pairs: Tensor) -> Tensor:
-        """What the decoder sees of each pair: (..., p, ...) and (N, 2) -> (..., N, n_features)."""
+        """What the decoder sees of each pair: (..., p, ...) and (N, 2) ->
+        (..., N, n_features).
+        """
         raise NotImplementedError
 
     @staticmethod
     def standardize(embedding: Tensor) -> Tensor:
-        """The embedding (..., p, ...) in the units in which its parallelograms are counted."""
+        """The embedding (..., p, ...) in the units in which its parallelograms are
+        counted.
+        """
         raise NotImplementedError
 
     def forward(self, pairs: Tensor) -> Tensor:
@@ -177,7 +186,9 @@ class Network(nn.Module):
 
 
 class SumNetwork(Network):
-    """f(E_i + E_j), E_i in R^d. Source: paper, section 3.1; RQI with the official code's delta^2 = 0.01."""
+    """f(E_i + E_j), E_i in R^d. Source: paper, section 3.1; RQI with the official
+    code's delta^2 = 0.01.
+    """
 
     rqi_delta2 = 0.1**2
 
@@ -195,7 +206,9 @@ class SumNetwork(Network):
 
 
 class ProductNetwork(Network):
-    """f(E_a E_b), E_a in R^{d x d}. Source: paper, appendix H; RQI as in the official S3 code, E / RMS(E)."""
+    """f(E_a E_b), E_a in R^{d x d}. Source: paper, appendix H; RQI as in the official
+    S3 code, E / RMS(E).
+    """
 
     rqi_delta2 = 0.5
 
@@ -221,7 +234,9 @@ class Task:
 
 
 def n_outputs(config: RunConfig) -> int:
-    """Outputs of the network: the targets' dimension (regression) or the result classes (classification)."""
+    """Outputs of the network: the targets' dimension (regression) or the result classes
+    (classification).
+    """
     return config.n_outputs if config.loss == "mse" else config.n_results
 
 
@@ -243,13 +258,17 @@ def task(config: RunConfig) -> Task:
 
 
 def addition_task(p: int) -> Task:
-    """Addition of 0..p-1, not modular; pairs i <= j in the order (0,0), (0,1) .. (0,p-1), (1,1) .."""
+    """Addition of 0..p-1, not modular; pairs i <= j in the order (0,0), (0,1) ..
+    (0,p-1), (1,1) ..
+    """
     i, j = np.triu_indices(p)
     return Task(pairs=np.stack([i, j], axis=1), results=i + j)
 
 
 def s3_task() -> Task:
-    """The six permutations of three things in lexicographic order; (a b)(k) = a(b(k)); all 36 ordered pairs."""
+    """The six permutations of three things in lexicographic order; (a b)(k) = a(b(k));
+    all 36 ordered pairs.
+    """
     elements = list(permutations(range(3)))
     pairs = [(a, b) for a in range(6) for b in range(6)]
     results = [elements.index(tuple(elements[a][k] for k in elements[b])) for a, b in pairs]
@@ -259,14 +278,16 @@ def s3_task() -> Task:
 def start(config: RunConfig) -> Start:
     """Draw a run's training set, targets and weights from its seed.
 
-    "reference" is the official code's order of draws: numpy's legacy generator seeded with s gives the
-    targets, then the training set; torch seeded with s gives the weights. Its training sets of different
-    sizes are nested and share everything else. "default" seeds independent streams with (seed, n_train), so
-    that runs which differ in either are statistically independent, and runs which differ in neither (but in a
-    learning rate, say) are paired. The order of the samples in mini-batches has a stream of its own in both.
-    The decoders of replicas other than 0 have a stream each, seeded with all that the other weights hang on.
-    A training set that is given takes the place of the one that the seed draws, and changes nothing else: runs of one
-    seed and size on different training sets have the same targets and weights.
+    "reference" is the official code's order of draws: numpy's legacy generator seeded
+    with s gives the targets, then the training set; torch seeded with s gives the
+    weights. Its training sets of different sizes are nested and share everything else.
+    "default" seeds independent streams with (seed, n_train), so that runs which differ
+    in either are statistically independent, and runs which differ in neither (but in a
+    learning rate, say) are paired. The order of the samples in mini-batches has a
+    stream of its own in both. The decoders of replicas other than 0 have a stream each,
+    seeded with all that the other weights depend on. A training set that is given takes
+    the place of the one that the seed draws, and changes nothing else: runs of one seed
+    and size on different training sets have the same targets and weights.
     """
     size = (config.n_results, n_outputs(config))
     streams = np.random.SeedSequence([config.seed, config.n_train]).spawn(4)
@@ -309,15 +330,18 @@ def _torch_seed(stream: np.random.SeedSequence) -> int:
 
 
 def _orthogonal(normal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Orthogonal rows with mean square 1, uniformly distributed (Haar) where `normal` has independent normal entries:
-    Gram-Schmidt on its rows, whose signs a positive diagonal of R fixes.
+    """Orthogonal rows with mean square 1, uniformly distributed (Haar) where `normal`
+    has independent normal entries: Gram-Schmidt on its rows, whose signs a positive
+    diagonal of R fixes.
     """
     q, r = np.linalg.qr(normal.T)
     return np.ascontiguousarray((q * np.copysign(1, np.diag(r))).T) * np.sqrt(normal.shape[1])
 
 
 def training_batches(mask: NDArray[np.bool_], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
-    """Epochs without end: the training samples in a new random order, cut into batches; the last may be smaller."""
+    """Epochs without end: the training samples in a new random order, cut into batches;
+    the last may be smaller.
+    """
     trained = np.flatnonzero(mask)
     while True:
         order = rng.permutation(trained)
@@ -328,7 +352,9 @@ def training_batches(mask: NDArray[np.bool_], size: int, rng: np.random.Generato
 
 
 class Toy:
-    """The family of the toy model. A batch is bool (N,): the samples that an update descends on."""
+    """The family of the toy model. A batch is bool (N,): the samples that an update
+    descends on.
+    """
 
     name: ClassVar[str] = "toy"
     Config: ClassVar[type] = RunConfig
@@ -374,7 +400,9 @@ class Toy:
         return "embedding" if parameter == "embedding" else "decoder"
 
     def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
-        """Mean loss over the batch and the penalty; for the looks, outputs and losses on all of D0."""
+        """Mean loss over the batch and the penalty; for the looks, outputs and losses
+        on all of D0.
+        """
         outputs = functional_call(self._model, parameters, (self._pairs,))  # (N, n_outputs)
         if self._classify:
             sample_loss = torch.nn.functional.cross_entropy(outputs, self._results, reduction="none")
@@ -384,7 +412,9 @@ class Toy:
         return (sample_loss * batch).sum() / batch.sum() + penalty, (outputs, sample_loss)
 
     def look(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Looked:
-        """A test loss is the mean over the samples outside D; 0/0 = nan where everything is trained on."""
+        """A test loss is the mean over the samples outside D; 0/0 = nan where
+        everything is trained on.
+        """
         embedding = parameters["embedding"].clone()  # (R, p, d), before the update
         outputs, sample_loss = outputs
         mask = lanes["mask"]
@@ -420,7 +450,9 @@ class Toy:
 
     @staticmethod
     def settled(traces: Mapping[str, NDArray]) -> bool:
-        """Every sample was right and RQI high, through all these looks; so every threshold was crossed."""
+        """Every sample was right and RQI high, through all these looks; so every
+        threshold was crossed.
+        """
         test = traces["test_accuracy"]
         learned = (traces["train_accuracy"] == 1).all() and (traces["rqi"] > RQI_THRESHOLD).all()
         return bool(learned and ((test == 1) | np.isnan(test)).all())
@@ -453,11 +485,12 @@ MAX_SNAPSHOTS = 200
 
 
 def least_operations(config: RunConfig) -> float:
-    """Floating-point operations of one step of one network, at the least: forward over all of D0 (it is measured at
-    every step), backward over D, distances to the targets, AdamW.
+    """Floating-point operations of one step of one network, at the least: forward over
+    all of D0 (it is measured at every step), backward over D, distances to the targets,
+    AdamW.
 
-    Two (multiply, add) a weight and sample forward; backward once for the weights' and once for the inputs' gradients;
-    14 a parameter for AdamW.
+    Two (multiply, add) a weight and sample forward; backward once for the weights' and
+    once for the inputs' gradients; 14 a parameter for AdamW.
     """
     widths = layer_widths(config)
     weights = sum(n_in * n_out for n_in, n_out in pairwise(widths))

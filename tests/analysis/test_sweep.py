@@ -230,7 +230,7 @@ def test_an_unreachable_scheduler_is_one_clear_error(tmp_path, monkeypatch, addr
 
 @pytest.mark.parametrize(("n_runs", "lanes"), [(1, 2), (2, 2), (9, 5), (100, 8)])
 def test_no_more_lanes_than_runs(monkeypatch, n_runs, lanes):
-    """On two cores, and never fewer than the two from which on bits do not hang on company."""
+    """On two cores, and never fewer than the two from which on bits do not depend on company."""
     monkeypatch.setattr(Execution, "n_workers", lambda self: 2)
     assert lanes_for([RunConfig()] * n_runs, Execution("cpu", "processes")) == lanes
 

@@ -193,7 +193,7 @@ def test_an_unknown_family(words: list[str]) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_bad_input_is_one_line(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
-    """What is the user's to mend: "error: ...", a non-zero status, no traceback, and no run before it."""
+    """What is the user's to fix: "error: ...", a non-zero status, no traceback, and no run before it."""
     if "cuda" in arguments and torch.cuda.is_available():
         pytest.skip("there is a CUDA device: asking for it is no error")
     (tmp_path / "file").write_text("a file is no folder")
@@ -214,7 +214,7 @@ class Options:
 
 
 class OwnError(Exception):
-    """What a made-up command calls the user's to mend."""
+    """What a made-up command calls the user's to fix."""
 
 
 @pytest.mark.parametrize("error", [OwnError("two\n  lines"), FileNotFoundError("two lines")], ids=repr)

@@ -248,7 +248,7 @@ def test_everything_trained_on_leaves_no_test_values() -> None:
 
 
 def test_unknown_device() -> None:
-    """A misspelt or absent device is the user's to mend, not a fallback."""
+    """A misspelt or absent device is the user's to fix, not a fallback."""
     with pytest.raises(ConfigError, match="`device` must be one of auto, cpu, cuda, but is 'tpu'"):
         resolve_device("tpu")
     assert resolve_device("cpu") == "cpu"
