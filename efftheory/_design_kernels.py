@@ -80,6 +80,8 @@ def climb(W, first, class_of, trained, order, cover):
     Rayleigh and Ritz the smallest eigenvalue of M in the span of any few vectors is at least that of M, so that a swap
     which fails in the lowest modes of the present M fails altogether: the screen loses nothing. What passes it is
     decided by Cholesky and by eigenvalues of the whole M.
+
+    One function, for all it tries shares one set of scratch matrices: a swap costs neither a call nor an allocation.
     """
     N, r = W.shape
     m = min(r, N_MODES)
@@ -260,6 +262,8 @@ def descend(W, first, class_of, trained, order, table, basis, q):
 
     The lowest modes of the set without a decide which b to look at. Their smallest Ritz value is never below lambda_3,
     so that what passes is slower indeed; what they miss is of second order in the other modes.
+
+    One function, as `climb` is.
     """
     N, r = W.shape
     m = min(r, N_MODES)

@@ -92,13 +92,14 @@ def linear_thresholds(op: Operation, draws: int, seed: Seed, n_train: int | None
         kernel, field = kernels.small_thresholds, small_inverses()
     else:
         kernel, field = kernels.thresholds, working_primes(rank, rng)
-    table = (*_columns(op), op.n_results, p, rank, n_coverable, field)
-    return np.concatenate(threaded(lambda stream, size: kernel(stream, size, n, *table), *_chunks(draws, rng)))
+    table = _table(op, n_coverable)
+    return np.concatenate(threaded(lambda stream, size: kernel(stream, size, n, table, field), *_chunks(draws, rng)))
 
 
-def _columns(op: Operation) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """left, right, results of D0."""
-    return op.rule(np.arange(op.n_samples))
+def _table(op: Operation, n_coverable: int) -> kernels.Table:
+    """D0 as the kernels take it."""
+    p = op.n_symbols
+    return kernels.Table(*op.rule(np.arange(op.n_samples)), op.n_results, p, p - op.full_nullity, n_coverable)
 
 
 def _chunks(draws: int, rng: np.random.Generator) -> tuple[list[np.random.Generator], list[int]]:
@@ -134,10 +135,10 @@ def _covered(op: Operation, order: NDArray[np.integer], n_coverable: int) -> tup
     n = len(order)
     left, right, results = op.rule(order)
     anchor, covered = np.empty(op.n_results, np.int64), np.empty(op.n_symbols, np.bool_)
-    sample, other, taken = (np.empty(n, np.int64) for _ in range(3))
-    k = kernels.list_equations(np.arange(n), n, results, anchor, sample, other, taken)
-    needed = kernels.covering(left, right, sample, other, k, covered, n_coverable)
-    return int(taken[needed - 1]) if needed <= k else n + 1, int(covered.sum())
+    equations = kernels.Equations(*(np.empty(n, np.int64) for _ in range(3)))
+    k = kernels.list_equations(np.arange(n), n, results, anchor, equations)
+    needed = kernels.covering(left, right, equations, k, covered, n_coverable)
+    return int(equations.taken[needed - 1]) if needed <= k else n + 1, int(covered.sum())
 
 
 def sparse_threshold(op: Operation, n: int, n_coverable: int, rng: np.random.Generator) -> int:
@@ -190,9 +191,10 @@ def linear_probability(op: Operation, n_train: int, draws: int, seed: Seed) -> E
     p = op.n_symbols
     if op.known_nullity is None or not 2 < p <= kernels.SMALL_SYMBOLS:
         return proportion(int((linear_thresholds(op, draws, seed, n_train) <= n_train).sum()), draws)
-    table = (n_train, *_columns(op), op.n_results, p, p - op.full_nullity, small_inverses())
+    table, inverses = _table(op, p), small_inverses()
     chunks = _chunks(draws, _checks.generator("seed", seed))
-    return proportion(sum(threaded(lambda stream, size: kernels.small_count(stream, size, *table), *chunks)), draws)
+    counts = threaded(lambda stream, size: kernels.small_count(stream, size, n_train, table, inverses), *chunks)
+    return proportion(sum(counts), draws)
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,8 +33,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import qmc
 
 from efftheory import _checks
-from efftheory import _decoder_kernels as kernels
+from efftheory import _decoder_flow_kernels as kernels
 from efftheory._checks import ArgumentError
+from efftheory._decoder_kernels import Growth, Network, grow
 from efftheory._kernels import loss_path
 from efftheory.criticality import Estimate, proportion
 from efftheory.embeddings import DELTA, matrix_embedding, sum_embedding
@@ -162,16 +163,10 @@ def decoder_flow(
     # be unlearned, which is left out
     basis = np.eye(len(Y)) if classify else np.linalg.qr(Y.T)[0]
     network = network._replace(initial=np.ascontiguousarray(initial @ basis))
-    capacity = math.ceil(2 / SPACING + math.log(max(steps, 2)) / math.log1p(SPACING)) + 2
-    records = kernels.Records(
-        times=np.empty(capacity),
-        path=np.empty((capacity, *E.shape)),
-        curves=np.empty((capacity, 4)),
-        layers=np.empty((capacity, 2, network.depth)),
-        crossed=np.full(3, np.inf),
-    )
+    records = _room(E, network.depth, steps)
     Y = np.ascontiguousarray(Y @ basis)
-    n = kernels.decoder_flow(E, table, network, rates, Y, steps, resolution, SPACING, records)
+    pace = kernels.Pace(steps, resolution, SPACING)
+    n = kernels.decoder_flow(E, kernels.Problem(table, network, Y), rates, pace, records)
     return _trajectory(op, mask, records, n)
 
 
@@ -254,20 +249,19 @@ def ridge_potential(
     Y = _targets(op, decoder, targets)
     if Y is None:
         raise ArgumentError("targets", "be given", "is None")
-    thetas, lengths = np.zeros(decoder.depth + 1), np.zeros(decoder.depth + 1)
-    for name, values, into in (("rates", rates, thetas), ("growth", growth, lengths)):
+    grown = Growth(*(np.zeros(decoder.depth + 1) for _ in range(3)), decay=1.0)
+    for name, values, into in (("rates", rates, grown.thetas), ("growth", growth, grown.lengths)):
         array = _checks.real_array(name, values, (decoder.depth,))
         if (array < 0).any():
             raise ArgumentError(name, "be at least 0", f"is {values!r}")
         into[1:] = array
     network = _network(decoder, start, decoder.n_outputs)
-    gammas = np.zeros(decoder.depth + 1)
-    kernels.grow(gammas, lengths, 1.0, network)
-    phi, slope, Q, D, bends, B, T = kernels.kernels_at(start, table, table.trained, network, gammas)
-    residual = np.empty((len(table.trained), Y.shape[1]))
-    kernels.fit(table, network, Y, 1.0, thetas, phi, T, residual)
-    gradient = np.empty_like(start)
-    kernels.pull(start, table, network, gammas, thetas, 1.0, residual, phi, slope, Q, D, bends, B, gradient)
+    grow(network, grown)
+    problem = kernels.Problem(table, network, Y)
+    pieces = kernels.kernels_at(start, table, table.trained, network, grown.gammas)
+    residual, gradient = np.empty((len(table.trained), Y.shape[1])), np.empty_like(start)
+    kernels.fit(problem, grown, pieces, residual)
+    kernels.pull(start, problem, grown, pieces, residual, gradient)
     scale = len(table.trained) * decoder.n_outputs
     value = (residual * Y[table.results[table.trained]]).sum() / scale
     return float(value), 2 * gradient.reshape(np.shape(E)) / scale
@@ -303,7 +297,7 @@ def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.
     table = kernels.Table(own, own, own, every, none, none, none, product=False, delta2=math.nan)
     network = _network(decoder, points, decoder.n_outputs)
     pieces = kernels.kernels_at(points / 2, table, every, network, np.full(decoder.depth + 1, 1 / 3))
-    lower = np.tril(pieces[-1][1:])
+    lower = np.tril(pieces.T[1:])
     return lower + np.tril(lower, -1).transpose(0, 2, 1)
 
 
@@ -372,11 +366,11 @@ def _nodes(decoder: Decoder, c: int) -> tuple[NDArray[np.float64], ...]:
     return np.ascontiguousarray(points[:, :c]), np.ascontiguousarray(points[:, c]), np.sqrt(shares)
 
 
-def _network(decoder: Decoder, E: NDArray[np.float64], n_outputs: int) -> kernels.Network:
+def _network(decoder: Decoder, E: NDArray[np.float64], n_outputs: int) -> Network:
     """The network that decodes inputs like E (., c), with an initial function of zero."""
     weights, biases, roots = _nodes(decoder, E.shape[1])
     classify = decoder.loss == "ce"
-    return kernels.Network(
+    return Network(
         weights=weights,
         biases=biases,
         roots=roots,
@@ -391,16 +385,28 @@ def _network(decoder: Decoder, E: NDArray[np.float64], n_outputs: int) -> kernel
     )
 
 
-def _deviation(network: kernels.Network, E: NDArray[np.float64], table: kernels.Table) -> float:
+def _deviation(network: Network, E: NDArray[np.float64], table: kernels.Table) -> float:
     """Standard deviation of the initial function's coefficients on the first layer's features.
 
     f_0 has the variance Q_{L-1}/3, but for its biases. As a function it is taken as linear in the features, and so
     scaled that its mean square over the training samples is right.
     """
     gammas = np.full(network.depth + 1, 1 / 3)
-    Q = kernels.kernels_at(E, table, table.trained, network, gammas)[2]
+    Q = kernels.kernels_at(E, table, table.trained, network, gammas).Q
     first, last = (Q[i].diagonal().mean() for i in (0, -1))
     return math.sqrt(last / first / 3) if first > 0 else 0.0
+
+
+def _room(E: NDArray[np.float64], depth: int, steps: int) -> kernels.Records:
+    """Room for all records of a flow."""
+    capacity = math.ceil(2 / SPACING + math.log(max(steps, 2)) / math.log1p(SPACING)) + 2
+    return kernels.Records(
+        times=np.empty(capacity),
+        path=np.empty((capacity, *E.shape)),
+        curves=np.empty((capacity, 4)),
+        layers=np.empty((capacity, 2, depth)),
+        crossed=np.full(3, np.inf),
+    )
 
 
 def _trajectory(op: Operation, mask: Mask, records: kernels.Records, n: int) -> DecoderTrajectory:

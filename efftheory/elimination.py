@@ -77,21 +77,19 @@ class System:
     """The equations of a training set, planned; products with R and its transpose modulo any prime."""
 
     def __init__(self, samples: Samples, n_symbols: int, least_nullity: int):
-        self._left, self._right, first = samples
         self._p = n_symbols
-        self.n_unknowns = n_symbols + len(first) - 1
-        plan = kernels.plan(*samples, n_symbols)
-        self._result, self._equations, self._unknowns, self._n_leaves, self.guessed, self.n_free, self._spare = plan
+        self._plan = kernels.plan(*samples, n_symbols)
+        self.guessed, self.n_free, self.n_spare = self._plan.guessed, self._plan.n_free, len(self._plan.spare)
         told = np.zeros(self.n_unknowns, np.bool_)
-        told[self._unknowns] = told[self.guessed] = True
+        told[self._plan.unknowns] = told[self.guessed] = True
         self._free = np.flatnonzero(~told)
         # the linear representation is always among the solutions, and is not nothing where equations are left
         self._largest_rank = max(len(self.guessed) - least_nullity, 0)
         self.least_nullity = self.n_free + len(self.guessed) - self._largest_rank
 
     @property
-    def _steps(self):
-        return self._left, self._right, self._result, self._equations, self._unknowns, self._n_leaves
+    def n_unknowns(self) -> int:
+        return self._plan.rows.n_unknowns
 
     def nullity(self, q: int, rng: np.random.Generator) -> int:
         """n_0 modulo q, or more with the chance `error`."""
@@ -123,8 +121,7 @@ class System:
         values = np.zeros(self.n_unknowns, np.int64)
         values[self._free] = rng.integers(q, size=len(self._free))
         values[self.guessed] = self._null_of_rest(q, rng)
-        kernels.follow(*self._steps, values, self._p, q)
-        kernels.fill_leaves(*self._steps, values, self._p, q)
+        kernels.fill(self._plan, values, q)
         return NullVector(values[: self._p], values[self._p :], q)
 
     def _null_of_rest(self, q: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -147,24 +144,18 @@ class System:
         """R times `guesses` (m,), modulo q."""
         values = np.zeros(self.n_unknowns, np.int64)
         values[self.guessed] = guesses
-        kernels.follow(*self._steps, values, self._p, q)
-        out = np.empty(len(self._spare), np.int64)
-        kernels.misfits(self._left, self._right, self._result, self._spare, values, self._p, q, out)
+        out = np.empty(self.n_spare, np.int64)
+        kernels.misfits(self._plan, values, q, out)
         return out
 
     def pull_back(self, weights: NDArray[np.int64], q: int) -> NDArray[np.int64]:
         """R^T times `weights` (spare,), modulo q."""
         sums = np.zeros(self.n_unknowns, np.int64)
-        kernels.pull_back(*self._steps, self._spare, weights, sums, self._p, q)
+        kernels.pull_back(self._plan, weights, sums, q)
         return sums[self.guessed] % q
 
-    @property
-    def n_spare(self) -> int:
-        return len(self._spare)
-
     def _echelon(self, q: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        R = kernels.misfit_rows(*self._steps, self.guessed, self._spare, self._p, self.n_unknowns, q)
-        return eliminate(R, q, self._largest_rank)
+        return eliminate(kernels.misfit_rows(self._plan, q), q, self._largest_rank)
 
 
 class BlackBox:

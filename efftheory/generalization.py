@@ -68,6 +68,9 @@ def exact_nullity(op: Operation, mask: Mask = None, seed: Seed = 0) -> Nullity:
         ArgumentError: `op` composes by a product.
     """
     require_sum(op)
+    if op.n_symbols <= DENSE_NULLITY:  # without making a list of D's own samples
+        rank, _ = rank_and_reach(op.samples, trained_flags(op, mask), op.n_symbols, op.least_nullity)
+        return Nullity(op.n_symbols - rank, "elimination", 0.0)
     return nullity_of(training_samples(op, mask), op.n_symbols, op.least_nullity, seed)
 
 

@@ -331,7 +331,7 @@ def optimizer_flow(
 
 # The decoder
 
-# tanh u = sum_k a_k erf(s_k u), as efftheory/_decoder_kernels.py prints it; a test holds it against tanh itself
+# tanh u = sum_k a_k erf(s_k u), as efftheory/_activation_kernels.py prints it; a test holds it against tanh itself
 ERF_TERMS = ((0.4355577, 0.61554595), (0.5644423, 1.08696827))
 
 

@@ -16,7 +16,8 @@ from scipy.special import erf
 from scipy.stats import binomtest
 
 import efftheory as et
-from efftheory import _decoder_kernels as kernels
+from efftheory import _activation_kernels
+from efftheory import _decoder_flow_kernels as kernels
 from efftheory import decoder as module
 from tests import oracles, systems, tolerances
 from tests import strategies as own
@@ -29,9 +30,9 @@ misused: Any = et  # what a type checker would catch as well
 
 
 # in Python: they are inlined where they are used, and compiling them by themselves takes longer than all tests of them
-untyped: Any = kernels
+activations: Any = _activation_kernels  # of the compiled ones, the plain Python functions
 tanh_mean, relu_mean, arcsine = (
-    helper.py_func for helper in (untyped._tanh_mean, untyped._relu_mean, untyped._arcsine)
+    helper.py_func for helper in (activations.tanh_mean, activations.relu_mean, activations.arcsine)
 )
 
 
@@ -80,7 +81,7 @@ def problems(draw: st.DrawFn, activations=ACTIVATIONS, products=False):
 def test_two_error_functions_are_tanh_as_stated():
     """Would reveal a mistyped coefficient, in the package or in the twin."""
     u = np.linspace(-15, 15, 100_001)
-    assert ((kernels.A1, kernels.S1), (kernels.A2, kernels.S2)) == oracles.ERF_TERMS
+    assert ((activations.A1, activations.S1), (activations.A2, activations.S2)) == oracles.ERF_TERMS
     assert np.abs(np.tanh(u) - _two_error_functions(u)).max() <= tolerances.TANH
     assert np.abs(1 - np.tanh(u) ** 2 - _their_slope(u)).max() <= tolerances.TANH_SLOPE
 

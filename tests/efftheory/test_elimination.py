@@ -104,7 +104,7 @@ def test_the_plan_uses_every_equation_once_and_tells_every_unknown_once(drawn):
     op, mask = drawn
     left, right, first = training_samples(op, mask)
     p = op.n_symbols
-    result, equations, unknowns, n_leaves, guessed, n_free, spare = kernels.plan(left, right, first, p)
+    rows, equations, unknowns, n_leaves, guessed, n_free, spare = kernels.plan(left, right, first, p)
     assert sorted([*equations, *spare]) == list(range(len(left)))
     told = [*unknowns, *guessed]
     assert len(told) == len(set(told))
@@ -112,7 +112,7 @@ def test_the_plan_uses_every_equation_once_and_tells_every_unknown_once(drawn):
     assert len(told) + n_free == p + len(occupied)
 
     def members(s):
-        return {int(left[s]), int(right[s]), p + int(result[s])}
+        return {int(left[s]), int(right[s]), p + int(rows.result[s])}
 
     known = set(guessed.tolist())
     for s, u in list(zip(equations.tolist(), unknowns.tolist(), strict=True))[n_leaves:]:
