@@ -1,4 +1,6 @@
-"""Means of activations over two jointly Gaussian preactivations, and their derivatives: see `_decoder_kernels.py`."""
+"""Means of activations over two jointly Gaussian preactivations, and their derivatives:
+see `_decoder_kernels.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,15 @@ import numpy as np
 from numba import njit
 from numpy.polynomial import Polynomial
 
-# tanh u = sum_k a_k erf(s_k u) within 1.03e-3, the best two terms: then every Gaussian mean has a closed form.
+# tanh u = sum_k a_k erf(s_k u) within 1.03e-3, the best two terms: then every Gaussian
+# mean has a closed form.
 A1, A2, S1, S2 = 0.4355577, 0.5644423, 0.61554595, 1.08696827
 
 
 def _arcsine_coefficients() -> tuple[float, ...]:
-    """(asin(s) / s - 1) / s^2 as a polynomial in s^2 on [0, 1/4], to 1e-15: numba's own asin is a call per entry."""
+    """(asin(s) / s - 1) / s^2 as a polynomial in s^2 on [0, 1/4], to 1e-15: numba's own
+    asin is a call per entry.
+    """
     nodes = 0.125 + 0.125 * np.cos(np.pi * (np.arange(14) + 0.5) / 14)
     values = (np.arcsin(np.sqrt(nodes)) / np.sqrt(nodes) - 1) / nodes
     fit = Polynomial.fit(nodes, values, 11, domain=[0, 0.25], window=[0, 0.25])
@@ -54,8 +59,9 @@ def _erf_means(ca, cab, cb, s, t, amplitude):
 
 @njit(inline="always")
 def tanh_mean(ca, cab, cb):
-    """For (u, v) ~ N(0, [[ca, cab], [cab, cb]]): q = E[h(u) h(v)], d = E[h'(u) h'(v)] = dq/dcab, and the derivatives
-    dq/dca, dq/dcb, dd/dca, dd/dcb, dd/dcab.
+    """For (u, v) ~ N(0, [[ca, cab], [cab, cb]]): q = E[h(u) h(v)],
+    d = E[h'(u) h'(v)] = dq/dcab, and the derivatives dq/dca, dq/dcb, dd/dca, dd/dcb,
+    dd/dcab.
     """
     q1, d1, qa1, qb1, da1, db1, dab1 = _erf_means(ca, cab, cb, S1, S1, A1 * A1)
     q2, d2, qa2, qb2, da2, db2, dab2 = _erf_means(ca, cab, cb, S1, S2, A1 * A2)

@@ -1,5 +1,5 @@
-"""The numba kernels of embeddings that move in the potential of the decoder that fits them; decoder.py has the
-equations.
+"""The numba kernels of embeddings that move in the potential of the decoder that fits
+them; decoder.py has the equations.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ from efftheory._decoder_kernels import (
 )
 from efftheory.constants import ACCURACY_THRESHOLD, BETA1, BETA2, EPS, RQI_THRESHOLD
 
-# A step of the flow stands for as many steps of the optimiser as move no embedding by more than the resolution; not for
-# more than these: twice as many as the last, a twentieth of all so far, a fifth of the memory of Adam's second moment.
+# A step of the flow stands for as many steps of the optimiser as move no embedding by
+# more than the resolution; not for more than these: twice as many as the last, a
+# twentieth of all so far, a fifth of the memory of Adam's second moment.
 _FASTER, _SHARE, _MOST = 2.0, 0.05, 200.0
 
 
 class Table(NamedTuple):
-    """All of D0, which of it is trained on, and the parallelograms: pairs (first, second) of samples of one class."""
+    """All of D0, which of it is trained on, and the parallelograms: pairs (first,
+    second) of samples of one class.
+    """
 
     left: NDArray[np.int32]
     right: NDArray[np.int32]
@@ -44,7 +47,9 @@ class Table(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is to be learned, and by whom: the samples, the network, and targets (n_results, r), a row a result."""
+    """What is to be learned, and by whom: the samples, the network, and targets
+    (n_results, r), a row a result.
+    """
 
     table: Table
     network: Network
@@ -65,8 +70,8 @@ class Rates(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """How many updates of the optimiser to follow, how far an embedding may move in a merged step, and how far apart
-    records are, as a share of the time.
+    """How many updates of the optimiser to follow, how far an embedding may move in a
+    merged step, and how far apart records are, as a share of the time.
     """
 
     steps: int
@@ -75,9 +80,10 @@ class Pace(NamedTuple):
 
 
 class Records(NamedTuple):
-    """The flow at times (T,): embeddings path (T, p, c); curves (T, 4): train accuracy, test accuracy, RQI, mean
-    squared residual; layers (T, 2, depth): theta and path length of the layers 1 .. depth. crossed (3,): the first step
-    with train accuracy >= 0.9, test accuracy >= 0.9, RQI > 0.95, inf where there is none.
+    """The flow at times (T,): embeddings path (T, p, c); curves (T, 4): train accuracy,
+    test accuracy, RQI, mean squared residual; layers (T, 2, depth): theta and path
+    length of the layers 1 .. depth. crossed (3,): the first step with train
+    accuracy >= 0.9, test accuracy >= 0.9, RQI > 0.95, inf where there is none.
     """
 
     times: NDArray[np.float64]
@@ -89,7 +95,9 @@ class Records(NamedTuple):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def solve(K, Y):
-    """Y -> K^-1 Y in place, by a Cholesky factor that overwrites K; False where K is not positive definite."""
+    """Y -> K^-1 Y in place, by a Cholesky factor that overwrites K; False where K is
+    not positive definite.
+    """
     n, r = Y.shape
     for i in range(n):
         for j in range(i + 1):
@@ -118,7 +126,9 @@ def solve(K, Y):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def compose(E, table, which, x):
-    """What the decoder sees of the samples `which`: E_i + E_j, or the matrix product E_i E_j; E, x are flat, (., c)."""
+    """What the decoder sees of the samples `which`: E_i + E_j, or the matrix product
+    E_i E_j; E, x are flat, (., c).
+    """
     c = E.shape[1]
     m = int(math.sqrt(c) + 0.5)
     for a in range(len(which)):
@@ -137,7 +147,9 @@ def compose(E, table, which, x):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def pull_to_embeddings(E, table, force, gradient):
-    """The gradient by the embeddings (p, c) from that by the composed training samples (n, c)."""
+    """The gradient by the embeddings (p, c) from that by the composed training samples
+    (n, c).
+    """
     c = E.shape[1]
     m = int(math.sqrt(c) + 0.5)
     gradient[:] = 0.0
@@ -158,7 +170,9 @@ def pull_to_embeddings(E, table, force, gradient):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def rqi(E, table):
-    """The share of the parallelograms whose standardised mean squared residual is below delta2."""
+    """The share of the parallelograms whose standardised mean squared residual is below
+    delta2.
+    """
     p, c = E.shape
     x = np.empty((len(table.left), c))
     compose(E, table, np.arange(len(table.left)), x)
@@ -177,7 +191,9 @@ def rqi(E, table):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def kernels_at(E, table, which, network, gammas, begin=0):
-    """All pieces of the decoder's kernel at the samples `which`, in the rows from `begin` on."""
+    """All pieces of the decoder's kernel at the samples `which`, in the rows from
+    `begin` on.
+    """
     n, m, depth = len(which), len(network.biases), network.depth
     x, phi, slope = np.empty((n, E.shape[1])), np.empty((n, m)), np.empty((n, m))
     Q, D, bends = np.empty((depth, n, n)), np.empty((depth, n, n)), np.empty((depth, 5, n, n))
@@ -192,7 +208,9 @@ def kernels_at(E, table, which, network, gammas, begin=0):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def fit(problem, growth, pieces, residual):
-    """The ridge fit: residual (n, r) of a decoder that started from its initial function; False if it overflowed."""
+    """The ridge fit: residual (n, r) of a decoder that started from its initial
+    function; False if it overflowed.
+    """
     table, network, T = problem.table, problem.network, pieces.T
     n, r = residual.shape
     f0 = np.dot(pieces.phi, network.initial)
@@ -213,7 +231,9 @@ def fit(problem, growth, pieces, residual):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def pull(E, problem, growth, pieces, residual, gradient):
-    """gradient (p, c) of half the summed squared residual by the embeddings, the decoder held where it is."""
+    """gradient (p, c) of half the summed squared residual by the embeddings, the
+    decoder held where it is.
+    """
     table, network, phi = problem.table, problem.network, pieces.phi
     n, c, m = len(table.trained), E.shape[1], len(network.biases)
     Qbar, Dbar, force = np.empty_like(pieces.Q), np.empty_like(pieces.Q), np.empty((n, c))
@@ -235,7 +255,9 @@ def pull(E, problem, growth, pieces, residual, gradient):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def accuracies(E, problem, growth, residual):
-    """(train, test): the share of samples whose output is nearest to the right target; nan without test samples."""
+    """(train, test): the share of samples whose output is nearest to the right target;
+    nan without test samples.
+    """
     table, network, targets = problem.table, problem.network, problem.targets
     n, n_test, r = len(table.trained), len(table.tested), residual.shape[1]
     which = np.concatenate((table.trained, table.tested))
@@ -270,7 +292,9 @@ def accuracies(E, problem, growth, residual):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def record(t, E, problem, growth, residual, records, number):
-    """Write record `number`, of time t and this fit, but for the mean square; whether all is learned."""
+    """Write record `number`, of time t and this fit, but for the mean square; whether
+    all is learned.
+    """
     train, test = accuracies(E, problem, growth, residual)
     high = rqi(E, problem.table)
     if records.crossed[0] == np.inf and train >= ACCURACY_THRESHOLD:
@@ -286,11 +310,14 @@ def record(t, E, problem, growth, residual, records, number):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def decoder_flow(E, problem, rates, pace, records):
-    """Move E (p, c) for pace.steps updates of the optimiser in the potential of the decoder that fits it.
+    """Move E (p, c) for pace.steps updates of the optimiser in the potential of the
+    decoder that fits it.
 
-    Fills `records`, and returns how many there are. Ends early where all is learned, or where numbers overflow.
+    Fills `records`, and returns how many there are. Ends early where all is learned, or
+    where numbers overflow.
 
-    One step is one piece: how its sums and quotients are rounded depends on what the compiler sees of it at once.
+    One step is one piece: how its sums and quotients are rounded depends on what the
+    compiler sees of it at once.
     """
     table, network = problem.table, problem.network
     p, c = E.shape
@@ -311,7 +338,7 @@ def decoder_flow(E, problem, rates, pace, records):
         if t == 0.0 and not fit(problem, growth, pieces, residual):
             break
         if t >= next_record or t == pace.steps:
-            # once the kernel is sharp, the fit at the last place says little about this one
+            # once the kernel is sharp, the fit at the last place says little of this
             if not fit(problem, growth, pieces, here):
                 break
             learned = record(t, E, problem, growth, here, records, n_records)
@@ -320,7 +347,8 @@ def decoder_flow(E, problem, rates, pace, records):
             next_record = t + max(1.0, pace.spacing * t)
             if t == pace.steps or learned:
                 break
-        # the decoder's layers move at the pace that their optimiser gives to the gradients of the present residual
+        # the decoder's layers move at the pace that their optimiser gives to the
+        # gradients of the present residual
         b1, b2 = BETA1**h, BETA2**h
         power1 *= b1
         power2 *= b2

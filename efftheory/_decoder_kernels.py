@@ -1,4 +1,5 @@
-"""The numba kernels of the decoder's kernel, layer by layer, and its derivative; decoder.py has the equations.
+"""The numba kernels of the decoder's kernel, layer by layer, and its derivative;
+decoder.py has the equations.
 
 Matrices over samples are filled in their lower triangles only.
 """
@@ -18,8 +19,9 @@ FAST = {"contract", "reassoc", "nsz", "arcp"}  # all but the assumption that not
 
 
 class Network(NamedTuple):
-    """The decoder: nodes of a quadrature over the first layer's weights (m, c) and biases (m,), the square roots of
-    their weights, the initial function's coefficients on these features (m, r), and its shape.
+    """The decoder: nodes of a quadrature over the first layer's weights (m, c) and
+    biases (m,), the square roots of their weights, the initial function's coefficients
+    on these features (m, r), and its shape.
     """
 
     weights: NDArray[np.float64]
@@ -36,9 +38,10 @@ class Network(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """How far the decoder has come, an entry a layer (depth + 1,), the first unused: gammas, width times the variance
-    of a weight into layer l; thetas, what weighs the layer in the kernel; lengths, the path length of a weight; and
-    the share of the initial weights that weight decay has left.
+    """How far the decoder has come, an entry a layer (depth + 1,), the first unused:
+    gammas, width times the variance of a weight into layer l; thetas, what weighs the
+    layer in the kernel; lengths, the path length of a weight; and the share of the
+    initial weights that weight decay has left.
     """
 
     gammas: NDArray[np.float64]
@@ -48,8 +51,9 @@ class Growth(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """The pieces of the kernel at n samples: phi, slope (n, m) by `first_layer`; Q, D (depth, n, n) and bends
-    (depth, 5, n, n) by `hidden_layers`; B, T (depth + 1, n, n) by `layer_kernels`.
+    """The pieces of the kernel at n samples: phi, slope (n, m) by `first_layer`; Q, D
+    (depth, n, n) and bends (depth, 5, n, n) by `hidden_layers`; B, T (depth + 1, n, n)
+    by `layer_kernels`.
     """
 
     phi: NDArray[np.float64]
@@ -63,7 +67,9 @@ class Pieces(NamedTuple):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def grow(network, growth):
-    """Fill growth.gammas: of the variance, what is left of the initial one, and what the moves have added."""
+    """Fill growth.gammas: of the variance, what is left of the initial one, and what
+    the moves have added.
+    """
     for i in range(1, network.depth + 1):
         growth.gammas[i] = growth.decay * growth.decay / 3.0
         if i < network.depth:
@@ -72,8 +78,8 @@ def grow(network, growth):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def first_layer(x, network, phi, slope):
-    """phi[a, k]: activation at node k of x[a], times its root, so that E[h(x_a) h(x_b)] = phi[a] . phi[b]; slope: its
-    derivative by the preactivation.
+    """phi[a, k]: activation at node k of x[a], times its root, so that
+    E[h(x_a) h(x_b)] = phi[a] . phi[b]; slope: its derivative by the preactivation.
     """
     for a in range(len(x)):
         for k in range(len(network.biases)):
@@ -90,9 +96,10 @@ def first_layer(x, network, phi, slope):
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def hidden_layers(Q, D, bends, gammas, network, begin):
-    """From Q[0] upwards, in the rows from `begin` on and on the diagonal: Q[l] = E[h h], D[l] = E[h' h'] of hidden
-    layer l; bends[l]: dQ/dC_aa, dQ/dC_bb, dD/dC_aa, dD/dC_bb, dD/dC_ab. C = gammas[l] (Q[l-1] + 1/width) is the
-    covariance of the preactivations.
+    """From Q[0] upwards, in the rows from `begin` on and on the diagonal, of hidden
+    layer l: Q[l] = E[h h], D[l] = E[h' h']; bends[l]: dQ/dC_aa, dQ/dC_bb, dD/dC_aa,
+    dD/dC_bb, dD/dC_ab. C = gammas[l] (Q[l-1] + 1/width) is the covariance of the
+    preactivations.
     """
     depth, n, _ = Q.shape
     diagonal = np.empty(n)
@@ -120,8 +127,9 @@ def hidden_layers(Q, D, bends, gammas, network, begin):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def layer_kernels(Q, D, gammas, network, begin, B, T):
-    """In the rows from `begin` on. T[l], l = 1 .. depth: the tangent kernel of the weights that lead into layer l (the
-    last are the output's), per output. B[l]: width times the mean square of an output's derivative by a preactivation.
+    """In the rows from `begin` on. T[l], l = 1 .. depth: the tangent kernel of the
+    weights that lead into layer l (the last are the output's), per output. B[l]: width
+    times the mean square of an output's derivative by a preactivation.
     """
     depth, n, _ = Q.shape
     width = network.width
@@ -138,8 +146,8 @@ def layer_kernels(Q, D, gammas, network, begin, B, T):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def pull_to_features(pieces, network, growth, gram, Qbar, Dbar):
-    """The derivative of -sum_ab gram_ab K_ab, K = sum_l thetas[l] T[l], by Q[0]: into Qbar[0], where an entry off the
-    diagonal counts for both.
+    """The derivative of -sum_ab gram_ab K_ab, K = sum_l thetas[l] T[l], by Q[0]: into
+    Qbar[0], where an entry off the diagonal counts for both.
     """
     Q, D, bends, B = pieces.Q, pieces.D, pieces.bends, pieces.B
     gammas, thetas = growth.gammas, growth.thetas

@@ -1,8 +1,10 @@
-"""Kernels of the sparse elimination in `elimination.py`; like those of `_kernels.py` they trust what they get.
+"""Kernels of the sparse elimination in `elimination.py`; like those of `_kernels.py`
+they trust what they get.
 
-The unknowns are the embeddings E_k, numbered k, and the values of the result classes V_c, numbered p + c; sample
-s = (i, j) of class c is the equation E_i + E_j = V_c. Everything is modulo an odd prime q below 2^31, in which every
-coefficient (1, -1, 2) can be divided by.
+The unknowns are the embeddings E_k, numbered k, and the values of the result classes
+V_c, numbered p + c; sample s = (i, j) of class c is the equation E_i + E_j = V_c.
+Everything is modulo an odd prime q below 2^31, in which every coefficient (1, -1, 2)
+can be divided by.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from efftheory._kernels import Index, inverse
 
 
 class Equations(NamedTuple):
-    """The equations: the symbols and the class of each, int32 (n,), how many symbols and unknowns there are, and the
-    equations of each unknown u, incident[begin[u]:begin[u+1]].
+    """The equations: the symbols and the class of each, int32 (n,), how many symbols
+    and unknowns there are, and the equations of each unknown u,
+    incident[begin[u]:begin[u+1]].
     """
 
     left: Index
@@ -43,8 +46,8 @@ class Plan(NamedTuple):
 
 
 class Open(NamedTuple):
-    """What is still to do: which equations are not used, which unknowns are known, and of each unknown how many unused
-    equations it is in.
+    """What is still to do: which equations are not used, which unknowns are known, and
+    of each unknown how many unused equations it is in.
     """
 
     alive: NDArray[np.bool_]
@@ -53,7 +56,9 @@ class Open(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """Step t solves equations[t] for unknowns[t]: room for as many as there are unknowns."""
+    """Step t solves equations[t] for unknowns[t]: room for as many as there are
+    unknowns.
+    """
 
     equations: Index
     unknowns: Index
@@ -61,7 +66,9 @@ class Steps(NamedTuple):
 
 @njit(cache=True, inline="always")
 def _member(which, rows, s):
-    """Unknown `which` = 0, 1, 2 of equation s; -1 for the second symbol of a sample (i, i)."""
+    """Unknown `which` = 0, 1, 2 of equation s; -1 for the second symbol of a sample
+    (i, i).
+    """
     if which == 0:
         return rows.left[s]
     if which == 1:
@@ -133,8 +140,8 @@ def _peel(rows, todo, steps):
 
 @njit(cache=True, nogil=True)
 def _count_open(rows, todo):
-    """(n_open, ripe): how many unknowns of each equation are not known; in how many equations with two of them each
-    unknown is.
+    """(n_open, ripe): how many unknowns of each equation are not known; in how many
+    equations with two of them each unknown is.
     """
     n = len(rows.left)
     n_open, ripe = np.zeros(n, np.int8), np.zeros(rows.n_unknowns, np.int32)
@@ -153,7 +160,9 @@ def _count_open(rows, todo):
 
 @njit(cache=True, nogil=True)
 def _guess(rows, todo, steps, n_steps):
-    """Guess unknowns until all are known; returns the guessed ones, and the number of steps there are now."""
+    """Guess unknowns until all are known; returns the guessed ones, and the number of
+    steps there are now.
+    """
     n_open, ripe = _count_open(rows, todo)
     known, degree = todo.known, todo.degree
     n_left = 0
@@ -205,16 +214,20 @@ def _guess(rows, todo, steps, n_steps):
 
 @njit(cache=True, nogil=True)
 def plan(left, right, first, p):
-    """How the equations are solved, with as few unknowns left over as a greedy choice finds.
+    """How the equations are solved, with as few unknowns left over as a greedy choice
+    finds.
 
-    1. Leaves: an unknown in one equation only takes that equation away with it, again and again.
-    2. Of what is left (every unknown in two equations or more), unknowns are guessed, and each equation with one
-       unknown left tells it. Where no equation does, the unknown in most equations with two unknowns is guessed next.
+    1. Leaves: an unknown in one equation only takes that equation away with it, again
+       and again.
+    2. Of what is left (every unknown in two equations or more), unknowns are guessed,
+       and each equation with one unknown left tells it. Where no equation does, the
+       unknown in most equations with two unknowns is guessed next.
 
-    Step t solves `equations[t]` for `unknowns[t]`: the first n_leaves steps are leaves, in the order of their removal
-    (values are found in the opposite order), the others follow from the `guessed` unknowns in this order. `spare`: the
-    equations that no step uses; all their unknowns are known. n_free: unknowns in no equation when their turn came.
-    O(|D| + guesses * p).
+    Step t solves `equations[t]` for `unknowns[t]`: the first n_leaves steps are leaves,
+    in the order of their removal (values are found in the opposite order), the others
+    follow from the `guessed` unknowns in this order. `spare`: the equations that no
+    step uses; all their unknowns are known. n_free: unknowns in no equation when their
+    turn came. O(|D| + guesses * p).
     """
     rows = _listed(left, right, first, p)
     n, n_unknowns = len(left), rows.n_unknowns
@@ -243,7 +256,9 @@ def _tell(i, j, c, u, values, q):
 
 @njit(cache=True, nogil=True)
 def follow(plan, values, q):
-    """Fill the values of the unknowns of all steps after the leaves, from those of the guessed ones; in place."""
+    """Fill the values of the unknowns of all steps after the leaves, from those of the
+    guessed ones; in place.
+    """
     left, right, result, p = plan.rows.left, plan.rows.right, plan.rows.result, plan.rows.p
     equations, unknowns = plan.equations, plan.unknowns
     for t in range(plan.n_leaves, len(equations)):
@@ -253,7 +268,9 @@ def follow(plan, values, q):
 
 @njit(cache=True, nogil=True)
 def fill(plan, values, q):
-    """Fill the values of all unknowns that a step solves, leaves last, from those of the others; in place."""
+    """Fill the values of all unknowns that a step solves, leaves last, from those of
+    the others; in place.
+    """
     follow(plan, values, q)
     left, right, result, p = plan.rows.left, plan.rows.right, plan.rows.result, plan.rows.p
     equations, unknowns = plan.equations, plan.unknowns
@@ -264,7 +281,9 @@ def fill(plan, values, q):
 
 @njit(cache=True, nogil=True)
 def misfits(plan, values, q, out):
-    """out = E_i + E_j - V_c of the spare equations; values (unknowns,): the guessed ones, the others are filled in."""
+    """out = E_i + E_j - V_c of the spare equations; values (unknowns,): the guessed
+    ones, the others are filled in.
+    """
     follow(plan, values, q)
     left, right, result, p = plan.rows.left, plan.rows.right, plan.rows.result, plan.rows.p
     for k in range(len(plan.spare)):
@@ -274,9 +293,11 @@ def misfits(plan, values, q, out):
 
 @njit(cache=True, nogil=True)
 def pull_back(plan, weights, sums, q):
-    """The transpose of `misfits`: sums[u] = sum over the spare equations of weight d(misfit)/d(value u).
+    """The transpose of `misfits`: sums[u] = sum over the spare equations of weight
+    d(misfit)/d(value u).
 
-    Right for the guessed unknowns once all steps are undone; `sums` (unknowns,) is scratch for the rest.
+    Right for the guessed unknowns once all steps are undone; `sums` (unknowns,) is
+    scratch for the rest.
     """
     left, right, result, p = plan.rows.left, plan.rows.right, plan.rows.result, plan.rows.p
     sums[:] = 0
@@ -315,7 +336,8 @@ def misfit_rows(plan, q):
 def recurrence(sequence, q):
     """The shortest linear recurrence of `sequence` modulo q (Berlekamp, Massey).
 
-    (c_0 = 1, c_1 .. c_L) with sum_k c_k sequence[t - k] = 0 for all t >= L. O(length^2).
+    (c_0 = 1, c_1 .. c_L) with sum_k c_k sequence[t - k] = 0 for all t >= L.
+    O(length^2).
     """
     n = len(sequence)
     current, previous = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)

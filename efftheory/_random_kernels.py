@@ -1,6 +1,8 @@
-"""Kernels of random training sets: what the first samples of a random order determine. See `criticality.py`.
+"""Kernels of random training sets: what the first samples of a random order determine.
+See `criticality.py`.
 
-An order is read as equations: each sample against the first of its class that came before it.
+An order is read as equations: each sample against the first of its class that came
+before it.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from efftheory._kernels import Index, equation_row, insert_row
 
 
 class Table(NamedTuple):
-    """All samples in the order of D0, int32 (N,) each, of p symbols; the rank that is asked for; and how many symbols
-    are in an equation of D0.
+    """All samples in the order of D0, int32 (N,) each, of p symbols; the rank that is
+    asked for; and how many symbols are in an equation of D0.
     """
 
     left: Index
@@ -29,7 +31,9 @@ class Table(NamedTuple):
 
 
 class Equations(NamedTuple):
-    """Of an order: the k-th is sample[k] against other[k], there once taken[k] samples are; room for one a sample."""
+    """Of an order: the k-th is sample[k] against other[k], there once taken[k] samples
+    are; room for one a sample.
+    """
 
     sample: NDArray[np.int64]
     other: NDArray[np.int64]
@@ -37,7 +41,9 @@ class Equations(NamedTuple):
 
 
 class Echelon(NamedTuple):
-    """Scratch for ranks: the echelon form, its rows by the column that they begin in, which there are, and a row."""
+    """Scratch for ranks: the echelon form, its rows by the column that they begin in,
+    which there are, and a row.
+    """
 
     rows: NDArray
     has_pivot: NDArray[np.bool_]
@@ -46,7 +52,9 @@ class Echelon(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def draw_order(rng, order, n):
-    """Make order[:n] a random choice of its elements in random order; any order will do to begin with."""
+    """Make order[:n] a random choice of its elements in random order; any order will do
+    to begin with.
+    """
     for t in range(n):
         other = t + int(rng.random() * (len(order) - t))
         order[t], order[other] = order[other], order[t]
@@ -54,7 +62,9 @@ def draw_order(rng, order, n):
 
 @njit(cache=True, nogil=True)
 def list_equations(order, n, results, anchor, equations):
-    """Fill `equations` with those that order[:n] gives; returns how many. anchor: scratch (n_results,)."""
+    """Fill `equations` with those that order[:n] gives; returns how many. anchor:
+    scratch (n_results,).
+    """
     sample, other, taken = equations
     anchor[:] = -1
     k = 0
@@ -69,9 +79,11 @@ def list_equations(order, n, results, anchor, equations):
 
 @njit(cache=True, nogil=True)
 def covering(left, right, equations, k, covered, n_coverable):
-    """How many of the k equations it takes until `n_coverable` symbols are in one; k + 1 if more than all.
+    """How many of the k equations it takes until `n_coverable` symbols are in one;
+    k + 1 if more than all.
 
-    Until then the embedding of one symbol alone can be anything: a lower bound. Leaves in `covered` which are.
+    Until then the embedding of one symbol alone can be anything: a lower bound. Leaves
+    in `covered` which are.
     """
     sample, other, _ = equations
     covered[:] = False
@@ -90,7 +102,9 @@ def covering(left, right, equations, k, covered, n_coverable):
 
 @njit(cache=True, nogil=True)
 def equations_to_rank(table, equations, k, q, echelon):
-    """How many of the k equations it takes to the full rank modulo q; k + 1 if more than all."""
+    """How many of the k equations it takes to the full rank modulo q; k + 1 if more
+    than all.
+    """
     left, right = table.left, table.right
     sample, other, _ = equations
     rows, has_pivot, row = echelon
@@ -106,10 +120,11 @@ def equations_to_rank(table, equations, k, q, echelon):
 
 @njit(cache=True, nogil=True)
 def thresholds(rng, n_draws, n, table, primes):
-    """For random orders the number of samples at which the rank is `full_rank`, n + 1 where it takes more: (n_draws,).
+    """For random orders the number of samples at which the rank is `full_rank`, n + 1
+    where it takes more: (n_draws,).
 
-    Modulo primes[0]. A rank modulo a prime can only fall short, so where the threshold is above its lower bound the
-    other primes are asked too.
+    Modulo primes[0]. A rank modulo a prime can only fall short, so where the threshold
+    is above its lower bound the other primes are asked too.
     """
     found = np.full(n_draws, n + 1, np.int64)
     order, p = np.arange(len(table.left)), table.p
@@ -129,16 +144,20 @@ def thresholds(rng, n_draws, n, table, primes):
     return found
 
 
-# For p <= 12 ranks modulo this prime are exact. An equation has a norm of at most sqrt(6), but for 2(e_i - e_m), whose
-# 2 no odd prime minds; so by Hadamard a minor of 11 rows is at most 6^(11/2) = 19,026. And a row can take 11 multiples
-# of others before it is reduced: 11 * 19030^2 is below 2^32. 16 of its entries are one vector instruction.
+# For p <= 12 ranks modulo this prime are exact. An equation has a norm of at most
+# sqrt(6), but for 2(e_i - e_m), whose 2 no odd prime divides; so by Hadamard a minor of
+# 11 rows is at most 6^(11/2) = 19,026. And a row can take 11 multiples of others before
+# it is reduced: 11 * 19030^2 is below 2^32. 16 of its entries are one vector
+# instruction.
 SMALL_PRIME, SMALL_SYMBOLS = 19031, 12
 _Q, _LANES = np.uint32(SMALL_PRIME), 16
 
 
 @njit(cache=True, nogil=True)
 def small_equations_to_rank(table, equations, k, inverses, echelon):
-    """`equations_to_rank` modulo SMALL_PRIME, p <= 12; inverses: uint32 (SMALL_PRIME,), 1/x modulo it."""
+    """`equations_to_rank` modulo SMALL_PRIME, p <= 12; inverses: uint32 (SMALL_PRIME,),
+    1/x modulo it.
+    """
     left, right = table.left, table.right
     sample, other, _ = equations
     rows, has_pivot, row = echelon
@@ -190,10 +209,12 @@ def small_thresholds(rng, n_draws, n, table, inverses):
 
 @njit(cache=True, nogil=True)
 def ternary_rank_is_full(table, equations, k, plus, minus):
-    """Whether the equations have the full rank modulo 3, p <= 12, no symbol twice in a class.
+    """Whether the equations have the full rank modulo 3, p <= 12, no symbol twice in a
+    class.
 
-    A row is two sets of bits, where it is 1 and where it is -1; adding two rows takes a dozen instructions. plus and
-    minus: scratch (2^p,), the rows of the echelon form by the bit that they begin with.
+    A row is two sets of bits, where it is 1 and where it is -1; adding two rows takes a
+    dozen instructions. plus and minus: scratch (2^p,), the rows of the echelon form by
+    the bit that they begin with.
     """
     left, right = table.left, table.right
     sample, other, _ = equations
@@ -215,7 +236,8 @@ def ternary_rank_is_full(table, equations, k, plus, minus):
                 pivots |= bit
                 rank += 1
                 break
-            # the pivot row begins with 1: take it away from a row with 1 there, add it to one with -1
+            # the pivot row begins with 1: take it away from a row with 1 there, add it
+            # to one with -1
             if ones & bit:
                 p_ones, p_twos = minus[bit], plus[bit]
             else:
@@ -232,10 +254,12 @@ def ternary_rank_is_full(table, equations, k, plus, minus):
 
 @njit(cache=True, nogil=True)
 def small_count(rng, n_draws, n, table, inverses):
-    """How many of random training sets of n samples have the full rank, p <= 12, no symbol twice in a class.
+    """How many of random training sets of n samples have the full rank, p <= 12, no
+    symbol twice in a class.
 
-    The rank modulo 3 is full for nearly all that have the full rank, and then proves it; the others are asked modulo
-    SMALL_PRIME. Sets in which a symbol is in no equation are out at once.
+    The rank modulo 3 is full for nearly all that have the full rank, and then proves
+    it; the others are asked modulo SMALL_PRIME. Sets in which a symbol is in no
+    equation are out at once.
     """
     order, p = np.arange(len(table.left)), table.p
     echelon = Echelon(np.zeros((p, _LANES), np.uint32), np.zeros(p, np.bool_), np.zeros(_LANES, np.uint32))

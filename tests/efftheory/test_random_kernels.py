@@ -41,7 +41,9 @@ def test_linear_thresholds(name, op, seed):
 
 
 def test_linear_thresholds_ask_every_prime():
-    """Modulo 2 ranks fall short: with a large prime beside it, in any place, the threshold is the true one."""
+    """Modulo 2 ranks fall short: with a large prime beside it, in any place, the
+    threshold is the true one.
+    """
     op = et.addition(9)
 
     def found(*primes):
