@@ -1,10 +1,12 @@
-"""The effective theory of representation learning: what does the theory say of this training set?
+"""The effective theory of representation learning: what does the theory say of this
+training set?
 
-A training set D of an operation determines its parallelograms P0(D). Where embeddings are composed by a sum, these
-make an effective loss on the embeddings, whose Hessian H decides whether the linear representation is the only one
-left (n_0 = 2) and how fast it forms (lambda_3). Where they are composed by a matrix product (`symmetric_group`),
-there is an effective loss and its flow as well, and `degrees_of_freedom` says how many representations are left; what
-is linear algebra on sums refuses.
+A training set D of an operation determines its parallelograms P0(D). Where embeddings
+are composed by a sum, these make an effective loss on the embeddings, whose Hessian H
+decides whether the linear representation is the only one left (n_0 = 2) and how fast it
+forms (lambda_3). Where they are composed by a matrix product (`symmetric_group`), there
+is an effective loss and its flow as well, and `degrees_of_freedom` says how many
+representations are left; what is linear algebra on sums refuses.
 
 >>> import efftheory as et
 >>> op = et.addition(10)                                    # i + j for i <= j in 0..9: 55 samples
@@ -21,8 +23,9 @@ out of reach: 8+9 9+9
 >>> et.effective_loss(op, mask, E), et.rqi(op, E)
 (0.0, 1.0)
 
-`python -m efftheory` says the same from the shell; `efftheory.symbolic` derives it by computer algebra, for small p.
-Nothing here imports torch; the library reads no files and draws nothing.
+`python -m efftheory` says the same from the shell; `efftheory.symbolic` derives it by
+computer algebra, for small p. Nothing here imports torch; the library reads no files
+and draws nothing.
 """
 
 # Ctrl-C while the rest is imported

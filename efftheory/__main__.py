@@ -3,8 +3,9 @@
     python -m efftheory --p 10 --n-train 45 --seed 58
     python -m efftheory --pairs FILE.csv
 
-FILE.csv has a row `i,j` or `i,j,result` a sample. Leaves report.json and training_set.png in results/efftheory. The
-only file of the package that parses, reads and draws; the library never imports it.
+FILE.csv has a row `i,j` or `i,j,result` a sample. Leaves report.json and
+training_set.png in results/efftheory. The only file of the package that parses, reads
+and draws; the library never imports it.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 class Rows(NamedTuple):
-    """A file of pairs: `cells` int (n, 2) or (n, 3), and the line that each row stands on."""
+    """A file of pairs: `cells` int (n, 2) or (n, 3), and the line that each row stands
+    on.
+    """
 
     cells: NDArray[np.int64]
     lines: list[int]
@@ -112,7 +115,9 @@ def _on_modular(op: et.Operation) -> list[str]:
 
 
 def _read(path: Path) -> Rows:
-    """The rows of a CSV file; InputError where one is not two or three whole numbers."""
+    """The rows of a CSV file; InputError where one is not two or three whole
+    numbers.
+    """
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -140,7 +145,9 @@ def _read(path: Path) -> Rows:
 
 
 def _operation_of(path: Path, rows: Rows, p: int, operation: str | None) -> et.Operation:
-    """The operation that all results agree with; addition where both do, or where there are no results."""
+    """The operation that all results agree with; addition where both do, or where there
+    are no results.
+    """
     candidates = [make(p) for name, make in OPERATIONS.items() if operation in (None, name)]
     if rows.cells.shape[1] == 2:
         return candidates[0]
@@ -192,7 +199,8 @@ def _report(description: et.Description, mask: NDArray[np.bool_], predicted: dic
 
 # The picture
 
-# After Okabe and Ito: told apart with any colour vision, by lightness alone, and once more by the marks.
+# After Okabe and Ito: told apart with any colour vision, by lightness alone, and once
+# more by the marks.
 BLUE, LIGHT_BLUE, ORANGE, VERMILION = "#0072B2", "#CDE7F7", "#E69F00", "#D55E00"
 FATES = (("trained", BLUE, "none"), ("within reach", LIGHT_BLUE, "."), ("out of reach", ORANGE, "x"))
 MOST_PIXELS = 256  # a side of the table; with more symbols a pixel is several samples
@@ -209,7 +217,9 @@ LOOK: Any = {
 
 
 def picture_of(description: et.Description, mask: NDArray[np.bool_]) -> Figure:
-    """The spectrum of H, its null eigenvalues on an axis of their own, and what becomes of each sample."""
+    """The spectrum of H, its null eigenvalues on an axis of their own, and what becomes
+    of each sample.
+    """
     op = description.operation
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(10.5, 5.4))
@@ -304,7 +314,9 @@ def _table_key(marked: bool) -> list[Any]:
 
 
 def _prepare(out: Path) -> None:
-    """Make the folder and see that both files can be written, before anything is computed for them."""
+    """Make the folder and see that both files can be written, before anything is
+    computed for them.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for name in ("report.json", "training_set.png"):
         (out / name).open("ab").close()
@@ -341,7 +353,9 @@ def _parse(command: list[str] | None) -> argparse.Namespace:
 
 
 def run(command: list[str] | None = None) -> None:
-    """Parse `command` (None: the process's own) and do it; what the user can mend is one line and a non-zero exit."""
+    """Parse `command` (None: the process's own) and do it; what the user can fix is one
+    line and a non-zero exit.
+    """
     arguments = _parse(command)
     try:
         main(arguments)

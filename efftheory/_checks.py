@@ -50,7 +50,9 @@ def generator(name: str, seed: Any) -> np.random.Generator:
 
 
 def streams(name: str, seed: Any, n: int) -> list[np.random.Generator]:
-    """`n` independent Generators from a seed or a Generator; the latter counts how many it has given."""
+    """`n` independent Generators from a seed or a Generator; the latter counts how many
+    it has given.
+    """
     try:
         return generator(name, seed).spawn(n)
     except TypeError:  # of a legacy bit generator
@@ -77,7 +79,9 @@ def training_mask(mask: Any, n_samples: int) -> NDArray[np.bool_]:
 
 
 def real_array(name: str, value: Any, shape: tuple[int, ...] | None = None) -> NDArray[np.float64]:
-    """`value` as a finite, C-contiguous float64 array, of `shape` unless that is None."""
+    """`value` as a finite, C-contiguous float64 array, of `shape` unless that is
+    None.
+    """
     array = reals(name, value)
     if shape is not None and np.shape(value) != shape:
         raise ArgumentError(name, f"have shape {shape}", f"has shape {np.shape(value)}")
@@ -103,7 +107,9 @@ def finite(name: str, array: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def ascending_times(name: str, value: Any) -> NDArray[np.float64]:
-    """`value` as a float64 (T,) array of strictly ascending times from 0 on; a number is one time."""
+    """`value` as a float64 (T,) array of strictly ascending times from 0 on; a number
+    is one time.
+    """
     try:
         t = np.atleast_1d(np.asarray(value, dtype=np.float64))
     except (TypeError, ValueError):

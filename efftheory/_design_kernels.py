@@ -1,12 +1,15 @@
-"""The numba kernels of `design`: exchanges of one sample, by eigenvalues in floats and by rank modulo a prime.
+"""The numba kernels of `design`: exchanges of one sample, by eigenvalues in floats and
+by rank modulo a prime.
 
-Samples come ordered by result class, as for `_kernels`: class c holds the samples first[c] .. first[c+1]-1, and
-`class_of[s]` is c. W (N, r) holds E_i + E_j of each sample in coordinates of the r directions that some training set
-drives, so that M = 2 sum over same-class trained pairs of (w_s - w_t)(w_s - w_t)^T is H without its free null space,
-and lambda_3 is its smallest eigenvalue.
+Samples come ordered by result class, as for `_kernels`: class c holds the samples
+first[c] .. first[c+1]-1, and `class_of[s]` is c. W (N, r) holds E_i + E_j of each
+sample in coordinates of the r directions that some training set drives, so that M,
+twice the sum over same-class trained pairs of (w_s - w_t)(w_s - w_t)^T, is H without
+its free null space, and lambda_3 is its smallest eigenvalue.
 
-The tableau is simplex-like: `table` (R, N) holds, modulo q, the coordinates of every sample's vector (its two symbols
-and its class) in a basis made of the samples `basis` (R,). Samples are dependent exactly if their columns are.
+The tableau is simplex-like: `table` (R, N) holds, modulo q, the coordinates of every
+sample's vector (its two symbols and its class) in a basis made of the samples `basis`
+(R,). Samples are dependent exactly if their columns are.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ PROGRESS = 1e-10  # a swap must gain more than this share of lambda_3: round-off
 
 @njit(cache=True)
 def add_gain(W, first, class_of, trained, s, factor, out):
-    """out += factor * 2 sum_v (w_s - w_v)(w_s - w_v)^T over the trained v of the class of s: what s is worth to M."""
+    """out += factor * 2 sum_v (w_s - w_v)(w_s - w_v)^T over the trained v of the class
+    of s: what s is worth to M.
+    """
     r = W.shape[1]
     for v in range(first[class_of[s]], first[class_of[s] + 1]):
         if trained[v] and v != s:
@@ -34,7 +39,9 @@ def add_gain(W, first, class_of, trained, s, factor, out):
 
 @njit(cache=True)
 def gram(W, first, class_of, trained):
-    """M (r, r) of the trained samples, from scratch: each is added to those before it."""
+    """M (r, r) of the trained samples, from scratch: each is added to those before
+    it.
+    """
     M = np.zeros((W.shape[1], W.shape[1]))
     present = np.zeros_like(trained)
     for s in range(len(trained)):
@@ -46,7 +53,9 @@ def gram(W, first, class_of, trained):
 
 @njit(cache=True)
 def exceeds(A, bound, L):
-    """Whether the smallest eigenvalue of A is above `bound`: whether A - bound has a Cholesky factor (written to L)."""
+    """Whether the smallest eigenvalue of A is above `bound`: whether A - bound has a
+    Cholesky factor (written to L).
+    """
     for x in range(len(A)):
         for y in range(x + 1):
             value = A[x, y]
@@ -64,7 +73,9 @@ def exceeds(A, bound, L):
 
 @njit(cache=True)
 def covered(first, trained):
-    """The number of samples whose class has a trained one: |Dbar| where the linear representation is unique."""
+    """The number of samples whose class has a trained one: |Dbar| where the linear
+    representation is unique.
+    """
     total = 0
     for c in range(len(first) - 1):
         if trained[first[c] : first[c + 1]].any():
@@ -74,12 +85,17 @@ def covered(first, trained):
 
 @njit(cache=True)
 def climb(W, first, class_of, trained, order, cover):
-    """Exchange samples of `trained` (in place) while lambda_3 grows and `covered` stays at least `cover`: lambda_3.
+    """Exchange samples of `trained` (in place) while lambda_3 grows and `covered` stays
+    at least `cover`: lambda_3.
 
-    Cook and Nachtsheim's exchange: for each trained sample in turn the best replacement, until nobody has one. By
-    Rayleigh and Ritz the smallest eigenvalue of M in the span of any few vectors is at least that of M, so that a swap
-    which fails in the lowest modes of the present M fails altogether: the screen loses nothing. What passes it is
-    decided by Cholesky and by eigenvalues of the whole M.
+    Cook and Nachtsheim's exchange: for each trained sample in turn the best
+    replacement, until nobody has one. By Rayleigh and Ritz the smallest eigenvalue of M
+    in the span of any few vectors is at least that of M, so that a swap which fails in
+    the lowest modes of the present M fails altogether: the screen loses nothing. What
+    passes it is decided by Cholesky and by eigenvalues of the whole M.
+
+    One function, for all it tries shares one set of scratch matrices: a swap costs
+    neither a call nor an allocation.
     """
     N, r = W.shape
     m = min(r, N_MODES)
@@ -179,7 +195,8 @@ def tableau(left, right, class_of, n_symbols, n_classes, q):
 
 @njit(cache=True)
 def settle(table, basis, trained, q):
-    """Pivot until the basis holds as many trained samples as are independent; returns how many.
+    """Pivot until the basis holds as many trained samples as are independent; returns
+    how many.
 
     Afterwards a trained sample has no coordinate on a basis sample that is not trained.
     """
@@ -198,7 +215,9 @@ def settle(table, basis, trained, q):
 
 @njit(cache=True)
 def spanned(table, basis, trained):
-    """bool (N,): the samples that depend on trained ones, Dbar(D, P(D)); the table is settled."""
+    """bool (N,): the samples that depend on trained ones, Dbar(D, P(D)); the table is
+    settled.
+    """
     inside = np.ones(len(trained), np.bool_)
     for row in range(len(basis)):
         if not trained[basis[row]]:
@@ -210,11 +229,13 @@ def spanned(table, basis, trained):
 
 @njit(cache=True)
 def widest(table, basis, trained, rows, q):
-    """(size, a, b): the exchange of basis sample a for b with the largest span, the first found in the order `rows`.
+    """(size, a, b): the exchange of basis sample a for b with the largest span, the
+    first found in the order `rows`.
 
-    Without a, the samples outside the span fall into families that differ by a factor only; any member of the largest
-    brings the others along. A family is told by a polynomial in its coordinates, at a point modulo q: a chance of 1e-9
-    to take two for one, which the caller sees when it counts.
+    Without a, the samples outside the span fall into families that differ by a factor
+    only; any member of the largest brings the others along. A family is told by a
+    polynomial in its coordinates, at a point modulo q: a chance of 1e-9 to take two for
+    one, which the caller sees when it counts.
     """
     R, N = table.shape
     inside = spanned(table, basis, trained)
@@ -251,15 +272,21 @@ def widest(table, basis, trained, rows, q):
 
 @njit(cache=True)
 def descend(W, first, class_of, trained, order, table, basis, q):
-    """Exchange samples of `trained` (in place, linear-unique) while lambda_3 falls and it stays so: lambda_3.
+    """Exchange samples of `trained` (in place, linear-unique) while lambda_3 falls and
+    it stays so: lambda_3.
 
-    Which exchanges keep the linear representation unique is read off the settled tableau, exactly. Sample a is needed
-    if its class has others and no trained sample outside the basis has a coordinate on it; then just the samples of
-    represented classes with a coordinate on a replace it. Else any sample may, and adding lowers no eigenvalue: where
-    the set without a is not slower than what is reached, no replacement is.
+    Which exchanges keep the linear representation unique is read off the settled
+    tableau, exactly. Sample a is needed if its class has others and no trained sample
+    outside the basis has a coordinate on it; then just the samples of represented
+    classes with a coordinate on a replace it. Else any sample may, and adding lowers no
+    eigenvalue: where the set without a is not slower than what is reached, no
+    replacement is.
 
-    The lowest modes of the set without a decide which b to look at. Their smallest Ritz value is never below lambda_3,
-    so that what passes is slower indeed; what they miss is of second order in the other modes.
+    The lowest modes of the set without a decide which b to look at. Their smallest Ritz
+    value is never below lambda_3, so that what passes is slower indeed; what they miss
+    is of second order in the other modes.
+
+    One function, as `climb` is.
     """
     N, r = W.shape
     m = min(r, N_MODES)

@@ -1,9 +1,11 @@
-"""Ctrl-C while a command still imports what it needs, which takes seconds: one line and exit status 130, as later.
+"""Ctrl-C while a command still imports what it needs, which takes seconds: one line and
+exit status 130, as later.
 
-Python imports a command's package before the command, and that package imports this module before all else (`neural`
-has one of its own: neither may import the other). It acts only where Python was started with -m on such a package: a
-library leaves the signals of its host alone. What has something to close (`neural.command`) sets Python's own handler
-again.
+Python imports a command's package before the command, and that package imports this
+module before all else (`neural` has one of its own: neither may import the other). It
+acts only where Python was started with -m on such a package: a library leaves the
+signals of its host alone. What has something to close (`neural.command`) sets Python's
+own handler again.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ COMMANDS = ("efftheory", "analysis", "paper_figures")
 
 
 def starting(packages: tuple[str, ...]) -> bool:
-    """Whether this process was started as `python -m NAME`, NAME in one of `packages`, and has not got there yet."""
+    """Whether this process was started as `python -m NAME`, NAME in one of `packages`,
+    and has not got there yet.
+    """
     if sys.argv[:1] != ["-m"]:  # so it is only while Python looks for the module
         return False
     name = sys.orig_argv[-len(sys.argv)].removeprefix("-m")
@@ -24,7 +28,9 @@ def starting(packages: tuple[str, ...]) -> bool:
 
 
 def end(*_: object) -> None:
-    """Not by an exception: what is being imported might catch it, or report it and go on."""
+    """Not by an exception: what is being imported might catch it, or report it and go
+    on.
+    """
     os.write(2, b"interrupted\n")
     os._exit(130)
 

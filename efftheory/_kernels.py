@@ -1,8 +1,9 @@
-"""The numba kernels that several modules share, and those of modules without a file of kernels of their own. The
-public functions check and allocate; these compute.
+"""The numba kernels that several modules share, and those of modules without a file of
+kernels of their own. The public functions check and allocate; these compute.
 
-Samples come ordered by result class: `left[s]`, `right[s]` are the two symbols of sample s, and class
-c holds the samples first[c] .. first[c+1]-1. A kernel costs O(|D|) unless its comment says otherwise.
+Samples come ordered by result class: `left[s]`, `right[s]` are the two symbols of
+sample s, and class c holds the samples first[c] .. first[c+1]-1. A kernel costs O(|D|)
+unless its comment says otherwise.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ Index = NDArray[np.int32]  # symbols, results: half the memory of int64, and hal
 
 
 class Samples(NamedTuple):
-    """Samples ordered by result class, as the kernels take them: class c is first[c] .. first[c+1]-1.
+    """Samples ordered by result class, as the kernels take them: class c is first[c] ..
+    first[c+1]-1.
 
-    left, right: int32 (n,), the two symbols of each sample. first: int64 (n_results + 1,).
+    left, right: int32 (n,), the two symbols of each sample. first: int64
+    (n_results + 1,).
     """
 
     left: Index
@@ -31,7 +34,9 @@ class Samples(NamedTuple):
 
 @njit(cache=True)
 def class_order(results, n_results):
-    """(order, first): the numbers of the samples by result class, stable; class c is order[first[c]:first[c+1]]."""
+    """(order, first): the numbers of the samples by result class, stable; class c is
+    order[first[c]:first[c+1]].
+    """
     first = np.zeros(n_results + 1, np.int64)
     for result in results:
         first[result + 1] += 1
@@ -47,10 +52,12 @@ def class_order(results, n_results):
 
 @njit(cache=True, nogil=True)
 def loss_and_gradient(left, right, first, E, gradient):
-    """l0 = sum_c k_c sum_s |u_s - mean_c|^2 with u_s = E_i + E_j; adds dl0/dE into `gradient`.
+    """l0 = sum_c k_c sum_s |u_s - mean_c|^2 with u_s = E_i + E_j; adds dl0/dE into
+    `gradient`.
 
-    For one class the sum over its k(k-1)/2 pairs |u_s - u_t|^2 is k times the squared deviations from the
-    class mean, which is also the form that does not cancel when the class has nearly collapsed.
+    For one class the sum over its k(k-1)/2 pairs |u_s - u_t|^2 is k times the squared
+    deviations from the class mean, which is also the form that does not cancel when the
+    class has nearly collapsed.
     """
     total = 0.0
     d = E.shape[1]
@@ -74,7 +81,9 @@ def loss_and_gradient(left, right, first, E, gradient):
 
 @njit(cache=True)
 def hessian(left, right, first, trained, p):
-    """H = 2 sum_c [k_c sum_s u_s u_s^T - (sum_s u_s)(sum_s u_s)^T] over the trained samples, (p, p)."""
+    """H = 2 sum_c [k_c sum_s u_s u_s^T - (sum_s u_s)(sum_s u_s)^T] over the trained
+    samples, (p, p).
+    """
     H = np.zeros((p, p))
     total = np.zeros(p)
     support = np.empty(p, np.int64)  # the symbols of the class
@@ -129,7 +138,8 @@ def loss_path(left, right, first, path):
 
 @njit(cache=True)
 def count_close(left, right, first, E, delta2):
-    """Same-class pairs with mean over dimensions of (u_s - u_t)^2 below delta2, for each E[t]: (T,).
+    """Same-class pairs with mean over dimensions of (u_s - u_t)^2 below delta2, for
+    each E[t]: (T,).
 
     O(|P0|) a time: unlike the loss, a count over thresholds has no class-sum form.
     """
@@ -151,7 +161,9 @@ def count_close(left, right, first, E, delta2):
 
 @njit(cache=True)
 def reach_close(left, right, first, trained, E, delta2):
-    """Samples that are trained, or close (as in count_close) to a trained sample of their class."""
+    """Samples that are trained, or close (as in count_close) to a trained sample of
+    their class.
+    """
     d = E.shape[1]
     reached = trained.copy()
     for c in range(len(first) - 1):
@@ -171,7 +183,9 @@ def reach_close(left, right, first, trained, E, delta2):
 
 @njit(cache=True, nogil=True)
 def inverse(value, q):
-    """1/value modulo the prime q: by Fermat, but for 1 and -1, which are nearly all that occurs here."""
+    """1/value modulo the prime q: by Fermat, but for 1 and -1, which are nearly all
+    that occurs here.
+    """
     if value == 1 or value == q - 1:
         return value
     result, base, power = 1, value % q, q - 2
@@ -185,9 +199,11 @@ def inverse(value, q):
 
 @njit(cache=True, nogil=True)
 def insert_row(row, echelon, has_pivot, q):
-    """Reduce `row` (entries in 0..q-1) by the echelon form; keep it if it is independent.
+    """Reduce `row` (entries in 0..q-1) by the echelon form; keep it if it is
+    independent.
 
-    echelon[c] is the row whose first nonzero entry is a 1 in column c. True if the rank grew.
+    echelon[c] is the row whose first nonzero entry is a 1 in column c. True if the rank
+    grew.
     """
     p = len(row)
     for c in range(p):
@@ -208,7 +224,8 @@ def insert_row(row, echelon, has_pivot, q):
 
 @njit(cache=True, nogil=True)
 def eliminate(matrix, q, full_rank):
-    """Row echelon form of `matrix` modulo q: (echelon (columns, columns), has_pivot (columns,)).
+    """Row echelon form of `matrix` modulo q: (echelon (columns, columns), has_pivot
+    (columns,)).
 
     Stops at `full_rank`, which the matrix cannot exceed.
     """
@@ -224,7 +241,9 @@ def eliminate(matrix, q, full_rank):
 
 @njit(cache=True, nogil=True)
 def null_vector(echelon, has_pivot, free, q):
-    """The null vector of an echelon form with these values in the columns without a pivot."""
+    """The null vector of an echelon form with these values in the columns without a
+    pivot.
+    """
     v = free.copy()
     for c in range(len(v) - 1, -1, -1):
         if has_pivot[c]:
@@ -247,10 +266,11 @@ def equation_row(row, i, j, m, n, q):
 
 @njit(cache=True)
 def echelon_form(left, right, first, trained, p, q, full_rank):
-    """Row echelon form modulo q of the equations of P0(D): (echelon (p, p), has_pivot (p,), rank).
+    """Row echelon form modulo q of the equations of P0(D): (echelon (p, p), has_pivot
+    (p,), rank).
 
-    A class with k trained samples gives k-1 independent equations: each sample against the first.
-    Stops at `full_rank`, which no set can exceed.
+    A class with k trained samples gives k-1 independent equations: each sample against
+    the first. Stops at `full_rank`, which no set can exceed.
     """
     echelon = np.zeros((p, p), np.int64)
     has_pivot = np.zeros(p, np.bool_)
@@ -274,10 +294,11 @@ def echelon_form(left, right, first, trained, p, q, full_rank):
 
 @njit(cache=True)
 def reach_closure(left, right, first, trained, echelon, has_pivot, q):
-    """Samples whose equation against a trained sample of their class follows from the echelon form.
+    """Samples whose equation against a trained sample of their class follows from the
+    echelon form.
 
-    The value of u_s on each null vector of the equations decides: s and t are tied by the closure exactly
-    if all those values agree. O(N n_0).
+    The value of u_s on each null vector of the equations decides: s and t are tied by
+    the closure exactly if all those values agree. O(N n_0).
     """
     p = len(has_pivot)
     n_null = 0
@@ -321,7 +342,8 @@ ADAM, ADAMW, SGD = 0, 1, 2
 
 @njit(cache=True, error_model="numpy")  # E that has decayed to nothing goes on as nan, not as an exception
 def optimizer_flow(left, right, first, path, kind, learning_rate, weight_decay):
-    """Descend l_eff = l0/Z0 from path[0] (p, d) with torch's Adam, AdamW or SGD; fills path[1:].
+    """Descend l_eff = l0/Z0 from path[0] (p, d) with torch's Adam, AdamW or SGD; fills
+    path[1:].
 
     SGD without momentum.
     """

@@ -1,8 +1,10 @@
-"""The effective theory of classification: representations of one class attract each other, and keep their total size.
+"""The effective theory of classification: representations of one class attract each
+other, and keep their total size.
 
-A quadratic form over a norm, as for parallelograms, but with every class its own complete graph: H F = 2 k_c (F_x -
-mean_c). Its modes are known beforehand: deviations from the mean of a class with k members have eigenvalue 2 k, class
-means have 0. So the flow is a formula.
+A quadratic form over a norm, as for parallelograms, but with every class its own
+complete graph: H F = 2 k_c (F_x - mean_c). Its modes are known beforehand: deviations
+from the mean of a class with k members have eigenvalue 2 k, class means have 0. So the
+flow is a formula.
 """
 
 from __future__ import annotations
@@ -75,11 +77,13 @@ def _parts(labels: ArrayLike, F: ArrayLike, name: str) -> tuple[NDArray[np.float
 def class_loss(labels: ArrayLike, F: ArrayLike) -> float:
     """l / Z, l = sum over pairs of one label of |F_x - F_y|^2, Z = sum_x |F_x|^2.
 
-    By class, l = sum_c k_c sum_{x in c} |F_x - mean_c|^2: O(n d). A pair counts once, as a parallelogram does (the
-    paper's formula does not say; ordered pairs would double l and halve all times). F is taken as it is, not centred.
+    By class, l = sum_c k_c sum_{x in c} |F_x - mean_c|^2: O(n d). A pair counts once,
+    as a parallelogram does (the paper's formula does not say; ordered pairs would
+    double l and halve all times). F is taken as it is, not centred.
 
     Args:
-        labels: (n,), the class of each sample: whole numbers, or any values that can be sorted.
+        labels: (n,), the class of each sample: whole numbers, or any values that can be
+            sorted.
         F: float (n, d), the representation of each sample.
 
     Source: paper, appendix I.
@@ -104,30 +108,36 @@ def class_loss_gradient(labels: ArrayLike, F: ArrayLike) -> NDArray[np.float64]:
 def class_flow(labels: ArrayLike, F0: ArrayLike, times: ArrayLike) -> ClassTrajectory:
     """Gradient flow dF/dt = -d(l/Z)/dF in closed form.
 
-    F_x(t) = s(t) [mean_c + e^{-2 k_c t/Z} (F_x - mean_c)] with the means and deviations of F0, and s(t) such that Z
-    stays what it was. So deviations within a class of k members fall as e^{-2 k t/Z} against the means: classes
-    collapse, large ones first. All class means are multiplied by the same s(t), which never falls and ends at
-    sqrt(Z / sum_c k_c |mean_c|^2): classes with different means stay apart, at distances in constant ratios. Only where
-    all class means are 0 is there nothing to keep them apart, and the smallest class is left.
+    F_x(t) = s(t) [mean_c + e^{-2 k_c t/Z} (F_x - mean_c)] with the means and deviations
+    of F0, and s(t) such that Z stays what it was. So deviations within a class of k
+    members fall as e^{-2 k t/Z} against the means: classes collapse, large ones first.
+    All class means are multiplied by the same s(t), which never falls and ends at
+    sqrt(Z / sum_c k_c |mean_c|^2): classes with different means stay apart, at
+    distances in constant ratios. Only where all class means are 0 is there nothing to
+    keep them apart, and the smallest class is left.
 
     Args:
         labels: (n,), as in `class_loss`.
         F0: float (n, d), taken as it is (not centred).
-        times: strictly ascending, from 0 on, (T,). A gradient step of learning rate eta advances time by eta.
+        times: strictly ascending, from 0 on, (T,). A gradient step of learning rate eta
+            advances time by eta.
 
-    Source: paper, appendix I, which descends by Adam (learning rate 1e-3, 100 steps); the closed form is ours.
+    Source: paper, appendix I, which descends by Adam (learning rate 1e-3, 100 steps);
+    the closed form is ours.
 
     Raises:
-        ArgumentError: `F0` is not finite (n, d) or is zero; `labels` is not (n,); `times` are not ascending from 0 on.
+        ArgumentError: `F0` is not finite (n, d) or is zero; `labels` is not (n,);
+            `times` are not ascending from 0 on.
     """
     _, z, parts = _parts(labels, F0, "F0")
     t = _checks.ascending_times("times", times)
     classes, sizes, means, deviation = parts
-    # the share of Z that each mode holds: the class means, then the deviations of each class
+    # the share of Z that each mode holds: the class means, then the deviations of each
+    # class
     shares = np.concatenate(([(sizes[:, None] * means**2).sum()], np.bincount(classes, (deviation**2).sum(axis=1)))) / z
     rates = np.concatenate(([0.0], 2 * sizes / z))
     present = shares > _ABSENT**2  # what F0 does not hold must not grow out of round-off
-    # measured from the slowest that is there, so that the sum below never underflows to 0
+    # measured from the slowest that is there: the sum below never underflows to 0
     decay = np.exp(-np.outer(t, np.maximum(rates - rates[present].min(), 0.0))) * present
     scale = 1 / np.sqrt((shares * decay**2).sum(axis=1))
     weights = scale[:, None] * decay

@@ -1,4 +1,6 @@
-"""Random training sets: how often the linear representation is unique, and from which size on."""
+"""Random training sets: how often the linear representation is unique, and from which
+size on.
+"""
 
 from __future__ import annotations
 
@@ -53,20 +55,24 @@ def proportion(successes: int, draws: int) -> Estimate:
 
 
 def linear_thresholds(op: Operation, draws: int, seed: Seed, n_train: int | None = None) -> NDArray[np.int64]:
-    """For `draws` random orders of D0, the number of samples from which on n_0 is that of all data (2 for addition);
-    int64 (draws,).
+    """For `draws` random orders of D0, the number of samples from which on n_0 is that
+    of all data (2 for addition); int64 (draws,).
 
-    The first n of a random order are a uniformly random set of size n, and adding data never raises n_0, so
-    P(linear at size n) = P(threshold <= n): one draw serves every size. N + 1 for an order that never gets there.
+    The first n of a random order are a uniformly random set of size n, and adding data
+    never raises n_0, so P(linear at size n) = P(threshold <= n): one draw serves every
+    size. N + 1 for an order that never gets there.
 
-    A lower bound comes first: until each symbol is in an equation (in a result class with two samples), its embedding
-    alone can be anything. Up to p = 128 samples go into an echelon form one after the other; above, `exact_nullity` of
-    the first n samples says where between the lower bound and N the threshold lies (it nearly always is the lower
-    bound). A threshold is exact where it is that bound, and always for p <= 20; else ranks are modulo two random
-    primes, or as sure as `exact_nullity`, and a draw is too late with a probability of about 1e-9.
+    A lower bound comes first: until each symbol is in an equation (in a result class
+    with two samples), its embedding alone can be anything. Up to p = 128 samples go
+    into an echelon form one after the other; above, `exact_nullity` of the first n
+    samples says where between the lower bound and N the threshold lies (it nearly
+    always is the lower bound). A threshold is exact where it is that bound, and always
+    for p <= 20; else ranks are modulo two random primes, or as sure as `exact_nullity`,
+    and a draw is too late with a probability of about 1e-9.
 
-    Draws are made in chunks with a random stream each, which threads share: the same seed gives the same draws for any
-    number of threads, and a longer run begins with the shorter one up to its last whole chunk.
+    Draws are made in chunks with a random stream each, which threads share: the same
+    seed gives the same draws for any number of threads, and a longer run begins with
+    the shorter one up to its last whole chunk.
 
     Args:
         op: the operation.
@@ -75,7 +81,8 @@ def linear_thresholds(op: Operation, draws: int, seed: Seed, n_train: int | None
         n_train: stop there: thresholds above are n_train + 1. None is N.
 
     Raises:
-        ArgumentError: `draws` is below 1 or `n_train` not in 0..N; `op` composes by a product and is not a group.
+        ArgumentError: `draws` is below 1 or `n_train` not in 0..N; `op` composes by a
+            product and is not a group.
     """
     draws = _checks.integer("draws", draws, 1)
     n = op.n_samples if n_train is None else _checks.integer("n_train", n_train, 0, op.n_samples)
@@ -92,13 +99,14 @@ def linear_thresholds(op: Operation, draws: int, seed: Seed, n_train: int | None
         kernel, field = kernels.small_thresholds, small_inverses()
     else:
         kernel, field = kernels.thresholds, working_primes(rank, rng)
-    table = (*_columns(op), op.n_results, p, rank, n_coverable, field)
-    return np.concatenate(threaded(lambda stream, size: kernel(stream, size, n, *table), *_chunks(draws, rng)))
+    table = _table(op, n_coverable)
+    return np.concatenate(threaded(lambda stream, size: kernel(stream, size, n, table, field), *_chunks(draws, rng)))
 
 
-def _columns(op: Operation) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """left, right, results of D0."""
-    return op.rule(np.arange(op.n_samples))
+def _table(op: Operation, n_coverable: int) -> kernels.Table:
+    """D0 as the kernels take it."""
+    p = op.n_symbols
+    return kernels.Table(*op.rule(np.arange(op.n_samples)), op.n_results, p, p - op.full_nullity, n_coverable)
 
 
 def _chunks(draws: int, rng: np.random.Generator) -> tuple[list[np.random.Generator], list[int]]:
@@ -108,7 +116,9 @@ def _chunks(draws: int, rng: np.random.Generator) -> tuple[list[np.random.Genera
 
 
 def working_primes(rank: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Primes modulo which the rank is asked for: one if it exceeds all minors, else two random ones."""
+    """Primes modulo which the rank is asked for: one if it exceeds all minors, else two
+    random ones.
+    """
     enough = primes_beyond(minor_bits(rank))
     return np.array(enough if len(enough) == 1 else list(islice(random_primes(rng), 2)))
 
@@ -120,24 +130,27 @@ def small_inverses() -> NDArray[np.uint32]:
 
 
 def count_coverable(op: Operation) -> int:
-    """How many symbols are in an equation of D0. The embedding of another one is among what full_nullity counts."""
+    """How many symbols are in an equation of D0. The embedding of another one is among
+    what full_nullity counts.
+    """
     if op.known_nullity is not None and op.n_symbols > 2:
         return op.n_symbols
     return _covered(op, np.arange(op.n_samples), op.n_symbols + 1)[1]
 
 
 def _covered(op: Operation, order: NDArray[np.integer], n_coverable: int) -> tuple[int, int]:
-    """(how many of these samples it takes until so many symbols are in an equation, how many are in one in the end).
+    """(how many of these samples it takes until so many symbols are in an equation, how
+    many are in one in the end).
 
     One more than there are if they do not suffice.
     """
     n = len(order)
     left, right, results = op.rule(order)
     anchor, covered = np.empty(op.n_results, np.int64), np.empty(op.n_symbols, np.bool_)
-    sample, other, taken = (np.empty(n, np.int64) for _ in range(3))
-    k = kernels.list_equations(np.arange(n), n, results, anchor, sample, other, taken)
-    needed = kernels.covering(left, right, sample, other, k, covered, n_coverable)
-    return int(taken[needed - 1]) if needed <= k else n + 1, int(covered.sum())
+    equations = kernels.Equations(*(np.empty(n, np.int64) for _ in range(3)))
+    k = kernels.list_equations(np.arange(n), n, results, anchor, equations)
+    needed = kernels.covering(left, right, equations, k, covered, n_coverable)
+    return int(equations.taken[needed - 1]) if needed <= k else n + 1, int(covered.sum())
 
 
 def sparse_threshold(op: Operation, n: int, n_coverable: int, rng: np.random.Generator) -> int:
@@ -154,7 +167,9 @@ def sparse_threshold(op: Operation, n: int, n_coverable: int, rng: np.random.Gen
 
 
 def threshold_within(op: Operation, order: NDArray[np.int64], n_coverable: int, rng: np.random.Generator) -> int:
-    """The threshold of these samples; one more than there are if they do not suffice."""
+    """The threshold of these samples; one more than there are if they do not
+    suffice.
+    """
     n, (least, _) = len(order), _covered(op, order, n_coverable)
 
     def unique(size: int) -> bool:
@@ -171,8 +186,8 @@ def threshold_within(op: Operation, order: NDArray[np.int64], n_coverable: int, 
 
 
 def linear_probability(op: Operation, n_train: int, draws: int, seed: Seed) -> Estimate:
-    """The share of random training sets of size `n_train` with the n_0 of all data (2 for addition), with its exact
-    binomial 95 % interval. How: see `linear_thresholds`.
+    """The share of random training sets of size `n_train` with the n_0 of all data (2
+    for addition), with its exact binomial 95 % interval. How: see `linear_thresholds`.
 
     Args:
         op: the operation.
@@ -183,16 +198,18 @@ def linear_probability(op: Operation, n_train: int, draws: int, seed: Seed) -> E
     Source: paper, section 4.2, figure 4 (a).
 
     Raises:
-        ArgumentError: `n_train` or `draws` out of range; `op` composes by a product and is not a group.
+        ArgumentError: `n_train` or `draws` out of range; `op` composes by a product and
+            is not a group.
     """
     n_train = _checks.integer("n_train", n_train, 0, op.n_samples)
     draws = _checks.integer("draws", draws, 1)
     p = op.n_symbols
     if op.known_nullity is None or not 2 < p <= kernels.SMALL_SYMBOLS:
         return proportion(int((linear_thresholds(op, draws, seed, n_train) <= n_train).sum()), draws)
-    table = (n_train, *_columns(op), op.n_results, p, p - op.full_nullity, small_inverses())
+    table, inverses = _table(op, p), small_inverses()
     chunks = _chunks(draws, _checks.generator("seed", seed))
-    return proportion(sum(threaded(lambda stream, size: kernels.small_count(stream, size, *table), *chunks)), draws)
+    counts = threaded(lambda stream, size: kernels.small_count(stream, size, n_train, table, inverses), *chunks)
+    return proportion(sum(counts), draws)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +219,8 @@ class RandomTrainingSets:
     Attributes:
         n_train: |D|.
         nullity: int64 (draws,), n_0, exact.
-        lambda3: float64 (draws,), as in `Spectrum`; 0 where n_0 is above that of all data.
+        lambda3: float64 (draws,), as in `Spectrum`; 0 where n_0 is above that of all
+            data.
         ideal_accuracy: float64 (draws,), |Dbar(D, P(D))| / |D0|.
     """
 
@@ -218,9 +236,11 @@ class RandomTrainingSets:
 
 
 def random_training_sets(op: Operation, n_train: int, draws: int, seed: Seed) -> RandomTrainingSets:
-    """`describe` for `draws` random training sets of size `n_train`, three numbers each; memory O(|D| + draws).
+    """`describe` for `draws` random training sets of size `n_train`, three numbers
+    each; memory O(|D| + draws).
 
-    Every draw has a random stream of its own, spawned from the seed: a longer run begins with the shorter one.
+    Every draw has a random stream of its own, spawned from the seed: a longer run
+    begins with the shorter one.
 
     Source: paper, figures 5 (a) and 10.
 
@@ -241,23 +261,29 @@ def random_training_sets(op: Operation, n_train: int, draws: int, seed: Seed) ->
 
 
 def critical_fraction(op: Operation, draws: int, seed: Seed) -> Estimate:
-    """r_c: the training fraction |D|/|D0| at which half of the random training sets are enough.
+    """r_c: the training fraction |D|/|D0| at which half of the random training sets are
+    enough.
 
-    Linear interpolation of P(linear) between neighbouring sizes; the interval is where the exact binomial 95
-    % band of P(linear) crosses 1/2. About 0.41 for p = 10 (between 22 and 23 of 55); it falls with p.
+    Linear interpolation of P(linear) between neighbouring sizes; the interval is where
+    the exact binomial 95 % band of P(linear) crosses 1/2. About 0.41 for p = 10
+    (between 22 and 23 of 55); it falls with p.
 
-    S3, by degrees of freedom: 0.34, where the paper has 0.5. That is the size from which on the group's representation
-    cannot be deformed; the paper's is read off trained networks, which need more to find it.
+    S3, by degrees of freedom: 0.34, where the paper has 0.5. That is the size from
+    which on the group's representation cannot be deformed; the paper's is read off
+    trained networks, which need more to find it.
 
     Source: paper, section 4.2 (r_c about 0.4 at p = 10) and appendix H (S3: 0.5).
 
     Raises:
-        ArgumentError: `draws` is below 1; `op` composes by a product and is not a group.
+        ArgumentError: `draws` is below 1; `op` composes by a product and is not a
+            group.
     """
     thresholds = np.sort(linear_thresholds(op, draws, seed))
 
     def crossing(probability: Callable[[int], float]) -> float:
-        """The fraction at which `probability` of the count of thresholds, which rises with it, is 1/2."""
+        """The fraction at which `probability` of the count of thresholds, which rises
+        with it, is 1/2.
+        """
         count = bisect_left(range(draws + 1), 0.5, key=probability)
         if count == 0 or count > draws:
             return float(count > 0)

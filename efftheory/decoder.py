@@ -1,25 +1,35 @@
-"""The decoder as a growing kernel: who succeeds, when, and in which phase, without training a network.
+"""The decoder as a growing kernel: who succeeds, when, and in which phase, without
+training a network.
 
-The decoder is a multilayer perceptron f. Near its initial weights it is a kernel machine; its weights grow, and its
-kernel with them. Eliminating it leaves the embeddings alone, in the potential of the decoder that fits them. In words:
+The decoder is a multilayer perceptron f. Near its initial weights it is a kernel
+machine; its weights grow, and its kernel with them. Eliminating it leaves the
+embeddings alone, in the potential of the decoder that fits them. In words:
 
-1. Kernel. Layer l has width n, and its weights and biases the variance gamma_l / n (1/3n at first, PyTorch's default).
-   With Q_0 = E[h(x) h(x')] over the first layer's weights (a quadrature), the preactivations of layer l have the
-   covariance C_l = gamma_l (Q_{l-1} + 1/n); Q_l = E[h h] and D_l = E[h' h'] are Gaussian means. The weights into layer
-   l add the tangent kernel T_l = n Q_{l-1} B_l, B_l = gamma_{l+1} D_l B_{l+1} down from the outputs, T_L = n Q_{L-1}.
-2. Pace. AdamW divides a gradient by the root of its mean square v over about 1000 steps. With one v a layer, theta_l(t)
-   = eta_d gain / sqrt(v_l), summed over the steps, weighs the layer in K = sum_l theta_l T_l. v_l follows the mean
-   square of a weight's gradient, which is Tr[r^T T_l r] in known units; gain = sqrt(2/pi), because a weight that moves
-   by the sign of a Gaussian gradient moves so much along the gradient.
-3. Growth. A weight has moved by the path length l_l(t) = eta_d sum sqrt(g_l^2 / v_l) <= eta_d t. The moves of a hidden
-   layer are coherent: gamma_l = 1/3 + coherence (n l_l)^2, which sharpens what the kernel tells apart. The outputs'
-   weights grow along what they have learned, which is fitted: the residual does not see it, gamma_out = 1/3.
-4. Fit. r = (1 + K)^-1 (Y - f_0) at the training samples, V = Tr[(Y - f_0)^T r] / (n_train n_outputs).
-5. Embeddings descend V at a fixed decoder (which is the gradient of V: it is stationary in the fit) by their own
-   optimiser.
+1. Kernel. Layer l has width n, and its weights and biases the variance gamma_l / n
+   (1/3n at first, PyTorch's default). With Q_0 = E[h(x) h(x')] over the first layer's
+   weights (a quadrature), the preactivations of layer l have the covariance
+   C_l = gamma_l (Q_{l-1} + 1/n); Q_l = E[h h] and D_l = E[h' h'] are Gaussian means.
+   The weights into layer l add the tangent kernel T_l = n Q_{l-1} B_l,
+   B_l = gamma_{l+1} D_l B_{l+1} down from the outputs, T_L = n Q_{L-1}.
+2. Pace. AdamW divides a gradient by the root of its mean square v over about 1000
+   steps. With one v a layer, theta_l(t) = eta_d gain / sqrt(v_l), summed over the
+   steps, weighs the layer in K = sum_l theta_l T_l. v_l follows the mean square of a
+   weight's gradient, which is Tr[r^T T_l r] in known units; gain = sqrt(2/pi), because
+   a weight that moves by the sign of a Gaussian gradient moves so much along the
+   gradient.
+3. Growth. A weight has moved by the path length
+   l_l(t) = eta_d sum sqrt(g_l^2 / v_l) <= eta_d t. The moves of a hidden layer are
+   coherent: gamma_l = 1/3 + coherence (n l_l)^2, which sharpens what the kernel tells
+   apart. The outputs' weights grow along what they have learned, which is fitted: the
+   residual does not see it, gamma_out = 1/3.
+4. Fit. r = (1 + K)^-1 (Y - f_0) at the training samples,
+   V = Tr[(Y - f_0)^T r] / (n_train n_outputs).
+5. Embeddings descend V at a fixed decoder (which is the gradient of V: it is stationary
+   in the fit) by their own optimiser.
 
-Nothing is fitted to outcomes. `coherence` = 1/3 is measured on the weights of networks in early training; docs/decoder
-has the derivation, that measurement, and how far all this holds. Source: ours; the paper has no decoder.
+Nothing is fitted to outcomes. `coherence` = 1/3 is measured on the weights of networks
+in early training; docs/decoder has the derivation, that measurement, and how far all
+this holds. Source: ours; the paper has no decoder.
 """
 
 from __future__ import annotations
@@ -33,8 +43,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import qmc
 
 from efftheory import _checks
-from efftheory import _decoder_kernels as kernels
+from efftheory import _decoder_flow_kernels as kernels
 from efftheory._checks import ArgumentError
+from efftheory._decoder_kernels import Growth, Network, grow
 from efftheory._kernels import loss_path
 from efftheory.criticality import Estimate, proportion
 from efftheory.embeddings import DELTA, matrix_embedding, sum_embedding
@@ -46,23 +57,27 @@ COHERENCE = 1 / 3  # of the moves of a hidden layer's weights; measured on weigh
 GAIN = math.sqrt(2 / math.pi)
 RESOLUTION = 0.04  # optimiser steps are merged while no embedding moves by more than this
 SPACING = 0.03  # records are this share of the time apart
-# Nodes of the first layer's quadrature: Gauss-Legendre a dimension up to two, quasi-random ones beyond.
+# Nodes of the first layer's quadrature: Gauss-Legendre a dimension up to two,
+# quasi-random ones beyond.
 _NODES = {("tanh", 1): 6, ("tanh", 2): 6, ("relu", 1): 16, ("relu", 2): 10}
 _RANDOM_NODES = 256
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """A multilayer perceptron with PyTorch's default initialisation (uniform, variance 1/(3 inputs)), and how it is
-    trained.
+    """A multilayer perceptron with PyTorch's default initialisation (uniform, variance
+    1/(3 inputs)), and how it is trained.
 
     Attributes:
         width, depth: of its hidden layers, and how many there are.
         activation: of the hidden layers, "tanh" or "relu".
-        n_outputs: dimension of the targets; with loss "ce" there is an output a result instead.
-        loss: "mse", mean over samples and outputs; "ce", cross-entropy of the results, which is taken as quadratic
-            around equal probabilities (right early on; late it is not).
-        optimizer, weight_decay: "adamw" or "sgd" (no momentum), the decay decoupled in both.
+        n_outputs: dimension of the targets; with loss "ce" there is an output a result
+            instead.
+        loss: "mse", mean over samples and outputs; "ce", cross-entropy of the results,
+            which is taken as quadratic around equal probabilities (right early on; late
+            it is not).
+        optimizer, weight_decay: "adamw" or "sgd" (no momentum), the decay decoupled in
+            both.
         warmup: steps over which its learning rate rises linearly from 0.
     """
 
@@ -89,16 +104,18 @@ class Decoder:
 class DecoderTrajectory(Trajectory):
     """Embeddings and accuracies along `decoder_flow`; times are optimiser steps.
 
-    `loss` is l_eff (nan for products). It may end before `steps`: where all is learned (train and test accuracy 1, RQI
-    above 0.95), or where numbers overflowed.
+    `loss` is l_eff (nan for products). It may end before `steps`: where all is learned
+    (train and test accuracy 1, RQI above 0.95), or where numbers overflowed.
 
     Attributes:
-        train_accuracy, test_accuracy: float64 (T,), nearest target; test nan if all samples are trained on.
+        train_accuracy, test_accuracy: float64 (T,), nearest target; test nan if all
+            samples are trained on.
         train_loss: float64 (T,), mean squared residual of the training samples.
-        layer_rates, layer_lengths: float64 (T, depth), theta_l and l_l of the weights that lead into hidden layer 2 ..
-            depth, then the output's.
+        layer_rates, layer_lengths: float64 (T, depth), theta_l and l_l of the weights
+            that lead into hidden layer 2 .. depth, then the output's.
         steps_to_rqi: first (merged) step with RQI above 0.95; inf = never.
-        steps_to_train, steps_to_test: first of `times` with an accuracy of at least 0.9 (up to 3 % late); inf = never.
+        steps_to_train, steps_to_test: first of `times` with an accuracy of at least 0.9
+            (up to 3 % late); inf = never.
     """
 
     train_accuracy: NDArray[np.float64]
@@ -126,25 +143,31 @@ def decoder_flow(
     repr_wd: float = 0.0,
     resolution: float = RESOLUTION,
 ) -> DecoderTrajectory:
-    """What becomes of the embeddings E0 while a decoder learns beside them; the equations are in `efftheory.decoder`.
+    """What becomes of the embeddings E0 while a decoder learns beside them; the
+    equations are in `efftheory.decoder`.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
-        E0: initial embeddings, float (p, d), or (p, d, d) where `op` composes by a product.
-        targets: float (n_results, n_outputs), a row a result; None draws them from a standard normal distribution. Not
-            for loss "ce".
+        E0: initial embeddings, float (p, d), or (p, d, d) where `op` composes by a
+            product.
+        targets: float (n_results, n_outputs), a row a result; None draws them from a
+            standard normal distribution. Not for loss "ce".
         repr_lr, decoder_lr: learning rates eta_r and eta_d, per step.
         decoder: the network; the paper's by default.
         steps: updates to follow.
-        seed: of the decoder's initial function (a Gaussian process with the network's variance), then of `targets`.
-        repr_optimizer, repr_wd: of the embeddings; AdamW's or plain SGD's decoupled decay.
-        resolution: merged optimiser steps move no embedding by more than this; the error is of first order in it, down
-            to what other limits leave (a step is at most a twentieth of those before it).
+        seed: of the decoder's initial function (a Gaussian process with the network's
+            variance), then of `targets`.
+        repr_optimizer, repr_wd: of the embeddings; AdamW's or plain SGD's decoupled
+            decay.
+        resolution: merged optimiser steps move no embedding by more than this; the
+            error is of first order in it, down to what other limits leave (a step is at
+            most a twentieth of those before it).
 
     Source: ours, docs/decoder/derivation.md; the paper has no decoder.
 
     Raises:
-        ArgumentError: an argument of wrong shape or out of range; the training set is empty.
+        ArgumentError: an argument of wrong shape or out of range; the training set is
+            empty.
     """
     decoder = Decoder() if decoder is None else decoder
     E, table = _start(op, mask, E0)
@@ -158,20 +181,14 @@ def decoder_flow(
     initial = rng.normal(0, _deviation(network, E, table), network.initial.shape)
     if Y is None:
         Y = rng.normal(0, 1, (op.n_results, decoder.n_outputs))
-    # turn the outputs that the targets span, which are fewer, into the first ones; in the others there is only f_0 to
-    # be unlearned, which is left out
+    # turn the outputs that the targets span, which are fewer, into the first ones; in
+    # the others there is only f_0 to be unlearned, which is left out
     basis = np.eye(len(Y)) if classify else np.linalg.qr(Y.T)[0]
     network = network._replace(initial=np.ascontiguousarray(initial @ basis))
-    capacity = math.ceil(2 / SPACING + math.log(max(steps, 2)) / math.log1p(SPACING)) + 2
-    records = kernels.Records(
-        times=np.empty(capacity),
-        path=np.empty((capacity, *E.shape)),
-        curves=np.empty((capacity, 4)),
-        layers=np.empty((capacity, 2, network.depth)),
-        crossed=np.full(3, np.inf),
-    )
+    records = _room(E, network.depth, steps)
     Y = np.ascontiguousarray(Y @ basis)
-    n = kernels.decoder_flow(E, table, network, rates, Y, steps, resolution, SPACING, records)
+    pace = kernels.Pace(steps, resolution, SPACING)
+    n = kernels.decoder_flow(E, kernels.Problem(table, network, Y), rates, pace, records)
     return _trajectory(op, mask, records, n)
 
 
@@ -192,10 +209,12 @@ def success_probability(
     d: int = 1,
     init_scale: float = 1.0,
 ) -> Estimate:
-    """The share of decoders (and targets, and embeddings) with which RQI gets above 0.95 within `steps`.
+    """The share of decoders (and targets, and embeddings) with which RQI gets above
+    0.95 within `steps`.
 
-    What is not given is drawn anew each time: the decoder's initial function always, `targets` from a standard normal
-    distribution, E0 uniform in [-init_scale/2, init_scale/2] with dimension `d`. Arguments as in `decoder_flow`.
+    What is not given is drawn anew each time: the decoder's initial function always,
+    `targets` from a standard normal distribution, E0 uniform in
+    [-init_scale/2, init_scale/2] with dimension `d`. Arguments as in `decoder_flow`.
 
     Source: ours, docs/decoder/derivation.md; the paper has no decoder.
 
@@ -236,11 +255,14 @@ def ridge_potential(
     growth: ArrayLike,
     decoder: Decoder | None = None,
 ) -> tuple[float, NDArray[np.float64]]:
-    """V = Tr[Y^T (1 + K(E))^-1 Y] / (n_train n_outputs) and its gradient by the embeddings, shaped like E.
+    """V = Tr[Y^T (1 + K(E))^-1 Y] / (n_train n_outputs) and its gradient by the
+    embeddings, shaped like E.
 
-    K = sum_l rates[l] T_l with the weights grown by path lengths growth[l]; both (depth,), for the weights that lead
-    into hidden layer 2 .. depth, then the output's. Expanded in K, the first term draws samples of one result together
-    (l_eff does that), the second pushes different results apart. The decoder's initial function is left out.
+    K = sum_l rates[l] T_l with the weights grown by path lengths growth[l]; both
+    (depth,), for the weights that lead into hidden layer 2 .. depth, then the output's.
+    Expanded in K, the first term draws samples of one result together (l_eff does
+    that), the second pushes different results apart. The decoder's initial function is
+    left out.
 
     Source: ours, docs/decoder/derivation.md; the paper has no decoder.
 
@@ -254,34 +276,36 @@ def ridge_potential(
     Y = _targets(op, decoder, targets)
     if Y is None:
         raise ArgumentError("targets", "be given", "is None")
-    thetas, lengths = np.zeros(decoder.depth + 1), np.zeros(decoder.depth + 1)
-    for name, values, into in (("rates", rates, thetas), ("growth", growth, lengths)):
+    grown = Growth(*(np.zeros(decoder.depth + 1) for _ in range(3)), decay=1.0)
+    for name, values, into in (("rates", rates, grown.thetas), ("growth", growth, grown.lengths)):
         array = _checks.real_array(name, values, (decoder.depth,))
         if (array < 0).any():
             raise ArgumentError(name, "be at least 0", f"is {values!r}")
         into[1:] = array
     network = _network(decoder, start, decoder.n_outputs)
-    gammas = np.zeros(decoder.depth + 1)
-    kernels.grow(gammas, lengths, 1.0, network)
-    phi, slope, Q, D, bends, B, T = kernels.kernels_at(start, table, table.trained, network, gammas)
-    residual = np.empty((len(table.trained), Y.shape[1]))
-    kernels.fit(table, network, Y, 1.0, thetas, phi, T, residual)
-    gradient = np.empty_like(start)
-    kernels.pull(start, table, network, gammas, thetas, 1.0, residual, phi, slope, Q, D, bends, B, gradient)
+    grow(network, grown)
+    problem = kernels.Problem(table, network, Y)
+    pieces = kernels.kernels_at(start, table, table.trained, network, grown.gammas)
+    residual, gradient = np.empty((len(table.trained), Y.shape[1])), np.empty_like(start)
+    kernels.fit(problem, grown, pieces, residual)
+    kernels.pull(start, problem, grown, pieces, residual, gradient)
     scale = len(table.trained) * decoder.n_outputs
     value = (residual * Y[table.results[table.trained]]).sum() / scale
     return float(value), 2 * gradient.reshape(np.shape(E)) / scale
 
 
 def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.float64]:
-    """The decoder's tangent kernel at its random initial weights, layer by layer: T (depth, n, n), per output.
+    """The decoder's tangent kernel at its random initial weights, layer by layer: T
+    (depth, n, n), per output.
 
-    `T[l]`(a, b) = E sum over weights w into layer l + 2 (the last are the output's) of df(x_a)/dw df(x_b)/dw, in the
-    limit of great width. The first layer's weights and all biases are left out: their share is of order 1/width.
+    `T[l]`(a, b) = E sum over weights w into layer l + 2 (the last are the output's) of
+    df(x_a)/dw df(x_b)/dw, in the limit of great width. The first layer's weights and
+    all biases are left out: their share is of order 1/width.
 
-    Errors: tanh is taken as two error functions, within 1.1e-3. The first layer's mean is a quadrature: within 5e-6 for
-    tanh and inputs (one dimension) up to 1 in size, 4e-4 up to 2; within 1e-3 for ReLU; in more than two dimensions 256
-    quasi-random nodes, within 5 % of the largest entry.
+    Errors: tanh is taken as two error functions, within 1.1e-3. The first layer's mean
+    is a quadrature: within 5e-6 for tanh and inputs (one dimension) up to 1 in size,
+    4e-4 up to 2; within 1e-3 for ReLU; in more than two dimensions 256 quasi-random
+    nodes, within 5 % of the largest entry.
 
     Args:
         x: inputs, float (n, c).
@@ -303,7 +327,7 @@ def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.
     table = kernels.Table(own, own, own, every, none, none, none, product=False, delta2=math.nan)
     network = _network(decoder, points, decoder.n_outputs)
     pieces = kernels.kernels_at(points / 2, table, every, network, np.full(decoder.depth + 1, 1 / 3))
-    lower = np.tril(pieces[-1][1:])
+    lower = np.tril(pieces.T[1:])
     return lower + np.tril(lower, -1).transpose(0, 2, 1)
 
 
@@ -332,7 +356,9 @@ def _start(op: Operation, mask: Mask, E0: ArrayLike, name: str = "E0") -> tuple[
 
 
 def _targets(op: Operation, decoder: Decoder, targets: ArrayLike | None) -> NDArray[np.float64] | None:
-    """Targets (n_results, n_outputs): centred one-hot ones for classification, None where they are to be drawn."""
+    """Targets (n_results, n_outputs): centred one-hot ones for classification, None
+    where they are to be drawn.
+    """
     if decoder.loss == "ce":
         if targets is not None:
             raise ArgumentError("targets", "be None for loss ce, which has classes", "is given")
@@ -356,7 +382,9 @@ def _rates(decoder: Decoder, repr_lr: float, decoder_lr: float, repr_optimizer: 
 
 
 def _nodes(decoder: Decoder, c: int) -> tuple[NDArray[np.float64], ...]:
-    """Weights (m, c), biases (m,) and roots of the quadrature's weights (m,): all are uniform in +-1/sqrt(c)."""
+    """Weights (m, c), biases (m,) and roots of the quadrature's weights (m,): all are
+    uniform in +-1/sqrt(c).
+    """
     n_nodes = _NODES.get((decoder.activation, c))
     if n_nodes is None:
         points = 2 * qmc.Sobol(c + 1, scramble=False).random(_RANDOM_NODES) - 1 + 1 / _RANDOM_NODES
@@ -372,11 +400,13 @@ def _nodes(decoder: Decoder, c: int) -> tuple[NDArray[np.float64], ...]:
     return np.ascontiguousarray(points[:, :c]), np.ascontiguousarray(points[:, c]), np.sqrt(shares)
 
 
-def _network(decoder: Decoder, E: NDArray[np.float64], n_outputs: int) -> kernels.Network:
-    """The network that decodes inputs like E (., c), with an initial function of zero."""
+def _network(decoder: Decoder, E: NDArray[np.float64], n_outputs: int) -> Network:
+    """The network that decodes inputs like E (., c), with an initial function of
+    zero.
+    """
     weights, biases, roots = _nodes(decoder, E.shape[1])
     classify = decoder.loss == "ce"
-    return kernels.Network(
+    return Network(
         weights=weights,
         biases=biases,
         roots=roots,
@@ -391,16 +421,30 @@ def _network(decoder: Decoder, E: NDArray[np.float64], n_outputs: int) -> kernel
     )
 
 
-def _deviation(network: kernels.Network, E: NDArray[np.float64], table: kernels.Table) -> float:
-    """Standard deviation of the initial function's coefficients on the first layer's features.
+def _deviation(network: Network, E: NDArray[np.float64], table: kernels.Table) -> float:
+    """Standard deviation of the initial function's coefficients on the first layer's
+    features.
 
-    f_0 has the variance Q_{L-1}/3, but for its biases. As a function it is taken as linear in the features, and so
-    scaled that its mean square over the training samples is right.
+    f_0 has the variance Q_{L-1}/3, but for its biases. As a function it is taken as
+    linear in the features, and so scaled that its mean square over the training samples
+    is right.
     """
     gammas = np.full(network.depth + 1, 1 / 3)
-    Q = kernels.kernels_at(E, table, table.trained, network, gammas)[2]
+    Q = kernels.kernels_at(E, table, table.trained, network, gammas).Q
     first, last = (Q[i].diagonal().mean() for i in (0, -1))
     return math.sqrt(last / first / 3) if first > 0 else 0.0
+
+
+def _room(E: NDArray[np.float64], depth: int, steps: int) -> kernels.Records:
+    """Room for all records of a flow."""
+    capacity = math.ceil(2 / SPACING + math.log(max(steps, 2)) / math.log1p(SPACING)) + 2
+    return kernels.Records(
+        times=np.empty(capacity),
+        path=np.empty((capacity, *E.shape)),
+        curves=np.empty((capacity, 4)),
+        layers=np.empty((capacity, 2, depth)),
+        crossed=np.full(3, np.inf),
+    )
 
 
 def _trajectory(op: Operation, mask: Mask, records: kernels.Records, n: int) -> DecoderTrajectory:

@@ -1,4 +1,6 @@
-"""One readable record of everything the theory says of a training set before any network is trained."""
+"""One readable record of everything the theory says of a training set before any
+network is trained.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,10 @@ class Description:
     Attributes:
         operation: the table.
         n_train, n_parallelograms: |D| and |P0(D)|.
-        exact_nullity: n_0 and how it is known; 2 = the linear representation is the only one.
-        eigenvalues: of H, ascending, the null ones exactly 0; float64 (p,), above p = 512 the FEW smallest.
+        exact_nullity: n_0 and how it is known; 2 = the linear representation is the
+            only one.
+        eigenvalues: of H, ascending, the null ones exactly 0; float64 (p,), above
+            p = 512 the FEW smallest.
         reached: bool (N,), Dbar(D, P(D)).
         converged: whether the eigenvalues can be trusted: see `Spectrum`.
     """
@@ -51,7 +55,9 @@ class Description:
 
     @property
     def lambda3(self) -> float:
-        """The slowest mode that some training set drives: the third eigenvalue, for addition; nan where p < 3."""
+        """The slowest mode that some training set drives: the third eigenvalue, for
+        addition; nan where p < 3.
+        """
         n_free = self.operation.full_nullity
         return float(self.eigenvalues[n_free]) if len(self.eigenvalues) > n_free else float("nan")
 
@@ -73,7 +79,8 @@ class Description:
     def __str__(self) -> str:
         op, n_full = self.operation, count_parallelograms(self.operation)
         unique = "unique" if self.is_linear else f"not unique, {self.nullity - op.full_nullity} more degrees of freedom"
-        # of a modular operation, say, no line satisfies all data: what is unique there is a constant
+        # of a modular operation, say, no line satisfies all data: what is unique there
+        # is a constant
         what = "linear representation" if op.full_nullity == 2 else "representation of all data"
         name = f"lambda_{op.full_nullity + 1}"
         if self.lambda3 > 0:
@@ -104,11 +111,13 @@ class Description:
 
 
 def describe(op: Operation, mask: Mask = None) -> Description:
-    """Everything the theory says of the training set `mask` (bool (N,); None is all of D0) without an embedding.
+    """Everything the theory says of the training set `mask` (bool (N,); None is all of
+    D0) without an embedding.
 
-    Exact combinatorics and one eigenvalue problem; P0(D) is not listed. Up to p = 128 all is dense, O(N p^2 + p^3), and
-    LAPACK is called directly: for p = 10 numpy's checks would cost as much as the eigenvalues do. Above, see
-    `exact_nullity` and `spectrum`: memory O(|D|) beside the mask.
+    Exact combinatorics and one eigenvalue problem; P0(D) is not listed. Up to p = 128
+    all is dense, O(N p^2 + p^3), and LAPACK is called directly: for p = 10 numpy's
+    checks would cost as much as the eigenvalues do. Above, see `exact_nullity` and
+    `spectrum`: memory O(|D|) beside the mask.
 
     >>> op = et.addition(10)
     >>> description = describe(op, op.random_training_set(25, seed=3))

@@ -1,14 +1,19 @@
-"""Training sets by design: of all sets of one size, one that determines the representation fast, slowly, or widely.
+"""Training sets by design: of all sets of one size, one that determines the
+representation fast, slowly, or widely.
 
-The theory tells the grokking time of a training set before any network sees it (`spectrum`, `grokking_steps`), so a set
-can be chosen for it. In the language of experimental design the largest lambda_3 is an E-optimal design, H being the
-information matrix; what is unusual is that a sample is worth nothing by itself, only next to others of its class.
+The theory tells the grokking time of a training set before any network sees it
+(`spectrum`, `grokking_steps`), so a set can be chosen for it. In the language of
+experimental design the largest lambda_3 is an E-optimal design, H being the information
+matrix; what is unusual is that a sample is worth nothing by itself, only next to others
+of its class.
 
-Two structures carry the search. M, H without the directions that all of D0 leaves free, has lambda_3 as its smallest
-eigenvalue; adding the sample u to a class with the trained samples v adds 2 sum_v (u - v)(u - v)^T to it. And the
-vectors (e_i + e_j, f_c) of the samples, their symbols and their class c side by side, make a linear matroid: the
-samples in the span of D are those of Dbar(D, P(D)), rank A(P0(D)) is the rank of D less the number of its classes, and
-a tableau tells which exchanges keep the linear representation unique, exactly.
+Two structures carry the search. M, H without the directions that all of D0 leaves free,
+has lambda_3 as its smallest eigenvalue; adding the sample u to a class with the trained
+samples v adds 2 sum_v (u - v)(u - v)^T to it. And the vectors (e_i + e_j, f_c) of the
+samples, their symbols and their class c side by side, make a linear matroid: the
+samples in the span of D are those of Dbar(D, P(D)), rank A(P0(D)) is the rank of D less
+the number of its classes, and a tableau tells which exchanges keep the linear
+representation unique, exactly.
 """
 
 from __future__ import annotations
@@ -31,8 +36,9 @@ Flags = NDArray[np.bool_]  # (N,), over `op.samples`
 
 OBJECTIVES = ("lambda3", "generalizable", "slow")
 
-# A rank modulo a prime never exceeds the true one: what is taken for linear-unique is so. That the rank falls short by
-# chance (some 1e-9 a set) costs a candidate, and no more.
+# A rank modulo a prime never exceeds the true one: what is taken for linear-unique is
+# so. That the rank falls short by chance (some 1e-9 a set) costs a candidate, and no
+# more.
 _PRIME = 2**31 - 1
 
 _KICKED = 3  # samples exchanged at random to leave a local optimum: fewer fall back, more forget it
@@ -47,38 +53,45 @@ def design_training_set(
 ) -> NDArray[np.bool_]:
     """The best training set of `n_train` samples that an exchange search finds.
 
-    - "lambda3": the largest lambda_3, the eigenvalue of H above those that are 0 on all of D0 (E-optimal); where no set
-      with any was found, the largest rank of A(P0(D)) instead.
-    - "slow": the smallest lambda_3 among the linear-unique sets (n_0 = `op.full_nullity`): it does determine the
-      representation, as slowly as possible. Uniqueness is exact; slower than 1e-12 lambda_max is not told apart.
-    - "generalizable": the largest ideal accuracy |Dbar(D, P(D))| / |D0|, of equals the larger lambda_3.
+    - "lambda3": the largest lambda_3, the eigenvalue of H above those that are 0 on all
+      of D0 (E-optimal); where no set with any was found, the largest rank of A(P0(D))
+      instead.
+    - "slow": the smallest lambda_3 among the linear-unique sets
+      (n_0 = `op.full_nullity`): it does determine the representation, as slowly as
+      possible. Uniqueness is exact; slower than 1e-12 lambda_max is not told apart.
+    - "generalizable": the largest ideal accuracy |Dbar(D, P(D))| / |D0|, of equals the
+      larger lambda_3.
 
-    Local optima of exchanging one sample (Cook and Nachtsheim's variant of Fedorov's algorithm), from several random
-    starts, each left by a few random exchanges, which are kept where they led to no worse. There is no proof of
-    optimality; the same seed gives the same set. Where lambda_3 is not defined (p is `op.full_nullity`, as for addition
-    of two symbols), all sets of a size are equally good for it.
+    Local optima of exchanging one sample (Cook and Nachtsheim's variant of Fedorov's
+    algorithm), from several random starts, each left by a few random exchanges, which
+    are kept where they led to no worse. There is no proof of optimality; the same seed
+    gives the same set. Where lambda_3 is not defined (p is `op.full_nullity`, as for
+    addition of two symbols), all sets of a size are equally good for it.
 
-    A set that finds the representation fast need not generalise: "lambda3" spends no sample on classes that add little
-    to it, and what no trained sample shares a result with is out of reach.
+    A set that finds the representation fast need not generalise: "lambda3" spends no
+    sample on classes that add little to it, and what no trained sample shares a result
+    with is out of reach.
 
     Args:
         op: the operation, of N samples.
         n_train: |D|, in 0..N.
         objective: as above.
         seed: an int or a numpy Generator.
-        descents: how many local optima are compared, at most one for each set of the size; None is
-            50,000 / N, within 40..1000: about a second at p = 10.
+        descents: how many local optima are compared, at most one for each set of the
+            size; None is 50,000 / N, within 40..1000: about a second at p = 10.
 
     Returns:
         bool (N,), True for the samples of D.
 
-    Source: lambda_3 and Dbar as in the paper, sections 3.2 and 4.1, with the undivided H of `hessian`; the paper draws
-    its training sets at random. Exchange: Fedorov (1972), Theory of Optimal Experiments; Cook and Nachtsheim (1980),
-    Technometrics 22, 315.
+    Source: lambda_3 and Dbar as in the paper, sections 3.2 and 4.1, with the undivided
+    H of `hessian`; the paper draws its training sets at random. Exchange: Fedorov
+    (1972), Theory of Optimal Experiments; Cook and Nachtsheim (1980), Technometrics 22,
+    315.
 
     Raises:
-        ArgumentError: `n_train` is not in 0..N; no linear-unique set of that size was found for "slow"; `objective` is
-            none of the three; `descents` is below 1; `op` composes by a product.
+        ArgumentError: `n_train` is not in 0..N; no linear-unique set of that size was
+            found for "slow"; `objective` is none of the three; `descents` is below 1;
+            `op` composes by a product.
     """
     require_sum(op)
     n_train = _checks.integer("n_train", n_train, 0, op.n_samples)
@@ -91,14 +104,18 @@ def design_training_set(
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """A training set, and its value as the objective has it: compared in order, larger is better."""
+    """A training set, and its value as the objective has it: compared in order, larger
+    is better.
+    """
 
     value: tuple[float, ...]
     flags: Flags
 
 
 class Search:
-    """What stays the same between descents: samples, their sums in driven coordinates, their tableau."""
+    """What stays the same between descents: samples, their sums in driven coordinates,
+    their tableau.
+    """
 
     def __init__(self, op: Operation, n_train: int, rng: np.random.Generator):
         left, right, self.first = op.samples
@@ -152,15 +169,19 @@ class Search:
         return _Candidate((rank, -lambda3 if objective == "slow" else lambda3), flags)
 
     def rank(self, flags: Flags, table: NDArray[np.int64], basis: NDArray[np.int64]) -> int:
-        """Of A(P0(D)), modulo the prime: p - full_nullity is proof of a unique linear representation."""
+        """Of A(P0(D)), modulo the prime: p - full_nullity is proof of a unique linear
+        representation.
+        """
         return _design_kernels.settle(table, basis, flags, _PRIME) - len(np.unique(self.class_of[flags]))
 
     def widened(self, flags: Flags, table: NDArray[np.int64], basis: NDArray[np.int64]) -> tuple[Flags, int]:
-        """(flags, |Dbar|): the samples exchanged until no exchange of one widens their span.
+        """(flags, |Dbar|): the samples exchanged until no exchange of one widens their
+        span.
 
-        A sample that depends on others is of no use while there is one outside their span. Then all exchanges are
-        compared at once, and the best made also where it is no wider: plateaus are walked. Of equally wide spans one
-        that makes the linear representation unique is kept.
+        A sample that depends on others is of no use while there is one outside their
+        span. Then all exchanges are compared at once, and the best made also where it
+        is no wider: plateaus are walked. Of equally wide spans one that makes the
+        linear representation unique is kept.
         """
         while not flags[basis].all():
             spare = np.setdiff1d(np.flatnonzero(flags), basis)
@@ -186,7 +207,9 @@ class Search:
     # Where descents begin
 
     def start(self) -> Flags:
-        """A random set, built around few classes if a set around many does not make the representation unique."""
+        """A random set, built around few classes if a set around many does not make the
+        representation unique.
+        """
         for spread in (self.op.n_samples, 1):
             flags = self.grown(spread)
             table, basis = (part.copy() for part in self.tableau)
@@ -197,8 +220,8 @@ class Search:
     def grown(self, spread: int) -> Flags:
         """Class by class, what raises the rank until it is full, then anything.
 
-        A class costs a sample before it gives its first equation. So the classes come by size, largest first, blurred
-        by `spread`: 1 only shuffles those of one size.
+        A class costs a sample before it gives its first equation. So the classes come
+        by size, largest first, blurred by `spread`: 1 only shuffles those of one size.
         """
         flags = np.zeros(self.op.n_samples, dtype=np.bool_)
         table, basis = (part.copy() for part in self.tableau)
@@ -216,7 +239,9 @@ class Search:
         return flags
 
     def kicked(self, flags: Flags, unique: bool) -> Flags:
-        """`flags` after a few random exchanges, one by one; `unique`: of those that keep the representation unique."""
+        """`flags` after a few random exchanges, one by one; `unique`: of those that
+        keep the representation unique.
+        """
         flags = flags.copy()
         table, basis = (part.copy() for part in self.tableau)
         made = 0

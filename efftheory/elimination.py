@@ -1,22 +1,28 @@
-"""The nullity at any size: sparse elimination modulo random primes, and products alone where it would fill in.
+"""The nullity at any size: sparse elimination modulo random primes, and products alone
+where it would fill in.
 
-The unknowns are the p embeddings and, beside them, the value V_c of each result class that D has a sample of; the
-sample (i, j) of class c is the equation E_i + E_j = V_c: three entries, and no parallelogram. A solution's embeddings
-fix its V_c, so there are as many solutions as of A(P0(D)).
+The unknowns are the p embeddings and, beside them, the value V_c of each result class
+that D has a sample of; the sample (i, j) of class c is the equation E_i + E_j = V_c:
+three entries, and no parallelogram. A solution's embeddings fix its V_c, so there are
+as many solutions as of A(P0(D)).
 
-1. Peeling: an unknown in a single equation takes that equation away with it, and never matters again.
-2. Guessing: of what is left, some m unknowns are guessed, so that equations with one unknown left tell all others.
-   What remains are the spare equations, linear in the m guesses: a matrix R, known by its products with vectors,
-   O(|D|) each.
-3. n_0 = m - rank R + the unknowns that peeling left without an equation. A dense set needs two guesses, or little more;
-   near the critical size m is a few per cent of p. A small R is eliminated; for a large one the rank comes from the
-   minimal polynomial of D1 R^T D2 R D1 with random diagonals D1 and D2 (Wiedemann).
+1. Peeling: an unknown in a single equation takes that equation away with it, and never
+   matters again.
+2. Guessing: of what is left, some m unknowns are guessed, so that equations with one
+   unknown left tell all others. What remains are the spare equations, linear in the m
+   guesses: a matrix R, known by its products with vectors, O(|D|) each.
+3. n_0 = m - rank R + the unknowns that peeling left without an equation. A dense set
+   needs two guesses, or little more; near the critical size m is a few per cent of p. A
+   small R is eliminated; for a large one the rank comes from the minimal polynomial of
+   D1 R^T D2 R D1 with random diagonals D1 and D2 (Wiedemann).
 
-What can go wrong. All steps but R's rank divide by 1, -1 and 2 only, hence are exact. R's rank modulo a prime, and the
-rank by products, can only fall short, so a nullity that is the least possible is proved: that of the linear
-representation (2 for addition) beside the unknowns without an equation. Any other one is found again with new primes
-and diagonals until the chance that all were unlucky is below MAX_ERROR. Where D is much larger than a critical set, a
-random part of D is tried first: adding samples cannot raise the nullity, so if the part's is the least, D's is.
+What can go wrong. All steps but R's rank divide by 1, -1 and 2 only, hence are exact.
+R's rank modulo a prime, and the rank by products, can only fall short, so a nullity
+that is the least possible is proved: that of the linear representation (2 for addition)
+beside the unknowns without an equation. Any other one is found again with new primes
+and diagonals until the chance that all were unlucky is below MAX_ERROR. Where D is much
+larger than a critical set, a random part of D is tried first: adding samples cannot
+raise the nullity, so if the part's is the least, D's is.
 
 Memory O(|D|).
 """
@@ -37,7 +43,8 @@ from efftheory._kernels import Samples, eliminate, null_vector
 MAX_ERROR = 1e-9
 _MOST_TRIES = 50  # where even they do not bring the error below MAX_ERROR (m above 10,000), the record says so
 MAX_FILL = 64  # columns of R that are eliminated; more go by products
-# Primes between 2^30 and 2^31, where products of residues fit an int64; there are more than 5e7 of them.
+# Primes between 2^30 and 2^31, where products of residues fit an int64; there are more
+# than 5e7 of them.
 _PRIME_BITS, _N_PRIMES = 30, 5e7
 
 
@@ -47,9 +54,11 @@ class Nullity:
 
     Attributes:
         value: n_0.
-        method: "elimination" (dense, deterministic), "sparse elimination", "products" (of vectors with R), or one of
-            the latter two "of a part", which certifies the whole.
-        error_probability: a bound on the chance that `value` is too large (it cannot be too small); 0 is a proof.
+        method: "elimination" (dense, deterministic), "sparse elimination", "products"
+            (of vectors with R), or one of the latter two "of a part", which certifies
+            the whole.
+        error_probability: a bound on the chance that `value` is too large (it cannot be
+            too small); 0 is a proof.
     """
 
     value: int
@@ -65,8 +74,8 @@ class Nullity:
 
 @dataclass(frozen=True, eq=False)
 class NullVector:
-    """A random solution of D's equations modulo `prime`: values int64 (p,) of the symbols, (n_results,) of the classes
-    (those without a sample in D have none)."""
+    """A random solution of D's equations modulo `prime`: values int64 (p,) of the
+    symbols, (n_results,) of the classes (those without a sample in D have none)."""
 
     symbols: NDArray[np.int64]
     classes: NDArray[np.int64]
@@ -74,24 +83,25 @@ class NullVector:
 
 
 class System:
-    """The equations of a training set, planned; products with R and its transpose modulo any prime."""
+    """The equations of a training set, planned; products with R and its transpose
+    modulo any prime.
+    """
 
     def __init__(self, samples: Samples, n_symbols: int, least_nullity: int):
-        self._left, self._right, first = samples
         self._p = n_symbols
-        self.n_unknowns = n_symbols + len(first) - 1
-        plan = kernels.plan(*samples, n_symbols)
-        self._result, self._equations, self._unknowns, self._n_leaves, self.guessed, self.n_free, self._spare = plan
+        self._plan = kernels.plan(*samples, n_symbols)
+        self.guessed, self.n_free, self.n_spare = self._plan.guessed, self._plan.n_free, len(self._plan.spare)
         told = np.zeros(self.n_unknowns, np.bool_)
-        told[self._unknowns] = told[self.guessed] = True
+        told[self._plan.unknowns] = told[self.guessed] = True
         self._free = np.flatnonzero(~told)
-        # the linear representation is always among the solutions, and is not nothing where equations are left
+        # the linear representation is always among the solutions, and is not nothing
+        # where equations are left
         self._largest_rank = max(len(self.guessed) - least_nullity, 0)
         self.least_nullity = self.n_free + len(self.guessed) - self._largest_rank
 
     @property
-    def _steps(self):
-        return self._left, self._right, self._result, self._equations, self._unknowns, self._n_leaves
+    def n_unknowns(self) -> int:
+        return self._plan.rows.n_unknowns
 
     def nullity(self, q: int, rng: np.random.Generator) -> int:
         """n_0 modulo q, or more with the chance `error`."""
@@ -104,15 +114,17 @@ class System:
         box, m = BlackBox(self, q, rng), len(self.guessed)
         row, start = rng.integers(q, size=(2, m))
         recurrence = box.recurrence(start, row)
-        # x divides a minimal polynomial of degree L only as often as B has a null space: rank B >= L - 1, and L without
+        # x divides a minimal polynomial of degree L only as often as B has a null
+        # space: rank B >= L - 1, and L without
         return len(recurrence) - 1 - int(recurrence[-1] == 0)
 
     def error(self) -> float:
         """A bound on the chance that one `nullity` is too large.
 
-        A bad prime divides a maximal minor of A, at most 8^(p/2) (see `ranks`). By products: the diagonals of
-        an m x m matrix fail with a chance below 11 m^2 / 2q (Chen, Eberly, Kaltofen, Saunders, Turner, Villard 2002),
-        the projections with 2m/q.
+        A bad prime divides a maximal minor of A, at most 8^(p/2) (see `ranks`). By
+        products: the diagonals of an m x m matrix fail with a chance below 11 m^2 / 2q
+        (Chen, Eberly, Kaltofen, Saunders, Turner, Villard 2002), the projections with
+        2m/q.
         """
         prime = 1.5 * self._p / _PRIME_BITS / _N_PRIMES
         m, q = len(self.guessed), 2.0**_PRIME_BITS
@@ -123,8 +135,7 @@ class System:
         values = np.zeros(self.n_unknowns, np.int64)
         values[self._free] = rng.integers(q, size=len(self._free))
         values[self.guessed] = self._null_of_rest(q, rng)
-        kernels.follow(*self._steps, values, self._p, q)
-        kernels.fill_leaves(*self._steps, values, self._p, q)
+        kernels.fill(self._plan, values, q)
         return NullVector(values[: self._p], values[self._p :], q)
 
     def _null_of_rest(self, q: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -147,24 +158,18 @@ class System:
         """R times `guesses` (m,), modulo q."""
         values = np.zeros(self.n_unknowns, np.int64)
         values[self.guessed] = guesses
-        kernels.follow(*self._steps, values, self._p, q)
-        out = np.empty(len(self._spare), np.int64)
-        kernels.misfits(self._left, self._right, self._result, self._spare, values, self._p, q, out)
+        out = np.empty(self.n_spare, np.int64)
+        kernels.misfits(self._plan, values, q, out)
         return out
 
     def pull_back(self, weights: NDArray[np.int64], q: int) -> NDArray[np.int64]:
         """R^T times `weights` (spare,), modulo q."""
         sums = np.zeros(self.n_unknowns, np.int64)
-        kernels.pull_back(*self._steps, self._spare, weights, sums, self._p, q)
+        kernels.pull_back(self._plan, weights, sums, q)
         return sums[self.guessed] % q
 
-    @property
-    def n_spare(self) -> int:
-        return len(self._spare)
-
     def _echelon(self, q: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        R = kernels.misfit_rows(*self._steps, self.guessed, self._spare, self._p, self.n_unknowns, q)
-        return eliminate(R, q, self._largest_rank)
+        return eliminate(kernels.misfit_rows(self._plan, q), q, self._largest_rank)
 
 
 class BlackBox:
@@ -192,7 +197,9 @@ class BlackBox:
         return kernels.recurrence(np.array(sequence), self._q)
 
     def preimage(self, image: NDArray[np.int64], recurrence: NDArray[np.int64]) -> NDArray[np.int64]:
-        """x with B x = image, by the recurrence of the powers of B on it: c_L image + c_(L-1) B image + .. = 0."""
+        """x with B x = image, by the recurrence of the powers of B on it:
+        c_L image + c_(L-1) B image + .. = 0.
+        """
         q, x = self._q, np.zeros_like(image)
         power = image
         for coefficient in recurrence[-2::-1]:  # c_(L-1) .. c_0
@@ -216,7 +223,8 @@ def sparse_nullity(
 ) -> tuple[Nullity, System]:
     """n_0 of the training set with these samples, and its planned equations.
 
-    `least_nullity`: what n_0 of an operation on `n_symbols` symbols cannot fall below, as far as known beforehand.
+    `least_nullity`: what n_0 of an operation on `n_symbols` symbols cannot fall below,
+    as far as known beforehand.
     """
     n = len(samples.left)
     enough = math.ceil(2 * n_symbols * math.log(n_symbols))  # several times a critical set

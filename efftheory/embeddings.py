@@ -1,7 +1,8 @@
-"""What a given embedding realises: how much of P0 it closes (RQI), and what accuracy that allows.
+"""What a given embedding realises: how much of P0 it closes (RQI), and what accuracy
+that allows.
 
-Embeddings are (p, d) where an operation composes by a sum, and (p, d, d) where by a matrix product; they are checked
-here for all modules that take one.
+Embeddings are (p, d) where an operation composes by a sum, and (p, d, d) where by a
+matrix product; they are checked here for all modules that take one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ DELTA = {"sum": 0.1, "product": math.sqrt(0.5)}
 
 
 def _real_array(E: Any, shape: str, n_symbols: int, name: str) -> NDArray[np.float64]:
-    """`E` as a finite, C-contiguous float64 array of p non-empty entries, of as many axes as `shape` names."""
+    """`E` as a finite, C-contiguous float64 array of p non-empty entries, of as many
+    axes as `shape` names.
+    """
     array = _checks.reals(name, E)
     n_axes = shape.count(",") + 1
     if np.ndim(E) != n_axes or array.shape[0] != n_symbols or len(set(array.shape[1:])) > 1 or array.size == 0:
@@ -32,13 +35,17 @@ def _real_array(E: Any, shape: str, n_symbols: int, name: str) -> NDArray[np.flo
 
 
 def sum_embedding(E: Any, op: Operation, name: str = "E") -> NDArray[np.float64]:
-    """`E` as a finite, C-contiguous float64 (p, d) array, for an operation that composes by a sum."""
+    """`E` as a finite, C-contiguous float64 (p, d) array, for an operation that
+    composes by a sum.
+    """
     require_sum(op)
     return _real_array(E, "(p, d)", op.n_symbols, name)
 
 
 def matrix_embedding(E: Any, op: Operation, name: str = "E") -> NDArray[np.float64]:
-    """`E` as a finite, C-contiguous float64 (p, d, d) array that can be divided by its root mean square."""
+    """`E` as a finite, C-contiguous float64 (p, d, d) array that can be divided by its
+    root mean square.
+    """
     array = _real_array(E, "(p, d, d)", op.n_symbols, name)
     with np.errstate(over="ignore"):
         mean_square = float((array**2).mean())
@@ -48,7 +55,9 @@ def matrix_embedding(E: Any, op: Operation, name: str = "E") -> NDArray[np.float
 
 
 def spread_embedding(E: Any, op: Operation, name: str = "E") -> NDArray[np.float64]:
-    """As `sum_embedding`, and not constant along any dimension (it can be standardised)."""
+    """As `sum_embedding`, and not constant along any dimension (it can be
+    standardised).
+    """
     array = sum_embedding(E, op, name)
     if (np.ptp(array, axis=0) <= 1e-12 * np.abs(array).max(axis=0)).any():  # what is left is round-off
         raise ArgumentError(name, "vary in every dimension", "is constant in one")
@@ -70,8 +79,9 @@ def _measured(op: Operation, E: ArrayLike, delta: float | None) -> tuple[NDArray
 def _composed(op: Operation, E: NDArray[np.float64]) -> tuple[Samples, NDArray[np.float64]]:
     """The samples and the standardised embeddings whose sums the kernels compare.
 
-    E (..., p, d) of sums is standardised, and that is all. E (..., p, d, d) of products is divided by its root mean
-    square; half of each product E_a E_b, flattened, is then a symbol of its own, and the sample adds it to itself.
+    E (..., p, d) of sums is standardised, and that is all. E (..., p, d, d) of products
+    is divided by its root mean square; half of each product E_a E_b, flattened, is then
+    a symbol of its own, and the sample adds it to itself.
     """
     if op.composition == "sum":
         return op.samples, standardize(E)
@@ -83,34 +93,41 @@ def _composed(op: Operation, E: NDArray[np.float64]) -> tuple[Samples, NDArray[n
 
 
 def rqi(op: Operation, E: ArrayLike, delta: float | None = None) -> float:
-    """Representation quality index |P(R, delta)| / |P0|, in [0, 1]; nan if P0 is empty (addition of two symbols).
+    """Representation quality index |P(R, delta)| / |P0|, in [0, 1]; nan if P0 is empty
+    (addition of two symbols).
 
-    Sums: each dimension of E (p, d) is standardised (mean 0, unbiased standard deviation 1); (i, j, m, n) of P0
-    counts if the mean over dimensions of (E_i + E_j - E_m - E_n)^2 is below delta^2.
+    Sums: each dimension of E (p, d) is standardised (mean 0, unbiased standard
+    deviation 1); (i, j, m, n) of P0 counts if the mean over dimensions of
+    (E_i + E_j - E_m - E_n)^2 is below delta^2.
 
-    Products: E (p, d, d) is divided by its root mean square over all entries, and (a, b, c, e) of P0 counts if the mean
-    over the d*d entries of (E_a E_b - E_c E_e)^2 is below delta^2. Every matrix representation of the group has RQI 1,
-    also one that does not tell all elements apart (the trivial one: all E_a equal to the identity).
+    Products: E (p, d, d) is divided by its root mean square over all entries, and
+    (a, b, c, e) of P0 counts if the mean over the d*d entries of (E_a E_b - E_c E_e)^2
+    is below delta^2. Every matrix representation of the group has RQI 1, also one that
+    does not tell all elements apart (the trivial one: all E_a equal to the identity).
 
     Args:
         op: the operation.
         E: float (p, d), or (p, d, d) where `op` composes by a product.
         delta: None is 0.1 for sums and sqrt(1/2) for products.
 
-    Source: paper, equation 4 and appendix H, with the official code's conventions. Sums: in one dimension delta = 0.1,
-    where the text prints 0.01 (the code compares the square with 0.01). Products: the text has the squared Frobenius
-    norm, without a scale; the code divides by the root mean square and compares the mean square with 0.5.
+    Source: paper, equation 4 and appendix H, with the official code's conventions.
+    Sums: in one dimension delta = 0.1, where the text prints 0.01 (the code compares
+    the square with 0.01). Products: the text has the squared Frobenius norm, without a
+    scale; the code divides by the root mean square and compares the mean square with
+    0.5.
 
     Raises:
-        ArgumentError: `E` is not finite (p, d) or is constant along a dimension, for products not finite (p, d, d) or
-            zero; `delta` is not positive.
+        ArgumentError: `E` is not finite (p, d) or is constant along a dimension, for
+            products not finite (p, d, d) or zero; `delta` is not positive.
     """
     E, delta = _measured(op, E, delta)
     return float(rqi_path(op, E[None], delta)[0])
 
 
 def rqi_path(op: Operation, E: NDArray[np.float64], delta: float) -> NDArray[np.float64]:
-    """`rqi` of each E[t], E (T, p, d) or (T, p, d, d) -> (T,). A collapsed E counts no parallelogram."""
+    """`rqi` of each E[t], E (T, p, d) or (T, p, d, d) -> (T,). A collapsed E counts no
+    parallelogram.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         samples, composed = _composed(op, E)
     counts = _kernels.count_close(*samples, composed, delta**2)
@@ -119,10 +136,11 @@ def rqi_path(op: Operation, E: NDArray[np.float64], delta: float) -> NDArray[np.
 
 
 def predicted_accuracy(op: Operation, mask: Mask, E: ArrayLike, delta: float | None = None) -> float:
-    """Acc-hat = |Dbar(D, P(R, delta))| / |D0|: what the decoder can get right through parallelograms of E.
+    """Acc-hat = |Dbar(D, P(R, delta))| / |D0|: what the decoder can get right through
+    parallelograms of E.
 
-    A sample counts if it is trained, or if a trained sample of its result lies within delta. `E`, its standardisation
-    and `delta` as in `rqi`.
+    A sample counts if it is trained, or if a trained sample of its result lies within
+    delta. `E`, its standardisation and `delta` as in `rqi`.
 
     Source: paper, equations 5 and 6, and appendix H; over the full data set.
 

@@ -1,7 +1,9 @@
-"""Descending the effective loss: in closed form (sums), by an ODE solver, and by the optimiser of a real run.
+"""Descending the effective loss: in closed form (sums), by an ODE solver, and by the
+optimiser of a real run.
 
-Time t is that of dE/dt = -grad l_eff; a gradient step of learning rate eta advances it by eta, so t / eta is
-in steps. No function here centres `E0`: centre it (the paper's embeddings have mean 0) before you compare.
+Time t is that of dE/dt = -grad l_eff; a gradient step of learning rate eta advances it
+by eta, so t / eta is in steps. No function here centres `E0`: centre it (the paper's
+embeddings have mean 0) before you compare.
 """
 
 from __future__ import annotations
@@ -24,14 +26,16 @@ from efftheory.operations import Operation, require_sum
 from efftheory.parallelograms import Mask, training_samples
 from efftheory.spectrum import Spectrum, spectrum
 
-# The scan for the first RQI crossing: from the time scale of the fastest mode to where the slowest has
-# decayed by e^-60, past any float64 threshold, on a grid that multiplies time by about 1.01 a step.
+# The scan for the first RQI crossing: from the time scale of the fastest mode to where
+# the slowest has decayed by e^-60, past any float64 threshold, on a grid that
+# multiplies time by about 1.01 a step.
 _SCAN_DECAY = 60.0
 _SCAN_RATIO = 1.01
 _BISECTIONS = 40
 _ABSENT = 1e-14  # an amplitude below this share of |E0| is round-off
 
-# Products are integrated until they stand, or as long as this, in units of Z0 (that of time: l_eff has none).
+# Products are integrated until they stand, or as long as this, in units of Z0
+# (that of time: l_eff has none).
 _STANDING = 1e-9
 _HORIZON = 1000.0
 _COURSE_RTOL = 1e-10
@@ -46,7 +50,8 @@ class Trajectory:
         E: float64 (T, p, d), or (T, p, d, d) of matrix products.
         loss: float64 (T,), l_eff with normalization "sum".
         z0: float64 (T,), Z0 = sum_k |E_k|^2: constant along the exact gradient flow.
-        rqi: float64 (T,), at the composition's own delta (see `rqi`); nan where P0 is empty.
+        rqi: float64 (T,), at the composition's own delta (see `rqi`); nan where P0 is
+            empty.
     """
 
     times: NDArray[np.float64]
@@ -57,7 +62,9 @@ class Trajectory:
 
     @property
     def z0_drift(self) -> float:
-        """max over t of |Z0(t)/Z0(0) - 1|: the solver's error in the conserved quantity."""
+        """max over t of |Z0(t)/Z0(0) - 1|: the solver's error in the conserved
+        quantity.
+        """
         return float(np.abs(self.z0 / self.z0[0] - 1).max())
 
     def time_to_rqi(self, threshold: float = RQI_THRESHOLD) -> float:
@@ -80,7 +87,8 @@ def exact_path(system: Spectrum, E0: NDArray[np.float64], times: NDArray[np.floa
     """E(t) = sqrt(Z0) e^{-H t/Z0} E0 / |e^{-H t/Z0} E0|_F at each time, (T, p, d)."""
     z0 = (E0**2).sum()
     amplitudes = system.modes.T @ E0
-    # what E0 does not hold must not grow out of round-off: relative to the others, mode i gains e^{lambda_max t/Z0}
+    # what E0 does not hold must not grow out of round-off: relative to the others, mode
+    # i gains e^{lambda_max t/Z0}
     amplitudes[np.abs(amplitudes) < _ABSENT * np.sqrt(z0)] = 0.0
     present = amplitudes.any(axis=1)
     slowest = system.eigenvalues[present].min()  # factored out: the ratio never underflows to 0/0
@@ -98,33 +106,38 @@ def flow(
     method: Literal["exact", "ode"] | None = None,
     rtol: float = 1e-10,
 ) -> Trajectory:
-    """Gradient flow of the effective loss, dE/dt = -grad l_eff; of sums -(1/Z0)(H - rho I) E, rho = E^T H E / Z0.
+    """Gradient flow of the effective loss, dE/dt = -grad l_eff; of sums
+    -(1/Z0)(H - rho I) E, rho = E^T H E / Z0.
 
-    Closed form ("exact"): E(t) = sqrt(Z0) e^{-H t/Z0} E0 / |e^{-H t/Z0} E0|_F, so that mode i falls as
-    e^{-lambda_i t/Z0} against the null space. "ode" integrates the equation (scipy's DOP853 with error
-    control) and knows nothing of the closed form; it takes about lambda_max t/Z0 steps. Matrix products have no
-    closed form; there "ode" is LSODA, because the flow is stiff once the faster directions have settled. Their l_eff
-    is that of `effective_loss`, over Z0^2.
+    Closed form ("exact"): E(t) = sqrt(Z0) e^{-H t/Z0} E0 / |e^{-H t/Z0} E0|_F, so that
+    mode i falls as e^{-lambda_i t/Z0} against the null space. "ode" integrates the
+    equation (scipy's DOP853 with error control) and knows nothing of the closed form;
+    it takes about lambda_max t/Z0 steps. Matrix products have no closed form; there
+    "ode" is LSODA, because the flow is stiff once the faster directions have settled.
+    Their l_eff is that of `effective_loss`, over Z0^2.
 
-    Z0 is conserved. The sum C = sum_k E_k obeys dC/dt = (2 l0/Z0^2) C: conserved only if it is 0, where the
-    paper claims it always. The paper prints dR/dt = -H R, without the rho term; its official code uses all of
-    P0 instead of P0(D).
+    Z0 is conserved. The sum C = sum_k E_k obeys dC/dt = (2 l0/Z0^2) C: conserved only
+    if it is 0, where the paper claims it always. The paper prints dR/dt = -H R, without
+    the rho term; its official code uses all of P0 instead of P0(D).
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
-        E0: float (p, d), or (p, d, d) where `op` composes by a matrix product; taken as it is (not centred).
+        E0: float (p, d), or (p, d, d) where `op` composes by a matrix product; taken as
+            it is (not centred).
         times: strictly ascending, from 0 on, (T,).
         method: "exact" or "ode"; None is "exact" for sums and "ode" for products.
-        rtol: relative tolerance of the ODE solver; the absolute one is rtol times the root mean square of E0.
+        rtol: relative tolerance of the ODE solver; the absolute one is rtol times the
+            root mean square of E0.
 
     Returns:
-        Trajectory; its `z0_drift` tells the solver's error. nan from the time on at which the solver gave up.
+        Trajectory; its `z0_drift` tells the solver's error. nan from the time on at
+        which the solver gave up.
 
     Source: paper, section 4.1, equations 7 and 8; for products our extension.
 
     Raises:
-        ArgumentError: `E0` is not finite, has another shape or is zero; `times` are not ascending from 0 on; unknown
-            `method`, or "exact" for products.
+        ArgumentError: `E0` is not finite, has another shape or is zero; `times` are not
+            ascending from 0 on; unknown `method`, or "exact" for products.
     """
     E = loss_argument(op, E0, "E0")
     t = _checks.ascending_times("times", times)
@@ -146,7 +159,8 @@ def flow(
 
 
 def _size(E: NDArray[np.float64]) -> float:
-    """About sqrt(Z0): the flow of E / size is the same, in times of size^2, and within a solver's range.
+    """About sqrt(Z0): the flow of E / size is the same, in times of size^2, and within
+    a solver's range.
 
     A power of 2, so that nothing is rounded.
     """
@@ -165,7 +179,9 @@ def _integrate(op: Operation, mask: Mask, E0: NDArray[np.float64], end: float, r
 
 
 class _Course(NamedTuple):
-    """The flow from one E0 as a function of time, and the times within which it moves; end = 0: it does not."""
+    """The flow from one E0 as a function of time, and the times within which it moves;
+    end = 0: it does not.
+    """
 
     path: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     begin: float
@@ -197,20 +213,25 @@ def _integrated_course(op: Operation, mask: Mask, E: NDArray[np.float64]) -> _Co
 
 
 def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = RQI_THRESHOLD) -> float:
-    """The first time t at which the flow from E0 has RQI above `threshold`; inf where it never has.
+    """The first time t at which the flow from E0 has RQI above `threshold`; inf where
+    it never has.
 
-    Divide by the embeddings' learning rate for steps. RQI is a step function of t: it is looked for on a grid
-    of times in ratio 1.01, from a hundredth of the fastest mode's decay time to e^-60 of the slowest, and the
-    first crossing is bisected to machine precision. A rise and fall within one grid step is not seen.
+    Divide by the embeddings' learning rate for steps. RQI is a step function of t: it
+    is looked for on a grid of times in ratio 1.01, from a hundredth of the fastest
+    mode's decay time to e^-60 of the slowest, and the first crossing is bisected to
+    machine precision. A rise and fall within one grid step is not seen.
 
-    Matrix products: the flow is integrated (as by `flow`) until it stands, |grad l_eff| sqrt(Z0) < 1e-9, or to
-    t = 1000 Z0, and what has not crossed by then counts as never; the first time looked at is a thousandth of the time
-    in which E0, at its initial speed, would move by its own size. There RQI goes up also where symbols fall together.
+    Matrix products: the flow is integrated (as by `flow`) until it stands, |grad l_eff|
+    sqrt(Z0) < 1e-9, or to t = 1000 Z0, and what has not crossed by then counts as
+    never; the first time looked at is a thousandth of the time in which E0, at its
+    initial speed, would move by its own size. There RQI goes up also where symbols fall
+    together.
 
     Source: paper, section 4.2, figure 4 (b); for products our extension.
 
     Raises:
-        ArgumentError: `E0` is not finite, has another shape, or is constant along a dimension, for products zero.
+        ArgumentError: `E0` is not finite, has another shape, or is constant along a
+            dimension, for products zero.
     """
     E = spread_embedding(E0, op, "E0") if op.composition == "sum" else loss_argument(op, E0, "E0")
     threshold = _checks.positive("threshold", threshold, zero=True)
@@ -252,14 +273,15 @@ def optimizer_flow(
     steps: int = 10_000,
     weight_decay: float = 0.0,
 ) -> Trajectory:
-    """Descend l_eff from a run's own initial embedding with its own optimiser: a prediction in steps, no free
-    parameter.
+    """Descend l_eff from a run's own initial embedding with its own optimiser: a
+    prediction in steps, no free parameter.
 
-    The update rules are torch's with their default moments (beta 0.9 and 0.999, eps 1e-8; SGD without
-    momentum). `weight_decay` is added to the gradient for "adam" and "sgd", decoupled for "adamw"; at 0
-    "adam" and "adamw" agree. Adam does not see the size of a gradient, so
-    under it the normalisation of l_eff (and Z0) drops out of the time scale. SGD does: its times hang on the
-    convention "sum", and on l_eff being of the size of the network's own loss, which nothing says.
+    The update rules are torch's with their default moments (beta 0.9 and 0.999, eps
+    1e-8; SGD without momentum). `weight_decay` is added to the gradient for "adam" and
+    "sgd", decoupled for "adamw"; at 0 "adam" and "adamw" agree. Adam does not see the
+    size of a gradient, so under it the normalisation of l_eff (and Z0) drops out of the
+    time scale. SGD does: its times depend on the convention "sum", and on l_eff being
+    of the size of the network's own loss, which nothing guarantees.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
@@ -270,11 +292,12 @@ def optimizer_flow(
     Returns:
         Trajectory with times 0, 1 .. steps; the state after that many updates.
 
-    Source: our extension; the paper uses gradient flow although its networks are trained by AdamW.
+    Source: our extension; the paper uses gradient flow although its networks are
+    trained by AdamW.
 
     Raises:
-        ArgumentError: `E0` is not finite (p, d) or is zero; unknown optimizer; a rate or `steps` out of
-            range; `op` composes by a product.
+        ArgumentError: `E0` is not finite (p, d) or is zero; unknown optimizer; a rate
+            or `steps` out of range; `op` composes by a product.
     """
     require_sum(op)
     E = loss_argument(op, E0, "E0")

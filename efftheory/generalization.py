@@ -1,7 +1,8 @@
 """What a training set determines: nullity, closure, ideal accuracy.
 
-Linear algebra on sums of embeddings, which refuses an operation that composes by a product. How surely the numbers are
-known: see `ranks` and `elimination`. What a given embedding realises is in `embeddings`.
+Linear algebra on sums of embeddings, which refuses an operation that composes by a
+product. How surely the numbers are known: see `ranks` and `elimination`. What a given
+embedding realises is in `embeddings`.
 """
 
 from __future__ import annotations
@@ -52,11 +53,13 @@ def nullity_and_reach(op: Operation, mask: Mask, seed: Seed = 0) -> tuple[Nullit
 
 
 def exact_nullity(op: Operation, mask: Mask = None, seed: Seed = 0) -> Nullity:
-    """n_0 (see `nullity`) and how it is known: the method, and a bound on the chance that the value is too large.
+    """n_0 (see `nullity`) and how it is known: the method, and a bound on the chance
+    that the value is too large.
 
-    Up to p = 128 dense elimination modulo as many primes as Hadamard's bound asks for: a proof. Above, sparse
-    elimination modulo random primes (see `elimination`): a proof wherever the value is the least possible beside
-    unknowns that no equation binds, else wrong with a probability below 1e-9. Memory O(|D|) beside the mask.
+    Up to p = 128 dense elimination modulo as many primes as Hadamard's bound asks for:
+    a proof. Above, sparse elimination modulo random primes (see `elimination`): a proof
+    wherever the value is the least possible beside unknowns that no equation binds,
+    else wrong with a probability below 1e-9. Memory O(|D|) beside the mask.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
@@ -68,14 +71,19 @@ def exact_nullity(op: Operation, mask: Mask = None, seed: Seed = 0) -> Nullity:
         ArgumentError: `op` composes by a product.
     """
     require_sum(op)
+    if op.n_symbols <= DENSE_NULLITY:  # without making a list of D's own samples
+        rank, _ = rank_and_reach(op.samples, trained_flags(op, mask), op.n_symbols, op.least_nullity)
+        return Nullity(op.n_symbols - rank, "elimination", 0.0)
     return nullity_of(training_samples(op, mask), op.n_symbols, op.least_nullity, seed)
 
 
 def nullity(op: Operation, mask: Mask = None) -> int:
-    """n_0 = p - rank A(P0(D)): the dimension, per embedding dimension, of the representations that satisfy D.
+    """n_0 = p - rank A(P0(D)): the dimension, per embedding dimension, of the
+    representations that satisfy D.
 
-    At least 2 for addition (translation and scaling of E_k = a + k b), 1 for any sum. Exact integer arithmetic, no
-    eigenvalue threshold; how it is found, and how surely above p = 128, says `exact_nullity`.
+    At least 2 for addition (translation and scaling of E_k = a + k b), 1 for any sum.
+    Exact integer arithmetic, no eigenvalue threshold; how it is found, and how surely
+    above p = 128, says `exact_nullity`.
 
     Source: paper, section 4.2 and appendix G (degrees of freedom n_0 - 2).
 
@@ -86,7 +94,8 @@ def nullity(op: Operation, mask: Mask = None) -> int:
 
 
 def is_linear(op: Operation, mask: Mask = None) -> bool:
-    """Whether n_0 is that of all of D0, 2 for addition: the linear representation is the only one that satisfies D.
+    """Whether n_0 is that of all of D0, 2 for addition: the linear representation is
+    the only one that satisfies D.
 
     Source: paper, section 4.2 ("unique linear representation").
 
@@ -97,13 +106,15 @@ def is_linear(op: Operation, mask: Mask = None) -> bool:
 
 
 def generalizable(op: Operation, mask: Mask = None) -> NDArray[np.bool_]:
-    """Dbar(D, P(D)), bool (N,): the samples of D and those that the closure of P0(D) ties to one of them.
+    """Dbar(D, P(D)), bool (N,): the samples of D and those that the closure of P0(D)
+    ties to one of them.
 
-    P(D) holds P0(D) and every parallelogram of P0 whose equation depends linearly on A(P0(D)). The paper
-    finds it by a rank test a parallelogram; here a sample is in reach exactly if a trained sample of its
-    result has the same value E_i + E_j on every null vector of A(P0(D)), which is equivalent and needs no
-    list of P0. Above p = 128 two random null vectors, each modulo a random prime, stand for all: a sample out of reach
-    is taken for one in reach with a probability below 1e-9.
+    P(D) holds P0(D) and every parallelogram of P0 whose equation depends linearly on
+    A(P0(D)). The paper finds it by a rank test a parallelogram; here a sample is in
+    reach exactly if a trained sample of its result has the same value E_i + E_j on
+    every null vector of A(P0(D)), which is equivalent and needs no list of P0. Above
+    p = 128 two random null vectors, each modulo a random prime, stand for all: a sample
+    out of reach is taken for one in reach with a probability below 1e-9.
 
     Source: paper, section 3.2 and appendix B.
 

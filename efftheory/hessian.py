@@ -1,7 +1,7 @@
 """The Hessian H of l0, dense and as an operator; H never needs P0(D) to be listed.
 
-With u = e_i + e_j, a class of k samples contributes 2 [k sum u u^T - (sum u)(sum u)^T], the Laplacian of a
-complete graph.
+With u = e_i + e_j, a class of k samples contributes 2 [k sum u u^T - (sum u)(sum u)^T],
+the Laplacian of a complete graph.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from efftheory._threads import threaded
 from efftheory.operations import Operation, require_sum
 from efftheory.parallelograms import Mask, training_samples
 
-# One thread does a million samples in a few milliseconds, ten times what threads take to start.
+# One thread does a million samples in a few milliseconds, ten times what threads take
+# to start.
 _BLOCKS, _BLOCK_SAMPLES, _COLUMNS = 16, 1_000_000, 16
 
 
 def hessian(op: Operation, mask: Mask = None) -> NDArray[np.float64]:
-    """H = d2 l0 / dE_i dE_j, float64 (p, p), so that l0 = 1/2 sum_x E_x^T H E_x over the d dimensions.
+    """H = d2 l0 / dE_i dE_j, float64 (p, p), so that l0 = 1/2 sum_x E_x^T H E_x over
+    the d dimensions.
 
-    Symmetric, positive semidefinite, integer-valued. H 1 = 0 and H (0, 1 .. p-1) = 0: translation and scaling
-    cost nothing. This is the Hessian of l0, undivided: divide by Z0 for a rate. In the paper's text
-    convention ("mean" in `effective_loss`) divide by |P0(D)| as well; the published time scales come without
-    that.
+    Symmetric, positive semidefinite, integer-valued. H 1 = 0 and H (0, 1 .. p-1) = 0:
+    translation and scaling cost nothing. This is the Hessian of l0, undivided: divide
+    by Z0 for a rate. In the paper's text convention ("mean" in `effective_loss`) divide
+    by |P0(D)| as well; the published time scales come without that.
 
     Source: paper, section 4.1, equation 8.
 
@@ -43,8 +45,9 @@ def hessian(op: Operation, mask: Mask = None) -> NDArray[np.float64]:
 class _Hessian(LinearOperator):
     """l0 is quadratic, so H x is the gradient of l0 at x.
 
-    The classes are cut into blocks of about equal work, which threads share. How they are cut, and in which order the
-    blocks are added up, depends on D alone: so does every bit of the product on one machine, for any number of threads.
+    The classes are cut into blocks of about equal work, which threads share. How they
+    are cut, and in which order the blocks are added up, depends on D alone: so does
+    every bit of the product on one machine, for any number of threads.
     """
 
     def __init__(self, p: int, samples: Samples):
@@ -84,7 +87,8 @@ class _Hessian(LinearOperator):
 
 
 def hessian_operator(op: Operation, mask: Mask = None) -> LinearOperator:
-    """H (see `hessian`) as a scipy LinearOperator of shape (p, p); O(|D|) a product, O(|D|) memory.
+    """H (see `hessian`) as a scipy LinearOperator of shape (p, p); O(|D|) a product,
+    O(|D|) memory.
 
     Raises:
         ArgumentError: `op` composes by a product.

@@ -1,7 +1,9 @@
-"""The effective loss and its gradient: l_eff = l0 / Z0 of sums, in O(|D| d), l0 / Z0^2 of matrix products, O(|D| d^3).
+"""The effective loss and its gradient: l_eff = l0 / Z0 of sums, in O(|D| d), l0 / Z0^2
+of matrix products, O(|D| d^3).
 
-The power of Z0 is half the degree of l0 in E, so that the size of E does not matter. Where a function's value does not
-change with the size of its argument, Euler's theorem says sum_k <E_k, d l_eff/dE_k> = 0: its flow conserves Z0.
+The power of Z0 is half the degree of l0 in E, so that the size of E does not matter.
+Where a function's value does not change with the size of its argument, Euler's theorem
+says sum_k <E_k, d l_eff/dE_k> = 0: its flow conserves Z0.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ POWER = {"sum": 1, "product": 2}
 
 
 def parallelogram_loss(op: Operation, mask: Mask, E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """(l0, dl0/dE), l0 = sum over P0(D) of |E_i + E_j - E_m - E_n|^2, or of products; E (p, d) or (p, d, d) trusted."""
+    """(l0, dl0/dE), l0 = sum over P0(D) of |E_i + E_j - E_m - E_n|^2, or of products;
+    E (p, d) or (p, d, d) trusted.
+    """
     samples = training_samples(op, mask)
     if op.composition == "product":
         return products.loss_and_gradient(samples, E)
@@ -41,7 +45,9 @@ def normalized_gradient(op: Operation, mask: Mask, E: NDArray[np.float64]) -> ND
 
 
 def loss_argument(op: Operation, E: ArrayLike, name: str = "E") -> NDArray[np.float64]:
-    """`E` as float64 (p, d) or (p, d, d), whichever `op` composes, of a size that l_eff can be divided by."""
+    """`E` as float64 (p, d) or (p, d, d), whichever `op` composes, of a size that l_eff
+    can be divided by.
+    """
     power = POWER[op.composition]
     array = sum_embedding(E, op, name) if op.composition == "sum" else matrix_embedding(E, op, name)
     with np.errstate(over="ignore"):
@@ -61,19 +67,24 @@ def _divisor(op: Operation, mask: Mask, normalization: str) -> int:
 
 
 def effective_loss(op: Operation, mask: Mask, E: ArrayLike, normalization: Normalization = "sum") -> float:
-    """l_eff = l0 / Z0, l0 = sum over P0(D) of |E_i + E_j - E_m - E_n|^2, Z0 = sum_k |E_k|^2.
+    """l_eff = l0 / Z0, l0 = sum over P0(D) of |E_i + E_j - E_m - E_n|^2,
+    Z0 = sum_k |E_k|^2.
 
-    Where `op` composes by a matrix product: l_eff = l0 / Z0^2, l0 = sum over P0(D) of |E_a E_b - E_c E_e|_F^2,
-    Z0 = sum_a |E_a|_F^2. The paper gives products no effective loss. This quotient is our choice: l0 is of fourth
-    degree in E, so it is the one that does not see the size of E, as l0 / Z0 of sums does not, and Z0 is conserved.
-    It is 0 on every representation of a group, on one times a matrix that commutes with it, and also where symbols are
-    not told apart (all E_a equal): what keeps sums from that, a mean of 0, is no condition on products.
+    Where `op` composes by a matrix product: l_eff = l0 / Z0^2, l0 = sum over P0(D) of
+    |E_a E_b - E_c E_e|_F^2, Z0 = sum_a |E_a|_F^2. The paper gives products no effective
+    loss. This quotient is our choice: l0 is of fourth degree in E, so it is the one
+    that does not see the size of E, as l0 / Z0 of sums does not, and Z0 is conserved.
+    It is 0 on every representation of a group, on one times a matrix that commutes with
+    it, and also where symbols are not told apart (all E_a equal): what keeps sums from
+    that, a mean of 0, is no condition on products.
 
-    Two conventions are in print. "sum" (blog, slides, official code, and ours) is the above; "mean" divides
-    it by |P0(D)|, as the paper's text does. Only "sum" has the published time scales, and only with it does
-    no eigenvalue of the Hessian fall when data is added.
+    Two conventions are in print. "sum" (blog, slides, official code, and ours) is the
+    above; "mean" divides it by |P0(D)|, as the paper's text does. Only "sum" has the
+    published time scales, and only with it does no eigenvalue of the Hessian fall when
+    data is added.
 
-    `E` is taken as it is. The paper assumes mean 0 of sums: l0 does not see a translation, Z0 does.
+    `E` is taken as it is. The paper assumes mean 0 of sums: l0 does not see a
+    translation, Z0 does.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
@@ -83,7 +94,8 @@ def effective_loss(op: Operation, mask: Mask, E: ArrayLike, normalization: Norma
     Source: paper, section 4.1, equation 7; the parallelograms of products: appendix H.
 
     Raises:
-        ArgumentError: `E` is not finite, has another shape or is zero; unknown `normalization`.
+        ArgumentError: `E` is not finite, has another shape or is zero; unknown
+            `normalization`.
     """
     E = loss_argument(op, E)
     divisor = _divisor(op, mask, normalization)
@@ -94,13 +106,15 @@ def effective_loss(op: Operation, mask: Mask, E: ArrayLike, normalization: Norma
 def effective_loss_gradient(
     op: Operation, mask: Mask, E: ArrayLike, normalization: Normalization = "sum"
 ) -> NDArray[np.float64]:
-    """d l_eff / dE, float64 like E: (1/Z0) (H - rho I) E with rho = E^T H E / Z0 = 2 l0 / Z0.
+    """d l_eff / dE, float64 like E: (1/Z0) (H - rho I) E with
+    rho = E^T H E / Z0 = 2 l0 / Z0.
 
-    Matrix products: (dl0/dE - 4 (l0/Z0) E) / Z0^2, where of a class with k samples and the mean product M every sample
-    (a, b) adds 2 k (E_a E_b - M) E_b^T to dl0/dE_a and 2 k E_a^T (E_a E_b - M) to dl0/dE_b.
+    Matrix products: (dl0/dE - 4 (l0/Z0) E) / Z0^2, where of a class with k samples and
+    the mean product M every sample (a, b) adds 2 k (E_a E_b - M) E_b^T to dl0/dE_a and
+    2 k E_a^T (E_a E_b - M) to dl0/dE_b.
 
-    The paper prints only H E; the second term, from differentiating Z0, is what keeps Z0 constant under the
-    flow. Arguments, conventions and errors as `effective_loss`.
+    The paper prints only H E; the second term, from differentiating Z0, is what keeps
+    Z0 constant under the flow. Arguments, conventions and errors as `effective_loss`.
     """
     E = loss_argument(op, E)
     return normalized_gradient(op, mask, E) / _divisor(op, mask, normalization)

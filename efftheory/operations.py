@@ -1,7 +1,9 @@
-"""A binary operation as a list of samples: which pairs there are, and which share a result.
+"""A binary operation as a list of samples: which pairs there are, and which share a
+result.
 
-The list is a rule from the number of a sample to its pair and result. What needs all samples asks for the table
-(`pairs`, `results`, `samples`); what needs D only asks the rule, so that memory stays O(|D|) beside the mask.
+The list is a rule from the number of a sample to its pair and result. What needs all
+samples asks for the table (`pairs`, `results`, `samples`); what needs D only asks the
+rule, so that memory stays O(|D|) beside the mask.
 """
 
 from __future__ import annotations
@@ -36,14 +38,18 @@ class Operation:
     Attributes:
         name: what it is called in reports, for example "addition(10)".
         n_symbols: p, the number of symbols.
-        n_samples: N = |D0|: one unordered pair i <= j a sample where embeddings are composed by a sum (the operation
-            commutes), all ordered pairs where by a product.
+        n_samples: N = |D0|: one unordered pair i <= j a sample where embeddings are
+            composed by a sum (the operation commutes), all ordered pairs where by a
+            product.
         n_results: the number of result classes.
-        rule: the numbers of some samples -> their left symbols, right symbols and results, int32 each.
-        composition: "sum", E_i + E_j of embeddings (p, d), or "product", the matrix product E_i E_j of embeddings
-            (p, d, d).
-        known_nullity: n_0 of all of D0 where theory tells it: 2 for addition (translation and scaling cost nothing).
-        permutations: int (p, n), where the operation was built from permutations of 0..n-1: each symbol's own.
+        rule: the numbers of some samples -> their left symbols, right symbols and
+            results, int32 each.
+        composition: "sum", E_i + E_j of embeddings (p, d), or "product", the matrix
+            product E_i E_j of embeddings (p, d, d).
+        known_nullity: n_0 of all of D0 where theory tells it: 2 for addition
+            (translation and scaling cost nothing).
+        permutations: int (p, n), where the operation was built from permutations of
+            0..n-1: each symbol's own.
         pairs: int32 (N, 2), the two symbols of each sample.
         results: int32 (N,), the result class of each sample, in 0..n_results-1.
     """
@@ -78,7 +84,9 @@ class Operation:
 
     @cached_property
     def full_nullity(self) -> int:
-        """n_0 of all of D0: the dimensions, per embedding dimension, that no training set takes away."""
+        """n_0 of all of D0: the dimensions, per embedding dimension, that no training
+        set takes away.
+        """
         if self.known_nullity is not None:
             return self.known_nullity
         require_sum(self)
@@ -86,7 +94,9 @@ class Operation:
 
     @property
     def least_nullity(self) -> int:
-        """What n_0 cannot fall below, as far as known beforehand: a translation costs nothing in any sum."""
+        """What n_0 cannot fall below, as far as known beforehand: a translation costs
+        nothing in any sum.
+        """
         return 1 if self.known_nullity is None else self.known_nullity
 
     def chosen(self, numbers: NDArray[np.integer]) -> Samples:
@@ -113,7 +123,8 @@ class Operation:
 
 
 def require_sum(op: Operation) -> None:
-    """`op` composes by a sum: the representations that satisfy a training set are a linear space.
+    """`op` composes by a sum: the representations that satisfy a training set are a
+    linear space.
 
     Raises:
         ArgumentError: it composes by a product.
@@ -125,7 +136,8 @@ def require_sum(op: Operation) -> None:
 def addition(p: int) -> Operation:
     """Addition of the symbols 0..p-1, not modular: result i + j, 2p - 1 classes.
 
-    D0 = {(i, j): i <= j} in the order (0,0), (0,1) .. (0,p-1), (1,1) .., so |D0| = p(p+1)/2.
+    D0 = {(i, j): i <= j} in the order (0,0), (0,1) .. (0,p-1), (1,1) ..,
+    so |D0| = p(p+1)/2.
 
     Source: paper, section 3.1 (toy model).
 
@@ -137,12 +149,14 @@ def addition(p: int) -> Operation:
 
 
 def modular_addition(p: int) -> Operation:
-    """Addition modulo p, composed by a sum: result (i + j) mod p, p classes, D0 as for `addition`.
+    """Addition modulo p, composed by a sum: result (i + j) mod p, p classes, D0 as for
+    `addition`.
 
-    No sum of real embeddings tells the symbols apart: E_i + E_j = f(i + j mod p) for all pairs leaves only E constant
-    (n_0 = 1 on all data), because Z_p has no other homomorphism to the reals. So the linear representation that the
-    theory of addition finds is missing, and what a network learns instead (a circle) is not made of sums: compose by
-    products, `from_table`, for that.
+    No sum of real embeddings tells the symbols apart: E_i + E_j = f(i + j mod p) for
+    all pairs leaves only E constant (n_0 = 1 on all data), because Z_p has no other
+    homomorphism to the reals. So the linear representation that the theory of addition
+    finds is missing, and what a network learns instead (a circle) is not made of sums:
+    compose by products, `from_table`, for that.
 
     Source: paper, section 3 and appendix B.
 
@@ -168,28 +182,34 @@ def _unordered(
 
 
 def symmetric_group(n: int) -> Operation:
-    """The permutations of 0..n-1, composed by a matrix product: (a b)(k) = a(b(k)), p = n! symbols and classes.
+    """The permutations of 0..n-1, composed by a matrix product: (a b)(k) = a(b(k)),
+    p = n! symbols and classes.
 
-    The symbols are the permutations in lexicographic order, so that 0 is the identity, and the result is the product's
-    own index. D0 = all ordered pairs (a, b), a outer, b inner, so |D0| = p^2; S3 has 36 samples and |P0| = 90.
+    The symbols are the permutations in lexicographic order, so that 0 is the identity,
+    and the result is the product's own index. D0 = all ordered pairs (a, b), a outer, b
+    inner, so |D0| = p^2; S3 has 36 samples and |P0| = 90.
 
     Source: paper, appendix H.
 
     Raises:
-        ArgumentError: `n` is not in 2..6 (S6 has half a million samples, S7 twenty-five million).
+        ArgumentError: `n` is not in 2..6 (S6 has half a million samples, S7 twenty-five
+            million).
     """
     n = _checks.integer("n", n, 2, 6)
     return _permutations(f"symmetric_group({n})", np.array(list(permutations(range(n)))))
 
 
 def dihedral_group(n: int) -> Operation:
-    """The symmetries of a regular polygon of `n` corners, composed by a matrix product; p = 2n symbols and classes.
+    """The symmetries of a regular polygon of `n` corners, composed by a matrix product;
+    p = 2n symbols and classes.
 
-    Symbols 0..n-1 are the rotations k -> k + a, symbols n..2n-1 the reflections k -> a - k, of corners modulo n;
-    (a b)(k) = a(b(k)). D0 = all ordered pairs, a outer, b inner.
+    Symbols 0..n-1 are the rotations k -> k + a, symbols n..2n-1 the reflections
+    k -> a - k, of corners modulo n; (a b)(k) = a(b(k)). D0 = all ordered pairs, a
+    outer, b inner.
 
     Raises:
-        ArgumentError: `n` is not in 3..100 (two corners have no reflection of their own).
+        ArgumentError: `n` is not in 3..100 (two corners have no reflection of their
+            own).
     """
     n = _checks.integer("n", n, 3, 100)
     corners, turns = np.arange(n), np.arange(n)[:, None]
@@ -197,17 +217,20 @@ def dihedral_group(n: int) -> Operation:
 
 
 def from_table(table: ArrayLike, composition: Composition = "product", name: str = "table") -> Operation:
-    """Any operation on 0..p-1 by its Cayley table: result table[a, b]. It need not be a group.
+    """Any operation on 0..p-1 by its Cayley table: result table[a, b]. It need not be a
+    group.
 
     Args:
-        table: int (p, p); equal entries are one result, whatever their value: they are numbered in ascending order.
-        composition: "product": all p^2 ordered pairs are samples. "sum": E_a + E_b cannot tell (a, b) from (b, a), so
-            the table must be symmetric, and the pairs a <= b are the samples.
+        table: int (p, p); equal entries are one result, whatever their value: they are
+            numbered in ascending order.
+        composition: "product": all p^2 ordered pairs are samples. "sum": E_a + E_b
+            cannot tell (a, b) from (b, a), so the table must be symmetric, and the
+            pairs a <= b are the samples.
         name: what it is called in reports.
 
     Raises:
-        ArgumentError: `table` is not a square of whole numbers with p >= 2 rows, or not symmetric where composed by a
-            sum; `composition` is not one of the two.
+        ArgumentError: `table` is not a square of whole numbers with p >= 2 rows, or not
+            symmetric where composed by a sum; `composition` is not one of the two.
     """
     _checks.choice("composition", composition, ("sum", "product"))
     cells = np.asarray(table)

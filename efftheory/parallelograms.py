@@ -1,6 +1,8 @@
-"""P0(D): the parallelograms (i, j, m, n) with two different samples of D that share a result.
+"""P0(D): the parallelograms (i, j, m, n) with two different samples of D that share a
+result.
 
-Counted and listed for any composition, since only results are compared; as equations they need a sum.
+Counted and listed for any composition, since only results are compared; as equations
+they need a sum.
 
 In every function `mask` is bool (N,), the training set D; None stands for all of D0.
 """
@@ -23,7 +25,9 @@ _CHUNK = 1 << 20  # samples looked at a time
 
 
 def trained_flags(op: Operation, mask: Mask) -> NDArray[np.bool_]:
-    """Which of `op.samples` are in D, bool (N,): the mask in the order of the result classes."""
+    """Which of `op.samples` are in D, bool (N,): the mask in the order of the result
+    classes.
+    """
     return _checks.training_mask(mask, op.n_samples)[op.by_result]
 
 
@@ -37,7 +41,8 @@ def training_samples(op: Operation, mask: Mask) -> Samples:
 def count_parallelograms(op: Operation, mask: Mask = None) -> int:
     """|P0(D)| = sum_c k_c (k_c - 1) / 2 over the result classes with k_c samples in D.
 
-    Unordered pairs of distinct samples; nothing is enumerated. Source: paper, section 3.2.
+    Unordered pairs of distinct samples; nothing is enumerated. Source: paper, section
+    3.2.
     """
     numbers = np.arange(op.n_samples) if mask is None else np.flatnonzero(_checks.training_mask(mask, op.n_samples))
     sizes = np.zeros(op.n_results, np.int64)
@@ -47,9 +52,11 @@ def count_parallelograms(op: Operation, mask: Mask = None) -> int:
 
 
 def parallelograms(op: Operation, mask: Mask = None) -> NDArray[np.int64]:
-    """All of P0(D), int64 (M, 4): rows i, j, m, n with (i, j) before (m, n) in the order of D0.
+    """All of P0(D), int64 (M, 4): rows i, j, m, n with (i, j) before (m, n) in the
+    order of D0.
 
-    M = |P0(D)| grows as p^3 at a fixed training fraction; the other functions never need the list.
+    M = |P0(D)| grows as p^3 at a fixed training fraction; the other functions never
+    need the list.
     Source: paper, section 3.2.
     """
     left, right, first = training_samples(op, mask)
@@ -64,7 +71,8 @@ def parallelograms(op: Operation, mask: Mask = None) -> NDArray[np.int64]:
 def constraint_matrix(op: Operation, mask: Mask = None) -> sparse.csr_array:
     """A(P0(D)), sparse (M, p): the row of (i, j, m, n) is e_i + e_j - e_m - e_n.
 
-    A representation E satisfies every parallelogram of D exactly when A E = 0. Source: paper, section 3.2.
+    A representation E satisfies every parallelogram of D exactly when A E = 0. Source:
+    paper, section 3.2.
 
     Raises:
         ArgumentError: `op` composes by a product.

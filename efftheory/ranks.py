@@ -2,10 +2,11 @@
 
 Nothing here knows an operation: `Operation` asks for the nullity of its own samples.
 
-Exactness. Ranks are computed modulo primes. A rank modulo q never exceeds the true one, and falls short of
-it only if q divides every maximal minor. By Hadamard an r-row minor of equations e_i + e_j - e_m - e_n (norm
-at most sqrt(8)) is at most 8^(r/2), so among primes whose product is larger at least one gives the true rank.
-The same argument, once for the rank and once for the row that is asked about, makes the closure exact.
+Exactness. Ranks are computed modulo primes. A rank modulo q never exceeds the true one,
+and falls short of it only if q divides every maximal minor. By Hadamard an r-row minor
+of equations e_i + e_j - e_m - e_n (norm at most sqrt(8)) is at most 8^(r/2), so among
+primes whose product is larger at least one gives the true rank. The same argument, once
+for the rank and once for the row that is asked about, makes the closure exact.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from efftheory import _checks, _kernels
 from efftheory._kernels import Samples
 from efftheory.elimination import Nullity, sparse_nullity
 
-# Below 2^31, so that a product of two residues fits an int64; each prime used is above 2^30.
+# Below 2^31, so that a product of two residues fits an int64; each prime used is above
+# 2^30.
 _LARGEST_PRIME = 2**31 - 1
 _PRIME_BITS = 30
 
@@ -28,7 +30,9 @@ DENSE_NULLITY = 128  # up to here a dense echelon form is as quick as a sparse o
 
 @cache
 def primes_beyond(log2_bound: float) -> tuple[int, ...]:
-    """The largest primes below 2^31, as many as it takes for their product to exceed 2^log2_bound."""
+    """The largest primes below 2^31, as many as it takes for their product to exceed
+    2^log2_bound.
+    """
     primes = [_LARGEST_PRIME]
     while _PRIME_BITS * len(primes) <= log2_bound:
         from sympy import prevprime  # half a second to import, and small p needs one prime only
@@ -45,7 +49,8 @@ def minor_bits(n_rows: int) -> float:
 def rank_and_reach(
     samples: Samples, trained: NDArray[np.bool_], n_symbols: int, least_nullity: int
 ) -> tuple[int, NDArray[np.bool_]]:
-    """(rank of A(P0(D)), Dbar(D, P(D)) as bool (n,) over `samples`), both exact; `trained`: which of them are in D.
+    """(rank of A(P0(D)), Dbar(D, P(D)) as bool (n,) over `samples`), both exact;
+    `trained`: which of them are in D.
 
     By dense elimination, O(p^2) memory: for small p.
     """
@@ -64,7 +69,9 @@ def rank_and_reach(
 
 
 def nullity_of(samples: Samples, n_symbols: int, least_nullity: int, seed: int | np.random.Generator) -> Nullity:
-    """n_0 of the training set with these samples; `seed` fixes the primes and projections of large p."""
+    """n_0 of the training set with these samples; `seed` fixes the primes and
+    projections of large p.
+    """
     if n_symbols <= DENSE_NULLITY:
         everything = np.ones(len(samples.left), dtype=np.bool_)
         rank, _ = rank_and_reach(samples, everything, n_symbols, least_nullity)

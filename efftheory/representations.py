@@ -1,22 +1,26 @@
 """Matrix representations of a group, and how far a training set determines them.
 
-Where embeddings are matrices and compose by products, the representations that satisfy D are no linear space but a
-variety, so "how many are left" is asked at a point of it: the null space of the constraints' Jacobian. The points are
-E_a = z rho(a) with rho a representation and z an invertible matrix that commutes with it, because E_a E_b = z^2 rho(ab)
-depends on ab alone. All invertible solutions of all data are of this form: z = E_identity commutes with every E_a, and
-z^-1 E_a is a representation.
+Where embeddings are matrices and compose by products, the representations that satisfy
+D are no linear space but a variety, so "how many are left" is asked at a point of it:
+the null space of the constraints' Jacobian. The points are E_a = z rho(a) with rho a
+representation and z an invertible matrix that commutes with it, because
+E_a E_b = z^2 rho(ab) depends on ab alone. All invertible solutions of all data are of
+this form: z = E_identity commutes with every E_a, and z^-1 E_a is a representation.
 
-What no training set takes away. The same argument over the dual numbers gives the tangent space for all of D0: rho can
-only be conjugated, for a finite group's representations are rigid (d^2 - c dimensions, c = dim of the centraliser: what
-commutes with rho moves nothing), and z can move within the centraliser (c dimensions). Together d^2, whatever the group
-and the representation: S3 by 3 x 3 permutation matrices has 54 unknowns, c = 2, and 9 = 7 + 2 dimensions left by all of
-its 36 samples.
+What no training set takes away. The same argument over the dual numbers gives the
+tangent space for all of D0: rho can only be conjugated, for a finite group's
+representations are rigid (d^2 - c dimensions, c = dim of the centraliser: what commutes
+with rho moves nothing), and z can move within the centraliser (c dimensions). Together
+d^2, whatever the group and the representation: S3 by 3 x 3 permutation matrices has 54
+unknowns, c = 2, and 9 = 7 + 2 dimensions left by all of its 36 samples.
 
-Exactness. rho is in whole numbers, z is random modulo a random prime q between 2^30 and 2^31, and the null space is
-found by elimination modulo q: no eigenvalue threshold. A rank so found cannot exceed the generic one over the reals. It
-falls short (a null space too large, never too small) if q or the draw of z zeroes all maximal minors, which are
-polynomials in z of degree at most p d^2: by Schwartz and Zippel a chance of at most p d^2 / q (5e-8 for S3), beside
-that of a prime that divides all their coefficients, which is as small (few of the 5e7 primes in that range can).
+Exactness. rho is in whole numbers, z is random modulo a random prime q between 2^30 and
+2^31, and the null space is found by elimination modulo q: no eigenvalue threshold. A
+rank so found cannot exceed the generic one over the reals. It falls short (a null space
+too large, never too small) if q or the draw of z zeroes all maximal minors, which are
+polynomials in z of degree at most p d^2: by Schwartz and Zippel a chance of at most
+p d^2 / q (5e-8 for S3), beside that of a prime that divides all their coefficients,
+which is as small (few of the 5e7 primes in that range can).
 """
 
 from __future__ import annotations
@@ -41,10 +45,12 @@ _MAX_UNKNOWNS = 5000  # p d^2: the null space starts as a matrix of that side
 
 
 def permutation_representation(op: Operation) -> Integers:
-    """rho(a), int64 (p, d, d): permutation matrices with rho(a) rho(b) = rho(ab), different for different a.
+    """rho(a), int64 (p, d, d): permutation matrices with rho(a) rho(b) = rho(ab),
+    different for different a.
 
-    rho(a) takes corner k to a(k). d = n for `symmetric_group(n)` and `dihedral_group(n)`, which permute n corners; any
-    other group permutes its own symbols (the regular representation, d = p).
+    rho(a) takes corner k to a(k). d = n for `symmetric_group(n)` and
+    `dihedral_group(n)`, which permute n corners; any other group permutes its own
+    symbols (the regular representation, d = p).
 
     Source: paper, appendix H (S3 by 3 x 3 matrices).
 
@@ -62,27 +68,33 @@ def permutation_representation(op: Operation) -> Integers:
 def degrees_of_freedom(
     op: Operation, mask: Mask = None, representation: ArrayLike | None = None, seed: Seed = 0
 ) -> int:
-    """How many dimensions of representations D leaves beyond those that all of D0 leaves; 0: locally unique.
+    """How many dimensions of representations D leaves beyond those that all of D0
+    leaves; 0: locally unique.
 
-    Sums: n_0(D) - n_0(D0), n_0 the nullity, which for addition is the paper's n_0 - 2. One number, whatever d.
+    Sums: n_0(D) - n_0(D0), n_0 the nullity, which for addition is the paper's n_0 - 2.
+    One number, whatever d.
 
-    Matrix products: the null dimension of the Jacobian of the constraints E_a E_b - E_c E_e, (a, b, c, e) in P0(D), at
-    a generic point E_a = z rho(a), minus d^2, which is that of all of D0 (conjugation and z: see the module). It
-    depends on the representation, and is local: 0 says that nothing near rho but its symmetries satisfies D, not that
-    no other solution does, nor that the flow ends at one that closes P0. Nearly all sets of 24 of S3's 36 samples
-    leave 0, and from random matrices 3 x 3 the flow takes about 30 % of them to RQI > 0.95. Costs O((p d^2)^3):
+    Matrix products: the null dimension of the Jacobian of the constraints E_a E_b - E_c
+    E_e, (a, b, c, e) in P0(D), at a generic point E_a = z rho(a), minus d^2, which is
+    that of all of D0 (conjugation and z: see the module). It depends on the
+    representation, and is local: 0 says that nothing near rho but its symmetries
+    satisfies D, not that no other solution does, nor that the flow ends at one that
+    closes P0. Nearly all sets of 24 of S3's 36 samples leave 0, and from random
+    matrices 3 x 3 the flow takes about 30 % of them to RQI > 0.95. Costs O((p d^2)^3):
     milliseconds for S3, a tenth of a second for S4.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
-        representation: rho, int (p, d, d); None is `permutation_representation(op)`. Products only.
+        representation: rho, int (p, d, d); None is `permutation_representation(op)`.
+            Products only.
         seed: of the random point, an int or a numpy Generator. Products only.
 
     Source: paper, appendix G (dof = n_0 - 2) for addition; for products our extension.
 
     Raises:
-        ArgumentError: `op` composes by a product and is not a group; `representation` is not one of it in whole
-            numbers, or is given for a sum; p d^2 is above 5000.
+        ArgumentError: `op` composes by a product and is not a group; `representation`
+            is not one of it in whole numbers, or is given for a sum; p d^2 is above
+            5000.
     """
     flags = trained_flags(op, mask)
     if op.composition == "sum":
@@ -95,14 +107,17 @@ def degrees_of_freedom(
 
 
 def unique_thresholds(op: Operation, draws: int, seed: Seed) -> NDArray[np.int64]:
-    """For `draws` random orders of D0, the number of samples from which on `degrees_of_freedom` is 0; int64 (draws,).
+    """For `draws` random orders of D0, the number of samples from which on
+    `degrees_of_freedom` is 0; int64 (draws,).
 
-    For an operation that composes by products what `linear_thresholds` is for sums, with the permutation
-    representation: the first n of a random order are a uniformly random set of size n, and adding data never raises the
-    degrees of freedom, so one draw serves every size. One elimination a draw: a few milliseconds for S3.
+    For an operation that composes by products what `linear_thresholds` is for sums,
+    with the permutation representation: the first n of a random order are a uniformly
+    random set of size n, and adding data never raises the degrees of freedom, so one
+    draw serves every size. One elimination a draw: a few milliseconds for S3.
 
     Raises:
-        ArgumentError: `draws` is below 1; `op` composes by a sum, or is not a group; p d^2 is above 5000.
+        ArgumentError: `draws` is below 1; `op` composes by a sum, or is not a group;
+            p d^2 is above 5000.
     """
     draws = _checks.integer("draws", draws, 1)
     rng = _checks.generator("seed", seed)
@@ -114,13 +129,17 @@ def unique_thresholds(op: Operation, draws: int, seed: Seed) -> NDArray[np.int64
 
 
 def threshold_in_order(op: Operation, point: _Point, order: NDArray[np.integer]) -> int:
-    """The first n at which the first n samples of `order` leave no degree of freedom; all of D0 leaves none."""
+    """The first n at which the first n samples of `order` leave no degree of freedom;
+    all of D0 leaves none.
+    """
     left = _nullities(op, point, order)
     return next(n for n, dimension in enumerate(left, start=1) if dimension == point.d**2)
 
 
 def _group_table(op: Operation) -> Integers:
-    """The Cayley table (p, p) of `op`, once it is known to be a group: associative, rows and columns permutations."""
+    """The Cayley table (p, p) of `op`, once it is known to be a group: associative,
+    rows and columns permutations.
+    """
     if op.composition != "product":
         raise ArgumentError("op", "compose by a matrix product", f"{op.name} composes by a sum")
     p = op.n_symbols
@@ -190,9 +209,11 @@ def generic_point(op: Operation, representation: ArrayLike | None, seed: Seed) -
 
 
 def _nullities(op: Operation, point: _Point, order: Iterable[np.integer]) -> Iterator[int]:
-    """The null dimension of the Jacobian after each further sample of `order` (numbers of samples of D0).
+    """The null dimension of the Jacobian after each further sample of `order` (numbers
+    of samples of D0).
 
-    A class with k samples gives (k - 1) d^2 equations: each product against that of the first.
+    A class with k samples gives (k - 1) d^2 equations: each product against that of the
+    first.
     """
     E, d, q = point
     p = len(E)
@@ -211,7 +232,9 @@ def _nullities(op: Operation, point: _Point, order: Iterable[np.integer]) -> Ite
 
 
 def _times(A: Integers, B: Integers, q: int) -> Integers:
-    """A @ B modulo q, entries in 0..q-1: a reduction after every term, so that nothing exceeds an int64."""
+    """A @ B modulo q, entries in 0..q-1: a reduction after every term, so that nothing
+    exceeds an int64.
+    """
     total = np.zeros(1, dtype=np.int64)
     for k in range(A.shape[-1]):
         total = (total + A[..., :, k, None] * B[..., k, None, :]) % q
@@ -219,7 +242,9 @@ def _times(A: Integers, B: Integers, q: int) -> Integers:
 
 
 def _vanishing(values: Integers, basis: Integers, q: int) -> Integers:
-    """A basis of the combinations of the rows of `basis` (v, n) whose `values` (v, ...) vanish, modulo q."""
+    """A basis of the combinations of the rows of `basis` (v, n) whose `values` (v, ...)
+    vanish, modulo q.
+    """
     n_values = values[0].size
     rows = np.concatenate([values.reshape(len(basis), n_values), basis], axis=1)
     for x in range(n_values):

@@ -33,11 +33,13 @@ class Spectrum:
         eigenvalues: float64 (k,), ascending; the first `nullity` are exactly 0.
         modes: float64 (p, k), orthonormal columns.
         nullity: n_0, exact; how it is known says `exact_nullity`.
-        lambda3: the slowest mode that some training set drives, eigenvalue number op.full_nullity + 1: the third for
-            addition; 0 where nullity is above that of all data, nan where p < 3.
+        lambda3: the slowest mode that some training set drives, eigenvalue number
+            op.full_nullity + 1: the third for addition; 0 where nullity is above that
+            of all data, nan where p < 3.
         residuals: float64 (k,), |H v - lambda v| / lambda_max.
-        converged: whether every residual is below p * 1e-14, or |H v - lambda v| below 1e-8 lambda_3 (a value, never an
-            exception). Eigenvalues are as good as the square of their residual.
+        converged: whether every residual is below p * 1e-14, or |H v - lambda v| below
+            1e-8 lambda_3 (a value, never an exception). Eigenvalues are as good as the
+            square of their residual.
         method: "dense" or "iterative".
     """
 
@@ -55,23 +57,28 @@ def spectrum(
 ) -> Spectrum:
     """Eigenvalues 0 = lambda_1 = lambda_2 <= lambda_3 <= ... of H.
 
-    How many are zero is not read off the eigenvalues but known exactly (`exact_nullity`), and those are set to 0.
+    How many are zero is not read off the eigenvalues but known exactly
+    (`exact_nullity`), and those are set to 0.
 
-    "dense" is LAPACK on H (p, p), O(p^3). "iterative" is Lanczos on products with H, O(|D|) each and memory O(|D|): the
-    null space that is known beforehand (translation, for addition also scaling) is lifted above lambda_3, so that what
-    converges first is lambda_3. It starts from a fixed vector: on one machine the same call gives the same
-    numbers. On another they differ by round-off, and where many modes are near 0 one may converge and the other not.
+    "dense" is LAPACK on H (p, p), O(p^3). "iterative" is Lanczos on products with H,
+    O(|D|) each and memory O(|D|): the null space that is known beforehand (translation,
+    for addition also scaling) is lifted above lambda_3, so that what converges first is
+    lambda_3. It starts from a fixed vector: on one machine the same call gives the same
+    numbers. On another they differ by round-off, and where many modes are near 0 one
+    may converge and the other not.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
         k: how many of the smallest to return; None for all p (dense).
-        method: "auto" is dense up to p = 512, where more than a tenth of all modes are asked for, and up to p = 3000
-            where the iteration does not converge (many modes near 0).
+        method: "auto" is dense up to p = 512, where more than a tenth of all modes are
+            asked for, and up to p = 3000 where the iteration does not converge (many
+            modes near 0).
 
     Source: paper, section 4.1.
 
     Raises:
-        ArgumentError: `k` is not in 1..p, or is above p/2 by "iterative"; `op` composes by a product.
+        ArgumentError: `k` is not in 1..p, or is above p/2 by "iterative"; `op` composes
+            by a product.
     """
     require_sum(op)
     p = op.n_symbols
@@ -124,7 +131,9 @@ def _free_modes(op: Operation) -> NDArray[np.float64]:
 
 
 def _lanczos(H: LinearOperator, free: NDArray, k: int) -> tuple[NDArray, NDArray, float]:
-    """The k smallest eigenvalues, the free ones among them, their modes, and about lambda_max."""
+    """The k smallest eigenvalues, the free ones among them, their modes, and about
+    lambda_max.
+    """
     p, n_free = free.shape
     start = np.random.default_rng(0).standard_normal(p)
     start -= free @ (free.T @ start)
@@ -148,20 +157,23 @@ def _lanczos(H: LinearOperator, free: NDArray, k: int) -> tuple[NDArray, NDArray
 
 
 def grokking_steps(op: Operation, mask: Mask, learning_rate: float, z0: float) -> float:
-    """n_h = Z0 / (lambda_3 eta), in steps: the e-folding time of the slowest mode of the flow.
+    """n_h = Z0 / (lambda_3 eta), in steps: the e-folding time of the slowest mode of
+    the flow.
 
-    inf where lambda_3 is 0 or not defined: the linear representation is not the only one, and is not reached. nan where
-    it was not found (see `Spectrum.converged`).
+    inf where lambda_3 is 0 or not defined: the linear representation is not the only
+    one, and is not reached. nan where it was not found (see `Spectrum.converged`).
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
         learning_rate: eta of the embeddings, per step.
-        z0: Z0 = sum_k |E_k|^2 of the centred embedding; p - 1 for a standardised one in one dimension.
+        z0: Z0 = sum_k |E_k|^2 of the centred embedding; p - 1 for a standardised one in
+            one dimension.
 
     Source: paper, section 4.1 (grokking time proportional to 1/lambda_3) and figure 5.
 
     Raises:
-        ArgumentError: `learning_rate` or `z0` is not positive and finite; `op` composes by a product.
+        ArgumentError: `learning_rate` or `z0` is not positive and finite; `op` composes
+            by a product.
     """
     learning_rate = _checks.positive("learning_rate", learning_rate)
     z0 = _checks.positive("z0", z0)

@@ -1,8 +1,10 @@
-"""The effective theory derived by computer algebra, for small p: exact, slow, and meant to be read.
+"""The effective theory derived by computer algebra, for small p: exact, slow, and meant
+to be read.
 
-Every function starts from a definition and does one step of the derivation, so that the modules of numbers can be
-held against it. Symbols E_0 .. E_(p-1) are the embedding in one dimension (d = 1): l0, Z0 and C = sum_k E_k of more
-dimensions are sums over them, and H is the same in each. About p = 8 is what takes seconds.
+Every function starts from a definition and does one step of the derivation, so that the
+modules of numbers can be held against it. Symbols E_0 .. E_(p-1) are the embedding in
+one dimension (d = 1): l0, Z0 and C = sum_k E_k of more dimensions are sums over them,
+and H is the same in each. About p = 8 is what takes seconds.
 
 >>> import efftheory as et
 >>> from efftheory import symbolic
@@ -19,8 +21,9 @@ Matrix([
 >>> symbolic.conservation_laws(op).z0_rate
 0
 
-In every function `op` composes by a sum, and `mask` is bool (N,), the training set D; None stands for all of D0.
-Not part of the package's door: sympy takes half a second to import.
+In every function `op` composes by a sum, and `mask` is bool (N,), the training set D;
+None stands for all of D0. Not part of the package's door: sympy takes half a second to
+import.
 """
 
 from __future__ import annotations
@@ -56,7 +59,8 @@ def z0(op: Operation) -> sp.Expr:
 
 
 def loss(op: Operation, mask: Mask = None) -> sp.Expr:
-    """l0 = sum over P0(D) of (E_i + E_j - E_m - E_n)^2, expanded: a quadratic form in E with whole coefficients.
+    """l0 = sum over P0(D) of (E_i + E_j - E_m - E_n)^2, expanded: a quadratic form in E
+    with whole coefficients.
 
     P0(D) is found by comparing every two samples of D, as it is defined.
 
@@ -68,11 +72,13 @@ def loss(op: Operation, mask: Mask = None) -> sp.Expr:
 
 
 def class_sum_loss(op: Operation, mask: Mask = None) -> sp.Expr:
-    """l0 without P0(D): sum over the result classes of k sum s^2 - (sum s)^2, s = E_i + E_j, k samples a class.
+    """l0 without P0(D): sum over the result classes of k sum s^2 - (sum s)^2,
+    s = E_i + E_j, k samples a class.
 
-    Because sum over the pairs of (s - s')^2 counts each s^2 once with each of the k - 1 others and each product twice:
-    (k - 1) sum s^2 - 2 sum over pairs of s s', and (sum s)^2 = sum s^2 + 2 sum over pairs of s s'. This is why l0 and H
-    cost O(|D|) where P0(D) grows as p^3.
+    Because sum over the pairs of (s - s')^2 counts each s^2 once with each of the k - 1
+    others and each product twice: (k - 1) sum s^2 - 2 sum over pairs of s s', and
+    (sum s)^2 = sum s^2 + 2 sum over pairs of s s'. This is why l0 and H cost O(|D|)
+    where P0(D) grows as p^3.
     """
     E = embedding(op)
     classes: dict[int, list[sp.Expr]] = {}
@@ -82,7 +88,8 @@ def class_sum_loss(op: Operation, mask: Mask = None) -> sp.Expr:
 
 
 def hessian(op: Operation, mask: Mask = None) -> sp.Matrix:
-    """H = d2 l0 / dE_i dE_j, (p, p) of whole numbers: l0 is quadratic, so H is constant and l0 = 1/2 E^T H E.
+    """H = d2 l0 / dE_i dE_j, (p, p) of whole numbers: l0 is quadratic, so H is constant
+    and l0 = 1/2 E^T H E.
 
     Source: paper, section 4.1, equation 8.
     """
@@ -92,8 +99,9 @@ def hessian(op: Operation, mask: Mask = None) -> sp.Matrix:
 def nullity(op: Operation, mask: Mask = None) -> int:
     """n_0 = p - rank H, by exact elimination over the rationals.
 
-    H = 2 A^T A with A the equations of P0(D), a row e_i + e_j - e_m - e_n each. A v = 0 gives H v = 0, and H v = 0
-    gives v^T H v = 2 |A v|^2 = 0: the null spaces of H and A are one.
+    H = 2 A^T A with A the equations of P0(D), a row e_i + e_j - e_m - e_n each. A v = 0
+    gives H v = 0, and H v = 0 gives v^T H v = 2 |A v|^2 = 0: the null spaces of H and A
+    are one.
 
     Source: paper, section 4.2.
     """
@@ -101,7 +109,8 @@ def nullity(op: Operation, mask: Mask = None) -> int:
 
 
 def null_space(op: Operation, mask: Mask = None) -> list[sp.Matrix]:
-    """A basis of the null space of H, n_0 columns (p, 1) of rationals: the representations that satisfy D.
+    """A basis of the null space of H, n_0 columns (p, 1) of rationals: the
+    representations that satisfy D.
 
     For addition it holds (1 .. 1) and (0, 1 .. p-1), and for n_0 = 2 nothing else.
 
@@ -112,7 +121,8 @@ def null_space(op: Operation, mask: Mask = None) -> list[sp.Matrix]:
 
 
 def characteristic_polynomial(op: Operation, mask: Mask = None) -> sp.Expr:
-    """det(lambda I - H), factored over the rationals; n_0 is the exponent of lambda, for H is symmetric.
+    """det(lambda I - H), factored over the rationals; n_0 is the exponent of lambda,
+    for H is symmetric.
 
     >>> characteristic_polynomial(et.addition(4))
     lambda**2*(lambda - 20)*(lambda - 12)
@@ -121,18 +131,22 @@ def characteristic_polynomial(op: Operation, mask: Mask = None) -> sp.Expr:
 
 
 def eigenvalues(op: Operation, mask: Mask = None) -> list[sp.Expr]:
-    """The p eigenvalues of H, ascending, with multiplicity: exact algebraic numbers; `.evalf(50)` has 50 digits.
+    """The p eigenvalues of H, ascending, with multiplicity: exact algebraic numbers;
+    `.evalf(50)` has 50 digits.
 
-    Roots of the characteristic polynomial, isolated exactly (those without a simple form are sympy's CRootOf). The one
-    after those that all of D0 leaves at zero, the third for addition, is lambda_3, of the time scale Z0/(lambda_3 eta).
+    Roots of the characteristic polynomial, isolated exactly (those without a simple
+    form are sympy's CRootOf). The one after those that all of D0 leaves at zero, the
+    third for addition, is lambda_3, of the time scale Z0/(lambda_3 eta).
     """
     return cast("list[sp.Expr]", sp.real_roots(hessian(op, mask).charpoly("lambda")))
 
 
 def gradient_flow(op: Operation, mask: Mask = None) -> sp.Matrix:
-    """dE/dt = -grad (l0/Z0), (p, 1), by differentiating the quotient: nothing is simplified.
+    """dE/dt = -grad (l0/Z0), (p, 1), by differentiating the quotient: nothing is
+    simplified.
 
-    Source: paper, section 4.1; l0 not divided by |P0(D)|, see `efftheory.effective_loss`.
+    Source: paper, section 4.1; l0 not divided by |P0(D)|, see
+    `efftheory.effective_loss`.
     """
     E = embedding(op)
     l_eff = loss(op, mask) / z0(op)
@@ -140,10 +154,12 @@ def gradient_flow(op: Operation, mask: Mask = None) -> sp.Matrix:
 
 
 def flow_equation(op: Operation, mask: Mask = None) -> sp.Matrix:
-    """dE/dt = -(1/Z0) (H - rho I) E, (p, 1), with the Rayleigh quotient rho = E^T H E / Z0 = 2 l0 / Z0.
+    """dE/dt = -(1/Z0) (H - rho I) E, (p, 1), with the Rayleigh quotient
+    rho = E^T H E / Z0 = 2 l0 / Z0.
 
-    By the quotient rule -grad (l0/Z0) = -(grad l0)/Z0 + l0 (grad Z0)/Z0^2, and grad l0 = H E, grad Z0 = 2 E. It is
-    `gradient_flow` (the tests simplify the difference to 0). The paper prints -H E, without the rho term.
+    By the quotient rule -grad (l0/Z0) = -(grad l0)/Z0 + l0 (grad Z0)/Z0^2, and
+    grad l0 = H E, grad Z0 = 2 E. It is `gradient_flow` (the tests simplify the
+    difference to 0). The paper prints -H E, without the rho term.
 
     Source: paper, section 4.1, equation 8.
     """
@@ -166,13 +182,14 @@ class ConservationLaws:
 
 
 def conservation_laws(op: Operation, mask: Mask = None) -> ConservationLaws:
-    """dZ0/dt and dC/dt along the flow, by the chain rule dF/dt = (grad F) . dE/dt, in lowest terms.
+    """dZ0/dt and dC/dt along the flow, by the chain rule dF/dt = (grad F) . dE/dt, in
+    lowest terms.
 
-    Z0: 2 E . dE/dt = -(2/Z0) (E^T H E - rho E^T E) = 0. Also because l0/Z0 does not change when E is scaled, so that
-    its gradient is orthogonal to E.
+    Z0: 2 E . dE/dt = -(2/Z0) (E^T H E - rho E^T E) = 0. Also because l0/Z0 does not
+    change when E is scaled, so that its gradient is orthogonal to E.
 
-    C: (1 .. 1) . dE/dt = -(1/Z0) (1^T H E - rho C) = (rho/Z0) C = (2 l0/Z0^2) C, for H (1 .. 1) = 0. The paper
-    claims C conserved; only C = 0 stays.
+    C: (1 .. 1) . dE/dt = -(1/Z0) (1^T H E - rho C) = (rho/Z0) C = (2 l0/Z0^2) C,
+    for H (1 .. 1) = 0. The paper claims C conserved; only C = 0 stays.
 
     Source: paper, section 4.1.
     """
@@ -186,7 +203,8 @@ def conservation_laws(op: Operation, mask: Mask = None) -> ConservationLaws:
 
 
 def linear_flow(op: Operation, mask: Mask = None) -> sp.Matrix:
-    """F(t) = e^(-H t/Z0) E, (p, 1), in `TIME` t and the initial embedding E: the solution of dF/dt = -H F/Z0.
+    """F(t) = e^(-H t/Z0) E, (p, 1), in `TIME` t and the initial embedding E: the
+    solution of dF/dt = -H F/Z0.
 
     Mode by mode, so the eigenvalues must be within sympy's reach: p = 3 or 4.
     """
@@ -196,11 +214,14 @@ def linear_flow(op: Operation, mask: Mask = None) -> sp.Matrix:
 
 
 def closed_form(op: Operation, mask: Mask = None) -> sp.Matrix:
-    """E(t) = sqrt(Z0) F(t)/|F(t)|, (p, 1), with F the `linear_flow`: solves dE/dt = -grad l_eff exactly.
+    """E(t) = sqrt(Z0) F(t)/|F(t)|, (p, 1), with F the `linear_flow`: solves
+    dE/dt = -grad l_eff exactly.
 
-    Let E(t) = c F, c = sqrt(Z0)/|F|. Then dc/dt = -c (F . dF/dt)/|F|^2 = c (F^T H F)/(Z0 |F|^2) = c rho/Z0, with rho
-    that of E(t), which does not see c. So dE/dt = c dF/dt + (dc/dt) F = -(H - rho I) E(t)/Z0, and |E(t)|^2 = Z0 all
-    along. `flow_residual` does this by algebra.
+    Let E(t) = c F, c = sqrt(Z0)/|F|. Then
+    dc/dt = -c (F . dF/dt)/|F|^2 = c (F^T H F)/(Z0 |F|^2) = c rho/Z0,
+    with rho that of E(t), which does not see c. So
+    dE/dt = c dF/dt + (dc/dt) F = -(H - rho I) E(t)/Z0, and |E(t)|^2 = Z0 all along.
+    `flow_residual` does this by algebra.
 
     Source: ours; the paper integrates numerically.
     """
@@ -209,10 +230,12 @@ def closed_form(op: Operation, mask: Mask = None) -> sp.Matrix:
 
 
 def flow_residual(op: Operation, mask: Mask = None) -> sp.Matrix:
-    """c (dE/dt + grad l_eff(E)) at E = c F, (p, 1), for any F with dF/dt = -H F/Z0: zeros, `closed_form` is a solution.
+    """c (dE/dt + grad l_eff(E)) at E = c F, (p, 1), for any F with dF/dt = -H F/Z0:
+    zeros, `closed_form` is a solution.
 
-    The symbols of `embedding` stand for F, and grad l_eff is that of `gradient_flow`, with c F put in. dE/dt =
-    c dF/dt - c F (F . dF/dt)/|F|^2. What is left is rational in F and c^2 = Z0/|F|^2.
+    The symbols of `embedding` stand for F, and grad l_eff is that of `gradient_flow`,
+    with c F put in. dE/dt = c dF/dt - c F (F . dF/dt)/|F|^2. What is left is rational
+    in F and c^2 = Z0/|F|^2.
 
     >>> list(flow_residual(et.addition(3)))
     [0, 0, 0]

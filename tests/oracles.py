@@ -1,7 +1,9 @@
-"""Naive twins: the theory once more, as the paper defines it, without any shortcut the package takes.
+"""Naive twins: the theory once more, as the paper defines it, without any shortcut the
+package takes.
 
-P0(D) is listed by a double loop over samples and everything is built from the list. Nothing here calls the
-package; an Operation is read as a table of pairs and results only, a Decoder as a record of its settings.
+P0(D) is listed by a double loop over samples and everything is built from the list.
+Nothing here calls the package; an Operation is read as a table of pairs and results
+only, a Decoder as a record of its settings.
 """
 
 from __future__ import annotations
@@ -40,8 +42,8 @@ def _samples(op: Operation, mask: Mask) -> list[tuple[int, int, int]]:
 
 
 def parallelograms(op: Operation, mask: Mask = None) -> list[Parallelogram]:
-    """All pairs of samples compared. Would reveal a class that is split, merged, or read from the wrong place
-    in the ordering by result."""
+    """All pairs of samples compared. Would reveal a class that is split, merged, or
+    read from the wrong place in the ordering by result."""
     samples = _samples(op, mask)
     found = []
     for s, (i, j, result) in enumerate(samples):
@@ -63,7 +65,9 @@ def equation(parallelogram: Parallelogram, p: int) -> list[int]:
 
 
 def equations(op: Operation, mask: Mask = None) -> NDArray[np.int64]:
-    """A(P0(D)), (M, p). Would reveal a row assembled in the wrong place, such as a lost 2 e_i."""
+    """A(P0(D)), (M, p). Would reveal a row assembled in the wrong place, such as a lost
+    2 e_i.
+    """
     rows = [equation(q, op.n_symbols) for q in parallelograms(op, mask)]
     return np.array(rows, dtype=np.int64).reshape(-1, op.n_symbols)
 
@@ -72,8 +76,8 @@ def equations(op: Operation, mask: Mask = None) -> NDArray[np.int64]:
 
 
 def fraction_rank(rows: Iterable[Sequence[int]]) -> int:
-    """Gaussian elimination over the rationals. Would reveal a prime that divides a minor, and the wrong
-    reduction of a row by an echelon form."""
+    """Gaussian elimination over the rationals. Would reveal a prime that divides a
+    minor, and the wrong reduction of a row by an echelon form."""
     kept: list[tuple[int, list[Fraction]]] = []
     for integers in rows:
         row = [Fraction(int(x)) for x in integers]
@@ -88,14 +92,14 @@ def fraction_rank(rows: Iterable[Sequence[int]]) -> int:
 
 
 def sympy_rank(rows: NDArray[np.int64]) -> int:
-    """Rank over the rationals by another library. Would reveal an error that both eliminations written here
-    share."""
+    """Rank over the rationals by another library. Would reveal an error that both
+    eliminations written here share."""
     return sympy.Matrix(*rows.shape, [int(x) for x in rows.ravel()]).rank()
 
 
 def modular_rank(rows: NDArray[np.int64], q: int) -> int:
-    """Rank over GF(q) by another library. Would reveal wrong modular arithmetic (an inverse, a sign, an
-    overflow) that the choice of primes near 2^31 hides."""
+    """Rank over GF(q) by another library. Would reveal wrong modular arithmetic (an
+    inverse, a sign, an overflow) that the choice of primes near 2^31 hides."""
     field = GF(q)
     entries = [[field(int(x)) for x in row] for row in rows]
     return DomainMatrix(entries, rows.shape, field).rank() if entries else 0
@@ -105,7 +109,9 @@ def modular_rank(rows: NDArray[np.int64], q: int) -> int:
 
 
 def dbar(op: Operation, mask: Mask, closed: Callable[[Parallelogram], bool]) -> NDArray[np.bool_]:
-    """D and every sample of D0 that a parallelogram of P0 with `closed` true ties to a sample of D, (N,)."""
+    """D and every sample of D0 that a parallelogram of P0 with `closed` true ties to a
+    sample of D, (N,).
+    """
     trained = {(i, j) for i, j, _ in _samples(op, mask)}
     reached = set(trained)
     for i, j, m, n in parallelograms(op):
@@ -120,8 +126,9 @@ def dbar(op: Operation, mask: Mask, closed: Callable[[Parallelogram], bool]) -> 
 def reach_closure(
     op: Operation, mask: Mask, rank: Callable[[NDArray[np.int64]], int] = sympy_rank
 ) -> NDArray[np.bool_]:
-    """Dbar(D, P(D)) by the paper's rank test for each parallelogram of P0. Would reveal a null space that is
-    too large or too small: the package asks null vectors, this asks the equations."""
+    """Dbar(D, P(D)) by the paper's rank test for each parallelogram of P0. Would reveal
+    a null space that is too large or too small: the package asks null vectors, this
+    asks the equations."""
     A = equations(op, mask)
     before = rank(A)
     return dbar(op, mask, lambda q: rank(np.vstack([A, np.array([equation(q, op.n_symbols)])])) == before)
@@ -131,8 +138,8 @@ def reach_closure(
 
 
 def loss_and_gradient(op: Operation, mask: Mask, E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """(l0, dl0/dE), one parallelogram after the other. Would reveal a wrong class sum, such as the missing
-    factor k, which cancels nowhere."""
+    """(l0, dl0/dE), one parallelogram after the other. Would reveal a wrong class sum,
+    such as the missing factor k, which cancels nowhere."""
     total = 0.0
     gradient = np.zeros_like(E)
     for i, j, m, n in parallelograms(op, mask):
@@ -149,16 +156,17 @@ def effective_loss(op: Operation, mask: Mask, E: NDArray[np.float64]) -> float:
 
 
 def effective_loss_gradient(op: Operation, mask: Mask, E: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The quotient rule on l0 / Z0, unsimplified. Would reveal a rho term that is missing or has the wrong
-    sign or factor."""
+    """The quotient rule on l0 / Z0, unsimplified. Would reveal a rho term that is
+    missing or has the wrong sign or factor."""
     l0, gradient = loss_and_gradient(op, mask, E)
     z0 = float((E**2).sum())
     return (gradient * z0 - l0 * 2 * E) / z0**2
 
 
 def product_loss_and_gradient(op: Operation, mask: Mask, E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """(l0, dl0/dE) of |E_a E_b - E_c E_e|_F^2, one parallelogram after the other, by the product rule. Would reveal a
-    transposed factor, factors in the wrong order, and a class mean over the wrong number of samples."""
+    """(l0, dl0/dE) of |E_a E_b - E_c E_e|_F^2, one parallelogram after the other, by
+    the product rule. Would reveal a transposed factor, factors in the wrong order, and
+    a class mean over the wrong number of samples."""
     total = 0.0
     gradient = np.zeros_like(E)
     for a, b, c, e in parallelograms(op, mask):
@@ -172,15 +180,18 @@ def product_loss_and_gradient(op: Operation, mask: Mask, E: NDArray[np.float64])
 
 
 def product_effective_loss(op: Operation, mask: Mask, E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """(l0 / Z0^2, its gradient), the quotient rule unsimplified. Would reveal a wrong power of Z0."""
+    """(l0 / Z0^2, its gradient), the quotient rule unsimplified. Would reveal a wrong
+    power of Z0.
+    """
     l0, gradient = product_loss_and_gradient(op, mask, E)
     z0 = float((E**2).sum())
     return l0 / z0**2, (gradient * z0**2 - l0 * 2 * z0 * 2 * E) / z0**4
 
 
 def product_jacobian(op: Operation, mask: Mask, E: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Derivatives of the entries of E_a E_b - E_c E_e by those of E, (M d^2, p d^2), entry by entry. Would reveal a
-    derivative of the wrong factor, and equations lost by comparing with one sample of the class only."""
+    """Derivatives of the entries of E_a E_b - E_c E_e by those of E, (M d^2, p d^2),
+    entry by entry. Would reveal a derivative of the wrong factor, and equations lost by
+    comparing with one sample of the class only."""
     p, d, _ = E.shape
     rows = []
     for a, b, c, e in parallelograms(op, mask):
@@ -196,14 +207,16 @@ def product_jacobian(op: Operation, mask: Mask, E: NDArray[np.int64]) -> NDArray
 
 
 def rational_rank(rows: NDArray[np.int64]) -> int:
-    """Rank over the rationals by sympy's domain matrices: as `sympy_rank`, for matrices of some hundred rows."""
+    """Rank over the rationals by sympy's domain matrices: as `sympy_rank`, for matrices
+    of some hundred rows.
+    """
     entries = [[QQ(int(x)) for x in row] for row in rows]
     return DomainMatrix(entries, rows.shape, QQ).rank() if entries else 0
 
 
 def class_loss_and_gradient(labels: Sequence[Any], F: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """(l/Z, its gradient) by a double loop over samples. Would reveal pairs counted twice, a class that is split, and a
-    missing factor k."""
+    """(l/Z, its gradient) by a double loop over samples. Would reveal pairs counted
+    twice, a class that is split, and a missing factor k."""
     total, gradient, z = 0.0, np.zeros_like(F), float((F**2).sum())
     for x in range(len(F)):
         for y in range(x):
@@ -216,8 +229,9 @@ def class_loss_and_gradient(labels: Sequence[Any], F: NDArray[np.float64]) -> tu
 
 
 def class_flow(labels: Sequence[Any], F0: NDArray[np.float64], t: float) -> NDArray[np.float64]:
-    """sqrt(Z) e^{-Ht/Z} F0 / |.| with H = 2 (k - 1 1^T) of each class assembled, by a matrix exponential. Would reveal
-    a rate without its factor 2 k, and weights given to the wrong class."""
+    """sqrt(Z) e^{-Ht/Z} F0 / |.| with H = 2 (k - 1 1^T) of each class assembled, by a
+    matrix exponential. Would reveal a rate without its factor 2 k, and weights given to
+    the wrong class."""
     same = np.array([[one == other for other in labels] for one in labels], dtype=np.float64)
     H = 2 * (np.diag(same.sum(axis=1)) - same)
     z = float((F0**2).sum())
@@ -226,8 +240,8 @@ def class_flow(labels: Sequence[Any], F0: NDArray[np.float64], t: float) -> NDAr
 
 
 def hessian(op: Operation, mask: Mask = None) -> NDArray[np.float64]:
-    """2 sum a a^T over the listed parallelograms. Would reveal a wrong complete-graph form and a wrong
-    factor 2 (half of l0's second derivative)."""
+    """2 sum a a^T over the listed parallelograms. Would reveal a wrong complete-graph
+    form and a wrong factor 2 (half of l0's second derivative)."""
     H = np.zeros((op.n_symbols, op.n_symbols))
     for row in equations(op, mask):
         H += 2 * np.outer(row, row)
@@ -238,13 +252,17 @@ def hessian(op: Operation, mask: Mask = None) -> NDArray[np.float64]:
 
 
 def matrix_product(A: NDArray[np.float64], B: NDArray[np.float64]) -> list[float]:
-    """The entries of A B, row by row. Would reveal factors in the wrong order, and a product entry by entry."""
+    """The entries of A B, row by row. Would reveal factors in the wrong order, and a
+    product entry by entry.
+    """
     rows, columns = A.tolist(), B.T.tolist()
     return [sum(x * y for x, y in zip(row, column, strict=True)) for row in rows for column in columns]
 
 
 def residuals(op: Operation, E: NDArray[np.float64]) -> dict[Parallelogram, float]:
-    """Mean over the entries of the squared residual of each parallelogram of P0; E as it is."""
+    """Mean over the entries of the squared residual of each parallelogram of P0; E as
+    it is.
+    """
     found = {}
     for i, j, m, n in parallelograms(op):
         if op.composition == "product":
@@ -257,8 +275,9 @@ def residuals(op: Operation, E: NDArray[np.float64]) -> dict[Parallelogram, floa
 
 
 def standardize(E: NDArray[np.float64]) -> NDArray[np.float64]:
-    """By Python's statistics module; matrices (p, d, d) by their root mean square. Would reveal a biased deviation, one
-    taken over the wrong axis, and a root mean square that is centred or taken matrix by matrix."""
+    """By Python's statistics module; matrices (p, d, d) by their root mean square.
+    Would reveal a biased deviation, one taken over the wrong axis, and a root mean
+    square that is centred or taken matrix by matrix."""
     if E.ndim == 3:
         return E / statistics.fmean(x * x for x in E.ravel().tolist()) ** 0.5
     columns = []
@@ -269,12 +288,15 @@ def standardize(E: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def count_close(op: Operation, E: NDArray[np.float64], delta2: float) -> int:
-    """|P(R, delta)|. Would reveal a sum instead of a mean over dimensions, and a pair counted twice."""
+    """|P(R, delta)|. Would reveal a sum instead of a mean over dimensions, and a pair
+    counted twice."""
     return sum(residual < delta2 for residual in residuals(op, E).values())
 
 
 def reach_close(op: Operation, mask: Mask, E: NDArray[np.float64], delta2: float) -> NDArray[np.bool_]:
-    """Dbar(D, P(R, delta)). Would reveal a sample reached from an untrained one, or from itself."""
+    """Dbar(D, P(R, delta)). Would reveal a sample reached from an untrained one, or
+    from itself.
+    """
     found = residuals(op, E)
     return dbar(op, mask, lambda q: found[q] < delta2)
 
@@ -283,8 +305,9 @@ def reach_close(op: Operation, mask: Mask, E: NDArray[np.float64], delta2: float
 
 
 def linear_threshold(op: Operation, order: Sequence[int]) -> int:
-    """The number of samples, inserted in `order`, at which the rank is that of all data; one more than there are
-    if never. A rank from scratch after each sample. Would reveal state that survives from one order to the next."""
+    """The number of samples, inserted in `order`, at which the rank is that of all
+    data; one more than there are if never. A rank from scratch after each sample. Would
+    reveal state that survives from one order to the next."""
     full_rank = fraction_rank(equations(op))
     for n in range(len(order) + 1):
         mask = np.zeros(len(op.pairs), dtype=np.bool_)
@@ -306,9 +329,11 @@ def optimizer_flow(
     steps: int,
     weight_decay: float = 0.0,
 ) -> NDArray[np.float64]:
-    """torch's Adam, AdamW or SGD as its documentation states them, on the listed parallelograms; (T, p, d).
+    """torch's Adam, AdamW or SGD as its documentation states them, on the listed
+    parallelograms; (T, p, d).
 
-    Would reveal a bias correction of the wrong step, eps within the root, and decay on the wrong side.
+    Would reveal a bias correction of the wrong step, eps within the root, and decay on
+    the wrong side.
     """
     E, path = E0.copy(), [E0.copy()]
     first, second = np.zeros_like(E), np.zeros_like(E)
@@ -331,17 +356,20 @@ def optimizer_flow(
 
 # The decoder
 
-# tanh u = sum_k a_k erf(s_k u), as efftheory/_decoder_kernels.py prints it; a test holds it against tanh itself
+# tanh u = sum_k a_k erf(s_k u), as efftheory/_activation_kernels.py prints it; a test
+# holds it against tanh itself
 ERF_TERMS = ((0.4355577, 0.61554595), (0.5644423, 1.08696827))
 
 
 def mlp_tangent_kernels(
     x: NDArray[np.float64], width: int, depth: int, activation: str, draws: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(mean, its standard error), each (depth, n, n), of sum_w df/dw df'/dw over random networks, the weights w of one
-    layer at a time from hidden layer 2 on; all are uniform in +-1/sqrt(inputs), backpropagation is by hand.
+    """(mean, its standard error), each (depth, n, n), of sum_w df/dw df'/dw over random
+    networks, the weights w of one layer at a time from hidden layer 2 on; all are
+    uniform in +-1/sqrt(inputs), backpropagation is by hand.
 
-    Would reveal a wrong fan-in, a factor of the width in the wrong layer, and a backward pass of the wrong derivative.
+    Would reveal a wrong fan-in, a factor of the width in the wrong layer, and a
+    backward pass of the wrong derivative.
     """
     rng = np.random.default_rng(seed)
     found = np.empty((draws, depth, len(x), len(x)))
@@ -371,7 +399,9 @@ def _normal_nodes(n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def gaussian_mean(
     f: Callable[[NDArray], Any], g: Callable[[NDArray], Any], ca: float, cab: float, cb: float, n: int = 150
 ) -> float:
-    """E[f(u) g(v)] for smooth f, g and (u, v) ~ N(0, [[ca, cab], [cab, cb]]), by Gauss-Hermite of n^2 nodes."""
+    """E[f(u) g(v)] for smooth f, g and (u, v) ~ N(0, [[ca, cab], [cab, cb]]), by
+    Gauss-Hermite of n^2 nodes.
+    """
     z, weights = _normal_nodes(n)
     u = ca**0.5 * z
     v = cab / ca**0.5 * z[:, None] + max(cb - cab**2 / ca, 0.0) ** 0.5 * z
@@ -379,7 +409,9 @@ def gaussian_mean(
 
 
 def relu_mean(ca: float, cab: float, cb: float) -> float:
-    """E[max(u, 0) max(v, 0)]: the mean over v given u in closed form, that over u by quadrature."""
+    """E[max(u, 0) max(v, 0)]: the mean over v given u in closed form, that over u by
+    quadrature.
+    """
     rest = (cb - cab**2 / ca) ** 0.5
 
     def density(z: float) -> float:
@@ -395,8 +427,9 @@ def relu_mean(ca: float, cab: float, cb: float) -> float:
 def first_layer_nodes(
     activation: str, c: int, n: int | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Weights (m, c), biases (m,), shares (m,) of Gauss-Legendre nodes for c <= 2, by default as many as the package
-    has, in its order; the half of them with w_1 > 0 for tanh."""
+    """Weights (m, c), biases (m,), shares (m,) of Gauss-Legendre nodes for c <= 2, by
+    default as many as the package has, in its order; the half of them with w_1 > 0 for
+    tanh."""
     n = {("tanh", 1): 6, ("tanh", 2): 6, ("relu", 1): 16, ("relu", 2): 10}[activation, c] if n is None else n
     places, weights = (values.tolist() for values in np.polynomial.legendre.leggauss(n))
     points, shares = [], []
@@ -410,7 +443,9 @@ def first_layer_nodes(
 
 
 def tanh_means(C: NDArray) -> tuple[NDArray, NDArray]:
-    """E[h h] and E[h' h'], h the two error functions, for covariances C (..., n, n): Williams (1997)."""
+    """E[h h] and E[h' h'], h the two error functions, for covariances C (..., n, n):
+    Williams (1997).
+    """
     variance = np.diagonal(C, axis1=-2, axis2=-1)
     q, d = np.zeros_like(C), np.zeros_like(C)
     for (a, s), (b, t) in product(ERF_TERMS, repeat=2):
@@ -434,8 +469,9 @@ def relu_means(C: NDArray) -> tuple[NDArray, NDArray]:
 def layer_kernels(
     X: NDArray, decoder: Decoder, gammas: Sequence[float], n: int | None = None
 ) -> tuple[list[NDArray], list[NDArray], NDArray]:
-    """(T, Q, features) by the docstring of `efftheory.decoder`: T[l], Q[l] (..., n, n), l = 0 .. depth-1, for inputs X
-    (..., n, c), c <= 2, real or complex; gammas[l] of the weights into hidden layer 2 .. depth, then the output's."""
+    """(T, Q, features) by the docstring of `efftheory.decoder`: T[l], Q[l] (..., n, n),
+    l = 0 .. depth-1, for inputs X (..., n, c), c <= 2, real or complex; gammas[l] of
+    the weights into hidden layer 2 .. depth, then the output's."""
     weights, biases, shares = first_layer_nodes(decoder.activation, X.shape[-1], n)
     z = X @ weights.T + biases
     features = (np.tanh(z) if decoder.activation == "tanh" else np.where(z.real > 0, z, 0)) * np.sqrt(shares)
@@ -453,7 +489,9 @@ def layer_kernels(
 
 
 def compose(op: Operation, E: NDArray, chosen: NDArray[np.bool_]) -> NDArray:
-    """What the decoder sees of the chosen samples, (..., n, c), for E (..., p, d) or, one by one, (..., p, d, d)."""
+    """What the decoder sees of the chosen samples, (..., n, c), for E (..., p, d) or,
+    one by one, (..., p, d, d).
+    """
     i, j = op.pairs[chosen].T
     if op.composition == "sum":
         return E[..., i, :] + E[..., j, :]
@@ -462,13 +500,17 @@ def compose(op: Operation, E: NDArray, chosen: NDArray[np.bool_]) -> NDArray:
 
 
 def complex_gradient(f: Callable[[NDArray], NDArray], E: NDArray[np.float64]) -> NDArray[np.float64]:
-    """df/dE of an analytic f that takes a stack of E, by steps into the complex plane: exact to round-off."""
+    """df/dE of an analytic f that takes a stack of E, by steps into the complex plane:
+    exact to round-off.
+    """
     steps = 1e-30j * np.eye(E.size).reshape(E.size, *E.shape)
     return np.imag(f(E + steps)).reshape(E.shape) / 1e-30
 
 
 def grown(decoder: Decoder, lengths: Sequence[float], decay: float = 1.0) -> list[float]:
-    """gamma of the weights into hidden layer 2 .. depth and the output, for path lengths; the last does not grow."""
+    """gamma of the weights into hidden layer 2 .. depth and the output, for path
+    lengths; the last does not grow.
+    """
     return [*(decay**2 / 3 + (decoder.width * length) ** 2 / 3 for length in lengths[:-1]), decay**2 / 3]
 
 
@@ -481,8 +523,9 @@ def ridge_potential(
     growth: Sequence[float],
     decoder: Decoder,
 ) -> NDArray:
-    """Tr[Y^T (1 + K)^-1 Y] / (n_train n_outputs) by a dense inverse; E may be a stack, and complex. Would reveal half a
-    matrix, a kernel at the wrong samples, and a layer's rate given to another."""
+    """Tr[Y^T (1 + K)^-1 Y] / (n_train n_outputs) by a dense inverse; E may be a stack,
+    and complex. Would reveal half a matrix, a kernel at the wrong samples, and a
+    layer's rate given to another."""
     T, _, _ = layer_kernels(compose(op, E, chosen), decoder, grown(decoder, growth))
     Y = targets[op.results[chosen]]
     K = sum(rate * kernel for rate, kernel in zip(rates, T, strict=True))
@@ -491,7 +534,9 @@ def ridge_potential(
 
 @dataclass(frozen=True, eq=False)
 class DecoderPath:
-    """`efftheory.DecoderTrajectory` with a record after every step, under the same names."""
+    """`efftheory.DecoderTrajectory` with a record after every step, under the same
+    names.
+    """
 
     E: NDArray[np.float64]
     train_accuracy: NDArray[np.float64]
@@ -514,11 +559,13 @@ def decoder_flow(
     repr_optimizer: str = "adamw",
     repr_wd: float = 0.0,
 ) -> DecoderPath:
-    """The equations of `efftheory.decoder` one optimiser step at a time: full matrices, dense inverses, the embeddings'
-    gradient by complex steps, no rotation of the outputs (which needs n_outputs <= n_results).
+    """The equations of `efftheory.decoder` one optimiser step at a time: full matrices,
+    dense inverses, the embeddings' gradient by complex steps, no rotation of the
+    outputs (which needs n_outputs <= n_results).
 
-    Would reveal a moment that is merged wrongly at h = 1, a unit lost between the gradients of network and residual,
-    decay that forgets a factor, and any wrong term of the gradient.
+    Would reveal a moment that is merged wrongly at h = 1, a unit lost between the
+    gradients of network and residual, decay that forgets a factor, and any wrong term
+    of the gradient.
     """
     n, depth, classify = int(chosen.sum()), decoder.depth, decoder.loss == "ce"
     if targets is None:
@@ -534,7 +581,9 @@ def decoder_flow(
     initial = np.random.default_rng(seed).normal(0, deviation, (features.shape[1], n_outputs))
 
     def fit(E: NDArray, gammas: list[float]) -> tuple[NDArray, NDArray, NDArray]:
-        """(r0, M, T): the residual of the initial function, 1 + K, and the layers' kernels."""
+        """(r0, M, T): the residual of the initial function, 1 + K, and the layers'
+        kernels.
+        """
         T, _, phi = layer_kernels(compose(op, E, chosen), decoder, gammas)
         K = sum(theta * kernel for theta, kernel in zip(thetas, T, strict=True))
         return Y - curvature * decay ** (depth + 1) * (phi @ initial), np.eye(n) + curvature * K, np.array(T)
@@ -604,11 +653,13 @@ class PaperDescription:
 
 
 def paper_description(op: Operation, mask: Mask = None) -> PaperDescription:
-    """The paper's definitions, transcribed: P0(D) and P0 by comparing all pairs of samples, A and H from the
-    list, the closure by one floating-point rank test for each parallelogram of P0.
+    """The paper's definitions, transcribed: P0(D) and P0 by comparing all pairs of
+    samples, A and H from the list, the closure by one floating-point rank test for each
+    parallelogram of P0.
 
-    Would reveal an error in any shortcut of `describe`, and in how they are put together. Also the baseline
-    of benchmarks/bench_describe.py: neither slowed down nor optimised.
+    Would reveal an error in any shortcut of `describe`, and in how they are put
+    together. Also the baseline of benchmarks/bench_describe.py: neither slowed down nor
+    optimised.
     """
     p = op.n_symbols
     listed, full = parallelograms(op, mask), parallelograms(op)
@@ -652,17 +703,20 @@ def sample_vectors(op: Operation) -> NDArray[np.int64]:
 
 
 def third_eigenvalue(op: Operation, mask: Mask, n_free: int) -> float:
-    """Eigenvalue n_free + 1 of H from the list of parallelograms; 0 where there is none. Would reveal an update that
-    loses a term, and free directions that are not the free ones."""
+    """Eigenvalue n_free + 1 of H from the list of parallelograms; 0 where there is
+    none. Would reveal an update that loses a term, and free directions that are not the
+    free ones."""
     values = np.linalg.eigvalsh(hessian(op, mask))
     return float(values[n_free]) if op.n_symbols > n_free else 0.0
 
 
 def best_designs(op: Operation) -> dict[tuple[str, int], tuple[float, ...]]:
-    """The optimum of each objective over all 2^N sets, (objective, size) -> value; no "slow" where no set is unique.
+    """The optimum of each objective over all 2^N sets, (objective, size) -> value; no
+    "slow" where no set is unique.
 
-    lambda3: (rank, lambda_3), slow: (-lambda_3,), generalizable: (|Dbar|, lambda_3). What a set determines is a matter
-    of its parallelograms alone, so that few cases have to be solved. Would reveal a search that stops early.
+    lambda3: (rank, lambda_3), slow: (-lambda_3,), generalizable: (|Dbar|, lambda_3).
+    What a set determines is a matter of its parallelograms alone, so that few cases
+    have to be solved. Would reveal a search that stops early.
     """
     listed, numbers = parallelograms(op), {pair: s for s, pair in enumerate(map(tuple, op.pairs.tolist()))}
     ends = [(numbers[i, j], numbers[m, n]) for i, j, m, n in listed]

@@ -18,7 +18,9 @@ def operations(low: int = 2, high: int = 8) -> st.SearchStrategy[et.Operation]:
 
 
 def tables(low: int = 2, high: int = 6) -> st.SearchStrategy[et.Operation]:
-    """Any symmetric table of low..high symbols, composed by a sum: symbols may repeat in a class, cancel, be alone."""
+    """Any symmetric table of low..high symbols, composed by a sum: symbols may repeat
+    in a class, cancel, be alone.
+    """
 
     def symmetric(p: int) -> st.SearchStrategy[et.Operation]:
         n = p * (p + 1) // 2
@@ -34,8 +36,8 @@ def _table(p: int, results: list[int]) -> et.Operation:
 
 
 def masks(op: et.Operation) -> st.SearchStrategy[NDArray[np.bool_]]:
-    """Training sets of all densities; half of the draws are nearly full, where the linear representation is
-    unique."""
+    """Training sets of all densities; half of the draws are nearly full, where the
+    linear representation is unique."""
     n = op.n_samples
     anyhow = st.lists(st.booleans(), min_size=n, max_size=n).map(lambda chosen: np.array(chosen, dtype=np.bool_))
 
@@ -48,10 +50,11 @@ def masks(op: et.Operation) -> st.SearchStrategy[NDArray[np.bool_]]:
 
 
 def embeddings(p: int, d: int | None = None) -> st.SearchStrategy[NDArray[np.float64]]:
-    """Embeddings (p, d), d in 1..3 unless told, bounded by 2 and spread by at least 1/2 in every dimension.
+    """Embeddings (p, d), d in 1..3 unless told, bounded by 2 and spread by at least 1/2
+    in every dimension.
 
-    Multiples of 1/512: their sums are exact, so that a test sees the algorithm and not the round-off of its
-    input, and ties between parallelograms do occur.
+    Multiples of 1/512: their sums are exact, so that a test sees the algorithm and not
+    the round-off of its input, and ties between parallelograms do occur.
     """
     dimensions = st.integers(1, 3) if d is None else st.just(d)
     return dimensions.flatmap(
@@ -64,9 +67,11 @@ def embeddings(p: int, d: int | None = None) -> st.SearchStrategy[NDArray[np.flo
 
 
 def matrix_embeddings(p: int, d: int | None = None) -> st.SearchStrategy[NDArray[np.float64]]:
-    """Embeddings (p, d, d), d in 1..3 unless told, in multiples of 1/8 up to 2, with an entry of at least 1/2.
+    """Embeddings (p, d, d), d in 1..3 unless told, in multiples of 1/8 up to 2, with an
+    entry of at least 1/2.
 
-    On so coarse a grid some parallelograms close, others nearly, and a threshold divides them.
+    On so coarse a grid some parallelograms close, others nearly, and a threshold
+    divides them.
     """
     dimensions = st.integers(1, 3) if d is None else st.just(d)
     return dimensions.flatmap(

@@ -1,4 +1,6 @@
-"""Exactly solvable systems as test objects, solved by hand: nothing here calls the theory."""
+"""Exactly solvable systems as test objects, solved by hand: nothing here calls the
+theory.
+"""
 
 from __future__ import annotations
 
@@ -72,8 +74,8 @@ class Solvable:
         return E * np.sqrt(z0 / (E**2).sum())
 
     def loss(self, E0: NDArray[np.float64], t: float) -> float:
-        """l_eff of a single mode is a logistic curve: with the mode's share s of Z0, l_eff = lambda s / 2 and
-        ds/dt = -(2 lambda / Z0) s (1 - s)."""
+        """l_eff of a single mode is a logistic curve: with the mode's share s of Z0,
+        l_eff = lambda s / 2 and ds/dt = -(2 lambda / Z0) s (1 - s)."""
         (mode,), (value,) = self.modes, self.eigenvalues
         z0 = (E0**2).sum()
         s = ((mode @ E0) ** 2).sum() / (mode @ mode) / z0
@@ -88,9 +90,9 @@ def _solvable(name, p, pairs, modes, eigenvalues) -> Solvable:
 # One parallelogram a: H = 2 a a^T has the one mode a, eigenvalue 2 |a|^2.
 THREE_SYMBOLS = _solvable("one parallelogram of p = 3", 3, [(0, 2), (1, 1)], [[1, -2, 1]], (12.0,))
 TWO_SAMPLES = _solvable("two samples of p = 4", 4, [(0, 3), (1, 2)], [[1, -1, -1, 1]], (8.0,))
-# All of p = 4: a1 = (1,-2,1,0), a2 = (1,-1,-1,1), a3 = (0,1,-2,1). The modes are a2 = a1 + a3 and a1 - a3,
-# for a1 a1^T + a3 a3^T is half the sum of their squares: eigenvalues 2 (1/2 + 1) |a2|^2 = 12 and
-# 2 (1/2) |a1 - a3|^2 = 20.
+# All of p = 4: a1 = (1,-2,1,0), a2 = (1,-1,-1,1), a3 = (0,1,-2,1). The modes are
+# a2 = a1 + a3 and a1 - a3, for a1 a1^T + a3 a3^T is half the sum of their squares:
+# eigenvalues 2 (1/2 + 1) |a2|^2 = 12 and 2 (1/2) |a1 - a3|^2 = 20.
 FOUR_SYMBOLS = _solvable(
     "all of p = 4",
     4,

@@ -1,8 +1,9 @@
-"""efftheory and neural know nothing of each other, nor of what stands to their right: a prediction that could
-read the experiment, or a run that could read the answer, would be worth nothing.
+"""efftheory and neural know nothing of each other, nor of what stands to their right: a
+prediction that could read the experiment, or a run that could read the answer, would be
+worth nothing.
 
-Held twice: by what a fresh interpreter has loaded after the import, and by every import statement in the
-source, the lazy ones inside functions included.
+Held twice: by what a fresh interpreter has loaded after the import, and by every import
+statement in the source, the lazy ones inside functions included.
 """
 
 from __future__ import annotations
@@ -23,15 +24,17 @@ FORBIDDEN = {
     "neural": {"efftheory", "analysis", "paper_figures"},
     "analysis": {"paper_figures"},
 }
-# The theory's command draws; the library is held to draw nothing, and so not to import its command.
+# The theory's command draws; the library is held to draw nothing, and so not to import
+# its command.
 ALLOWED = {"efftheory/__main__.py": {"matplotlib"}}
 
 
 def imports(source: str, package: str) -> Iterator[tuple[int, str]]:
-    """(line, top-level module) of every import in `source`, a file that stands directly in `package`.
+    """(line, top-level module) of every import in `source`, a file that stands directly
+    in `package`.
 
-    Import statements anywhere, and importlib.import_module("...") or __import__("...") with a literal name. A
-    relative import stays inside its package.
+    Import statements anywhere, and importlib.import_module("...") or __import__("...")
+    with a literal name. A relative import stays inside its package.
     """
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -102,7 +105,9 @@ print(*sorted({name.split(".")[0] for name in sys.modules}))
 
 @pytest.mark.parametrize("package", FORBIDDEN)
 def test_a_fresh_interpreter_loads_nothing_to_the_right(package: str) -> None:
-    """All submodules, so that what other libraries pull in counts too (torch by way of a helper, say)."""
+    """All submodules, so that what other libraries pull in counts too (torch by way of
+    a helper, say).
+    """
     done = subprocess.run(
         [sys.executable, "-c", PROBE, package],
         cwd=ROOT,

@@ -1,4 +1,6 @@
-"""Misuse: an ArgumentError that says which argument, what it must be, and what it is."""
+"""Misuse: an ArgumentError that says which argument, what it must be, and what it
+is.
+"""
 
 from __future__ import annotations
 
@@ -551,7 +553,8 @@ def test_misuse_names_argument_requirement_and_finding(case):
         call()
 
 
-# every public function whose meaning needs sums, with arguments that are right for the operation
+# every public function whose meaning needs sums, with arguments that are right for the
+# operation
 SUMS_ONLY = {
     "constraint_matrix": lambda: et.constraint_matrix(S3),
     "describe": lambda: et.describe(S3),

@@ -1,4 +1,6 @@
-"""The effective theory of classification: the loss, its gradient, and the flow that is a formula."""
+"""The effective theory of classification: the loss, its gradient, and the flow that is
+a formula.
+"""
 
 from __future__ import annotations
 

@@ -81,7 +81,9 @@ def is_threshold(op, order, n):
     "op", [et.addition(p) for p in (3, 5, 8, 24)] + [et.modular_addition(p) for p in (2, 7, 14)], ids=lambda op: op.name
 )
 def test_thresholds_are_where_the_nullity_becomes_least(op):
-    """One more sample or one fewer decides, for each order: small primes, two primes, other operations."""
+    """One more sample or one fewer decides, for each order: small primes, two primes,
+    other operations.
+    """
     n = op.n_samples
     found = et.linear_thresholds(op, 12, seed=3)
     for order, threshold in zip(orders_of(op, 12, 3, n), found.tolist(), strict=True):
@@ -99,7 +101,9 @@ def test_a_bound_on_the_size_only_cuts_thresholds_off(op, seed, data):
 
 @pytest.mark.parametrize("op", [et.addition(6), et.addition(23), et.modular_addition(9)], ids=lambda op: op.name)
 def test_the_sparse_way_finds_the_same_thresholds(op):
-    """From the covering bound and `exact_nullity`, where the kernels insert sample by sample."""
+    """From the covering bound and `exact_nullity`, where the kernels insert sample by
+    sample.
+    """
     for seed in range(15):
         order = np.random.default_rng(seed).permutation(op.n_samples)
         found = criticality.threshold_within(op, order, op.n_symbols, np.random.default_rng(seed))
@@ -171,7 +175,9 @@ def test_large_operations_have_thresholds_where_small_ones_lead():
 
 
 def test_orders_are_uniform():
-    """Every sample stands at every place equally often: a chi-squared of 1,000 orders."""
+    """Every sample stands at every place equally often: a chi-squared of 1,000
+    orders.
+    """
     op = et.addition(4)
     counts = np.zeros((op.n_samples, op.n_samples))
     for order in orders_of(op, 1000, 0, op.n_samples):
@@ -209,7 +215,9 @@ def test_chunks_are_independent_draws(monkeypatch):
 
 
 def test_tables_with_other_freedoms():
-    """Where nothing is ever bound, nothing is missing; where symbol 4 never is, the others still want their samples."""
+    """Where nothing is ever bound, nothing is missing; where symbol 4 never is, the
+    others still want their samples.
+    """
     alone = et.from_table([[0, 1, 2], [1, 3, 4], [2, 4, 5]], "sum")  # six samples, six results
     assert alone.full_nullity == 3
     assert et.linear_thresholds(alone, 5, seed=0).tolist() == [0] * 5
@@ -254,7 +262,8 @@ def test_critical_fraction_is_where_the_probability_crosses():
 
 
 def test_critical_fraction_by_hand():
-    # p = 3: linear once both (0,2) and (1,1) are in; P(n) = n(n-1)/30, 0.4 at 4 and 2/3 at 5 samples
+    # p = 3: linear once both (0,2) and (1,1) are in; P(n) = n(n-1)/30, 0.4 at 4 and 2/3
+    # at 5 samples
     found = et.critical_fraction(et.addition(3), 20_000, seed=0)
     exact = (4 + 0.1 / (2 / 3 - 0.4)) / 6
     # P is known to a standard error; the slope turns it into samples

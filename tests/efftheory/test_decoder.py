@@ -1,4 +1,6 @@
-"""The decoder as a growing kernel: its kernels, its potential, the flow in it, and who succeeds."""
+"""The decoder as a growing kernel: its kernels, its potential, the flow in it, and who
+succeeds.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from scipy.special import erf
 from scipy.stats import binomtest
 
 import efftheory as et
-from efftheory import _decoder_kernels as kernels
+from efftheory import _activation_kernels
+from efftheory import _decoder_flow_kernels as kernels
 from efftheory import decoder as module
 from tests import oracles, systems, tolerances
 from tests import strategies as own
@@ -28,10 +31,11 @@ S3 = et.symmetric_group(3)
 misused: Any = et  # what a type checker would catch as well
 
 
-# in Python: they are inlined where they are used, and compiling them by themselves takes longer than all tests of them
-untyped: Any = kernels
+# in Python: they are inlined where they are used, and compiling them by themselves
+# takes longer than all tests of them
+activations: Any = _activation_kernels  # of the compiled ones, the plain Python functions
 tanh_mean, relu_mean, arcsine = (
-    helper.py_func for helper in (untyped._tanh_mean, untyped._relu_mean, untyped._arcsine)
+    helper.py_func for helper in (activations.tanh_mean, activations.relu_mean, activations.arcsine)
 )
 
 
@@ -59,7 +63,9 @@ def no_initial(monkeypatch):
 
 @st.composite
 def problems(draw: st.DrawFn, activations=ACTIVATIONS, products=False):
-    """(op, mask, E, targets, rates, growth, decoder): small, generic (no two samples in one place)."""
+    """(op, mask, E, targets, rates, growth, decoder): small, generic (no two samples in
+    one place).
+    """
     rng = np.random.default_rng(draw(own.seeds))
     d = draw(st.sampled_from([1, 2]))
     if products and draw(st.booleans()):
@@ -80,7 +86,7 @@ def problems(draw: st.DrawFn, activations=ACTIVATIONS, products=False):
 def test_two_error_functions_are_tanh_as_stated():
     """Would reveal a mistyped coefficient, in the package or in the twin."""
     u = np.linspace(-15, 15, 100_001)
-    assert ((kernels.A1, kernels.S1), (kernels.A2, kernels.S2)) == oracles.ERF_TERMS
+    assert ((activations.A1, activations.S1), (activations.A2, activations.S2)) == oracles.ERF_TERMS
     assert np.abs(np.tanh(u) - _two_error_functions(u)).max() <= tolerances.TANH
     assert np.abs(1 - np.tanh(u) ** 2 - _their_slope(u)).max() <= tolerances.TANH_SLOPE
 
@@ -100,7 +106,9 @@ covariances = st.tuples(st.floats(0.05, 3), st.floats(-0.95, 0.95), st.floats(0.
 
 @given(covariances)
 def test_gaussian_means_are_the_quadrature(C):
-    """Would reveal a wrong amplitude or scale of a pair of terms, and an angle taken from the wrong side."""
+    """Would reveal a wrong amplitude or scale of a pair of terms, and an angle taken
+    from the wrong side.
+    """
     q, d, *_ = tanh_mean(*C)
     tolerances.assert_close(q, oracles.gaussian_mean(_two_error_functions, _two_error_functions, *C))
     tolerances.assert_close(d, oracles.gaussian_mean(_their_slope, _their_slope, *C))
@@ -109,7 +117,9 @@ def test_gaussian_means_are_the_quadrature(C):
 
 @given(covariances)
 def test_derivatives_of_gaussian_means(C):
-    """d = dq/dcab, and all others, by central differences. Would reveal any wrong derivative."""
+    """d = dq/dcab, and all others, by central differences. Would reveal any wrong
+    derivative.
+    """
     step = tolerances.EPS ** (1 / 3)
     bounds = (tolerances.tanh_mean_difference(step), tolerances.relu_mean_difference(step, *C))
     for mean, bound in zip((tanh_mean, relu_mean), bounds, strict=True):
@@ -132,7 +142,9 @@ def test_gaussian_means_are_symmetric(C):
 
 @given(st.floats(0.05, 3))
 def test_gaussian_means_of_one_sample_with_itself(c):
-    """Would reveal nan or inf where the cosine is 1, and a kink of ReLU that is given a derivative."""
+    """Would reveal nan or inf where the cosine is 1, and a kink of ReLU that is given a
+    derivative.
+    """
     q, d, *rest = relu_mean(c, c, c)
     np.testing.assert_allclose((q, d), (c / 2, 0.5), rtol=1e-7)  # the angle is the root of round-off
     np.testing.assert_allclose(rest, 0, atol=1e-7)
@@ -147,7 +159,9 @@ def test_gaussian_means_of_one_sample_with_itself(c):
 @pytest.mark.parametrize("c", [1, 2, 9])
 @pytest.mark.parametrize(("activation", "depth"), ALL)
 def test_kernels_are_those_of_finite_networks(activation, depth, c):
-    """Thirty networks of width 400, gradients by hand. Would reveal a wrong factor of width, gamma or fan-in."""
+    """Thirty networks of width 400, gradients by hand. Would reveal a wrong factor of
+    width, gamma or fan-in.
+    """
     x = np.random.default_rng(c).uniform(-1, 1, (3, c))
     width = 400
     mean, error = oracles.mlp_tangent_kernels(x, width, depth, activation, draws=30, seed=depth)
@@ -159,7 +173,9 @@ def test_kernels_are_those_of_finite_networks(activation, depth, c):
 
 
 def test_finite_width_correction_is_of_order_one_over_width():
-    """Networks of width 6, of width 24. Would reveal a bias covariance (1/n) that is forgotten: it is of that order."""
+    """Networks of width 6, of width 24. Would reveal a bias covariance (1/n) that is
+    forgotten: it is of that order.
+    """
     x, gaps, errors = np.array([[-0.6], [1.0]]), [], []
     for width, draws in ((6, 6000), (24, 3000)):
         mean, error = oracles.mlp_tangent_kernels(x, width, 3, "relu", draws=draws, seed=5)
@@ -173,8 +189,9 @@ def test_finite_width_correction_is_of_order_one_over_width():
 @given(own.seeds, st.integers(1, 3), st.sampled_from([1, 2]))
 @settings(max_examples=10)
 def test_kernels_are_their_twin_with_the_true_tanh(seed, depth, c):
-    """Two-dimensional Gauss-Hermite of tanh itself upon a dense first layer. Would reveal an error of the two error
-    functions or of the six nodes beyond the stated ones."""
+    """Two-dimensional Gauss-Hermite of tanh itself upon a dense first layer. Would
+    reveal an error of the two error functions or of the six nodes beyond the stated
+    ones."""
     rng = np.random.default_rng(seed)
     x = rng.uniform(-1, 1, (2, c)) / math.sqrt(c)
     width = 100
@@ -195,7 +212,9 @@ def test_kernels_are_their_twin_with_the_true_tanh(seed, depth, c):
 @pytest.mark.parametrize("c", [1, 2])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_relu_kernels_are_their_twin(depth, c):
-    """Upon a dense first layer. Would reveal a quadrature that is coarser than stated."""
+    """Upon a dense first layer. Would reveal a quadrature that is coarser than
+    stated.
+    """
     x = np.random.default_rng(depth).uniform(-2, 2, (4, c)) / math.sqrt(c)
     decoder = et.Decoder(width=100, depth=depth, activation="relu")
     expected, _, _ = oracles.layer_kernels(x, decoder, [1 / 3] * depth, n=120 if c == 1 else 40)
@@ -207,7 +226,9 @@ def test_relu_kernels_are_their_twin(depth, c):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("c", [3, 4, 9])
 def test_quasi_random_nodes_are_as_good_as_stated(activation, c):
-    """Would reveal nodes that do not fill the cube, or are scaled for another dimension."""
+    """Would reveal nodes that do not fill the cube, or are scaled for another
+    dimension.
+    """
     x = np.random.default_rng(c).uniform(-1, 1, (4, c))
     nodes = np.random.default_rng(0).uniform(-1, 1, (100_000, c + 1)) / math.sqrt(c)
     z = nodes @ np.column_stack([x, np.ones(4)]).T
@@ -224,7 +245,8 @@ def test_kernels_are_symmetric_and_positive(seed, depth, c, activation):
     T = et.decoder_kernels(x, decoder)
     np.testing.assert_array_equal(T, T.transpose(0, 2, 1))
     lowest = np.linalg.eigvalsh(T)[:, 0]
-    # what is subtracted to form an eigenvalue of 0 is of the kernel's own size; ReLU's angle is a root of round-off
+    # what is subtracted to form an eigenvalue of 0 is of the kernel's own size; ReLU's
+    # angle is a root of round-off
     assert (lowest >= -(1e-7 if activation == "relu" else tolerances.LINALG) * np.abs(T).max(axis=(1, 2))).all()
     back = np.random.default_rng(seed).permutation(5)
     tolerances.assert_close(et.decoder_kernels(x[back], decoder), T[:, back][:, :, back])
@@ -238,7 +260,9 @@ def test_kernels_are_symmetric_and_positive(seed, depth, c, activation):
 
 @given(problems(products=True))
 def test_value_is_the_ridge_fit_with_the_kernels(problem):
-    """K = sum_l rates[l] T_l at the composed inputs. Would reveal a kernel at the wrong samples, transposed factors."""
+    """K = sum_l rates[l] T_l at the composed inputs. Would reveal a kernel at the wrong
+    samples, transposed factors.
+    """
     op, mask, E, Y, rates, _, decoder = problem
     x = oracles.compose(op, E, mask)
     K = np.tensordot(rates, et.decoder_kernels(x, decoder), axes=1)
@@ -250,7 +274,9 @@ def test_value_is_the_ridge_fit_with_the_kernels(problem):
 @given(problems())
 @settings(max_examples=100)
 def test_potential_and_gradient_are_the_twin(problem):
-    """With grown weights; the twin's gradient is a complex step. Would reveal any wrong or missing term."""
+    """With grown weights; the twin's gradient is a complex step. Would reveal any wrong
+    or missing term.
+    """
     op, mask, E, Y, rates, growth, decoder = problem
     value, gradient = et.ridge_potential(op, mask, E, Y, rates, growth, decoder)
     tolerances.assert_close(value, oracles.ridge_potential(op, mask, E, Y, rates, growth, decoder))
@@ -263,7 +289,9 @@ def test_potential_and_gradient_are_the_twin(problem):
 @given(problems(activations=("tanh",), products=True))
 @settings(max_examples=20)
 def test_gradient_is_the_central_difference(problem):
-    """Also of products, and by quasi-random nodes. What is left of a step is a third of what halving it removes."""
+    """Also of products, and by quasi-random nodes. What is left of a step is a third of
+    what halving it removes.
+    """
     op, mask, E, Y, rates, growth, decoder = problem
     value, gradient = et.ridge_potential(op, mask, E, Y, rates, growth, decoder)
 
@@ -299,7 +327,9 @@ def test_gradient_of_products_is_the_central_difference(activation):
 
 @given(problems(products=True), st.integers(0, 2))
 def test_potential_falls_as_any_layer_learns(problem, layer):
-    """1 + K grows in the order of Loewner, its inverse falls. At rates 0 nothing is learned."""
+    """1 + K grows in the order of Loewner, its inverse falls. At rates 0 nothing is
+    learned.
+    """
     op, mask, E, Y, rates, growth, decoder = problem
     value, _ = et.ridge_potential(op, mask, E, Y, rates, growth, decoder)
     start, flat = et.ridge_potential(op, mask, E, Y, 0 * rates, growth, decoder)
@@ -312,8 +342,9 @@ def test_potential_falls_as_any_layer_learns(problem, layer):
 
 @given(problems(), own.seeds)
 def test_potential_knows_no_names(problem, seed):
-    """Mirrored symbols, rotated and permuted outputs, E -> -E, permuted dimensions of E; and targets of results that no
-    training sample has, and symbols in none, do not matter. Would reveal an index from the wrong table."""
+    """Mirrored symbols, rotated and permuted outputs, E -> -E, permuted dimensions of
+    E; and targets of results that no training sample has, and symbols in none, do not
+    matter. Would reveal an index from the wrong table."""
     op, mask, E, Y, rates, growth, decoder = problem
     rng = np.random.default_rng(seed)
     value, gradient = et.ridge_potential(op, mask, E, Y, rates, growth, decoder)
@@ -370,9 +401,11 @@ def test_first_terms_of_the_potential_symbolically():
 
 @pytest.mark.parametrize("seed", [None, 0, 1])
 def test_attraction_of_equal_sums_is_the_effective_loss_symbolically(seed):
-    """With E[Y Y^T]_ab = 1 where results are equal, -Tr Y^T K Y of k(x - x') = k0 - k2 (x - x')^2 / 2 is k2 l0 + const.
+    """With E[Y Y^T]_ab = 1 where results are equal, -Tr Y^T K Y of k(x - x') = k0 - k2
+    (x - x')^2 / 2 is k2 l0 + const.
 
-    The factor is exactly k2: either order of two samples counts, and each takes half a square.
+    The factor is exactly k2: either order of two samples counts, and each takes half a
+    square.
     """
     op = et.addition(4)
     mask = np.ones(10, dtype=np.bool_) if seed is None else op.random_training_set(7, seed=seed)
@@ -395,8 +428,9 @@ def test_attraction_of_equal_sums_is_the_effective_loss_symbolically(seed):
 
 @pytest.mark.parametrize(("activation", "depth"), ALL)
 def test_first_term_of_the_decoders_potential(activation, depth):
-    """At tiny rates V falls by the kernel between samples of one result, averaged over targets: one-hot targets have
-    E[Y Y^T] exactly, random ones on average. Would reveal a first term that is not the attraction."""
+    """At tiny rates V falls by the kernel between samples of one result, averaged over
+    targets: one-hot targets have E[Y Y^T] exactly, random ones on average. Would reveal
+    a first term that is not the attraction."""
     op = et.addition(5)
     mask = op.random_training_set(11, seed=2)
     rng = np.random.default_rng(3)
@@ -447,7 +481,9 @@ def _setting(p=5, size=11, d=1, n_outputs=3, seed=0):
     ],
 )  # fmt: skip
 def test_flow_is_its_twin(depth, activation, loss, d, decoder, flow):
-    """Step by step, no steps merged. Would reveal any equation of the docstring that the flow does not follow."""
+    """Step by step, no steps merged. Would reveal any equation of the docstring that
+    the flow does not follow.
+    """
     op, mask, E0, targets = _setting(d=d)
     targets = targets if loss == "mse" else None
     settings = et.Decoder(width=50, depth=depth, activation=activation, n_outputs=3, loss=loss, **decoder)
@@ -470,14 +506,18 @@ def test_flow_is_its_twin(depth, activation, loss, d, decoder, flow):
 
 
 def _unlimited(monkeypatch):
-    """The flow in Python, where only the resolution limits how many steps are merged."""
+    """The flow in Python, where only the resolution limits how many steps are
+    merged.
+    """
     for name in ("_SHARE", "_MOST", "_FASTER"):
         monkeypatch.setattr(kernels, name, 1e9)
     monkeypatch.setattr(kernels, "decoder_flow", kernels.decoder_flow.py_func)
 
 
 def test_error_of_merged_steps_is_of_first_order(monkeypatch):
-    """Plain gradient descent is Euler's method. Would reveal merged steps of which one is lost or counted twice."""
+    """Plain gradient descent is Euler's method. Would reveal merged steps of which one
+    is lost or counted twice.
+    """
     _unlimited(monkeypatch)
     op, mask, E0, targets = _setting(6, 15, n_outputs=30)
     decoder = et.Decoder(optimizer="sgd")
@@ -506,7 +546,9 @@ def test_merged_steps_of_adam_converge(monkeypatch, limits):
 
 
 def test_merged_steps_of_weight_decay_do_not_overshoot():
-    """Embeddings that little but their decay moves. Would reveal merged steps with eta lambda h > 2, which grow."""
+    """Embeddings that little but their decay moves. Would reveal merged steps with eta
+    lambda h > 2, which grow.
+    """
     op, mask, E0, targets = _setting(size=15)
     settings = {"steps": 10_000, "repr_lr": 1e-2, "repr_optimizer": "sgd", "repr_wd": 3.0}
     path = et.decoder_flow(op, mask, E0, targets, decoder=et.Decoder(n_outputs=3), **settings)
@@ -518,7 +560,9 @@ def test_merged_steps_of_weight_decay_do_not_overshoot():
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 @pytest.mark.usefixtures("no_initial")
 def test_flow_knows_no_names(optimizer):
-    """Mirrored symbols give the mirrored path, rotated outputs and -E the same and the opposite."""
+    """Mirrored symbols give the mirrored path, rotated outputs and -E the same and the
+    opposite.
+    """
     op, mask, E0, targets = _setting(5, 11)
     rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
     decoder = et.Decoder(n_outputs=3, optimizer=optimizer)
@@ -544,7 +588,9 @@ def test_flow_knows_no_names(optimizer):
 
 @pytest.mark.usefixtures("no_initial")
 def test_outputs_beyond_the_targets_rank_only_dilute_the_gradient():
-    """Four times as many outputs, most of them constant: SGD's steps are a quarter as long."""
+    """Four times as many outputs, most of them constant: SGD's steps are a quarter as
+    long.
+    """
     op, mask, E0, targets = _setting()
     padded = np.hstack([targets, np.zeros((op.n_results, 9))])
     rates = {"repr_lr": 0.1, "decoder_lr": 0.3}
@@ -596,7 +642,9 @@ FLOWS = {
 @pytest.mark.parametrize("size", ["some", "all"])
 @pytest.mark.parametrize("case", FLOWS)
 def test_trajectory_is_consistent(case, size):
-    """Would reveal records out of order, a threshold crossed before its step, and curves of another state."""
+    """Would reveal records out of order, a threshold crossed before its step, and
+    curves of another state.
+    """
     op, settings = FLOWS[case]
     settings = dict(settings)
     d = settings.pop("d", 1)
@@ -648,7 +696,8 @@ def test_no_steps_and_the_first():
     assert start.times.tolist() == [0]
     assert start.layer_rates.tolist() == [[0, 0]]
     np.testing.assert_array_equal(start.E, E0[None])
-    # the initial function is added to the targets: about a tenth of the variance of unit targets
+    # the initial function is added to the targets: about a tenth of the variance of
+    # unit targets
     assert 0 < abs(start.train_loss[0] - (targets[op.results[mask]] ** 2).mean()) < 1
 
 
@@ -661,7 +710,9 @@ def test_a_linear_representation_is_there_at_step_0(steps):
 
 
 def test_initial_function_has_the_networks_variance():
-    """(Q_{L-1} + 1/n)/3 over the training samples, read off the initial residual of targets 0 but one."""
+    """(Q_{L-1} + 1/n)/3 over the training samples, read off the initial residual of
+    targets 0 but one.
+    """
     op, mask, E0, _ = _setting(6, 15)
     decoder = et.Decoder(width=100, n_outputs=11)
     targets = np.eye(11)  # of full rank: all outputs are kept
@@ -707,7 +758,9 @@ def test_success_probability_is_a_reproducible_share():
 
 
 def test_success_falls_with_the_decoders_speed():
-    """The paper's phases: a slow decoder leaves time for the representation, a fast one memorises."""
+    """The paper's phases: a slow decoder leaves time for the representation, a fast one
+    memorises.
+    """
     op = et.addition(10)
     mask = op.random_training_set(45, seed=58)
     slow, fast = (

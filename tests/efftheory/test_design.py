@@ -1,4 +1,6 @@
-"""Training sets by design: the optimum of all sets where they can be tried, a local one elsewhere; the kernels."""
+"""Training sets by design: the optimum of all sets where they can be tried, a local one
+elsewhere; the kernels.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ OPERATIONS = st.one_of(own.operations(2, 8), st.integers(2, 7).map(et.modular_ad
 
 
 def lambda3(op, mask) -> float:
-    """From the list of parallelograms, exactly 0 where the rank says so; 0 as well where it is not defined."""
+    """From the list of parallelograms, exactly 0 where the rank says so; 0 as well
+    where it is not defined.
+    """
     return oracles.third_eigenvalue(op, mask, op.full_nullity) if et.is_linear(op, mask) else 0.0
 
 
@@ -105,7 +109,9 @@ def test_more_data_is_never_slower_and_never_reaches_less(op):
 
 @given(st.integers(3, 8), st.data(), OBJECTIVES, own.seeds)
 def test_the_reflected_set_is_as_good(p, data, objective, seed):
-    """k -> p-1-k keeps i+j = m+n. Would reveal sums of samples that are read off the wrong symbols."""
+    """k -> p-1-k keeps i+j = m+n. Would reveal sums of samples that are read off the
+    wrong symbols.
+    """
     op = et.addition(p)
     n_train = data.draw(st.integers(2 * p, op.n_samples))
     mask = et.design_training_set(op, n_train, objective, seed, descents=3)
@@ -115,7 +121,9 @@ def test_the_reflected_set_is_as_good(p, data, objective, seed):
 
 
 def test_fast_is_far_above_random_sets_and_slow_far_below():
-    """p = 10, 30 of 55 samples: the best of 10,000 random sets has lambda_3 = 19.1 (benchmarks/bench_design.py)."""
+    """p = 10, 30 of 55 samples: the best of 10,000 random sets has lambda_3 = 19.1
+    (benchmarks/bench_design.py).
+    """
     op = et.addition(10)
     for seed in range(3):
         assert lambda3(op, et.design_training_set(op, 30, seed=seed, descents=100)) > 1.5 * 20
@@ -126,7 +134,9 @@ def test_fast_is_far_above_random_sets_and_slow_far_below():
 
 
 def test_a_set_that_leaves_a_symbol_out_is_no_slow_one():
-    """All but one sample of addition(3) have one parallelogram or none: without it lambda_3 is 0, not small."""
+    """All but one sample of addition(3) have one parallelogram or none: without it
+    lambda_3 is 0, not small.
+    """
     op = et.addition(3)
     for n_train in range(2, 7):
         mask = et.design_training_set(op, n_train, "slow", descents=10)
@@ -232,7 +242,9 @@ def test_widest_exchange_of_independent_samples(drawn, seed):
 @settings(max_examples=20)
 @given(OPERATIONS, st.data(), own.seeds)
 def test_climb_ends_where_no_exchange_is_faster(op, data, seed):
-    """Everything recomputed for every exchange. Would reveal a screen that loses a swap, and stale modes."""
+    """Everything recomputed for every exchange. Would reveal a screen that loses a
+    swap, and stale modes.
+    """
     search, _ = _search(op)
     rng = np.random.default_rng(seed)
     flags = op.random_training_set(data.draw(st.integers(0, op.n_samples)), rng)[op.by_result]
@@ -256,7 +268,9 @@ def test_climb_ends_where_no_exchange_is_faster(op, data, seed):
 @settings(max_examples=150)
 @given(st.one_of(own.operations(3, 6), st.integers(3, 5).map(et.modular_addition)), st.data(), own.seeds)
 def test_descend_ends_where_no_exchange_is_slower_and_stays_unique(op, data, seed):
-    """Up to four driven directions the screen is complete, and so is the local optimum."""
+    """Up to four driven directions the screen is complete, and so is the local
+    optimum.
+    """
     search, (table, basis) = _search(op)
     rng = np.random.default_rng(seed)
     mask = op.random_training_set(data.draw(st.integers(op.n_symbols, op.n_samples)), rng)

@@ -1,4 +1,6 @@
-"""The nullity at any size: sparse elimination and products, against dense elimination and another library's ranks."""
+"""The nullity at any size: sparse elimination and products, against dense elimination
+and another library's ranks.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ FILLS = [0, 3, 64]  # columns of R that are eliminated: none (all by products), 
 
 @st.composite
 def drawn_sets(draw, low=2, high=24):
-    """(op, mask): additions, modular ones and any tables, with few samples a symbol, where peeling has work."""
+    """(op, mask): additions, modular ones and any tables, with few samples a symbol,
+    where peeling has work.
+    """
     p = draw(st.integers(low, high))
     built = st.sampled_from([et.addition, et.modular_addition]).map(lambda make: make(p))
     op = draw(st.one_of(built, own.tables()))
@@ -89,7 +93,9 @@ def test_null_vectors_solve_every_equation(fill, drawn, seed):
 
 
 def test_null_vectors_span_the_null_space():
-    """Two free symbols and the linear representation: four random solutions are independent."""
+    """Two free symbols and the linear representation: four random solutions are
+    independent.
+    """
     op = et.addition(9)
     mask = np.all((op.pairs != 3) & (op.pairs != 6), axis=1)
     assert et.nullity(op, mask) == 4
@@ -104,7 +110,7 @@ def test_the_plan_uses_every_equation_once_and_tells_every_unknown_once(drawn):
     op, mask = drawn
     left, right, first = training_samples(op, mask)
     p = op.n_symbols
-    result, equations, unknowns, n_leaves, guessed, n_free, spare = kernels.plan(left, right, first, p)
+    rows, equations, unknowns, n_leaves, guessed, n_free, spare = kernels.plan(left, right, first, p)
     assert sorted([*equations, *spare]) == list(range(len(left)))
     told = [*unknowns, *guessed]
     assert len(told) == len(set(told))
@@ -112,7 +118,7 @@ def test_the_plan_uses_every_equation_once_and_tells_every_unknown_once(drawn):
     assert len(told) + n_free == p + len(occupied)
 
     def members(s):
-        return {int(left[s]), int(right[s]), p + int(result[s])}
+        return {int(left[s]), int(right[s]), p + int(rows.result[s])}
 
     known = set(guessed.tolist())
     for s, u in list(zip(equations.tolist(), unknowns.tolist(), strict=True))[n_leaves:]:
@@ -137,7 +143,9 @@ def test_pull_back_is_the_transpose(drawn, seed):
 
 @given(st.integers(1, 6), own.seeds, st.sampled_from([3, 101, LARGE_PRIME]))
 def test_recurrence(order, seed, q):
-    """A sequence made by a recurrence of this order has one no longer, and it fits all terms."""
+    """A sequence made by a recurrence of this order has one no longer, and it fits all
+    terms.
+    """
     rng = np.random.default_rng(seed)
     coefficients, sequence = rng.integers(q, size=order), list(rng.integers(q, size=order))
     for _ in range(3 * order):
@@ -161,7 +169,9 @@ def test_a_nullity_that_is_the_least_possible_is_proved():
 
 
 def test_an_unproved_nullity_says_how_likely_it_is_wrong(monkeypatch):
-    """All sums of symbols below 50, and of symbols from 90 on: two lines, and 40 symbols in no sample at all."""
+    """All sums of symbols below 50, and of symbols from 90 on: two lines, and 40
+    symbols in no sample at all.
+    """
     op = et.addition(140)
     mask = np.logical_or((op.pairs < 50).all(axis=1), (op.pairs >= 90).all(axis=1))
     for fill in (64, 0):
@@ -214,7 +224,9 @@ def test_a_plan_near_the_critical_size_guesses_little():
 
 @pytest.mark.parametrize(("p", "rare"), [(40, 7), (60, 0)])
 def test_a_part_says_nothing_of_symbols_it_lacks(monkeypatch, p, rare):
-    """A dense set with a symbol in one sample only: most parts miss it, the whole does not."""
+    """A dense set with a symbol in one sample only: most parts miss it, the whole does
+    not.
+    """
     op = et.addition(p)
     mask = np.all(op.pairs != rare, axis=1)
     mask[np.all(op.pairs == sorted([rare, 8]), axis=1)] = True
@@ -246,7 +258,9 @@ def test_the_error_is_that_of_all_primes_asked(monkeypatch):
 
 
 def test_two_diagonals_are_needed():
-    """R = (1, i)^T with i^2 = -1 has R^T R = 0: without the inner diagonal its rank would be lost."""
+    """R = (1, i)^T with i^2 = -1 has R^T R = 0: without the inner diagonal its rank
+    would be lost.
+    """
     q = next(q for q in range(2**30 + 1, 2**31, 4) if sympy.isprime(q))
     i = next(pow(a, (q - 1) // 4, q) for a in range(2, 50) if pow(a, (q - 1) // 2, q) == q - 1)
 

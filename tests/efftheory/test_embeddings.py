@@ -74,7 +74,9 @@ def test_linear_representation_attains_the_ideal_accuracy(drawn, d):
 
 @given(own.training_sets(3))
 def test_generic_solution_of_the_equations_attains_exactly_the_ideal(drawn):
-    """A random null vector satisfies the closure and nothing else: Acc-hat at a tiny delta is the ideal."""
+    """A random null vector satisfies the closure and nothing else: Acc-hat at a tiny
+    delta is the ideal.
+    """
     op, mask = drawn
     null = et.spectrum(op, mask).modes[:, : et.nullity(op, mask)]
     E = null @ np.random.default_rng(0).standard_normal((null.shape[1], 2))
@@ -106,7 +108,9 @@ def _permutation_matrices(n):
 
 
 def _standard_representation(n):
-    """The permutation matrices on the vectors of sum 0, (n!, n-1, n-1): orthogonal, and multiplicative to round-off."""
+    """The permutation matrices on the vectors of sum 0, (n!, n-1, n-1): orthogonal, and
+    multiplicative to round-off.
+    """
     basis = np.linalg.svd(np.ones((1, n)))[2][1:]
     return basis @ _permutation_matrices(n) @ basis.T
 
@@ -203,7 +207,9 @@ def test_rqi_of_products_does_not_see_a_rotation(drawn, delta, seed):
 
 @given(own.embedded_product_training_sets(3, 3), st.integers(0, 5), PRODUCT_DELTAS)
 def test_rqi_does_not_see_an_automorphism(drawn, g, delta):
-    """Renaming a to g a g^-1 keeps all products; a to a^-1 reverses their factors, and so does transposing."""
+    """Renaming a to g a g^-1 keeps all products; a to a^-1 reverses their factors, and
+    so does transposing.
+    """
     op, _, E = drawn
     assume(_no_tie(op, E, math.sqrt(0.5) if delta is None else delta))
     table = op.results.reshape(6, 6)
@@ -226,8 +232,9 @@ def test_accuracy_by_products_starts_at_the_training_fraction_and_grows(drawn, o
 
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_rqi_of_products_by_hand(d):
-    # S2 = {e, s} with E_e = 2, E_s = 1 in one entry of d x d: of the two parallelograms, es = se closes, and ee = ss
-    # leaves 4 - 1 = 3 in one of d^2 entries. E has the mean square 5 / (2 d^2), so that the scaled residual has
+    # S2 = {e, s} with E_e = 2, E_s = 1 in one entry of d x d: of the two
+    # parallelograms, es = se closes, and ee = ss leaves 4 - 1 = 3 in one of d^2
+    # entries. E has the mean square 5 / (2 d^2), so that the scaled residual has
     # (3 * 2 d^2 / 5)^2 / d^2 = (6 d / 5)^2
     op, E = et.symmetric_group(2), np.zeros((2, d, d))
     E[:, 0, 0] = 2, 1
@@ -240,7 +247,8 @@ def test_rqi_of_products_by_hand(d):
 
 @pytest.mark.parametrize(("mean_square", "share"), [(0.499, 1), (0.501, 0.5)])
 def test_the_official_codes_threshold_is_a_mean_square_of_one_half(mean_square, share):
-    # as by hand, with d = 1 and E = (1, y): the residual's square is 4 ((1 - y^2) / (1 + y^2))^2
+    # as by hand, with d = 1 and E = (1, y): the residual's square is 4 ((1 - y^2) /
+    # (1 + y^2))^2
     r = math.sqrt(mean_square) / 2
     E = np.array([1.0, math.sqrt((1 - r) / (1 + r))]).reshape(2, 1, 1)
     assert et.rqi(et.symmetric_group(2), E) == share

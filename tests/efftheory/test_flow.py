@@ -20,7 +20,9 @@ def _start(p, d, seed):
 
 
 def _times(op, mask, E0, n=30):
-    """Over the decay of all modes, by the scale of the largest and the smallest eigenvalue."""
+    """Over the decay of all modes, by the scale of the largest and the smallest
+    eigenvalue.
+    """
     moving = np.linalg.eigvalsh(oracles.hessian(op, mask))
     moving = moving[moving > 1e-9 * max(moving[-1], 1.0)]  # only to place the times
     z0 = (E0**2).sum()
@@ -307,7 +309,9 @@ def test_optimizers_reach_the_linear_representation_where_it_is_unique():
 
 
 def test_round_off_does_not_grow_where_a_mode_is_absent():
-    """E0 = (1, -1, -1, 1) is a mode of the full set of four symbols: an equilibrium, unstable to what is not there."""
+    """E0 = (1, -1, -1, 1) is a mode of the full set of four symbols: an equilibrium,
+    unstable to what is not there.
+    """
     op = et.addition(4)
     E0 = np.array([[1.0], [-1.0], [-1.0], [1.0]])
     assert et.time_to_rqi(op, None, E0) == np.inf

@@ -130,7 +130,9 @@ def test_hadamards_bound_holds_for_every_minor_of_four_symbols():
 
 
 def _small_primes(log2_bound):
-    """The same promise with primes so small that most ranks do fall short modulo some of them."""
+    """The same promise with primes so small that most ranks do fall short modulo some
+    of them.
+    """
     primes = [2]
     while math.log2(math.prod(primes)) <= log2_bound:
         primes.append(int(sympy.nextprime(primes[-1])))
@@ -166,7 +168,8 @@ def test_unlucky_primes_come_first_or_last(order, monkeypatch):
 
 
 def test_a_short_rank_between_two_primes_ends_nothing(monkeypatch):
-    # found by search: modulo 3 the rank is right and the reach is wrong, modulo 2 the rank is short
+    # found by search: modulo 3 the rank is right and the reach is wrong, modulo 2 the
+    # rank is short
     op = et.addition(9)
     pairs = [(0, 2), (0, 6), (0, 7), (0, 8), (1, 6), (1, 7), (2, 8)]
     pairs += [(3, 3), (4, 4), (4, 8), (5, 5), (5, 6), (5, 8), (6, 6)]

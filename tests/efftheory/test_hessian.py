@@ -78,7 +78,9 @@ def test_modes_found_by_hand(system):
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_products_in_blocks(monkeypatch, n_threads):
-    """Cut into blocks and shared by threads, the product is the dense one, and the same bits for any number of them."""
+    """Cut into blocks and shared by threads, the product is the dense one, and the same
+    bits for any number of them.
+    """
     op = et.addition(60)
     mask = op.random_training_set(700, seed=0)
     X = np.random.default_rng(0).standard_normal((60, 3))

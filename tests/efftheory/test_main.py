@@ -1,4 +1,6 @@
-"""`python -m efftheory`: what it says is what the library says, and nonsense is one line."""
+"""`python -m efftheory`: what it says is what the library says, and nonsense is one
+line.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def csv(text: str | bytes) -> str:
 
 
 def test_as_a_process(tmp_path):
-    """The one test that starts an interpreter: output, files, and an error without a traceback."""
+    """The one test that starts an interpreter: output, files, and an error without a
+    traceback.
+    """
     command = [sys.executable, "-m", "efftheory", "--out", str(tmp_path)]
     done = subprocess.run([*command, *GOLDEN], capture_output=True, text=True, check=True)
     op = et.addition(10)

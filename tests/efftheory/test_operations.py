@@ -90,7 +90,8 @@ def test_a_product_applies_the_right_factor_first(n, data):
 
 
 def test_s3_by_hand():
-    # 012 021 102 120 201 210: swapping 1, 2 after swapping 0, 1 takes 0 to 2, 1 to 0, 2 to 1
+    # 012 021 102 120 201 210: swapping 1, 2 after swapping 0, 1 takes 0 to 2, 1 to 0, 2
+    # to 1
     op = et.symmetric_group(3)
     table = op.results.reshape(6, 6)
     assert table[1, 2] == 4
@@ -151,7 +152,9 @@ def test_the_dihedral_table_is_a_group(n):
 
 
 def test_the_dihedral_group_of_a_triangle_is_s3():
-    """Rotations and reflections of three corners are all their permutations: the same table under other names."""
+    """Rotations and reflections of three corners are all their permutations: the same
+    table under other names.
+    """
     op, s3 = et.dihedral_group(3), et.symmetric_group(3)
     assert op.permutations is not None
     names = [list(permutations(range(3))).index(tuple(element)) for element in op.permutations.tolist()]

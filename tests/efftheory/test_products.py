@@ -105,7 +105,9 @@ def test_an_automorphism_does_not_matter(drawn, by):
 
 @given(own.embedded_product_training_sets(3, 3))
 def test_transposition_reverses_the_factors(drawn):
-    """E_a -> E_{a^-1}^T, with (a, b) trained where (b^-1, a^-1) was: (ab)^-1 = b^-1 a^-1."""
+    """E_a -> E_{a^-1}^T, with (a, b) trained where (b^-1, a^-1) was: (ab)^-1 = b^-1
+    a^-1.
+    """
     op, mask, E = drawn
     inverse = np.argmax(op.results.reshape(6, 6) == 0, axis=1)
     moved = mask.reshape(6, 6)[np.ix_(inverse, inverse)].T.ravel()
@@ -143,8 +145,9 @@ def test_without_data_there_is_no_loss():
 
 @pytest.mark.parametrize("start", [(0.9, 0.3), (0.3, -0.5), (2.0, 1.9)])
 def test_path_found_by_hand(start):
-    """Two numbers x, y under Z2 (d = 1): l0 = (x^2 - y^2)^2. At the angle theta on the circle of radius r, l_eff =
-    cos(2 theta)^2, d theta/dt = (2/r^2) sin(4 theta), so that tan(2 theta) grows as e^{8t/r^2}."""
+    """Two numbers x, y under Z2 (d = 1): l0 = (x^2 - y^2)^2. At the angle theta on the
+    circle of radius r, l_eff = cos(2 theta)^2, d theta/dt = (2/r^2) sin(4 theta), so
+    that tan(2 theta) grows as e^{8t/r^2}."""
     op = et.from_table([[0, 1], [1, 0]])
     r, theta = math.hypot(*start), math.atan2(start[1], start[0])
     times = np.array([0.0, 0.01, 0.05, 0.2]) * r**2

@@ -29,7 +29,9 @@ LATIN_SQUARE = [[0, 1, 2], [2, 0, 1], [1, 2, 0]]  # a - b modulo 3, negated: no 
 
 
 def _of_s3(n_columns: int) -> np.ndarray:
-    """Representations of S3 in whole numbers: 1 the sign, 2 the one of dimension 2, on the basis (1,-1,0), (0,1,-1)."""
+    """Representations of S3 in whole numbers: 1 the sign, 2 the one of dimension 2, on
+    the basis (1,-1,0), (0,1,-1).
+    """
     rho = et.permutation_representation(S3)
     if n_columns == 1:
         return np.rint(np.linalg.det(rho)).astype(np.int64)[:, None, None]
@@ -79,7 +81,8 @@ def test_all_data_leaves_none_and_no_data_all_but_the_symmetries(op):
 def test_what_all_data_leaves_of_s3_is_conjugation_and_the_centraliser():
     rho = et.permutation_representation(S3)
     identity = np.eye(3, dtype=np.int64)
-    # Z rho(a) - rho(a) Z as a matrix on the entries of Z; its rank is the dimension of the conjugates of rho
+    # Z rho(a) - rho(a) Z as a matrix on the entries of Z; its rank is the dimension of
+    # the conjugates of rho
     commutators = np.concatenate([np.kron(identity, r.T) - np.kron(r, identity) for r in rho])
     moved = oracles.rational_rank(commutators)
     assert (moved, 9 - moved) == (7, 2)
@@ -90,7 +93,9 @@ def test_what_all_data_leaves_of_s3_is_conjugation_and_the_centraliser():
 @settings(max_examples=10)
 @given(own.masks(S3), st.sampled_from([1, 2, 3]), st.sampled_from([(1, 0), (3, 2), (-2, 5)]))
 def test_is_the_rank_over_the_rationals(mask, d, weights):
-    """At z = x + y 1 1^T, which is as good as any (of the others only if d = 3: elsewhere only numbers commute)."""
+    """At z = x + y 1 1^T, which is as good as any (of the others only if d = 3:
+    elsewhere only numbers commute).
+    """
     rho = et.permutation_representation(S3) if d == 3 else _of_s3(d)
     x, y = weights
     z = x * np.eye(d, dtype=np.int64) + (y if d == 3 else 0)

@@ -37,7 +37,8 @@ def test_eigenvalues_are_those_of_the_listed_sum(drawn):
     H = oracles.hessian(op, mask)
     found = et.spectrum(op, mask)
     expected = np.linalg.eigvals(H).real  # a general solver, not the symmetric one
-    # a general solver loses what the eigenvectors' condition costs, nothing here: H is symmetric
+    # a general solver loses what the eigenvectors' condition costs, nothing here: H is
+    # symmetric
     atol = max(tolerances.null_eigenvalue(H), tolerances.EPS)
     np.testing.assert_allclose(found.eigenvalues, np.sort(expected), rtol=tolerances.LINALG, atol=atol)
 
@@ -108,7 +109,9 @@ def test_grokking_steps(drawn, learning_rate, z0):
 @pytest.mark.parametrize("p", [12, 40, 150, 300])
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.4, 1.0])
 def test_iterative_is_dense(p, share):
-    """To 1e-8, from a set near the critical size (0) to all data; null sets included."""
+    """To 1e-8, from a set near the critical size (0) to all data; null sets
+    included.
+    """
     op = et.addition(p)
     n = max(int(share * op.n_samples), int(p / 2 * math.log(p) + p))
     mask = op.random_training_set(n, seed=p)
@@ -124,7 +127,9 @@ def test_iterative_is_dense(p, share):
 
 @given(own.training_sets(6, 10))
 def test_iterative_knows_its_residuals(drawn):
-    """Whatever the set: what it gives is an eigenpair to the residual it states, or it says that it is not."""
+    """Whatever the set: what it gives is an eigenpair to the residual it states, or it
+    says that it is not.
+    """
     op, mask = drawn
     found = et.spectrum(op, mask, k=3, method="iterative")
     H = et.hessian(op, mask)
@@ -184,8 +189,8 @@ def test_a_loose_iteration_does_not_count_as_converged(monkeypatch):
 
 @pytest.fixture
 def arpack_gives_up(monkeypatch):
-    """After all but two of the smallest eigenpairs. Whether it does so by itself where many modes are near 0 depends on
-    how a processor rounds.
+    """After all but two of the smallest eigenpairs. Whether it does so by itself where
+    many modes are near 0 depends on how a processor rounds.
     """
     module = sys.modules["efftheory.spectrum"]
     eigsh = module.eigsh
@@ -217,7 +222,9 @@ def test_what_the_iteration_does_not_find_is_solved_densely():
 
 @pytest.mark.usefixtures("arpack_gives_up")
 def test_without_lambda3_there_are_no_steps_to_state(monkeypatch):
-    """Too many symbols for the dense way, and lambda_3 not found: not a number of steps, nor never."""
+    """Too many symbols for the dense way, and lambda_3 not found: not a number of
+    steps, nor never.
+    """
     monkeypatch.setattr(sys.modules["efftheory.spectrum"], "FALLBACK_SYMBOLS", 599)
     op = et.addition(600)
     mask = op.random_training_set(9000, seed=0)

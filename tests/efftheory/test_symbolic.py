@@ -1,7 +1,8 @@
-"""The numbers against the algebra: `efftheory.symbolic` starts from the definitions and knows no kernel.
+"""The numbers against the algebra: `efftheory.symbolic` starts from the definitions and
+knows no kernel.
 
-Would reveal a wrong factor, sign or class sum in l0, its gradient or H, an eigenvalue or a rank that is off, and a
-flow or closed form that does not solve its equation.
+Would reveal a wrong factor, sign or class sum in l0, its gradient or H, an eigenvalue
+or a rank that is off, and a flow or closed form that does not solve its equation.
 """
 
 from __future__ import annotations
