@@ -1,15 +1,17 @@
-"""The constants of the theory with a decoder, held against the weights of networks in early training.
+"""The constants of the theory with a decoder, held against the weights of networks in
+early training.
 
     python -m analysis.decoder_constants
 
-trains some networks of different shape until their loss has fallen to 60 % and looks at their decoders' weights: how
-far they have moved, how coherently, and what that does to the kernel. Whether a run succeeds is not looked at. Leaves
-report.json, report.md and weights.png in results/decoder_constants.
+trains some networks of different shape until their loss has fallen to 60 % and looks at
+their decoders' weights: how far they have moved, how coherently, and what that does to
+the kernel. Whether a run succeeds is not looked at. Leaves report.json, report.md and
+weights.png in results/decoder_constants.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +20,7 @@ from tqdm import tqdm
 
 from analysis._command import check_at_least, environment, leave
 from analysis._report import prepare_folder, table
-from analysis.decoder_constants.page import page, summary
+from analysis.decoder_constants.page import Report, page, summary
 from analysis.decoder_constants.pictures import picture
 from analysis.decoder_constants.weights import BAND, beside_theory
 from efftheory.decoder import COHERENCE
@@ -45,7 +47,9 @@ SHAPES = {
 
 @dataclass(frozen=True)
 class Arguments:
-    """Measure the constants of the theory with a decoder on the weights of networks in early training."""
+    """Measure the constants of the theory with a decoder on the weights of networks in
+    early training.
+    """
 
     seeds: int = 3
     """How many networks of each shape: seeds 0..seeds-1."""
@@ -60,17 +64,17 @@ def main(arguments: Arguments) -> None:
     plan = [(name, shape, seed) for name, shape in SHAPES.items() for seed in range(arguments.seeds)]
     for name, shape, seed in tqdm(plan, desc="networks", leave=False):
         config = replace(shape, seed=seed, budget=LIMIT)
-        rows += [{"shape": name, "seed": seed} | row for row in beside_theory(config)]
+        rows += [{"shape": name, "seed": seed} | asdict(look) for look in beside_theory(config)]
     looks = pd.DataFrame(rows)
-    report = {
-        "band": BAND,
-        "coherence_of_the_theory": COHERENCE,
-        "shapes": summary(looks),
-        "looks": looks.to_dict("records"),
-        "environment": environment(PROG, [("cpu", torch.__version__)]),
-    }
-    said = [table(report["shapes"], "simple"), ""]
-    leave(arguments.out, report, {"weights.png": picture(looks)}, page(report), said)
+    report = Report(
+        band=BAND,
+        coherence_of_the_theory=COHERENCE,
+        shapes=summary(looks),
+        looks=rows,
+        environment=environment(PROG, [("cpu", torch.__version__)]),
+    )
+    said = [table(report.shapes, "simple"), ""]
+    leave(arguments.out, asdict(report), {"weights.png": picture(looks)}, page(report), said)
 
 
 if __name__ == "__main__":

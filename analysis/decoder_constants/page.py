@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -12,21 +13,43 @@ from analysis.decoder_constants.weights import BAND
 from efftheory.decoder import COHERENCE
 
 
-def page(report: dict[str, Any]) -> list[str]:
+@dataclass(frozen=True)
+class Report:
+    """What report.json has.
+
+    Attributes:
+        band: between which shares of the initial loss a look counts.
+        coherence_of_the_theory: what the theory takes it as, for every network.
+        shapes: the rows of `summary`, numbers as text.
+        looks: a row a look: the `shape` and `seed` of its network, and the fields of
+            `ComparedLook`.
+        environment: what the numbers were made with.
+    """
+
+    band: tuple[float, float]
+    coherence_of_the_theory: float
+    shapes: list[dict[str, Any]]
+    looks: list[dict[str, Any]]
+    environment: dict[str, Any]
+
+
+def page(report: Report) -> list[str]:
     """The paragraphs of report.md."""
     return [
         "# The decoder's weights in early training",
-        f"`{report['environment']['command']}`",
+        f"`{report.environment['command']}`",
         f"Networks whose loss lies between {BAND[0]:g} and {BAND[1]:g} of the initial one; medians over looks at them, "
         f"[quartiles]. The theory takes the coherence as {COHERENCE:.2f} for every network; the path of the weights it "
         "derives from the optimiser. Not one number hangs on whether a run succeeds.",
-        table(report["shapes"]),
+        table(report.shapes),
         "![weights](weights.png)",
     ]
 
 
 def summary(looks: pd.DataFrame) -> list[dict[str, Any]]:
-    """A row a shape: medians over the looks in the band, hidden layers and the output's apart."""
+    """A row a shape: medians over the looks in the band, hidden layers and the output's
+    apart.
+    """
     rows = []
     in_band = looks[looks["loss_share"].between(*BAND)]
     for name, group in in_band.groupby("shape", sort=False):

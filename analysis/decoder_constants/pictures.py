@@ -13,7 +13,9 @@ from efftheory.decoder import COHERENCE
 
 
 def picture(looks: pd.DataFrame) -> Figure:
-    """Path of the hidden layer's weights and loss over tau for three speeds of the decoder; coherence by network."""
+    """Path of the hidden layer's weights and loss over tau for three speeds of the
+    decoder; coherence by network.
+    """
     with rc_context(LOOK):
         figure = Figure(figsize=(11, 3.6))
         paths, losses, coherences = figure.subplots(1, 3)

@@ -1,10 +1,11 @@
-"""How far does the theory with a decoder hold? Other shapes, losses, optimisers, sizes and groups than the paper's.
+"""How far does the theory with a decoder hold? Other shapes, losses, optimisers, sizes
+and groups than the paper's.
 
     python -m analysis.decoder_range
     python -m analysis.decoder_range --only "width 400" "d = 2"
 
-trains networks of each set-up and holds the theory against them, as it is: nothing in it is adapted. Leaves report.json
-and report.md in results/decoder_range.
+trains networks of each set-up and holds the theory against them, as it is: nothing in
+it is adapted. Leaves report.json and report.md in results/decoder_range.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tqdm import tqdm
 
 from analysis._command import check_at_least, environment, leave, trained_on
 from analysis._report import prepare_folder, table
-from analysis.decoder_range.page import page, page_rows
+from analysis.decoder_range.page import Report, page, page_rows
 from analysis.decoder_range.scores import score
 from analysis.decoder_range.setups import SETUPS, Setup
 from analysis.runs.executors import Execution, WorkerError
@@ -38,7 +39,7 @@ class Arguments:
     only: tuple[str, ...] = ()
     """Set-ups by name; by default all of them (a wrong name lists them)."""
     seeds: int | None = None
-    """How many seeds a size; by default 5, fewer where a run is dear."""
+    """How many seeds a size; by default 5, fewer where a run is expensive."""
     decoder_draws: int = 8
     """Initial functions of the decoder behind each of the theory's probabilities (large p: fewer, at least 2)."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
@@ -63,12 +64,12 @@ def main(arguments: Arguments) -> None:
             # a flow costs as the cube of the training set
             draws = max(2, min(arguments.decoder_draws, round(arguments.decoder_draws * 120 / max(setup.sizes))))
             rows.append(score(name, runs, outlooks(configs, draws), draws))
-    report = {
-        "setups": rows,
-        "shared": {name: asdict(setup.base) | {"sizes": setup.sizes} for name, setup in setups.items()},
-        "environment": environment(PROG, trained_on(*trained)),
-    }
-    leave(arguments.out, report, {}, page(report), [table(page_rows(rows), "simple"), ""])
+    report = Report(
+        setups=rows,
+        shared={name: asdict(setup.base) | {"sizes": setup.sizes} for name, setup in setups.items()},
+        environment=environment(PROG, trained_on(*trained)),
+    )
+    leave(arguments.out, report.plain(), {}, page(report), [table(page_rows(rows), "simple"), ""])
 
 
 def chosen(arguments: Arguments) -> dict[str, Setup]:

@@ -1,11 +1,13 @@
-"""Groups: how many samples pin a representation by matrices down, and from how many on it is found.
+"""Groups: how many samples pin a representation by matrices down, and from how many on
+it is found.
 
     python -m analysis.groups
     python -m analysis.groups --groups s3 d6 --draws 5000
 
-draws random training sets of each group's products and counts those that leave no degree of freedom beside the
-symmetries; for S3 it also lets the effective flow run from random matrices. Leaves report.json, report.md and
-groups.png in results/groups. No network is trained.
+draws random training sets of each group's products and counts those that leave no
+degree of freedom beside the symmetries; for S3 it also lets the effective flow run from
+random matrices. Leaves report.json, report.md and groups.png in results/groups. No
+network is trained.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from analysis._command import check_at_least, environment, leave
 from analysis._look import LOOK
 from analysis._pieces import computed
 from analysis._report import prepare_folder, table
-from analysis.groups.page import group_rows, page, verdict
+from analysis.groups.page import Report, group_rows, page, verdict
 from analysis.groups.pictures import picture
 from analysis.groups.transitions import (
     DIMENSIONS,
@@ -43,7 +45,9 @@ LEAST = 10  # fewer have no interval worth the name
 
 @dataclass(frozen=True)
 class Arguments:
-    """Count the random training sets of groups that leave only the symmetries, and the flows that end well."""
+    """Count the random training sets of groups that leave only the symmetries, and the
+    flows that end well.
+    """
 
     groups: tuple[str, ...] = ("s3", "d4", "d5", "s4")
     """Groups: s2 s3 s4 (permutations), d3 d4 d5 d6 (a polygon's rotations and reflections)."""
@@ -56,7 +60,7 @@ class Arguments:
     seed: int = 0
     """Of all random choices."""
     workers: int | None = None
-    """Processes; by default one a core. The numbers do not hang on it."""
+    """Processes; by default one a core. The numbers do not depend on it."""
     out: Path = Path("results/groups")
     """Folder for the report, and for what is computed (pieces.sqlite)."""
 
@@ -78,20 +82,19 @@ def main(arguments: Arguments) -> None:
         return [number for piece in some for number in found[piece]][:wanted]
 
     ends = {key: numbers(some, arguments.flows) for key, some in flows.items()}
-    report: dict[str, Any] = {
-        "groups": [group_entry(name, numbers(some, arguments.draws)) for name, some in unique.items()],
-        "flows": [flow_entry(d, {n: ends[d, n] for n in sizes}) for d in DIMENSIONS if ends],
-        "seed": arguments.seed,
-    }
-    report = {"verdict": verdict(report), **report}
-    report["environment"] = environment(PROG)
-    said = [table(group_rows(report), "simple"), "", *(f"- {sentence}" for sentence in report["verdict"]), ""]
+    groups = [group_entry(name, numbers(some, arguments.draws)) for name, some in unique.items()]
+    ended = [flow_entry(d, {n: ends[d, n] for n in sizes}) for d in DIMENSIONS if ends]
+    report = Report(verdict(groups, ended), groups, ended, arguments.seed, environment(PROG))
+    said = [table(group_rows(report), "simple"), "", *(f"- {sentence}" for sentence in report.verdict), ""]
     with mpl.rc_context(LOOK):
-        leave(arguments.out, report, {"groups.png": picture(report)}, page(report), said)
+        leave(arguments.out, report.plain(), {"groups.png": picture(report)}, page(report), said)
 
 
 def plan(arguments: Arguments) -> tuple[list[str], list[int]]:
-    """The groups and the sizes that are asked for, each once; ConfigError if one cannot be."""
+    """The groups and the sizes that are asked for, each once.
+
+    ConfigError if one of them cannot be had.
+    """
     for name in arguments.groups:
         if name not in GROUPS:
             raise ConfigError(f"`groups` must be of {', '.join(GROUPS)}, but one is {name!r}.")

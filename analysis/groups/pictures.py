@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis._look import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
-from analysis.groups.page import title
-from analysis.groups.transitions import FLOWS_OF, PAPER_FRACTION
-from analysis.statistics.entries import Entry
+from analysis.groups.page import Report, title
+from analysis.groups.transitions import FLOWS_OF, PAPER_FRACTION, Transition
 from efftheory.constants import RQI_THRESHOLD
 
 _LINES = {
@@ -23,23 +22,23 @@ _LINES = {
 _FLOW_LINES = {2: (ORANGE, "--", "s"), 3: (VERMILION, "-.", "D")}
 
 
-def picture(report: dict[str, Any]) -> Figure:
-    """P(unique) against the training fraction, a line a group; of S3 the flows beside it."""
-    flows = report["flows"]
+def picture(report: Report) -> Figure:
+    """P(unique) against the training fraction, a line a group, beside the flows of S3."""
+    flows = report.flows
     figure = Figure(figsize=(10.5 if flows else 6, 4.3))
     panels: Any = figure.subplots(1, 2 if flows else 1, sharey=True, squeeze=False)[0]
-    for entry in report["groups"]:
-        colour, style = _LINES[entry["group"]]
-        label = f"{title(entry['group'])}: {entry['n_samples']} samples"
-        _banded(panels[0], entry, colour, linestyle=style, label=label)
+    for entry in report.groups:
+        colour, style = _LINES[entry.group]
+        label = f"{title(entry.group)}: {entry.n_samples} samples"
+        _banded(panels[0], entry.transition, colour, linestyle=style, label=label)
     panels[0].set(title="random training sets that leave only the symmetries", ylabel="share of training sets")
     if flows:
-        s3 = next(entry for entry in report["groups"] if entry["group"] == FLOWS_OF)
-        _banded(panels[1], s3, BLUE, linestyle="-", label="leaves only the symmetries")
+        s3 = next(entry for entry in report.groups if entry.group == FLOWS_OF)
+        _banded(panels[1], s3.transition, BLUE, linestyle="-", label="leaves only the symmetries")
         for entry in flows:
-            colour, style, mark = _FLOW_LINES[entry["d"]]
-            label = f"flow of {entry['d']} x {entry['d']} matrices ends at RQI > {RQI_THRESHOLD}"
-            _banded(panels[1], entry, colour, linestyle=style, marker=mark, markersize=4, label=label)
+            colour, style, mark = _FLOW_LINES[entry.d]
+            label = f"flow of {entry.d} x {entry.d} matrices ends at RQI > {RQI_THRESHOLD}"
+            _banded(panels[1], entry.transition, colour, linestyle=style, marker=mark, markersize=4, label=label)
         panels[1].axvline(PAPER_FRACTION, color=GREY, ls=":", label="the paper's transition of networks")
         panels[1].set(title="S3: unique, and found", ylabel="share of training sets, of flows")
         panels[1].tick_params(labelleft=True)
@@ -50,7 +49,7 @@ def picture(report: dict[str, Any]) -> Figure:
     return figure
 
 
-def _banded(axes: Axes, entry: Entry, colour: str, **line: Any) -> None:
-    low, high = np.array(entry["intervals"]).T
-    axes.fill_between(entry["fractions"], low, high, color=colour, alpha=0.18, linewidth=0)
-    axes.plot(entry["fractions"], entry["shares"], color=colour, **line)
+def _banded(axes: Axes, transition: Transition, colour: str, **line: Any) -> None:
+    low, high = np.array(transition.intervals).T
+    axes.fill_between(transition.fractions, low, high, color=colour, alpha=0.18, linewidth=0)
+    axes.plot(transition.fractions, transition.shares, color=colour, **line)

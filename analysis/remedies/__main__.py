@@ -1,14 +1,16 @@
-"""What to do about runs that fail: the remedies that the theory with a decoder implies, tried on real networks.
+"""What to do about runs that fail: the remedies that the theory with a decoder implies,
+tried on real networks.
 
     python -m analysis.remedies
 
-trains the same training sets and initial embeddings under each remedy, and leaves report.json, report.md and
-survival.png in results/remedies: how many succeed, when, and what the theory had said.
+trains the same training sets and initial embeddings under each remedy, and leaves
+report.json, report.md and survival.png in results/remedies: how many succeed, when, and
+what the theory had said.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import tyro
@@ -16,7 +18,7 @@ from tqdm import tqdm
 
 from analysis._command import environment, leave, print_trained, trained_on
 from analysis._report import prepare_folder, table
-from analysis.remedies.page import page, page_rows
+from analysis.remedies.page import Report, page, page_rows
 from analysis.remedies.pictures import picture
 from analysis.remedies.scores import BASE, score
 from analysis.runs.executors import Execution, WorkerError
@@ -32,7 +34,9 @@ ERRORS = (StoreError, WorkerError)
 
 @dataclass(frozen=True)
 class Arguments:
-    """Train the same training sets under each remedy that the theory implies, and say which of them help."""
+    """Train the same training sets under each remedy that the theory implies, and say
+    which of them help.
+    """
 
     p: int = 10
     """Number of symbols, 0..p-1."""
@@ -67,21 +71,22 @@ def main(arguments: Arguments) -> None:
     with tqdm(total=len(configs), desc="theory", unit="run", leave=False) as bar:
         theory = {name: outlooks(arm, arguments.decoder_draws, on_run=bar.update) for name, arm in arms.items()}
     rows = [score(name, runs, theory[name]) for name in arms]
-    report = {
-        "remedies": rows,
-        "sizes": arguments.sizes,
-        "seeds": arguments.seeds,
-        "budget": arguments.budget,
-        "environment": environment(PROG, trained_on(*runs.values())),
-    }
+    report = Report(
+        remedies=rows,
+        sizes=arguments.sizes,
+        seeds=arguments.seeds,
+        budget=arguments.budget,
+        environment=environment(PROG, trained_on(*runs.values())),
+    )
     pictures = {"survival.png": picture(runs, arguments.budget)}
-    leave(arguments.out, report, pictures, page(report), [table(page_rows(rows), "simple"), ""])
+    leave(arguments.out, asdict(report), pictures, page(report), [table(page_rows(rows), "simple"), ""])
 
 
 def plan(arguments: Arguments) -> dict[str, list[RunConfig]]:
     """The runs of each remedy, the same (n_train, seed) in the same order in each.
 
-    A warm-up is chosen by the theory's clock: embeddings need some 0.5/eta_r steps to sort themselves.
+    A warm-up is chosen by the theory's clock: embeddings need some 0.5/eta_r steps to
+    sort themselves.
     """
     if not arguments.sizes or arguments.seeds < 1 or arguments.decoder_draws < 1:
         raise ConfigError("`sizes`, `seeds` and `decoder_draws` must leave something to do, but one of them does not.")

@@ -2,51 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from analysis._report import table
 from analysis._words import with_span
-from analysis.remedies.scores import BASE
+from analysis.remedies.scores import BASE, Reached, Score
 
 
-def page_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Report:
+    """What report.json has.
+
+    Attributes:
+        remedies: a score a remedy.
+        sizes: training-set sizes |D|, of each remedy.
+        seeds: how many a size.
+        budget: steps.
+        environment: what the numbers were made with.
+    """
+
+    remedies: list[Score]
+    sizes: tuple[int, ...]
+    seeds: int
+    budget: int
+    environment: dict[str, Any]
+
+
+def page_rows(rows: list[Score]) -> list[dict[str, Any]]:
     """The table of the page."""
     shown = []
     for row in rows:
-        rqi, test = row["rqi"], row["test"]
+        rqi, test = row.rqi, row.test
         shown.append(
             {
-                "remedy": row["remedy"],
-                "RQI > 0.95": with_span(rqi["share"], rqi["interval"]),
-                "predicted": f"{rqi['predicted']:.2f}",
+                "remedy": row.remedy,
+                "RQI > 0.95": with_span(rqi.share, rqi.interval),
+                "predicted": f"{rqi.predicted:.2f}",
                 "gain": _gain(row, rqi),
-                "test accuracy 0.9": with_span(test["share"], test["interval"]),
-                "predicted ": f"{test['predicted']:.2f}",
+                "test accuracy 0.9": with_span(test.share, test.interval),
+                "predicted ": f"{test.predicted:.2f}",
                 "gain ": _gain(row, test),
             }
         )
     return shown
 
 
-def _gain(row: dict[str, Any], target: dict[str, Any]) -> str | None:
-    if row["remedy"] == BASE:
+def _gain(row: Score, reached: Reached) -> str | None:
+    if row.remedy == BASE:
         return None
-    return with_span(target["gain"], target["gain_interval"], "+.2f")
+    return with_span(reached.gain, reached.gain_interval, "+.2f")
 
 
-def page(report: dict[str, Any]) -> list[str]:
+def page(report: Report) -> list[str]:
     """The paragraphs of report.md."""
-    rows = report["remedies"]
-    better = [row["remedy"] for row in rows if row["rqi"]["gain_interval"][0] > 0]
-    worse = [row["remedy"] for row in rows if row["rqi"]["gain_interval"][1] < 0]
+    rows = report.remedies
+    better = [row.remedy for row in rows if row.rqi.gain_interval[0] > 0]
+    worse = [row.remedy for row in rows if row.rqi.gain_interval[1] < 0]
     verdict = f"More runs find the linear representation with: {', '.join(better) or 'none of these'}."
     if worse:
         verdict += f" Fewer with: {', '.join(worse)}."
     return [
         "# Remedies",
-        f"`{report['environment']['command']}`",
-        f"{rows[0]['n']} training sets and initial embeddings, each under every remedy (|D| = "
-        f"{', '.join(map(str, report['sizes']))}, {report['seeds']} seeds, {report['budget']:,} steps). Shares within "
+        f"`{report.environment['command']}`",
+        f"{rows[0].n} training sets and initial embeddings, each under every remedy (|D| = "
+        f"{', '.join(map(str, report.sizes))}, {report.seeds} seeds, {report.budget:,} steps). Shares within "
         "the budget with exact 95 % intervals; gains over no remedy with bootstrap intervals over the pairs; "
         "predicted: by the theory with a decoder, without training a network.",
         table(page_rows(rows)),

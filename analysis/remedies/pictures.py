@@ -18,7 +18,9 @@ _STYLES = ((GREY, "-"), (BLUE, "-"), (GREEN, "--"), (GREEN, "-"), (ORANGE, "-"),
 
 
 def picture(runs: dict[str, pd.DataFrame], budget: int) -> Figure:
-    """Survival curves of the steps to RQI > 0.95 and to test accuracy 0.9, a curve a remedy."""
+    """Survival curves of the steps to RQI > 0.95 and to test accuracy 0.9, a curve a
+    remedy.
+    """
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(9.5, 4.6))
         panels: Any = figure.subplots(1, 2, sharey=True)

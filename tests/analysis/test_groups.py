@@ -21,7 +21,7 @@ import efftheory as et
 from analysis import _pieces
 from analysis._pieces import Piece, computed
 from analysis.groups.__main__ import ERRORS, PROG, Arguments, main
-from analysis.groups.transitions import GROUPS, end_of_flow, flow_entry, group_entry, half_point, transition
+from analysis.groups.transitions import GROUPS, Symmetries, end_of_flow, flow_entry, group_entry, half_point, transition
 from neural import ConfigError
 from neural.command import run_command
 
@@ -115,8 +115,8 @@ def test_the_critical_fraction_is_the_library_s():
     op = GROUPS["s3"]()
     entry = group_entry("s3", et.linear_thresholds(op, 200, seed=3).tolist())
     ours = et.critical_fraction(op, 200, seed=3)
-    assert entry["critical_fraction"] == pytest.approx(ours.value)
-    assert entry["interval"] == pytest.approx(list(ours.interval))
+    assert entry.transition.critical_fraction == pytest.approx(ours.value)
+    assert entry.transition.interval == pytest.approx(list(ours.interval))
 
 
 @pytest.mark.parametrize("name", GROUPS)
@@ -128,10 +128,10 @@ def test_the_dimensions_are_those_of_commuting_matrices(name):
     d = rho.shape[1]
     commutators = np.concatenate([np.kron(np.eye(d), a.T) - np.kron(a, np.eye(d)) for a in rho])
     centraliser = d * d - np.linalg.matrix_rank(commutators)
-    symmetries = entry["symmetries"]
-    assert symmetries == {"all": d * d, "conjugation": d * d - centraliser, "centraliser": centraliser}
-    assert entry["n_parallelograms"] == et.count_parallelograms(op)
-    assert entry["n_samples"] == entry["elements"] ** 2
+    symmetries = entry.symmetries
+    assert symmetries == Symmetries(all=d * d, conjugation=d * d - centraliser, centraliser=centraliser)
+    assert entry.n_parallelograms == et.count_parallelograms(op)
+    assert entry.n_samples == entry.elements**2
 
 
 def test_half_points():
@@ -140,8 +140,8 @@ def test_half_points():
     assert half_point([2, 4, 6], [0.2, 0.45, 0.3]) is None
     assert half_point([2, 4, 6, 8], [0.2, 0.4, 0.3, 0.6]) == pytest.approx(7)
     never = transition([6, 12], [0, 3], 10, 36)
-    assert never["critical_fraction"] is None
-    assert never["interval"][1] is None
+    assert never.critical_fraction is None
+    assert never.interval[1] is None
 
 
 def test_the_end_of_a_flow():
@@ -159,9 +159,9 @@ def test_the_end_of_a_flow():
 
 def test_flows_are_counted():
     entry = flow_entry(2, {12: [(0.2, 1.0), (0.96, 0.6), (float("nan"), float("nan"))], 24: [(1.0, 0.1)] * 3})
-    assert entry["good"] == [1, 3]
-    assert entry["good_and_apart"] == [1, 0]
-    assert entry["median_nearest"] == [0.6, 0.1]
+    assert entry.good == [1, 3]
+    assert entry.good_and_apart == [1, 0]
+    assert entry.median_nearest == [0.6, 0.1]
 
 
 @pytest.mark.parametrize(
