@@ -1,15 +1,17 @@
-"""The size law: how many samples make the linear representation unique, as the number of symbols grows.
+"""The size law: how many samples make the linear representation unique, as the number
+of symbols grows.
 
     python -m analysis.critical_size
 
-draws random orders of the samples of additions of p symbols, finds for each the number of samples from which on the
-linear representation is unique (n_0 = 2, exactly), and leaves report.json, report.md and pictures in
-results/critical_size: the median n_c(p) with its interval, and which law it follows. No network is trained.
+draws random orders of the samples of additions of p symbols, finds for each the number
+of samples from which on the linear representation is unique (n_0 = 2, exactly), and
+leaves report.json, report.md and pictures in results/critical_size: the median n_c(p)
+with its interval, and which law it follows. No network is trained.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import matplotlib as mpl
@@ -33,7 +35,9 @@ STORE = "draws.sqlite"
 
 @dataclass(frozen=True)
 class Arguments:
-    """Measure how many samples make the linear representation unique, as p grows, and which law that follows."""
+    """Measure how many samples make the linear representation unique, as p grows, and
+    which law that follows.
+    """
 
     p: tuple[int, ...] = (
         5, 7, 10, 14, 20, 28, 40, 57, 80, 113, 160, 226, 320, 453, 640, 905, 1280, 1810, 2560,
@@ -56,13 +60,11 @@ def main(arguments: Arguments) -> None:
     prepare_folder(arguments.out)
     wanted = {"threshold": arguments.draws, "bounds": arguments.bound_draws}
     drawn = draws_of(sorted(set(arguments.p)), wanted, arguments.seed, arguments.out / STORE, arguments.workers)
-    report = study(drawn["threshold"], drawn["bounds"])
-    report["seed"] = arguments.seed
-    report["environment"] = environment(PROG)
-    said = [table(size_rows(report["sizes"]), "simple"), "", *(f"- {sentence}" for sentence in report["verdict"]), ""]
+    report = study(drawn["threshold"], drawn["bounds"], arguments.seed, environment(PROG))
+    said = [table(size_rows(report.sizes), "simple"), "", *(f"- {sentence}" for sentence in report.verdict), ""]
     with mpl.rc_context(LOOK):
         pictures = {"critical_size.png": critical_size(report), "collapse.png": transitions(report)}
-        leave(arguments.out, report, pictures, page(report), said)
+        leave(arguments.out, asdict(report), pictures, page(report), said)
 
 
 def check(arguments: Arguments) -> None:

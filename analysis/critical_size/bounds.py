@@ -1,38 +1,48 @@
-"""Two lower bounds of the threshold T from which on the linear representation is unique; neither has a fitted number.
+"""Two lower bounds of the threshold T from which on the linear representation is
+unique; neither has a fitted number.
 
-Counting. A class with k samples of D gives k - 1 independent equations, and p - 2 are needed: T is at least the first
-size at which n - (classes seen) >= p - 2. With rho = n/N, lambda = p rho = 2n/(p + 1) (the mean number of samples that
-a symbol is in), and classes of up to p/2 samples, a share 1 - e^(-m_c rho) of them is seen: in the continuum
-lambda/2 - 2 + 4/lambda (1 - e^(-lambda/2)) = 1, that is lambda = 4.38 for every p. So counting needs 2.2 p
-samples for large p, a fraction 4.38/p (for p = 10, with p - 2 in place of p, 20.5 of 55: 0.37).
+Counting. A class with k samples of D gives k - 1 independent equations, and p - 2 are
+needed: T is at least the first size at which n - (classes seen) >= p - 2. With
+rho = n/N, lambda = p rho = 2n/(p + 1) (the mean number of samples that a symbol is in),
+and classes of up to p/2 samples, a share 1 - e^(-m_c rho) of them is seen: in the
+continuum lambda/2 - 2 + 4/lambda (1 - e^(-lambda/2)) = 1, that is lambda = 4.38 for
+every p. So counting needs 2.2 p samples for large p, a fraction 4.38/p (for p = 10,
+with p - 2 in place of p, 20.5 of 55: 0.37).
 
-Coupons. A sample (k, j) says something about E_k only if its result class has another sample in D. As long as some
-symbol k is in no such sample, E_k alone is free and n_0 > 2: the *covering time* of a random order, the number of
-samples after which no symbol is free in this way, is a coupon collector's. Let each sample be in D with probability
-rho. Symbol k is in p samples, all of different classes, so what happens in them is independent, and with m_c the size
-of class c
+Coupons. A sample (k, j) says something about E_k only if its result class has another
+sample in D. As long as some symbol k is in no such sample, E_k alone is free and
+n_0 > 2: the *covering time* of a random order, the number of samples after which no
+symbol is free in this way, is a coupon collector's. Let each sample be in D with
+probability rho. Symbol k is in p samples, all of different classes, so what happens in
+them is independent, and with m_c the size of class c
 
-    P(k free) = prod over j of [1 - rho (1 - (1 - rho)^(m_{k+j} - 1))],        Lambda(n) = sum over k of P(k free).
+    P(k free) = prod over j of [1 - rho (1 - (1 - rho)^(m_{k+j} - 1))],
+    Lambda(n) = sum over k of P(k free).
 
-Free symbols are rare and nearly independent: P(none) = exp(-Lambda). In the continuum, with x = k/p,
+Free symbols are rare and nearly independent: P(none) = exp(-Lambda). In the continuum,
+with x = k/p,
 
-    P(k free) = exp(-lambda + 2 e^(-lambda x/2) + 2 e^(-lambda (1-x)/2) - 4 e^(-lambda/2)),
+    P(k free) = exp(-lambda + 2 e^(-lambda x/2) + 2 e^(-lambda (1-x)/2)
+                    - 4 e^(-lambda/2)),
 
-the last three because classes near the sums 0 and 2p - 2 are small: symbols near the ends are covered later. Their
-excess is confined to a share 1/lambda of the symbols, so that
+the last three because classes near the sums 0 and 2p - 2 are small: symbols near the
+ends are covered later. Their excess is confined to a share 1/lambda of the symbols, so
+that
 
-    Lambda = p e^(-lambda) (1 + ENDS/lambda),    ENDS = 4 int_0^1 (e^(2u) - 1)/u du = 4 (Ei(2) - gamma - ln 2) = 14.7,
+    Lambda = p e^(-lambda) (1 + ENDS/lambda),
+    ENDS = 4 int_0^1 (e^(2u) - 1)/u du = 4 (Ei(2) - gamma - ln 2) = 14.7,
 
 up to relative terms of e^(-lambda/2) and lambda/p. The median solves Lambda = ln 2:
 
     n_c = (p + 1)/2 lambda_c,    lambda_c = ln p - ln ln 2 + ln(1 + ENDS/lambda_c),
 
-which is p/2 (ln p + const) with a constant that falls to 0.37 only as 14.7/ln p; the law of lambda is Gumbel's, its
-10-90 % width ln(ln 10/ln(10/9)) = 3.08, times p/2 in samples: a share of about 3.08/ln p of n_c.
+which is p/2 (ln p + const) with a constant that falls to 0.37 only as 14.7/ln p; the
+law of lambda is Gumbel's, its 10-90 % width ln(ln 10/ln(10/9)) = 3.08, times p/2 in
+samples: a share of about 3.08/ln p of n_c.
 
-The two are equal near p = 16: counting decides below, coupons above, and other obstructions (two symbols free
-together) are rarer than either by a factor ln p / p. The prediction for T is the larger of the two, as if they were
-independent.
+The two are equal near p = 16: counting decides below, coupons above, and other
+obstructions (two symbols free together) are rarer than either by a factor ln p / p. The
+prediction for T is the larger of the two, as if they were independent.
 """
 
 from __future__ import annotations
@@ -56,10 +66,12 @@ ENDS = 4 * (float(expi(2)) - np.euler_gamma - math.log(2))
 
 
 def expected_free(p: int, sizes: ArrayLike) -> NDArray[np.float64]:
-    """Lambda: the expected number of symbols that no sample determines, in random sets of n samples, (n,).
+    """Lambda: the expected number of symbols that no sample determines, in random sets
+    of n samples, (n,).
 
-    The last factor, e^(-rho), is for exactly n samples instead of n on average: of a set without p of its N possible
-    samples, C(N - p, n)/C(N, n) against (1 - rho)^p, to leading order.
+    The last factor, e^(-rho), is for exactly n samples instead of n on average: of a
+    set without p of its N possible samples, C(N - p, n)/C(N, n) against (1 - rho)^p, to
+    leading order.
     """
     classes = np.arange(2 * p - 1)
     others = np.minimum(classes, 2 * p - 2 - classes) // 2  # m_c - 1
@@ -81,8 +93,8 @@ def covered(p: int, sizes: ArrayLike) -> NDArray[np.float64]:
 def counted(p: int, sizes: ArrayLike) -> NDArray[np.float64]:
     """P(there are p - 2 equations) in random sets of these sizes, (n,).
 
-    Normal: the number of classes seen is a sum of independent ones where n is free to vary; what it shares with n is
-    taken off its variance.
+    Normal: the number of classes seen is a sum of independent ones where n is free to
+    vary; what it shares with n is taken off its variance.
     """
     classes = np.arange(2 * p - 1)
     m = np.minimum(classes, 2 * p - 2 - classes) // 2 + 1
@@ -111,7 +123,9 @@ def predicted_size(p: int, probability: float = 0.5, law: Law = predicted) -> fl
 
 
 def closed_form(p: int, probability: float = 0.5) -> float:
-    """The size at which every symbol is covered with this probability, to leading orders in 1/lambda and 1/p."""
+    """The size at which every symbol is covered with this probability, to leading
+    orders in 1/lambda and 1/p.
+    """
 
     def excess(rate: float) -> float:
         return math.log(p) - rate + math.log1p(ENDS / rate) - math.log(-math.log(probability))
@@ -121,8 +135,8 @@ def closed_form(p: int, probability: float = 0.5) -> float:
 
 
 def lower_bounds(op: et.Operation, order: NDArray[np.integer]) -> tuple[float, float]:
-    """How many samples of the order it takes until each symbol is in a class with two samples, and until there are
-    p - 2 equations; inf: more than these.
+    """How many samples of the order it takes until each symbol is in a class with two
+    samples, and until there are p - 2 equations; inf: more than these.
     """
     left, right, results = op.rule(order)
     by_class = np.argsort(results, kind="stable")
@@ -140,7 +154,9 @@ def lower_bounds(op: et.Operation, order: NDArray[np.integer]) -> tuple[float, f
 
 
 def bounds_draw(op: et.Operation, rng: np.random.Generator) -> tuple[int, int, bool]:
-    """The two bounds of one random order (at least 3 symbols), and whether its threshold is just the larger."""
+    """The two bounds of one random order (at least 3 symbols), and whether its
+    threshold is just the larger.
+    """
     p, n_samples = op.n_symbols, op.n_samples
     order = rng.choice(n_samples, min(n_samples, math.ceil(p * (math.log(p) + 5))), replace=False)
     covering, counting = lower_bounds(op, order)

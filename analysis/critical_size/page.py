@@ -7,8 +7,17 @@ from typing import Any
 
 from analysis._report import table
 from analysis._words import with_span
+from analysis.critical_size.records import (
+    Collapse,
+    Decisions,
+    Interval,
+    LawScore,
+    Parameter,
+    Size,
+    Slope,
+    Study,
+)
 from analysis.critical_size.size_law import BOUNDS
-from analysis.statistics.entries import Entry
 
 PAPER_FRACTION = 0.4
 _DERIVED = {"counting", "coupon collector", "coupon collector, closed form", BOUNDS, f"{BOUNDS}, with a power"}
@@ -16,136 +25,138 @@ _MISFIT = 1e-3  # a fit with a chi^2 less probable than this is none
 _EXACT = 0.9  # from this share of orders on the last symbol is said to decide
 
 
-def verdict(report: dict[str, Any]) -> list[str]:
-    """What the numbers say, a sentence each; what too few sizes cannot tell is left out."""
-    sizes = report["sizes"]
+def verdict(
+    sizes: Sequence[Size], slopes: Sequence[Slope], laws: Sequence[LawScore], collapse: Sequence[Collapse]
+) -> list[str]:
+    """What the numbers say, a sentence each; what too few sizes cannot tell is left
+    out.
+    """
     first, last = sizes[0], sizes[-1]
-    closest = min(sizes, key=lambda entry: abs(entry["fraction"] - PAPER_FRACTION))
-    shown = {entry["p"]: entry for entry in (closest, first, last)}.values()
-    ends = {entry["p"]: entry for entry in (first, last)}.values()
-    fractions = _listed([f"{_number(entry, 'fraction')} at p = {entry['p']}" for entry in shown])
-    per_symbol = _listed([f"{_number(entry, 'per_symbol')} at p = {entry['p']}" for entry in ends])
-    widths = _listed([f"{entry['relative_width']:.0%}" for entry in ends])
+    closest = min(sizes, key=lambda size: abs(size.fraction - PAPER_FRACTION))
+    shown = {size.p: size for size in (closest, first, last)}.values()
+    ends = {size.p: size for size in (first, last)}.values()
+    fractions = _listed([f"{_number(size.fraction, size.fraction_interval)} at p = {size.p}" for size in shown])
+    per_symbol = _listed([f"{_number(size.per_symbol, size.per_symbol_interval)} at p = {size.p}" for size in ends])
+    widths = _listed([f"{size.relative_width:.0%}" for size in ends])
     sentences = [
         f"The critical fraction n_c/N is {fractions}"
         + ("." if len(sizes) == 1 else ": the paper's 0.4 belongs to its p = 10."),
         f"Samples per symbol, n_c/p, are {per_symbol}; the transition's 10-90 % width is {widths} of n_c.",
     ]
-    sentences += _on_laws(report)
-    decided = [entry["p"] for entry in sizes if entry["bounds"]["covering"] >= _EXACT]
+    sentences += _on_laws(sizes, slopes, laws)
+    decided = [size.p for size in sizes if size.bounds.covering >= _EXACT]
     covering, counting = (
-        _listed([f"{_share(entry, name)} of the orders at p = {entry['p']}" for entry in ends])
-        for name in ("covering", "counting")
+        _listed([f"{share(size.bounds)} of the orders at p = {size.p}" for size in ends])
+        for share in (_covering, _counting)
     )
     sentences.append(
         f"The threshold is the moment at which the last symbol is covered in {covering}"
         + (f" ({_EXACT:.0%} or more from p = {decided[0]} on)" if decided else "")
         + f"; it is the moment at which there are p - 2 equations in {counting}."
     )
-    for entry in report["collapse"]:
-        verb = "within" if entry["largest"] <= entry["by_chance_95"] else "beyond"
-        far = max(entry["distances"], key=lambda one: one["distance"])
-        fine = [one["p"] for one in entry["distances"] if one["distance"] > entry["one_by_chance_95"]]
+    for entry in collapse:
+        verb = "within" if entry.largest <= entry.by_chance_95 else "beyond"
+        far = max(entry.distances, key=lambda one: one.distance)
+        fine = [one.p for one in entry.distances if one.distance > entry.one_by_chance_95]
         sentences.append(
-            f"Centred and in units of {entry['scale']}, the transitions differ from that of p = {entry['reference']} "
-            f"by at most {entry['largest']:.3f} (at p = {far['p']}), {verb} what chance gives "
-            f"({entry['by_chance']:.3f}, 95 %: {entry['by_chance_95']:.3f})"
+            f"Centred and in units of {entry.scale}, the transitions differ from that of p = {entry.reference} "
+            f"by at most {entry.largest:.3f} (at p = {far.p}), {verb} what chance gives "
+            f"({entry.by_chance:.3f}, 95 %: {entry.by_chance_95:.3f})"
             + (f"; beyond it are p = {_listed(fine)}." if fine else ".")
         )
     return sentences
 
 
-def _on_laws(report: dict[str, Any]) -> list[str]:
-    laws = report["laws"]
+def _on_laws(sizes: Sequence[Size], slopes: Sequence[Slope], laws: Sequence[LawScore]) -> list[str]:
     if not laws:
         return []
     sentences = []
-    everywhere = {law["law"]: law for law in laws if law["least_p"] == report["sizes"][0]["p"]}
+    everywhere = {law.law: law for law in laws if law.least_p == sizes[0].p}
     power = everywhere.get("power law")
     for name in ("constant fraction", "samples per symbol"):
         law = everywhere[name]
         sentences.append(
-            f"{name.capitalize()} ({law['formula']}): chi^2 is {_plain(law['chi2_per_degree'])} a degree of freedom."
+            f"{name.capitalize()} ({law.formula}): chi^2 is {_plain(law.chi2_per_degree)} a degree of freedom."
         )
     if power:
-        first, last = report["slopes"][0], report["slopes"][-1]
+        first, last = slopes[0], slopes[-1]
         sentences.append(
-            f"One power of p fits with exponent {_parameter(power['parameters'][1])} and chi^2 "
-            f"{_plain(power['chi2_per_degree'])} a degree of freedom; between neighbouring p the exponent is "
-            f"{_number(first, 'slope', 'interval')} at p = {_listed(first['p'])} and "
-            f"{_number(last, 'slope', 'interval')} at p = {_listed(last['p'])} (the bounds: "
-            f"{first['predicted']:.2f} and {last['predicted']:.2f})."
+            f"One power of p fits with exponent {_parameter(power.parameters[1])} and chi^2 "
+            f"{_plain(power.chi2_per_degree)} a degree of freedom; between neighbouring p the exponent is "
+            f"{_number(first.slope, first.interval)} at p = {_listed(first.p)} and "
+            f"{_number(last.slope, last.interval)} at p = {_listed(last.p)} (the bounds: "
+            f"{first.predicted:.2f} and {last.predicted:.2f})."
         )
-    for least in sorted({law["least_p"] for law in laws}):
-        here = [law for law in laws if law["least_p"] == least]
-        free = {law["law"]: law for law in here}
-        best = min(here, key=lambda law: round(law["aic"], 1))  # the bounds are the coupon collector at large p
+    for least in sorted({law.least_p for law in laws}):
+        here = [law for law in laws if law.least_p == least]
+        free = {law.law: law for law in here}
+        best = min(here, key=lambda law: round(law.aic, 1))  # the bounds are the coupon collector at large p
         bounds = free[BOUNDS]
-        plain = min(
-            (law for law in here if law["law"] not in _DERIVED), key=lambda law: law["aic"]
-        )  # fmt: skip
-        fits = f"the lowest AIC is that of: {best['law']}"
-        if best["p_value"] < _MISFIT:
-            fits = f"no law fits (lowest AIC: {best['law']}, {_misfit(best)})"
+        plain = min((law for law in here if law.law not in _DERIVED), key=lambda law: law.aic)
+        fits = f"the lowest AIC is that of: {best.law}"
+        if best.p_value < _MISFIT:
+            fits = f"no law fits (lowest AIC: {best.law}, {_misfit(best)})"
         sentences.append(
-            f"For p >= {least} ({bounds['n']} sizes) {fits}. The two bounds, without a fitted number, have "
-            f"{_misfit(bounds)}; of the laws that know nothing of them the best, {plain['law']}, has {_misfit(plain)}."
+            f"For p >= {least} ({bounds.n} sizes) {fits}. The two bounds, without a fitted number, have "
+            f"{_misfit(bounds)}; of the laws that know nothing of them the best, {plain.law}, has {_misfit(plain)}."
         )
-    worst = max(report["sizes"], key=lambda entry: abs(entry["ratio"] - 1))
-    large = max(report["sizes"][len(report["sizes"]) // 2 :], key=lambda entry: abs(entry["ratio"] - 1))
+    worst = max(sizes, key=lambda size: abs(size.ratio - 1))
+    large = max(sizes[len(sizes) // 2 :], key=lambda size: abs(size.ratio - 1))
     sentences.append(
-        f"The measured n_c is within {abs(worst['ratio'] - 1):.1%} of what the two bounds predict at every p (at p = "
-        f"{worst['p']}: ratio {_number(worst, 'ratio')}), in the larger half of the sizes within "
-        f"{abs(large['ratio'] - 1):.1%}."
+        f"The measured n_c is within {abs(worst.ratio - 1):.1%} of what the two bounds predict at every p (at p = "
+        f"{worst.p}: ratio {_number(worst.ratio, worst.ratio_interval)}), in the larger half of the sizes within "
+        f"{abs(large.ratio - 1):.1%}."
     )
     return sentences
 
 
-def size_rows(sizes: list[Entry]) -> list[dict[str, Any]]:
+def size_rows(sizes: Sequence[Size]) -> list[dict[str, Any]]:
     """The table of the critical sizes."""
     return [
         {
-            "p": entry["p"],
-            "N": f"{entry['n_samples']:,}",
-            "n_c": _number(entry, "critical_size", "interval"),
-            "n_c/p": _number(entry, "per_symbol"),
-            "n_c/N": _number(entry, "fraction"),
-            "10-90 % width": _number(entry, "width"),
-            "width/n_c": f"{entry['relative_width']:.2f}",
+            "p": size.p,
+            "N": f"{size.n_samples:,}",
+            "n_c": _number(size.critical_size, size.interval),
+            "n_c/p": _number(size.per_symbol, size.per_symbol_interval),
+            "n_c/N": _number(size.fraction, size.fraction_interval),
+            "10-90 % width": _number(size.width, size.width_interval),
+            "width/n_c": f"{size.relative_width:.2f}",
         }
-        for entry in sizes
+        for size in sizes
     ]
 
 
-def bound_rows(sizes: list[Entry]) -> list[dict[str, Any]]:
+def bound_rows(sizes: Sequence[Size]) -> list[dict[str, Any]]:
     """The table of what the bounds predict, and of what decides."""
     return [
         {
-            "p": entry["p"],
-            "n_c predicted": f"{entry['predicted']:,.1f}",
-            "measured/predicted": _number(entry, "ratio"),
-            "width predicted": f"{entry['predicted_width']:,.1f}",
-            "measured/predicted ": _number(entry, "width_ratio"),
-            "largest difference of P": f"{entry['distance']:.3f} ({entry['distance_by_chance']:.3f})",
-            "T is the larger bound": _share(entry, "exact"),
-            "the last symbol decides": _share(entry, "covering"),
-            "the equations decide": _share(entry, "counting"),
+            "p": size.p,
+            "n_c predicted": f"{size.predicted:,.1f}",
+            "measured/predicted": _number(size.ratio, size.ratio_interval),
+            "width predicted": f"{size.predicted_width:,.1f}",
+            "measured/predicted ": _number(size.width_ratio, size.width_ratio_interval),
+            "largest difference of P": f"{size.distance:.3f} ({size.distance_by_chance:.3f})",
+            "T is the larger bound": with_span(size.bounds.exact, size.bounds.exact_interval),
+            "the last symbol decides": _covering(size.bounds),
+            "the equations decide": _counting(size.bounds),
         }
-        for entry in sizes
+        for size in sizes
     ]
 
 
-def law_rows(laws: list[Entry]) -> list[dict[str, Any]]:
-    """The laws over all p, with chi^2 a degree of freedom (and AIC above the best) in each range."""
-    ranges = sorted({law["least_p"] for law in laws})
+def law_rows(laws: Sequence[LawScore]) -> list[dict[str, Any]]:
+    """The laws over all p, with chi^2 a degree of freedom (and AIC above the best) in
+    each range.
+    """
+    ranges = sorted({law.least_p for law in laws})
     rows = []
-    for name in dict.fromkeys(law["law"] for law in laws):
-        here = {law["least_p"]: law for law in laws if law["law"] == name}
+    for name in dict.fromkeys(law.law for law in laws):
+        here = {law.least_p: law for law in laws if law.law == name}
         fitted = here.get(ranges[0])
         rows.append(
             {
                 "law": name,
-                "n_c": next(iter(here.values()))["formula"],
+                "n_c": next(iter(here.values())).formula,
                 "fitted, all p": _parameters(fitted),
                 **{f"p >= {least}": _fit_quality(here.get(least)) for least in ranges},
                 "fitted, largest p": _parameters(here.get(ranges[-1])),
@@ -154,28 +165,29 @@ def law_rows(laws: list[Entry]) -> list[dict[str, Any]]:
     return rows
 
 
-def slope_rows(slopes: list[Entry]) -> list[dict[str, Any]]:
+def slope_rows(slopes: Sequence[Slope]) -> list[dict[str, Any]]:
+    """The table of the local exponents."""
     return [
         {
-            "between p": _listed(entry["p"]),
-            "exponent": _number(entry, "slope", "interval"),
-            "predicted": f"{entry['predicted']:.3f}",
+            "between p": _listed(slope.p),
+            "exponent": _number(slope.slope, slope.interval),
+            "predicted": f"{slope.predicted:.3f}",
         }
-        for entry in slopes
+        for slope in slopes
     ]
 
 
-def page(report: dict[str, Any]) -> list[str]:
+def page(report: Study) -> list[str]:
     """The paragraphs of report.md."""
     parts = [
         "# The size law",
-        f"`{report['environment']['command']}`",
+        f"`{report.environment['command']}`",
         "How many random samples of the addition of p symbols make the linear representation unique (n_0 = 2)? n_c is "
         "the size at which half of the random training sets do; N = p(p+1)/2. Brackets: 95 % (n_c: distribution-free, "
         "from order statistics; widths: bootstrap).",
-        "\n".join(f"- {sentence}" for sentence in report["verdict"]),
+        "\n".join(f"- {sentence}" for sentence in report.verdict),
         "![n_c against p](critical_size.png)",
-        table(size_rows(report["sizes"])),
+        table(size_rows(report.sizes)),
         "## Two bounds",
         "Two things must happen, and nothing is fitted to tell when. *Counting*: a result class with k samples gives "
         "k - 1 equations, and p - 2 are needed; that takes about 2.2 p samples, whatever p is. *Coupons*: as long as a "
@@ -187,31 +199,31 @@ def page(report: dict[str, Any]) -> list[str]:
         "result classes are small. The prediction is the product of both probabilities. Largest difference of P: "
         "between the measured and the predicted P(linear), in brackets what chance gives (95 %). The last columns ask "
         "random orders what decided.",
-        table(bound_rows(report["sizes"])),
+        table(bound_rows(report.sizes)),
         "![P(linear) of all p](collapse.png)",
     ]
-    if report["laws"]:
+    if report.laws:
         parts += [
             "## Which law?",
             "Least squares of ln n_c, weighted by its standard error; a cell is chi^2 a degree of freedom, and in "
             "brackets AIC above that of the best law of the column. Intervals of fitted numbers take their law as "
             "true.",
-            table(law_rows(report["laws"])),
+            table(law_rows(report.laws)),
         ]
-    if report["slopes"]:
-        parts += ["Local exponents d ln n_c / d ln p:", table(slope_rows(report["slopes"]))]
+    if report.slopes:
+        parts += ["Local exponents d ln n_c / d ln p:", table(slope_rows(report.slopes))]
     return parts
 
 
-def _number(entry: Entry, name: str, interval: str | None = None) -> str:
+def _number(value: float, interval: Interval) -> str:
     """A value with its interval, to a digit more than the interval knows."""
-    value, (low, high) = entry[name], entry[interval or f"{name}_interval"]
+    low, high = interval
     digits = next((k for k in range(7) if (high - low) * 10**k >= 5), 7)
-    return with_span(value, (low, high), f",.{digits}f")
+    return with_span(value, interval, f",.{digits}f")
 
 
-def _misfit(law: Entry) -> str:
-    return f"chi^2 {_plain(law['chi2'])} for {law['degrees_of_freedom']} degrees of freedom (P = {law['p_value']:.2g})"
+def _misfit(law: LawScore) -> str:
+    return f"chi^2 {_plain(law.chi2)} for {law.degrees_of_freedom} degrees of freedom (P = {law.p_value:.2g})"
 
 
 def _plain(value: float) -> str:
@@ -219,22 +231,26 @@ def _plain(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
-def _share(entry: Entry, name: str) -> str:
-    return with_span(entry["bounds"][name], entry["bounds"][f"{name}_interval"])
+def _covering(bounds: Decisions) -> str:
+    return with_span(bounds.covering, bounds.covering_interval)
 
 
-def _parameter(parameter: Entry) -> str:
-    return _number(parameter, "value", "interval")
+def _counting(bounds: Decisions) -> str:
+    return with_span(bounds.counting, bounds.counting_interval)
 
 
-def _parameters(law: Entry | None) -> str | None:
-    if law is None or not law["parameters"]:
+def _parameter(parameter: Parameter) -> str:
+    return _number(parameter.value, parameter.interval)
+
+
+def _parameters(law: LawScore | None) -> str | None:
+    if law is None or not law.parameters:
         return None
-    return ", ".join(f"{parameter['name']} = {_parameter(parameter)}" for parameter in law["parameters"])
+    return ", ".join(f"{parameter.name} = {_parameter(parameter)}" for parameter in law.parameters)
 
 
-def _fit_quality(law: Entry | None) -> str | None:
-    return None if law is None else f"{_plain(law['chi2_per_degree'])} ({law['delta_aic']:,.0f})"
+def _fit_quality(law: LawScore | None) -> str | None:
+    return None if law is None else f"{_plain(law.chi2_per_degree)} ({law.delta_aic:,.0f})"
 
 
 def _listed(things: Sequence[object]) -> str:

@@ -1,4 +1,6 @@
-"""The command of the size law: report, resume after SIGKILL, more draws later, one line for every mistake."""
+"""The command of the size law: report, resume after SIGKILL, more draws later, one line
+for every mistake.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ def test_the_report_is_whole(finished, capsys):
 
 
 def test_a_killed_command_resumes_to_the_same_report(finished, tmp_path, capsys):
-    """Killed in the middle: kept chunks stay, the others are drawn as if nothing had been."""
+    """Killed in the middle: kept chunks stay, the others are drawn as if nothing had
+    been.
+    """
     out = tmp_path / "killed"
     process = subprocess.Popen([*COMMAND, *SMALL, "--out", str(out)], stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 60

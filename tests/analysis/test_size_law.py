@@ -1,9 +1,13 @@
-"""The size law on made-up thresholds whose law is known; its two lower bounds against enumeration and simulation."""
+"""The size law on made-up thresholds whose law is known; its two lower bounds against
+enumeration and simulation.
+"""
 
 from __future__ import annotations
 
 import math
 from itertools import combinations
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -22,6 +26,7 @@ from analysis.critical_size.bounds import (
     predicted,
     predicted_size,
 )
+from analysis.critical_size.records import Estimate
 from analysis.critical_size.size_law import (
     LAWS,
     collapse,
@@ -73,7 +78,9 @@ def test_the_bounds_are_the_first_sizes_that_meet_them():
 
 
 def test_no_threshold_is_below_its_bounds():
-    """On the same orders: below either n_0 > 2, and the flag says whether it is 2 at the larger."""
+    """On the same orders: below either n_0 > 2, and the flag says whether it is 2 at
+    the larger.
+    """
     op = et.addition(9)
     flags = []
     for seed in range(40):
@@ -89,7 +96,9 @@ def test_no_threshold_is_below_its_bounds():
 
 @pytest.mark.parametrize("p", [30, 120])
 def test_the_predicted_laws_are_those_of_simulated_bounds(p):
-    """The whole distribution: within chance and the next order, for coupons pairs of free symbols: 0.2 ln p / p."""
+    """The whole distribution: within chance and the next order, for coupons pairs of
+    free symbols: 0.2 ln p / p.
+    """
     op, n_draws = et.addition(p), 5000
     rng = np.random.default_rng(p)
     n = math.ceil(p * (math.log(p) + 5))
@@ -137,7 +146,8 @@ def test_median_intervals_cover_as_often_as_they_say(coarse):
     n, repeats = 101, 2000
     lower = int(binom.ppf(0.025, n, 0.5))
     promised = binom.cdf(n - lower, n, 0.5) - binom.cdf(lower - 1, n, 0.5)
-    # The median of the distribution that straight lines between whole numbers make of it
+    # The median of the distribution that straight lines between whole numbers make of
+    # it
     draws = np.ceil(coarse * (5 + rng.gumbel(size=(repeats, n))))
     median = coarse * (5 - math.log(math.log(2)))
     if coarse < 10:
@@ -150,10 +160,11 @@ def test_median_intervals_cover_as_often_as_they_say(coarse):
 
 
 def entries_of(sizes, error):
-    """Entries of medians with a known relative standard error."""
+    """Estimates of medians with a known relative standard error."""
     return [
-        {"p": int(p), "critical_size": n, "interval": [n * math.exp(-1.96 * error), n * math.exp(1.96 * error)],
-         "predicted": predicted_size(int(p))}
+        cast(Estimate, SimpleNamespace(
+            p=int(p), critical_size=n, interval=[n * math.exp(-1.96 * error), n * math.exp(1.96 * error)],
+            predicted=predicted_size(int(p))))
         for p, n in zip(P, sizes, strict=True)
     ]  # fmt: skip
 
@@ -179,17 +190,17 @@ def test_the_law_behind_the_numbers_wins(name):
     sizes = law.size(P.astype(float), *truth) * np.exp(1e-3 * rng.standard_normal(len(P)))
     boots = [n * np.exp(1e-3 * rng.standard_normal(300)) for n in sizes]
     scores = score_laws(entries_of(sizes, 1e-3), boots, ranges=(0, 20))
-    assert {score["least_p"] for score in scores} == {10, 20}
-    here = {score["law"]: score for score in scores if score["least_p"] == 10}
-    nested = [score["delta_aic"] for name, score in here.items() if score["chi2_per_degree"] > 5]
-    assert here[name]["delta_aic"] < 6  # a law that contains it may be ahead by chance
-    assert here[name]["p_value"] > 1e-3
-    assert here[name]["aic"] == here[name]["chi2"] + 2 * len(law.parameters)
+    assert {score.least_p for score in scores} == {10, 20}
+    here = {score.law: score for score in scores if score.least_p == 10}
+    nested = [score.delta_aic for name, score in here.items() if score.chi2_per_degree > 5]
+    assert here[name].delta_aic < 6  # a law that contains it may be ahead by chance
+    assert here[name].p_value > 1e-3
+    assert here[name].aic == here[name].chi2 + 2 * len(law.parameters)
     assert min(nested) > 20
-    for parameter, value in zip(here[name]["parameters"], truth, strict=True):
-        low, high = parameter["interval"]
+    for parameter, value in zip(here[name].parameters, truth, strict=True):
+        low, high = parameter.interval
         assert low < value < high
-        lower, upper = parameter["bootstrap_interval"]
+        lower, upper = parameter.bootstrap_interval
         assert 0.7 < (upper - lower) / (high - low) < 1.4
 
 
@@ -197,7 +208,7 @@ def test_too_few_sizes_leave_no_law():
     entries = entries_of(3.0 * P * (1 + 0.01 * (-1.0) ** np.arange(len(P))), 0.01)
     boots = list(3.0 * P[:, None] * np.random.default_rng(0).normal(1, 0.01, (len(P), 20)))
     assert score_laws(entries[:2], boots[:2]) == []
-    assert {score["law"] for score in score_laws(entries[:3], boots[:3], (0,))} == {
+    assert {score.law for score in score_laws(entries[:3], boots[:3], (0,))} == {
         law.name for law in LAWS if len(law.parameters) < 3
     }
 
@@ -206,10 +217,10 @@ def test_slopes_and_their_errors():
     entries = entries_of(2.0 * P**1.2, 0.01)
     assert relative_error(entries[0]) == pytest.approx(0.01, rel=1e-4)
     found = slopes(entries)
-    assert [one["p"] for one in found] == [[10, 20], [20, 40], [40, 80], [80, 160], [160, 320]]
+    assert [one.p for one in found] == [[10, 20], [20, 40], [40, 80], [80, 160], [160, 320]]
     for one in found:
-        assert one["slope"] == pytest.approx(1.2)
-        assert one["interval"][1] - one["slope"] == pytest.approx(1.96 * math.hypot(0.01, 0.01) / math.log(2), rel=1e-3)
+        assert one.slope == pytest.approx(1.2)
+        assert one.interval[1] - one.slope == pytest.approx(1.96 * math.hypot(0.01, 0.01) / math.log(2), rel=1e-3)
 
 
 def gumbel_thresholds(p, rng, scale=1.0, n=1500):
@@ -219,10 +230,10 @@ def gumbel_thresholds(p, rng, scale=1.0, n=1500):
 def test_one_law_collapses_and_two_do_not():
     rng = np.random.default_rng(3)
     alike = collapse({p: gumbel_thresholds(p, rng) for p in (500, 2000, 4000)}, rng)
-    assert all(entry["largest"] < 1.2 * entry["by_chance_95"] for entry in alike)
+    assert all(entry.largest < 1.2 * entry.by_chance_95 for entry in alike)
     narrower = collapse({500: gumbel_thresholds(500, rng, 0.6), 2000: gumbel_thresholds(2000, rng)}, rng)
-    assert narrower[0]["largest"] > 2 * narrower[0]["by_chance_95"]  # in units of p/2
-    assert narrower[1]["largest"] < 1.2 * narrower[1]["by_chance_95"]  # in its own width
+    assert narrower[0].largest > 2 * narrower[0].by_chance_95  # in units of p/2
+    assert narrower[1].largest < 1.2 * narrower[1].by_chance_95  # in its own width
     assert collapse({5: np.arange(20)}, rng) == []
     one, other = np.arange(4.0), np.arange(4.0) + 2
     assert distance(one, other) == distance(other, one) == 0.5
@@ -232,19 +243,19 @@ def test_an_estimate_of_thresholds_drawn_from_the_prediction_agrees_with_it():
     rng, p = np.random.default_rng(5), 200
     drawn = np.ceil(np.interp(rng.random(2000), predicted(p, np.arange(2000)), np.arange(2000))).astype(int)
     entry = estimate(p, drawn, resampled(drawn, rng))
-    assert entry["ratio_interval"][0] < 1 < entry["ratio_interval"][1]
-    assert entry["width_ratio_interval"][0] < 1 < entry["width_ratio_interval"][1]
-    assert entry["distance"] < entry["distance_by_chance"]
-    assert entry["fraction"] * entry["n_samples"] == pytest.approx(entry["critical_size"])
-    assert entry["per_symbol"] * p == pytest.approx(entry["critical_size"])
+    assert entry.ratio_interval[0] < 1 < entry.ratio_interval[1]
+    assert entry.width_ratio_interval[0] < 1 < entry.width_ratio_interval[1]
+    assert entry.distance < entry.distance_by_chance
+    assert entry.fraction * entry.n_samples == pytest.approx(entry.critical_size)
+    assert entry.per_symbol * p == pytest.approx(entry.critical_size)
     # twice as wide is noticed
     wide = np.ceil(2 * drawn - np.median(drawn)).astype(int)
     other = estimate(p, wide, resampled(wide, rng))
-    assert other["distance"] > 3 * other["distance_by_chance"]
-    assert other["width_ratio"] == pytest.approx(2 * entry["width_ratio"], rel=0.01)
+    assert other.distance > 3 * other.distance_by_chance
+    assert other.width_ratio == pytest.approx(2 * entry.width_ratio, rel=0.01)
 
 
 def test_shares_of_what_decides():
     entry = score_bounds([(10, 8, True), (12, 15, False), (11, 11, True), (14, 18, True)] * 5)
-    assert (entry["exact"], entry["covering"], entry["counting"]) == (0.75, 0.5, 0.5)
-    assert entry["covering_interval"][0] < 0.5 < entry["covering_interval"][1]
+    assert (entry.exact, entry.covering, entry.counting) == (0.75, 0.5, 0.5)
+    assert entry.covering_interval[0] < 0.5 < entry.covering_interval[1]
