@@ -9,8 +9,9 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.phase_diagram.phases import Thresholds, classify, points
+from analysis.phase_diagram.phases import classify, points
 from analysis.phase_diagram.pictures import draw_phases, legend
+from analysis.phase_diagram.records import Thresholds
 from analysis.runs.experiments import Plane, PlaneOptions
 from analysis.runs.store import RunStore
 from neural import RunConfig

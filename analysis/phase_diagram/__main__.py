@@ -1,11 +1,14 @@
-"""Which phase of learning does a network end in? A plane of runs, as the paper's phase diagrams, with its uncertainty.
+"""Which phase of learning does a network end in? A plane of runs, as the paper's phase
+diagrams, with its uncertainty.
 
     python -m analysis.phase_diagram lr_lr
-    python -m analysis.phase_diagram --x decoder_lr=1e-5:1e-2:7:log --y decoder_wd=0:10:6 --seeds 5
+    python -m analysis.phase_diagram --x decoder_lr=1e-5:1e-2:7:log \\
+        --y decoder_wd=0:10:6 --seeds 5
 
-leaves report.json, report.md and phases.png in results/phase_diagram/NAME; with --theory also what can be predicted of
-the same runs without training them. Runs are kept in a store: a stopped command goes on where it was, other thresholds
-cost nothing, a finer grid or more seeds train only what is new.
+leaves report.json, report.md and phases.png in results/phase_diagram/NAME; with
+--theory also what can be predicted of the same runs without training them. Runs are
+kept in a store: a stopped command goes on where it was, other thresholds cost nothing,
+a finer grid or more seeds train only what is new.
 """
 
 from __future__ import annotations
@@ -21,9 +24,10 @@ from tqdm import tqdm
 from analysis._command import check_at_least, environment, leave, print_trained, trained_on
 from analysis._report import prepare_folder, table
 from analysis.phase_diagram.page import page, phase_rows, theory_line
-from analysis.phase_diagram.phases import Thresholds, classify, points, uncertain
+from analysis.phase_diagram.phases import classify, points, uncertain
 from analysis.phase_diagram.pictures import phase_diagram, success_maps, theory_diagram
-from analysis.phase_diagram.report import study
+from analysis.phase_diagram.records import Thresholds
+from analysis.phase_diagram.report import as_json, study
 from analysis.phase_diagram.theory import predict
 from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
@@ -42,7 +46,9 @@ ERRORS = (StoreError, WorkerError)
 
 @dataclass(frozen=True)
 class Arguments:
-    """Train a plane of runs and draw in which phase of learning (paper, table 1) each ends."""
+    """Train a plane of runs and draw in which phase of learning (paper, table 1) each
+    ends.
+    """
 
     plane: tyro.conf.OmitArgPrefixes[PlaneOptions] = field(default_factory=PlaneOptions)
     train_threshold: float = Thresholds.train
@@ -93,17 +99,15 @@ def main(arguments: Arguments) -> None:
     if arguments.theory:
         with tqdm(total=len(configs), desc="theory", unit="run", leave=False) as bar:
             predicted = predict(configs, thresholds.delay, bar.update)
-    report = study(runs, plane, thresholds, predicted)
-    report["environment"] = environment(PROG, trained_on(runs))
-    cells = pd.DataFrame(report["points"])
-    pictures = {"phases.png": phase_diagram(cells, report["boundaries"], plane.axes, plane.title)}
+    report = study(runs, plane, thresholds, environment(PROG, trained_on(runs)), predicted)
+    pictures = {"phases.png": phase_diagram(report.points, report.boundaries, plane.axes, plane.title)}
     said = [table(phase_rows(report), "simple"), ""]
-    if arguments.theory:
-        expected = pd.DataFrame(report["theory"]["points"])
-        pictures["theory.png"] = theory_diagram(cells, expected, plane.axes, plane.title)
+    if report.theory is not None:
+        expected = report.theory.points
+        pictures["theory.png"] = theory_diagram(report.points, expected, plane.axes, plane.title)
         pictures["success.png"] = success_maps(expected, plane.axes)
-        said += [theory_line(report["theory"]), ""]
-    leave(out, report, pictures, page(report), said)
+        said += [theory_line(report.theory), ""]
+    leave(out, as_json(report), pictures, page(report), said)
 
 
 def plan(arguments: Arguments) -> tuple[Plane, Thresholds]:

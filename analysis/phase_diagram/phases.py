@@ -1,14 +1,15 @@
 """The four phases of learning, and where one ends and another begins.
 
-Source: paper, table 1. It says "> 90 %" of an accuracy, the official code compares with >=; so does this module, and
-with 10 test samples that decides whether 9 of them are enough. A run that never crosses is censored at its budget. The
-table leaves one case open, a test accuracy that gets there while the training accuracy does not: "test only" here.
+Source: paper, table 1. It says "> 90 %" of an accuracy, the official code compares with
+>=; so does this module, and with 10 test samples that decides whether 9 of them are
+enough. A run that never crosses is censored at its budget. The table leaves one case
+open, a test accuracy that gets there while the training accuracy does not: "test only"
+here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -17,51 +18,45 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
+from analysis.phase_diagram.records import Boundary, Thresholds
 from analysis.runs.plan import Axis
-from efftheory.constants import ACCURACY_THRESHOLD
 
 PHASES = ("comprehension", "grokking", "memorisation", "confusion", "test only")
 GENERALISING = ("comprehension", "grokking")
 
-# What a cut must gain in log-likelihood, and how much less likely than the best one a cut of an interval may be. A
-# change point has no chi-squared, so both are calibrated by simulation: lines of 13 points with two phases, 4,000 of
-# each kind. No step: one phase has the probability p everywhere. Step: p before a cut (any of the 12, at random) and
-# 1 - p behind it.
+# What a cut must gain in log-likelihood, and how much less likely than the best one a
+# cut of an interval may be. A change point has no chi-squared, so both are calibrated
+# by simulation: lines of 13 points with two phases, 4,000 of each kind. No step: one
+# phase has the probability p everywhere. Step: p before a cut (any of the 12, at
+# random) and 1 - p behind it.
 #
-#   seeds   no step: lines with a boundary   step: lines with a boundary   boundaries whose interval holds the cut
-#           p = 0.1    0.25     0.5          p = 0     0.1     0.25        p = 0     0.1     0.25
-#   1         1.0 %   4.0 %   5.5 %          84.5 %  58.0 %  24.4 %        100 %    99 %     90 %
-#   3         1.5 %   3.3 %   5.3 %           100 %  94.1 %  55.3 %        100 %    99 %     96 %
-#   5         0.6 %   1.9 %   5.0 %           100 %  98.6 %  76.0 %        100 %    99 %     97 %
+#   seeds   no step: lines           step: lines              step: boundaries whose
+#           with a boundary          with a boundary          interval holds the cut
+#           p = 0.1   0.25    0.5    p = 0    0.1     0.25    p = 0    0.1    0.25
+#   1         1.0 %  4.0 %  5.5 %    84.5 %  58.0 %  24.4 %   100 %    99 %   90 %
+#   3         1.5 %  3.3 %  5.3 %     100 %  94.1 %  55.3 %   100 %    99 %   96 %
+#   5         0.6 %  1.9 %  5.0 %     100 %  98.6 %  76.0 %   100 %    99 %   97 %
 #
-# Longer lines have more false boundaries: with 3 seeds and p = 0.5, 3.3 % of those of 7 points, 7.3 % of 25 and 10.1 %
-# of 49 (1,500 of each).
+# Longer lines have more false boundaries: with 3 seeds and p = 0.5, 3.3 % of those of 7
+# points, 7.3 % of 25 and 10.1 % of 49 (1,500 of each).
 _PENALTY = 4.0
 _DROP = 4.0
 _ROUNDING = 1e-9  # log-likelihoods nearer than this are equal
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """What counts as learned, and as late."""
-
-    train: float = ACCURACY_THRESHOLD
-    """Training accuracy to be reached (at least this much)."""
-    test: float = ACCURACY_THRESHOLD
-    """Test accuracy to be reached."""
-    delay: float = 1000.0
-    """Steps between the two from which on generalisation is grokking."""
-
-
 def steps_to(record: NDArray[np.float64], threshold: float) -> float:
-    """First step at which a metric was at least `threshold`, inf if never; from its record (2, n): steps, values."""
+    """First step at which a metric was at least `threshold`, inf if never; from its
+    record (2, n): steps, values.
+    """
     steps, values = record
     first = np.searchsorted(values, threshold)
     return float(steps[first]) if first < len(steps) else np.inf
 
 
 def phase(train: float, test: float, delay: float) -> str:
-    """Table 1 for one run: steps to the two thresholds, inf where they were not reached."""
+    """Table 1 for one run: steps to the two thresholds, inf where they were not
+    reached.
+    """
     if np.isinf(train):
         return "confusion" if np.isinf(test) else "test only"
     if np.isinf(test):
@@ -73,7 +68,8 @@ def classify(
     runs: pd.DataFrame, thresholds: Thresholds, records: tuple[str, str] = ("train_record", "test_record")
 ) -> pd.DataFrame:
     """`runs` with the columns `train` and `test` (steps, inf = not within the budget),
-    `delay` and `phase`; from the `records` of what is learned and of what is generalised.
+    `delay` and `phase`; from the `records` of what is learned and of what is
+    generalised.
     """
     train = np.array([steps_to(record, thresholds.train) for record in runs[records[0]]])
     test = np.array([steps_to(record, thresholds.test) for record in runs[records[1]]])
@@ -81,8 +77,9 @@ def classify(
 
 
 def with_phases(runs: pd.DataFrame, limit: float) -> pd.DataFrame:
-    """`runs` with the columns `delay` (inf where not both were reached) and `phase`, from `train` and `test`; `limit`
-    is the delay from which on generalisation is grokking.
+    """`runs` with the columns `delay` (inf where not both were reached) and `phase`,
+    from `train` and `test`; `limit` is the delay from which on generalisation is
+    grokking.
     """
     train, test = runs["train"].to_numpy(), runs["test"].to_numpy()
     both = np.isfinite(train) & np.isfinite(test)
@@ -91,10 +88,12 @@ def with_phases(runs: pd.DataFrame, limit: float) -> pd.DataFrame:
 
 
 def points(runs: pd.DataFrame, axes: Sequence[Axis]) -> pd.DataFrame:
-    """A row a point of the plane: how many runs, how many in each phase, the majority, its agreement, the delay.
+    """A row a point of the plane: how many runs, how many in each phase, the majority,
+    its agreement, the delay.
 
-    majority: the most frequent phase (of equally frequent ones the first in PHASES). agreement: the share of the
-    runs that are in it. delay: lower median over the runs, inf where more than half of them have none.
+    majority: the most frequent phase (of equally frequent ones the first in PHASES).
+    agreement: the share of the runs that are in it. delay: lower median over the runs,
+    inf where more than half of them have none.
     """
     rows = []
     for values, group in runs.groupby([axis.field for axis in axes], sort=True, dropna=False):
@@ -113,14 +112,17 @@ def points(runs: pd.DataFrame, axes: Sequence[Axis]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def boundaries(cells: pd.DataFrame, axes: Sequence[Axis]) -> list[dict[str, Any]]:
-    """Where one phase gives way to another along each line of the plane, with likelihood intervals.
+def boundaries(cells: pd.DataFrame, axes: Sequence[Axis]) -> list[Boundary]:
+    """Where one phase gives way to another along each line of the plane, with
+    likelihood intervals.
 
-    A line (one value of the other axis) is cut into segments, in each of which every phase has one probability: the
-    partition with the greatest likelihood, less a penalty a cut. A cut between segments with different majorities is
-    a boundary. Its position is the middle of the two points that it separates (of all of them where several cuts are
-    equally likely), its interval holds every cut that has the same majorities and is not much less likely while the
-    cuts beside it stay. It is never narrower than the two points: finer is not known without a run in between.
+    A line (one value of the other axis) is cut into segments, in each of which every
+    phase has one probability: the partition with the greatest likelihood, less a
+    penalty a cut. A cut between segments with different majorities is a boundary. Its
+    position is the middle of the two points that it separates (of all of them where
+    several cuts are equally likely), its interval holds every cut that has the same
+    majorities and is not much less likely while the cuts beside it stay. It is never
+    narrower than the two points: finer is not known without a run in between.
 
     Only lines along an axis of numbers have boundaries.
     """
@@ -131,14 +133,18 @@ def boundaries(cells: pd.DataFrame, axes: Sequence[Axis]) -> list[dict[str, Any]
         across = "y" if along == "x" else "x"
         for at, line in cells.groupby(across, dropna=False):
             line = line.sort_values(along)
-            where = {"along": axis.field, "at": {other.field: other.value(at)}}
+            where = {other.field: other.value(at)}
             counts = line[list(PHASES)].to_numpy()
-            found += [where | cut for cut in _boundaries_of_line(line[along].to_numpy(), counts, axis)]
+            found += _boundaries_of_line(line[along].to_numpy(), counts, axis, where)
     return found
 
 
-def _boundaries_of_line(values: NDArray, counts: NDArray[np.int64], axis: Axis) -> list[dict[str, Any]]:
-    """From the points' values and how many runs each has in every phase, (n, len(PHASES))."""
+def _boundaries_of_line(
+    values: NDArray, counts: NDArray[np.int64], axis: Axis, where: dict[str, Any]
+) -> list[Boundary]:
+    """From the points' values and how many runs each has in every phase, (n,
+    len(PHASES)); `where`: field and value of the other axis.
+    """
     places = np.array([axis.position(value) for value in values])
     likelihood = _log_likelihoods(counts)
     found = []
@@ -155,15 +161,23 @@ def _boundaries_of_line(values: NDArray, counts: NDArray[np.int64], axis: Axis) 
         best, within = (cuts[total >= total.max() - drop] for drop in (_ROUNDING, _DROP))
         position = (places[best[0] - 1] + places[best[-1]]) / 2
         found.append(
-            {"from": PHASES[near[here]], "to": PHASES[far[here]]}
-            | {"position": float(10**position if axis.log else position)}
-            | {"low": float(values[within[0] - 1]), "high": float(values[within[-1]])}
+            Boundary(
+                along=axis.field,
+                at=where,
+                before=PHASES[near[here]],
+                after=PHASES[far[here]],
+                position=float(10**position if axis.log else position),
+                low=float(values[within[0] - 1]),
+                high=float(values[within[-1]]),
+            )
         )
     return found
 
 
 def _log_likelihoods(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """[i, j] is that of the points from i to j - 1 as one segment, each phase's probability at its best value."""
+    """[i, j] is that of the points from i to j - 1 as one segment, each phase's
+    probability at its best value.
+    """
     sums = np.concatenate((np.zeros_like(counts[:1]), counts.cumsum(axis=0)))
     segments = np.abs(sums - sums[:, None])
     n_runs = segments.sum(axis=-1)
@@ -187,8 +201,9 @@ def _partition(likelihood: NDArray[np.float64]) -> list[int]:
 def uncertain(cells: pd.DataFrame, axes: Sequence[Axis], seeds: int) -> dict[tuple[Any, Any], int]:
     """Where the next runs tell most: {(x, y): how many seeds there should be}.
 
-    Halfway between neighbours on a line whose majorities differ (no farther apart than the first grid was), with
-    `seeds` seeds; and twice as many seeds as there are where the seeds disagree, up to four times `seeds`.
+    Halfway between neighbours on a line whose majorities differ (no farther apart than
+    the first grid was), with `seeds` seeds; and twice as many seeds as there are where
+    the seeds disagree, up to four times `seeds`.
     """
     x, y = axes
     places = [(x.value(a), y.value(b)) for a, b in zip(cells["x"], cells["y"], strict=True)]

@@ -1,11 +1,12 @@
-"""A phase diagram as a picture: what was measured, point by point, and beside it what was predicted.
+"""A phase diagram as a picture: what was measured, point by point, and beside it what
+was predicted.
 
 Nothing is smoothed or filled in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -24,6 +25,7 @@ from scipy.spatial import KDTree
 
 from analysis._look import BLUE, LOOK, ORANGE, VERMILION
 from analysis.phase_diagram.phases import GENERALISING, PHASES
+from analysis.phase_diagram.records import Boundary
 from analysis.runs.plan import Axis
 
 # The paper's colours; "test only" is ours. The letters tell them apart without colour.
@@ -39,11 +41,9 @@ _UNEVEN = 5  # a list of values with steps so many times as wide as others (0, 1
 _SHARE_ROOM = (0.06, 0.07)  # of the panel's width and height, that a letter with a share below it needs
 
 
-def phase_diagram(
-    cells: pd.DataFrame, boundaries: Sequence[Mapping[str, Any]], axes: Sequence[Axis], title: str
-) -> Figure:
-    """Two panels: the majority phase of each point and its agreement; the median delay, its contours, and where on
-    each line generalisation begins or ends.
+def phase_diagram(cells: pd.DataFrame, boundaries: Sequence[Boundary], axes: Sequence[Axis], title: str) -> Figure:
+    """Two panels: the majority phase of each point and its agreement; the median delay,
+    its contours, and where on each line generalisation begins or ends.
     """
     with mpl.rc_context(LOOK | {"axes.grid": False}):
         figure = Figure(figsize=(11.5, 5.4))
@@ -62,7 +62,9 @@ def phase_diagram(
 
 
 def theory_diagram(cells: pd.DataFrame, expected: pd.DataFrame, axes: Sequence[Axis], title: str) -> Figure:
-    """Three panels: the phases that were measured, those that were predicted, and where they differ."""
+    """Three panels: the phases that were measured, those that were predicted, and where
+    they differ.
+    """
     with mpl.rc_context(LOOK | {"axes.grid": False}):
         figure = Figure(figsize=(15, 5.4))
         left, middle, right = figure.subplots(1, 3)
@@ -78,7 +80,9 @@ def theory_diagram(cells: pd.DataFrame, expected: pd.DataFrame, axes: Sequence[A
 
 
 def success_maps(expected: pd.DataFrame, axes: Sequence[Axis]) -> Figure:
-    """Measured and predicted shares of the runs that generalise, and of those with RQI > 0.95."""
+    """Measured and predicted shares of the runs that generalise, and of those with
+    RQI > 0.95.
+    """
     with mpl.rc_context(LOOK | {"axes.grid": False}):
         figure = Figure(figsize=(10.5, 9))
         plane, panels = _Plane(expected, axes), figure.subplots(2, 2)
@@ -99,7 +103,9 @@ def legend(cells: pd.DataFrame) -> list[Patch]:
 
 
 def draw_phases(axes: Axes, cells: pd.DataFrame, plane_axes: Sequence[Axis]) -> None:
-    """The majority phase of each point; where the seeds disagree, a bar of their phases and the majority's share."""
+    """The majority phase of each point; where the seeds disagree, a bar of their phases
+    and the majority's share.
+    """
     plane = _Plane(cells, plane_axes)
     codes = np.array([PHASES.index(name) for name in cells["majority"]])
     plane.fill(axes, codes, cmap=ListedColormap([COLOURS[name] for name in PHASES]), vmin=-0.5, vmax=len(PHASES) - 0.5)
@@ -131,7 +137,9 @@ def draw_phases(axes: Axes, cells: pd.DataFrame, plane_axes: Sequence[Axis]) -> 
 
 
 def _draw_differences(axes: Axes, expected: pd.DataFrame, plane_axes: Sequence[Axis]) -> dict[str, str]:
-    """Points with another phase than predicted, whose letter is below the measured one's; returns what colours mean."""
+    """Points with another phase than predicted, whose letter is below the measured
+    one's; returns what colours mean.
+    """
     plane = _Plane(expected, plane_axes)
     differs = (expected["measured"] != expected["majority"]).to_numpy()
     codes = np.where(differs, np.where(expected["touches"], 1, 2), 0)
@@ -148,7 +156,9 @@ def _draw_differences(axes: Axes, expected: pd.DataFrame, plane_axes: Sequence[A
 
 
 def _draw_delay(axes: Axes, plane: _Plane) -> bool:
-    """Median steps from training to generalisation; hatched where most runs have no such delay."""
+    """Median steps from training to generalisation; hatched where most runs have no
+    such delay.
+    """
     contours = False
     delay = plane.cells["delay"].to_numpy()
     finite = np.isfinite(delay)
@@ -176,19 +186,19 @@ def _draw_delay(axes: Axes, plane: _Plane) -> bool:
     return contours
 
 
-def _draw_boundaries(axes: Axes, boundaries: Sequence[Mapping[str, Any]], plane: _Plane) -> int:
-    """Positions and intervals along x (along y where x has categories) where generalising points border on others;
-    returns how many there are.
+def _draw_boundaries(axes: Axes, boundaries: Sequence[Boundary], plane: _Plane) -> int:
+    """Positions and intervals along x (along y where x has categories) where
+    generalising points border on others; returns how many there are.
     """
     n_drawn = 0
     along = 0 if plane.axes[0].is_number else 1
     axis, across = plane.axes[along], plane.axes[1 - along]
     for found in boundaries:
-        crossing = (found["from"] in GENERALISING) != (found["to"] in GENERALISING)
-        if found["along"] != axis.field or not crossing:
+        crossing = (found.before in GENERALISING) != (found.after in GENERALISING)
+        if found.along != axis.field or not crossing:
             continue
-        low, place, high = (_place(axis, found[name]) for name in ("low", "position", "high"))
-        at = _place(across, found["at"][across.field])
+        low, place, high = (_place(axis, value) for value in (found.low, found.position, found.high))
+        at = _place(across, found.at[across.field])
         bars: Any = {("xerr", "yerr")[along]: [[place - low], [high - place]]}
         where = (place, at) if along == 0 else (at, place)
         axes.errorbar(*where, **bars, fmt="o", ms=4, lw=1.2, capsize=2, color=VERMILION, clip_on=False)
@@ -197,7 +207,9 @@ def _draw_boundaries(axes: Axes, boundaries: Sequence[Mapping[str, Any]], plane:
 
 
 class _Plane:
-    """The points of a diagram in the units of its axes, each with the patch of the plane that it stands for."""
+    """The points of a diagram in the units of its axes, each with the patch of the
+    plane that it stands for.
+    """
 
     def __init__(self, cells: pd.DataFrame, axes: Sequence[Axis]):
         self.cells, self.axes = cells, axes
@@ -212,13 +224,17 @@ class _Plane:
         self.sizes = np.array([np.diff(edges)[i] for edges, i in zip(self._edges, index, strict=True)]).T
 
     def roomy(self) -> np.ndarray:
-        """bool (n,): whether a letter with a share below it overlaps with no other point's, nor with its own bar."""
+        """bool (n,): whether a letter with a share below it overlaps with no other
+        point's, nor with its own bar.
+        """
         unit = np.array([edges[-1] - edges[0] for edges in self._edges]) * _SHARE_ROOM
         nearest = KDTree(self.places / unit).query(self.places / unit, k=2, p=np.inf)[0][:, 1]  # inf if there is none
         return (nearest >= 1) & (self.places[:, 1] - self.corners[:, 1] >= unit[1] / 2)
 
     def fill(self, axes: Axes, values: np.ndarray, **options):
-        """Each patch in the colour of its value: the cells of a regular grid, else all that is nearest to a point."""
+        """Each patch in the colour of its value: the cells of a regular grid, else all
+        that is nearest to a point.
+        """
         x, y = self._edges
         if self.regular:
             table = np.full((len(y) - 1, len(x) - 1), np.nan)
@@ -244,7 +260,9 @@ class _Plane:
 
 
 def _place(axis: Axis, value: Any) -> float:
-    """Where a value is drawn: at its position, or evenly spaced on an axis with both narrow and wide steps."""
+    """Where a value is drawn: at its position, or evenly spaced on an axis with both
+    narrow and wide steps.
+    """
     steps = np.diff([axis.position(known) for known in axis.values])
     if not axis.is_number or axis.log or len(steps) == 0 or steps.max() < _UNEVEN * steps.min():
         return axis.position(value)

@@ -1,14 +1,16 @@
-"""The phase diagram that the theory predicts, held against the measured one, point by point and run by run.
+"""The phase diagram that the theory predicts, held against the measured one, point by
+point and run by run.
 
-The theory (`efftheory.decoder`) is given a run's training set, initial embeddings, targets and rates. The decoder's
-initial function it draws: DRAWS times. The steps of a run are the lower medians over the draws, and its phase is that
-of these steps, so that phase and steps tell one story. Which phase a point has most of its runs tell, as measured.
+The theory (`efftheory.decoder`) is given a run's training set, initial embeddings,
+targets and rates. The decoder's initial function it draws: DRAWS times. The steps of a
+run are the lower medians over the draws, and its phase is that of these steps, so that
+phase and steps tell one story. Which phase a point has most of its runs tell, as
+measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from scipy.spatial import KDTree
 
 import efftheory as et
 from analysis.phase_diagram.phases import PHASES, points, with_phases
+from analysis.phase_diagram.records import EqualShare, OfBoth, OtherSeeds, SeedShare, TargetScore, Theory, Zone, Zones
 from analysis.runs.plan import Axis
 from analysis.statistics.calibration import calibrate
 from analysis.theory.decoder_theory import outlooks
@@ -30,8 +33,9 @@ _DIGITS = 6  # of a place on the grid
 def predict(configs: Sequence[RunConfig], delay: float, on_run: Callable[[], object] = lambda: None) -> pd.DataFrame:
     """What the theory says of each run, a row a run.
 
-    `train`, `test`, `rqi`: steps to the accuracies and to RQI > 0.95, inf = not within the budget. `delay`, `phase`: as
-    `classify` has them. `train_share`, `test_share`, `rqi_share`: of the draws, those that get there.
+    `train`, `test`, `rqi`: steps to the accuracies and to RQI > 0.95, inf = not within
+    the budget. `delay`, `phase`: as `classify` has them. `train_share`, `test_share`,
+    `rqi_share`: of the draws, those that get there.
     """
     found = outlooks(configs, DRAWS, on_run=on_run)
     steps = {target: [outlook.median(target) for outlook in found] for target in TARGETS}
@@ -42,12 +46,14 @@ def predict(configs: Sequence[RunConfig], delay: float, on_run: Callable[[], obj
     return with_phases(pd.DataFrame(steps | shares), delay)
 
 
-def compare(runs: pd.DataFrame, predicted: pd.DataFrame, axes: Sequence[Axis]) -> dict[str, Any]:
-    """The numbers of the comparison, from classified runs and, in the same order, what `predict` says of them.
+def compare(runs: pd.DataFrame, predicted: pd.DataFrame, axes: Sequence[Axis]) -> Theory:
+    """The numbers of the comparison, from classified runs and, in the same order, what
+    `predict` says of them.
 
-    runs, points: what was predicted of each. A point's `measured` is the majority that was measured, `test_share` and
-    `rqi_share` are the predicted shares of its runs that generalise and that have RQI > 0.95, `measured_...` the
-    measured ones; `touches` and `near` are those of `boundary_zone`.
+    runs, points: what was predicted of each. A point's `measured` is the majority that
+    was measured, `test_share` and `rqi_share` are the predicted shares of its runs that
+    generalise and that have RQI > 0.95, `measured_...` the measured ones; `touches` and
+    `near` are those of `boundary_zone`.
     """
     runs = runs.reset_index(drop=True)
     fields = [axis.field for axis in axes]
@@ -63,56 +69,53 @@ def compare(runs: pd.DataFrame, predicted: pd.DataFrame, axes: Sequence[Axis]) -
     touches, near = boundary_zone(cells, axes)
     expected = expected.assign(measured=cells["majority"], touches=touches, near=near)
     differs = (expected["measured"] != expected["majority"]).to_numpy()
-    pairs = {"points": (cells["majority"], expected["majority"]), "runs": (measured["phase"], predicted["phase"])}
+    of_points, of_runs = (cells["majority"], expected["majority"]), (measured["phase"], predicted["phase"])
     equal = measured["phase"] == predicted["phase"]
-    return {
-        "draws": DRAWS,
-        "equal": {name: equal_share(*pair) for name, pair in pairs.items()},
-        "equal_by_seed": [
-            {"seed": seed, "n": len(same), "equal": int(same.sum())} for seed, same in equal.groupby(where["seed"])
-        ],
-        "other_seeds": other_seeds(cells),
-        "confusion": {name: confusion(*pair) for name, pair in pairs.items()},
-        "boundary": {
-            name: {"n": int(zone.sum()), "differ": int((zone & differs).sum())}
-            for name, zone in (("touches", touches), ("near", near))
-        },
-        "targets": [score_target(measured, predicted, target) for target in TARGETS],
-        "points": expected.to_dict("records"),
-        "runs": predicted.to_dict("records"),
-    }
+    return Theory(
+        draws=DRAWS,
+        equal=OfBoth(equal_share(*of_points), equal_share(*of_runs)),
+        equal_by_seed=[SeedShare(seed, len(same), int(same.sum())) for seed, same in equal.groupby(where["seed"])],
+        other_seeds=other_seeds(cells),
+        confusion=OfBoth(confusion(*of_points), confusion(*of_runs)),
+        boundary=Zones(*(Zone(int(zone.sum()), int((zone & differs).sum())) for zone in (touches, near))),
+        targets=[score_target(measured, predicted, target) for target in TARGETS],
+        points=expected,
+        runs=predicted,
+    )
 
 
-def equal_share(measured: pd.Series, predicted: pd.Series) -> dict[str, Any]:
-    """How many phases are as predicted: `share` with its exact binomial 95 % interval.
+def equal_share(measured: pd.Series, predicted: pd.Series) -> EqualShare:
+    """How many phases are as predicted.
 
-    The interval takes the cases as independent. Neighbouring points are not, and all points have the same few seeds, so
-    it is too narrow. baseline: the share that one answer for all gets, the commonest measured phase.
+    The interval takes the cases as independent. Neighbouring points are not, and all
+    points have the same few seeds, so it is too narrow.
     """
     equal = et.proportion(int((measured == predicted).sum()), len(measured))
     counts = {name: int((measured == name).sum()) for name in PHASES}
     commonest = max(PHASES, key=lambda name: counts[name])
-    return {
-        "n": len(measured),
-        "equal": int((measured == predicted).sum()),
-        "share": equal.value,
-        "interval": equal.interval,
-        "commonest": commonest,
-        "baseline": counts[commonest] / len(measured),
-    }
+    return EqualShare(
+        n=len(measured),
+        equal=int((measured == predicted).sum()),
+        share=equal.value,
+        interval=equal.interval,
+        commonest=commonest,
+        baseline=counts[commonest] / len(measured),
+    )
 
 
-def other_seeds(cells: pd.DataFrame) -> dict[str, Any]:
-    """How well experiments predict one another: the share of runs in the commonest phase of the point's other runs.
+def other_seeds(cells: pd.DataFrame) -> OtherSeeds:
+    """How well experiments predict one another: the share of runs in the commonest
+    phase of the point's other runs.
 
-    Of k equally common phases each is the answer with probability 1/k. None where no point has two runs.
+    Of k equally common phases each is the answer with probability 1/k. None where no
+    point has two runs.
     """
     counts = cells.loc[cells["n"] > 1, list(PHASES)].to_numpy()
     others = counts[:, None, :] - np.eye(len(PHASES), dtype=int)  # without a run of the second index's phase
     commonest = others == others.max(axis=-1, keepdims=True)
     right = np.diagonal(commonest, axis1=1, axis2=2) / commonest.sum(axis=-1)
     n = int(counts.sum())
-    return {"n": n, "share": float((counts * right).sum() / n) if n else None}
+    return OtherSeeds(n, float((counts * right).sum() / n) if n else None)
 
 
 def confusion(measured: pd.Series, predicted: pd.Series) -> dict[str, dict[str, int]]:
@@ -121,11 +124,14 @@ def confusion(measured: pd.Series, predicted: pd.Series) -> dict[str, dict[str, 
 
 
 def boundary_zone(cells: pd.DataFrame, axes: Sequence[Axis]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which points lie at a measured boundary, and which within one cell of one: (touches, near), bool (n,) each.
+    """Which points lie at a measured boundary, and which within one cell of one:
+    (touches, near), bool (n,) each.
 
-    A boundary passes between two points with different majorities that follow each other on a line of the plane, at
-    most one step of the first grid apart: both touch it. A point is near one that it touches, or that a point around
-    it does, at most such a step away along each axis (the eight neighbours, where the plane is not refined).
+    A boundary passes between two points with different majorities that follow each
+    other on a line of the plane, at most one step of the first grid apart: both touch
+    it. A point is near one that it touches, or that a point around it does, at most
+    such a step away along each axis (the eight neighbours, where the plane is not
+    refined).
     """
     columns = []
     for name, axis in zip("xy", axes, strict=True):
@@ -146,27 +152,21 @@ def boundary_zone(cells: pd.DataFrame, axes: Sequence[Axis]) -> tuple[NDArray[np
     return touches, near
 
 
-def score_target(measured: pd.DataFrame, predicted: pd.DataFrame, target: str) -> dict[str, Any]:
-    """Who gets to "train", "test" or "rqi", and when.
-
-    right: share of the runs that get there where it is predicted, or do not where that is. baseline: the share that one
-    answer for all gets. brier: of the share of draws that get there as a probability, brier_base_rate of a constant.
-    ratio: measured / predicted steps, (lower quartile, median, upper quartile) of the n_ratio runs for which both are
-    known and above 0.
-    """
+def score_target(measured: pd.DataFrame, predicted: pd.DataFrame, target: str) -> TargetScore:
+    """Who gets to "train", "test" or "rqi", and when."""
     there, promised = np.isfinite(measured[target]), np.isfinite(predicted[target])
     both = there & promised & (measured[target] > 0) & (predicted[target] > 0)
     ratio = measured[target][both] / predicted[target][both]
     chance = calibrate(predicted[f"{target}_share"], there)
-    return {
-        "target": target,
-        "n": len(measured),
-        "n_measured": int(there.sum()),
-        "n_predicted": int(promised.sum()),
-        "right": float((there == promised).mean()),
-        "baseline": float(max(there.mean(), 1 - there.mean())),
-        "brier": chance.brier,
-        "brier_base_rate": chance.brier_base_rate,
-        "n_ratio": int(both.sum()),
-        "ratio": np.quantile(ratio, (0.25, 0.5, 0.75), method="inverted_cdf").tolist() if both.any() else None,
-    }
+    return TargetScore(
+        target=target,
+        n=len(measured),
+        n_measured=int(there.sum()),
+        n_predicted=int(promised.sum()),
+        right=float((there == promised).mean()),
+        baseline=float(max(there.mean(), 1 - there.mean())),
+        brier=chance.brier,
+        brier_base_rate=chance.brier_base_rate,
+        n_ratio=int(both.sum()),
+        ratio=np.quantile(ratio, (0.25, 0.5, 0.75), method="inverted_cdf").tolist() if both.any() else None,
+    )

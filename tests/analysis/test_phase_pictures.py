@@ -1,10 +1,13 @@
-"""The picture and the page of a phase diagram show what was measured: every point in its phase's colour."""
+"""The picture and the page of a phase diagram show what was measured: every point in
+its phase's colour.
+"""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise, product
 
@@ -20,6 +23,7 @@ from analysis._look import VERMILION
 from analysis.phase_diagram.page import boundary_rows, confusion_rows, page, phase_rows, target_rows, theory_line
 from analysis.phase_diagram.phases import PHASES, boundaries, phase, points, uncertain
 from analysis.phase_diagram.pictures import COLOURS, LETTERS, draw_phases, phase_diagram, success_maps, theory_diagram
+from analysis.phase_diagram.records import Study, Theory, Thresholds
 from analysis.phase_diagram.theory import compare
 from analysis.runs.plan import Axis, parse_axis
 from neural import RunConfig
@@ -28,7 +32,9 @@ X, Y = "decoder_lr=1e-4:1e-2:5:log", "decoder_wd=0:8:5"
 
 
 def runs_of(have: dict, axes, rule) -> pd.DataFrame:
-    """`rule(u, v, seed)` tells steps to train and to test at a place of the plane (0 to 1 each)."""
+    """`rule(u, v, seed)` tells steps to train and to test at a place of the plane (0 to
+    1 each).
+    """
 
     def share(axis: Axis, value) -> float:
         first, last = axis.position(axis.values[0]), axis.position(axis.values[-1])
@@ -47,7 +53,9 @@ def runs_of(have: dict, axes, rule) -> pd.DataFrame:
 
 
 def all_phases(u, v, seed):
-    """Confusion above, then memorisation, grokking and comprehension from left to right; one seed strays."""
+    """Confusion above, then memorisation, grokking and comprehension from left to
+    right; one seed strays.
+    """
     if v > 0.9:
         return math.inf, (50.0 if u > 0.8 else math.inf)
     test = 10 ** (4.6 - 3 * (u - 0.3 * v)) + (5000 if seed == 2 else 0)
@@ -88,8 +96,7 @@ def case(name: str):
         have |= uncertain(points(runs_of(have, axes, rule), axes), axes, 3)
     cells = points(runs_of(have, axes, rule), axes)
     assert len(cells) == len(have)
-    # as the command has them: through a list of dicts, where None is lost
-    return pd.DataFrame(cells.to_dict("records")), axes
+    return cells, axes
 
 
 @cache
@@ -202,48 +209,50 @@ def test_edges_of_generalisation_are_where_the_table_says():
     wanted = [
         one
         for one in found
-        if one["along"] == "decoder_lr"
-        and (one["from"] in ("grokking", "comprehension")) != (one["to"] in ("grokking", "comprehension"))
+        if one.along == "decoder_lr"
+        and (one.before in ("grokking", "comprehension")) != (one.after in ("grokking", "comprehension"))
     ]
     assert wanted
-    assert marks == {(math.log10(one["position"]), one["at"]["decoder_wd"]) for one in wanted}
+    assert marks == {(math.log10(one.position), one.at["decoder_wd"]) for one in wanted}
 
 
-def report_of(name: str) -> dict:
+def report_of(name: str) -> Study:
     cells, axes = case(name)
     rule = CASES[name][-1]
     runs = runs_of({(cell["x"], cell["y"]): cell["n"] for cell in cells.to_dict("records")}, axes, rule)
-    return {
-        "title": "Title",
-        "x": {"field": axes[0].field},
-        "y": {"field": axes[1].field},
-        "points": cells.to_dict("records"),
-        "runs": runs.to_dict("records"),
-        "base": {"p": 10, "loss": "mse"},
-        "thresholds": {"train": 0.9, "test": 0.8, "delay": 500.0},
-        "boundaries": boundaries(cells, axes),
-        "environment": {"command": "python -m analysis.phase_diagram x", "trained_on": ["cpu, torch 2"]},
-    }
+    return Study(
+        name="x",
+        title="Title",
+        x=axes[0],
+        y=axes[1],
+        points=cells,
+        runs=runs,
+        base={"p": 10, "loss": "mse"},
+        thresholds=Thresholds(train=0.9, test=0.8, delay=500.0),
+        boundaries=boundaries(cells, axes),
+        theory=None,
+        environment={"command": "python -m analysis.phase_diagram x", "trained_on": ["cpu, torch 2"]},
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_page_adds_up(name):
     report = report_of(name)
     rows = phase_rows(report)
-    assert sum(int(row["points"].split(" of ")[0]) for row in rows) == len(report["points"])
-    assert sum(int(row["runs"].split(" of ")[0]) for row in rows) == len(report["runs"])
+    assert sum(int(row["points"].split(" of ")[0]) for row in rows) == len(report.points)
+    assert sum(int(row["runs"].split(" of ")[0]) for row in rows) == len(report.runs)
     text = "\n".join(page(report))
     assert "at least 0.8" in text
     assert "less than 500 steps" in text
     assert "p = 10, loss = mse" in text
-    assert ("## Boundaries" in text) == bool(report["boundaries"])
+    assert ("## Boundaries" in text) == bool(report.boundaries)
     assert "np." not in text
     assert "nan" not in text
     assert "95 %" not in text
     assert "the first of comprehension, grokking, memorisation, confusion, test only." in text
     assert "inf" not in text.replace("information", "")
     lines = boundary_rows(report)
-    assert sum(row["boundaries"].count(";") + 1 for row in lines) == len(report["boundaries"])
+    assert sum(row["boundaries"].count(";") + 1 for row in lines) == len(report.boundaries)
     assert all("|" not in row["boundaries"] for row in lines)  # it would end a cell of the table
 
 
@@ -254,7 +263,7 @@ def test_a_line_of_the_page():
     first = row["boundaries"].split("; ")[0]
     assert first == "memorisation / 0.000178 [0.0001, 0.000316] / grokking"
     grokking = next(row for row in phase_rows(report) if row["phase"] == "grokking")
-    delays = sorted(run["delay"] for run in report["runs"] if run["phase"] == "grokking")
+    delays = sorted(report.runs["delay"][report.runs["phase"] == "grokking"])
     assert grokking["median delay (steps)"] == f"{delays[(len(delays) - 1) // 2]:,.0f}"  # the lower one of two
     assert not any(row["phase"] == "test only" for row in phase_rows(report))
     assert any(row["phase"] == "test only" for row in phase_rows(report_of("test only")))
@@ -264,8 +273,10 @@ def test_a_line_of_the_page():
 
 
 @cache
-def theory_of(name: str) -> dict:
-    """The case held against the same rule a little further to the left, its first seed alone: a theory of one mind."""
+def theory_of(name: str) -> Theory:
+    """The case held against the same rule a little further to the left, its first seed
+    alone: a theory of one mind.
+    """
     cells, axes = case(name)
     rule = CASES[name][-1]
     have = {(cell["x"], cell["y"]): cell["n"] for cell in cells.to_dict("records")}
@@ -280,7 +291,7 @@ def theory_of(name: str) -> dict:
 @pytest.mark.parametrize("name", ["regular", "one point", "full batches, refined"])
 def test_the_theory_can_be_drawn_without_a_complaint(name):
     cells, axes = case(name)
-    expected = pd.DataFrame(theory_of(name)["points"])
+    expected = theory_of(name).points
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure, maps = theory_diagram(cells, expected, axes, "Title"), success_maps(expected, axes)
@@ -311,7 +322,7 @@ def test_the_theory_can_be_drawn_without_a_complaint(name):
 
 def test_differing_points_have_both_letters():
     cells, axes = case("regular")
-    expected = pd.DataFrame(theory_of("regular")["points"])
+    expected = theory_of("regular").points
     figure = theory_diagram(cells, expected, axes, "Title")
     differ = expected[expected["majority"] != expected["measured"]]
     assert 0 < len(differ) < len(expected)
@@ -322,7 +333,7 @@ def test_differing_points_have_both_letters():
 
 def test_success_maps_show_the_shares():
     _, axes = case("regular")
-    expected = pd.DataFrame(theory_of("regular")["points"])
+    expected = theory_of("regular").points
     panels = success_maps(expected, axes).axes[:4]
     names = ("measured_test_share", "test_share", "measured_rqi_share", "rqi_share")
     assert len({tuple(expected[name]) for name in names}) == 4
@@ -335,30 +346,30 @@ def test_success_maps_show_the_shares():
 @pytest.mark.parametrize("name", ["regular", "one point", "full batches, refined", "never", "test only"])
 def test_the_page_of_the_theory_adds_up(name):
     theory = theory_of(name)
-    report = report_of(name) | {"theory": theory}
+    report = replace(report_of(name), theory=theory)
     text = "\n".join(page(report))
     assert "Predicted without training" in text
     assert "Predicted without training" not in "\n".join(page(report_of(name)))
-    n_points, n_runs = len(report["points"]), len(report["runs"])
-    assert f"{theory['equal']['points']['equal']} of {n_points} (" in text
-    assert theory_line(theory).startswith(f"theory: {theory['equal']['points']['equal']} of {n_points} points equal")
-    cells = [cell.split() for row in confusion_rows(theory["confusion"]) for a, cell in row.items() if a != "measured"]
+    n_points, n_runs = len(report.points), len(report.runs)
+    assert f"{theory.equal.points.equal} of {n_points} (" in text
+    assert theory_line(theory).startswith(f"theory: {theory.equal.points.equal} of {n_points} points equal")
+    cells = [cell.split() for row in confusion_rows(theory.confusion) for a, cell in row.items() if a != "measured"]
     assert sum(int(points) for points, _ in cells) == n_points
     assert sum(int(runs.strip("()")) for _, runs in cells) == n_runs
-    assert [row["measured"].split(" of ")[1] for row in target_rows(theory["targets"])] == [str(n_runs)] * 3
+    assert [row["measured"].split(" of ")[1] for row in target_rows(theory.targets)] == [str(n_runs)] * 3
     for wrong in ("np.", "nan", "inf]"):
         assert wrong not in text
-    assert "|" not in "".join(f"{value}" for row in target_rows(theory["targets"]) for value in row.values())
+    assert "|" not in "".join(f"{value}" for row in target_rows(theory.targets) for value in row.values())
 
 
 def test_the_page_says_what_the_theory_does_not_know():
-    report = report_of("full batches") | {"theory": theory_of("full batches")}
+    report = replace(report_of("full batches"), theory=theory_of("full batches"))
     assert "does not know of batches" in "\n".join(page(report))
-    report = report_of("regular") | {"theory": theory_of("regular")}
+    report = replace(report_of("regular"), theory=theory_of("regular"))
     text = "\n".join(page(report))
     assert "does not know" not in text
     assert "quadratic" not in text
-    report["base"] |= {"loss": "ce", "batch_size": 5, "repr_l1": 1e-3}
+    report = replace(report, base=report.base | {"loss": "ce", "batch_size": 5, "repr_l1": 1e-3})
     text = "\n".join(page(report))
     for told in ("does not know of batches", "does not know of the L1 penalty", "cross-entropy as quadratic"):
         assert told in text

@@ -1,4 +1,6 @@
-"""What the theory predicts of a plane, held against what was measured: hand-made tables, and one small real plane."""
+"""What the theory predicts of a plane, held against what was measured: hand-made
+tables, and one small real plane.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from analysis.phase_diagram import __main__ as phase_diagram
 from analysis.phase_diagram import theory as phase_theory
 from analysis.phase_diagram.phases import PHASES, phase, points, with_phases
+from analysis.phase_diagram.records import OtherSeeds
 from analysis.phase_diagram.theory import (
     boundary_zone,
     compare,
@@ -43,7 +46,9 @@ def axes_of(nx: int, ny: int) -> tuple[Axis, Axis]:
 
 
 def runs_of(names: Sequence[str], nx: int, ny: int) -> pd.DataFrame:
-    """Runs in the given phases, point by point (x slowest) and seed by seed; RQI > 0.95 where a run comprehends."""
+    """Runs in the given phases, point by point (x slowest) and seed by seed; RQI > 0.95
+    where a run comprehends.
+    """
     seeds = len(names) // (nx * ny)
     places = list(product(map(float, range(nx)), map(float, range(ny)), range(seeds)))
     runs = pd.DataFrame(places, columns=["decoder_wd", "repr_wd", "seed"])
@@ -66,13 +71,14 @@ def as_predicted(runs: pd.DataFrame) -> pd.DataFrame:
 def test_equal_share_by_hand():
     measured, predicted = pd.Series([M, M, C, G]), pd.Series([M, C, C, G])
     found = equal_share(measured, predicted)
-    assert (found["n"], found["equal"], found["share"]) == (4, 3, 0.75)
-    assert (found["commonest"], found["baseline"]) == (M, 0.5)
-    # Clopper and Pearson: P(at least 3 of 4) = 0.025 at the lower end, P(at most 3) at the upper
-    low, high = found["interval"]
+    assert (found.n, found.equal, found.share) == (4, 3, 0.75)
+    assert (found.commonest, found.baseline) == (M, 0.5)
+    # Clopper and Pearson: P(at least 3 of 4) = 0.025 at the lower end, P(at most 3) at
+    # the upper
+    low, high = found.interval
     assert 4 * low**3 * (1 - low) + low**4 == pytest.approx(0.025)
     assert 1 - high**4 == pytest.approx(0.025)
-    assert equal_share(pd.Series([M, C]), pd.Series([M, M]))["commonest"] == C  # of equals the first
+    assert equal_share(pd.Series([M, C]), pd.Series([M, M])).commonest == C  # of equals the first
 
 
 def test_confusion_by_hand():
@@ -86,12 +92,14 @@ def test_confusion_by_hand():
 
 
 def test_other_seeds_by_hand():
-    """M M C: an M sees M C, half a success; the C sees M M, none. M M M: three. One run alone has no others."""
+    """M M C: an M sees M C, half a success; the C sees M M, none. M M M: three. One run
+    alone has no others.
+    """
     axes = axes_of(3, 1)
     runs = pd.concat([runs_of([M, M, C, M, M, M], 2, 1), runs_of([X], 1, 1).assign(decoder_wd=2.0)])
     found = other_seeds(points(runs, axes))
-    assert found == {"n": 6, "share": pytest.approx((0.5 + 0.5 + 0 + 3) / 6)}
-    assert other_seeds(points(runs_of([M, C, X], 3, 1), axes)) == {"n": 0, "share": None}
+    assert (found.n, found.share) == (6, pytest.approx((0.5 + 0.5 + 0 + 3) / 6))
+    assert other_seeds(points(runs_of([M, C, X], 3, 1), axes)) == OtherSeeds(n=0, share=None)
 
 
 NAMES = st.sampled_from(PHASES)
@@ -107,29 +115,33 @@ def test_other_seeds_against_a_loop(rows):
             best = [one for one in set(others) if others.count(one) == max(map(others.count, others))]
             credit += (name in best) / len(best)
     cells = points(runs_of([name for here in rows for name in here], len(rows), 1), axes_of(len(rows), 1))
-    assert other_seeds(cells)["share"] == pytest.approx(credit / (3 * len(rows)))
+    assert other_seeds(cells).share == pytest.approx(credit / (3 * len(rows)))
 
 
 def test_censored_steps_are_no_steps():
-    """Of five runs one gets there by both at 10/20, one at 30/20; one by measurement only, one by theory only."""
+    """Of five runs one gets there by both at 10/20, one at 30/20; one by measurement
+    only, one by theory only.
+    """
     measured = pd.DataFrame({"rqi": [10.0, 30.0, 50.0, INF, INF]})
     predicted = pd.DataFrame({"rqi": [20.0, 20.0, INF, 40.0, INF], "rqi_share": [1.0, 1.0, 0.0, 1.0, 0.0]})
     found = score_target(measured, predicted, "rqi")
-    assert (found["n"], found["n_measured"], found["n_predicted"], found["n_ratio"]) == (5, 3, 3, 2)
-    assert (found["right"], found["baseline"]) == (0.6, 0.6)
-    assert found["ratio"] == [0.5, 0.5, 1.5]
-    assert found["brier"] == pytest.approx(0.4)
-    assert found["brier_base_rate"] == pytest.approx(0.24)
+    assert (found.n, found.n_measured, found.n_predicted, found.n_ratio) == (5, 3, 3, 2)
+    assert (found.right, found.baseline) == (0.6, 0.6)
+    assert found.ratio == [0.5, 0.5, 1.5]
+    assert found.brier == pytest.approx(0.4)
+    assert found.brier_base_rate == pytest.approx(0.24)
     # what is true from the start has no ratio
     start = score_target(pd.DataFrame({"rqi": [0.0]}), pd.DataFrame({"rqi": [3.0], "rqi_share": [1.0]}), "rqi")
-    assert (start["n_ratio"], start["ratio"], start["right"]) == (0, None, 1)
+    assert (start.n_ratio, start.ratio, start.right) == (0, None, 1)
 
 
 # --- boundaries -------------------------------------------------------------------------------------------------------
 
 
 def test_one_cell_from_a_boundary_by_hand():
-    """C fills the leftmost of six columns, of three rows: two columns touch its border, one more is a cell away."""
+    """C fills the leftmost of six columns, of three rows: two columns touch its border,
+    one more is a cell away.
+    """
     axes = axes_of(6, 3)
     touches, near = boundary_zone(points(runs_of([C] * 3 + [M] * 15, 6, 3), axes), axes)
     np.testing.assert_array_equal(touches.reshape(6, 3).all(axis=1), [1, 1, 0, 0, 0, 0])
@@ -155,7 +167,9 @@ def test_boundaries_against_a_loop(nx, ny, names):
 
 
 def test_a_refined_plane_has_the_cells_of_its_first_grid():
-    """Points at 0, 1, 1.5, 2, 3 of an axis in steps of 1: M / C between 1 and 1.5, and 2 is still within a step."""
+    """Points at 0, 1, 1.5, 2, 3 of an axis in steps of 1: M / C between 1 and 1.5, and
+    2 is still within a step.
+    """
     axes = (parse_axis(RunConfig, "x", "decoder_lr=1e-5:1e-2:4:log"), Axis("loss", ("mse",)))
     places = [1e-5, 1e-4, 0.000316228, 1e-3, 1e-2]
     runs = pd.DataFrame({"decoder_lr": places, "loss": "mse", "delay": 1.0, "phase": [M, M, C, C, C]})
@@ -186,18 +200,19 @@ def test_a_theory_that_says_what_was_measured_is_right(plane, names):
     runs = runs_of(names[: nx * ny * seeds], nx, ny)
     found = compare(runs, as_predicted(runs), axes_of(nx, ny))
     for name, n in (("points", nx * ny), ("runs", nx * ny * seeds)):
-        assert (found["equal"][name]["n"], found["equal"][name]["equal"]) == (n, n)
-        assert all(a == b or not count for a, row in found["confusion"][name].items() for b, count in row.items())
-    assert all(zone["differ"] == 0 for zone in found["boundary"].values())
-    for target in found["targets"]:
-        assert target["right"] == 1
-        assert target["brier"] == 0
-        assert target["ratio"] in (None, [1, 1, 1])
-    for cell in found["points"]:
+        equal, pairs = getattr(found.equal, name), getattr(found.confusion, name)
+        assert (equal.n, equal.equal) == (n, n)
+        assert all(a == b or not count for a, row in pairs.items() for b, count in row.items())
+    assert found.boundary.touches.differ == found.boundary.near.differ == 0
+    for target in found.targets:
+        assert target.right == 1
+        assert target.brier == 0
+        assert target.ratio in (None, [1, 1, 1])
+    for cell in found.points.to_dict("records"):
         assert cell["majority"] == cell["measured"]
         for name in ("test_share", "rqi_share"):
             assert cell[name] == cell[f"measured_{name}"]
-    assert [(by["n"], by["equal"]) for by in found["equal_by_seed"]] == [(nx * ny, nx * ny)] * seeds
+    assert [(by.n, by.equal) for by in found.equal_by_seed] == [(nx * ny, nx * ny)] * seeds
 
 
 @settings(max_examples=6)
@@ -213,12 +228,12 @@ def test_neither_order_nor_axes_matter(plane, measured, predicted, random):
     turned = compare(runs, told, axes[::-1])
     for other in (shuffled, turned):
         for name in ("equal", "equal_by_seed", "other_seeds", "confusion", "boundary"):
-            assert other[name] == found[name]
-    assert shuffled["points"] == found["points"]
-    sums = found["confusion"]["runs"]
-    assert sum(sums[name][name] for name in PHASES) == found["equal"]["runs"]["equal"]
+            assert getattr(other, name) == getattr(found, name)
+    assert shuffled.points.equals(found.points)
+    sums = found.confusion.runs
+    assert sum(sums[name][name] for name in PHASES) == found.equal.runs.equal
     assert sum(sum(row.values()) for row in sums.values()) == n
-    assert sum(by["equal"] for by in found["equal_by_seed"]) == found["equal"]["runs"]["equal"]
+    assert sum(by.equal for by in found.equal_by_seed) == found.equal.runs.equal
 
 
 @settings(max_examples=6)
@@ -235,16 +250,16 @@ def test_other_names_for_the_phases(measured, predicted, names):
         axes,
     )
     for name in ("equal", "share", "baseline"):
-        assert other["equal"]["points"][name] == found["equal"]["points"][name]
-    assert other["boundary"] == found["boundary"]
+        assert getattr(other.equal.points, name) == getattr(found.equal.points, name)
+    assert other.boundary == found.boundary
     for a, b in product(PHASES, repeat=2):
-        assert other["confusion"]["runs"][renamed[a]][renamed[b]] == found["confusion"]["runs"][a][b]
+        assert other.confusion.runs[renamed[a]][renamed[b]] == found.confusion.runs[a][b]
 
 
 def test_shares_of_a_point_are_means_over_its_runs():
     runs = runs_of([C, C, M, X, T, G], 2, 1)
     told = as_predicted(runs).assign(test_share=[1, 0.5, 0, 0, 0, 0.5], rqi_share=[1 / 3, 0, 0, 0, 0, 0])
-    first, second = compare(runs, told, axes_of(2, 1))["points"]
+    first, second = compare(runs, told, axes_of(2, 1)).points.to_dict("records")
     assert first["test_share"] == pytest.approx(0.5)
     assert first["measured_test_share"] == pytest.approx(2 / 3)
     assert second["measured_test_share"] == pytest.approx(2 / 3)  # "test only" has generalised
@@ -253,7 +268,9 @@ def test_shares_of_a_point_are_means_over_its_runs():
 
 
 def test_a_phase_is_that_of_the_median_steps(monkeypatch):
-    """Each of the three draws has a phase of its own, the medians have the second's; two of three never have RQI."""
+    """Each of the three draws has a phase of its own, the medians have the second's;
+    two of three never have RQI.
+    """
     draws = Outlook(np.array([10.0, 30.0, 20.0]), np.array([INF, 500.0, 5000.0]), np.array([INF, INF, 7.0]))
     told = []
     monkeypatch.setattr(phase_theory, "outlooks", lambda configs, n, on_run: [on_run() or draws for _ in configs])

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from analysis.phase_diagram.phases import PHASES, Thresholds, boundaries, classify, phase, points, steps_to, uncertain
+from analysis.phase_diagram.phases import PHASES, boundaries, classify, phase, points, steps_to, uncertain
+from analysis.phase_diagram.records import Boundary, Thresholds
 from analysis.runs.plan import Axis, parse_axis
 from neural import History, RunConfig
 
@@ -41,8 +42,8 @@ def two(*counts: int, n: int = 5) -> list[dict[str, int]]:
     return [{A: n - k, B: k} for k in counts]
 
 
-def along_x(cells: pd.DataFrame, axis: Axis = LINE) -> list[dict[str, Any]]:
-    return [found for found in boundaries(cells, (axis, OTHER)) if found["along"] == axis.field]
+def along_x(cells: pd.DataFrame, axis: Axis = LINE) -> list[Boundary]:
+    return [found for found in boundaries(cells, (axis, OTHER)) if found.along == axis.field]
 
 
 # --- phases -----------------------------------------------------------------------------------------------------------
@@ -93,6 +94,12 @@ def test_a_phase_is_that_of_the_table(train, test, delay):
     assert phase(train, test, delay) == naive_phase(train, test, delay)
 
 
+def record_of(accuracy: np.ndarray) -> tuple[list[int], list[float]]:
+    """What a history with this accuracy, looked at after every step, keeps of it."""
+    history = SimpleNamespace(steps=np.arange(len(accuracy)), traces={"accuracy": accuracy})
+    return History.record(cast(History, history), "accuracy")
+
+
 @given(
     st.lists(st.one_of(st.integers(0, 55), st.none()), min_size=1, max_size=30),
     st.integers(1, 55),
@@ -101,10 +108,11 @@ def test_a_phase_is_that_of_the_table(train, test, delay):
 def test_steps_to_any_threshold_from_the_record(hits, size, wanted):
     """Accuracies as float32, of which only a record is kept; None: undefined."""
     accuracy = np.array([np.nan if k is None else min(k, size) / size for k in hits], dtype=np.float32)
-    record = History.record(cast(History, SimpleNamespace(accuracy=accuracy)), "accuracy")
+    record = record_of(accuracy)
     threshold = min(wanted, size) / size
     reached = [s for s, k in enumerate(hits) if k is not None and min(k, size) >= min(wanted, size)]
-    # a share is kept by its shortest decimals as float32: at least k/size is at least that many of them
+    # a share is kept by its shortest decimals as float32: at least k/size is at least
+    # that many of them
     found = steps_to(np.array(record, dtype=np.float64), float(str(np.float32(threshold))))
     assert found == (reached[0] if reached else math.inf)
     for other in (0.0, 0.9, 1.0):
@@ -115,7 +123,7 @@ def test_steps_to_any_threshold_from_the_record(hits, size, wanted):
 
 def test_nine_of_ten_are_enough():
     accuracy = np.array([0.5, 0.9, 1.0], dtype=np.float32)
-    record = History.record(cast(History, SimpleNamespace(accuracy=accuracy)), "accuracy")
+    record = record_of(accuracy)
     assert steps_to(np.array(record), 0.9) == 1
     assert steps_to(np.array(([], []), dtype=np.float64), 0.5) == math.inf
 
@@ -178,7 +186,9 @@ def test_points_against_counting(runs, random):
 
 
 def test_points_have_the_values_of_runs():
-    """A column of a table cannot hold None and integers: they come back as nan and floats."""
+    """A column of a table cannot hold None and integers: they come back as nan and
+    floats.
+    """
     axes = (
         parse_axis(RunConfig, "x", "decoder_lr=1e-4:1e-2:3:log"),
         parse_axis(RunConfig, "y", "batch_size=5,15,full"),
@@ -190,7 +200,7 @@ def test_points_have_the_values_of_runs():
     cells = points(pd.DataFrame(rows), axes)
     assert len(cells) == 9
     found = boundaries(cells, axes)
-    assert [line["at"]["batch_size"] for line in found] == [5, 15, None]
+    assert [line.at["batch_size"] for line in found] == [5, 15, None]
     assert list(uncertain(cells, axes, 1)) == [(0.000316228, 5), (0.000316228, 15), (0.000316228, None)]
     assert all(isinstance(size, int) for _, size in list(uncertain(cells, axes, 1))[:2])
 
@@ -257,8 +267,8 @@ def naive_boundaries(line: Counts, ends: tuple[int, ...]) -> list[tuple[str, str
     return found
 
 
-def told(found: list[dict[str, Any]]) -> list[tuple]:
-    return [tuple(one[name] for name in ("from", "to", "low", "position", "high")) for one in found]
+def told(found: list[Boundary]) -> list[tuple]:
+    return [(one.before, one.after, one.low, one.position, one.high) for one in found]
 
 
 POINT = st.lists(st.integers(0, 9), min_size=len(PHASES), max_size=len(PHASES)).filter(any)
@@ -298,34 +308,36 @@ def test_neither_the_order_of_rows_nor_the_name_of_the_axis_matters(line, random
 
 def test_a_perfect_step_is_between_two_points():
     [found] = along_x(table_of(two(0, 0, 0, 5, 5)))
-    assert found == {
-        "along": "decoder_wd",
-        "at": {"loss": "mse"},
-        "from": A,
-        "to": B,
-        "position": 2.5,
-        "low": 2.0,
-        "high": 3.0,
-    }
+    assert found == Boundary(
+        along="decoder_wd",
+        at={"loss": "mse"},
+        before=A,
+        after=B,
+        position=2.5,
+        low=2.0,
+        high=3.0,
+    )
 
 
 def test_few_seeds_leave_more_open():
     """One seed a point, 6 in A and 7 in B.
 
-    A cut one point off leaves one stray in 7 or in 8, by hand 2.87 and 3.01 less, within 4; two points off there are
-    two strays in 8 or 9: 4.50 and 4.77.
+    A cut one point off leaves one stray in 7 or in 8, by hand 2.87 and 3.01 less,
+    within 4; two points off there are two strays in 8 or 9: 4.50 and 4.77.
     """
     for k, n, loss in ((1, 7, 2.87), (1, 8, 3.01), (2, 8, 4.50), (2, 9, 4.77)):
         assert -(k * math.log(k / n) + (n - k) * math.log(1 - k / n)) == pytest.approx(loss, abs=0.01)
     [found] = along_x(table_of(two(*[0] * 6, *[1] * 7, n=1)))
-    assert (found["low"], found["position"], found["high"]) == (4, 5.5, 7)
+    assert (found.low, found.position, found.high) == (4, 5.5, 7)
 
 
 def test_equally_likely_cuts_have_their_middle():
-    """A point of half and half in the middle: cuts before and after it are mirror images."""
+    """A point of half and half in the middle: cuts before and after it are mirror
+    images.
+    """
     [found] = along_x(table_of(two(0, 0, 2, 4, 4, n=4)))
-    assert found["position"] == 2.0
-    assert (found["low"], found["high"]) == (1, 3)
+    assert found.position == 2.0
+    assert (found.low, found.high) == (1, 3)
 
 
 def test_a_stray_seed_makes_no_boundary():
@@ -347,7 +359,9 @@ def test_a_cut_between_segments_of_one_majority_is_no_boundary():
 
 
 def test_a_cut_with_other_majorities_is_another_boundary():
-    """M | G G C C, where the step to C is too small for a cut of its own: alone it is nearly as likely as the first."""
+    """M | G G C C, where the step to C is too small for a cut of its own: alone it is
+    nearly as likely as the first.
+    """
     line = [[0, 0, 3, 0, 0], [0, 3, 0, 0, 0], [0, 3, 0, 0, 0], [2, 1, 0, 0, 0], [2, 1, 0, 0, 0]]
     assert naive_likelihood(line, (0, 1, 5)) - naive_likelihood(line, (0, 3, 5)) == pytest.approx(1.91, abs=0.01)
     assert told(along_x(cells_from(line))) == [(A, B, 0, 0.5, 1)]
@@ -356,14 +370,14 @@ def test_a_cut_with_other_majorities_is_another_boundary():
 def test_a_line_can_have_several_boundaries():
     cells = table_of([{A: 3}, {A: 3}, {B: 3}, {B: 3}, {C: 3}, {C: 3}, {A: 3}, {A: 3}])
     found = along_x(cells)
-    assert [(one["from"], one["to"], one["position"]) for one in found] == [(A, B, 1.5), (B, C, 3.5), (C, A, 5.5)]
+    assert [(one.before, one.after, one.position) for one in found] == [(A, B, 1.5), (B, C, 3.5), (C, A, 5.5)]
 
 
 def test_a_plane_has_boundaries_along_both_axes():
     """B above and right of a staircase."""
     axes = (Axis("decoder_wd", (0.0, 1.0, 2.0)), Axis("repr_wd", (0.0, 1.0, 2.0)))
     cells = pd.concat([table_of(two(*(5 * (x + y >= 3) for x in range(3))), at=float(y)) for y in range(3)])
-    found = {(one["along"], *one["at"].values()): one["position"] for one in boundaries(cells, axes)}
+    found = {(one.along, *one.at.values()): one.position for one in boundaries(cells, axes)}
     assert found == {
         ("decoder_wd", 1.0): 1.5,
         ("decoder_wd", 2.0): 0.5,
@@ -376,8 +390,8 @@ def test_noise_widens_the_interval():
     widths = []
     for k in (0, 4, 8, 12, 16):
         [found] = along_x(table_of(two(*[k] * 4, *[40 - k] * 4, n=40)))
-        assert found["position"] == 3.5
-        widths.append(found["high"] - found["low"])
+        assert found.position == 3.5
+        widths.append(found.high - found.low)
     assert widths == sorted(widths)
     assert widths[0] == 1 < widths[-1]
 
@@ -386,7 +400,7 @@ def test_more_seeds_narrow_the_interval():
     widths = []
     for times in (5, 10, 20, 100):
         [found] = along_x(table_of(two(*(times * k for k in (1, 1, 1, 2, 2, 2)), n=3 * times)))
-        widths.append(found["high"] - found["low"])
+        widths.append(found.high - found.low)
     assert widths == sorted(widths, reverse=True)
     assert widths[-1] == 1 < widths[0]
 
@@ -394,8 +408,8 @@ def test_more_seeds_narrow_the_interval():
 def test_a_logarithmic_axis_is_cut_in_its_own_units():
     axis = parse_axis(RunConfig, "x", "decoder_lr=1e-5:1e-1:5:log")
     [found] = along_x(table_of(two(0, 0, 5, 5, 5), places=axis.values), axis)
-    assert (found["low"], found["high"]) == (1e-4, 1e-3)  # the very values of the two points
-    assert found["position"] == pytest.approx(10**-3.5)
+    assert (found.low, found.high) == (1e-4, 1e-3)  # the very values of the two points
+    assert found.position == pytest.approx(10**-3.5)
 
 
 def test_categories_have_no_boundaries():
@@ -405,8 +419,10 @@ def test_categories_have_no_boundaries():
     assert boundaries(cells.rename(columns={"x": "y", "y": "x"}), (OTHER, axis)) == []
 
 
-def simulated(before: float, seeds: int, step: bool, n_lines: int = 400) -> list[tuple[int, list[dict[str, Any]]]]:
-    """A random cut and the boundaries that were found, line by line: 13 points, of whose runs a share is in B."""
+def simulated(before: float, seeds: int, step: bool, n_lines: int = 400) -> list[tuple[int, list[Boundary]]]:
+    """A random cut and the boundaries that were found, line by line: 13 points, of
+    whose runs a share is in B.
+    """
     rng = np.random.default_rng(7)
     names = tuple(f"{number:03}" for number in range(n_lines))  # categories: there is no line across the lines
     cuts = rng.integers(1, 13, n_lines)
@@ -415,11 +431,12 @@ def simulated(before: float, seeds: int, step: bool, n_lines: int = 400) -> list
     rows = [cells_from([[0, k, seeds - k, 0, 0] for k in line], at=at) for at, line in zip(names, counts, strict=True)]
     lines: dict[str, list] = {name: [] for name in names}
     for one in boundaries(pd.concat(rows), (LINE, Axis("loss", names))):
-        lines[one["at"]["loss"]].append(one)
+        lines[one.at["loss"]].append(one)
     return list(zip(cuts.tolist(), lines.values(), strict=True))
 
 
-# Shares of the table in phases.py; a test may be three standard errors of its own sample worse.
+# Shares of the table in phases.py; a test may be three standard errors of its own
+# sample worse.
 
 
 @pytest.mark.parametrize(
@@ -445,7 +462,7 @@ def test_the_intervals_hold_the_true_cut(seeds, share, detected, coverage):
     assert np.mean([bool(found) for _, found in lines]) >= detected - 3 * math.sqrt(
         detected * (1 - detected) / len(lines)
     )
-    held = [one["low"] <= cut - 1 and cut <= one["high"] for cut, found in lines for one in found]
+    held = [one.low <= cut - 1 and cut <= one.high for cut, found in lines for one in found]
     assert np.mean(held) >= coverage - 3 * math.sqrt(coverage * (1 - coverage) / len(held))
 
 
@@ -463,7 +480,9 @@ def test_between_unlike_neighbours_lies_the_next_point():
 
 
 def test_unlike_neighbours_farther_apart_than_the_grid_are_left():
-    """After a refinement some lines have few points; what lies between them is the other lines' matter."""
+    """After a refinement some lines have few points; what lies between them is the
+    other lines' matter.
+    """
     cells = table_of(two(0, 5, 5), places=(0.0, 2.0, 2.5))
     assert uncertain(cells, (LINE, OTHER), 5) == {}
     assert uncertain(cells, (Axis("decoder_wd", (0.0, 2.0)), OTHER), 5) == {(1.0, "mse"): 5}
@@ -520,7 +539,9 @@ def test_only_new_runs_are_wanted(nx, ny, names, seeds):
 
 @pytest.mark.parametrize("log", [False, True])
 def test_each_round_halves_what_is_not_known(log):
-    """A phase that the place alone decides: the points on either side of its border come closer, twice each round."""
+    """A phase that the place alone decides: the points on either side of its border
+    come closer, twice each round.
+    """
     text = "decoder_lr=1e-5:1e-2:7:log" if log else "decoder_wd=0:6:7"
     axes = (parse_axis(RunConfig, "x", text), Axis("repr_wd", (0.0, 1.0, 2.0)))
 
