@@ -52,7 +52,7 @@ class Tables(NamedTuple):
 def tables(store: RunStore, scale: Scale) -> Tables:
     table = measured_times(store, paper_runs(scale))
     chances = linear_probabilities(10, DRAWS, seed=0)
-    medians = pd.DataFrame([entry for entry in score_medians(table) if entry["target"] == "rqi"])
+    medians = pd.DataFrame([entry for entry in score_medians(table) if entry.target == "rqi"])
     return Tables(
         table,
         pd.DataFrame(chances),

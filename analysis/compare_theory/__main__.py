@@ -1,9 +1,11 @@
-"""Train networks, compute the theory on the very same training sets, and say how well they agree.
+"""Train networks, compute the theory on the very same training sets, and say how well
+they agree.
 
     python -m analysis.compare_theory
 
-leaves report.json, report.md and pictures in results/compare_theory. Runs are kept in a store: a stopped
-command goes on where it was, and finished runs are never trained again.
+leaves report.json, report.md and pictures in results/compare_theory. Runs are kept in a
+store: a stopped command goes on where it was, and finished runs are never trained
+again.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from analysis._report import prepare_folder, table
 from analysis.compare_theory.page import page, time_rows
 from analysis.compare_theory.pictures import draw_all
 from analysis.compare_theory.predictors import predict_decoder
-from analysis.compare_theory.report import compare
+from analysis.compare_theory.report import as_report, compare
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import DEFAULT_SIZES
 from analysis.runs.plan import Axis, grid, parse_settings
@@ -38,7 +40,9 @@ ERRORS = (StoreError, WorkerError)
 
 @dataclass(frozen=True)
 class Arguments:
-    """Train networks, compute the theory on the very same training sets, and say how well they agree."""
+    """Train networks, compute the theory on the very same training sets, and say how
+    well they agree.
+    """
 
     p: int = 10
     """Number of symbols, 0..p-1."""
@@ -50,7 +54,7 @@ class Arguments:
     """How many seeds a size: 0..seeds-1."""
     replicas: int = 1
     """How many times each run is trained, each time with another decoder. Predictions are judged on the first; the
-    others tell how much of success hangs on the decoder's initial weights alone.
+    others tell how much of success depends on the decoder's initial weights alone.
     """
     budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = RunConfig.budget
     """Steps after which a run that has not reached a threshold is censored."""
@@ -93,15 +97,21 @@ def main(arguments: Arguments) -> None:
         predictions = predictions_of(runs, arguments.decoder_draws)
         store.keep_predictions(predictions)
     runs = runs.merge(predictions, on="key")
-    report = compare(runs, everyone, arguments.draws)
-    report |= {"seeds": arguments.seeds, "decoder_draws": arguments.decoder_draws}
-    report["environment"] = environment(PROG, trained_on(runs))
-    said = [table(time_rows(report["time"]), "simple"), "", *(f"- {sentence}" for sentence in report["verdict"]), ""]
-    leave(arguments.out, report, draw_all(runs, report), page(report), said)
+    found, made_with = compare(runs, everyone, arguments.draws), environment(PROG, trained_on(runs))
+    report = {
+        **as_report(found),
+        "seeds": arguments.seeds,
+        "decoder_draws": arguments.decoder_draws,
+        "environment": made_with,
+    }
+    said = [table(time_rows(found.time), "simple"), "", *(f"- {sentence}" for sentence in found.verdict), ""]
+    leave(arguments.out, report, draw_all(runs, found), page(found, arguments.decoder_draws, made_with), said)
 
 
 def plan(arguments: Arguments) -> list[RunConfig]:
-    """The runs that the arguments ask for; ConfigError if there are none or one cannot be."""
+    """The runs that the arguments ask for; ConfigError if there are none or one cannot
+    be.
+    """
     check_at_least(1, arguments, "draws", "decoder_draws", "replicas")
     check_given(arguments, "repr_lr", "decoder_lr")
     if arguments.p < 3:
@@ -129,8 +139,8 @@ def plan(arguments: Arguments) -> list[RunConfig]:
         if name == "operation":
             raise ConfigError("`set` must not name operation: the theories without a decoder know sums only.")
     base = RunConfig(**options, **settings)
-    # Small training sets seldom generalise and so run to the end of their budget: starting with them keeps every
-    # lane of the last ensembles busy.
+    # Small training sets seldom generalise and so run to the end of their budget:
+    # starting with them keeps every lane of the last ensembles busy.
     axes = [
         Axis("n_train", tuple(sizes)),
         Axis("repr_lr", tuple(dict.fromkeys(arguments.repr_lr))),

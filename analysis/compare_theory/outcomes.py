@@ -1,30 +1,121 @@
-"""Who succeeds, and how well? P(linear) against the share of successes, predicted against measured accuracy."""
+"""Who succeeds, and how well? P(linear) against the share of successes, and predicted
+against measured accuracy.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 from scipy.stats import pearsonr
 
 import efftheory as et
-from analysis.runs.tables import settings, sizes
-from analysis.statistics.calibration import calibrate
-from analysis.statistics.entries import Entry, number
+from analysis.runs.tables import Setting, settings, sizes
+from analysis.statistics.calibration import Calibration, calibrate
+from analysis.statistics.entries import number
+from analysis.theory.predictions import LinearProbability
 
 
-def score_probability(runs: pd.DataFrame, chances: list[Entry]) -> tuple[list[Entry], list[Entry]]:
-    """P(linear) at each size (`linear_probabilities`) against the measured share: (by size, calibration).
+@dataclass(frozen=True)
+class SuccessShare(LinearProbability, Setting):
+    """P(linear) at one size of a setting, and how many of its runs succeeded.
 
-    Success is RQI > 0.95 within the budget. `predicted` is over random training sets of the size; `runs_linear` is the
-    share of the very sets that were trained on. The calibration also counts successes of runs with and without a unique
-    linear representation, and (`same_sizes`) of those with one among the sizes at which there are runs without: the
-    larger the set, the likelier both the representation and success, so only that comparison is a fair one.
-    `linear_with_time`: runs with a unique linear representation that the exact flow reaches within the budget.
-    `n_diverged`: runs whose loss is not a number at the end.
+    Attributes:
+        runs_linear: share of the very sets that were trained on whose linear
+            representation is unique; `predicted` is over random ones.
+        measured, measured_interval: share of runs that succeeded, with its exact 95 %
+            interval.
+        n: number of runs.
     """
-    chance = {entry["n_train"]: entry for entry in chances}
+
+    runs_linear: float
+    measured: float
+    measured_interval: tuple[float, float]
+    n: int
+
+
+@dataclass(frozen=True)
+class SuccessCalibration(Calibration, Setting):
+    """P(linear) as the probability of success of a setting's runs, and counts of runs.
+
+    Attributes:
+        linear_with_time: runs with a unique linear representation that the exact flow
+            reaches within the budget.
+        n_diverged: runs whose loss is not a number at the end.
+        linear_and_success, linear_and_failure, not_linear_and_success,
+            not_linear_and_failure: runs with and without a unique linear representation
+            that succeeded, and that did not.
+        same_sizes_linear_and_success, same_sizes_linear_and_failure: those with one
+            among the sizes at which there are runs without. The larger the set, the
+            likelier both the representation and success, so only the comparison with
+            these is a fair one.
+    """
+
+    linear_with_time: int
+    n_diverged: int
+    linear_and_success: int
+    linear_and_failure: int
+    not_linear_and_success: int
+    not_linear_and_failure: int
+    same_sizes_linear_and_success: int
+    same_sizes_linear_and_failure: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The accuracy of networks against one that is predicted.
+
+    Attributes:
+        pearson_r, pearson_r_interval: correlation with its 95 % interval; None where it
+            is not defined, the interval also over several settings.
+        mean_absolute_error, mean_error: of predicted minus measured; None without runs.
+        n_accuracy_above: runs in which the network was above the prediction.
+        n: runs that are compared.
+        n_collapsed: runs without a prediction, or without an accuracy.
+    """
+
+    pearson_r: float | None
+    pearson_r_interval: tuple[float, ...] | None
+    mean_absolute_error: float | None
+    mean_error: float | None
+    n_accuracy_above: int
+    n: int
+    n_collapsed: int
+
+
+@dataclass(frozen=True)
+class SettingAccuracy(Setting):
+    """Accuracy on D0 at the end of a setting's runs, against Acc-hat of their final
+    embeddings (`predicted`) and the ideal accuracy (`ideal`).
+    """
+
+    predicted: Agreement
+    ideal: Agreement
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The same over all runs, and `by_setting`.
+
+    Runs of different settings may share a training set, so that over all of them there
+    is no interval.
+    """
+
+    predicted: Agreement
+    ideal: Agreement
+    by_setting: list[SettingAccuracy]
+
+
+def score_probability(
+    runs: pd.DataFrame, chances: list[LinearProbability]
+) -> tuple[list[SuccessShare], list[SuccessCalibration]]:
+    """P(linear) at each size (`linear_probabilities`) against the measured share: by
+    setting and size, and over the sizes of each setting.
+
+    Success is RQI > 0.95 within the budget.
+    """
+    chance = {entry.n_train: entry for entry in chances}
     by_size, calibration = [], []
     for setting, group in settings(runs):
         success, linear = group["steps_to_rqi"].notna(), group["nullity"] == 2
@@ -32,60 +123,57 @@ def score_probability(runs: pd.DataFrame, chances: list[Entry]) -> tuple[list[En
             here = group["n_train"] == n
             share = et.proportion(int(success[here].sum()), int(here.sum()))
             by_size.append(
-                {
-                    **setting,
-                    **chance[n],
-                    "runs_linear": float(linear[here].mean()),
-                    "measured": share.value,
-                    "measured_interval": share.interval,
-                    "n": share.draws,
-                }
+                SuccessShare(
+                    **vars(setting),
+                    **vars(chance[n]),
+                    runs_linear=float(linear[here].mean()),
+                    measured=share.value,
+                    measured_interval=share.interval,
+                    n=share.draws,
+                )
             )
         mixed = group["n_train"].isin(group["n_train"][~linear])
         calibration.append(
-            {
-                **setting,
-                **asdict(calibrate([chance[n]["predicted"] for n in group["n_train"]], success)),
-                "linear_with_time": int((linear & (group["exact_flow"] <= group["budget"])).sum()),
-                "n_diverged": int(group["train_loss"].isna().sum()),
-                "linear_and_success": int((linear & success).sum()),
-                "linear_and_failure": int((linear & ~success).sum()),
-                "not_linear_and_success": int((~linear & success).sum()),
-                "not_linear_and_failure": int((~linear & ~success).sum()),
-                "same_sizes_linear_and_success": int((mixed & linear & success).sum()),
-                "same_sizes_linear_and_failure": int((mixed & linear & ~success).sum()),
-            }
+            SuccessCalibration(
+                **vars(setting),
+                **vars(calibrate([chance[n].predicted for n in group["n_train"]], success)),
+                linear_with_time=int((linear & (group["exact_flow"] <= group["budget"])).sum()),
+                n_diverged=int(group["train_loss"].isna().sum()),
+                linear_and_success=int((linear & success).sum()),
+                linear_and_failure=int((linear & ~success).sum()),
+                not_linear_and_success=int((~linear & success).sum()),
+                not_linear_and_failure=int((~linear & ~success).sum()),
+                same_sizes_linear_and_success=int((mixed & linear & success).sum()),
+                same_sizes_linear_and_failure=int((mixed & linear & ~success).sum()),
+            )
         )
     return by_size, calibration
 
 
-def score_accuracy(runs: pd.DataFrame) -> Entry:
-    """Accuracy on D0 at the end of the runs against Acc-hat of their final embeddings and the ideal accuracy.
-
-    Over all runs, and by setting with intervals: runs of different settings may share a training set, so that there is
-    no interval over all of them.
-    """
-    everyone = _both(runs)
-    by_setting = [{**setting, **_both(group)} for setting, group in settings(runs)]
-    return {**{name: value for name, value in everyone.items() if "interval" not in name}, "by_setting": by_setting}
+def score_accuracy(runs: pd.DataFrame) -> Accuracy:
+    """Accuracy at the end of the runs, predicted and measured, over all and by setting."""
+    predicted, ideal = (replace(agreement, pearson_r_interval=None) for agreement in _both(runs))
+    by_setting = [
+        SettingAccuracy(setting.repr_lr, setting.decoder_lr, *_both(group)) for setting, group in settings(runs)
+    ]
+    return Accuracy(predicted, ideal, by_setting)
 
 
-def _both(runs: pd.DataFrame) -> Entry:
-    ideal = _agreement(runs, "ideal_accuracy")
-    return _agreement(runs, "predicted_accuracy") | {f"ideal_{name}": value for name, value in ideal.items()}
+def _both(runs: pd.DataFrame) -> tuple[Agreement, Agreement]:
+    return _agreement(runs, "predicted_accuracy"), _agreement(runs, "ideal_accuracy")
 
 
-def _agreement(runs: pd.DataFrame, predictor: str) -> Entry:
+def _agreement(runs: pd.DataFrame, predictor: str) -> Agreement:
     pairs = runs[["accuracy", predictor]].dropna()
     gap = pairs[predictor] - pairs["accuracy"]
     varied = len(pairs) > 3 and (pairs.nunique() > 1).all()
     r: Any = pearsonr(pairs["accuracy"], pairs[predictor]) if varied else None
-    return {
-        "pearson_r": None if r is None else float(r.statistic),
-        "pearson_r_interval": None if r is None else tuple(map(float, r.confidence_interval())),
-        "mean_absolute_error": number(gap.abs().mean()),
-        "mean_error": number(gap.mean()),
-        "n_accuracy_above": int((gap < -1e-6).sum()),
-        "n": len(pairs),
-        "n_collapsed": len(runs) - len(pairs),
-    }
+    return Agreement(
+        pearson_r=None if r is None else float(r.statistic),
+        pearson_r_interval=None if r is None else tuple(map(float, r.confidence_interval())),
+        mean_absolute_error=number(gap.abs().mean()),
+        mean_error=number(gap.mean()),
+        n_accuracy_above=int((gap < -1e-6).sum()),
+        n=len(pairs),
+        n_collapsed=len(runs) - len(pairs),
+    )

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from analysis._report import table
 from analysis._words import TARGETS_IN_WORDS, short, span
+from analysis.compare_theory.outcomes import Accuracy, SuccessShare
 from analysis.compare_theory.predictors import NAMES, NULL_MODEL, PREDICTORS
-from analysis.compare_theory.success import BASELINE
+from analysis.compare_theory.report import Comparison
+from analysis.compare_theory.success import BASELINE, Irreducible, SuccessScore
+from analysis.compare_theory.times import GradientFlowScore, MedianSteps, StepsScore, TimeScore
 from analysis.compare_theory.verdict import RIGHT_TIME, SUCCESS_NAMES
-from analysis.runs.tables import MIN_TEST_SAMPLES
+from analysis.runs.tables import MIN_TEST_SAMPLES, Setting
 from analysis.statistics.bootstrap import MIN_OBSERVED
 from analysis.statistics.calibration import N_BINS
-from analysis.statistics.entries import Entry
 
 # What each predictor knows of a run.
-_KNOWS: list[Entry] = [
+_KNOWS: list[dict[str, str]] = [
     dict(zip(("predictor", "D", "E0", "targets", "rates", "fitted"), row, strict=True))
     for row in (
         (NAMES["training_fraction"], "size", "-", "-", "-", "-"),
@@ -31,14 +34,15 @@ _KNOWS: list[Entry] = [
 ]
 
 
-def page(report: dict[str, Any]) -> list[str]:
+def page(report: Comparison, decoder_draws: int, environment: Mapping[str, Any]) -> list[str]:
+    """The paragraphs of report.md."""
     return [
         "# Theory against networks",
-        f"`{report['environment']['command']}`",
-        f"{len(report['runs'])} runs. A run that did not reach a threshold within its budget is censored there, "
+        f"`{environment['command']}`",
+        f"{len(report.runs)} runs. A run that did not reach a threshold within its budget is censored there, "
         "never counted as having reached it at the last step. Intervals are 95 %.",
         "## What agrees and what does not",
-        "\n".join(f"- {sentence}" for sentence in report["verdict"]),
+        "\n".join(f"- {sentence}" for sentence in report.verdict),
         "## What each predictor knows",
         "D: the training set; E0: the initial embedding; fitted: to the outcomes of the other seeds at the same "
         "rates. None knows the decoder's initial weights; with cross-entropy the targets are no secret. Steps are "
@@ -57,16 +61,16 @@ def page(report: dict[str, Any]) -> list[str]:
         "e-folding time: RQI needs several. Times are of the right size if the median ratio's interval lies within "
         f"{RIGHT_TIME[0]}..{RIGHT_TIME[1]}. The target test accuracy leaves out sizes with fewer than "
         f"{MIN_TEST_SAMPLES} test samples; intervals need {MIN_OBSERVED} runs that got there.",
-        table(time_rows(report["time"])),
+        table(time_rows(report.time)),
         "![concordance](concordance.png)",
         "![times](times.png)",
         "## Median steps",
         "Kaplan-Meier medians; a dash means that more than half of the runs did not get there within the budget, or "
         "are predicted not to.",
-        table(_median_rows(report["medians"])),
+        table(_median_rows(report.medians)),
         "![survival](survival.png)",
         "## Who succeeds",
-        table(_probability_rows(report["probability"])),
+        table(_probability_rows(report.probability)),
         "![probability](probability.png)",
         "### Run by run",
         "AUC: the chance that of a run that succeeded and one that failed the former was given the higher "
@@ -74,55 +78,56 @@ def page(report: dict[str, Any]) -> list[str]:
         f"- logistic: less that of the {SUCCESS_NAMES[BASELINE]} on the same runs. Error: of calibration, mean |said - "
         f"did| over {N_BINS} bins of equal width, weighted by their runs. Intervals are a bootstrap of training sets; "
         "what is fitted is not fitted again. The decoder theory's probability is the share of "
-        f"{report['decoder_draws']} draws a run (blind: twice as many); with more its Brier score would be "
+        f"{decoder_draws} draws a run (blind: twice as many); with more its Brier score would be "
         "lower. Within one size a share that leaves the run's own seed out is lower for "
         "successes: it cannot order them.",
-        table(_success_rows(report["success"], len(report["calibration"]) > 1)),
+        table(_success_rows(report.success, len(report.calibration) > 1)),
         "![reliability](reliability.png)",
-        *_irreducible(report["irreducible"]),
+        *_irreducible(report.irreducible),
         "## Accuracy",
         "Share of D0 that the network gets right at the end, against what the theory reads off the trained "
         "embedding (predicted) and off the training set alone (ideal).",
-        table(_accuracy_rows(report["accuracy"])),
+        table(_accuracy_rows(report.accuracy)),
         "![accuracy](accuracy.png)",
         "## Made with",
-        "\n".join(f"- {name}: {_plain(value)}" for name, value in report["environment"].items()),
+        "\n".join(f"- {name}: {_plain(value)}" for name, value in environment.items()),
     ]
 
 
-def time_rows(time: list[Entry]) -> list[Entry]:
+def time_rows(time: list[TimeScore]) -> list[dict[str, Any]]:
     rows = []
     for entry in time:
-        ratio, standard = entry.get("ratio") or {}, entry.get("ratio_standardized") or {}
-        quartiles = [ratio.get(name) for name in ("lower_quartile", "median", "upper_quartile")]
+        ratio = entry.ratio if isinstance(entry, StepsScore) else None
+        standard = entry.ratio_standardized if isinstance(entry, GradientFlowScore) else None
+        quartiles = [ratio.lower_quartile, ratio.median, ratio.upper_quartile] if ratio else [None] * 3
         rows.append(
             {
                 **_rates(entry),
-                "target": TARGETS_IN_WORDS[entry["target"]],
-                "predictor": NAMES[entry["predictor"]],
-                "concordance": _with_interval(entry["c_index"], entry["interval"]),
-                "gain": _interval(entry["gain_over_null_interval"]),
-                "within size": _with_interval(entry["c_index_within_size"], entry["interval_within_size"]),
+                "target": TARGETS_IN_WORDS[entry.target],
+                "predictor": NAMES[entry.predictor],
+                "concordance": _with_interval(entry.c_index, entry.interval),
+                "gain": _interval(entry.gain_over_null_interval),
+                "within size": _with_interval(entry.c_index_within_size, entry.interval_within_size),
                 "ratio": " / ".join(short(value) for value in quartiles),
-                "seen": short(ratio.get("observed_only", [None, None])[1]),
-                "Z0 = p-1": short(standard.get("median")),
-                "unpredicted": entry.get("n_reached_though_not_predicted", "-"),
-                "n": f"{entry['n_observed']}/{entry['n']}",
+                "seen": short(ratio.observed_only[1] if ratio else None),
+                "Z0 = p-1": short(standard.median if standard else None),
+                "unpredicted": entry.n_reached_though_not_predicted if isinstance(entry, StepsScore) else "-",
+                "n": f"{entry.n_observed}/{entry.n}",
             }
         )
     return rows
 
 
-def _median_rows(medians: list[Entry]) -> list[Entry]:
+def _median_rows(medians: list[MedianSteps]) -> list[dict[str, Any]]:
     return [
         {
             **_rates(entry),
-            "size": entry["n_train"],
-            "target": TARGETS_IN_WORDS[entry["target"]],
-            "reached": f"{entry['n_observed']}/{entry['n']}",
-            "median steps": _with_interval(entry["median"], entry["interval"], ".0f"),
+            "size": entry.n_train,
+            "target": TARGETS_IN_WORDS[entry.target],
+            "reached": f"{entry.n_observed}/{entry.n}",
+            "median steps": _with_interval(entry.median, entry.interval, ".0f"),
             **{
-                NAMES[name]: short(entry[f"predicted_median_{name}"], ".0f")
+                NAMES[name]: short(getattr(entry, f"predicted_median_{name}"), ".0f")
                 for name in PREDICTORS
                 if name != NULL_MODEL
             },
@@ -131,78 +136,76 @@ def _median_rows(medians: list[Entry]) -> list[Entry]:
     ]
 
 
-def _probability_rows(probability: list[Entry]) -> list[Entry]:
+def _probability_rows(probability: list[SuccessShare]) -> list[dict[str, Any]]:
     return [
         {
             **_rates(entry),
-            "size": entry["n_train"],
-            "P(linear)": _with_interval(entry["predicted"], entry["predicted_interval"], ".3f"),
-            "these sets": short(entry["runs_linear"]),
-            "RQI > 0.95": _with_interval(entry["measured"], entry["measured_interval"], ".3f"),
-            "n": entry["n"],
+            "size": entry.n_train,
+            "P(linear)": _with_interval(entry.predicted, entry.predicted_interval, ".3f"),
+            "these sets": short(entry.runs_linear),
+            "RQI > 0.95": _with_interval(entry.measured, entry.measured_interval, ".3f"),
+            "n": entry.n,
         }
         for entry in probability
     ]
 
 
-def _success_rows(success: list[Entry], several: bool) -> list[Entry]:
+def _success_rows(success: list[SuccessScore], several: bool) -> list[dict[str, Any]]:
     return [
         {
             **_rates(entry),
-            "predictor": SUCCESS_NAMES[entry["predictor"]],
-            "AUC": _with_interval(entry["auc"], entry["auc_interval"]),
-            "Brier": _with_interval(entry["brier"], entry["brier_interval"], ".3f"),
-            "- logistic": _interval(entry["brier_minus_baseline_interval"], "+.3f"),
-            "error": short(entry["calibration_error"]),
-            "said": short(entry["mean_predicted"]),
-            "did": short(entry["mean_measured"]),
-            "n": entry["n"],
+            "predictor": SUCCESS_NAMES[entry.predictor],
+            "AUC": _with_interval(entry.auc, entry.auc_interval),
+            "Brier": _with_interval(entry.brier, entry.brier_interval, ".3f"),
+            "- logistic": _interval(entry.brier_minus_baseline_interval, "+.3f"),
+            "error": short(entry.calibration_error),
+            "said": short(entry.mean_predicted),
+            "did": short(entry.mean_measured),
+            "n": entry.n,
         }
         for entry in success
-        if several or entry["repr_lr"] is not None
+        if several or entry.repr_lr is not None
     ]
 
 
-def _irreducible(irreducible: list[Entry]) -> list[str]:
+def _irreducible(irreducible: list[Irreducible]) -> list[str]:
     if not irreducible:
         return []
     rows = [
         {
             **_rates(entry),
-            "irreducible Brier": _with_interval(entry["brier"], entry["brier_interval"], ".3f"),
-            "AUC by replicas": _with_interval(entry["by_replicas"]["auc"], entry["by_replicas"]["auc_interval"]),
-            "Brier by replicas": _with_interval(
-                entry["by_replicas"]["brier"], entry["by_replicas"]["brier_interval"], ".3f"
-            ),
-            "n": entry["n"],
+            "irreducible Brier": _with_interval(entry.brier, entry.brier_interval, ".3f"),
+            "AUC by replicas": _with_interval(entry.by_replicas.auc, entry.by_replicas.auc_interval),
+            "Brier by replicas": _with_interval(entry.by_replicas.brier, entry.by_replicas.brier_interval, ".3f"),
+            "n": entry.n,
         }
         for entry in irreducible
     ]
     return [
-        f"Each of these runs was trained {irreducible[0]['n_replicas']} times, with another decoder each time. "
+        f"Each of these runs was trained {irreducible[0].n_replicas} times, with another decoder each time. "
         "Irreducible: the mean of p (1 - p), which is the Brier score of a predictor that knows all but the decoder's "
         "initial weights. By replicas: the first one's success foretold by the share of the others.",
         table(rows),
     ]
 
 
-def _rates(entry: Entry) -> Entry:
-    rates = {"eta_r": entry["repr_lr"], "eta_d": entry["decoder_lr"]}
+def _rates(entry: Setting) -> dict[str, str]:
+    rates = {"eta_r": entry.repr_lr, "eta_d": entry.decoder_lr}
     return {name: "all" if rate is None else f"{rate:g}" for name, rate in rates.items()}
 
 
-def _accuracy_rows(accuracy: Entry) -> list[Entry]:
+def _accuracy_rows(accuracy: Accuracy) -> list[dict[str, Any]]:
     return [
         {
             **_rates(entry),
             "against": name,
-            "correlation": _with_interval(entry[prefix + "pearson_r"], entry[prefix + "pearson_r_interval"]),
-            "mean absolute error": short(entry[prefix + "mean_absolute_error"], ".3f"),
-            "mean error": short(entry[prefix + "mean_error"], "+.3f"),
-            "network above": f"{entry[prefix + 'n_accuracy_above']}/{entry[prefix + 'n']}",
+            "correlation": _with_interval(found.pearson_r, found.pearson_r_interval),
+            "mean absolute error": short(found.mean_absolute_error, ".3f"),
+            "mean error": short(found.mean_error, "+.3f"),
+            "network above": f"{found.n_accuracy_above}/{found.n}",
         }
-        for entry in accuracy["by_setting"]
-        for name, prefix in (("predicted", ""), ("ideal", "ideal_"))
+        for entry in accuracy.by_setting
+        for name, found in (("predicted", entry.predicted), ("ideal", entry.ideal))
     ]
 
 

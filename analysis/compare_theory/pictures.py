@@ -1,11 +1,11 @@
-"""The pictures of a comparison. Each function draws a table into a new figure; nothing is computed here but
-positions.
+"""The pictures of a comparison. Each function draws a table into a new figure; nothing
+is computed here but positions.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib as mpl
@@ -18,37 +18,40 @@ from matplotlib.ticker import NullFormatter
 
 from analysis._look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, SIZE_COLOURS, VERMILION
 from analysis._words import TARGETS_IN_WORDS
+from analysis.compare_theory.outcomes import SuccessShare
 from analysis.compare_theory.predictors import DECODER_FLOWS, GRADIENT_FLOWS, NULL_MODEL, PREDICTORS
 from analysis.compare_theory.predictors import NAMES as PLAIN_NAMES
-from analysis.compare_theory.success import BASELINE
+from analysis.compare_theory.report import Comparison
+from analysis.compare_theory.success import BASELINE, SuccessScore
+from analysis.compare_theory.times import TimeScore
 from analysis.compare_theory.verdict import SUCCESS_NAMES
-from analysis.runs.tables import TARGETS, measured, settings, sizes
-from analysis.statistics.entries import Entry
+from analysis.runs.tables import TARGETS, Setting, measured, settings, sizes
 from analysis.statistics.survival import survival_curve
+from analysis.theory.predictions import LinearProbability
 
 NAMES = PLAIN_NAMES | {"inverse_lambda3": r"$Z_0/(\lambda_3\,\eta_r)$"}
 _NOT_PREDICTED = {
     name: "predicted never" if name in GRADIENT_FLOWS else "not predicted in budget" for name in PREDICTORS
 }
-_COLOURS = dict(zip(PREDICTORS, (BLUE, GREEN, VERMILION, PURPLE, ORANGE, GREY), strict=True))
-_MARKS = dict(zip(PREDICTORS, "osDPv^", strict=True))
+_COLOURS: dict[str, str] = dict(zip(PREDICTORS, (BLUE, GREEN, VERMILION, PURPLE, ORANGE, GREY), strict=True))
+_MARKS: dict[str, str] = dict(zip(PREDICTORS, "osDPv^", strict=True))
 
 
-def draw_all(runs: pd.DataFrame, report: dict[str, Any]) -> dict[str, Figure]:
+def draw_all(runs: pd.DataFrame, report: Comparison) -> dict[str, Figure]:
     """All pictures of a comparison, by file name."""
     with mpl.rc_context(LOOK):
         return {
             "times.png": times(runs),
-            "concordance.png": concordance(report["time"]),
-            "probability.png": probability(report["probability"], report["linear_probability"]),
-            "reliability.png": reliability(report["success"]),
+            "concordance.png": concordance(report.time),
+            "probability.png": probability(report.probability, report.linear_probability),
+            "reliability.png": reliability(report.success),
             "survival.png": survival(runs),
             "accuracy.png": accuracy(runs),
         }
 
 
-def _title(setting: Mapping[Any, Any]) -> str:
-    return f"$\\eta_r$ = {setting['repr_lr']:g}, $\\eta_d$ = {setting['decoder_lr']:g}"
+def _title(setting: Setting) -> str:
+    return f"$\\eta_r$ = {setting.repr_lr:g}, $\\eta_d$ = {setting.decoder_lr:g}"
 
 
 def size_colour(size: int, sizes: Iterable[int]) -> Any:
@@ -58,7 +61,9 @@ def size_colour(size: int, sizes: Iterable[int]) -> Any:
 
 
 def times(runs: pd.DataFrame) -> Figure:
-    """Measured against predicted steps to RQI > 0.95, a row a setting, a column a predictor."""
+    """Measured against predicted steps to RQI > 0.95, a row a setting, a column a
+    predictor.
+    """
     groups, predictors = settings(runs), [name for name in PREDICTORS if name != NULL_MODEL]
     figure = Figure(figsize=(3.4 * len(predictors), 3.3 * len(groups) + 0.6))
     grid = figure.subplots(len(groups), len(predictors), squeeze=False)
@@ -100,26 +105,28 @@ def times(runs: pd.DataFrame) -> Figure:
     return figure
 
 
-def concordance(time: list[Entry]) -> Figure:
-    """Concordance index and its interval for each predictor and target, over all runs and within sizes."""
-    keys = list(dict.fromkeys((e["repr_lr"], e["decoder_lr"]) for e in time))
-    figure = Figure(figsize=(9, 2.6 * len(keys) + 0.8))
-    grid = figure.subplots(len(keys), 2, squeeze=False, sharey=True, sharex=True)
-    for row, (repr_lr, decoder_lr) in zip(grid, keys, strict=True):
-        here = [e for e in time if (e["repr_lr"], e["decoder_lr"]) == (repr_lr, decoder_lr)]
-        for axes, suffix, title in zip(
-            row, ("", "_within_size"), ("over all runs", "within each training-set size"), strict=True
+def concordance(time: list[TimeScore]) -> Figure:
+    """Concordance index and its interval for each predictor and target, over all runs
+    and within sizes.
+    """
+    scored = list(dict.fromkeys(Setting(entry.repr_lr, entry.decoder_lr) for entry in time))
+    figure = Figure(figsize=(9, 2.6 * len(scored) + 0.8))
+    grid = figure.subplots(len(scored), 2, squeeze=False, sharey=True, sharex=True)
+    for row, setting in zip(grid, scored, strict=True):
+        for axes, within, title in zip(
+            row, (False, True), ("over all runs", "within each training-set size"), strict=True
         ):
-            for entry in here:
-                y = TARGETS.index(entry["target"]) + 0.12 * (PREDICTORS.index(entry["predictor"]) - 2.5)
-                value, bounds = entry[f"c_index{suffix}"], entry[f"interval{suffix}"]
-                colour = _COLOURS[entry["predictor"]]
+            for entry in filter(setting.has, time):
+                y = TARGETS.index(entry.target) + 0.12 * (PREDICTORS.index(entry.predictor) - 2.5)
+                value = entry.c_index_within_size if within else entry.c_index
+                bounds = entry.interval_within_size if within else entry.interval
+                colour = _COLOURS[entry.predictor]
                 if bounds is not None:
                     axes.plot(bounds, [y, y], color=colour, linewidth=1.5)
                 if value is not None:
-                    axes.plot(value, y, _MARKS[entry["predictor"]], color=colour, markersize=5)
+                    axes.plot(value, y, _MARKS[entry.predictor], color=colour, markersize=5)
             axes.axvline(0.5, color="black", linewidth=0.8, linestyle=":")
-            axes.set_title(f"{_title(here[0])}, {title}", loc="left")
+            axes.set_title(f"{_title(setting)}, {title}", loc="left")
             axes.set_yticks(range(len(TARGETS)), [TARGETS_IN_WORDS[t] for t in TARGETS])
             axes.set(xlim=(-0.02, 1.02), ylim=(len(TARGETS) - 0.5, -0.5))
     for axes in grid[-1]:
@@ -129,8 +136,10 @@ def concordance(time: list[Entry]) -> Figure:
     return figure
 
 
-def probability(entries: list[Entry], chances: list[Entry]) -> Figure:
-    """P(linear) and the measured share of successes against the training fraction, a panel a setting."""
+def probability(entries: list[SuccessShare], chances: list[LinearProbability]) -> Figure:
+    """P(linear) and the measured share of successes against the training fraction, a
+    panel a setting.
+    """
     shares = pd.DataFrame(entries)
     groups = settings(shares)
     figure, panels = _panels(len(groups))
@@ -154,7 +163,9 @@ def _panels(n: int) -> tuple[Figure, list[Axes]]:
 
 
 def draw_probability(axes: Axes, measured_shares: pd.DataFrame, chances: pd.DataFrame) -> None:
-    """P(linear) with its interval as a line, the measured share of successes with its interval as points."""
+    """P(linear) with its interval as a line, the measured share of successes with its
+    interval as points.
+    """
     x = chances["fraction"].to_numpy()
     low, high = np.array(chances["predicted_interval"].tolist()).T
     axes.fill_between(x, low, high, color=BLUE, alpha=0.2, linewidth=0)
@@ -173,16 +184,16 @@ def draw_probability(axes: Axes, measured_shares: pd.DataFrame, chances: pd.Data
     axes.set(xlabel="training fraction |D|/|D0|", ylim=(-0.03, 1.03))
 
 
-def reliability(success: list[Entry]) -> Figure:
-    """Share of runs of all settings that succeeded, with exact intervals, against the predicted probability; below,
-    how many runs there are.
+def reliability(success: list[SuccessScore]) -> Figure:
+    """Share of runs of all settings that succeeded, with exact intervals, against the
+    predicted probability; below, how many runs there are.
     """
-    entries = {entry["predictor"]: entry for entry in success if entry["repr_lr"] is None}
+    entries = {entry.predictor: entry for entry in success if entry.repr_lr is None}
     names = [BASELINE, *DECODER_FLOWS]
     figure = Figure(figsize=(9, 3.9))
     grid = figure.subplots(2, len(names), sharex=True, sharey="row", height_ratios=(4, 1))
     for (axes, counts), name in zip(grid.T, names, strict=True):
-        bins = pd.DataFrame(entries[name]["bins"])
+        bins = pd.DataFrame(entries[name].bins)
         share = bins["measured"].to_numpy()
         low, high = np.array(bins["measured_interval"].tolist()).T
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, zorder=0)
@@ -197,7 +208,9 @@ def reliability(success: list[Entry]) -> Figure:
 
 
 def survival(runs: pd.DataFrame) -> Figure:
-    """Kaplan-Meier curves of the steps to RQI > 0.95, a curve a size, a panel a setting."""
+    """Kaplan-Meier curves of the steps to RQI > 0.95, a curve a size, a panel a
+    setting.
+    """
     groups = settings(runs)
     figure, panels = _panels(len(groups))
     all_sizes = sizes(runs)
@@ -221,7 +234,9 @@ def survival(runs: pd.DataFrame) -> Figure:
 
 
 def accuracy(runs: pd.DataFrame) -> Figure:
-    """Accuracy of the networks against Acc-hat of their embeddings and against the ideal accuracy, a row a setting."""
+    """Accuracy of the networks against Acc-hat of their embeddings and against the
+    ideal accuracy, a row a setting.
+    """
     groups, all_sizes = settings(runs), sizes(runs)
     figure = Figure(figsize=(8.6, 3.5 * len(groups) + 0.3))
     grid = figure.subplots(len(groups), 2, squeeze=False, sharex=True, sharey=True)

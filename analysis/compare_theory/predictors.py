@@ -36,11 +36,13 @@ NAMES = {
 
 
 def predict_decoder(runs: pd.DataFrame, draws: int, on_draws: Callable[[int], object] = lambda n: None) -> pd.DataFrame:
-    """What the theory with a decoder says of each run in a table of the run store; a row a run, with its `key`.
+    """What the theory with a decoder says of each run in a table of the run store; a
+    row a run, with its `key`.
 
-    For `decoder_flow`, which knows the run's targets, and `decoder_flow_blind`, which does not and has twice the
-    `draws`: the median steps to each target (`time_column`), and as NAME_success the probability of RQI > 0.95 within
-    the budget, the share of draws.
+    For `decoder_flow`, which knows the run's targets, and `decoder_flow_blind`, which
+    does not and has twice the `draws`: the median steps to each target (`time_column`),
+    and as NAME_success the probability of RQI > 0.95 within the budget, the share of
+    draws.
     """
     configs = [config_of(key) for key in runs["key"]]
     columns: dict[str, Any] = {"key": runs["key"]}
@@ -53,5 +55,7 @@ def predict_decoder(runs: pd.DataFrame, draws: int, on_draws: Callable[[int], ob
 
 
 def time_column(predictor: str, target: str) -> str:
-    """The column of a predictor's steps to a target: only the theory with a decoder has others than those to RQI."""
+    """The column of a predictor's steps to a target: only the theory with a decoder has
+    others than those to RQI.
+    """
     return f"{predictor}_{target}" if predictor in DECODER_FLOWS and target != "rqi" else predictor

@@ -1,12 +1,13 @@
-"""Who succeeds, run by run? Each predictor's probability of RQI > 0.95 within the budget, against what happened.
+"""Who succeeds, run by run? Each predictor's probability of RQI > 0.95 within the
+budget, against what happened.
 
-For every predictor alike a run that was censored or diverged has failed. What is fitted is fitted within a setting, to
-the seeds other than that of the run it is asked of.
+For every predictor alike a run that was censored or diverged has failed. What is fitted
+is fitted within a setting, to the seeds other than that of the run it is asked of.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,12 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from analysis.compare_theory.predictors import DECODER_FLOWS
-from analysis.runs.tables import SETTING, settings
+from analysis.runs.tables import SETTING, Setting, settings
 from analysis.statistics.bootstrap import BOOTSTRAPS, MIN_OBSERVED, bootstrap_weights, interval
-from analysis.statistics.calibration import calibrate
+from analysis.statistics.calibration import Calibration, calibrate
 from analysis.statistics.concordance import compare_pairs
-from analysis.statistics.entries import Entry, number
+from analysis.statistics.entries import number
+from analysis.theory.predictions import LinearProbability
 
 LOGISTIC = {f"logistic_{name}": name for name in ("inverse_lambda3", "exact_flow", "optimizer_flow")}
 SUCCESS_PREDICTORS = ("share_by_size", "linear_probability", *LOGISTIC, *DECODER_FLOWS)
@@ -27,13 +29,73 @@ BASELINE = "logistic_exact_flow"  # what the theory with a decoder must beat
 RIDGE = 0.1  # keeps the logistic finite where steps tell success from failure without an error
 
 
-def predict_success(runs: pd.DataFrame, chances: list[Entry]) -> pd.DataFrame:
-    """Each predictor's probability of success, a row a run as in `runs`; `chances` are `linear_probabilities`.
+@dataclass(frozen=True)
+class _Discrimination:
+    """Whether successes were given higher probabilities than failures.
 
-    `share_by_size`: the share of the other seeds' runs of the same size. `logistic_NAME`: a logistic regression on the
-    logarithm of the predicted steps, and on whether they are finite. Both say 1/2 where there are no other seeds.
+    Attributes:
+        auc: the chance that of a success and a failure the success was; None without
+            either.
+        auc_interval: its 95 % interval; None where fewer than MIN_OBSERVED runs
+            succeeded, or failed.
     """
-    linear = {entry["n_train"]: entry["predicted"] for entry in chances}
+
+    auc: float | None
+    auc_interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Score(Calibration, _Discrimination):
+    """Discrimination and calibration; and the 95 % interval of the Brier score."""
+
+    brier_interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class _OfPredictor:
+    predictor: str  # of SUCCESS_PREDICTORS
+
+
+@dataclass(frozen=True)
+class SuccessScore(Score, Setting, _OfPredictor):
+    """How well one predictor says who succeeds, in a setting's runs or in all.
+
+    Attributes:
+        brier_minus_baseline, brier_minus_baseline_interval: difference to the Brier
+            score of BASELINE on the same runs, with its 95 % interval.
+    """
+
+    brier_minus_baseline: float
+    brier_minus_baseline_interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Irreducible(Setting):
+    """What even a perfect predictor that knows D, E0 and the targets gets wrong.
+
+    Attributes:
+        brier: the mean over runs of p (1 - p).
+        brier_interval: its 95 % interval; None where no replicas disagree.
+        n_replicas, n: replicas of each run, runs.
+        by_replicas: of predicting replica 0 by the share of the others.
+    """
+
+    brier: float
+    brier_interval: tuple[float, float] | None
+    n_replicas: int
+    n: int
+    by_replicas: Score
+
+
+def predict_success(runs: pd.DataFrame, chances: list[LinearProbability]) -> pd.DataFrame:
+    """Each predictor's probability of success, a row a run as in `runs`; `chances` are
+    `linear_probabilities`.
+
+    `share_by_size`: the share of the other seeds' runs of the same size.
+    `logistic_NAME`: a logistic regression on the logarithm of the predicted steps, and
+    on whether they are finite. Both say 1/2 where there are no other seeds.
+    """
+    linear = {entry.n_train: entry.predicted for entry in chances}
     predicted = pd.DataFrame(index=runs.index)
     predicted["linear_probability"] = [linear[n] for n in runs["n_train"]]
     for name in DECODER_FLOWS:
@@ -56,7 +118,9 @@ def succeeded(runs: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _features(steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, 3): 1, log steps (standardised; 0 where they are infinite), whether they are infinite."""
+    """(n, 3): 1, log steps (standardised; 0 where they are infinite), whether they are
+    infinite.
+    """
     finite = np.isfinite(steps)
     logs = np.zeros(len(steps))
     if finite.any():
@@ -67,7 +131,9 @@ def _features(steps: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def fit_logistic(x: NDArray[np.float64], outcome: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Coefficients (k,) of P = expit(x @ coefficients), x (n, k), by maximum likelihood with a ridge."""
+    """Coefficients (k,) of P = expit(x @ coefficients), x (n, k), by maximum likelihood
+    with a ridge.
+    """
 
     def cost(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         z = x @ w
@@ -77,31 +143,37 @@ def fit_logistic(x: NDArray[np.float64], outcome: NDArray[np.bool_]) -> NDArray[
     return minimize(cost, np.zeros(x.shape[1]), jac=True, method="BFGS").x
 
 
-def score_success(runs: pd.DataFrame, predicted: pd.DataFrame, seed: int) -> list[Entry]:
-    """Discrimination (AUC) and calibration of each predictor (`predict_success`) for each setting, an entry each.
+def score_success(runs: pd.DataFrame, predicted: pd.DataFrame, seed: int) -> list[SuccessScore]:
+    """Discrimination (AUC) and calibration of each predictor (`predict_success`) for
+    each setting.
 
-    Entries over all settings come last, with None for the learning rates. `brier_minus_baseline` compares with
-    BASELINE on the same runs. Intervals take the predictions as they are: what is fitted is not fitted again.
+    Those over all settings come last, with None for the learning rates. Intervals take
+    the predictions as they are: what is fitted is not fitted again.
     """
-    entries = []
+    scores = []
     for setting, group in _with_all(runs):
         success, weights = succeeded(group), cluster_weights(group, seed)
-        chances = predicted.loc[group.index]
+        chances = predicted.loc[group.index, list(SUCCESS_PREDICTORS)]
         errors = (chances.to_numpy() - success[:, None]) ** 2 - (chances[[BASELINE]].to_numpy() - success[:, None]) ** 2
-        for name, gap in zip(chances, errors.T, strict=True):
-            entry: Entry = {"predictor": name, **setting, **_score(chances[name].to_numpy(), success, weights)}
-            entry["brier_minus_baseline"] = float(gap.mean())
-            entry["brier_minus_baseline_interval"] = interval(_means(gap, weights))
-            entries.append(entry)
-    return entries
+        for name, gap in zip(SUCCESS_PREDICTORS, errors.T, strict=True):
+            scores.append(
+                SuccessScore(
+                    predictor=name,
+                    **vars(setting),
+                    **vars(_score(chances[name].to_numpy(), success, weights)),
+                    brier_minus_baseline=float(gap.mean()),
+                    brier_minus_baseline_interval=interval(_means(gap, weights)),
+                )
+            )
+    return scores
 
 
-def score_irreducible(everyone: pd.DataFrame, seed: int) -> list[Entry]:
-    """What even a perfect predictor that knows D, E0 and the targets gets wrong, from replicas; an entry a setting.
+def score_irreducible(everyone: pd.DataFrame, seed: int) -> list[Irreducible]:
+    """`Irreducible` of each setting, and last of all runs; none without replicas.
 
-    `everyone` has all replicas of each run; they differ in the decoder's initial weights. `brier`: the mean over runs
-    of p (1 - p), without bias k (R - k) / (R (R - 1)) for k successes in R replicas. `by_replicas`: the scores of
-    predicting replica 0 by the share of the others. No entries without replicas, no interval where none disagree.
+    `everyone` has all replicas of each run; they differ in the decoder's initial
+    weights. The mean of p (1 - p) is, without bias, that of k (R - k) / (R (R - 1)) for
+    k successes in R replicas.
     """
     success = everyone.assign(success=succeeded(everyone).astype(float))
     table = success.pivot_table(index=[*SETTING, "n_train", "seed"], columns="replica", values="success")
@@ -116,15 +188,22 @@ def score_irreducible(everyone: pd.DataFrame, seed: int) -> list[Entry]:
         weights, first, *others = cluster_weights(group, seed), *replicas[group.index].T
         doubt = group["doubt"].to_numpy()
         bounds = interval(_means(doubt, weights)) if doubt.any() else None
-        entry: Entry = {**setting, "brier": float(doubt.mean()), "brier_interval": bounds}
-        entry |= {"n_replicas": n_replicas, "n": len(group)}
-        entry["by_replicas"] = _score(np.mean(others, axis=0), first == 1, weights)
-        entries.append(entry)
+        entries.append(
+            Irreducible(
+                **vars(setting),
+                brier=float(doubt.mean()),
+                brier_interval=bounds,
+                n_replicas=n_replicas,
+                n=len(group),
+                by_replicas=_score(np.mean(others, axis=0), first == 1, weights),
+            )
+        )
     return entries
 
 
 def cluster_weights(runs: pd.DataFrame, seed: int, draws: int = BOOTSTRAPS) -> NDArray[np.float64]:
-    """Bootstrap weights (draws, n) that draw training sets, each with its runs of all settings, within each size.
+    """Bootstrap weights (draws, n) that draw training sets, each with its runs of all
+    settings, within each size.
 
     Runs of one (seed, n_train) share training set, initial embedding and targets.
     """
@@ -132,23 +211,19 @@ def cluster_weights(runs: pd.DataFrame, seed: int, draws: int = BOOTSTRAPS) -> N
     return bootstrap_weights(clusters[:, 0], seed, draws)[:, member.ravel()]
 
 
-def _with_all(runs: pd.DataFrame) -> list[tuple[Entry, pd.DataFrame]]:
-    return [*settings(runs), (dict.fromkeys(SETTING), runs)]
+def _with_all(runs: pd.DataFrame) -> list[tuple[Setting, pd.DataFrame]]:
+    return [*settings(runs), (Setting(None, None), runs)]
 
 
-def _score(predicted: NDArray[np.float64], success: NDArray[np.bool_], weights: NDArray[np.float64]) -> Entry:
-    """AUC, the chance that of a success and a failure the success was given the higher probability, and calibration.
-
-    No interval of the AUC where fewer than MIN_OBSERVED runs succeeded, or failed.
-    """
+def _score(predicted: NDArray[np.float64], success: NDArray[np.bool_], weights: NDArray[np.float64]) -> Score:
     order = compare_pairs(~success, success, -predicted)  # a success is a time of 0, a failure is censored at 1
     enough = min(success.sum(), (~success).sum()) >= MIN_OBSERVED
-    return {
-        "auc": number(order.index(np.ones((1, len(success))))[0]),
-        "auc_interval": interval(order.index(weights)) if enough else None,
-        **asdict(calibrate(predicted, success)),
-        "brier_interval": interval(_means((predicted - success) ** 2, weights)),
-    }
+    return Score(
+        auc=number(order.index(np.ones((1, len(success))))[0]),
+        auc_interval=interval(order.index(weights)) if enough else None,
+        **vars(calibrate(predicted, success)),
+        brier_interval=interval(_means((predicted - success) ** 2, weights)),
+    )
 
 
 def _means(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

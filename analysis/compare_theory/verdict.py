@@ -1,5 +1,5 @@
-"""The numbers in words: what agrees and what does not. Every sentence follows from an interval or a count of
-the report.
+"""The numbers in words: what agrees and what does not. Every sentence follows from an
+interval or a count of the report.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ import math
 from collections.abc import Sequence
 
 from analysis._words import TARGETS_IN_WORDS, rates, with_span
+from analysis.compare_theory.outcomes import Accuracy, SettingAccuracy, SuccessCalibration, SuccessShare
 from analysis.compare_theory.predictors import DECODER_FLOWS, NAMES, NULL_MODEL, PREDICTORS
-from analysis.compare_theory.success import BASELINE, LOGISTIC
-from analysis.runs.tables import SETTING, TARGETS
+from analysis.compare_theory.success import BASELINE, LOGISTIC, Irreducible, SuccessScore
+from analysis.compare_theory.times import StepsScore, TimeScore
+from analysis.runs.tables import TARGETS, Setting
 from analysis.statistics.bootstrap import MIN_OBSERVED
-from analysis.statistics.entries import Entry
 
 SUCCESS_NAMES = {
     "share_by_size": "share by size",
@@ -20,101 +21,106 @@ SUCCESS_NAMES = {
     **{name: f"logistic of {NAMES[steps]}" for name, steps in LOGISTIC.items()},
     **{name: NAMES[name] for name in DECODER_FLOWS},
 }
-# Absolute times are right if the interval of the median ratio of measured to predicted steps lies in this band.
+# Absolute times are right if the interval of the median ratio of measured to predicted
+# steps lies in this band.
 RIGHT_TIME = (0.8, 1.25)
 
 
 def verdict(
-    time: list[Entry],
-    probability: list[Entry],
-    calibration: list[Entry],
-    accuracy: Entry,
-    success: list[Entry],
-    irreducible: list[Entry],
+    time: list[TimeScore],
+    probability: list[SuccessShare],
+    calibration: list[SuccessCalibration],
+    accuracy: Accuracy,
+    success: list[SuccessScore],
+    irreducible: list[Irreducible],
 ) -> list[str]:
-    """Sentences for each setting: success, order and size of the times, accuracy; and for all settings: success."""
+    """Sentences for each setting: success, order and size of the times, accuracy; and
+    for all settings: success.
+    """
     sentences = []
-    for chance, exact in zip(calibration, accuracy["by_setting"], strict=True):
-        setting = {name: chance[name] for name in SETTING}
-        shares = [entry for entry in probability if setting.items() <= entry.items()]
-        times = [entry for entry in time if setting.items() <= entry.items()]
-        by_target = {target: {e["predictor"]: e for e in times if e["target"] == target} for target in TARGETS}
+    for chance, exact in zip(calibration, accuracy.by_setting, strict=True):
+        setting = Setting(chance.repr_lr, chance.decoder_lr)
+        shares = [entry for entry in probability if setting.has(entry)]
+        times = [entry for entry in time if setting.has(entry)]
+        by_target = {target: {e.predictor: e for e in times if e.target == target} for target in TARGETS}
         here = _success(chance, shares) + _run_by_run(setting, success, irreducible)
         here += _order(by_target["rqi"]) + _absolute("Times", by_target["rqi"], PREDICTORS)
         for target in ("train", "test"):
             here += _beyond(target, by_target[target])
             here += _absolute(f"Times to {TARGETS_IN_WORDS[target]}", by_target[target], DECODER_FLOWS)
         here += _accuracy(exact)
-        sentences += [f"**{rates(setting)}.** {here[0]}", *here[1:]]
+        sentences += [f"**{rates(vars(setting))}.** {here[0]}", *here[1:]]
     if len(calibration) > 1:
-        here = _run_by_run(dict.fromkeys(SETTING), success, irreducible)
+        here = _run_by_run(Setting(None, None), success, irreducible)
         sentences += [f"**All settings.** {here[0]}", *here[1:]]
     return sentences
 
 
-def _success(chance: Entry, shares: list[Entry]) -> list[str]:
-    judged = "better" if chance["brier"] < chance["brier_base_rate"] else "worse"
-    n_runs = " or ".join(map(str, sorted({entry["n"] for entry in shares})))
+def _success(chance: SuccessCalibration, shares: list[SuccessShare]) -> list[str]:
+    judged = "better" if chance.brier < chance.brier_base_rate else "worse"
+    n_runs = " or ".join(map(str, sorted({entry.n for entry in shares})))
     outside = [
-        str(entry["n_train"])
+        str(entry.n_train)
         for entry in shares
-        if not entry["measured_interval"][0] <= entry["predicted"] <= entry["measured_interval"][1]
+        if not entry.measured_interval[0] <= entry.predicted <= entry.measured_interval[1]
     ]
     where = (
         f"outside, at {len(outside)} of {len(shares)} sizes ({', '.join(outside)})," if outside else "everywhere inside"
     )
     sentences = [
-        f"P(linear) says {chance['mean_predicted']:.0%} of the runs succeed, {chance['mean_measured']:.0%} did; its "
-        f"Brier score {chance['brier']:.3f} is {judged} than the {chance['brier_base_rate']:.3f} of always saying the "
+        f"P(linear) says {chance.mean_predicted:.0%} of the runs succeed, {chance.mean_measured:.0%} did; its "
+        f"Brier score {chance.brier:.3f} is {judged} than the {chance.brier_base_rate:.3f} of always saying the "
         "latter.",
         f"P(linear) lies {where} the 95 % interval of the share measured on {n_runs} runs a size.",
     ]
-    n_linear = chance["linear_and_success"] + chance["linear_and_failure"]
-    n_other = chance["not_linear_and_success"] + chance["not_linear_and_failure"]
+    n_linear = chance.linear_and_success + chance.linear_and_failure
+    n_other = chance.not_linear_and_success + chance.not_linear_and_failure
     if n_linear:
         sentences.append(
-            f"With a unique linear representation {chance['linear_and_success']} of {n_linear} runs succeeded within "
-            f"the budget; by the exact flow it leaves time enough for {chance['linear_with_time']} of them."
+            f"With a unique linear representation {chance.linear_and_success} of {n_linear} runs succeeded within "
+            f"the budget; by the exact flow it leaves time enough for {chance.linear_with_time} of them."
         )
     if n_other:
-        alike = chance["same_sizes_linear_and_success"]
-        n_alike = alike + chance["same_sizes_linear_and_failure"]
+        alike = chance.same_sizes_linear_and_success
+        n_alike = alike + chance.same_sizes_linear_and_failure
         sentences.append(
-            f"Without one {chance['not_linear_and_success']} of {n_other} runs succeeded; with one, at the same sizes, "
+            f"Without one {chance.not_linear_and_success} of {n_other} runs succeeded; with one, at the same sizes, "
             f"{alike} of {n_alike}."
         )
-    if chance["n_diverged"]:
-        sentences.append(f"{chance['n_diverged']} of {chance['n']} runs diverged; they count as failures.")
+    if chance.n_diverged:
+        sentences.append(f"{chance.n_diverged} of {chance.n} runs diverged; they count as failures.")
     return sentences
 
 
-def _run_by_run(setting: Entry, success: list[Entry], irreducible: list[Entry]) -> list[str]:
-    """How the theory with a decoder foretells each run's success, beside the best fit without one and what can be."""
-    scores = {entry["predictor"]: entry for entry in success if setting.items() <= entry.items()}
+def _run_by_run(setting: Setting, success: list[SuccessScore], irreducible: list[Irreducible]) -> list[str]:
+    """How the theory with a decoder predicts each run's success, beside the best fit
+    without one and what can be.
+    """
+    scores = {entry.predictor: entry for entry in success if setting.has(entry)}
     base = scores[BASELINE]
-    n_successes = round(base["mean_measured"] * base["n"])
-    if base["auc_interval"] is None:
-        return [f"Who succeeds is not judged run by run: {n_successes} of {base['n']} runs did."]
+    n_successes = round(base.mean_measured * base.n)
+    if base.auc_interval is None:
+        return [f"Who succeeds is not judged run by run: {n_successes} of {base.n} runs did."]
     sentences = [
-        f"Who succeeds, run by run ({n_successes} of {base['n']} runs did): the {SUCCESS_NAMES[BASELINE]}, fitted to "
-        f"the other seeds, has the Brier score {base['brier']:.3f}, the share by size "
-        f"{scores['share_by_size']['brier']:.3f}."
+        f"Who succeeds, run by run ({n_successes} of {base.n} runs did): the {SUCCESS_NAMES[BASELINE]}, fitted to "
+        f"the other seeds, has the Brier score {base.brier:.3f}, the share by size "
+        f"{scores['share_by_size'].brier:.3f}."
     ]
     for name in DECODER_FLOWS:
         entry = scores[name]
-        low, high = entry["brier_minus_baseline_interval"]
-        judged = "better than it" if high < 0 else "worse than it" if low > 0 else "not to be told from it"
+        gap = entry.brier_minus_baseline_interval
+        judged = "better than it" if _below(0, gap) else "worse than it" if _above(0, gap) else "not to be told from it"
         sentences.append(
-            f"Success, {NAMES[name]}, not fitted: {judged}. Brier score {entry['brier']:.3f}, difference "
-            f"{with_span(entry['brier_minus_baseline'], (low, high), '+.3f')}; AUC {entry['auc']:.2f}; "
-            f"it says {entry['mean_predicted']:.0%} succeed, {entry['mean_measured']:.0%} did."
+            f"Success, {NAMES[name]}, not fitted: {judged}. Brier score {entry.brier:.3f}, difference "
+            f"{with_span(entry.brier_minus_baseline, gap, '+.3f')}; AUC {entry.auc:.2f}; "
+            f"it says {entry.mean_predicted:.0%} succeed, {entry.mean_measured:.0%} did."
         )
     for entry in irreducible:
-        if setting.items() <= entry.items():
-            if entry["brier_interval"] is None:
+        if setting.has(entry):
+            if entry.brier_interval is None:
                 sentences.append("Replicas, which differ in the decoder's initial weights alone, never disagreed.")
                 continue
-            left = with_span(entry["brier"], entry["brier_interval"], ".3f")
+            left = with_span(entry.brier, entry.brier_interval, ".3f")
             sentences.append(
                 f"Replicas, which differ in the decoder's initial weights alone, leave {left} of the Brier score to "
                 "any predictor that does not know these weights."
@@ -122,65 +128,78 @@ def _run_by_run(setting: Entry, success: list[Entry], irreducible: list[Entry]) 
     return sentences
 
 
-def _judged(times: dict[str, Entry]) -> bool:
-    """Whether the order of the times can be: enough runs got there, and not all at once."""
-    return all(entry["interval"] for entry in times.values())
+def _judged(times: dict[str, TimeScore]) -> bool:
+    """Whether the order of the times can be: enough runs got there, and not all at
+    once.
+    """
+    return all(entry.interval for entry in times.values())
 
 
-def _order(times: dict[str, Entry]) -> list[str]:
+def _beats_null(entry: TimeScore) -> bool:
+    """Whether the order is better than the null model's, and than none."""
+    return _above(0, entry.gain_over_null_interval) and _above(0.5, entry.interval)
+
+
+def _above(value: float, bounds: tuple[float, float] | None) -> bool:
+    return bounds is not None and bounds[0] > value
+
+
+def _below(value: float, bounds: tuple[float, float] | None) -> bool:
+    return bounds is not None and bounds[1] < value
+
+
+def _order(times: dict[str, TimeScore]) -> list[str]:
     null = times[NULL_MODEL]
     if not _judged(times):
-        return [f"The order of the times to RQI > 0.95 is not judged: {null['n_observed']} runs got there."]
+        return [f"The order of the times to RQI > 0.95 is not judged: {null.n_observed} runs got there."]
     sentences = [
-        f"Order of the times to RQI > 0.95: the null model (training fraction) has concordance {null['c_index']:.2f}."
+        f"Order of the times to RQI > 0.95: the null model (training fraction) has concordance {null.c_index:.2f}."
     ]
     for name in PREDICTORS:
         if name == NULL_MODEL:
             continue
         entry = times[name]
-        gain, within = entry["gain_over_null_interval"], entry["interval_within_size"]
-        beats = gain[0] > 0 and entry["interval"][0] > 0.5
-        against = "beats it" if beats else "is worse" if gain[1] < 0 else "cannot be said to beat it"
+        gain, within = entry.gain_over_null_interval, entry.interval_within_size
+        against = "beats it" if _beats_null(entry) else "is worse" if _below(0, gain) else "cannot be said to beat it"
         inside = "within one size nothing can be said"
         if within is not None:
-            informed = "carries" if within[0] > 0.5 else "misleads:" if within[1] < 0.5 else "shows no certain"
-            inside = f"within one size it {informed} information ({with_span(entry['c_index_within_size'], within)})"
-        sentences.append(f"{NAMES[name]} ({entry['c_index']:.2f}) {against}; {inside}.")
+            informed = "carries" if _above(0.5, within) else "misleads:" if _below(0.5, within) else "shows no certain"
+            inside = f"within one size it {informed} information ({with_span(entry.c_index_within_size, within)})"
+        sentences.append(f"{NAMES[name]} ({entry.c_index:.2f}) {against}; {inside}.")
     return sentences
 
 
-def _beyond(target: str, times: dict[str, Entry]) -> list[str]:
+def _beyond(target: str, times: dict[str, TimeScore]) -> list[str]:
     """Which predictors of the embeddings' times also tell the order of this accuracy's."""
     if not times or not _judged(times):
         return []
     null = times[NULL_MODEL]
-    better = [
-        NAMES[name]
-        for name, entry in times.items()
-        if name != NULL_MODEL and entry["gain_over_null_interval"][0] > 0 and entry["interval"][0] > 0.5
-    ]
-    reversed_ = " (small training sets get there first)" if null["interval"][1] < 0.5 else ""
+    better = [NAMES[name] for name, entry in times.items() if name != NULL_MODEL and _beats_null(entry)]
+    reversed_ = " (small training sets get there first)" if _below(0.5, null.interval) else ""
     return [
-        f"Order of the times to {TARGETS_IN_WORDS[target]}: the null model has concordance {null['c_index']:.2f}"
+        f"Order of the times to {TARGETS_IN_WORDS[target]}: the null model has concordance {null.c_index:.2f}"
         f"{reversed_}; {' and '.join(better) or 'none of the others'} {'beat' if len(better) > 1 else 'beats'} it."
     ]
 
 
-def _absolute(what: str, times: dict[str, Entry], predictors: Sequence[str]) -> list[str]:
-    """Judged over all runs with a prediction: those that got there alone look faster than all are."""
+def _absolute(what: str, times: dict[str, TimeScore], predictors: Sequence[str]) -> list[str]:
+    """Judged over all runs with a prediction: those that got there alone look faster
+    than all are.
+    """
     sentences = []
     for name in predictors:
-        ratio = times.get(name, {}).get("ratio")
-        if not ratio or ratio["n_observed"] < MIN_OBSERVED:
+        entry = times.get(name)
+        ratio = entry.ratio if isinstance(entry, StepsScore) else None
+        if ratio is None or ratio.n_observed < MIN_OBSERVED:
             continue
-        low, high = (math.inf if bound is None else bound for bound in ratio["median_interval"])
+        low, high = (math.inf if bound is None else bound for bound in ratio.median_interval)
         right = RIGHT_TIME[0] <= low and high <= RIGHT_TIME[1]
         judged = "the right size" if right else "too early" if low > 1 else "too late" if high < 1 else "not refuted"
         bounds = "" if math.isinf(low) else f" [{low:.2g}, {_in_budget(high)}]"
-        median = _in_budget(math.inf if ratio["median"] is None else ratio["median"])
+        median = _in_budget(math.inf if ratio.median is None else ratio.median)
         sentences.append(
             f"{what}, {NAMES[name]}: {judged}. Measured over predicted steps, median {median}{bounds}, failures "
-            f"counted as longer; {ratio['observed_only'][1]:.2g} among the {ratio['n_observed']} runs that got there."
+            f"counted as longer; {ratio.observed_only[1]:.2g} among the {ratio.n_observed} runs that got there."
         )
     return sentences
 
@@ -189,16 +208,19 @@ def _in_budget(ratio: float) -> str:
     return "beyond the budget" if math.isinf(ratio) else f"{ratio:.2g}"
 
 
-def _accuracy(accuracy: Entry) -> list[str]:
+def _accuracy(accuracy: SettingAccuracy) -> list[str]:
     sentences = []
-    for prefix, name in (("", "predicted accuracy (of the trained embedding)"), ("ideal_", "ideal accuracy")):
-        error, r = accuracy[f"{prefix}mean_absolute_error"], accuracy[f"{prefix}pearson_r"]
-        if error is None:
+    for found, name in (
+        (accuracy.predicted, "predicted accuracy (of the trained embedding)"),
+        (accuracy.ideal, "ideal accuracy"),
+    ):
+        if found.mean_absolute_error is None or found.mean_error is None:
             continue
-        bias = accuracy[f"{prefix}mean_error"]
+        r = found.pearson_r
         sentences.append(
-            f"The {name} is {abs(bias):.3f} too {'high' if bias > 0 else 'low'} on average, mean absolute error "
-            f"{error:.3f}, correlation {'not defined' if r is None else f'{r:.2f}'}; the network was above it in "
-            f"{accuracy[f'{prefix}n_accuracy_above']} of {accuracy[f'{prefix}n']} runs."
+            f"The {name} is {abs(found.mean_error):.3f} too {'high' if found.mean_error > 0 else 'low'} on average, "
+            f"mean absolute error {found.mean_absolute_error:.3f}, correlation "
+            f"{'not defined' if r is None else f'{r:.2f}'}; the network was above it in {found.n_accuracy_above} of "
+            f"{found.n} runs."
         )
     return sentences

@@ -6,14 +6,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 BOOTSTRAPS = 2000
-# With fewer runs that got there a bootstrap does not know its own error: no interval is given then.
+# With fewer runs that got there a bootstrap does not know its own error: no interval is
+# given then.
 MIN_OBSERVED = 10
 
 
 def bootstrap_weights(strata: ArrayLike, seed: int, draws: int = BOOTSTRAPS) -> NDArray[np.float64]:
-    """How often each run is drawn when the runs of each stratum are drawn with replacement, (draws, n).
+    """How often each run is drawn when the runs of each stratum are drawn with
+    replacement, (draws, n).
 
-    Strata are the training-set sizes: how many runs of each there are was chosen, not drawn.
+    Strata are the training-set sizes: how many runs of each there are was chosen, not
+    drawn.
     """
     label = np.asarray(strata)
     rng = np.random.default_rng(seed)
@@ -25,7 +28,9 @@ def bootstrap_weights(strata: ArrayLike, seed: int, draws: int = BOOTSTRAPS) -> 
 
 
 def interval(values: NDArray[np.float64], coverage: float = 0.95) -> tuple[float, float] | None:
-    """The percentile interval of bootstrap values; None if most draws (or all of none) left nothing to compare."""
+    """The percentile interval of bootstrap values; None if most draws (or all of none)
+    left nothing to compare.
+    """
     finite = values[np.isfinite(values)]
     if not len(finite) or 2 * len(finite) < len(values):
         return None

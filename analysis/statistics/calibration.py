@@ -14,7 +14,9 @@ N_BINS = 10  # of equal width
 
 @dataclass(frozen=True)
 class Bin:
-    """The runs whose predictions lie in one bin: mean prediction, share of successes with its exact interval."""
+    """The runs whose predictions lie in one bin: mean prediction, share of successes
+    with its exact interval.
+    """
 
     predicted: float
     measured: float
@@ -28,9 +30,12 @@ class Calibration:
 
     Attributes:
         brier: mean of (predicted - outcome)^2; smaller is better.
-        brier_base_rate: the same for a constant prediction, the share of successes; what a theory must beat.
-        mean_predicted, mean_measured: overall predicted and measured share of successes.
-        calibration_error: mean over runs of |mean prediction - share of successes| in the run's bin.
+        brier_base_rate: the same for a constant prediction, the share of successes;
+            what a theory must beat.
+        mean_predicted, mean_measured: overall predicted and measured share of
+            successes.
+        calibration_error: mean over runs of |mean prediction - share of successes| in
+            the run's bin.
         bins: those that have runs, of N_BINS of equal width.
         n: number of runs.
     """

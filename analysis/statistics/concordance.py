@@ -1,10 +1,11 @@
 """Does a predictor put runs in the right order? Harrell's concordance index for
 censored times, from which bootstrap weights make intervals.
 
-A pair of runs is comparable if it is known which took longer: the shorter time was observed, and the other is
-longer, or was censored no earlier. Its score is 1 if the prediction for the shorter one is smaller, 1/2 if
-the predictions are equal (two times "never" are), else 0. The index is the mean score of the comparable
-pairs: 1 = perfect, 1/2 = no information.
+A pair of runs is comparable if it is known which took longer: the shorter time was
+observed, and the other is longer, or was censored no earlier. Its score is 1 if the
+prediction for the shorter one is smaller, 1/2 if the predictions are equal (two times
+"never" are), else 0. The index is the mean score of the comparable pairs: 1 = perfect,
+1/2 = no information.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class Pairs:
-    """Comparable pairs and their scores, float64 (n, n): row = the run with the shorter time."""
+    """Comparable pairs and their scores, float64 (n, n): row = the run with the shorter
+    time.
+    """
 
     comparable: NDArray[np.float64]
     score: NDArray[np.float64]
 
     def index(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Concordance with each run counted weights[b, run] times, (B, n) -> (B,); nan without comparable
-        pairs.
+        """Concordance with each run counted weights[b, run] times, (B, n) -> (B,); nan
+        without comparable pairs.
         """
         pairs = np.einsum("bi,ij,bj->b", weights, self.comparable, weights, optimize=True)
         scores = np.einsum("bi,ij,bj->b", weights, self.score, weights, optimize=True)

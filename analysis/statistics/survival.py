@@ -16,8 +16,8 @@ class SurvivalCurve:
 
     Attributes:
         times: float64 (m,), ascending: 0, and where a time was observed or censored.
-        survival, low, high: float64 (m,), the share not there yet at each of `times` with its 95 % band
-            (log-log).
+        survival, low, high: float64 (m,), the share not there yet at each of `times`
+            with its 95 % band (log-log).
     """
 
     times: NDArray[np.float64]
@@ -26,18 +26,24 @@ class SurvivalCurve:
     high: NDArray[np.float64]
 
     def quantile(self, share: float) -> float | None:
-        """The first time by which `share` of the runs have got there; None if they never do."""
+        """The first time by which `share` of the runs have got there; None if they
+        never do.
+        """
         return _first(self.times, self.survival, share)
 
     def quantile_interval(self, share: float) -> tuple[float | None, float | None]:
-        """The 95 % interval of `quantile`: where the band crosses; None = beyond the last time."""
+        """The 95 % interval of `quantile`: where the band crosses; None = beyond the
+        last time.
+        """
         return _first(self.times, self.low, share), _first(self.times, self.high, share)
 
 
 def survival_curve(times: ArrayLike, observed: ArrayLike) -> SurvivalCurve:
-    """Kaplan-Meier curve of (n,) times, of which those not `observed` (bool (n,)) are censored on the right.
+    """Kaplan-Meier curve of (n,) times, of which those not `observed` (bool (n,)) are
+    censored on the right.
 
-    Where log-log has no band, while everybody or nobody is left, the exact binomial bounds for n and 0 of n stand in.
+    Where log-log has no band, while everybody or nobody is left, the exact binomial
+    bounds for n and 0 of n stand in.
     """
     t, seen = np.asarray(times, float), np.asarray(observed, bool)
     sf = ecdf(CensoredData(uncensored=t[seen], right=t[~seen])).sf

@@ -1,6 +1,8 @@
-"""The theory with a decoder on the runs' very training sets, initial embeddings and, unless it is blind, targets.
+"""The theory with a decoder on the runs' very training sets, initial embeddings and,
+unless it is blind, targets.
 
-It never sees a network's weights: the decoder's initial function is drawn anew, `draws` times a run.
+It never sees a network's weights: the decoder's initial function is drawn anew, `draws`
+times a run.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from neural.families.toy import task
 
 @dataclass(frozen=True)
 class Outlook:
-    """What the theory says of one run: a row a draw, inf where a threshold is not reached within the budget.
+    """What the theory says of one run: a row a draw, inf where a threshold is not
+    reached within the budget.
 
     steps_to_train, steps_to_test, steps_to_rqi: float64 (draws,).
     """
@@ -38,16 +41,20 @@ class Outlook:
         return float(np.isfinite(self.steps_to_rqi).mean())
 
     def median(self, target: str) -> float:
-        """Lower median over the draws of the steps to "train", "test" or "rqi"; inf where most never get there."""
+        """Lower median over the draws of the steps to "train", "test" or "rqi"; inf
+        where most never get there.
+        """
         return float(np.quantile(getattr(self, f"steps_to_{target}"), 0.5, method="inverted_cdf"))
 
 
 def outlooks(
     configs: Sequence[RunConfig], draws: int, blind: bool = False, on_run: Callable[[], object] = lambda: None
 ) -> list[Outlook]:
-    """`Outlook` of each run, on all cores; `blind` takes random targets, new ones each draw, for the run's own.
+    """`Outlook` of each run, on all cores; `blind` takes random targets, new ones each
+    draw, for the run's own.
 
-    What of a run the theory does not know: the batch size (it descends the whole training set) and the L1 penalty.
+    What of a run the theory does not know: the batch size (it descends the whole
+    training set) and the L1 penalty.
     """
     found = []
     pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
@@ -83,7 +90,9 @@ def decoder(config: RunConfig) -> et.Decoder:
 def known(
     config: RunConfig, blind: bool = False
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64] | None]:
-    """Training set, initial embeddings, targets (None: random ones, or classes), in the theory's order of samples."""
+    """Training set, initial embeddings, targets (None: random ones, or classes), in the
+    theory's order of samples.
+    """
     start = start_of(config)  # not in a thread: torch has one global generator
     if not np.array_equal(operation(config).pairs, task(config).pairs):
         raise AssertionError("theory and networks list the samples in different orders")
@@ -98,7 +107,9 @@ def follow(
     targets: NDArray[np.float64] | None,
     seed: Seed,
 ) -> et.DecoderTrajectory:
-    """The theory of one run over its budget, with one draw of the decoder's initial function."""
+    """The theory of one run over its budget, with one draw of the decoder's initial
+    function.
+    """
     return et.decoder_flow(
         operation(config),
         mask,

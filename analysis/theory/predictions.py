@@ -1,13 +1,16 @@
-"""The theory on the runs' very training sets and initial embeddings, side by side with what was measured.
+"""The theory on the runs' very training sets and initial embeddings, side by side with
+what was measured.
 
-Nothing is fitted. Embeddings are centred first: the theory's have mean 0, and a network of sums does not see
-a common shift as more than a bias. Z0 is that of the run's own centred initial embedding.
+Nothing is fitted. Embeddings are centred first: the theory's have mean 0, and a network
+of sums does not see a common shift as more than a bias. Z0 is that of the run's own
+centred initial embedding.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,11 +20,14 @@ import efftheory as et
 
 
 def predict(runs: pd.DataFrame, on_run: Callable[[], object] = lambda: None) -> pd.DataFrame:
-    """What the theory says of each run in a table of the run store; a row a run, with its `key`.
+    """What the theory says of each run in a table of the run store; a row a run, with
+    its `key`.
 
-    `nullity`, `lambda3`, `ideal_accuracy`: of the run's training set. `predicted_accuracy`: Acc-hat of its final
-    embedding. `z0`: of its initial embedding. One column a predictor: predicted steps to RQI > 0.95, inf = never (for
-    `optimizer_flow`: not within the run's budget); for `training_fraction` minus the fraction, which ranks only.
+    `nullity`, `lambda3`, `ideal_accuracy`: of the run's training set.
+    `predicted_accuracy`: Acc-hat of its final embedding. `z0`: of its initial
+    embedding. One column a predictor: predicted steps to RQI > 0.95, inf = never (for
+    `optimizer_flow`: not within the run's budget); for `training_fraction` minus the
+    fraction, which ranks only.
     """
     rows = []
     for run in runs.itertuples():
@@ -58,19 +64,29 @@ def _accuracy(op: et.Operation, mask: np.ndarray, E: np.ndarray) -> float:
         return math.nan
 
 
-def linear_probabilities(p: int, draws: int, seed: int) -> list[dict[str, Any]]:
-    """P(linear) at every training-set size, from the same draws: n_train, fraction, predicted, predicted_interval."""
+@dataclass(frozen=True)
+class LinearProbability:
+    """P(linear) at one training-set size: the share of random training sets that leave
+    the linear representation as the only one.
+
+    Attributes:
+        n_train: the size |D|.
+        fraction: |D|/|D0|.
+        predicted, predicted_interval: the share, with its exact 95 % interval.
+    """
+
+    n_train: int
+    fraction: float
+    predicted: float
+    predicted_interval: tuple[float, float]
+
+
+def linear_probabilities(p: int, draws: int, seed: int) -> list[LinearProbability]:
+    """P(linear) at every training-set size, from the same draws."""
     op = et.addition(p)
     thresholds = et.linear_thresholds(op, draws, seed)
     rows = []
     for n in range(1, op.n_samples + 1):
         share = et.proportion(int((thresholds <= n).sum()), draws)
-        rows.append(
-            {
-                "n_train": n,
-                "fraction": n / op.n_samples,
-                "predicted": share.value,
-                "predicted_interval": share.interval,
-            }
-        )
+        rows.append(LinearProbability(n, n / op.n_samples, share.value, share.interval))
     return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from analysis._report import write_json
 from analysis.compare_theory import pictures
 from analysis.compare_theory.outcomes import score_accuracy, score_probability
 from analysis.compare_theory.predictors import DECODER_FLOWS, PREDICTORS, predict_decoder, time_column
-from analysis.compare_theory.report import compare
+from analysis.compare_theory.report import as_report, compare
 from analysis.compare_theory.success import SUCCESS_PREDICTORS, predict_success, score_irreducible, score_success
 from analysis.compare_theory.times import score_medians, score_time
 from analysis.compare_theory.verdict import verdict
@@ -57,15 +58,15 @@ def test_test_samples_are_those_outside_the_training_set():
     """Of S3, too, which has 36 samples and not p(p+1)/2 = 21; a run with few of them says nothing."""
     runs = made_up([50.0] * 12, [50.0] * 12).assign(p=6, n_train=24)
     runs["mask"] = training_sets(12, 24, 36)
-    entries = {entry["target"]: entry for entry in score_medians(runs)}
+    entries = {entry.target: entry for entry in score_medians(runs)}
     assert set(entries) == set(TARGETS)
-    assert (entries["test"]["n"], entries["test"]["median"]) == (12, 50)
-    assert {entry["target"] for entry in score_time(runs, 0)} == set(TARGETS)
+    assert (entries["test"].n, entries["test"].median) == (12, 50)
+    assert {entry.target for entry in score_time(runs, 0)} == set(TARGETS)
     for n_train, judged in ((31, True), (32, False)):
         runs["mask"] = training_sets(12, n_train, 36)
-        assert ("test" in {entry["target"] for entry in score_medians(runs)}) == judged
+        assert ("test" in {entry.target for entry in score_medians(runs)}) == judged
     few = pd.concat([runs, runs.assign(mask=training_sets(12, 24, 36))], ignore_index=True)
-    assert [entry["n"] for entry in score_medians(few) if entry["target"] == "test"] == [12]
+    assert [entry.n for entry in score_medians(few) if entry.target == "test"] == [12]
 
 
 def told(table: pd.DataFrame, everyone: pd.DataFrame | None = None) -> str:
@@ -97,57 +98,59 @@ def test_the_theory_with_a_decoder_has_steps_of_its_own_to_each_target(store, co
             assert row[f"{name}_success"] == outlook.success
             assert [row[time_column(name, target)] for target in TARGETS] == list(map(outlook.median, TARGETS))
     made = made_up([10.0, 20.0], [5.0, 10.0]).assign(decoder_flow_train=[10.0, 20.0])
-    medians = {e["target"]: e["ratio"]["median"] for e in score_time(made, 0) if e["predictor"] == "decoder_flow"}
+    scores: list[Any] = [e for e in score_time(made, 0) if e.predictor == "decoder_flow"]
+    medians = {e.target: e.ratio.median for e in scores}
     assert medians == {"rqi": 2, "train": 1, "test": 2}
-    predicted = {e["target"]: e["predicted_median_decoder_flow"] for e in score_medians(made)}
+    predicted = {e.target: e.predicted_median_decoder_flow for e in score_medians(made)}
     assert predicted == {"rqi": 5, "train": 10, "test": 5}
 
 
 def test_the_null_model_knows_nothing_within_a_size(runs):
     for entry in score_time(runs, seed=0):
-        if entry["predictor"] == "training_fraction" and entry["c_index_within_size"] is not None:
-            assert entry["c_index_within_size"] == 0.5
-            assert entry["gain_over_null_interval"] in (None, (0.0, 0.0))
+        if entry.predictor == "training_fraction" and entry.c_index_within_size is not None:
+            assert entry.c_index_within_size == 0.5
+            assert entry.gain_over_null_interval in (None, (0.0, 0.0))
 
 
 def test_settings_are_scored_apart(runs):
     entries = score_time(runs, seed=0)
     assert len(entries) == 2 * len(TARGETS) * len(PREDICTORS)
-    assert {entry["decoder_lr"] for entry in entries} == {1e-3, 3e-3}
+    assert {entry.decoder_lr for entry in entries} == {1e-3, 3e-3}
     # 13 of 15 leaves two test samples: too few to count
-    assert all(entry["n"] == (3 if entry["target"] == "test" else 6) for entry in entries)
+    assert all(entry.n == (3 if entry.target == "test" else 6) for entry in entries)
 
 
 def test_ratio_counts_censored_runs_as_longer():
     table = made_up([10, 20, 30, math.inf, math.inf], [10.0, 10.0, 10.0, 10.0, math.inf])
-    entry = score_time(table, seed=0)[0]
-    assert (entry["n_predicted"], entry["n_reached_though_not_predicted"]) == (4, 0)
-    assert entry["ratio"]["lower_quartile"] == 1
-    assert entry["ratio"]["median"] == 2  # of 1, 2, 3, > 10
-    assert entry["ratio"]["observed_only"] == [1, 2, 3]
-    assert entry["ratio_standardized"]["median"] == pytest.approx(2 / 10)  # (p - 1)/z0 = 10
+    entry: Any = score_time(table, seed=0)[0]
+    assert (entry.n_predicted, entry.n_reached_though_not_predicted) == (4, 0)
+    assert entry.ratio.lower_quartile == 1
+    assert entry.ratio.median == 2  # of 1, 2, 3, > 10
+    assert entry.ratio.observed_only == [1, 2, 3]
+    assert entry.ratio_standardized.median == pytest.approx(2 / 10)  # (p - 1)/z0 = 10
 
 
 def test_a_run_that_was_predicted_never_but_got_there_is_counted():
     table = made_up([10, 20], [math.inf, 5.0])
-    assert score_time(table, seed=0)[0]["n_reached_though_not_predicted"] == 1
+    entry: Any = score_time(table, seed=0)[0]
+    assert entry.n_reached_though_not_predicted == 1
 
 
 def test_medians_are_censored(runs):
     table = made_up([10, math.inf, math.inf], [1.0, 2.0, 3.0])
-    entry = next(e for e in score_medians(table) if e["target"] == "rqi")
-    assert (entry["median"], entry["n_observed"], entry["n"]) == (None, 1, 3)
+    entry = next(e for e in score_medians(table) if e.target == "rqi")
+    assert (entry.median, entry.n_observed, entry.n) == (None, 1, 3)
 
 
 @pytest.mark.parametrize("n_train", [51, 55])
 def test_a_handful_of_test_samples_measures_no_generalisation(n_train):
     table = made_up([10.0, 20.0], [1.0, 2.0]).assign(n_train=n_train, mask=training_sets(2, n_train, 55))
-    assert {entry["target"] for entry in score_time(table, seed=0)} == {"rqi", "train"}
+    assert {entry.target for entry in score_time(table, seed=0)} == {"rqi", "train"}
 
 
 def test_report_has_the_promised_fields_and_is_valid_json(runs, tmp_path):
     report = compare(runs, runs, draws=200)
-    write_json(tmp_path / "report.json", report)
+    write_json(tmp_path / "report.json", as_report(report))
     read = json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
     wanted = "n_train seed repr_lr decoder_lr budget steps_to_train steps_to_test steps_to_rqi accuracy rqi"
     wanted += " predicted_accuracy ideal_accuracy lambda3 nullity predicted_steps"
@@ -191,10 +194,10 @@ def test_successes_with_and_without_a_unique_representation():
     table = made_up([10, math.inf, 20, math.inf, 30], [1.0, 1.0, math.inf, math.inf, 1.0])
     table["n_train"], table["nullity"] = [45, 45, 20, 20, 20], [2, 2, 3, 4, 2]
     _, [count] = score_probability(table, linear_probabilities(10, 200, seed=0))
-    assert (count["linear_and_success"], count["linear_and_failure"]) == (2, 1)
-    assert (count["not_linear_and_success"], count["not_linear_and_failure"]) == (1, 1)
-    assert (count["same_sizes_linear_and_success"], count["same_sizes_linear_and_failure"]) == (1, 0)
-    assert count["linear_with_time"] == 3
+    assert (count.linear_and_success, count.linear_and_failure) == (2, 1)
+    assert (count.not_linear_and_success, count.not_linear_and_failure) == (1, 1)
+    assert (count.same_sizes_linear_and_success, count.same_sizes_linear_and_failure) == (1, 0)
+    assert count.linear_with_time == 3
     assert "Without one 1 of 2 runs succeeded; with one, at the same sizes, 1 of 1." in told(table)
 
 

@@ -50,12 +50,12 @@ def test_auc_is_mann_whitneys(seed):
     predicted = predict_success(runs, CHANCES)
     success = runs["steps_to_rqi"].notna()
     for entry in score_success(runs, predicted, seed=0)[: len(SUCCESS_PREDICTORS)]:
-        values = predicted[entry["predictor"]]
+        values = predicted[entry.predictor]
         if success.all() or not success.any():
-            assert entry["auc"] is None
+            assert entry.auc is None
             continue
         statistic = mannwhitneyu(values[success], values[~success]).statistic
-        assert entry["auc"] == pytest.approx(statistic / (success.sum() * (~success).sum()))
+        assert entry.auc == pytest.approx(statistic / (success.sum() * (~success).sum()))
 
 
 @settings(max_examples=20)  # 60 fits each
@@ -81,7 +81,7 @@ def test_shares_by_hand():
     runs = made_up(3, 0)
     runs["steps_to_rqi"] = [100.0, math.nan, 100.0, *[math.nan] * 3, *[100.0] * 3]
     assert predict_success(runs, CHANCES)["share_by_size"].tolist() == [0.5, 1, 0.5, 0, 0, 0, 1, 1, 1]
-    assert predict_success(runs, CHANCES)["linear_probability"].iloc[-1] == CHANCES[49]["predicted"]
+    assert predict_success(runs, CHANCES)["linear_probability"].iloc[-1] == CHANCES[49].predicted
 
 
 def test_one_seed_teaches_nothing():
@@ -112,14 +112,15 @@ def test_the_logistic_recovers_known_coefficients():
 def test_a_difference_of_brier_scores_is_that_of_the_same_runs():
     runs = made_up(8, 3, rates=(1e-5, 1e-4))
     entries = score_success(runs, predict_success(runs, CHANCES), seed=0)
-    assert [entry["decoder_lr"] for entry in entries[:: len(SUCCESS_PREDICTORS)]] == [1e-5, 1e-4, None]
+    assert [entry.decoder_lr for entry in entries[:: len(SUCCESS_PREDICTORS)]] == [1e-5, 1e-4, None]
     for start in range(0, len(entries), len(SUCCESS_PREDICTORS)):
-        scores = {entry["predictor"]: entry for entry in entries[start : start + len(SUCCESS_PREDICTORS)]}
+        scores = {entry.predictor: entry for entry in entries[start : start + len(SUCCESS_PREDICTORS)]}
         for entry in scores.values():
-            assert entry["brier_minus_baseline"] == pytest.approx(entry["brier"] - scores[BASELINE]["brier"])
-            low, high = entry["brier_minus_baseline_interval"]
-            assert low <= entry["brier_minus_baseline"] <= high
-        assert scores[BASELINE]["brier_minus_baseline_interval"] == (0, 0)
+            assert entry.brier_minus_baseline == pytest.approx(entry.brier - scores[BASELINE].brier)
+            assert entry.brier_minus_baseline_interval is not None
+            low, high = entry.brier_minus_baseline_interval
+            assert low <= entry.brier_minus_baseline <= high
+        assert scores[BASELINE].brier_minus_baseline_interval == (0, 0)
 
 
 def test_runs_that_share_a_training_set_are_drawn_together():
@@ -134,10 +135,10 @@ def test_copies_of_a_setting_do_not_narrow_an_interval():
     one = made_up(10, 0, rates=(1e-5,))
     many = pd.concat([one.assign(decoder_lr=rate) for rate in (1e-5, 1e-4, 1e-3, 1e-2)], ignore_index=True)
     alone, *_, together = (
-        [e for e in score_success(runs, predict_success(runs, CHANCES), 0) if e["predictor"] == BASELINE]
+        [e for e in score_success(runs, predict_success(runs, CHANCES), 0) if e.predictor == BASELINE]
         for runs in (one, many)
     )
-    assert together[-1]["brier_interval"] == pytest.approx(alone[-1]["brier_interval"])
+    assert together[-1].brier_interval == pytest.approx(alone[-1].brier_interval)
 
 
 @pytest.mark.parametrize("n_replicas", [2, 3, 5])
@@ -150,12 +151,13 @@ def test_irreducible_of_known_probabilities(n_replicas):
         runs.assign(replica=r, steps_to_rqi=np.where(rng.random(len(p)) < p, 1.0, math.nan)) for r in range(n_replicas)
     ]
     entry, overall = score_irreducible(pd.concat(replicas, ignore_index=True), seed=0)
-    assert entry["brier"] == pytest.approx(0.1025, abs=0.04)  # four standard errors
-    low, high = entry["brier_interval"]
+    assert entry.brier == pytest.approx(0.1025, abs=0.04)  # four standard errors
+    assert entry.brier_interval is not None
+    low, high = entry.brier_interval
     assert low < 0.1025 < high
-    assert (overall["brier"], overall["repr_lr"], entry["repr_lr"]) == (entry["brier"], None, 1e-3)
+    assert (overall.brier, overall.repr_lr, entry.repr_lr) == (entry.brier, None, 1e-3)
     # the share of the others has the variance of its mean on top: p (1 - p) (1 + 1/(R - 1))
-    assert entry["by_replicas"]["brier"] == pytest.approx(0.1025 * n_replicas / (n_replicas - 1), abs=0.08)
+    assert entry.by_replicas.brier == pytest.approx(0.1025 * n_replicas / (n_replicas - 1), abs=0.08)
 
 
 def test_irreducible_of_two_replicas_is_half_of_their_disagreement():
@@ -163,7 +165,7 @@ def test_irreducible_of_two_replicas_is_half_of_their_disagreement():
     runs = pd.DataFrame({"n_train": 45, "seed": range(5), "repr_lr": 1e-3, "decoder_lr": 1e-4})
     both = [runs.assign(replica=0, steps_to_rqi=first), runs.assign(replica=1, steps_to_rqi=second)]
     everyone = pd.concat(both).sample(frac=1, random_state=0)
-    assert score_irreducible(everyone, seed=0)[0]["brier"] == pytest.approx(0.5 * 2 / 5)
+    assert score_irreducible(everyone, seed=0)[0].brier == pytest.approx(0.5 * 2 / 5)
     assert score_irreducible(both[0], seed=0) == []
     agreed = score_irreducible(pd.concat([both[0], both[0].assign(replica=1)]), seed=0)[0]
-    assert (agreed["brier"], agreed["brier_interval"], agreed["by_replicas"]["auc"]) == (0, None, 1)
+    assert (agreed.brier, agreed.brier_interval, agreed.by_replicas.auc) == (0, None, 1)
