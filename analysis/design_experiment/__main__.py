@@ -1,12 +1,14 @@
-"""The causal test of the theory: networks that differ in nothing but a training set that was designed for its speed.
+"""The causal test of the theory: networks that differ in nothing but a training set
+that was designed for its speed.
 
     python -m analysis.design_experiment
 
-trains, for each seed, one network's initial weights and targets on four training sets of one size: fast (the largest
-lambda_3 that a search finds), wide (the largest ideal accuracy, then the largest lambda_3), random (the seed's own) and
-slow (the smallest lambda_3 that still leaves the linear representation alone); and leaves report.json, report.md and
-pictures in results/design_experiment: what the theories had said of these sets, which network was first, and how well
-each does in the end.
+trains, for each seed, one network's initial weights and targets on four training sets
+of one size: fast (the largest lambda_3 that a search finds), wide (the largest ideal
+accuracy, then the largest lambda_3), random (the seed's own) and slow (the smallest
+lambda_3 that still leaves the linear representation alone); and leaves report.json,
+report.md and pictures in results/design_experiment: what the theories had said of these
+sets, which network was first, and how well each does in the end.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from analysis.design_experiment.designs import (
     score_designs,
     verdict,
 )
-from analysis.design_experiment.page import page, pair_rows
+from analysis.design_experiment.page import Report, page, pair_rows
 from analysis.design_experiment.pictures import lambda3, survival
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
@@ -48,10 +50,12 @@ OBJECTIVES = {"fast": "lambda3", "wide": "generalizable", "random": None, "slow"
 
 @dataclass(frozen=True)
 class Arguments:
-    """Train the same networks on training sets designed to be fast, wide and slow, and on random ones of their size.
+    """Train the same networks on training sets designed to be fast, wide and slow, and
+    on random ones of their size.
 
-    The defaults: a size at which designs differ much (30) and one at which most runs succeed (40). A decoder still
-    slower than the default would let no more runs succeed, and would not finish learning within the budget.
+    The defaults: a size at which designs differ much (30) and one at which most runs
+    succeed (40). A decoder still slower than the default would let no more runs
+    succeed, and would not finish learning within the budget.
     """
 
     p: int = 10
@@ -90,19 +94,19 @@ def main(arguments: Arguments) -> None:
     with tqdm(total=len(configs), desc="theory", unit="run", leave=False) as bar:
         runs = runs.merge(predictions_of(configs, everyone, arguments.decoder_draws, bar.update), on="key")
     pairs = compare_designs(runs, list(OBJECTIVES))
-    report = {
-        "verdict": verdict(pairs),
-        "designs": score_designs(runs),
-        "pairs": pairs,
-        "runs": run_entries(runs),
-        "seeds": arguments.seeds,
-        "budget": arguments.budget,
-        "environment": environment(PROG, trained_on(runs)),
-    }
-    said = [table(pair_rows(report), "simple"), *report["verdict"]]
+    report = Report(
+        verdict=verdict(pairs),
+        designs=score_designs(runs),
+        pairs=pairs,
+        runs=run_entries(runs),
+        seeds=arguments.seeds,
+        budget=arguments.budget,
+        environment=environment(PROG, trained_on(runs)),
+    )
+    said = [table(pair_rows(report), "simple"), *report.verdict]
     with mpl.rc_context(LOOK):
         pictures = {"survival.png": survival(runs), "lambda3.png": lambda3(runs)}
-        leave(arguments.out, report, pictures, page(report), said)
+        leave(arguments.out, report.plain(), pictures, page(report), said)
 
 
 def check(arguments: Arguments) -> None:
@@ -130,9 +134,11 @@ def drawn(arguments: Arguments, seeds: int) -> list[RunConfig]:
 
 
 def plan(arguments: Arguments) -> dict[str, list[RunConfig]]:
-    """The runs of each design, in one order: those at one place share all that their seed fixes but the training set.
+    """The runs of each design, in one order: those at one place share all that their
+    seed fixes but the training set.
 
-    A run's seed is its designs' too, so that there are several sets of each design wherever the search finds several.
+    A run's seed is its designs' too, so that there are several sets of each design
+    wherever the search finds several.
     """
     runs = drawn(arguments, arguments.seeds)
     op = et.addition(arguments.p)

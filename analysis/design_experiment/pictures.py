@@ -10,9 +10,7 @@ from matplotlib.ticker import NullFormatter
 
 from analysis._look import BLUE, GREEN, GREY, VERMILION
 from analysis._words import TARGETS_IN_WORDS
-from analysis.design_experiment.designs import (
-    GROUP,
-)
+from analysis.design_experiment.designs import GROUP
 from analysis.runs.tables import TARGETS, measured
 from analysis.statistics.survival import survival_curve
 
@@ -25,7 +23,9 @@ _LINES = {
 
 
 def survival(runs: pd.DataFrame) -> Figure:
-    """Kaplan-Meier curves of the steps to each target with their bands, a curve a design, a row a setting."""
+    """Kaplan-Meier curves of the steps to each target with their bands, a curve a
+    design, a row a setting.
+    """
     groups, budget = _settings(runs), int(runs["budget"].max())
     figure = Figure(figsize=(11, 3 * len(groups) + 0.6))
     grid = figure.subplots(len(groups), len(TARGETS), squeeze=False, sharex=True, sharey=True)

@@ -18,7 +18,7 @@ import pytest
 
 import efftheory as et
 from analysis.design_experiment.__main__ import ERRORS, OBJECTIVES, PROG, Arguments, main, plan
-from analysis.design_experiment.designs import compare_designs, score_designs, verdict
+from analysis.design_experiment.designs import Estimate, PredictedSteps, Ratio, compare_designs, score_designs, verdict
 from analysis.runs.executors import Execution
 from analysis.runs.store import RunStore
 from analysis.runs.sweep import ensure
@@ -142,6 +142,11 @@ def made_up(steps: dict[str, list[float]], accuracy: dict[str, float] | None = N
     return pd.DataFrame(rows)
 
 
+def bounds(interval: tuple[Any, Any] | None) -> tuple[Any, Any]:
+    assert interval is not None
+    return interval
+
+
 def test_who_was_first_counts_a_censored_run_as_later_than_any():
     """By hand: 7 earlier, 1 later, 2 neither; the medians are the fifth of ten."""
     nan = math.nan
@@ -149,22 +154,23 @@ def test_who_was_first_counts_a_censored_run_as_later_than_any():
     slow = [20, 40, 60, 80, 100, nan, nan, 90, nan, 100]
     runs = made_up({"fast": fast, "slow": slow}, {"fast": 0.9, "slow": 0.4}).sample(frac=1, random_state=1)
     [pair] = compare_designs(runs, ["fast", "slow"])
-    assert (pair["earlier"], pair["later"], pair["equal"], pair["n"], pair["ordered"]) == (7, 1, 2, 10, 10)
+    assert (pair.earlier, pair.later, pair.equal, pair.n, pair.ordered) == (7, 1, 2, 10, 10)
     # Clopper-Pearson for 7 of 8: the bounds are roots of binomial tails
-    low, high = pair["interval"]
+    low, high = bounds(pair.interval)
     assert low == pytest.approx(0.4735, abs=1e-4)
     assert high == pytest.approx(0.9968, abs=1e-4)
-    assert pair["ratio"]["value"] == 90 / 50
-    assert pair["ratio"]["interval"][0] < 90 / 50
-    assert pair["gain"]["success"]["mean"] == pytest.approx(0.1)
-    assert pair["gain"]["success"]["interval"][0] < 0 < pair["gain"]["success"]["interval"][1]
-    assert pair["gain"]["test_accuracy"]["interval"] == pytest.approx((0.5, 0.5))
+    assert pair.ratio.value == 90 / 50
+    assert bounds(pair.ratio.interval)[0] < 90 / 50
+    assert pair.gain.success.mean == pytest.approx(0.1)
+    low, high = bounds(pair.gain.success.interval)
+    assert low < 0 < high
+    assert pair.gain.test_accuracy.interval == pytest.approx((0.5, 0.5))
 
     one, other = score_designs(runs.sort_values("design"))
-    assert one["rqi"]["share"] == 0.8
-    assert one["rqi"]["median_steps"] == 50
-    assert other["rqi"]["median_steps"] == 90
-    assert one["predicted_steps"] == {"inverse_lambda3": 10.0, "exact_flow": 10.0, "decoder_flow": None}
+    assert one.rqi.share == 0.8
+    assert one.rqi.median_steps == 50
+    assert other.rqi.median_steps == 90
+    assert one.predicted_steps == PredictedSteps(inverse_lambda3=10.0, exact_flow=10.0, decoder_flow=None)
 
 
 @pytest.mark.parametrize(
@@ -191,26 +197,27 @@ def test_many_comparisons_ask_for_wider_intervals():
     steps = {"fast": [1.0] * 9 + [4.0], "random": [2.0] * 10, "slow": [3.0] * 10}
     [alone] = compare_designs(made_up({name: steps[name] for name in ("fast", "slow")}), ["fast", "slow"])
     among = compare_designs(made_up(steps), list(steps))[1]
-    assert (alone["earlier"], among["earlier"]) == (9, 9)
-    assert among["interval"][0] < alone["interval"][0] < alone["interval"][1] < among["interval"][1]
+    assert (alone.earlier, among.earlier) == (9, 9)
+    (low, high), (widest_low, widest_high) = bounds(alone.interval), bounds(among.interval)
+    assert widest_low < low < high < widest_high
 
 
 def test_a_median_that_is_never_has_no_ratio():
     """Nor an upper bound; where neither is ever seen, anything could be."""
     never = [math.nan] * 12
     [pair] = compare_designs(made_up({"fast": [10.0] * 12, "slow": never}), ["fast", "slow"])
-    assert pair["ratio"] == {"value": None, "interval": (None, None)}
+    assert pair.ratio == Ratio(None, (None, None))
     [pair] = compare_designs(made_up({"fast": never, "slow": [10.0] * 12}), ["fast", "slow"])
-    assert pair["ratio"] == {"value": 0, "interval": (0, 0)}
+    assert pair.ratio == Ratio(0, (0, 0))
     [pair] = compare_designs(made_up({"fast": never, "slow": never}), ["fast", "slow"])
-    assert pair["ratio"] == {"value": None, "interval": (0, None)}
-    assert (pair["equal"], pair["interval"]) == (12, None)
+    assert pair.ratio == Ratio(None, (0, None))
+    assert (pair.equal, pair.interval) == (12, None)
 
 
 def test_few_seeds_have_no_bootstrap_interval():
     [pair] = compare_designs(made_up({"fast": [10.0] * 9, "slow": [20.0] * 9}), ["fast", "slow"])
-    assert pair["ratio"] == {"value": 2, "interval": None}
-    assert pair["gain"]["success"] == {"mean": 0, "interval": None}
+    assert pair.ratio == Ratio(2, None)
+    assert pair.gain.success == Estimate(0, None)
     assert "+0.00 (too few seeds for an interval)" in verdict([pair])[0]
 
 
