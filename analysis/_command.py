@@ -1,4 +1,6 @@
-"""How every command begins and ends: checks of its options, words on its runs, a report."""
+"""How every command begins and ends: checks of its options, words on its runs, a
+report.
+"""
 
 from __future__ import annotations
 
@@ -66,8 +68,8 @@ def environment(prog: str, trained_on: Sequence[tuple[str, str]] = ()) -> dict[s
 def leave(
     out: Path, report: Mapping[str, Any], pictures: Mapping[str, Figure], page: Sequence[str], said: Sequence[str]
 ) -> None:
-    """Write report.json, the pictures (by file name), and the page that shows them; then
-    print the lines of `said` and where the page is.
+    """Write report.json, the pictures (by file name), and the page that shows them;
+    then print the lines of `said` and where the page is.
 
     ConfigError if something cannot be written.
     """

@@ -1,7 +1,9 @@
-"""A computation in pieces: each is kept when it is finished, so that a command that was stopped goes on from there.
+"""A computation in pieces: each is kept when it is finished, so that a command that was
+stopped goes on from there.
 
-A piece's numbers depend on its arguments alone: not on the process that computed it, nor on what was computed before.
-(On one machine: the last bits of real numbers are a processor's own.)
+A piece's numbers depend on its arguments alone: not on the process that computed it,
+nor on what was computed before. (On one machine: the last bits of real numbers are a
+processor's own.)
 """
 
 from __future__ import annotations
@@ -31,9 +33,11 @@ _WORTH_PROCESSES = 10  # seconds of work: several times what processes take to s
 
 @dataclass(frozen=True)
 class Piece:
-    """compute(*arguments), numbers that JSON can hold (nan too), under a name that says all that they depend on.
+    """compute(*arguments), numbers that JSON can hold (nan too), under a name that says
+    all that they depend on.
 
-    `compute` is a function of a module: another process imports it. `cost`: about how many seconds it takes.
+    `compute` is a function of a module: another process imports it. `cost`: about how
+    many seconds it takes.
     """
 
     name: str
@@ -43,10 +47,12 @@ class Piece:
 
 
 def computed(path: Path, pieces: Sequence[Piece], workers: int | None = None) -> list[Any]:
-    """What each piece gives, in their order: from the file at `path` or computed now, and kept there.
+    """What each piece gives, in their order: from the file at `path` or computed now,
+    and kept there.
 
-    `workers`: processes beside this one, by default one a core if there is work for a while; 1 computes here.
-    ConfigError if the file cannot be used, or a process was killed.
+    `workers`: processes beside this one, by default one a core if there is work for a
+    while; 1 computes here. ConfigError if the file cannot be used, or a process was
+    killed.
     """
     with _kept(path) as connection:
         have = {name for (name,) in connection.execute("SELECT name FROM pieces")}
@@ -101,7 +107,9 @@ def _each(pieces: Sequence[Piece], workers: int) -> Iterator[tuple[Piece, Any]]:
 
 
 def _worker(pipe: Connection) -> None:
-    """A worker ends when the other end of `pipe` is closed: with its pool, or with its command, however that ended."""
+    """A worker ends when the other end of `pipe` is closed: with its pool, or with its
+    command, however that ended.
+    """
 
     def follow() -> None:
         wait([pipe])
@@ -111,5 +119,7 @@ def _worker(pipe: Connection) -> None:
 
 
 def chunks(wanted: int, chunk: int) -> range:
-    """The numbers of the chunks behind so many draws. Chunks are whole: more draws later begin with these."""
+    """The numbers of the chunks behind so many draws. Chunks are whole: more draws
+    later begin with these.
+    """
     return range(math.ceil(wanted / chunk))

@@ -1,5 +1,5 @@
-"""The one way a command leaves its results: report.json (all numbers), report.md (a page to read),
-pictures.
+"""The one way a command leaves its results: report.json (all numbers), report.md (a
+page to read), pictures.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from neural import ConfigError
 
 
 def prepare_folder(out: Path) -> None:
-    """Make the folder and see that it can be written, before any work is done for it; ConfigError if it cannot."""
+    """Make the folder and see that it can be written, before any work is done for it;
+    ConfigError if it cannot.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):  # without a name of its own: another command may be doing the same
@@ -34,7 +36,9 @@ def prepare_folder(out: Path) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write `content`; nan and inf become null. The old file stays whole until the new one is."""
+    """Write `content`; nan and inf become null. The old file stays whole until the new
+    one is.
+    """
     _replace(path, (json.dumps(_plain(content), indent=1) + "\n").encode())
 
 
@@ -56,7 +60,9 @@ def table(rows: list[dict[str, Any]], form: str = "github") -> str:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """The old file stays whole until the new one is; ConfigError if it cannot be written (a full disk, say)."""
+    """The old file stays whole until the new one is; ConfigError if it cannot be
+    written (a full disk, say).
+    """
     try:
         with replacing(path) as fresh:
             fresh.write_bytes(content)
@@ -66,7 +72,8 @@ def _replace(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file to write to, which takes the place of `path` at the end: the old file stays whole until the new one is.
+    """A file to write to, which takes the place of `path` at the end: the old file
+    stays whole until the new one is.
 
     In a folder of its own beside `path`: two commands may write one report at a time.
     """

@@ -1,4 +1,6 @@
-"""python -m paper_figures lists the figures; with fig4 --out DIR it draws that one, training what is missing."""
+"""python -m paper_figures lists the figures; with fig4 --out DIR it draws that one,
+training what is missing.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,13 @@
-"""RQI and accuracy against the most that the training set allows, p = 10, d = 1, at the end of the budget of 1e4 steps.
+"""RQI and accuracy against the most that the training set allows, p = 10, d = 1, at the
+end of the budget of 1e4 steps.
 
-(a) RQI of the final embedding, and the ideal RQI = |P(D)|/|P0|: the share of all parallelograms whose equations depend
-linearly on those of the training set. (b) Accuracy over all of D0, and the ideal accuracy. A mark a run, lines for the
-medians over the seeds. The paper believes that neither measured quantity exceeds its ideal; the titles count the runs
-in which it does. Neither is a bound: an embedding may be within delta of a parallelogram that nothing asks for (also
-counted: the runs in which this is so before training), and a sample that no parallelogram leads to may be guessed.
+(a) RQI of the final embedding, and the ideal RQI = |P(D)|/|P0|: the share of all
+parallelograms whose equations depend linearly on those of the training set. (b)
+Accuracy over all of D0, and the ideal accuracy. A mark a run, lines for the medians
+over the seeds. The paper believes that neither measured quantity exceeds its ideal; the
+titles count the runs in which it does. Neither is a bound: an embedding may be within
+delta of a parallelogram that nothing asks for (also counted: the runs in which this is
+so before training), and a sample that no parallelogram leads to may be guessed.
 """
 
 from __future__ import annotations
@@ -40,8 +43,9 @@ def runs(scale: Scale) -> list[RunConfig]:
 
 
 def tables(store: RunStore, scale: Scale) -> Tables:
-    """Runs: n_train, seed, fraction, rqi, initial_rqi, ideal_rqi, accuracy, ideal_accuracy. Beliefs, a row for each of
-    rqi, initial_rqi and accuracy: quantity, runs, violations (how many are above the ideal), excess (the largest).
+    """Runs: n_train, seed, fraction, rqi, initial_rqi, ideal_rqi, accuracy,
+    ideal_accuracy. Beliefs, a row for each of rqi, initial_rqi and accuracy: quantity,
+    runs, violations (how many are above the ideal), excess (the largest).
     """
     op = et.addition(RunConfig().p)
     table = store.table(runs(scale))

@@ -1,11 +1,14 @@
-"""The hierarchy of parallelogram equations, p = 4: what a training set can determine, and how often it does.
+"""The hierarchy of parallelogram equations, p = 4: what a training set can determine,
+and how often it does.
 
-(a) A training set determines all equations that depend linearly on those of its parallelograms. The sets of equations
-that are closed in this sense, ordered by inclusion: each with its equations, its degrees of freedom n_0 - 2 (beyond
-translation and scaling), a representation drawn at random from those that satisfy it, standardised, and the number of
-training sets that determine exactly this much, out of all there are. Two of the three equations imply the third. The
-linear representation is the only one left where no degree of freedom is. (b) The same numbers as shares of the training
-sets of each size. All counts are exact; nothing is trained.
+(a) A training set determines all equations that depend linearly on those of its
+parallelograms. The sets of equations that are closed in this sense, ordered by
+inclusion: each with its equations, its degrees of freedom n_0 - 2 (beyond translation
+and scaling), a representation drawn at random from those that satisfy it, standardised,
+and the number of training sets that determine exactly this much, out of all there are.
+Two of the three equations imply the third. The linear representation is the only one
+left where no degree of freedom is. (b) The same numbers as shares of the training sets
+of each size. All counts are exact; nothing is trained.
 """
 
 from __future__ import annotations
@@ -32,7 +35,9 @@ P = 4
 
 
 class Tables(NamedTuple):
-    """What is drawn: the closed sets, a row each; the edges between them; the training sets by closed set and size."""
+    """What is drawn: the closed sets, a row each; the edges between them; the training
+    sets by closed set and size.
+    """
 
     nodes: pd.DataFrame
     edges: list[tuple[int, int]]
@@ -73,7 +78,9 @@ _COLOURS = (GREY, BLUE, ORANGE, GREEN, VERMILION)  # as many as there are closed
 
 
 def draw_hierarchy(axes: Axes, nodes: pd.DataFrame, edges: list[tuple[int, int]]) -> Iterator[tuple[Axes, Any]]:
-    """The Hasse diagram of closed sets: a box for each node, still to be drawn into, and the node's row."""
+    """The Hasse diagram of closed sets: a box for each node, still to be drawn into,
+    and the node's row.
+    """
     levels = sorted(set(nodes["dof"]), reverse=True)
     width, height = 0.92 / nodes["dof"].value_counts().max(), 0.74 / len(levels)
     middle = {}

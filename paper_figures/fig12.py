@@ -1,11 +1,14 @@
-"""The hierarchy of figure 11 in trained networks: p = 4, d = 1, all training-set sizes from 1 to 9, budget 1e4.
+"""The hierarchy of figure 11 in trained networks: p = 4, d = 1, all training-set sizes
+from 1 to 9, budget 1e4.
 
-(a) A box a closed set of equations, with the networks whose training set determines just these: the final embeddings of
-some, a line a network, standardised, a colour a symbol. (b) How many networks realise which equations (within delta =
-0.1 in standardised units, as RQI counts them), against what their training set determines. Two equations may hold
-within delta while the third, their difference, does not: such a set is not closed. The paper believes that a network
-realises no more than its training set determines, P(R) in P(D). The title counts the networks that realise more; since
-an equation can hold within delta by chance, also those that do so before training.
+(a) A box a closed set of equations, with the networks whose training set determines
+just these: the final embeddings of some, a line a network, standardised, a colour a
+symbol. (b) How many networks realise which equations (within delta = 0.1 in
+standardised units, as RQI counts them), against what their training set determines. Two
+equations may hold within delta while the third, their difference, does not: such a set
+is not closed. The paper believes that a network realises no more than its training set
+determines, P(R) in P(D). The title counts the networks that realise more; since an
+equation can hold within delta by chance, also those that do so before training.
 """
 
 from __future__ import annotations
@@ -36,11 +39,14 @@ NOT_CLOSED = "not closed"
 
 
 class Tables(NamedTuple):
-    """What is drawn: the networks; the closed sets as in figure 11; the edges between them; the counts.
+    """What is drawn: the networks; the closed sets as in figure 11; the edges between
+    them; the counts.
 
-    Networks: n_train, seed, determined, realised, beyond (whether it realises more than is determined), beyond_at_start
-    (the same of its initial embedding), embedding (p,), line (its place in the box, nan if not shown). Cells, a row a
-    pair of names: determined, realised, networks, beyond (how many of these). Belief: networks, violations, at_start.
+    Networks: n_train, seed, determined, realised, beyond (whether it realises more than
+    is determined), beyond_at_start (the same of its initial embedding), embedding (p,),
+    line (its place in the box, nan if not shown). Cells, a row a pair of names:
+    determined, realised, networks, beyond (how many of these). Belief: networks,
+    violations, at_start.
     """
 
     networks: pd.DataFrame

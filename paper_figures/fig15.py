@@ -1,8 +1,10 @@
-"""In which phase of learning a network ends: learning rate of the decoder against weight decay of the embeddings.
+"""In which phase of learning a network ends: learning rate of the decoder against
+weight decay of the embeddings.
 
-|D| = 45, budget 1e5. (a) Regression. (b) Classification. Phases, majorities and bars as in figure 6, 3 seeds a cell.
-The paper claims that the weight decay of the embeddings has little effect. It publishes the range of the learning
-rate; the weight decays are ours.
+|D| = 45, budget 1e5. (a) Regression. (b) Classification. Phases, majorities and bars as
+in figure 6, 3 seeds a cell. The paper claims that the weight decay of the embeddings
+has little effect. It publishes the range of the learning rate; the weight decays are
+ours.
 """
 
 from __future__ import annotations

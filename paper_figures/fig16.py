@@ -1,11 +1,15 @@
-"""Representations of S3: their quality and when they form; 11 seeds a training fraction, budget 1e4.
+"""Representations of S3: their quality and when they form; 11 seeds a training
+fraction, budget 1e4.
 
-(a) RQI of the final embeddings: a dot a run, the line the best seed of each fraction. (b) Steps to RQI > 0.95: a dot
-a run, triangles at the top for runs that did not get there, the line their Kaplan-Meier median, drawn where at least
-half of the runs got there. The paper shows the best seed, and a transition at half of the 36 samples (dotted).
+(a) RQI of the final embeddings: a dot a run, the line the best seed of each fraction.
+(b) Steps to RQI > 0.95: a dot a run, triangles at the top for runs that did not get
+there, the line their Kaplan-Meier median, drawn where at least half of the runs got
+there. The paper shows the best seed, and a transition at half of the 36 samples
+(dotted).
 
-RQI here: E is divided by its root mean square, and (a, b, c, e) with a b = c e counts if the mean square over the
-entries of E_a E_b - E_c E_e is below 0.5, as in the official code.
+RQI here: E is divided by its root mean square, and (a, b, c, e) with a b = c e counts
+if the mean square over the entries of E_a E_b - E_c E_e is below 0.5, as in the
+official code.
 """
 
 from __future__ import annotations
@@ -29,7 +33,9 @@ TRANSITION = 0.5
 
 
 class Tables(NamedTuple):
-    """The runs, and the median steps of each fraction (None: more than half were censored)."""
+    """The runs, and the median steps of each fraction (None: more than half were
+    censored).
+    """
 
     runs: pd.DataFrame
     medians: pd.DataFrame

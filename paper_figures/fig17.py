@@ -1,8 +1,9 @@
 """Accuracy and representation for S3; 11 seeds a training fraction, after 1e4 steps.
 
-(a) Accuracy of the network over all of D0: a dot a run, the line the seed of each fraction with the best RQI. (b) The
-accuracy that the trained embedding predicts (Acc-hat). (c) One against the other; above the diagonal Acc-hat is a
-lower bound, as the paper finds it to be. Larger dots: several runs.
+(a) Accuracy of the network over all of D0: a dot a run, the line the seed of each
+fraction with the best RQI. (b) The accuracy that the trained embedding predicts
+(Acc-hat). (c) One against the other; above the diagonal Acc-hat is a lower bound, as
+the paper finds it to be. Larger dots: several runs.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ TITLE = "S3: accuracy, predicted accuracy and training fraction"
 
 
 class Tables(NamedTuple):
-    """The runs; how many there are at each pair of accuracies; and of them all, how often Acc-hat <= Acc."""
+    """The runs; how many there are at each pair of accuracies; and of them all, how
+    often Acc-hat <= Acc.
+    """
 
     runs: pd.DataFrame
     pairs: pd.DataFrame

@@ -1,9 +1,12 @@
-"""The six embeddings of S3 in their principal components, at the beginning (above) and the end of training (below).
+"""The six embeddings of S3 in their principal components, at the beginning (above) and
+the end of training (below).
 
-The embeddings (3, 3), flattened to 9 numbers and centred, in the three directions in which they spread most; each row
-has its own, with their share of the variance. Labels: the permutation k -> a(k) of 1, 2, 3 in one line; circles are
-even permutations, squares odd ones. The run is that with the best RQI of figure 16 (of equal ones that with the
-highest accuracy, then the smallest training set). In the paper the embeddings form a hexagon.
+The embeddings (3, 3), flattened to 9 numbers and centred, in the three directions in
+which they spread most; each row has its own, with their share of the variance. Labels:
+the permutation k -> a(k) of 1, 2, 3 in one line; circles are even permutations, squares
+odd ones. The run is that with the best RQI of figure 16 (of equal ones that with the
+highest accuracy, then the smallest training set). In the paper the embeddings form a
+hexagon.
 """
 
 from __future__ import annotations
@@ -32,8 +35,8 @@ _COLUMNS = ("PC1", "PC2", "PC3")
 class State(NamedTuple):
     """The embeddings at one time.
 
-    title: when, and of which run. points: a row an element, in the symbols' order: `element`, `even`, PC1 to PC3.
-    shares: of the variance, one a component.
+    title: when, and of which run. points: a row an element, in the symbols' order:
+    `element`, `even`, PC1 to PC3. shares: of the variance, one a component.
     """
 
     title: str
@@ -62,7 +65,8 @@ def _state(title: str, E: NDArray[np.float64]) -> State:
 
 
 def principal_components(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The rows of x (n, m) along its first three principal axes, (n, 3), and the shares of the variance there, (3,).
+    """The rows of x (n, m) along its first three principal axes, (n, 3), and the shares
+    of the variance there, (3,).
 
     A sign is free: the first row has none below 0.
     """
@@ -98,7 +102,9 @@ def _draw_plane(axes: Axes, state: State, first: int, second: int) -> None:
 
 
 def _away(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The direction (n, 2) from each point's nearest neighbour to the point itself: where its label is free."""
+    """The direction (n, 2) from each point's nearest neighbour to the point itself:
+    where its label is free.
+    """
     apart = places[:, None] - places[None, :]  # (n, n, 2)
     distances = np.linalg.norm(apart, axis=2)
     np.fill_diagonal(distances, np.inf)

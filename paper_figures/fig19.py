@@ -1,22 +1,28 @@
-"""The effective theory of classification: classes of representations f(x) collapse, and do they stay apart?
+"""The effective theory of classification: classes of representations f(x) collapse, and
+do they stay apart?
 
-l_eff = l/Z, l = sum over pairs of one label of |f(x) - f(y)|^2, Z = sum of |f(x)|^2 over all n = 200 samples, f(x) in
-two dimensions. The paper's network and data are not published; these are ours: an MLP 32-200-200-2 with tanh and
-PyTorch's default initialisation, 10 Gaussian classes of 20 samples in 32 dimensions (centres from N(0, 1), samples
-around them with variance 1). Adam at 1e-3 descends l/Z on the MLP's weights for 100 steps, all samples in each. The
-theory is the exact gradient flow of free representations from the same start. It knows no Adam steps, so its time is
-counted in e-foldings: in one, deviations from class means fall by 1/e against the means.
+l_eff = l/Z, l = sum over pairs of one label of |f(x) - f(y)|^2, Z = sum of |f(x)|^2
+over all n = 200 samples, f(x) in two dimensions. The paper's network and data are not
+published; these are ours: an MLP 32-200-200-2 with tanh and PyTorch's default
+initialisation, 10 Gaussian classes of 20 samples in 32 dimensions (centres from
+N(0, 1), samples around them with variance 1). Adam at 1e-3 descends l/Z on the MLP's
+weights for 100 steps, all samples in each. The theory is the exact gradient flow of
+free representations from the same start. It knows no Adam steps, so its time is counted
+in e-foldings: in one, deviations from class means fall by 1/e against the means.
 
-(a) to (d): f(x) of seed 0 in units of sqrt(Z/n), a cross at the origin. (a) Before. (b) After 100 steps; the inset is
-magnified. (c) The same with the mean of all f(x) subtracted before l and Z are taken. (d) The theory. (e) to (g): eight
-networks, seeds 0 to 7; titles count those whose last value is below their first. (e) Share of Z in the deviations from
-class means. (f) Root mean square distance between class means in units of sqrt(Z/n). (g) Smallest distance between two
-class means over the root mean square deviation from class means (the two theories coincide).
+(a) to (d): f(x) of seed 0 in units of sqrt(Z/n), a cross at the origin. (a) Before. (b)
+After 100 steps; the inset is magnified. (c) The same with the mean of all f(x)
+subtracted before l and Z are taken. (d) The theory. (e) to (g): eight networks, seeds 0
+to 7; titles count those whose last value is below their first. (e) Share of Z in the
+deviations from class means. (f) Root mean square distance between class means in units
+of sqrt(Z/n). (g) Smallest distance between two class means over the root mean square
+deviation from class means (the two theories coincide).
 
-Free representations collapse by class and stay apart: distances between class means never fall against sqrt(Z/n). So
-does the paper expect of networks. But weights that all samples share can also let Z grow by the mean of all f(x), at
-no cost in l: then classes collapse and approach each other in (f), and are told apart only in units of their own size,
-in (g). Subtracting this mean closes that way.
+Free representations collapse by class and stay apart: distances between class means
+never fall against sqrt(Z/n). So does the paper expect of networks. But weights that all
+samples share can also let Z grow by the mean of all f(x), at no cost in l: then classes
+collapse and approach each other in (f), and are told apart only in units of their own
+size, in (g). Subtracting this mean closes that way.
 """
 
 from __future__ import annotations
@@ -49,9 +55,11 @@ QUANTITIES = {
 class Tables(NamedTuple):
     """What is drawn.
 
-    states: the representations of seed 0 in units of sqrt(Z/n), by name (start, network, centred, theory): label, x, y.
-    curves: who (network or theory), centred, seed, time (steps or e-foldings), and the columns of `spreads`. ends: a
-    row for each quantity, centred or not: networks, start and end (medians), fell (in how many networks).
+    states: the representations of seed 0 in units of sqrt(Z/n), by name (start,
+    network, centred, theory): label, x, y. curves: who (network or theory), centred,
+    seed, time (steps or e-foldings), and the columns of `spreads`. ends: a row for each
+    quantity, centred or not: networks, start and end (medians), fell (in how many
+    networks).
     """
 
     states: dict[str, pd.DataFrame]
@@ -178,7 +186,9 @@ def _magnify(axes: Axes, points: pd.DataFrame) -> None:
 
 
 def _curves(axes: Axes, curves: pd.DataFrame, name: str) -> None:
-    """The network's against its steps (below), the theory's against its e-foldings (above)."""
+    """The network's against its steps (below), the theory's against its e-foldings
+    (above).
+    """
     theory = axes.twiny()
     theory.set_xlabel("theory: e-foldings", color=BLUE)
     theory.grid(visible=False)

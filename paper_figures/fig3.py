@@ -1,8 +1,10 @@
-"""Accuracy and representation, p = 10, d = 1, after 5000 steps; a point a run, the line the median of the seeds.
+"""Accuracy and representation, p = 10, d = 1, after 5000 steps; a point a run, the line
+the median of the seeds.
 
-(a) Accuracy of the network over all of D0 against the training fraction. (b) The accuracy that the theory predicts from
-the trained embedding (Acc-hat), with the ideal accuracy that the training set allows. (c) One against the other; the
-theory is right where the points lie on the diagonal.
+(a) Accuracy of the network over all of D0 against the training fraction. (b) The
+accuracy that the theory predicts from the trained embedding (Acc-hat), with the ideal
+accuracy that the training set allows. (c) One against the other; the theory is right
+where the points lie on the diagonal.
 """
 
 from __future__ import annotations

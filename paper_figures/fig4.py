@@ -1,11 +1,15 @@
-"""The linear representation: when it is unique, when it forms, and how; p = 10, d = 1, budget 1e4.
+"""The linear representation: when it is unique, when it forms, and how; p = 10, d = 1,
+budget 1e4.
 
-(a) Probability that a random training set leaves the linear representation as the only one (20,000 sets a size), beside
-the share of networks that reached RQI > 0.95 (95 % intervals). (b) Steps to RQI > 0.95: a dot a run, triangles at the
-top for runs that did not get there, lines for the medians over the seeds; the network's is a Kaplan-Meier median, drawn
-where at least half of the runs got there. (c) Exact flow of the effective loss from the initial embedding of the
-reference run (45 samples, seed 58), standardised; vertical lines at one and three n_h = Z0/(lambda_3 eta). (d) The
-network of the same run, recorded every 50 steps until it was finished. The initial state is drawn at step 1.
+(a) Probability that a random training set leaves the linear representation as the only
+one (20,000 sets a size), beside the share of networks that reached RQI > 0.95 (95 %
+intervals). (b) Steps to RQI > 0.95: a dot a run, triangles at the top for runs that did
+not get there, lines for the medians over the seeds; the network's is a Kaplan-Meier
+median, drawn where at least half of the runs got there. (c) Exact flow of the effective
+loss from the initial embedding of the reference run (45 samples, seed 58),
+standardised; vertical lines at one and three n_h = Z0/(lambda_3 eta). (d) The network
+of the same run, recorded every 50 steps until it was finished. The initial state is
+drawn at step 1.
 """
 
 from __future__ import annotations
@@ -38,7 +42,9 @@ def runs(scale: Scale) -> list[RunConfig]:
 
 
 class Tables(NamedTuple):
-    """What is drawn: the runs with predictions; P(linear) and measured shares by size; medians; the reference run."""
+    """What is drawn: the runs with predictions; P(linear) and measured shares by size;
+    medians; the reference run.
+    """
 
     runs: pd.DataFrame
     chances: pd.DataFrame

@@ -1,9 +1,10 @@
 """lambda_3 and the grokking time, p = 10, d = 1.
 
-(a) lambda_3 of random training sets against the training fraction, 60 sets a size; 0 where the linear representation is
-not unique. (b) Steps to RQI > 0.95: networks (triangles: not within the budget) beside the theory's Z0/(lambda_3 eta),
-eta = 1e-3, on the very same training sets, with Z0 of the run's own initial embedding and with that of a standardised
-one, Z0 = p - 1, which the paper's numbers assume.
+(a) lambda_3 of random training sets against the training fraction, 60 sets a size; 0
+where the linear representation is not unique. (b) Steps to RQI > 0.95: networks
+(triangles: not within the budget) beside the theory's Z0/(lambda_3 eta), eta = 1e-3, on
+the very same training sets, with Z0 of the run's own initial embedding and with that of
+a standardised one, Z0 = p - 1, which the paper's numbers assume.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
 """How a lattice forms from 8 of 21 samples: p = 6, d = 1, budget 1e4.
 
-(a, b) Standardised embeddings of two networks with 8 training samples each, recorded every 50 steps until they were
-finished (the initial state is drawn at step 1), a line a symbol. (a) The linear representation is the only one that
-satisfies the training set. Such sets of 8 are rare: 16 networks have the first such sets among the seeds 0, 1, 2 ..,
-and the one of the highest final RQI is shown, the smallest seed of several. (b) The same choice among the first 16
-seeds whose sets leave other representations. (c) Exact share of the training sets of each size that leave the linear
-representation as the only one, beside the share of networks that reached RQI > 0.95 (95 % intervals): on random
-training sets, 16 a size, and on those behind (a). The paper shows that 8 samples suffice; the circle is
-at the fewest that do, with one such set.
+(a, b) Standardised embeddings of two networks with 8 training samples each, recorded
+every 50 steps until they were finished (the initial state is drawn at step 1), a line a
+symbol. (a) The linear representation is the only one that satisfies the training set.
+Such sets of 8 are rare: 16 networks have the first such sets among the seeds 0, 1, 2
+.., and the one of the highest final RQI is shown, the smallest seed of several. (b) The
+same choice among the first 16 seeds whose sets leave other representations. (c) Exact
+share of the training sets of each size that leave the linear representation as the only
+one, beside the share of networks that reached RQI > 0.95 (95 % intervals): on random
+training sets, 16 a size, and on those behind (a). The paper shows that 8 samples
+suffice; the circle is at the fewest that do, with one such set.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ def sets_of_eight(scale: Scale, *, linear: bool) -> list[RunConfig]:
 
 @cache
 def first_seeds(n: int, linear: bool) -> tuple[int, ...]:
-    """The first `n` seeds whose training set of 8 leaves the linear representation as the only one, or does not."""
+    """The first `n` seeds whose training set of 8 leaves the linear representation as
+    the only one, or does not.
+    """
     op, found = et.addition(P), []
     for seed in count():
         if len(found) == n:
@@ -69,10 +73,11 @@ def first_seeds(n: int, linear: bool) -> tuple[int, ...]:
 class Tables(NamedTuple):
     """What is drawn.
 
-    eights: a row for sets of 8 that are linear and one for those that are not: linear, networks, reached, value,
-    interval; seed, rqi and samples (text) of the network shown. paths: the standardised embeddings of the two, steps
-    and a column a symbol. chances: n_train, sets, linear (how many of them are), share. shares: n_train, networks,
-    reached, value, interval. smallest: as a row of chances, and samples.
+    eights: a row for sets of 8 that are linear and one for those that are not: linear,
+    networks, reached, value, interval; seed, rqi and samples (text) of the network
+    shown. paths: the standardised embeddings of the two, steps and a column a symbol.
+    chances: n_train, sets, linear (how many of them are), share. shares: n_train,
+    networks, reached, value, interval. smallest: as a row of chances, and samples.
     """
 
     eights: pd.DataFrame
@@ -111,7 +116,9 @@ def _share(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _path(store: RunStore, config: RunConfig) -> pd.DataFrame:
-    """The standardised embedding over training, the last symbol above the first in the end."""
+    """The standardised embedding over training, the last symbol above the first in the
+    end.
+    """
     curves = store.curves(config)
     x = standardize(curves["embedding"])[:, :, 0]
     return pd.DataFrame(x if x[-1, -1] >= x[-1, 0] else -x).assign(steps=curves["steps"])

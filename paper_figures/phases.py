@@ -21,7 +21,9 @@ SEEDS = 3
 
 
 class Panel(NamedTuple):
-    """One diagram: its plane, and a row a point as by `analysis.phase_diagram.phases.points`."""
+    """One diagram: its plane, and a row a point as by
+    `analysis.phase_diagram.phases.points`.
+    """
 
     plane: Plane
     cells: pd.DataFrame

@@ -1,6 +1,7 @@
 """The runs on the group S3 (appendix H) behind figures 16 to 18, and what they came to.
 
-The paper does not publish its training-set sizes. The penalty 1e-3 mean |E| is in its code, not in its text.
+The paper does not publish its training-set sizes. The penalty 1e-3 mean |E| is in its
+code, not in its text.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ def runs(scale: Scale) -> list[RunConfig]:
 
 
 def outcomes(store: RunStore, scale: Scale) -> pd.DataFrame:
-    """The runs as in the store, with `fraction`, `predicted_accuracy` of the final embedding, and `best`.
+    """The runs as in the store, with `fraction`, `predicted_accuracy` of the final
+    embedding, and `best`.
 
-    best: whether a run has the highest final RQI of its size (of equals the highest accuracy, then the lowest seed).
+    best: whether a run has the highest final RQI of its size (of equals the highest
+    accuracy, then the lowest seed).
     """
     op = et.symmetric_group(3)
     table = store.table(runs(scale))

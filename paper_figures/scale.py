@@ -1,4 +1,6 @@
-"""How much is trained for a figure, so that a laptop can draw a coarse one in minutes."""
+"""How much is trained for a figure, so that a laptop can draw a coarse one in
+minutes.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class Scale:
         return replace(axis, values=tuple(axis.values[k] for k in chosen))
 
     def runs(self, base: RunConfig, axes: Sequence[Axis], seeds: int) -> list[RunConfig]:
-        """Every combination of the axes' values and seeds; `seeds` is how many there are if the scale does not say."""
+        """Every combination of the axes' values and seeds; `seeds` is how many there
+        are if the scale does not say.
+        """
         return grid(self.run(base), [self.axis(axis) for axis in axes], self.seeds or seeds)
 
     def __str__(self) -> str:

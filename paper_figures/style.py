@@ -1,4 +1,6 @@
-"""One look for all figures, that of the comparison's pictures, and what several of them draw."""
+"""One look for all figures, that of the comparison's pictures, and what several of them
+draw.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ __all__ = [
 
 
 def draw_steps(axes: Axes, table: pd.DataFrame) -> None:
-    """Steps to RQI > 0.95 against the training fraction: a dot a run, triangles at the budget for those beyond it."""
+    """Steps to RQI > 0.95 against the training fraction: a dot a run, triangles at the
+    budget for those beyond it.
+    """
     reached = table["steps_to_rqi"].notna()
     there, late = table[reached], table[~reached]
     axes.plot(there["fraction"], there["steps_to_rqi"], "o", color=VERMILION, alpha=0.5, ms=4, label="network")
@@ -32,7 +36,9 @@ def draw_steps(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def draw_best(axes: Axes, table: pd.DataFrame, name: str, colour: str) -> None:
-    """Column `name` against the training fraction: a dot a run, a line through the best run of each fraction."""
+    """Column `name` against the training fraction: a dot a run, a line through the best
+    run of each fraction.
+    """
     best = table[table["best"]].sort_values("fraction")
     axes.plot(table["fraction"], table[name], "o", color=colour, alpha=0.3, markersize=4, label="all seeds")
     axes.plot(best["fraction"], best[name], color=colour, label="best seed")

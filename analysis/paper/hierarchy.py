@@ -1,4 +1,5 @@
-"""What a training set can determine: the linearly closed sets of parallelogram equations, ordered by inclusion.
+"""What a training set can determine: the linearly closed sets of parallelogram
+equations, ordered by inclusion.
 
 Exhaustive and exact, for small p.
 """
@@ -22,8 +23,9 @@ _REPRESENTATION_SEED = 28
 # The rows of `et.parallelograms(op)` that a closed set holds, ascending.
 Closed = tuple[int, ...]
 
-# An equation outside the closure lies off the null space by at least 8^(-(p - 2)/2): the square of its distance is a
-# quotient of two Gram determinants, integers of which the lower one is at most 8^(p - 2). Round-off is near 1e-14.
+# An equation outside the closure lies off the null space by at least 8^(-(p - 2)/2):
+# the square of its distance is a quotient of two Gram determinants, integers of which
+# the lower one is at most 8^(p - 2). Round-off is near 1e-14.
 _OFF_THE_NULL_SPACE = 1e-6  # below that bound up to p = 15
 
 
@@ -34,23 +36,31 @@ def all_equations(op: et.Operation) -> NDArray[np.float64]:
 
 
 def null_vectors(equations: ArrayLike, p: int) -> NDArray[np.float64]:
-    """An orthonormal basis (p, n_0) of the representations that satisfy `equations` (k, p); k may be 0."""
+    """An orthonormal basis (p, n_0) of the representations that satisfy
+    `equations` (k, p); k may be 0.
+    """
     return null_space(np.vstack([np.zeros(p), equations]))
 
 
 def closure(op: et.Operation, equations: ArrayLike) -> Closed:
-    """The parallelograms of P0 whose equations depend linearly on `equations` (k, p), or any rows of the same span."""
+    """The parallelograms of P0 whose equations depend linearly on `equations` (k, p),
+    or any rows of the same span.
+    """
     residuals = all_equations(op) @ null_vectors(equations, op.n_symbols)
     return _rows(np.abs(residuals).max(axis=1) < _OFF_THE_NULL_SPACE)
 
 
 def determined(op: et.Operation, mask: NDArray[np.bool_] | None) -> Closed:
-    """P(D): what the training set `mask` determines. The rows of H = 2 A^T A span those of A."""
+    """P(D): what the training set `mask` determines. The rows of H = 2 A^T A span those
+    of A.
+    """
     return closure(op, et.hessian(op, mask))
 
 
 def realised(op: et.Operation, E: NDArray[np.float64], delta: float = 0.1) -> Closed:
-    """P(R, delta): the parallelograms of P0 that `E` (p, d) realises, as `et.rqi` counts them; closed or not."""
+    """P(R, delta): the parallelograms of P0 that `E` (p, d) realises, as `et.rqi`
+    counts them; closed or not.
+    """
     residuals = all_equations(op) @ standardize(E)
     return _rows((residuals**2).mean(axis=1) < delta**2)
 
@@ -60,9 +70,11 @@ def _rows(flags: NDArray[np.bool_]) -> Closed:
 
 
 def closed_sets(op: et.Operation) -> list[Closed]:
-    """Every linearly closed subset of P0, the small ones first; their number grows fast with p.
+    """Every linearly closed subset of P0, the small ones first; their number grows fast
+    with p.
 
-    Each is reached from the empty one by adding an equation and closing, again and again.
+    Each is reached from the empty one by adding an equation and closing, again and
+    again.
     """
     A = all_equations(op)
     found = [closure(op, A[:0])]
@@ -73,16 +85,19 @@ def closed_sets(op: et.Operation) -> list[Closed]:
 
 
 def inclusions(sets: list[Closed]) -> list[tuple[int, int]]:
-    """Pairs of numbers in `sets`, (smaller, larger) with none in between: the edges of the Hasse diagram."""
+    """Pairs of numbers in `sets`, (smaller, larger) with none in between: the edges of
+    the Hasse diagram.
+    """
     below = {(a, b) for a, b in product(range(len(sets)), repeat=2) if set(sets[a]) < set(sets[b])}
     return sorted((a, b) for a, b in below if not any((a, c) in below and (c, b) in below for c in range(len(sets))))
 
 
 def training_sets(op: et.Operation) -> dict[Closed, NDArray[np.int64]]:
-    """How many training sets of each size 0..N determine each closed set: int (N + 1,), exact.
+    """How many training sets of each size 0..N determine each closed set: int (N + 1,),
+    exact.
 
-    Only a result with two samples or more in D has equations, so that all training sets with the same such samples are
-    counted at once.
+    Only a result with two samples or more in D has equations, so that all training sets
+    with the same such samples are counted at once.
     """
     counts: dict[Closed, NDArray[np.int64]] = defaultdict(lambda: np.zeros(op.n_samples + 1, dtype=np.int64))
     classes = [np.flatnonzero(op.results == result).tolist() for result in range(op.n_results)]
@@ -99,12 +114,16 @@ def training_sets(op: et.Operation) -> dict[Closed, NDArray[np.int64]]:
 
 
 def linear_counts(op: et.Operation) -> NDArray[np.int64]:
-    """How many training sets of each size 0..N leave the linear representation alone, that is, determine all of P0."""
+    """How many training sets of each size 0..N leave the linear representation alone,
+    that is, determine all of P0.
+    """
     return training_sets(op)[determined(op, None)]
 
 
 def smallest_linear_set(op: et.Operation, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """The first of the smallest training sets that do, in the order of D0: bool (N,)."""
+    """The first of the smallest training sets that do, in the order of D0:
+    bool (N,).
+    """
     for chosen in combinations(range(op.n_samples), int(np.flatnonzero(counts)[0])):
         mask = np.zeros(op.n_samples, dtype=np.bool_)
         mask[list(chosen)] = True
@@ -114,7 +133,9 @@ def smallest_linear_set(op: et.Operation, counts: NDArray[np.int64]) -> NDArray[
 
 
 def hierarchy(op: et.Operation) -> tuple[pd.DataFrame, list[tuple[int, int]]]:
-    """(closed sets, edges). Columns: closed, name (its equations as text), dof, training_sets, representation (p,)."""
+    """(closed sets, edges). Columns: closed, name (its equations as text), dof,
+    training_sets, representation (p,).
+    """
     sets, counts = closed_sets(op), training_sets(op)
     A, texts = all_equations(op), [equation(*row) for row in et.parallelograms(op).tolist()]
     rng = np.random.default_rng(_REPRESENTATION_SEED)
@@ -134,7 +155,9 @@ def hierarchy(op: et.Operation) -> tuple[pd.DataFrame, list[tuple[int, int]]]:
 
 
 def shares_by_size(op: et.Operation) -> pd.DataFrame:
-    """n_train, closed, sets (how many training sets of that size determine it), share (of those of that size)."""
+    """n_train, closed, sets (how many training sets of that size determine it), share
+    (of those of that size).
+    """
     counts = training_sets(op)
     total = np.sum(list(counts.values()), axis=0)
     return pd.DataFrame(

@@ -14,10 +14,11 @@ from neural import RunConfig
 
 
 def states_at(store: RunStore, configs: Sequence[RunConfig], step: int) -> pd.DataFrame:
-    """Each run at `step` (its last state if it retired before; recorded every 50 steps at the default budget).
+    """Each run at `step` (its last state if it retired before; recorded every 50 steps
+    at the default budget).
 
-    Columns: n_train, seed, fraction, accuracy (over D0), rqi, predicted_accuracy (of the embedding at that step),
-    ideal_accuracy.
+    Columns: n_train, seed, fraction, accuracy (over D0), rqi, predicted_accuracy (of
+    the embedding at that step), ideal_accuracy.
     """
     rows = []
     runs = store.table(configs)
@@ -44,7 +45,8 @@ def states_at(store: RunStore, configs: Sequence[RunConfig], step: int) -> pd.Da
 
 
 def measured_times(store: RunStore, configs: Sequence[RunConfig]) -> pd.DataFrame:
-    """The runs with their predictions (see `predict`), `fraction`, and `inverse_lambda3_standardized`.
+    """The runs with their predictions (see `predict`), `fraction`, and
+    `inverse_lambda3_standardized`.
 
     The latter is Z0/(lambda_3 eta) with the Z0 = (p - 1) d of a standardised embedding.
     """
@@ -57,7 +59,9 @@ def measured_times(store: RunStore, configs: Sequence[RunConfig]) -> pd.DataFram
 
 
 def lambda3_samples(p: int, sizes: Sequence[int], sets: int, seed: int) -> pd.DataFrame:
-    """lambda_3 of `sets` random training sets of each size: n_train, fraction, lambda3 (0 if not linear)."""
+    """lambda_3 of `sets` random training sets of each size: n_train, fraction, lambda3
+    (0 if not linear).
+    """
     op = et.addition(p)
     rng = np.random.default_rng(seed)
     rows = [
@@ -73,9 +77,11 @@ def lambda3_samples(p: int, sizes: Sequence[int], sets: int, seed: int) -> pd.Da
 
 
 def trajectories(store: RunStore, config: RunConfig) -> tuple[pd.DataFrame, pd.DataFrame, float]:
-    """Standardised embeddings of one run over time: (theory's exact flow, network, n_h = Z0/(lambda_3 eta)).
+    """Standardised embeddings of one run over time: (theory's exact flow, network,
+    n_h = Z0/(lambda_3 eta)).
 
-    Both tables: steps, and a column a symbol, 0..p-1. The theory starts at the run's own initial embedding. d = 1.
+    Both tables: steps, and a column a symbol, 0..p-1. The theory starts at the run's
+    own initial embedding. d = 1.
     """
     op = et.addition(config.p)
     run = store.table([config]).iloc[0]
