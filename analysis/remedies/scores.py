@@ -35,7 +35,7 @@ def score(name: str, runs: dict[str, pd.DataFrame], theory: list[Outlook]) -> di
             "interval": share.interval,
             "gain": float((here - base).mean()),
             "gain_interval": (float(low), float(high)),
-            "predicted": float(np.mean([np.isfinite(getattr(one, f"steps_to_{target}")).mean() for one in theory])),
+            "predicted": float(np.mean([one.share(target) for one in theory])),
             "median_steps": survival_curve(steps, seen).quantile(0.5),
         }
     return row
