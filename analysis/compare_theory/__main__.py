@@ -23,14 +23,13 @@ from analysis._command import check_at_least, check_given, environment, leave, p
 from analysis._report import prepare_folder, table
 from analysis.compare_theory.page import page, time_rows
 from analysis.compare_theory.pictures import draw_all
-from analysis.compare_theory.predictors import predict_decoder
 from analysis.compare_theory.report import as_report, compare
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import DEFAULT_SIZES
 from analysis.runs.plan import Axis, grid, parse_settings
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure
-from analysis.theory.predictions import predict
+from analysis.theory.predictions import predict, predict_decoder
 from neural import ConfigError, RunConfig
 from neural.command import run_command
 
@@ -157,7 +156,7 @@ def predictions_of(runs: pd.DataFrame, decoder_draws: int) -> pd.DataFrame:
         without = predict(runs, bar.update)
     n_draws = 3 * decoder_draws * len(runs)
     with tqdm(total=n_draws, desc="theory with a decoder", unit="draw", leave=False) as bar:
-        return without.merge(predict_decoder(runs, decoder_draws, bar.update), on="key")
+        return without.merge(predict_decoder(runs, decoder_draws, on_draws=bar.update), on="key")
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def score_probability(
 
 
 def score_accuracy(runs: pd.DataFrame) -> Accuracy:
-    """Accuracy at the end of the runs, predicted and measured, over all and by setting."""
+    """Accuracy at the end of the runs, predicted and measured: over all, by setting."""
     predicted, ideal = (replace(agreement, pearson_r_interval=None) for agreement in _both(runs))
     by_setting = [
         SettingAccuracy(setting.repr_lr, setting.decoder_lr, *_both(group)) for setting, group in settings(runs)

@@ -1,4 +1,4 @@
-"""The page that a person reads: the numbers of a comparison as words and text tables."""
+"""The page that a person reads: a comparison as words and text tables."""
 
 from __future__ import annotations
 

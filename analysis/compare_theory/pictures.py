@@ -19,7 +19,7 @@ from matplotlib.ticker import NullFormatter
 from analysis._look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, SIZE_COLOURS, VERMILION
 from analysis._words import TARGETS_IN_WORDS
 from analysis.compare_theory.outcomes import SuccessShare
-from analysis.compare_theory.predictors import DECODER_FLOWS, GRADIENT_FLOWS, NULL_MODEL, PREDICTORS
+from analysis.compare_theory.predictors import GRADIENT_FLOWS, NULL_MODEL, PREDICTORS
 from analysis.compare_theory.predictors import NAMES as PLAIN_NAMES
 from analysis.compare_theory.report import Comparison
 from analysis.compare_theory.success import BASELINE, SuccessScore
@@ -27,7 +27,7 @@ from analysis.compare_theory.times import TimeScore
 from analysis.compare_theory.verdict import SUCCESS_NAMES
 from analysis.runs.tables import TARGETS, Setting, measured, settings, sizes
 from analysis.statistics.survival import survival_curve
-from analysis.theory.predictions import LinearProbability
+from analysis.theory.predictions import DECODER_FLOWS, LinearProbability
 
 NAMES = PLAIN_NAMES | {"inverse_lambda3": r"$Z_0/(\lambda_3\,\eta_r)$"}
 _NOT_PREDICTED = {

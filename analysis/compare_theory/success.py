@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from analysis.compare_theory.predictors import DECODER_FLOWS
 from analysis.runs.tables import SETTING, Setting, settings
 from analysis.statistics.bootstrap import BOOTSTRAPS, MIN_OBSERVED, bootstrap_weights, interval
 from analysis.statistics.calibration import Calibration, calibrate
 from analysis.statistics.concordance import compare_pairs
 from analysis.statistics.entries import number
-from analysis.theory.predictions import LinearProbability
+from analysis.theory.predictions import DECODER_FLOWS, LinearProbability
 
 LOGISTIC = {f"logistic_{name}": name for name in ("inverse_lambda3", "exact_flow", "optimizer_flow")}
 SUCCESS_PREDICTORS = ("share_by_size", "linear_probability", *LOGISTIC, *DECODER_FLOWS)

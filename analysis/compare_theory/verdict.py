@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 from analysis._words import TARGETS_IN_WORDS, rates, with_span
 from analysis.compare_theory.outcomes import Accuracy, SettingAccuracy, SuccessCalibration, SuccessShare
-from analysis.compare_theory.predictors import DECODER_FLOWS, NAMES, NULL_MODEL, PREDICTORS
+from analysis.compare_theory.predictors import NAMES, NULL_MODEL, PREDICTORS
 from analysis.compare_theory.success import BASELINE, LOGISTIC, Irreducible, SuccessScore
 from analysis.compare_theory.times import StepsScore, TimeScore
 from analysis.runs.tables import TARGETS, Setting
 from analysis.statistics.bootstrap import MIN_OBSERVED
+from analysis.theory.predictions import DECODER_FLOWS
 
 SUCCESS_NAMES = {
     "share_by_size": "share by size",
@@ -170,7 +171,7 @@ def _order(times: dict[str, TimeScore]) -> list[str]:
 
 
 def _beyond(target: str, times: dict[str, TimeScore]) -> list[str]:
-    """Which predictors of the embeddings' times also tell the order of this accuracy's."""
+    """Which predictors of the times to RQI also tell the order of this accuracy's."""
     if not times or not _judged(times):
         return []
     null = times[NULL_MODEL]

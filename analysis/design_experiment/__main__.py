@@ -29,7 +29,6 @@ from analysis._report import prepare_folder, table
 from analysis.design_experiment.designs import (
     GROUP,
     compare_designs,
-    predictions_of,
     run_entries,
     score_designs,
     verdict,
@@ -39,6 +38,7 @@ from analysis.design_experiment.pictures import lambda3, survival
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure
+from analysis.theory.predictions import predict, predict_decoder
 from neural import ConfigError, RunConfig, write_samples
 from neural.command import run_command
 
@@ -92,7 +92,8 @@ def main(arguments: Arguments) -> None:
     runs = runs.sort_values(GROUP, kind="stable", ignore_index=True)  # designs of one size beside each other
     print_trained(len(configs), n_trained)
     with tqdm(total=len(configs), desc="theory", unit="run", leave=False) as bar:
-        runs = runs.merge(predictions_of(configs, everyone, arguments.decoder_draws, bar.update), on="key")
+        with_decoder = predict_decoder(everyone, arguments.decoder_draws, ["decoder_flow"], lambda n: bar.update())
+    runs = runs.merge(predict(everyone).merge(with_decoder, on="key"), on="key")
     pairs = compare_designs(runs, list(OBJECTIVES))
     report = Report(
         verdict=verdict(pairs),

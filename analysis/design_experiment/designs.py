@@ -8,7 +8,7 @@ what the training set caused.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -25,9 +25,6 @@ from analysis.runs.tables import SETTING, TARGETS, measured, with_target
 from analysis.statistics.bootstrap import MIN_OBSERVED
 from analysis.statistics.entries import Entry, number
 from analysis.statistics.survival import survival_curve
-from analysis.theory.decoder_theory import outlooks
-from analysis.theory.predictions import predict
-from neural import RunConfig
 from neural.families.toy import Toy
 
 GROUP = ["n_train", *SETTING]
@@ -187,22 +184,6 @@ class Pair:
     interval: tuple[float, float] | None
     ratio: Ratio
     gain: Gains
-
-
-def predictions_of(
-    configs: Sequence[RunConfig], runs: pd.DataFrame, draws: int, on_run: Callable[[], object] = lambda: None
-) -> pd.DataFrame:
-    """What the theories say of each of `runs`, the table of `configs`: a row a `key`,
-    with `predict`'s columns, and of the theory with a decoder `decoder_flow`, the
-    median steps, and `decoder_flow_success`, the share of draws with RQI > 0.95 within
-    the budget.
-    """
-    found = outlooks(configs, draws, on_run=on_run)
-    with_decoder = {
-        "decoder_flow": [one.median("rqi") for one in found],
-        "decoder_flow_success": [one.success for one in found],
-    }
-    return predict(runs).assign(**with_decoder)
 
 
 def score_designs(runs: pd.DataFrame) -> list[DesignScore]:

@@ -39,10 +39,7 @@ def predict(configs: Sequence[RunConfig], delay: float, on_run: Callable[[], obj
     """
     found = outlooks(configs, DRAWS, on_run=on_run)
     steps = {target: [outlook.median(target) for outlook in found] for target in TARGETS}
-    shares = {
-        f"{target}_share": [float(np.isfinite(getattr(outlook, f"steps_to_{target}")).mean()) for outlook in found]
-        for target in TARGETS
-    }
+    shares = {f"{target}_share": [outlook.share(target) for outlook in found] for target in TARGETS}
     return with_phases(pd.DataFrame(steps | shares), delay)
 
 

@@ -81,6 +81,6 @@ def _reached(
         interval=share.interval,
         gain=float((here - base).mean()),
         gain_interval=(float(low), float(high)),
-        predicted=float(np.mean([np.isfinite(getattr(one, f"steps_to_{target}")).mean() for one in theory])),
+        predicted=float(np.mean([one.share(target) for one in theory])),
         median_steps=survival_curve(steps, seen).quantile(0.5),
     )

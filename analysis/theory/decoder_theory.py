@@ -38,7 +38,11 @@ class Outlook:
     @property
     def success(self) -> float:
         """The share of draws with RQI > 0.95 within the budget."""
-        return float(np.isfinite(self.steps_to_rqi).mean())
+        return self.share("rqi")
+
+    def share(self, target: str) -> float:
+        """The share of draws that get to "train", "test" or "rqi" within the budget."""
+        return float(np.isfinite(getattr(self, f"steps_to_{target}")).mean())
 
     def median(self, target: str) -> float:
         """Lower median over the draws of the steps to "train", "test" or "rqi"; inf

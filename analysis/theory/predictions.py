@@ -9,14 +9,22 @@ centred initial embedding.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import efftheory as et
+from analysis.runs.store import config_of
+from analysis.runs.tables import TARGETS
+from analysis.theory.decoder_theory import outlooks
+
+# The theory with a decoder, without the run's targets and with them: a time for each
+# target, and a probability of success.
+DECODER_FLOWS = ("decoder_flow_blind", "decoder_flow")
 
 
 def predict(runs: pd.DataFrame, on_run: Callable[[], object] = lambda: None) -> pd.DataFrame:
@@ -62,6 +70,39 @@ def _accuracy(op: et.Operation, mask: np.ndarray, E: np.ndarray) -> float:
         return et.predicted_accuracy(op, mask, E)
     except et.ArgumentError:
         return math.nan
+
+
+def predict_decoder(
+    runs: pd.DataFrame,
+    draws: int,
+    names: Sequence[str] = DECODER_FLOWS,
+    on_draws: Callable[[int], object] = lambda n: None,
+) -> pd.DataFrame:
+    """What the theory with a decoder says of each run in a table of the run store; a
+    row a run, with its `key`.
+
+    For `decoder_flow`, which knows the run's targets, and `decoder_flow_blind`, which
+    does not and has twice the `draws`: the median steps to each target (`time_column`),
+    and as NAME_success the probability of RQI > 0.95 within the budget, the share of
+    draws.
+    """
+    configs = [config_of(key) for key in runs["key"]]
+    columns: dict[str, Any] = {"key": runs["key"]}
+    for name in names:
+        blind = name == "decoder_flow_blind"
+        n = 2 * draws if blind else draws
+        found = outlooks(configs, n, blind, partial(on_draws, n))
+        for target in TARGETS:
+            columns[time_column(name, target)] = [outlook.median(target) for outlook in found]
+        columns[f"{name}_success"] = [outlook.success for outlook in found]
+    return pd.DataFrame(columns)
+
+
+def time_column(predictor: str, target: str) -> str:
+    """The column of a predictor's steps to a target: only the theory with a decoder has
+    others than those to RQI.
+    """
+    return f"{predictor}_{target}" if predictor in DECODER_FLOWS and target != "rqi" else predictor
 
 
 @dataclass(frozen=True)

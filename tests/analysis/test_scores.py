@@ -15,14 +15,14 @@ import efftheory as et
 from analysis._report import write_json
 from analysis.compare_theory import pictures
 from analysis.compare_theory.outcomes import score_accuracy, score_probability
-from analysis.compare_theory.predictors import DECODER_FLOWS, PREDICTORS, predict_decoder, time_column
+from analysis.compare_theory.predictors import PREDICTORS
 from analysis.compare_theory.report import as_report, compare
 from analysis.compare_theory.success import SUCCESS_PREDICTORS, predict_success, score_irreducible, score_success
 from analysis.compare_theory.times import score_medians, score_time
 from analysis.compare_theory.verdict import verdict
 from analysis.runs.tables import TARGETS
 from analysis.theory.decoder_theory import outlooks
-from analysis.theory.predictions import linear_probabilities, predict
+from analysis.theory.predictions import DECODER_FLOWS, linear_probabilities, predict, predict_decoder, time_column
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from analysis.compare_theory.predictors import DECODER_FLOWS
 from analysis.compare_theory.success import (
     BASELINE,
     LOGISTIC,
@@ -23,7 +22,7 @@ from analysis.compare_theory.success import (
     score_irreducible,
     score_success,
 )
-from analysis.theory.predictions import linear_probabilities
+from analysis.theory.predictions import DECODER_FLOWS, linear_probabilities
 
 CHANCES = linear_probabilities(10, 200, seed=0)
 
