@@ -74,7 +74,7 @@ def ensemble_process(index: int, barrier: Barrier, times: SimpleQueue) -> None:
 
 
 def ensemble_rate() -> tuple[float, float]:
-    """Net-steps a second, and a processor second, of PROCESSES ensembles side by side."""
+    """Net-steps a second, and a processor second, of PROCESSES ensembles at once."""
     context = multiprocessing.get_context("spawn")
     barrier, times = context.Barrier(PROCESSES), context.SimpleQueue()
     workers = [context.Process(target=ensemble_process, args=(i, barrier, times)) for i in range(PROCESSES)]

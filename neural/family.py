@@ -178,5 +178,5 @@ class Family(Protocol):
 
     @staticmethod
     def product(config: Any) -> tuple[int, int]:
-        """Rows and width of the matrix products that most of these operations are in."""
+        """Rows and width of the products that most of these operations are in."""
         ...

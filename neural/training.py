@@ -24,9 +24,9 @@ from neural.history import History
 # (Other families are visited at every look.)
 CHUNK = 50
 
-# Compiling takes about 10 s and halves the time of a step. Whether it is done depends on
-# the run alone, not on how many there are: the two differ in the last bits, and a sweep
-# that goes on must go on with the same numbers (of one machine: another processor
+# Compiling takes about 10 s and halves the time of a step. Whether it is done depends
+# on the run alone, not on how many there are: the two differ in the last bits, and a
+# sweep that goes on must go on with the same numbers (of one machine: another processor
 # rounds otherwise anyway).
 COMPILE_FROM = 1_000
 

@@ -34,7 +34,7 @@ ERRORS = (StoreError, WorkerError)
 
 @dataclass(frozen=True)
 class Arguments:
-    """Hold the theory with a decoder against networks of other kinds than the paper's."""
+    """Hold the theory with a decoder against other networks than the paper's."""
 
     only: tuple[str, ...] = ()
     """Set-ups by name; by default all of them (a wrong name lists them)."""

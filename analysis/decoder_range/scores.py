@@ -34,7 +34,7 @@ class Ratios:
 
 @dataclass(frozen=True)
 class RatiosByTarget:
-    """The ratios of the steps to RQI > 0.95, train accuracy 0.9, and test accuracy 0.9."""
+    """The ratios of the steps to RQI > 0.95, train and test accuracy 0.9."""
 
     rqi: Ratios
     train: Ratios

@@ -23,7 +23,7 @@ _FLOW_LINES = {2: (ORANGE, "--", "s"), 3: (VERMILION, "-.", "D")}
 
 
 def picture(report: Report) -> Figure:
-    """P(unique) against the training fraction, a line a group, beside the flows of S3."""
+    """P(unique) against the training fraction, a line a group, and the flows of S3."""
     flows = report.flows
     figure = Figure(figsize=(10.5 if flows else 6, 4.3))
     panels: Any = figure.subplots(1, 2 if flows else 1, sharey=True, squeeze=False)[0]

@@ -56,7 +56,7 @@ def page(report: Study) -> list[str]:
 
 
 def phase_rows(report: Study) -> list[dict[str, Any]]:
-    """A row a phase: points whose majority it is, runs, lower median of their delays."""
+    """A row a phase: points that have it as majority, runs, lower median of delays."""
     rows = []
     for name in PHASES:
         runs = report.runs[report.runs["phase"] == name]

@@ -1,4 +1,4 @@
-"""Look into the run store: python -m analysis.runs list | export FILE | inspect NUMBER."""
+"""Look into the run store: python -m analysis.runs list | export FILE | inspect N."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ FORM = "FIELD=LO:HI:N[:log] or FIELD=A,B,C"
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a grid: a field of the runs' configuration and its values, in order."""
+    """One axis of a grid: a field of configurations and its values, in order."""
 
     field: str
     values: tuple[Any, ...]

@@ -58,7 +58,7 @@ def record_columns(family: type[Family]) -> dict[str, str]:
 
 
 def phase_records(family: type[Family]) -> tuple[str, str]:
-    """The records of what says that the training set is learned, and that the rest is."""
+    """The records of what is learned (the training set) and generalised (the rest)."""
     columns = {metric: column for column, metric in record_columns(family).items()}
     return columns[family.LEARNED], columns[family.GENERALISED]
 

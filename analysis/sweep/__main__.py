@@ -2,7 +2,8 @@
 
     python -m analysis.sweep --x decoder_lr=1e-5:1e-2:7:log --seeds 4 --budget 10000
 
-A stopped sweep goes on where it was, a finished one can be extended: only what is new is trained.
+A stopped sweep goes on where it was, a finished one can be extended: only what is new
+is trained.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ ERRORS = (StoreError, WorkerError)
 
 @dataclass(frozen=True)
 class Arguments:
-    """Train a grid of runs and keep them in the store. What is there already is not trained again."""
+    """Train a grid of runs and keep them in the store. What is there already is not
+    trained again.
+    """
 
     plane: tyro.conf.OmitArgPrefixes[PlaneOptions] = field(default_factory=PlaneOptions)
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False

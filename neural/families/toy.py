@@ -247,7 +247,7 @@ def layer_widths(config: RunConfig) -> list[int]:
 
 
 def n_parameters(config: RunConfig) -> int:
-    """Numbers that are trained: weights and biases of the decoder, and the embeddings."""
+    """Numbers that are trained: the decoder's weights and biases, the embeddings."""
     widths = layer_widths(config)
     return sum((n_in + 1) * n_out for n_in, n_out in pairwise(widths)) + config.p * widths[0]
 
@@ -443,7 +443,7 @@ class Toy:
         return distance.argmin(-1)
 
     def _rqi(self, embedding: Tensor) -> Tensor:
-        """Share of P0 whose standardised mean squared residual is below delta^2, (R,)."""
+        """Share of P0 whose mean squared residual, standardised, is below delta^2, (R,)."""
         composed = self._model.compose(self._model.standardize(embedding), self._pairs)  # (R, N, n_features)
         residual = (composed[:, self._first] - composed[:, self._second]).square().mean(-1)
         return (residual < self._model.rqi_delta2).to(embedding.dtype).mean(1)
