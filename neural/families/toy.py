@@ -443,7 +443,7 @@ class Toy:
         return distance.argmin(-1)
 
     def _rqi(self, embedding: Tensor) -> Tensor:
-        """Share of P0 whose mean squared residual, standardised, is below delta^2, (R,)."""
+        """Share of P0 whose standardised mean squared residual is small, (R,)."""
         composed = self._model.compose(self._model.standardize(embedding), self._pairs)  # (R, N, n_features)
         residual = (composed[:, self._first] - composed[:, self._second]).square().mean(-1)
         return (residual < self._model.rqi_delta2).to(embedding.dtype).mean(1)
