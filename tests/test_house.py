@@ -22,7 +22,7 @@ PACKAGES = ("efftheory", "neural", "analysis", "paper_figures")
 FILES = sorted(file for name in (*PACKAGES, "tests", "benchmarks") for file in (ROOT / name).rglob("*.py"))
 # Whose files import each other in no circle, and whose sub-packages.
 FILES_WITHOUT_CIRCLES = PACKAGES
-ROOMS_WITHOUT_CIRCLES = ("neural",)  # in `analysis`, agreement and runs still import each other
+ROOMS_WITHOUT_CIRCLES = ("neural", "analysis")
 # Whose docstrings and comments are filled to PROSE_WIDTH columns: folders, with all
 # below them, and files.
 FILLED = (
