@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 
 from neural.config import shape
-from neural.family import Family, Looked, Parameters, Start
+from neural.family import Family, Looked, Parameters, Start, weight_norm
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # AdamW's defaults in torch
 # From here on 1 - BETA2^t is 1 in float64, and AdamW's bias corrections are over.
@@ -250,9 +250,8 @@ class Ensemble:
 
     def _rescale(self) -> None:
         """All weights of a lane together back to its radius."""
-        squares = [value.square().flatten(1).sum(1) for value in self._parameters.values()]
         radius = self._radius[""]
-        factor = torch.where(radius > 0, radius / torch.stack(squares).sum(0).sqrt(), 1)
+        factor = torch.where(radius > 0, radius / weight_norm(self._parameters), 1)
         for value in self._parameters.values():
             value.mul_(factor.view((-1,) + (1,) * (value.dim() - 1)))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -85,6 +86,18 @@ class Start:
 
 Parameters = dict[str, Tensor]
 Looked = tuple[Tensor, Tensor, Parameters]
+
+
+def weight_norm(parameters: Parameters) -> Tensor:
+    """Euclidean norm of all weights of each lane, every tensor counted once: (R,).
+
+    Added up tensor by tensor: a sum over a stack of them is rounded by how many lanes
+    there are.
+    """
+    total = torch.zeros((), device=next(iter(parameters.values())).device)
+    for value in parameters.values():
+        total = total + value.square().flatten(1).sum(1)
+    return total.sqrt()
 
 
 class Family(Protocol):

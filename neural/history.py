@@ -54,7 +54,8 @@ class History:
             for metric in family_of(self.config).METRICS:
                 if name in metric.crossings:
                     return self.first_step(metric.reached(self.traces[metric.name], metric.crossings[name]))
-        raise AttributeError(name)
+        kind = type(self.__dict__.get("config")).__name__  # not self.config: a pickle asks before there is one
+        raise AttributeError(f"a History of {kind} has no {name!r}")
 
     def first_step(self, reached: NDArray[np.bool_]) -> int | None:
         """The step of the first look at which `reached` (L,) is True, None if it never

@@ -21,7 +21,7 @@ from torch.func import functional_call, vmap
 
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
-from neural.family import Group, Looked, Metric, Parameters, Start
+from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
 from neural.noise import dropout
 
 
@@ -204,7 +204,8 @@ class Transformer(nn.Module):
         score = torch.stack([scores[0][first], scores[1][second], scores[2].expand(len(first), heads)])
         weight = score.softmax(0)[..., None]  # (3, B, heads, 1)
         value = [values[0][first], values[1][second], values[2].expand(len(first), -1)]
-        mixed = (weight * torch.stack(value).view(3, -1, heads, d_head)).sum(0)
+        parts = [w * v.view(-1, heads, d_head) for w, v in zip(weight, value, strict=True)]
+        mixed = parts[0] + parts[1] + parts[2]
         x = last + dropped(mixed.flatten(1) @ self.attended, 0)  # (B, d)
         hidden = (x @ self.up + self.up_bias).relu()
         x = x + dropped(hidden @ self.down + self.down_bias, 1)
@@ -336,7 +337,7 @@ class Modular:
         correct = (outputs.argmax(1) == self._results) & losses.isfinite()
         hits, mask = correct.to(losses.dtype), lanes["mask"]
         shares = [(values * of).sum(1) / of.sum(1) for values in (hits, losses) for of in (mask, 1 - mask)]
-        norm = torch.stack([value.square().flatten(1).sum(1) for value in parameters.values()]).sum(0).sqrt()
+        norm = weight_norm(parameters)
         return torch.stack([*shares, norm], dim=1), correct, {}
 
     def _outputs(self, parameters: Parameters, pairs: Tensor, noise: Parameters | None) -> Tensor:
