@@ -22,7 +22,7 @@ EMULATIONS: dict[str, dict[str, str]] = {
     "numba-generic": {"NUMBA_CPU_NAME": "generic"},  # the theory's kernels
     "one-core": {},
 }
-SUITE = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile"]
+SUITE = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def is_green(name: str) -> bool:

@@ -30,7 +30,7 @@ from neural import start as start_of
 from neural.training import COMPILE_FROM
 
 SWEEP = [sys.executable, "-m", "analysis.sweep"]
-GRID = ["--x", "repr_lr=1e-3:1e-2:4:log", "--seeds", "8", "--set", "p=5", "n_train=12", "width=16", "--budget", "900"]
+GRID = ["--x", "repr_lr=1e-3:1e-2:4:log", "--seeds", "8", "--set", "p=5", "n_train=12", "width=16", "--budget", "400"]
 N_RUNS = 32
 HERE = Execution(device="cpu", executor="in-process")
 
@@ -149,7 +149,7 @@ def count(path: Path) -> int:
 
 def test_a_dead_worker_is_replaced(tmp_path):
     """Killed from outside (out of memory, say): its runs go to another, and nothing is trained twice but those."""
-    configs = plan(budget=900, seeds=12)
+    configs = plan(budget=400, seeds=12)
     kept: list[RunConfig] = []
 
     def workers() -> list[int]:
@@ -191,7 +191,7 @@ def test_workers_that_keep_dying_are_one_clear_error(tmp_path, monkeypatch, hist
 
 def test_a_killed_dask_worker_does_not_stop_the_sweep(tmp_path):
     """dask's nanny starts another, and the task is done again."""
-    configs = plan(budget=900, seeds=12)
+    configs = plan(budget=400, seeds=12)
     kept: list[History] = []
 
     def workers() -> list[int]:
@@ -321,5 +321,5 @@ def test_a_dry_run_trains_nothing_and_counts_what_is_missing(tmp_path, undisturb
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{N_RUNS} runs in the plan\nnothing to train")
     more = subprocess.run([*command, "--seeds", "9"], capture_output=True, text=True, timeout=120, cwd=tmp_path)
-    assert "4 runs to train, 3,600 steps" in more.stdout
+    assert "4 runs to train, 1,600 steps" in more.stdout
     assert not (tmp_path / "results").exists()

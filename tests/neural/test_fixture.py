@@ -22,11 +22,10 @@ from neural.training import train_runs
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "version_4.sqlite"
 METRICS = [metric.name for metric in Toy.METRICS]
 CROSSINGS = [name for metric in Toy.METRICS for name in metric.crossings]
-# float64: round-off of 1e-16 a step, which AdamW amplifies, over 250 steps. float32: as in test_ensemble.py, and short.
-TOLERANCES: dict[str, dict[str, Any]] = {
-    "float64": {"rtol": 1e-6, "atol": 1e-7},  # the stored curves are rounded to seven decimals
-    "float32": {"rtol": 2e-3, "atol": 1e-4},
-}
+# Round-off of 1e-16 a step, which AdamW amplifies: to 5e-6 where torch is told to use no
+# vectors. Another training set, order of draws or optimiser is seen in the first digit.
+# The run with SGD has 100 updates only: its round-off grows tenfold every 16.
+CLOSE: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-4}
 
 
 def stored() -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -73,16 +72,15 @@ def test_no_key_has_changed(key: str) -> None:
 def test_a_stored_run_comes_out_again(row: dict[str, Any], curves: dict[str, Any], trained: dict[str, History]) -> None:
     """Training set, curves, steps to the thresholds, when it ended, embeddings."""
     run = trained[row["key"]]
-    close = TOLERANCES[run.config.dtype]
     assert run.mask.tolist() == [bool(one) for one in json.loads(row["mask"])]
     assert {name: getattr(run, name) for name in CROSSINGS} == {name: row[name] for name in CROSSINGS}
     assert (run.steps_run, run.retired) == (row["steps_run"], bool(row["retired"]))
     for name in METRICS:
         wanted = np.array(curves[name], dtype=float)  # null becomes nan
-        np.testing.assert_allclose(run.traces[name][curves["steps"]], wanted, **close, err_msg=name)
+        np.testing.assert_allclose(run.traces[name][curves["steps"]], wanted, **CLOSE, err_msg=name)
     embeddings = run.checkpoints["embedding"]
     assert run.checkpoint_steps.tolist() == curves["steps"]
-    np.testing.assert_allclose(embeddings, curves["embedding"], **close, err_msg="embedding")
+    np.testing.assert_allclose(embeddings, curves["embedding"], **CLOSE, err_msg="embedding")
     for name, here in (("initial_embedding", 0), ("final_embedding", -1)):
-        np.testing.assert_allclose(embeddings[here], json.loads(row[name]), **close, err_msg=name)
+        np.testing.assert_allclose(embeddings[here], json.loads(row[name]), **CLOSE, err_msg=name)
     np.testing.assert_allclose(run.accuracy, row["accuracy"])
