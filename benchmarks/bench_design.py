@@ -1,9 +1,10 @@
 """How good is `design_training_set`, and how fast? python -m benchmarks.bench_design
 
-quality   lambda_3 at p = 10 against the best of 10,000 random training sets of the same size, over several seeds;
-          "slow" against the slowest linear-unique one of them
-speed     one descent from the same sets, updated and screened (the kernel), against the same exchange that builds H
-          anew for every trial (`hessian` and its eigenvalues)
+quality   lambda_3 at p = 10 against the best of 10,000 random training sets of the same
+          size, over several seeds; "slow" against the slowest linear-unique one of them
+speed     one descent from the same sets, updated and screened (the kernel), against the
+          same exchange that builds H anew for every trial (`hessian` and its
+          eigenvalues)
 
 One thread, this process, after a call that compiles. Exit status 1 if a bar is missed.
 """

@@ -5,11 +5,10 @@ The paper's toy model (p = 10, |D| = 45, d = 1, float32), all metrics at every s
 two cores of a CPU.
 
 ours      two processes of one thread, each a compiled ensemble of LANES lanes
-baseline the same networks one after the other in plain eager PyTorch with the same
-metrics every step
-          (tests/neural/reference.py), in one process with one thread
-floor     the operations that a step cannot do without (analysis/runs/cost.py) at the rate at which one thread
-          multiplies matrices of the step's size
+baseline  the same networks one after the other in plain eager PyTorch with the same
+          metrics every step (tests/neural/reference.py), in one process with one thread
+floor     the operations that a step cannot do without (analysis/runs/cost.py) at the
+          rate at which one thread multiplies matrices of the step's size
 
 A rate is net-steps (one network advanced by one update, and measured) a second of wall
 clock, the best of ROUNDS rounds on either side (others may use the machine too),

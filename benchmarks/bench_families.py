@@ -7,9 +7,9 @@ transformer  p = 53, d = 128, 4 heads, MLP 512
 squares      p = 31, a hidden layer of 128 squares on one-hot inputs
 
 ours      one compiled ensemble of as many lanes as `neural.training.default_lanes` says
-baseline the same network alone, in torch's own layers and optimiser
-(tests/neural/reference.py): nn.MultiheadAttention
-          asked by the last token, or nn.Linear on one-hot vectors that are made once; torch.optim.AdamW, fused
+baseline  the same network alone, in torch's own layers and optimiser
+          (tests/neural/reference.py): nn.MultiheadAttention asked by the last token, or
+          nn.Linear on one-hot vectors that are made once; torch.optim.AdamW, fused
 
 One thread each. A rate is net-steps (one network advanced by one update, its share of
 the looks included) a second of processor time, which hardly depends on who else is at

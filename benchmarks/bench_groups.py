@@ -3,9 +3,11 @@ way?
 
     python -m benchmarks.bench_groups
 
-ours      `linear_thresholds`: a random order of all samples goes into one exact elimination, sample by sample
-theirs    the Jacobian of the first n samples in floats, its rank by numpy's singular values and a threshold, n by
-          bisection between 0 and all samples (the rank never falls as samples are added), with all of numpy's threads
+ours      `linear_thresholds`: a random order of all samples goes into one exact
+          elimination, sample by sample
+theirs    the Jacobian of the first n samples in floats, its rank by numpy's singular
+          values and a threshold, n by bisection between 0 and all samples (the rank
+          never falls as samples are added), with all of numpy's threads
 
 The same orders for both. Medians in this process. For S3 numpy's way is the faster one;
 for larger groups exactness costs nothing. Exit status 1 if a bar is missed or a

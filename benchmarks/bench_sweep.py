@@ -3,11 +3,12 @@
 The runs of figure 6b (regression, learning rate x weight decay of the decoder, 176
 runs) at a budget of 1e4 steps, one seed, on all cores.
 
-ours      `analysis.sweep` into an empty store: start-up, compiling, storing and the idle lanes at the end included
-baseline the same runs trained to their budget by plain eager PyTorch with the same
-metrics
-          (tests/neural/reference.py), one after the other in a process a core. A step takes as long as the next, so
-          SAMPLE steps of a few runs are timed in each process, all at work together, and scaled up.
+ours      `analysis.sweep` into an empty store: start-up, compiling, storing and the
+          idle lanes at the end included
+baseline  the same runs trained to their budget by plain eager PyTorch with the same
+          metrics (tests/neural/reference.py), one after the other in a process a core.
+          A step takes as long as the next, so SAMPLE steps of a few runs are timed in
+          each process, all at work together, and scaled up.
 
 Runs that settle retire early in ours; the baseline does what a loop in a notebook does.
 The rates of steps actually taken are printed beside the times. Exit status 1 where ours

@@ -1,4 +1,6 @@
-"""Property tests repeat exactly, and have no deadline that numba's first compile would miss."""
+"""Property tests repeat exactly, and have no deadline that numba's first compile would
+miss.
+"""
 
 import os
 import signal

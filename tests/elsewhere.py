@@ -1,7 +1,9 @@
-"""The suite as other machines would run it: `make elsewhere`, or python -m tests.elsewhere NAME ...
+"""The suite as other machines would run it: `make elsewhere`, or python -m
+tests.elsewhere NAME ...
 
-Libraries choose their code by the processor, and round by it; here they are told of a lesser one. A test that fails in
-one of these depends on one machine's rounding, or on its number of cores, and fails on somebody's machine.
+Libraries choose their code by the processor, and round by it; here they are told of a
+lesser one. A test that fails in one of these depends on one machine's rounding, or on
+its number of cores, and fails on somebody's machine.
 """
 
 from __future__ import annotations

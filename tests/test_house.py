@@ -23,21 +23,7 @@ FILES = sorted(file for name in (*PACKAGES, "tests", "benchmarks") for file in (
 # Whose files import each other in no circle, and whose sub-packages.
 FILES_WITHOUT_CIRCLES = PACKAGES
 ROOMS_WITHOUT_CIRCLES = ("neural", "analysis")
-# Whose docstrings and comments are filled to PROSE_WIDTH columns: folders, with all
-# below them, and files.
-FILLED = (
-    "efftheory/",
-    "neural/",
-    "analysis/",
-    "paper_figures/",
-    "tests/efftheory/",
-    "tests/oracles.py",
-    "tests/strategies.py",
-    "tests/systems.py",
-    "tests/test_house.py",
-    "tests/test_import_direction.py",
-)
-PROSE_WIDTH = 88
+PROSE_WIDTH = 88  # of docstrings and comments
 TREES = {file.relative_to(ROOT).as_posix(): ast.parse(file.read_text()) for file in FILES}
 
 
@@ -317,16 +303,12 @@ def prose_lines(source: str) -> Iterator[tuple[int, str]]:
             yield number, lines[number - 1]
 
 
-@pytest.mark.parametrize("where", FILLED)
-def test_prose_is_filled(where: str) -> None:
+@pytest.mark.parametrize("file", TREES)
+def test_prose_is_filled(file: str) -> None:
     """Docstrings and comments are read in pages and narrow windows; code may be
     wider.
     """
-    files = [file for file in TREES if file.startswith(where)]
-    assert files
-    for file in files:
-        long = [number for number, line in prose_lines((ROOT / file).read_text()) if len(line) > PROSE_WIDTH]
-        assert not long, f"{file}: lines {long}"
+    assert not [number for number, line in prose_lines((ROOT / file).read_text()) if len(line) > PROSE_WIDTH]
 
 
 def test_what_is_prose_is_seen() -> None:

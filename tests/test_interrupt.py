@@ -28,7 +28,8 @@ COMMANDS = sorted(
     if '\nif __name__ == "__main__":\n' in file.read_text()
 )
 
-# Python imports this at its start: Ctrl-C is pressed when the module PRESS_AT is first looked for.
+# Python imports this at its start: Ctrl-C is pressed when the module PRESS_AT is first
+# looked for.
 CUSTOM = """
 import os, signal, sys
 
@@ -100,7 +101,9 @@ class Nothing:
 
 
 def test_where_no_exception_gets_through_it_comes_again(monkeypatch, capsys) -> None:
-    """In a callback from C, as compilers have them, Python reports the exception and goes on."""
+    """In a callback from C, as compilers have them, Python reports the exception and
+    goes on.
+    """
     monkeypatch.setattr(sys, "argv", ["command"])
     hook, done = sys.unraisablehook, []
 

@@ -1,7 +1,9 @@
-"""Every tolerance of the tests, with its reason. A test that needs another one states it here first.
+"""Every tolerance of the tests, with its reason. A test that needs another one states
+it here first.
 
 Combinatorics (pairs, parallelograms, closure, nullity, thresholds) has none: `==`.
-Networks against theory have none either: a statistic with its interval, in the package that measures it.
+Networks against theory have none either: a statistic with its interval, in the package
+that measures it.
 """
 
 from __future__ import annotations
@@ -11,35 +13,43 @@ from numpy.typing import ArrayLike, NDArray
 
 EPS = float(np.finfo(np.float64).eps)
 
-# float64 linear algebra on inputs of norm about 1 to 10 and integer matrices: a few thousand operations, each
-# off by EPS, leave 1e-13; three digits are kept for what eigenvectors and quotients lose.
+# float64 linear algebra on inputs of norm about 1 to 10 and integer matrices: a few
+# thousand operations, each off by EPS, leave 1e-13; three digits are kept for what
+# eigenvectors and quotients lose.
 LINALG = 1e-10
 
-# An ODE solver controls the error of one step, relative to the solution. The flow contracts (all modes but
-# the null ones decay), so over the whole path the errors add up to a modest multiple.
+# An ODE solver controls the error of one step, relative to the solution. The flow
+# contracts (all modes but the null ones decay), so over the whole path the errors add
+# up to a modest multiple.
 ODE_MULTIPLE = 100
 
-# Observed order of a first-order method from two step sizes that are not infinitely small.
+# Observed order of a first-order method from two step sizes that are not infinitely
+# small.
 ORDER = 0.1
 
-# Observed order in rtol of an adaptive solver: the steps it takes are few and whole, so one refinement does
-# not always gain its share; over six decades the slope is 1 to within this.
+# Observed order in rtol of an adaptive solver: the steps it takes are few and whole, so
+# one refinement does not always gain its share; over six decades the slope is 1 to
+# within this.
 SOLVER_ORDER = 0.3
 
-# Two points of RQI, or of a crossing, this far apart (relative) are on the two sides of a step that was
-# bisected to about 1e-14.
+# Two points of RQI, or of a crossing, this far apart (relative) are on the two sides of
+# a step that was bisected to about 1e-14.
 STEP_SIDE = 1e-9
 
-# Two integrations of one flow of products at rtol 1e-10: thousands of steps, and saddles that spread what they leave.
+# Two integrations of one flow of products at rtol 1e-10: thousands of steps, and
+# saddles that spread what they leave.
 INTEGRATED = 1e-6
 
-# What is left of the faster modes, relative to the slowest, when a test looks at late times (it says when).
+# What is left of the faster modes, relative to the slowest, when a test looks at late
+# times (it says when).
 LATE = 1e-3
 
-# A quantile of the beta distribution comes from a root finder, in scipy.stats and in binomtest alike.
+# A quantile of the beta distribution comes from a root finder, in scipy.stats and in
+# binomtest alike.
 QUANTILE = 1e-6
 
-# Monte Carlo with a fixed seed: a failure by chance would need a 4-sigma draw (6e-5), once and for all.
+# Monte Carlo with a fixed seed: a failure by chance would need a 4-sigma draw (6e-5),
+# once and for all.
 SIGMAS = 4
 
 
@@ -49,8 +59,9 @@ def assert_close(actual: ArrayLike, expected: ArrayLike) -> None:
 
 
 def null_eigenvalue(H: NDArray[np.float64]) -> float:
-    """Below this, an eigenvalue of H is round-off: a symmetric solver is backward stable, so eigenvalues move
-    by a small multiple of lambda_max p EPS."""
+    """Below this, an eigenvalue of H is round-off: a symmetric solver is backward
+    stable, so eigenvalues move by a small multiple of lambda_max p EPS.
+    """
     return 10 * float(np.linalg.norm(H, 2)) * len(H) * EPS
 
 
@@ -60,12 +71,14 @@ def standard_error(probability: float, draws: int) -> float:
 
 
 def loss_difference(lambda_max: float, radius: float, step: float, n_terms: int) -> float:
-    """Bound on |central difference - derivative| of l_eff along a unit direction at |E| = radius.
+    """Bound on |central difference - derivative| of l_eff along a unit direction at |E|
+    = radius.
 
-    Truncation: with l_eff Z0 = l0, a quadratic, differentiating three times gives, in turn, |f| <= L/2,
-    |f'| <= 2L/r, |f''| <= 10L/r^2, |f'''| <= 72L/r^3 (L = lambda_max); the error is step^2/6 |f'''|, doubled
-    for the radius that changes within the step. Round-off: f is a sum of `n_terms` terms, each formed by
-    about 8 operations, of total size L/2, and the difference divides it by the step.
+    Truncation: with l_eff Z0 = l0, a quadratic, differentiating three times gives, in
+    turn, |f| <= L/2, |f'| <= 2L/r, |f''| <= 10L/r^2, |f'''| <= 72L/r^3 (L =
+    lambda_max); the error is step^2/6 |f'''|, doubled for the radius that changes
+    within the step. Round-off: f is a sum of `n_terms` terms, each formed by about 8
+    operations, of total size L/2, and the difference divides it by the step.
     """
     truncation = 2 * 72 * lambda_max / radius**3 * step**2 / 6
     round_off = 8 * n_terms * EPS * lambda_max / step
@@ -75,10 +88,12 @@ def loss_difference(lambda_max: float, radius: float, step: float, n_terms: int)
 def product_loss_difference(largest_class: int, radius: float, step: float, n_terms: int) -> float:
     """As `loss_difference` for l_eff = l0 / Z0^2 of matrix products.
 
-    |P_s - P_t|^2 <= 2 |P_s|^2 + 2 |P_t|^2, a class of k samples meets each k - 1 times, sum |E_a|^2 |E_b|^2 <= Z0^2:
-    l0 <= L |E|^4, L = 2 k, also for complex E. Going s <= r/4 from |E| = r into the complex plane, |l0| is at most
-    (5/4)^4 L r^4 and |Z0| >= (1 - 1/2 - 1/16) r^2, so |l_eff| <= 13 L, and by Cauchy the third derivative is at most
-    6 * 13 L / (r/4)^3 <= 5000 L / r^3. Round-off: each term takes about 20 operations.
+    |P_s - P_t|^2 <= 2 |P_s|^2 + 2 |P_t|^2, a class of k samples meets each k - 1 times,
+    sum |E_a|^2 |E_b|^2 <= Z0^2: l0 <= L |E|^4, L = 2 k, also for complex E. Going s <=
+    r/4 from |E| = r into the complex plane, |l0| is at most (5/4)^4 L r^4 and |Z0| >=
+    (1 - 1/2 - 1/16) r^2, so |l_eff| <= 13 L, and by Cauchy the third derivative is at
+    most 6 * 13 L / (r/4)^3 <= 5000 L / r^3. Round-off: each term takes about 20
+    operations.
     """
     size = 2 * max(largest_class, 1)
     truncation = 2 * 5000 * size / radius**3 * step**2 / 6
@@ -87,44 +102,52 @@ def product_loss_difference(largest_class: int, radius: float, step: float, n_te
 
 
 def flow_difference(lambda_max: float, z0: float, step: float, norm: float) -> float:
-    """Bound on |central difference - derivative| along the flow, of E or of its sum C; `norm` is the largest
-    |E| or |C| within the step.
+    """Bound on |central difference - derivative| along the flow, of E or of its sum C;
+    `norm` is the largest |E| or |C| within the step.
 
-    dE/dt = (a - H/Z0) E with a = <lambda>/Z0, the mean of the eigenvalues over the modes' shares of Z0. With
-    s = L/Z0: |a - H/Z0| <= s, |a'| = 2 variance <= s^2/2, and |a''| = 4 |third central moment|, at most
-    4 s^3 / (6 sqrt 3) <= 0.4 s^3. All these commute: |d3E/dt3| <= (1 + 3/2 + 0.4) s^3 |E|. C obeys the same
-    with H dropped. Round-off: what is divided is numbers of total square Z0, each the outcome of tens of
-    operations.
+    dE/dt = (a - H/Z0) E with a = <lambda>/Z0, the mean of the eigenvalues over the
+    modes' shares of Z0. With s = L/Z0: |a - H/Z0| <= s, |a'| = 2 variance <= s^2/2, and
+    |a''| = 4 |third central moment|, at most 4 s^3 / (6 sqrt 3) <= 0.4 s^3. All these
+    commute: |d3E/dt3| <= (1 + 3/2 + 0.4) s^3 |E|. C obeys the same with H dropped.
+    Round-off: what is divided is numbers of total square Z0, each the outcome of tens
+    of operations.
     """
     truncation = 2.9 * (lambda_max / z0) ** 3 * norm * step**2 / 6
     round_off = 100 * EPS * float(np.sqrt(z0)) / step
     return truncation + round_off
 
 
-# tanh as two error functions: |h - tanh| <= TANH (as stated), |h' - tanh'| <= TANH_SLOPE (found on a fine grid; a test
-# looks), and the mean over the first layer's weights for inputs of size 1 (as stated).
+# tanh as two error functions: |h - tanh| <= TANH (as stated), |h' - tanh'| <=
+# TANH_SLOPE (found on a fine grid; a test looks), and the mean over the first layer's
+# weights for inputs of size 1 (as stated).
 TANH, TANH_SLOPE, FIRST_LAYER = 1.1e-3, 5.2e-3, 5e-6
 
-# The same for inputs in three dimensions and more, by 256 quasi-random nodes, relative to the largest: a mean over as
-# many nodes at random would be off by the spread of h^2 over 16, which is 5 %; these are a little better.
+# The same for inputs in three dimensions and more, by 256 quasi-random nodes, relative
+# to the largest: a mean over as many nodes at random would be off by the spread of h^2
+# over 16, which is 5 %; these are a little better.
 RANDOM_NODES = 0.05
 
-# ReLU: the first layer's quadrature is off by 1e-3 (stated); where two samples meet, d varies with the root of it.
+# ReLU: the first layer's quadrature is off by 1e-3 (stated); where two samples meet, d
+# varies with the root of it.
 RELU = 1e-2
 
-# Two paths that differ by round-off at every step: Adam divides small gradients by their own size, so that it grows.
+# Two paths that differ by round-off at every step: Adam divides small gradients by
+# their own size, so that it grows.
 PATH = 1e-6
 
-# Observed order in the resolution of merged steps, which are whole numbers of steps: to within this.
+# Observed order in the resolution of merged steps, which are whole numbers of steps: to
+# within this.
 MERGED_ORDER = 0.25
 
 
 def tanh_kernel_error(depth: int) -> NDArray[np.float64]:
-    """Bound on the error of T[l] / width, l = 0 .. depth-1, from the stated errors of tanh and of the first layer.
+    """Bound on the error of T[l] / width, l = 0 .. depth-1, from the stated errors of
+    tanh and of the first layer.
 
-    |h|, |h'| <= 1, so replacing h is worth 2 TANH in Q and 2 TANH_SLOPE in D. Q moves by the covariances' error times
-    the derivatives E[h' h'] and E[h'' h] of a mean, at most 2 together, D by it times E[h'' h''] and E[h''' h'], at
-    most 3. gamma = 1/3 takes Q to covariances and D to B.
+    |h|, |h'| <= 1, so replacing h is worth 2 TANH in Q and 2 TANH_SLOPE in D. Q moves
+    by the covariances' error times the derivatives E[h' h'] and E[h'' h] of a mean, at
+    most 2 together, D by it times E[h'' h''] and E[h''' h'], at most 3. gamma = 1/3
+    takes Q to covariances and D to B.
     """
     Q, D = [FIRST_LAYER], []
     for _ in range(depth - 1):
@@ -135,18 +158,22 @@ def tanh_kernel_error(depth: int) -> NDArray[np.float64]:
 
 
 def tanh_mean_difference(step: float) -> float:
-    """Bound on |central difference - derivative| of the Gaussian means of two error functions by a covariance.
+    """Bound on |central difference - derivative| of the Gaussian means of two error
+    functions by a covariance.
 
-    They are algebraic in A = 1 + 2 s^2 ca, B and C = 2 s t cab, and singular only where AB = C^2. AB - C^2 is at least
-    max(A, B, 1 + 2 |C|), so A and C can move by 1 before that, a covariance by 1/(2 s^2) > 0.4. Half that far they are
-    all below 4; by Cauchy |f'''| <= 6 * 4 / 0.2^3 = 3000.
+    They are algebraic in A = 1 + 2 s^2 ca, B and C = 2 s t cab, and singular only where
+    AB = C^2. AB - C^2 is at least max(A, B, 1 + 2 |C|), so A and C can move by 1 before
+    that, a covariance by 1/(2 s^2) > 0.4. Half that far they are all below 4; by Cauchy
+    |f'''| <= 6 * 4 / 0.2^3 = 3000.
     """
     return 3000 * step**2 / 6 + 20 * EPS / step
 
 
 def relu_mean_difference(step: float, ca: float, cab: float, cb: float) -> float:
-    """The same for max(u, 0), singular where |cosine| = 1: cab can move by sqrt(ca cb) (1 - |cosine|) before that, ca
-    by ca (1 - cosine^2). Half that far, means and first derivatives are below 1 + ca + cb + 1/(norm sine)."""
+    """The same for max(u, 0), singular where |cosine| = 1: cab can move by sqrt(ca cb)
+    (1 - |cosine|) before that, ca by ca (1 - cosine^2). Half that far, means and first
+    derivatives are below 1 + ca + cb + 1/(norm sine).
+    """
     norm = float(np.sqrt(ca * cb))
     cosine = abs(cab) / norm
     radius = min(norm * (1 - cosine), min(ca, cb) * (1 - cosine**2)) / 2

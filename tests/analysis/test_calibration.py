@@ -1,4 +1,6 @@
-"""Brier score and calibration error on cases that can be done by hand, and their bounds."""
+"""Brier score and calibration error on cases that can be done by hand, and their
+bounds.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def test_by_hand():
 
 @given(st.lists(st.tuples(st.integers(0, 24), st.booleans()), min_size=1, max_size=30))
 def test_equals_a_loop_over_bins(runs):
-    """Reveals a wrong edge (each bin has its lower one, the last one both) or weight."""
+    """Reveals a wrong edge (each bin has its lower one, the last one both) or
+    weight.
+    """
     p = [count / 24 for count, _ in runs]
     y = [outcome for _, outcome in runs]
     error = 0.0

@@ -1,4 +1,6 @@
-"""The command as its users meet it: report, resume after SIGKILL, one clear line for every mistake."""
+"""The command as its users meet it: report, resume after SIGKILL, one clear line for
+every mistake.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def n_finished(store: Path) -> int:
 
 
 def start_and_kill(folder: Path) -> None:
-    """SIGKILL the driver and its workers once something, but not everything, has finished."""
+    """SIGKILL the driver and its workers once something, but not everything, has
+    finished.
+    """
     process = subprocess.Popen([*COMPARE, *SMALL], cwd=folder, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 240
     while n_finished(folder / STORE) == 0:

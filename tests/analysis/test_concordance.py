@@ -20,7 +20,9 @@ TIMES = st.lists(
 
 
 def naive_index(times, observed, predicted, strata) -> float:
-    """Harrell's index by its definition, pair by pair: reveals a wrong tie, censoring or stratum rule."""
+    """Harrell's index by its definition, pair by pair: reveals a wrong tie, censoring
+    or stratum rule.
+    """
     pairs = score = 0.0
     for a in range(len(times)):
         for b in range(len(times)):
@@ -55,7 +57,9 @@ def test_only_the_order_of_predictions_counts(runs):
 
 @given(TIMES, st.integers(0, 10))
 def test_weights_count_runs(runs, seed):
-    """Weight k means k copies of a run, copies not compared with each other (they tie)."""
+    """Weight k means k copies of a run, copies not compared with each other (they
+    tie).
+    """
     times, observed, predicted, _ = map(np.array, zip(*runs, strict=True))
     weights = np.random.default_rng(seed).integers(0, 3, len(times))
     copies = np.repeat(np.arange(len(times)), weights)

@@ -51,7 +51,9 @@ def test_what_a_field_changes():
     ],
 )
 def test_parameters_are_the_networks(config):
-    """The count of weights and of all parameters, recovered from the operations, is PyTorch's."""
+    """The count of weights and of all parameters, recovered from the operations, is
+    PyTorch's.
+    """
     model = start_of(config).model
     weights = sum(parameter.numel() for name, parameter in model.named_parameters() if name.endswith("weight"))
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -110,5 +112,7 @@ def test_an_estimate_can_be_read():
 
 
 def test_the_machines_rate_is_a_rate():
-    """No more than that it is measured: a machine does between 10 M and 1,000 T operations a second."""
+    """No more than that it is measured: a machine does between 10 M and 1,000 T
+    operations a second.
+    """
     assert 1e7 < cost.gemm_rate(1, 8, 16) < 1e15

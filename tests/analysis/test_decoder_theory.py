@@ -1,4 +1,6 @@
-"""What the theory with a decoder is told of a run, and the commands that are about nothing else."""
+"""What the theory with a decoder is told of a run, and the commands that are about
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def test_an_outlook_hangs_on_its_run_alone():
 
 
 def test_the_blind_do_not_see_the_targets():
-    """Would reveal targets that leak into a blind prediction: these two runs differ in nothing else."""
+    """Would reveal targets that leak into a blind prediction: these two runs differ in
+    nothing else.
+    """
     two = [SMALL, replace(SMALL, targets="orthogonal")]
     assert np.array_equal(known(two[0])[1], known(two[1])[1])
     random, orthogonal = (known(run)[2] for run in two)
@@ -95,7 +99,9 @@ def test_outlook_counts_and_orders_what_is_never():
 
 
 def test_a_stop_does_not_wait_for_all(monkeypatch):
-    """Would reveal a pool that works through the whole plan after an error (or Ctrl-C)."""
+    """Would reveal a pool that works through the whole plan after an error (or
+    Ctrl-C).
+    """
     done = []
     real = decoder_theory.outlook_of
     monkeypatch.setattr(decoder_theory, "outlook_of", lambda *args: done.append(1) or real(*args))
@@ -119,7 +125,9 @@ def test_remedies_pair_the_runs():
 
 
 def test_remedies_from_end_to_end(tmp_path, monkeypatch, capsys):
-    """The command on a toy: its report has the shares of the store, and nobody is told of gains that are not there."""
+    """The command on a toy: its report has the shares of the store, and nobody is told
+    of gains that are not there.
+    """
     monkeypatch.setattr(sys, "argv", ["remedies"])
     arguments = remedies.Arguments(
         p=5,
@@ -157,7 +165,9 @@ def test_range_from_end_to_end(tmp_path, monkeypatch):
 
 
 def test_weights_move_as_the_theory_says():
-    """The theory's losses and paths against a real network's, early on. Would reveal a wrong pace of a layer."""
+    """The theory's losses and paths against a real network's, early on. Would reveal a
+    wrong pace of a layer.
+    """
     looks = beside_theory(RunConfig(n_train=45, budget=400))
     assert {look.layer for look in looks} == {0, 1}
     for look in looks:

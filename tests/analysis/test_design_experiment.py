@@ -1,5 +1,5 @@
-"""The experiment pairs what it compares, counts what is censored, says what the intervals say, and goes on after a
-kill.
+"""The experiment pairs what it compares, counts what is censored, says what the
+intervals say, and goes on after a kill.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ def test_the_plan_pairs_networks_that_differ_in_their_training_sets_alone(tmp_pa
 
 
 def test_from_end_to_end_and_on_after_a_kill(tmp_path, monkeypatch, capsys):
-    """The same report from a store in which a killed command has left some of the runs."""
+    """The same report from a store in which a killed command has left some of the
+    runs.
+    """
     monkeypatch.setattr(sys, "argv", ["design_experiment"])
     undisturbed, disturbed = small(tmp_path / "a"), small(tmp_path / "b")
     main(undisturbed)

@@ -1,5 +1,5 @@
-"""Families beside the toy model: in the store, in killed sweeps, in commands; and the page
-on adding one.
+"""Families beside the toy model: in the store, in killed sweeps, in commands; and the
+page on adding one.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def test_each_family_has_a_table(undisturbed: Path) -> None:
 
 
 def test_keys() -> None:
-    """The toy model's are its configuration alone; from each the configuration comes back."""
+    """The toy model's are its configuration alone; from each the configuration comes
+    back.
+    """
     toy = RunConfig(seed=3)
     assert json.loads(key(toy)) == asdict(toy)
     assert json.loads(key(MODULAR)) == asdict(MODULAR) | {"family": "modular"}
@@ -194,7 +196,9 @@ def _first_key(path: Path) -> str:
 
 
 def test_a_store_of_the_code_before_there_were_families(tmp_path: Path) -> None:
-    """It opens, also to be written, with every cell as it was; and takes runs of another family."""
+    """It opens, also to be written, with every cell as it was; and takes runs of
+    another family.
+    """
     path = tmp_path / "runs.sqlite"
     shutil.copy(FIXTURE, path)
     before = content(path)

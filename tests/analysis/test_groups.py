@@ -1,4 +1,6 @@
-"""The command on groups: numbers that are known otherwise, resume after SIGKILL, one line for every mistake."""
+"""The command on groups: numbers that are known otherwise, resume after SIGKILL, one
+line for every mistake.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +123,9 @@ def test_the_critical_fraction_is_the_library_s():
 
 @pytest.mark.parametrize("name", GROUPS)
 def test_the_dimensions_are_those_of_commuting_matrices(name):
-    """The centraliser by linear algebra: matrices z with z rho(a) = rho(a) z; the rank reaches unknowns - d^2."""
+    """The centraliser by linear algebra: matrices z with z rho(a) = rho(a) z; the rank
+    reaches unknowns - d^2.
+    """
     op = GROUPS[name]()
     entry = group_entry(name, [op.n_samples])
     rho = et.permutation_representation(op).astype(float)
@@ -145,7 +149,9 @@ def test_half_points():
 
 
 def test_the_end_of_a_flow():
-    """A representation stands still; a flow that ends above 0.95 is one that et.time_to_rqi sees get there."""
+    """A representation stands still; a flow that ends above 0.95 is one that
+    et.time_to_rqi sees get there.
+    """
     op = GROUPS["s3"]()
     everything = np.ones(op.n_samples, np.bool_)
     rqi, apart = end_of_flow(op, everything, et.permutation_representation(op).astype(float))

@@ -269,7 +269,7 @@ def test_a_line_of_the_page():
     assert any(row["phase"] == "test only" for row in phase_rows(report_of("test only")))
 
 
-# --- measured beside predicted ----------------------------------------------------------------------------------------
+# --- measured beside predicted ---
 
 
 @cache

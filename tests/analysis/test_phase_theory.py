@@ -65,7 +65,7 @@ def as_predicted(runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-# --- the scores -------------------------------------------------------------------------------------------------------
+# --- the scores ---
 
 
 def test_equal_share_by_hand():
@@ -135,7 +135,7 @@ def test_censored_steps_are_no_steps():
     assert (start.n_ratio, start.ratio, start.right) == (0, None, 1)
 
 
-# --- boundaries -------------------------------------------------------------------------------------------------------
+# --- boundaries ---
 
 
 def test_one_cell_from_a_boundary_by_hand():
@@ -188,7 +188,7 @@ def test_places_without_numbers():
     assert set(cells["x"][near]) == {5, 15, 25}
 
 
-# --- all of it --------------------------------------------------------------------------------------------------------
+# --- all of it ---
 
 PLANES = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))
 
@@ -284,7 +284,7 @@ def test_a_phase_is_that_of_the_median_steps(monkeypatch):
     assert predict([RunConfig()], 5000)["phase"].tolist() == [C]
 
 
-# --- the command ------------------------------------------------------------------------------------------------------
+# --- the command ---
 
 
 def arguments(folder: Path, **options) -> phase_diagram.Arguments:

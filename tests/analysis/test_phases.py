@@ -46,7 +46,7 @@ def along_x(cells: pd.DataFrame, axis: Axis = LINE) -> list[Boundary]:
     return [found for found in boundaries(cells, (axis, OTHER)) if found.along == axis.field]
 
 
-# --- phases -----------------------------------------------------------------------------------------------------------
+# --- phases ---
 
 
 def naive_phase(train: float, test: float, delay: float) -> str:
@@ -146,7 +146,7 @@ def test_runs_are_classified_from_their_records():
     assert classify(runs, Thresholds(test=0.2))["test"].tolist() == [50, 5000, 7, 7, 40, 30]
 
 
-# --- points -----------------------------------------------------------------------------------------------------------
+# --- points ---
 
 RUNS = st.lists(
     st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from(["mse", "ce"]), STEPS, STEPS), min_size=1, max_size=25
@@ -213,7 +213,7 @@ def test_points_of_one_setting_only():
     assert (cell["x"], cell["y"], cell["n"], cell["majority"], cell["delay"]) == (10, None, 1, B, 3)
 
 
-# --- boundaries -------------------------------------------------------------------------------------------------------
+# --- boundaries ---
 
 PENALTY, DROP = 4.0, 4.0  # as phases.py has them
 Counts = list[list[int]]  # point by point, how many runs in each of PHASES
@@ -249,7 +249,9 @@ def naive_majorities(line: Counts, begin: int, cut: int, end: int) -> tuple[str,
 
 
 def naive_boundaries(line: Counts, ends: tuple[int, ...]) -> list[tuple[str, str, float, float, float]]:
-    """from, to, low, position, high on an axis of the numbers from 0, from a partition."""
+    """from, to, low, position, high on an axis of the numbers from 0, from a
+    partition.
+    """
     found = []
     for i in range(1, len(ends) - 1):
         begin, here, end = ends[i - 1 : i + 2]
@@ -466,7 +468,7 @@ def test_the_intervals_hold_the_true_cut(seeds, share, detected, coverage):
     assert np.mean(held) >= coverage - 3 * math.sqrt(coverage * (1 - coverage) / len(held))
 
 
-# --- refinement -------------------------------------------------------------------------------------------------------
+# --- refinement ---
 
 
 def test_where_all_agree_nothing_is_uncertain():

@@ -247,7 +247,8 @@ def test_axes_of_ones_own():
     assert options.resolved(1).axes == (Axis("n_train", (10, 20, 30, 40, 50)),)
     assert options.resolved(1).name == "n_train"
     assert PlaneOptions(x="n_train=10", y="d=1,2").resolved(2).name == "n_train-d"
-    # p = 5 has 15 samples: fewer than the default training set, and the axis makes it right
+    # p = 5 has 15 samples: fewer than the default training set, and the axis makes it
+    # right
     plane = PlaneOptions(x="n_train=5,10", set=("p=5",)).resolved(1)
     assert {run.n_train for run in plane.configs()} == {5, 10}
 

@@ -1,4 +1,6 @@
-"""A look into the store: what is listed and exported is what is there, and every mistake is one line."""
+"""A look into the store: what is listed and exported is what is there, and every
+mistake is one line.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ COMMAND: Any = module.Command
 
 @pytest.fixture
 def command(monkeypatch, capsys):
-    """Run the command line in this process: exit status, what it printed, and its one line of complaint."""
+    """Run the command line in this process: exit status, what it printed, and its one
+    line of complaint.
+    """
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["runs", *map(str, words)])
@@ -291,7 +295,9 @@ def test_control_c_ends_an_endless_condition(store, command, monkeypatch):
 
 
 def test_looking_reads_what_it_shows(store, configs, monkeypatch):
-    """Neither the whole file is checked nor are the arrays read: a look at a large store is quick."""
+    """Neither the whole file is checked nor are the arrays read: a look at a large
+    store is quick.
+    """
     statements: list[str] = []
     connect = sqlite3.connect
 

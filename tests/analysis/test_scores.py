@@ -1,4 +1,6 @@
-"""From runs to the numbers of the report: real short runs, and made-up tables whose scores are known."""
+"""From runs to the numbers of the report: real short runs, and made-up tables whose
+scores are known.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def training_sets(n: int, n_train: int, n_samples: int) -> pd.Series:
 
 
 def made_up(times: list[float], predicted: list[float], budget: int = 100) -> pd.DataFrame:
-    """Runs of one setting and size with given times (inf = censored) and predictions."""
+    """Runs of one setting and size with given times (inf = censored) and
+    predictions.
+    """
     n = len(times)
     steps = np.where(np.isfinite(times), times, np.nan)
     table = pd.DataFrame({"seed": range(n), "n_train": 45, "p": 10, "d": 1, "repr_lr": 1e-3, "decoder_lr": 1e-4})
@@ -55,7 +59,9 @@ def made_up(times: list[float], predicted: list[float], budget: int = 100) -> pd
 
 
 def test_test_samples_are_those_outside_the_training_set():
-    """Of S3, too, which has 36 samples and not p(p+1)/2 = 21; a run with few of them says nothing."""
+    """Of S3, too, which has 36 samples and not p(p+1)/2 = 21; a run with few of them
+    says nothing.
+    """
     runs = made_up([50.0] * 12, [50.0] * 12).assign(p=6, n_train=24)
     runs["mask"] = training_sets(12, 24, 36)
     entries = {entry.target: entry for entry in score_medians(runs)}
@@ -202,7 +208,9 @@ def test_successes_with_and_without_a_unique_representation():
 
 
 def test_success_is_judged_run_by_run():
-    """All sizes and times are alike, nothing can be fitted; the theory with a decoder is always right, then wrong."""
+    """All sizes and times are alike, nothing can be fitted; the theory with a decoder
+    is always right, then wrong.
+    """
     times = [10.0 if seed % 2 else math.inf for seed in range(40)]
     table = made_up(times, times)
     for name in PREDICTORS[:3]:
@@ -231,7 +239,9 @@ def test_the_size_of_the_times_is_judged(factor, judged):
 
 
 def test_a_prediction_is_better_or_worse_than_a_constant():
-    """P(linear) is 1 at 45 and 0 at 5 samples of 55: right about all runs, then wrong about all."""
+    """P(linear) is 1 at 45 and 0 at 5 samples of 55: right about all runs, then wrong
+    about all.
+    """
     right = made_up([10, 10, math.inf, math.inf], [1.0] * 4)
     right["n_train"] = [45, 45, 5, 5]
     assert "is better than the 0.250" in told(right)
@@ -249,7 +259,9 @@ def test_a_median_beyond_the_budget_is_told_in_words():
 
 
 def test_times_of_zero_can_be_drawn():
-    """At p = 3 an initial embedding can already be linear: predicted and measured after 0 steps."""
+    """At p = 3 an initial embedding can already be linear: predicted and measured after
+    0 steps.
+    """
     table = made_up([0, 10, math.inf], [0.0, 5.0, math.inf])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

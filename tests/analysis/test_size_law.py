@@ -131,7 +131,9 @@ def test_the_closed_form_is_the_limit():
 
 
 def test_spread_thresholds_cross_where_p_linear_does():
-    """The same draws through `critical_fraction`, which counts P(linear) size by size."""
+    """The same draws through `critical_fraction`, which counts P(linear) size by
+    size.
+    """
     op = et.addition(6)
     thresholds = et.linear_thresholds(op, 3000, 4)
     median = quantiles(spread(thresholds), [0.5])[0]

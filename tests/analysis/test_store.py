@@ -1,4 +1,6 @@
-"""The run store gives back what it was given, and refuses what it cannot use without touching it."""
+"""The run store gives back what it was given, and refuses what it cannot use without
+touching it.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def test_a_finished_run_is_not_overwritten(store, configs, histories):
 
 
 def test_what_is_committed_survives_a_crash(tmp_path, histories):
-    """Another connection sees a run as soon as `add` returns: nothing waits for a clean end."""
+    """Another connection sees a run as soon as `add` returns: nothing waits for a clean
+    end.
+    """
     store = RunStore(tmp_path / "runs.sqlite")
     store.add(histories[0], "cpu", "test")
     with RunStore(tmp_path / "runs.sqlite") as other:
@@ -144,7 +148,8 @@ def test_predictions_are_replaced_whole(store):
     connection.close()
 
 
-# The configuration's columns of the table `runs` as the versions had them, and what those after them added.
+# The configuration's columns of the table `runs` as the versions had them, and what
+# those after them added.
 COLUMNS = {
     2: "operation, p, n_train, seed, init, loss, d, width, depth, n_outputs, repr_lr, decoder_lr, repr_wd, decoder_wd, "
     "repr_optimizer, repr_l1, batch_size, init_scale, budget, dtype",
@@ -166,8 +171,8 @@ old_version = pytest.mark.parametrize("version", OLD_VERSIONS)
 
 
 def of_version(version: int, path: Path, histories) -> Path:
-    """A store of an old version with these runs, numbered 11, 21, .., predictions of them, and a view of someone's
-    own.
+    """A store of an old version with these runs, numbered 11, 21, .., predictions of
+    them, and a view of someone's own.
     """
     with RunStore(path.with_name("new.sqlite")) as store:
         for history in histories:
@@ -196,7 +201,9 @@ def of_version(version: int, path: Path, histories) -> Path:
 
 @old_version
 def test_what_old_versions_did_not_ask_for(version):
-    """Their runs had what is the default today; a default that changes must not change them."""
+    """Their runs had what is the default today; a default that changes must not change
+    them.
+    """
     new = new_since(version)
     assert set(new) == set(NEW_FIELDS[version])
     assert {name: getattr(RunConfig(), name) for name in new} == new
@@ -204,7 +211,9 @@ def test_what_old_versions_did_not_ask_for(version):
 
 @old_version
 def test_a_store_of_an_old_version_is_brought_up_to_date(tmp_path, monkeypatch, configs, histories, version):
-    """All its runs, curves and predictions, under the keys that they have now; nothing is trained again."""
+    """All its runs, curves and predictions, under the keys that they have now; nothing
+    is trained again.
+    """
     path = of_version(version, tmp_path / "runs.sqlite", histories)
     with RunStore(path) as store, RunStore(tmp_path / "new.sqlite") as new:
         assert store.missing(configs) == []
@@ -268,7 +277,9 @@ def test_a_store_that_cannot_be_brought_up_to_date_is_kept(tmp_path, histories, 
 
 @old_version
 def test_a_kill_leaves_the_old_store_or_the_new_one(tmp_path, configs, histories, version):
-    """A process killed before any one statement, with what it has written already on the disk."""
+    """A process killed before any one statement, with what it has written already on
+    the disk.
+    """
     histories = histories[:2]
     content = of_version(version, tmp_path / "old.sqlite", histories).read_bytes()
     path = tmp_path / "runs.sqlite"

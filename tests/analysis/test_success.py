@@ -1,4 +1,6 @@
-"""Who succeeds: scores against definitions and scipy's, and that no predictor sees the outcome it is asked for."""
+"""Who succeeds: scores against definitions and scipy's, and that no predictor sees the
+outcome it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ CHANCES = linear_probabilities(10, 200, seed=0)
 
 
 def made_up(n_seeds: int, seed: int, rates: tuple[float, ...] = (1e-4,)) -> pd.DataFrame:
-    """Runs of three sizes with random outcomes, steps and probabilities, all of them more hopeful for larger sets."""
+    """Runs of three sizes with random outcomes, steps and probabilities, all of them
+    more hopeful for larger sets.
+    """
     rng = np.random.default_rng(seed)
     keys = [(n, rate, s) for n in (20, 35, 50) for rate in rates for s in range(n_seeds)]
     runs = pd.DataFrame(keys, columns=["n_train", "decoder_lr", "seed"]).assign(repr_lr=1e-3, replica=0)
@@ -90,7 +94,9 @@ def test_one_seed_teaches_nothing():
 
 @given(st.integers(0, 2**32 - 1))
 def test_the_logistic_is_at_its_optimum(seed):
-    """Newton's step from there, written out, goes nowhere; also where the data can be separated."""
+    """Newton's step from there, written out, goes nowhere; also where the data can be
+    separated.
+    """
     rng = np.random.default_rng(seed)
     x = np.column_stack([np.ones(20), rng.normal(size=20)])
     for outcome in (rng.random(20) < 0.5, x[:, 1] > 0, np.zeros(20, bool)):
@@ -130,7 +136,9 @@ def test_runs_that_share_a_training_set_are_drawn_together():
 
 
 def test_copies_of_a_setting_do_not_narrow_an_interval():
-    """The naive bootstrap of runs would take four settings of one and the same outcomes for four times the data."""
+    """The naive bootstrap of runs would take four settings of one and the same outcomes
+    for four times the data.
+    """
     one = made_up(10, 0, rates=(1e-5,))
     many = pd.concat([one.assign(decoder_lr=rate) for rate in (1e-5, 1e-4, 1e-3, 1e-2)], ignore_index=True)
     alone, *_, together = (
@@ -142,7 +150,9 @@ def test_copies_of_a_setting_do_not_narrow_an_interval():
 
 @pytest.mark.parametrize("n_replicas", [2, 3, 5])
 def test_irreducible_of_known_probabilities(n_replicas):
-    """p is 0, 0.2, 0.5 or 1 in a quarter of the runs each: the mean of p (1 - p) is 0.1025."""
+    """p is 0, 0.2, 0.5 or 1 in a quarter of the runs each: the mean of p (1 - p) is
+    0.1025.
+    """
     p = np.tile([0.0, 0.2, 0.5, 1.0], 100)
     rng = np.random.default_rng(0)
     runs = pd.DataFrame({"n_train": 45, "seed": range(len(p)), "repr_lr": 1e-3, "decoder_lr": 1e-4})
@@ -155,7 +165,8 @@ def test_irreducible_of_known_probabilities(n_replicas):
     low, high = entry.brier_interval
     assert low < 0.1025 < high
     assert (overall.brier, overall.repr_lr, entry.repr_lr) == (entry.brier, None, 1e-3)
-    # the share of the others has the variance of its mean on top: p (1 - p) (1 + 1/(R - 1))
+    # the share of the others has the variance of its mean on top: p (1 - p) (1 + 1/(R -
+    # 1))
     assert entry.by_replicas.brier == pytest.approx(0.1025 * n_replicas / (n_replicas - 1), abs=0.08)
 
 

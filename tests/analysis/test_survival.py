@@ -1,4 +1,6 @@
-"""Kaplan-Meier curves against the product-limit formula, and quantiles that know censoring."""
+"""Kaplan-Meier curves against the product-limit formula, and quantiles that know
+censoring.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ RUNS = st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=1, max_siz
 
 
 def product_limit(times, observed, at: float) -> float:
-    """S(t) = product over event times s <= t of (1 - events/at risk): reveals a wrong risk set."""
+    """S(t) = product over event times s <= t of (1 - events/at risk): reveals a wrong
+    risk set.
+    """
     survival = 1.0
     for s in sorted(set(times[observed])):
         if s <= at:
@@ -54,11 +58,14 @@ def test_nothing_observed_has_no_median():
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 20])
 def test_the_medians_interval_covers_it(n):
-    """Exponential times with a median of ln 2: the share of 400 intervals that hold it, few runs or many."""
+    """Exponential times with a median of ln 2: the share of 400 intervals that hold it,
+    few runs or many.
+    """
     rng = np.random.default_rng(n)
     held = 0
     for _ in range(400):
         low, high = survival_curve(rng.exponential(size=n), [True] * n).quantile_interval(0.5)
         held += (low is None or low <= np.log(2)) and (high is None or high >= np.log(2))
-    # 95 % is meant; log-log is approximate. The standard error of the share is about 0.011
+    # 95 % is meant; log-log is approximate. The standard error of the share is about
+    # 0.011
     assert held / 400 >= 0.95 - 0.045

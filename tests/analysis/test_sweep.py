@@ -1,4 +1,6 @@
-"""Training what is missing: whichever executor does it and whatever dies meanwhile, the store ends up the same."""
+"""Training what is missing: whichever executor does it and whatever dies meanwhile, the
+store ends up the same.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ def test_a_finished_grid_is_extended(trained_here, monkeypatch):
 
 @pytest.mark.parametrize("executor", ["processes", "dask"])
 def test_every_executor_leaves_the_same_table(tmp_path, trained_here, executor):
-    """Two worker processes, or two dask workers: the bits of the runs are those of one process."""
+    """Two worker processes, or two dask workers: the bits of the runs are those of one
+    process.
+    """
     path = tmp_path / "runs.sqlite"
     with RunStore(path) as store:
         ensure(plan(), store, Execution("cpu", executor, workers=2 if executor == "dask" else None))
@@ -79,7 +83,9 @@ def test_every_executor_leaves_the_same_table(tmp_path, trained_here, executor):
 
 
 def test_compiled_runs_have_the_same_bits_in_every_process(tmp_path):
-    """From COMPILE_FROM steps on; two here, and the same two among others in another process."""
+    """From COMPILE_FROM steps on; two here, and the same two among others in another
+    process.
+    """
     configs = plan(budget=COMPILE_FROM, seeds=4)[:4]
     tables = []
     for path, runs, execution in (
@@ -97,7 +103,9 @@ def test_compiled_runs_have_the_same_bits_in_every_process(tmp_path):
 
 
 def test_a_task_draws_its_networks_undisturbed():
-    """Also where a dask worker has several threads: weights come from torch's global generator."""
+    """Also where a dask worker has several threads: weights come from torch's global
+    generator.
+    """
     configs = [RunConfig(seed=seed, budget=1, width=4) for seed in range(40)]
     with ThreadPoolExecutor(4) as pool:
         tasks = [pool.submit(executors.train_batch, [config], "cpu", 2) for config in configs]
@@ -148,7 +156,9 @@ def count(path: Path) -> int:
 
 
 def test_a_dead_worker_is_replaced(tmp_path):
-    """Killed from outside (out of memory, say): its runs go to another, and nothing is trained twice but those."""
+    """Killed from outside (out of memory, say): its runs go to another, and nothing is
+    trained twice but those.
+    """
     configs = plan(budget=400, seeds=12)
     kept: list[RunConfig] = []
 
@@ -230,7 +240,9 @@ def test_an_unreachable_scheduler_is_one_clear_error(tmp_path, monkeypatch, addr
 
 @pytest.mark.parametrize(("n_runs", "lanes"), [(1, 2), (2, 2), (9, 5), (100, 8)])
 def test_no_more_lanes_than_runs(monkeypatch, n_runs, lanes):
-    """On two cores, and never fewer than the two from which on bits do not depend on company."""
+    """On two cores, and never fewer than the two from which on bits do not depend on
+    company.
+    """
     monkeypatch.setattr(Execution, "n_workers", lambda self: 2)
     assert lanes_for([RunConfig()] * n_runs, Execution("cpu", "processes")) == lanes
 

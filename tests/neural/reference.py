@@ -1,10 +1,12 @@
 """The naive twins of the ensemble: one network at a time, in plain eager PyTorch.
 
-For the tests they are an oracle through another channel: autograd instead of torch.func, torch.optim instead of
-a hand-written update, a distance instead of its expansion, indexing instead of a product with the mask, S3 by
-permutation matrices, a warm-up by setting the optimiser's learning rate before each step.
-Modular addition has torch's own layers on one-hot vectors or all three tokens, instead of rows of products.
-For the benchmarks they are the baseline, so they are written to be quick as well as plain.
+For the tests they are an oracle through another channel: autograd instead of
+torch.func, torch.optim instead of a hand-written update, a distance instead of its
+expansion, indexing instead of a product with the mask, S3 by permutation matrices, a
+warm-up by setting the optimiser's learning rate before each step. Modular addition has
+torch's own layers on one-hot vectors or all three tokens, instead of rows of products.
+For the benchmarks they are the baseline, so they are written to be quick as well as
+plain.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ from neural.noise import dropout
 
 @dataclass(frozen=True)
 class Trace:
-    """What the twin measured. Index s is the state after s updates, s = 0..budget; correct: the last."""
+    """What the twin measured. Index s is the state after s updates, s = 0..budget;
+    correct: the last.
+    """
 
     train_accuracy: NDArray
     test_accuracy: NDArray
@@ -56,7 +60,9 @@ def parallelograms(p: int) -> list[tuple[int, int, int, int]]:
 
 
 def permutation_matrices() -> NDArray[np.float64]:
-    """S3 by its action on three unit vectors, (6, 3, 3), in lexicographic order: M_a e_k = e_a(k)."""
+    """S3 by its action on three unit vectors, (6, 3, 3), in lexicographic order: M_a
+    e_k = e_a(k).
+    """
     return np.stack([np.eye(3)[:, list(a)] for a in itertools.permutations(range(3))])
 
 
@@ -80,7 +86,9 @@ def s3_parallelograms() -> list[tuple[int, int, int, int]]:
 
 
 def plain_rqi(embedding: NDArray, delta: float = 0.1) -> float:
-    """RQI of one embedding (p, d), a parallelogram at a time; nan where there is none."""
+    """RQI of one embedding (p, d), a parallelogram at a time; nan where there is
+    none.
+    """
     standard = (embedding - embedding.mean(0)) / embedding.std(0, ddof=1)
     found = [
         np.mean((standard[i] + standard[j] - standard[m] - standard[n]) ** 2) < delta**2
@@ -90,7 +98,9 @@ def plain_rqi(embedding: NDArray, delta: float = 0.1) -> float:
 
 
 def plain_s3_rqi(embedding: NDArray) -> float:
-    """RQI of six matrices (6, d, d), a parallelogram at a time, as in the official S3 code: E / RMS(E)."""
+    """RQI of six matrices (6, d, d), a parallelogram at a time, as in the official S3
+    code: E / RMS(E).
+    """
     standard = embedding / np.sqrt(np.mean(embedding**2))
     found = [
         np.mean((standard[a] @ standard[b] - standard[c] @ standard[e]) ** 2) < 0.5
@@ -137,7 +147,9 @@ def train_alone(config: RunConfig) -> Trace:
         return ((i + j - m - n) ** 2).mean(1)
 
     def passing() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Loss of each sample; training loss; the five measurements; which samples are right. All from one pass."""
+        """Loss of each sample; training loss; the five measurements; which samples are
+        right. All from one pass.
+        """
         if s3:
             left, right = model.embedding[pairs.T]
             outputs = model.decoder(torch.einsum("nij,njk->nik", left, right).reshape(len(pairs), -1))
@@ -218,7 +230,9 @@ Dropped = Callable[[Tensor, int], Tensor]  # activations and which of the networ
 
 
 class PlainHidden(nn.Module):
-    """Two linear layers on one-hot symbols side by side, or on their embeddings, side by side or added."""
+    """Two linear layers on one-hot symbols side by side, or on their embeddings, side
+    by side or added.
+    """
 
     def __init__(self, config: ModularConfig):
         super().__init__()

@@ -1,4 +1,6 @@
-"""python -m neural.train, as a user meets it: a process, its files, its exit status and its one line."""
+"""python -m neural.train, as a user meets it: a process, its files, its exit status and
+its one line.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def test_the_record(record: dict) -> None:
-    """Configuration, steps (null: not reached), curves of budget + 1 states, embeddings."""
+    """Configuration, steps (null: not reached), curves of budget + 1 states,
+    embeddings.
+    """
     assert record["steps_to_train"] is record["steps_to_test"] is record["steps_to_rqi"] is None
     assert (record["p"], record["n_train"], record["seed"], record["init"]) == (10, 45, 58, "reference")
     assert record["budget"] == record["steps_run"] == 60
@@ -88,7 +92,9 @@ def test_a_diverged_run_is_still_json(tmp_path: Path) -> None:
 def test_s3_from_the_command_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Matrices in the snapshots, the new fields in the record; in this process, to save another start of torch."""
+    """Matrices in the snapshots, the new fields in the record; in this process, to save
+    another start of torch.
+    """
     file = tmp_path / "run.json"
     fields = "--operation s3 --p 6 --n-train 30 --d 3 --batch-size 8 --repr-l1 0.001 --steps 2 --width 8"
     more = "--activation relu --targets orthogonal --decoder-optimizer sgd --decoder-warmup 3 --replica 2"
@@ -120,7 +126,9 @@ def modular(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 
 def test_modular_from_the_command_line(modular: dict) -> None:
-    """Its own fields and thresholds; the steps of its looks; all weights at the checkpoints."""
+    """Its own fields and thresholds; the steps of its looks; all weights at the
+    checkpoints.
+    """
     assert (modular["family"], modular["p"], modular["budget"], modular["look_every"]) == ("modular", 5, 50, 25)
     assert (modular["optimizer"], modular["batch_size"], modular["inputs"], modular["embedding_lr"]) == (
         "sgd",
@@ -193,7 +201,9 @@ def test_an_unknown_family(words: list[str]) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_bad_input_is_one_line(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
-    """What is the user's to fix: "error: ...", a non-zero status, no traceback, and no run before it."""
+    """What is the user's to fix: "error: ...", a non-zero status, no traceback, and no
+    run before it.
+    """
     if "cuda" in arguments and torch.cuda.is_available():
         pytest.skip("there is a CUDA device: asking for it is no error")
     (tmp_path / "file").write_text("a file is no folder")
@@ -273,7 +283,9 @@ run_command(Nothing, main, "command")
 
 @pytest.mark.parametrize("lines", [1, 100_000])
 def test_a_reader_that_has_seen_enough_is_no_error(lines):
-    """`| head`: no complaint, neither by the command nor by Python when it ends; also of what Python still held."""
+    """`| head`: no complaint, neither by the command nor by Python when it ends; also
+    of what Python still held.
+    """
     pipe = subprocess.PIPE
     words = [sys.executable, "-c", PRINTS.replace("LINES", str(lines))]
     buffered = os.environ | {"PYTHONUNBUFFERED": ""}

@@ -1,4 +1,6 @@
-"""A configuration is checked where it is made, and shape() says which runs fit into one ensemble."""
+"""A configuration is checked where it is made, and shape() says which runs fit into one
+ensemble.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +42,18 @@ def complaint(**arguments: Any) -> str:
 
 
 def with_one(name: str, value: Any) -> RunConfig:
-    """The default but for one field; S3 also needs its six elements, and has fewer samples."""
+    """The default but for one field; S3 also needs its six elements, and has fewer
+    samples.
+    """
     six: dict[str, Any] = {"p": 6, "n_train": 30} if value == "s3" else {}
     return RunConfig(**{name: value}, **six)
 
 
 @pytest.mark.parametrize(("name", "low"), WHOLE.items())
 def test_integers(name: str, low: int) -> None:
-    """Too small, not whole, not a number, a bool: the message has the name, the rule and the value."""
+    """Too small, not whole, not a number, a bool: the message has the name, the rule
+    and the value.
+    """
     for value in (low - 1, -5, 2.0, 1.5, "3", None, True, NAN):
         rule = f"`{name}` must be an integer of at least {low}, but is {value!r}."
         assert complaint(**{name: value}) == rule
@@ -86,7 +92,9 @@ def test_no_more_training_samples_than_there_are(p: int) -> None:
 
 @pytest.mark.parametrize("p", [2, 5, 7, 10])
 def test_s3_has_six_elements(p: int) -> None:
-    """Ordered pairs of them: p(p+1)/2 < n_train <= p^2 is allowed, and no other p is."""
+    """Ordered pairs of them: p(p+1)/2 < n_train <= p^2 is allowed, and no other p
+    is.
+    """
     assert RunConfig(operation="s3", p=6, n_train=36).n_samples == 36
     rule = f"`p` must be 6 for operation s3, which has six elements, but is {p}."
     assert complaint(operation="s3", p=p, n_train=1) == rule
@@ -151,7 +159,9 @@ def test_seeds_fit_numpys_legacy_generator(name: str) -> None:
 
 @pytest.mark.parametrize(("task", "n_results"), [({}, 19), ({"p": 7, "n_train": 3}, 13), ({"operation": "s3"}, 6)])
 def test_orthogonal_targets_need_room(task: dict[str, Any], n_results: int) -> None:
-    """No more of them than dimensions; and one-hot targets, which are orthogonal as they are, leave no choice."""
+    """No more of them than dimensions; and one-hot targets, which are orthogonal as
+    they are, leave no choice.
+    """
     task = {"p": 6, "n_train": 30, **task} if task.get("operation") == "s3" else task
     config = RunConfig(**task, targets="orthogonal", n_outputs=n_results)
     assert config.n_results == n_results
@@ -165,7 +175,9 @@ def test_orthogonal_targets_need_room(task: dict[str, Any], n_results: int) -> N
 
 
 def test_a_config_is_a_value() -> None:
-    """Frozen, compared and hashed by content; every message is one sentence on one line."""
+    """Frozen, compared and hashed by content; every message is one sentence on one
+    line.
+    """
     assert RunConfig(seed=3) == RunConfig(seed=3)
     assert len({RunConfig(seed=3), RunConfig(seed=3), RunConfig(seed=4)}) == 2
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -194,12 +206,15 @@ def configs(draw: st.DrawFn) -> RunConfig:
 @settings(max_examples=100, deadline=None)
 @given(configs(), configs())
 def test_shape_is_what_may_not_be_mixed(one: RunConfig, other: RunConfig) -> None:
-    """Equal shapes if and only if all else than the mixed fields is equal, for every p."""
+    """Equal shapes if and only if all else than the mixed fields is equal, for every
+    p.
+    """
     fixed = [field.name for field in dataclasses.fields(RunConfig) if field.name not in mixed_of(RunConfig)]
     alike = all(getattr(one, name) == getattr(other, name) for name in fixed)
     assert (shape(one) == shape(other)) == alike
     moved = {name: getattr(other, name) for name in fixed}
-    # orthogonal ones do not go with every loss and n_outputs, nor a training set with every p
+    # orthogonal ones do not go with every loss and n_outputs, nor a training set with
+    # every p
     one = dataclasses.replace(one, targets="random", samples="")
     if one.n_train <= other.n_samples:
         assert shape(dataclasses.replace(one, **moved)) == shape(other)

@@ -1,7 +1,9 @@
-"""The ensemble is nothing but separate runs: held against one network at a time (reference.py).
+"""The ensemble is nothing but separate runs: held against one network at a time
+(reference.py).
 
-The two differ in the order of floating-point sums only. float64: round-off of 1e-16 a step, amplified by
-AdamW (which divides small gradients by their own size), stays below 1e-9 relative over 60 steps.
+The two differ in the order of floating-point sums only. float64: round-off of 1e-16 a
+step, amplified by AdamW (which divides small gradients by their own size), stays below
+1e-9 relative over 60 steps.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ def mixed(budget: int, **shared: Any) -> list[RunConfig]:
 
 
 def mixed_s3(budget: int, **shared: Any) -> list[RunConfig]:
-    """The same for S3, some with the penalty, some with mini-batches, some with neither or both."""
+    """The same for S3, some with the penalty, some with mini-batches, some with neither
+    or both.
+    """
     base = RunConfig(operation="s3", p=6, n_train=30, d=3, budget=budget)
     runs = [
         dataclasses.replace(base, seed=58, init="reference"),
@@ -75,7 +79,9 @@ def mixed_s3(budget: int, **shared: Any) -> list[RunConfig]:
 
 
 def batched(budget: int, **shared: Any) -> list[RunConfig]:
-    """Addition again: mini-batches of one, some and nearly all samples beside full batches, and a penalty."""
+    """Addition again: mini-batches of one, some and nearly all samples beside full
+    batches, and a penalty.
+    """
     sizes = [None, 7, 1, 53, 55]
     penalties = [1e-2, 0.0, 0.0, 0.3, 0.0]
     return [
@@ -120,7 +126,9 @@ def assert_follows(steps: list[tuple[Tensor, ...]], lane: int, trace: Trace, **t
 
 
 def assert_agree(history: History, trace: Trace, **tolerance: Any) -> None:
-    """Every measurement of every state, the embeddings kept, and what the last network gets right."""
+    """Every measurement of every state, the embeddings kept, and what the last network
+    gets right.
+    """
     for name in METRICS:
         np.testing.assert_allclose(getattr(history, name), getattr(trace, name), **tolerance, err_msg=name)
     kept = trace.embeddings[history.checkpoint_steps]
@@ -168,7 +176,9 @@ def test_lanes_are_separate_runs(shared: dict) -> None:
 
 @pytest.mark.parametrize("shared", [{"loss": "mse", "d": 3}, {"loss": "ce", "d": 3}, {"loss": "mse", "d": 1}], ids=str)
 def test_lanes_of_s3_are_separate_runs(shared: dict) -> None:
-    """Products instead of sums, with and without the penalty, mini-batches and full ones side by side."""
+    """Products instead of sums, with and without the penalty, mini-batches and full
+    ones side by side.
+    """
     configs = mixed_s3(60, dtype="float64", **shared)
     histories = run_all(configs, lanes=5)
     for config in configs:
@@ -178,7 +188,9 @@ def test_lanes_of_s3_are_separate_runs(shared: dict) -> None:
 
 @pytest.mark.parametrize("loss", ["mse", "ce"])
 def test_lanes_with_mini_batches_are_separate_runs(loss) -> None:
-    """Beside full batches in one ensemble; the block of batches drawn ahead is used up twice."""
+    """Beside full batches in one ensemble; the block of batches drawn ahead is used up
+    twice.
+    """
     assert 2 * BATCHES < 110
     configs = batched(110, dtype="float64", loss=loss, width=40)
     histories = run_all(configs, lanes=5)
@@ -188,7 +200,9 @@ def test_lanes_with_mini_batches_are_separate_runs(loss) -> None:
 
 @pytest.mark.parametrize("decoder_optimizer", ["adamw", "sgd"])
 def test_a_warm_up_ends(decoder_optimizer) -> None:
-    """One of a single update is none, to the last bit; a longer one changes every update, also the first."""
+    """One of a single update is none, to the last bit; a longer one changes every
+    update, also the first.
+    """
     shared: dict[str, Any] = {"decoder_optimizer": decoder_optimizer, "decoder_lr": 1e-2, "width": 20, "budget": 3}
     none, one, two = (RunConfig(**shared, decoder_warmup=n) for n in (0, 1, 2))
     histories = run_all([none, one, two])
@@ -200,7 +214,8 @@ def test_a_warm_up_ends(decoder_optimizer) -> None:
 @given(st.integers(1, 30), st.integers(1, 30), st.sampled_from(["float32", "float64"]))
 @settings(max_examples=20, deadline=None)
 def test_the_rates_of_a_warm_up(warmup: int, later: int, dtype) -> None:
-    """A decoder with weight decay alone shrinks by 1 - lr wd min(1, t / warm-up) at update t; a lane by its own count.
+    """A decoder with weight decay alone shrinks by 1 - lr wd min(1, t / warm-up) at
+    update t; a lane by its own count.
 
     (SGD, and a gradient that is nothing beside the decay.)
     """
@@ -218,7 +233,9 @@ def test_the_rates_of_a_warm_up(warmup: int, later: int, dtype) -> None:
 
 
 def test_losses_are_those_of_all_samples_without_the_penalty() -> None:
-    """What is measured of the initial state depends on neither; what is done to it does."""
+    """What is measured of the initial state depends on neither; what is done to it
+    does.
+    """
     for base in (RunConfig(seed=7), mixed_s3(2)[0]):
         plain, fined, cut = (
             dataclasses.replace(base, budget=2, **more) for more in ({}, {"repr_l1": 100.0}, {"batch_size": 9})
@@ -234,7 +251,9 @@ def test_losses_are_those_of_all_samples_without_the_penalty() -> None:
 
 @pytest.mark.parametrize("d", [1, 2])
 def test_the_penalty_alone_pulls_every_entry_alike(d: int) -> None:
-    """SGD on a decoder that learns next to nothing: each step takes lr w / (number of entries) off |E|."""
+    """SGD on a decoder that learns next to nothing: each step takes lr w / (number of
+    entries) off |E|.
+    """
     config = RunConfig(d=d, repr_optimizer="sgd", repr_lr=1e-3, repr_l1=1e6, init_scale=1e6, budget=10, dtype="float64")
     history = run_all([config])[config]
     before, after = history.checkpoints["embedding"][0], history.checkpoints["embedding"][-1]
@@ -292,7 +311,9 @@ def small_runs(draw_from: st.DrawFn) -> list[RunConfig]:
 @settings(max_examples=20, deadline=None)
 @given(small_runs())
 def test_any_ensemble_is_separate_runs(configs: list[RunConfig]) -> None:
-    """The same, for whatever hypothesis thinks of: p down to 2 (no parallelogram), one training sample, or batch."""
+    """The same, for whatever hypothesis thinks of: p down to 2 (no parallelogram), one
+    training sample, or batch.
+    """
     count = plain_s3_rqi if configs[0].operation == "s3" else plain_rqi
     for history in train_runs(configs, device="cpu", compiled=False):
         trace = train_alone(history.config)
@@ -300,14 +321,17 @@ def test_any_ensemble_is_separate_runs(configs: list[RunConfig]) -> None:
             np.testing.assert_allclose(getattr(history, name), getattr(trace, name), rtol=1e-7, atol=1e-10)
         kept = trace.embeddings[history.checkpoint_steps]
         np.testing.assert_allclose(history.checkpoints["embedding"], kept, rtol=1e-7, atol=1e-10)
-        # as functions of the embedding: AdamW divides by |gradient|, so states differ by more than round-off
+        # as functions of the embedding: AdamW divides by |gradient|, so states differ
+        # by more than round-off
         np.testing.assert_allclose(history.rqi[0], count(history.checkpoints["embedding"][0]))
         np.testing.assert_allclose(history.rqi[-1], count(history.checkpoints["embedding"][-1]))
 
 
 @pytest.mark.parametrize("d", [1, 2])
 def test_rqi_counts_parallelograms(d: int) -> None:
-    """RQI of a state against a count by hand; 70 parallelograms for p = 10, as the theory says."""
+    """RQI of a state against a count by hand; 70 parallelograms for p = 10, as the
+    theory says.
+    """
     assert len(parallelograms(10)) == 70
     config = RunConfig(d=d, dtype="float64", repr_lr=1e-2, decoder_lr=1e-3, budget=150, n_train=55)
     history = run_all([config])[config]
@@ -317,7 +341,9 @@ def test_rqi_counts_parallelograms(d: int) -> None:
 
 
 def test_rqi_of_s3_counts_parallelograms() -> None:
-    """A representation under noise, a lane each: all 90, none, and what a count by hand finds in between."""
+    """A representation under noise, a lane each: all 90, none, and what a count by hand
+    finds in between.
+    """
     assert len(s3_parallelograms()) == 90
     noise = [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.6, 2.0]
     configs = [RunConfig(operation="s3", p=6, n_train=30, d=3, seed=seed, dtype="float64") for seed in range(8)]
@@ -360,7 +386,9 @@ def test_an_ensemble_has_one_shape() -> None:
 
 
 def test_eager_lanes_keep_their_bits_in_any_company() -> None:
-    """Whatever else is trained, and in how many lanes, from two lanes on; one lane takes other BLAS calls."""
+    """Whatever else is trained, and in how many lanes, from two lanes on; one lane
+    takes other BLAS calls.
+    """
     configs = mixed(60)
     everything = run_all(configs, lanes=5)
     for history in (
@@ -372,7 +400,9 @@ def test_eager_lanes_keep_their_bits_in_any_company() -> None:
 
 
 def test_eager_lanes_with_mini_batches_keep_their_bits_in_any_company() -> None:
-    """Also alone, when an idle copy takes batches beside it, and full batches whether others have them or not."""
+    """Also alone, when an idle copy takes batches beside it, and full batches whether
+    others have them or not.
+    """
     configs = batched(70, width=40)
     everything = run_all(configs, lanes=5)
     whole = dataclasses.replace(configs[0], seed=9)
@@ -387,7 +417,9 @@ def test_eager_lanes_with_mini_batches_keep_their_bits_in_any_company() -> None:
 
 
 def test_a_lane_loaded_in_the_middle_of_a_block_keeps_its_bits() -> None:
-    """Its batches begin with its own first, whatever is left of the others'; and the others notice nothing."""
+    """Its batches begin with its own first, whatever is left of the others'; and the
+    others notice nothing.
+    """
     first, second, third, whole = batched(1, width=40)[1:5]
     whole = dataclasses.replace(whole, batch_size=None)
     undisturbed = measurements(ensemble_of([first, second, third, whole]), 130)
@@ -407,7 +439,9 @@ def test_a_lane_loaded_in_the_middle_of_a_block_keeps_its_bits() -> None:
 
 
 def test_a_run_with_mini_batches_may_follow_runs_without() -> None:
-    """batch_size may be mixed: an ensemble that began with full batches takes the batches of a later run."""
+    """batch_size may be mixed: an ensemble that began with full batches takes the
+    batches of a later run.
+    """
     whole = [RunConfig(seed=seed, budget=5, width=20) for seed in (1, 2)]
     late = RunConfig(seed=3, budget=60, batch_size=7, width=20)
     through = run_all([*whole, late], lanes=2)
@@ -427,7 +461,9 @@ TIMES = (1, 2, 10, 1000, CORRECTED, CORRECTED + 1, 10**6)
 
 @pytest.mark.parametrize("t", TIMES)
 def test_bias_corrections_are_torchs(t: int) -> None:
-    """Against its formula, and against its optimiser after t - 1 updates; beyond the table, its last column."""
+    """Against its formula, and against its optimiser after t - 1 updates; beyond the
+    table, its last column.
+    """
     scale, eps = bias_corrections()[:, min(t, CORRECTED)]
     m, v = torch.tensor([3e-3, -2.0], dtype=torch.float64), torch.tensor([1e-18, 5.0], dtype=torch.float64)
     direction = scale * m / (v.sqrt() + eps)
@@ -443,7 +479,9 @@ def test_bias_corrections_are_torchs(t: int) -> None:
 
 
 def test_bias_corrections_are_over_at_the_end_of_the_table() -> None:
-    """A direction is m / (sqrt(v) + EPS) from there on; the table's first column is no update's."""
+    """A direction is m / (sqrt(v) + EPS) from there on; the table's first column is no
+    update's.
+    """
     table = bias_corrections()
     assert table.shape == (2, CORRECTED + 1)
     assert np.isfinite(table).all()
@@ -452,7 +490,9 @@ def test_bias_corrections_are_over_at_the_end_of_the_table() -> None:
 
 @pytest.mark.parametrize("before", [CORRECTED - 2, CORRECTED, CORRECTED + 10, 10**7])
 def test_an_ensemble_goes_on_beyond_the_table(before: int) -> None:
-    """A lane far on and one at its start: steps of torch's AdamW, corrected each by its own count."""
+    """A lane far on and one at its start: steps of torch's AdamW, corrected each by its
+    own count.
+    """
     configs = [RunConfig(seed=seed, width=8, dtype="float64", repr_lr=1e-2) for seed in (1, 2)]
     ensemble = ensemble_of(configs)
     ensemble._updates[""][0] = before
@@ -487,7 +527,9 @@ S3_LOADED = 33  # the step at which a lane of it is loaded anew: in the middle o
 
 
 class Watched:
-    """An ensemble of S3 whose second lane's run is, from step S3_LOADED on, its first lane's once more."""
+    """An ensemble of S3 whose second lane's run is, from step S3_LOADED on, its first
+    lane's once more.
+    """
 
     def __init__(self, compiled: bool):
         base = mixed_s3(1, activation="relu", decoder_optimizer="sgd", decoder_lr=0.1)
@@ -514,8 +556,9 @@ Compiled = tuple[list[RunConfig], dict[RunConfig, History], dict[RunConfig, Hist
 
 @pytest.fixture(scope="module")
 def compiled() -> Iterator[Compiled]:
-    """Five runs compiled, once in five lanes and once through three, and between their steps those of three lanes
-    of S3 with mini-batches, compiled as well: three compilations serve every test.
+    """Five runs compiled, once in five lanes and once through three, and between their
+    steps those of three lanes of S3 with mini-batches, compiled as well: three
+    compilations serve every test.
     """
     configs = mixed(60)
     with warnings.catch_warnings(record=True) as caught:
@@ -531,7 +574,9 @@ def compiled() -> Iterator[Compiled]:
 
 
 def test_compiled_lanes_keep_their_bits_in_any_company(compiled) -> None:
-    """A compiled run's numbers depend on nothing but its configuration, refilled lanes included."""
+    """A compiled run's numbers depend on nothing but its configuration, refilled lanes
+    included.
+    """
     configs, five, three, _ = compiled
     assert len(five) == len(three) == len(configs)
     for config in configs:
@@ -550,14 +595,17 @@ def test_float32_compiled_and_eager_follow_the_twin(compiled) -> None:
             np.testing.assert_allclose(
                 history.checkpoints["embedding"], trace.embeddings[history.checkpoint_steps], **CLOSE
             )
-            # shares of few samples: a sample or a parallelogram on the edge may fall to either side
+            # shares of few samples: a sample or a parallelogram on the edge may fall to
+            # either side
             for name in ("train_accuracy", "test_accuracy", "rqi"):
                 one, other = getattr(history, name), getattr(trace, name)
                 assert np.isclose(one, other, equal_nan=True).mean() > 0.9, name
 
 
 def test_compiled_ensembles_of_two_shapes_take_turns(compiled) -> None:
-    """S3 between the steps of addition, in one process: each its own, as S3 alone and eager is."""
+    """S3 between the steps of addition, in one process: each its own, as S3 alone and
+    eager is.
+    """
     *_, s3 = compiled
     assert len(s3.steps) > 2 * BATCHES
     alone = Watched(compiled=False)
@@ -580,7 +628,9 @@ def test_compiled_lanes_with_mini_batches_keep_their_bits(compiled) -> None:
 
 
 def test_without_a_compiler_training_goes_on_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """torch.compile failing at its first call is a warning; the numbers are the eager ones."""
+    """torch.compile failing at its first call is a warning; the numbers are the eager
+    ones.
+    """
 
     def compile_nothing(function, **options):
         def fail():
@@ -604,8 +654,8 @@ print(run.compiled, *run.train_loss.tolist())
 
 
 def test_what_another_processor_compiled_is_left_alone() -> None:
-    """torch finds what it compiled on disk, for longer vectors than this process is told to use, and must not take it:
-    it gave nan, or crashed.
+    """torch finds what it compiled on disk, for longer vectors than this process is
+    told to use, and must not take it: it gave nan, or crashed.
     """
     shorter = {"AVX512": "avx2", "AVX2": "default"}.get(torch.backends.cpu.get_cpu_capability())
     if shorter is None:

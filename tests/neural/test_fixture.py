@@ -1,5 +1,6 @@
-"""Runs that older code trained and stored come out again: tests/fixtures/version_4.sqlite was written when the toy
-model was the only family, by a store of version 4.
+"""Runs that older code trained and stored come out again:
+tests/fixtures/version_4.sqlite was written when the toy model was the only family, by a
+store of version 4.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from neural.training import train_runs
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "version_4.sqlite"
 METRICS = [metric.name for metric in Toy.METRICS]
 CROSSINGS = [name for metric in Toy.METRICS for name in metric.crossings]
-# Round-off of 1e-16 a step, which AdamW amplifies: to 5e-6 where torch is told to use no
-# vectors. Another training set, order of draws or optimiser is seen in the first digit.
-# The run with SGD has 100 updates only: its round-off grows tenfold every 16.
+# Round-off of 1e-16 a step, which AdamW amplifies: to 5e-6 where torch is told to use
+# no vectors. Another training set, order of draws or optimiser is seen in the first
+# digit. The run with SGD has 100 updates only: its round-off grows tenfold every 16.
 CLOSE: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-4}
 
 

@@ -1,4 +1,6 @@
-"""What a run leaves behind: when a threshold was first crossed, and a summary that JSON can hold."""
+"""What a run leaves behind: when a threshold was first crossed, and a summary that JSON
+can hold.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,8 @@ def test_first_step_of_a_threshold_crossed_once(before: int, after: int) -> None
 def test_thresholds_are_the_papers() -> None:
     """Accuracies at least 0.9, also in float32 for 9 of 10; RQI strictly above 0.95."""
     run = history([0, 0.89, 0.9, 1], [0, 0, np.float32(9) / 10, 0.5], [0.9, 0.95, 0.94, 0.96], [1] * 4)
-    # float32(0.9) = 0.89999998, float32(0.95) = 0.94999999: neither side is decided by their last bit
+    # float32(0.9) = 0.89999998, float32(0.95) = 0.94999999: neither side is decided by
+    # their last bit
     assert (run.steps_to_train, run.steps_to_test, run.steps_to_rqi) == (2, 2, 3)
 
 
@@ -92,7 +95,8 @@ def test_summary_is_json(rows) -> None:
     assert summary["train_loss"] is None or np.float32(summary["train_loss"]) == run.train_loss[-1]
 
 
-# Accuracies as an ensemble has them, diverged runs' included; thresholds as people write them.
+# Accuracies as an ensemble has them, diverged runs' included; thresholds as people
+# write them.
 series = st.lists(st.one_of(st.floats(0, 1, width=32), shares), max_size=40)
 written = st.one_of(shares.filter(lambda x: x == x), st.integers(-10, 10**6 + 10).map(lambda x: x / 10**6))
 NAMES = st.sampled_from(["train_accuracy", "test_accuracy", "rqi"])
@@ -100,7 +104,9 @@ NAMES = st.sampled_from(["train_accuracy", "test_accuracy", "rqi"])
 
 @given(series, st.lists(written, max_size=20), NAMES, st.sampled_from([np.float32, np.float64]))
 def test_a_record_answers_for_every_threshold(values: list[float], thresholds: list[float], name: str, dtype) -> None:
-    """The first recorded step with a value >= x (> x) is the first of all with one, in either precision."""
+    """The first recorded step with a value >= x (> x) is the first of all with one, in
+    either precision.
+    """
     curve = np.array(values, dtype=dtype)
     run = with_curve(name, curve)
     steps, best = run.record(name)
@@ -113,7 +119,9 @@ def test_a_record_answers_for_every_threshold(values: list[float], thresholds: l
 
 @given(series, NAMES)
 def test_a_record_holds_only_records(values: list[float], name: str) -> None:
-    """Steps and values both rise, each value is the curve's there; plain numbers that JSON can hold."""
+    """Steps and values both rise, each value is the curve's there; plain numbers that
+    JSON can hold.
+    """
     run = with_curve(name, np.array(values, dtype=np.float32))
     steps, best = run.record(name)
     assert len(steps) == len(best)
@@ -126,7 +134,9 @@ def test_a_record_holds_only_records(values: list[float], name: str) -> None:
 
 
 def test_the_record_of_nothing_is_empty() -> None:
-    """All nan, as test accuracy is where everything is trained on; 0 from the start is something."""
+    """All nan, as test accuracy is where everything is trained on; 0 from the start is
+    something.
+    """
     run = history([0, 0, 0], [float("nan")] * 3, [float("nan"), 0.9, 0.5], [1] * 3)
     assert run.record("test_accuracy") == ([], [])
     assert run.record("train_accuracy") == ([0], [0.0])

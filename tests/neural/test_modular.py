@@ -1,5 +1,6 @@
-"""Modular addition: its lanes are separate runs, held against plain networks one at a time (reference.py); its looks,
-checkpoints and dropout; and the one object of it that is known exactly.
+"""Modular addition: its lanes are separate runs, held against plain networks one at a
+time (reference.py); its looks, checkpoints and dropout; and the one object of it that
+is known exactly.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ def assert_agree(history: History, trace: ModularTrace, **tolerance: Any) -> Non
     ids=lambda shared: ",".join(map(str, shared.values())),
 )
 def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
-    """Five different runs in five lanes, each against its own twin; the block of batches drawn ahead is used up."""
+    """Five different runs in five lanes, each against its own twin; the block of
+    batches drawn ahead is used up.
+    """
     assert SMALL.budget > BATCHES
     configs = mixed(SMALL, dtype="float64", **shared)
     histories = run_all(configs, lanes=5)
@@ -128,7 +131,9 @@ def small_runs(draw_from: st.DrawFn) -> list[ModularConfig]:
 @settings(max_examples=15)
 @given(small_runs())
 def test_any_ensemble_is_separate_runs(configs: list[ModularConfig]) -> None:
-    """The same, for whatever hypothesis thinks of: one training sample, one head of one dimension, all trained on."""
+    """The same, for whatever hypothesis thinks of: one training sample, one head of one
+    dimension, all trained on.
+    """
     for history in train_runs(configs, device="cpu", compiled=False):
         trace = train_modular_alone(history.config)
         for name in ("train_loss", "test_loss", "weight_norm"):
@@ -138,7 +143,9 @@ def test_any_ensemble_is_separate_runs(configs: list[ModularConfig]) -> None:
 @pytest.mark.parametrize("base", [SMALL, TRANSFORMER], ids=["hidden", "transformer"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_constrained_run_keeps_its_norm(base: ModularConfig, dtype: str) -> None:
-    """That of its start, of all tensors, each counted once; another lane has another one, and a free run leaves it."""
+    """That of its start, of all tensors, each counted once; another lane has another
+    one, and a free run leaves it.
+    """
     held = mixed(base, constrained=True, inputs="embeddings", dtype=dtype, look_every=4, budget=8)
     for config, run in run_all(held).items():
         weights = [value.detach().double().numpy().ravel() for value in start(config).model.parameters()]
@@ -162,7 +169,9 @@ def test_a_constrained_run_keeps_its_norm(base: ModularConfig, dtype: str) -> No
     ids=["hidden", "transformer", "hidden, noisy", "transformer, noisy"],
 )
 def test_lanes_keep_their_bits_in_any_company(base: ModularConfig) -> None:
-    """Whatever else is trained, in how many lanes, and entered whenever: two lanes are filled again and again."""
+    """Whatever else is trained, in how many lanes, and entered whenever: two lanes are
+    filled again and again.
+    """
     budgets = [60, 15, 75, 30, 45]
     configs = [dataclasses.replace(run, budget=budget) for run, budget in zip(mixed(base), budgets, strict=True)]
     everything = run_all(configs, lanes=5)
@@ -191,7 +200,9 @@ steps = st.integers(0, 10**6) | st.integers(0, 10)
 
 @given(rates, words, steps, st.integers(0, 1))
 def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate: float, seed: int, step: int, site: int) -> None:
-    """Zeros within five standard errors of the rate; what is left is divided by its share; the same once more."""
+    """Zeros within five standard errors of the rate; what is left is divided by its
+    share; the same once more.
+    """
     values = torch.linspace(1, 2, 20_000, dtype=torch.float64).view(100, 200)
     dropped = dropout(values, rate, torch.tensor(seed), torch.tensor(step), site)
     is_kept = dropped != 0
@@ -206,7 +217,9 @@ def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate: float, seed: int, st
 
 @given(rates, words, steps)
 def test_noise_is_unrelated(rate: float, seed: int, step: int) -> None:
-    """To that of the next seed, the next step, the other site, and to itself a few places or a row further."""
+    """To that of the next seed, the next step, the other site, and to itself a few
+    places or a row further.
+    """
     noise = kept(rate, seed, step, 0)
     for other in ((seed + 1, step, 0), (seed, step + 1, 0), (seed, step, 1), (seed ^ 1 << 31, step, 0)):
         assert_unrelated(noise, kept(rate, *other))
@@ -225,7 +238,9 @@ def test_noise_of_a_place_is_unrelated_from_step_to_step() -> None:
 
 
 def test_every_lane_has_its_own_noise() -> None:
-    """Under vmap as alone; no dropout is none; a gradient flows where the activation was kept."""
+    """Under vmap as alone; no dropout is none; a gradient flows where the activation
+    was kept.
+    """
     seeds, at = torch.tensor([3, 4, 2**32 - 1]), torch.tensor([0, 7, 7])
     values = torch.rand(3, 5, 8, dtype=torch.float64)
     together = vmap(lambda x, seed, step: dropout(x, 0.4, seed, step, 1))(values, seeds, at)
@@ -240,7 +255,9 @@ def test_every_lane_has_its_own_noise() -> None:
 
 @pytest.mark.parametrize("base", [SMALL, TRANSFORMER], ids=["hidden", "transformer"])
 def test_looks_are_without_dropout(base: ModularConfig) -> None:
-    """A run that learns nothing looks the same at every step, and as one without dropout does."""
+    """A run that learns nothing looks the same at every step, and as one without
+    dropout does.
+    """
     frozen = dataclasses.replace(base, learning_rate=1e-30, weight_decay=0.0, budget=30)
     plain, noisy = train_run(frozen), train_run(dataclasses.replace(frozen, dropout=0.9))
     for name, values in plain.traces.items():
@@ -313,7 +330,9 @@ def test_the_task_is_addition_modulo_p() -> None:
 
 @pytest.mark.parametrize("base", [SMALL, TRANSFORMER], ids=["hidden", "transformer"])
 def test_a_run_starts_from_its_seed_alone(base: ModularConfig) -> None:
-    """How it is trained changes nothing of it; another seed or size all; the global generators stand still."""
+    """How it is trained changes nothing of it; another seed or size all; the global
+    generators stand still.
+    """
 
     def parts(config: ModularConfig) -> list[np.ndarray]:
         begun = start(config)
@@ -338,7 +357,9 @@ def test_a_run_starts_from_its_seed_alone(base: ModularConfig) -> None:
 
 
 def test_initial_weights_have_their_sizes() -> None:
-    """torch's linear layers for the hidden one; variances 1/d and 1/p for the transformer."""
+    """torch's linear layers for the hidden one; variances 1/d and 1/p for the
+    transformer.
+    """
     wide = ModularConfig(p=50, d=64, width=200, mlp=200, inputs="embeddings")
     hidden = {name: value.detach() for name, value in start(wide).model.named_parameters()}
     assert hidden["hidden"].shape == (2, 64, 200)
@@ -372,7 +393,9 @@ def test_an_epoch_takes_every_training_sample_once(chosen: set[int], data: st.Da
 
 
 def test_no_batch_is_left_out() -> None:
-    """The updates begin with the first batch of the first epoch; a form without them is the whole training set."""
+    """The updates begin with the first batch of the first epoch; a form without them is
+    the whole training set.
+    """
     config = dataclasses.replace(SMALL, batch_size=5)
     begun = start(config)
     assert begun.batch.shape == (5,)
@@ -409,7 +432,9 @@ def test_a_run_is_looked_at_every_few_steps() -> None:
 
 
 def test_a_settled_run_retires() -> None:
-    """After so many looks at which all was right, and not one earlier; on_steps counts its whole budget."""
+    """After so many looks at which all was right, and not one earlier; on_steps counts
+    its whole budget.
+    """
     config = dataclasses.replace(SMALL, p=5, fraction=1.0, look_every=2, budget=400, learning_rate=0.03, seed=1)
     goes_on = dataclasses.replace(config, seed=2, learning_rate=1e-5, budget=40)
     counts: list[int] = []
@@ -457,7 +482,9 @@ def test_checkpoints(base: ModularConfig) -> None:
 
 @given(st.integers(1, 1000), st.integers(1, 10**5))
 def test_logarithmic(look_every: int, looks: int) -> None:
-    """0, the first look, the last; at looks only; about two an octave, none further apart."""
+    """0, the first look, the last; at looks only; about two an octave, none further
+    apart.
+    """
     found = logarithmic(look_every, looks * look_every)
     assert found[0] == 0
     assert found[1] == look_every
@@ -471,7 +498,9 @@ def test_logarithmic(look_every: int, looks: int) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_analytic_solution_is_right(seed: int) -> None:
-    """Cosines of one frequency a hidden unit, with phases that add up: Gromov, "Grokking modular arithmetic"."""
+    """Cosines of one frequency a hidden unit, with phases that add up: Gromov,
+    "Grokking modular arithmetic".
+    """
     p, width = 23, 512
     rng = np.random.default_rng(seed)
     frequency = 2 * np.pi / p * rng.integers(1, p, width)
@@ -509,9 +538,11 @@ print(1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_t
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc: nothing was checked about memory")
 def test_a_large_modulus_needs_no_pairs_of_pairs() -> None:
-    """p = 113 has 12,769 samples, and 80 million pairs of them: a gigabyte and a half holds the run, not these.
+    """p = 113 has 12,769 samples, and 80 million pairs of them: a gigabyte and a half
+    holds the run, not these.
 
-    The peak is read from /proc: getrusage's includes what the process that started this one held, on Linux.
+    The peak is read from /proc: getrusage's includes what the process that started this
+    one held, on Linux.
     """
     done = subprocess.run([sys.executable, "-c", LARGE], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -531,7 +562,9 @@ def test_parameters_are_counted(more: dict[str, Any]) -> None:
     ids=str,
 )
 def test_operations_are_those_of_the_products(more: dict[str, Any]) -> None:
-    """As torch counts them, forward and backward over a batch and forward over all samples, beside AdamW's 14."""
+    """As torch counts them, forward and backward over a batch and forward over all
+    samples, beside AdamW's 14.
+    """
     config = ModularConfig(p=13, d=32, width=64, look_every=5, budget=5, **more)
     begun = start(config)
     pairs = torch.as_tensor(task(config)[0])

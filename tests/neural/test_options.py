@@ -1,5 +1,5 @@
-"""What a configuration's fields say of themselves, on one made for this test; and that networks load torch only when
-they are asked for.
+"""What a configuration's fields say of themselves, on one made for this test; and that
+networks load torch only when they are asked for.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ def test_an_upper_limit(name: str, limit: int, shown: str) -> None:
 
 @given(made, made)
 def test_shape_is_what_may_not_be_mixed(one: Made, other: Made) -> None:
-    """Two fit into one ensemble if and only if they are equal but for the mixed fields."""
+    """Two fit into one ensemble if and only if they are equal but for the mixed
+    fields.
+    """
     assert mixed(Made) == {"seed", "rate", "decay", "batch", "text"}
     assert shape(dataclasses.replace(one, **{name: getattr(other, name) for name in mixed(Made)})) == shape(one)
     fixed = [name for name in NAMES if name not in mixed(Made)]
@@ -122,7 +124,9 @@ def test_an_option_is_known_by_its_field() -> None:
 
 
 def test_defaults() -> None:
-    """Of the fields that older stores did not have, and of those that are left out of keys."""
+    """Of the fields that older stores did not have, and of those that are left out of
+    keys.
+    """
     assert defaults(Made, lambda known: known.since > 0) == {"decay": 0.0, "text": ""}
     assert defaults(Made, lambda known: known.later) == {"shift": 0.0, "batch": None}
     assert defaults(Made, lambda known: known.since > 2) == {}

@@ -1,4 +1,6 @@
-"""How a seed becomes a network: the official order of draws, and independent streams by default."""
+"""How a seed becomes a network: the official order of draws, and independent streams by
+default.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,9 @@ def test_reference_init_of_s3_has_the_same_order(d: int, seed: int, n_train: int
 
 
 def test_reference_sets_are_nested() -> None:
-    """One seed, growing sizes: each training set holds the smaller ones, all else is shared."""
+    """One seed, growing sizes: each training set holds the smaller ones, all else is
+    shared.
+    """
     starts = [start_of(RunConfig(seed=3, n_train=n, init="reference")) for n in range(1, 56)]
     for smaller, larger in itertools.pairwise(starts):
         assert np.all(larger.mask[smaller.mask])
@@ -162,7 +166,9 @@ def test_default_init_is_four_streams(base: RunConfig) -> None:
 )
 @settings(max_examples=20, deadline=None)
 def test_a_training_set_that_is_given_changes_nothing_else(base: RunConfig, seed: int, init, data) -> None:
-    """Targets and weights are those of the seed and size; so the two differ in their training sets alone."""
+    """Targets and weights are those of the seed and size; so the two differ in their
+    training sets alone.
+    """
     drawn = dataclasses.replace(base, seed=seed, init=init)
     mask = np.zeros(base.n_samples, dtype=np.bool_)
     mask[data.draw(st.permutations(range(base.n_samples)))[: base.n_train]] = True
@@ -210,7 +216,9 @@ def test_init_scale_scales_the_embedding_only(init) -> None:
 
 
 def test_targets() -> None:
-    """Regression: a random vector a class. Classification: one-hot, and as many outputs as classes."""
+    """Regression: a random vector a class. Classification: one-hot, and as many outputs
+    as classes.
+    """
     assert start_of(RunConfig(p=10, n_outputs=7)).lane["targets"].shape == (19, 7)
     start = start_of(RunConfig(p=10, loss="ce"))
     np.testing.assert_array_equal(start.lane["targets"], np.eye(19))
@@ -227,7 +235,9 @@ def test_targets() -> None:
 )
 @settings(max_examples=20, deadline=None)
 def test_orthogonal_targets(base: RunConfig, seed: int, init, more: int) -> None:
-    """The random ones after Gram-Schmidt, a row after another, with mean square 1; all else is as it was."""
+    """The random ones after Gram-Schmidt, a row after another, with mean square 1; all
+    else is as it was.
+    """
     base = dataclasses.replace(base, seed=seed, init=init, n_outputs=base.n_results + more)
     random, straight = start_of(base), start_of(dataclasses.replace(base, targets="orthogonal"))
     targets = straight.lane["targets"]
@@ -251,7 +261,9 @@ def test_orthogonal_targets(base: RunConfig, seed: int, init, more: int) -> None
 )
 @settings(max_examples=20, deadline=None)
 def test_replicas_differ_in_their_decoders_alone(base: RunConfig, seed: int, n_train: int, init, others) -> None:
-    """Training set, targets, embedding and batches are replica 0's; every weight of the decoder is drawn anew."""
+    """Training set, targets, embedding and batches are replica 0's; every weight of the
+    decoder is drawn anew.
+    """
     starts = [
         start_of(dataclasses.replace(base, seed=seed, n_train=n_train, init=init, replica=replica))
         for replica in (0, *others)
@@ -270,7 +282,9 @@ def test_replicas_differ_in_their_decoders_alone(base: RunConfig, seed: int, n_t
 
 @pytest.mark.parametrize(("init", "entropy"), [("default", [9, 20, 3]), ("reference", [9, 3])])
 def test_a_replicas_stream(init, entropy: list[int]) -> None:
-    """By hand; with reference initialisation it is shared by training sets of every size, as all weights are."""
+    """By hand; with reference initialisation it is shared by training sets of every
+    size, as all weights are.
+    """
     decoder = list(network_of(start_of(RunConfig(seed=9, n_train=20, replica=3, init=init))).decoder.parameters())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
@@ -291,7 +305,9 @@ def test_the_task_is_addition_in_the_official_order(p: int) -> None:
 
 
 def test_the_task_of_s3_is_the_group_of_permutations() -> None:
-    """All 36 ordered pairs in order; closed, associative, with an identity and inverses, not commutative."""
+    """All 36 ordered pairs in order; closed, associative, with an identity and
+    inverses, not commutative.
+    """
     task = s3_task()
     assert list(map(tuple, task.pairs.tolist())) == list(itertools.product(range(6), repeat=2))
     assert len(task.results) == S3.n_samples == 36
@@ -325,7 +341,9 @@ def test_s3_has_90_parallelograms() -> None:
 
 
 def s3_residuals(embedding: np.ndarray) -> np.ndarray:
-    """Mean squared residual of every parallelogram, by the network's own compose and standardize."""
+    """Mean squared residual of every parallelogram, by the network's own compose and
+    standardize.
+    """
     task = s3_task()
     standard = ProductNetwork.standardize(torch.as_tensor(embedding))
     composed = ProductNetwork.compose(standard, torch.as_tensor(task.pairs)).numpy()
@@ -337,7 +355,9 @@ def s3_residuals(embedding: np.ndarray) -> np.ndarray:
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3))
 @settings(max_examples=25, deadline=None)
 def test_a_representation_of_s3_is_perfect(seed: int, scale: float) -> None:
-    """In any basis and at any scale; in two dimensions, too. The transposed one multiplies the wrong way round."""
+    """In any basis and at any scale; in two dimensions, too. The transposed one
+    multiplies the wrong way round.
+    """
     rng = np.random.default_rng(seed)
     orthogonal, _ = np.linalg.qr(rng.normal(size=(3, 3)))
     basis = orthogonal @ np.diag(rng.uniform(0.5, 2, 3))
@@ -349,7 +369,9 @@ def test_a_representation_of_s3_is_perfect(seed: int, scale: float) -> None:
 
 
 def test_the_network_of_s3_is_an_mlp_on_the_product() -> None:
-    """f(E_a E_b) by explicit matrix products, row by row; the factors in their order."""
+    """f(E_a E_b) by explicit matrix products, row by row; the factors in their
+    order.
+    """
     model = network_of(start_of(dataclasses.replace(S3, width=8, n_outputs=4)))
     E = model.embedding.detach().numpy()
     pairs = list(itertools.product(range(6), repeat=2))
@@ -366,7 +388,9 @@ def test_the_network_of_s3_is_an_mlp_on_the_product() -> None:
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40).filter(any), st.data())
 def test_an_epoch_takes_every_training_sample_once(chosen: list[bool], data: st.DataObject) -> None:
-    """Batches of one size but for the last, which has what is left; of samples of D only; each epoch anew."""
+    """Batches of one size but for the last, which has what is left; of samples of D
+    only; each epoch anew.
+    """
     mask = np.array(chosen)
     n_train = int(mask.sum())
     size = data.draw(st.integers(1, n_train))
@@ -389,7 +413,9 @@ def ranks(config: RunConfig, n: int = 100) -> list[list[int]]:
 
 
 def test_batches_have_a_stream_of_their_own() -> None:
-    """Fixed by seed and size, whatever else is drawn, and from whichever set; another seed, another order."""
+    """Fixed by seed and size, whatever else is drawn, and from whichever set; another
+    seed, another order.
+    """
     config = RunConfig(n_train=30, seed=5, batch_size=7)
     order = ranks(config)
     assert ranks(config) == order
@@ -424,7 +450,9 @@ def test_parameters_are_counted(more: dict) -> None:
 
 @pytest.mark.parametrize(("activation", "function"), [("tanh", np.tanh), ("relu", lambda x: np.where(x > 0, x, 0))])
 def test_the_network_is_an_mlp_on_the_sum(activation, function) -> None:
-    """f(E_i + E_j) by explicit matrix products; the activation between, none at the end; i, j in either order."""
+    """f(E_i + E_j) by explicit matrix products; the activation between, none at the
+    end; i, j in either order.
+    """
     config = RunConfig(d=2, depth=3, width=8, activation=activation)
     model = network_of(start_of(config))
     pairs = torch.tensor(samples(10))

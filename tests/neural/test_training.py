@@ -1,5 +1,5 @@
-"""The loop: lanes refill, budgets are exact, runs retire only when nothing is left to measure, and the golden
-run of the official code comes out.
+"""The loop: lanes refill, budgets are exact, runs retire only when nothing is left to
+measure, and the golden run of the official code comes out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def golden() -> History:
 
 
 def test_golden_steps(golden: History) -> None:
-    """Published: 800, 1130, 1530. The official code counts the state after the update, hence +-2."""
+    """Published: 800, 1130, 1530. The official code counts the state after the update,
+    hence +-2.
+    """
     crossed = (golden.steps_to_rqi, golden.steps_to_train, golden.steps_to_test)
     assert None not in crossed
     np.testing.assert_allclose(np.array(crossed, dtype=float), [800, 1130, 1530], atol=2)
@@ -60,7 +62,9 @@ def test_golden_run_is_whole(golden: History) -> None:
 
 @pytest.mark.parametrize("budget", [1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 70])
 def test_a_budget_of_n_updates_has_n_plus_one_states(budget: int) -> None:
-    """Multiples of the chunk or not; the states are the twin's, the last snapshot that of the last state."""
+    """Multiples of the chunk or not; the states are the twin's, the last snapshot that
+    of the last state.
+    """
     config = RunConfig(budget=budget, seed=3, dtype="float64", repr_lr=1e-2, width=20)
     history, trace = train_run(config), train_alone(config)
     assert history.steps_run == budget
@@ -72,10 +76,11 @@ def test_a_budget_of_n_updates_has_n_plus_one_states(budget: int) -> None:
 
 
 def test_lanes_refill() -> None:
-    """Runs that enter a used lane are as if they had started there, and runs leave in the order they finish.
+    """Runs that enter a used lane are as if they had started there, and runs leave in
+    the order they finish.
 
-    Two lanes, 50 states a look. 120 and 49 enter; 49 leaves, 1 enters and leaves, 70 enters; 120 leaves, 50
-    enters; 70 leaves, 50 leaves.
+    Two lanes, 50 states a look. 120 and 49 enter; 49 leaves, 1 enters and leaves, 70
+    enters; 120 leaves, 50 enters; 70 leaves, 50 leaves.
     """
     budgets = [120, 49, 1, 70, 50]
     configs = [dataclasses.replace(run, budget=budget) for run, budget in zip(mixed(1), budgets, strict=True)]
@@ -89,7 +94,9 @@ def test_lanes_refill() -> None:
 
 @pytest.mark.parametrize("some", [batched, mixed_s3])
 def test_lanes_with_mini_batches_refill(some) -> None:
-    """The same where runs have batches: 70 and 50 enter lanes that others used up blocks of batches in."""
+    """The same where runs have batches: 70 and 50 enter lanes that others used up
+    blocks of batches in.
+    """
     budgets = [120, 49, 1, 70, 50]
     configs = [dataclasses.replace(run, budget=n) for run, n in zip(some(1, width=40)[::-1], budgets, strict=True)]
     in_five = run_all(configs, lanes=5)
@@ -107,7 +114,9 @@ def test_a_lone_run_with_mini_batches_is_the_twins(operation: dict) -> None:
 
 
 def test_shapes_are_trained_apart() -> None:
-    """Runs that do not fit together are sorted, none is lost, and twice the same run is two histories."""
+    """Runs that do not fit together are sorted, none is lost, and twice the same run is
+    two histories.
+    """
     base = RunConfig(budget=3, p=6, n_train=20, width=20)
     kinds = [{}, {"d": 2}, {"loss": "ce"}, {"operation": "s3"}]
     configs = [dataclasses.replace(base, **kind) for kind in kinds] * 2
@@ -124,7 +133,9 @@ def test_small_p_trains(p: int) -> None:
 
 
 def test_runs_are_taken_only_when_a_lane_is_free() -> None:
-    """So a plan may be endless, and a plan cut short has not drawn what it will not train."""
+    """So a plan may be endless, and a plan cut short has not drawn what it will not
+    train.
+    """
     taken = 0
 
     def plan() -> Iterator[RunConfig]:
@@ -141,7 +152,9 @@ def test_runs_are_taken_only_when_a_lane_is_free() -> None:
 
 
 def test_as_many_lanes_as_suit_the_device() -> None:
-    """Where none are asked for: eight of the paper's networks on a CPU, two where eight would not fit into a cache."""
+    """Where none are asked for: eight of the paper's networks on a CPU, two where eight
+    would not fit into a cache.
+    """
     assert default_lanes(RunConfig(), "cpu") == 8
     assert default_lanes(RunConfig(width=1000), "cpu") == 2
     assert 2 < default_lanes(RunConfig(width=300), "cpu") < 8
@@ -152,7 +165,9 @@ def test_as_many_lanes_as_suit_the_device() -> None:
 
 
 def test_idle_lanes_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the end of a plan the ensemble goes on with fewer, and every run as if nothing had happened."""
+    """At the end of a plan the ensemble goes on with fewer, and every run as if nothing
+    had happened.
+    """
     budgets = [60, 250, 60, 160, 60, 60]
     configs = [RunConfig(seed=seed, budget=budget, width=20) for seed, budget in enumerate(budgets)]
     configs[1] = dataclasses.replace(configs[1], batch_size=7, repr_optimizer="sgd", repr_wd=0.1)
@@ -180,7 +195,9 @@ def test_no_runs() -> None:
 
 
 def test_a_settled_run_retires(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends early with every threshold crossed, and its record is the beginning of the full run's."""
+    """It ends early with every threshold crossed, and its record is the beginning of
+    the full run's.
+    """
     early = run_all(EASY, lanes=2)
     monkeypatch.setattr(Recorder, "_nothing_left", lambda self: False)
     full = run_all(EASY, lanes=2)
@@ -199,7 +216,9 @@ def test_a_settled_run_retires(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_retires_only_once_it_has_settled() -> None:
-    """Through the whole last chunk every sample was right and RQI high, and the chunk before was not."""
+    """Through the whole last chunk every sample was right and RQI high, and the chunk
+    before was not.
+    """
     for run in run_all(EASY, lanes=2).values():
         settled = (run.train_accuracy == 1) & (run.test_accuracy == 1) & (run.rqi > 0.95)
         assert settled[-CHUNK:].all()
@@ -215,7 +234,9 @@ def test_a_run_retires_only_once_it_has_settled() -> None:
     ids=["memorised", "unstructured"],
 )
 def test_a_run_with_something_left_to_measure_goes_on(config: RunConfig, missing: str) -> None:
-    """Trained to the last sample long ago, but not yet generalising, or without a structure to show."""
+    """Trained to the last sample long ago, but not yet generalising, or without a
+    structure to show.
+    """
     run = train_run(dataclasses.replace(config, seed=58, init="reference", budget=400))
     assert (run.train_accuracy[-2 * CHUNK :] == 1).all()
     others = {"test_accuracy": run.test_accuracy == 1, "rqi": run.rqi > 0.95}
@@ -236,7 +257,9 @@ def test_progress_adds_up() -> None:
 
 
 def test_everything_trained_on_leaves_no_test_values() -> None:
-    """n_train = |D0|: nan, null in the summary, and never 'reached'; also such a run can retire."""
+    """n_train = |D0|: nan, null in the summary, and never 'reached'; also such a run
+    can retire.
+    """
     config = dataclasses.replace(EASY[0], n_train=55)
     history = train_run(config)
     assert np.isnan(history.test_accuracy).all()

@@ -1,4 +1,6 @@
-"""Figure 19: the loss that the network descends, what is measured of classes, and what the figure says of it."""
+"""Figure 19: the loss that the network descends, what is measured of classes, and what
+the figure says of it.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def test_spreads_are_those_of_plain_loops():
 
 @pytest.mark.parametrize("centred", [False, True])
 def test_the_network_descends_the_theorys_loss(centred):
-    """The same steps by a loss written in torch. Would reveal a gradient that is carried back wrongly."""
+    """The same steps by a loss written in torch. Would reveal a gradient that is
+    carried back wrongly.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         first, second, last = torch.nn.Linear(32, 200), torch.nn.Linear(200, 200), torch.nn.Linear(200, 2)

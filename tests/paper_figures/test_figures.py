@@ -1,4 +1,6 @@
-"""Every figure draws from a store, its tables say what the runs did, and the command says what it can draw."""
+"""Every figure draws from a store, its tables say what the runs did, and the command
+says what it can draw.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ S3 = ("fig16", "fig17", "fig18")
 
 
 class Narrow(Scale):
-    """A scale whose runs have a narrow decoder, too: a few steps of them take no time."""
+    """A scale whose runs have a narrow decoder, too: a few steps of them take no
+    time.
+    """
 
     def run(self, config):
         return replace(config, budget=self.budget, width=8)
@@ -103,7 +107,9 @@ def test_the_network_and_the_theory_have_one_table_of_s3():
 
 
 class InventedRuns:
-    """A store whose runs learn at step 10, and generalise late with a fast decoder, never with seed 2 and any decay."""
+    """A store whose runs learn at step 10, and generalise late with a fast decoder,
+    never with seed 2 and any decay.
+    """
 
     def table(self, configs):
         rows = []
@@ -136,7 +142,9 @@ def test_weight_decays_of_s3_are_drawn_in_rows():
 
 
 def test_tables_of_s3_are_those_of_the_runs(store):
-    """Acc-hat by its definition, the best seed and the count of the bound by plain loops."""
+    """Acc-hat by its definition, the best seed and the count of the bound by plain
+    loops.
+    """
     op = et.symmetric_group(3)
     drawn = fig17.tables(store, TINY["fig17"])
     for run in drawn.runs.to_dict("records"):

@@ -1,4 +1,6 @@
-"""The appendix figures 9 to 12: exact counts against brute force, tables against their runs, and pictures."""
+"""The appendix figures 9 to 12: exact counts against brute force, tables against their
+runs, and pictures.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def equations_of(op: et.Operation) -> np.ndarray:
 
 
 def exact_closure(equations: np.ndarray, chosen: list[int]) -> tuple[int, ...]:
-    """By rational ranks. Would reveal a wrong tolerance, and an equation that is lost."""
+    """By rational ranks. Would reveal a wrong tolerance, and an equation that is
+    lost.
+    """
     rank = oracles.fraction_rank(equations[chosen])
     return tuple(q for q in range(len(equations)) if oracles.fraction_rank(equations[[*chosen, q]]) == rank)
 
@@ -119,7 +123,9 @@ def test_realised_counts_what_rqi_counts(d):
 
 
 def test_two_equations_within_delta_are_not_closed():
-    """Two are off by 0.07 either way, and so is the third, their difference, by 0.14."""
+    """Two are off by 0.07 either way, and so is the third, their difference, by
+    0.14.
+    """
     op = et.addition(4)
     E = np.array([[0.0], [0.45], [0.86], [1.35]])
     assert hierarchy.realised(op, E) == (0, 1)
@@ -198,7 +204,9 @@ def test_figure_10_counts_runs_above_their_ideal(store):
 
 
 def oracles_reach(op: et.Operation, mask: np.ndarray, closed: tuple[int, ...]) -> int:
-    """|Dbar|: trained samples, and those that a parallelogram of `closed` ties to one."""
+    """|Dbar|: trained samples, and those that a parallelogram of `closed` ties to
+    one.
+    """
     pairs = [tuple(pair) for pair in op.pairs.tolist()]
     reached = {pair for pair, trained in zip(pairs, mask, strict=True) if trained}
     ties = [(tuple(row[:2]), tuple(row[2:])) for row in et.parallelograms(op)[list(closed)].tolist()]
