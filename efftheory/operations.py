@@ -148,23 +148,38 @@ def addition(p: int) -> Operation:
     return _unordered("addition", p, lambda i, j: i + j, 2 * p - 1, 2)
 
 
-def modular_addition(p: int) -> Operation:
-    """Addition modulo p, composed by a sum: result (i + j) mod p, p classes, D0 as for
-    `addition`.
+def modular_addition(p: int, tables: int = 1) -> Operation:
+    """Addition modulo p, composed by a sum: result (i + j) mod p, p classes.
+
+    With one table of embeddings D0 is as for `addition`. With two, one for each side of
+    the sum, the symbols are 0..p-1 on the left and p..2p-1 on the right, and D0 = all
+    ordered pairs (a, b), a outer, b inner, as the symbols (a, p + b); |D0| = p^2.
 
     No sum of real embeddings tells the symbols apart: E_i + E_j = f(i + j mod p) for
-    all pairs leaves only E constant (n_0 = 1 on all data), because Z_p has no other
-    homomorphism to the reals. So the linear representation that the theory of addition
-    finds is missing, and what a network learns instead (a circle) is not made of sums:
-    compose by products, `from_table`, for that.
+    all pairs leaves only E constant, each table for itself (n_0 = 1 or 2 on all data),
+    because Z_p has no other homomorphism to the reals. So the linear representation
+    that the theory of addition finds is missing, and what a network learns instead is a
+    circle. Its angles are summed modulo a full turn: they obey the same equations there
+    (2 pi k i / p for every whole k does), and what a small deviation of the angles from
+    such a ring costs has the same Hessian, whatever the frequency k. To compose by
+    products, `from_table`.
 
-    Source: paper, section 3 and appendix B.
+    Source: paper, section 3 and appendix B; the angles are ours.
 
     Raises:
-        ArgumentError: `p` is not in 2..60000.
+        ArgumentError: `p` is not in 2..60000 (30000 with two tables); `tables` is not 1
+            or 2.
     """
-    p = _checks.integer("p", p, 2, MAX_SYMBOLS)
-    return _unordered("modular_addition", p, lambda i, j: (i + j) % np.int32(p), p, 1)
+    tables = _checks.integer("tables", tables, 1, 2)
+    p = _checks.integer("p", p, 2, MAX_SYMBOLS // tables)
+    if tables == 1:
+        return _unordered("modular_addition", p, lambda i, j: (i + j) % np.int32(p), p, 1)
+
+    def rule(numbers: NDArray[np.integer]) -> tuple[Index, Index, Index]:
+        a, b = (part.astype(np.int32) for part in np.divmod(numbers, p))
+        return a, b + np.int32(p), (a + b) % np.int32(p)
+
+    return Operation(f"modular_addition({p}, tables=2)", 2 * p, p * p, p, rule, "sum", 2)
 
 
 def _unordered(

@@ -184,6 +184,7 @@ MISUSES = {
         "be a finite number above 0",
         "is 0",
     ),
+    "three tables": (lambda: misused.modular_addition(5, 3), "tables", "be an integer in 1..2", "is 3"),
     "modulus below 2": (lambda: misused.modular_addition(1), "p", "be an integer in 2..60000", "is 1"),
     "corners below 3": (lambda: misused.dihedral_group(2), "n", "be an integer in 3..100", "is 2"),
     "corners above 100": (lambda: misused.dihedral_group(101), "n", "be an integer in 3..100", "is 101"),

@@ -78,7 +78,13 @@ def is_threshold(op, order, n):
 
 
 @pytest.mark.parametrize(
-    "op", [et.addition(p) for p in (3, 5, 8, 24)] + [et.modular_addition(p) for p in (2, 7, 14)], ids=lambda op: op.name
+    "op",
+    [
+        *(et.addition(p) for p in (3, 5, 8, 24)),
+        *(et.modular_addition(p) for p in (2, 7, 14)),
+        *(et.modular_addition(p, tables=2) for p in (2, 5, 8)),
+    ],
+    ids=lambda op: op.name,
 )
 def test_thresholds_are_where_the_nullity_becomes_least(op):
     """One more sample or one fewer decides, for each order: small primes, two primes,

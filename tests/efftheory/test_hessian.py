@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import efftheory as et
 from efftheory import _threads
@@ -27,6 +29,47 @@ def test_translation_and_scaling_cost_nothing(drawn):
     assert not (H @ np.ones(op.n_symbols)).any()
     assert not (H @ np.arange(op.n_symbols)).any()
     np.testing.assert_array_equal(H, H.T)
+
+
+@given(st.integers(2, 12), st.integers(1, 2))
+def test_waves_are_the_modes_of_a_ring(p, tables):
+    """All of modular addition looks the same from every symbol: H is circulant, and a
+    wave of any frequency is an eigenvector; with two tables all at 2 p^2.
+    """
+    H = et.hessian(et.modular_addition(p, tables))
+    for k, angle in itertools.product(range(1, p), (0, 0.3)):
+        wave = np.cos(2 * np.pi * k * np.arange(p) / p + angle)
+        for table in range(tables):
+            mode = np.zeros(p * tables)
+            mode[table * p : (table + 1) * p] = wave
+            value = mode @ H @ mode / (mode @ mode)
+            np.testing.assert_allclose(H @ mode, value * mode, rtol=0, atol=1e-10 * p**3)
+            if tables == 2:
+                np.testing.assert_allclose(value, 2 * p**2, rtol=1e-10)
+
+
+@given(st.integers(3, 9), own.seeds)
+def test_what_a_deviation_from_a_ring_costs(p, seed):
+    """Rotations by the angles of a ring, summed by multiplying: half the second
+    derivative of the loss is the deviations' H, whatever the frequency.
+    """
+    rng = np.random.default_rng(seed)
+    op = et.modular_addition(p, tables=2)
+    mask = op.random_training_set(int(rng.integers(2, p * p + 1)), seed)
+    i, j, m, n = et.parallelograms(op, mask).T
+    ring = 2 * np.pi * rng.integers(1, p) * np.tile(np.arange(p), 2) / p
+    deviation = rng.normal(size=2 * p)
+    step = 1e-3
+
+    def loss(size):
+        z = np.exp(1j * (ring + size * deviation))
+        return float((np.abs(z[i] * z[j] - z[m] * z[n]) ** 2).sum())
+
+    assert loss(0) < 1e-20 * p**4
+    cost = deviation @ et.hessian(op, mask) @ deviation / 2
+    # |e^ix - 1|^2 = x^2 - x^4/12 + ..
+    off = (deviation[i] + deviation[j] - deviation[m] - deviation[n]) ** 4
+    np.testing.assert_allclose(loss(step) / step**2, cost, rtol=1e-9, atol=step**2 * off.sum() / 12 + 1e-9)
 
 
 @given(own.training_sets(2, 12))

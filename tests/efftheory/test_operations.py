@@ -125,6 +125,34 @@ def test_sums_know_only_the_constant_representation_of_modular_addition(p):
     assert not et.is_linear(op, np.zeros(op.n_samples, dtype=np.bool_))
 
 
+@pytest.mark.parametrize("p", range(2, 9))
+def test_modular_addition_of_two_tables(p):
+    """All ordered pairs, and of all data only that each table is one place."""
+    op = et.modular_addition(p, tables=2)
+    assert op.pairs.tolist() == [[a, p + b] for a in range(p) for b in range(p)]
+    assert op.results.tolist() == [(a + b) % p for a in range(p) for b in range(p)]
+    assert {op.pairs.dtype, op.results.dtype} == {np.dtype(np.int32)}
+    assert (op.name, op.composition) == (f"modular_addition({p}, tables=2)", "sum")
+    assert (op.n_symbols, op.n_samples, op.n_results) == (2 * p, p * p, p)
+    assert et.nullity(op) == op.full_nullity == 2
+    assert op.n_symbols - oracles.fraction_rank(oracles.equations(op)) == 2
+    assert "representation of all data: unique" in str(et.describe(op))
+
+
+@given(st.integers(2, 7), own.seeds, st.data())
+def test_one_table_knows_what_two_know(p, seed, data):
+    """A training set of two tables, read as unordered pairs: where two tables leave
+    nothing open, one table does not either.
+    """
+    two, one = et.modular_addition(p, tables=2), et.modular_addition(p)
+    mask = two.random_training_set(data.draw(st.integers(0, p * p)), seed)
+    pairs = np.sort(two.pairs - [0, p], axis=1)[mask]
+    unordered = np.array([[i, j] in pairs.tolist() for i, j in one.pairs.tolist()], dtype=np.bool_)
+    if et.is_linear(two, mask):
+        assert et.is_linear(one, unordered)
+    assert et.count_parallelograms(one, unordered) <= et.count_parallelograms(two, mask)
+
+
 # Dihedral groups
 
 

@@ -1,0 +1,141 @@
+"""Do embeddings form a ring, as addition modulo p wants it? Symbols as waves, symbols
+around a circle, and sums of angles.
+
+On a ring of frequency k symbol a stands at the angle 2 pi k a / p. So its coordinates
+are waves of that frequency, neighbours around the ring differ by 1/k modulo p, and the
+angle of a sum modulo p is the sum of the angles.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import efftheory as et
+from analysis.measures.components import as_embedding, principal_components
+
+LEAST_SYMBOLS = 3  # a ring of two is a line
+
+
+@dataclass(frozen=True, eq=False)
+class Ring:
+    """The symbols in their order around the plane of the first two principal
+    components.
+
+    Attributes:
+        order: int64 (p,), the symbols by their angle, 0 first, the way round in which
+            `step` is at most p/2.
+        step: what neighbours most often differ by, modulo p and either way, in 1..p/2.
+        agreement: the share of the p neighbours that differ by this step; 1 is a ring.
+        frequency: 1/step modulo p, in 1..p/2: how often the ring goes round as a runs
+            through 0..p-1. None if the step shares a factor with p.
+    """
+
+    order: NDArray[np.int64]
+    step: int
+    agreement: float
+    frequency: int | None
+
+
+def fourier_shares(E: ArrayLike) -> NDArray[np.float64]:
+    """Share of each frequency 1..p//2 in the variance of E (p, d) over the symbols.
+
+    |sum_a E_a e^(-2 pi i k a / p)|^2 summed over the d dimensions and over k and p - k,
+    over the same of all frequencies but 0; they add up to 1 (Parseval). nan where all
+    symbols are in one place. They change neither by a translation nor by a rotation nor
+    by another scale, nor by a cyclic shift of the symbols.
+
+    Source: Nanda et al., "Progress measures for grokking via mechanistic
+    interpretability" (there as norms).
+
+    Raises:
+        ArgumentError: `E` is not finite (p, d) with at least three symbols.
+    """
+    array = as_embedding(E, least=LEAST_SYMBOLS)
+    waves = np.fft.rfft(array - array.mean(axis=0), axis=0)[1:]
+    power = np.square(np.abs(waves)).sum(axis=1)
+    if len(array) % 2 == 0:
+        power[-1] /= 2  # p/2 is its own mirror image, the others stand for two
+    total = power.sum()
+    floor = 1e-28 * len(array) * np.square(array).sum()  # what is left of equal rows
+    return power / (total if total > floor else np.nan)
+
+
+def ring_angles(E: ArrayLike) -> NDArray[np.float64]:
+    """The angle (p,) of each symbol in the plane of the first two principal components
+    of E (p, d), d at least 2, around the symbols' mean.
+
+    Raises:
+        ArgumentError: `E` is not finite (p, d) with at least three symbols and two
+            dimensions.
+    """
+    array = as_embedding(E, least=LEAST_SYMBOLS)
+    if array.shape[1] < 2:
+        raise et.ArgumentError("E", "have at least two dimensions", f"has shape {array.shape}")
+    scores = principal_components(array).scores
+    return np.arctan2(scores[:, 1], scores[:, 0])
+
+
+def ring(E: ArrayLike) -> Ring:
+    """The order of the symbols of E (p, d) around its first two principal components,
+    and how regular it is.
+
+    Source: paper, figure 1, where it is seen by eye.
+
+    Raises:
+        ArgumentError: as `ring_angles`.
+    """
+    order = np.argsort(ring_angles(E), kind="stable")
+    p = len(order)
+    order = np.roll(order, -int(np.flatnonzero(order == 0)[0]))
+    steps = np.diff(np.append(order, order[0])) % p
+    either = np.minimum(steps, p - steps)
+    step = int(np.bincount(either).argmax())
+    if np.count_nonzero(steps == step) < np.count_nonzero(steps == p - step):
+        order = np.roll(order[::-1], 1)
+    frequency = None
+    if math.gcd(step, p) == 1:
+        inverse = pow(step, -1, p)
+        frequency = min(inverse, p - inverse)
+    return Ring(order, step, float(np.mean(either == step)), frequency)
+
+
+def ring_rqi(E: ArrayLike, delta: float = 0.25) -> float:
+    """The share of all parallelograms modulo p that the angles of E (p, d) close.
+
+    Pairs i <= j and m <= n with i + j = m + n modulo p count if theta_i + theta_j and
+    theta_m + theta_n differ by at most `delta` times 2 pi / p, around the circle: by
+    delta = 1/2 a sum would be taken for its neighbour. A ring of any frequency has 1.
+
+    The paper's RQI asks real sums for E_i + E_j = E_m + E_n, which no embedding that
+    tells the symbols apart can do modulo p; a ring does it with angles.
+
+    Args:
+        E: float (p, d), d at least 2.
+        delta: in units of the distance of two neighbours on a ring, above 0, at most
+            1/2.
+
+    Source: ours, after equation 4 of the paper.
+
+    Raises:
+        ArgumentError: as `ring_angles`; `delta` is not in (0, 1/2].
+    """
+    angles = ring_angles(E)
+    if not (isinstance(delta, int | float | np.floating) and 0 < delta <= 0.5):
+        raise et.ArgumentError("delta", "be a number above 0 and at most 1/2", f"is {delta!r}")
+    p = len(angles)
+    i, j = np.triu_indices(p)
+    turns = (angles[i] + angles[j]) / (2 * np.pi)
+    width = delta / p * (1 + 1e-9) + 1e-12  # an exact ring is off by round-off
+    close, possible = 0, 0
+    for result in range(p):
+        sums = np.sort(turns[(i + j) % p == result] % 1)
+        n = len(sums)
+        # from each sum on, those within the width: a pair is met from one of its ends
+        reach = np.searchsorted(np.concatenate([sums, sums + 1]), sums + width, side="right")
+        close += int((reach - np.arange(n) - 1).sum())
+        possible += n * (n - 1) // 2
+    return close / possible

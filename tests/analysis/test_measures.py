@@ -1,0 +1,268 @@
+"""Measures of structure on exact rings, simplices and random clouds, and what leaves
+them as they are.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+import efftheory as et
+from analysis.measures.components import effective_dimension, principal_components, projected, truncated
+from analysis.measures.rings import fourier_shares, ring, ring_angles, ring_rqi
+
+# Sums of a few hundred products of numbers near 1.
+CLOSE: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-9}
+SEEDS = st.integers(0, 2**32 - 1)
+SHAPES = st.tuples(st.integers(3, 12), st.integers(2, 6))
+
+
+def rotation(d: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Orthogonal, (d, d)."""
+    return np.linalg.qr(rng.normal(size=(d, d)))[0]
+
+
+def cloud(shape: tuple[int, int], seed: int) -> NDArray[np.float64]:
+    """No two of its components have equal variance."""
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def moved(E: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Rotated, scaled and elsewhere."""
+    rng = np.random.default_rng(seed)
+    return rng.uniform(0.1, 10) * E @ rotation(E.shape[1], rng) + rng.normal(size=E.shape[1])
+
+
+def circle(p: int, frequency: int, d: int = 5, seed: int = 0) -> NDArray[np.float64]:
+    """Symbol a at the angle 2 pi frequency a / p, in some plane of d dimensions."""
+    angles = 2 * np.pi * frequency * np.arange(p) / p
+    rng = np.random.default_rng(seed)
+    plane = rng.uniform(0.1, 10) * rotation(d, rng)[:2]
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1) @ plane + rng.normal(size=d)
+
+
+def rings() -> st.SearchStrategy[tuple[int, int]]:
+    """p of at least 5, and a frequency that has no factor in common with it."""
+    pairs = [(p, k) for p in range(5, 40) for k in range(1, (p + 1) // 2) if math.gcd(k, p) == 1]
+    return st.sampled_from(pairs)
+
+
+# --- components ---
+
+
+@given(SHAPES, SEEDS)
+def test_components_make_the_embedding(shape: tuple[int, int], seed: int) -> None:
+    """And stand at right angles, in order; the shares are the covariance's own."""
+    E = cloud(shape, seed)
+    parts = principal_components(E)
+    np.testing.assert_allclose(parts.mean + parts.scores @ parts.directions, E, **CLOSE)
+    np.testing.assert_allclose(parts.directions @ parts.directions.T, np.eye(min(shape)), **CLOSE)
+    assert (np.diff(parts.shares) <= 1e-12).all()
+    values = np.linalg.eigvalsh(np.cov(E.T))[::-1][: min(shape)]
+    np.testing.assert_allclose(parts.shares, values / values.sum(), **CLOSE)
+
+
+@given(SHAPES, SEEDS, SEEDS)
+def test_effective_dimension_is_of_the_shape_alone(shape: tuple[int, int], seed: int, other: int) -> None:
+    """A cloud of p symbols spans p - 1 dimensions at most."""
+    E = cloud(shape, seed)
+    dimension = effective_dimension(E)
+    assert 1 - 1e-12 <= dimension <= min(shape[0] - 1, shape[1]) + 1e-9
+    assert effective_dimension(moved(E, other)) == pytest.approx(dimension, rel=1e-9)
+    assert effective_dimension(np.random.default_rng(other).permutation(E)) == pytest.approx(dimension, rel=1e-9)
+
+
+@given(st.integers(2, 12))
+def test_effective_dimension_of_exact_objects(p: int) -> None:
+    assert effective_dimension(np.eye(p)) == pytest.approx(p - 1)  # a simplex
+    assert effective_dimension(np.arange(p)[:, None] * [1.0, -2.0]) == pytest.approx(1)  # a line
+    assert effective_dimension(circle(p + 3, 1)) == pytest.approx(2)
+    corners = np.array(list(itertools.product([-1, 1], repeat=4)), float)
+    assert effective_dimension(corners) == pytest.approx(4)
+
+
+def test_effective_dimension_of_a_wide_cloud() -> None:
+    """d, but for the spread of random variances: Marchenko and Pastur's, about d/p."""
+    assert 20 * (1 - 20 / 4000) - 0.1 < effective_dimension(cloud((4000, 20), 0)) < 20
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.1, -1e9])
+def test_symbols_in_one_place_have_no_dimension(value: float) -> None:
+    E = np.full((6, 3), value)
+    assert np.isnan(effective_dimension(E))
+    assert np.isnan(fourier_shares(E)).all()
+
+
+@given(SHAPES, SEEDS, SEEDS)
+def test_truncation(shape: tuple[int, int], seed: int, other: int) -> None:
+    """All components leave E as it is, none its mean; what is kept grows with k, and
+    twice is once.
+    """
+    E, onto = cloud(shape, seed), cloud((shape[0] + 3, shape[1]), other)
+    r = shape[1]
+    assume(r <= len(onto))
+    np.testing.assert_allclose(truncated(E, onto, r), E, **CLOSE)
+    np.testing.assert_allclose(truncated(E, onto, 0), np.broadcast_to(E.mean(axis=0), E.shape), **CLOSE)
+    kept = [float(np.square(truncated(E, onto, k) - E.mean(axis=0)).sum()) for k in range(r + 1)]
+    assert (np.diff(kept) >= -1e-9).all()
+    for k in range(1, r + 1):
+        once = truncated(E, onto, k)
+        np.testing.assert_allclose(truncated(once, onto, k), once, **CLOSE)
+        coordinates = projected(E, onto, k)
+        assert coordinates.shape == (shape[0], k)
+        assert np.square(coordinates).sum() == pytest.approx(kept[k], rel=1e-9, abs=1e-9)
+    np.testing.assert_allclose(projected(onto, onto, r), principal_components(onto).scores, **CLOSE)
+
+
+# --- waves and rings ---
+
+
+@given(rings(), SEEDS)
+def test_a_ring_is_one_wave(pair: tuple[int, int], seed: int) -> None:
+    p, frequency = pair
+    shares = fourier_shares(circle(p, frequency, seed=seed))
+    assert shares.shape == (p // 2,)
+    np.testing.assert_allclose(shares, np.arange(1, p // 2 + 1) == frequency, atol=1e-9)
+
+
+@given(SHAPES, SEEDS, SEEDS, st.integers(0, 12))
+def test_fourier_shares_are_of_the_shape_alone(shape: tuple[int, int], seed: int, other: int, shift: int) -> None:
+    """Also of symbols that are all called by another, shifted, name."""
+    E = cloud(shape, seed)
+    shares = fourier_shares(E)
+    assert shares.sum() == pytest.approx(1)
+    assert (shares >= 0).all()
+    np.testing.assert_allclose(fourier_shares(moved(E, other)), shares, **CLOSE)
+    np.testing.assert_allclose(fourier_shares(np.roll(E, shift, axis=0)), shares, **CLOSE)
+
+
+@given(SHAPES, SEEDS)
+def test_fourier_shares_by_their_definition(shape: tuple[int, int], seed: int) -> None:
+    """By projection onto cosines and sines: reveals a frequency that is counted twice,
+    or once where it stands for two.
+    """
+    E = cloud(shape, seed)
+    p = len(E)
+    shares = []
+    for k in range(1, p // 2 + 1):
+        angles = 2 * np.pi * k * np.arange(p) / p
+        waves = [np.cos(angles), np.sin(angles)] if 2 * k != p else [np.cos(angles)]
+        shares.append(sum(np.square(wave / np.linalg.norm(wave) @ E).sum() for wave in waves))
+    np.testing.assert_allclose(fourier_shares(E), np.array(shares) / np.square(E - E.mean(axis=0)).sum(), **CLOSE)
+
+
+@given(rings(), SEEDS)
+def test_a_ring_is_seen(pair: tuple[int, int], seed: int) -> None:
+    """Neighbours differ by the inverse of the frequency; every angle of a sum is right,
+    however narrow.
+    """
+    p, frequency = pair
+    E = circle(p, frequency, seed=seed)
+    found = ring(E)
+    assert (found.agreement, found.frequency) == (1, frequency)
+    assert found.step * frequency % p in (1, p - 1)
+    np.testing.assert_array_equal(found.order, found.step * np.arange(p) % p)
+    assert ring_rqi(E) == ring_rqi(E, 1e-6) == 1
+
+
+@given(rings(), SEEDS, st.integers(0, 40))
+def test_a_ring_of_other_names(pair: tuple[int, int], seed: int, shift: int) -> None:
+    """Shifted names are the same ring, whose sums are all turned alike."""
+    E = np.roll(circle(*pair, seed=seed), shift, axis=0)
+    assert ring(E).frequency == pair[1]
+    assert ring_rqi(E) == 1
+
+
+def test_a_frequency_with_a_factor_of_p_has_no_inverse() -> None:
+    """12 symbols in 3 places: sums are right all the same."""
+    E = circle(12, 4)
+    assert ring_rqi(E) == 1
+    assert fourier_shares(E).argmax() + 1 == 4
+    assert ring(circle(12, 5)).frequency == 5
+    steps_of_three = np.argsort(np.arange(12) * 5 % 12)  # ring order 0, 5, 10 ..: step 5
+    np.testing.assert_array_equal(ring(circle(12, 5)).order, steps_of_three[np.arange(12)])
+
+
+@given(SHAPES, SEEDS, st.floats(0.01, 0.5))
+def test_ring_rqi_by_counting(shape: tuple[int, int], seed: int, delta: float) -> None:
+    """Parallelogram by parallelogram: reveals one that is lost at the end of a turn, or
+    counted from both of its ends.
+    """
+    E = cloud(shape, seed)
+    p, angles = len(E), ring_angles(E)
+    pairs = list(itertools.combinations_with_replacement(range(p), 2))
+    off = [
+        abs((angles[i] + angles[j] - angles[m] - angles[n] + np.pi) % (2 * np.pi) - np.pi)
+        for (i, j), (m, n) in itertools.combinations(pairs, 2)
+        if (i + j - m - n) % p == 0
+    ]
+    assert len(off) == et.count_parallelograms(et.modular_addition(p))
+    assert ring_rqi(E, delta) == pytest.approx(np.mean(np.array(off) <= delta * 2 * np.pi / p), abs=1e-12)
+
+
+def test_ring_rqi_of_a_random_cloud() -> None:
+    """Two angles at random are within delta 2 pi / p either way once in p / (2
+    delta).
+    """
+    values = [ring_rqi(cloud((31, 4), seed)) for seed in range(20)]
+    assert np.mean(values) == pytest.approx(2 * 0.25 / 31, rel=0.1)
+
+
+@given(rings(), SEEDS)
+def test_wider_is_never_fewer(pair: tuple[int, int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    E = circle(*pair, seed=seed)
+    noisy = E + rng.normal(size=E.shape) * 0.2 * np.abs(E - E.mean(axis=0)).max()
+    values = [ring_rqi(noisy, delta) for delta in (0.05, 0.1, 0.25, 0.5)]
+    assert values == sorted(values)
+
+
+# --- what is no embedding ---
+
+
+@pytest.mark.parametrize(
+    ("E", "says"),
+    [
+        (np.ones(5), r"has shape \(5,\)"),
+        (np.ones((2, 3, 4)), r"has shape \(2, 3, 4\)"),
+        (np.ones((1, 3)), r"has shape \(1, 3\)"),
+        (np.ones((4, 0)), r"has shape \(4, 0\)"),
+        ([[1.0, np.nan], [0, 1], [2, 3]], "not finite"),
+        ([["a", "b"], ["c", "d"], ["e", "f"]], "no real numbers"),
+        (np.ones((4, 2)) * 1j, "no real numbers"),
+        ([[1, 2], [3]], "no real numbers"),
+    ],
+)
+@pytest.mark.parametrize("measure", [effective_dimension, fourier_shares, ring, ring_rqi])
+def test_what_is_no_embedding(measure: Any, E: Any, says: str) -> None:
+    with pytest.raises(et.ArgumentError, match=rf"Argument `E` must be a finite real array \(p, d\).*{says}"):
+        measure(E)
+
+
+def test_other_arguments_that_cannot_be() -> None:
+    E = cloud((6, 3), 0)
+    with pytest.raises(et.ArgumentError, match=r"`E` must have at least two dimensions, but has shape \(6, 1\)"):
+        ring(E[:, :1])
+    for delta in (0, -1, 0.6, math.nan, "wide"):
+        with pytest.raises(et.ArgumentError, match="`delta` must be a number above 0 and at most 1/2"):
+            ring_rqi(E, delta)  # type: ignore[arg-type]
+    with pytest.raises(et.ArgumentError, match="`onto` must have d = 3 dimensions, as E, but has 2"):
+        projected(E, E[:, :2])
+    for k in (0, 4, 1.5, True):
+        with pytest.raises(et.ArgumentError, match=r"`k` must be an integer in 1\.\.3"):
+            projected(E, E, k)  # type: ignore[arg-type]
+
+
+@given(arrays(np.float64, (4, 3), elements=st.floats(-1e150, 1e150)))
+def test_extreme_numbers_are_no_exception(E: NDArray[np.float64]) -> None:
+    """A value, or nan."""
+    dimension = effective_dimension(E)
+    assert np.isnan(dimension) or 1 - 1e-6 <= dimension <= 3 + 1e-6
