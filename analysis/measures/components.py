@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,6 +116,28 @@ def truncated(E: ArrayLike, onto: ArrayLike, k: int) -> NDArray[np.float64]:
     array, components = _onto(E, onto, k, least=0)
     mean, directions = array.mean(axis=0), components.directions[:k]
     return mean + (array - mean) @ directions.T @ directions
+
+
+def component_accuracy(
+    E: ArrayLike, onto: ArrayLike, correct: Callable[[NDArray[np.float64]], ArrayLike]
+) -> NDArray[np.float64]:
+    """The accuracy (r + 1,) of a network that is given of its embedding E (p, d) only
+    what lies along the first k principal components of `onto`, for k = 0..r.
+
+    Args:
+        E: float (p, d).
+        onto: float (q, d), mostly E itself, or the final embedding.
+        correct: an embedding (p, d) -> bool (N,), the samples that the network gets
+            right with it.
+
+    Source: paper, appendix K, figures 21 and 22.
+
+    Raises:
+        ArgumentError: as `truncated`.
+    """
+    array, components = _onto(E, onto, 0, least=0)
+    ranks = range(len(components.directions) + 1)
+    return np.array([np.asarray(correct(truncated(array, onto, k))).mean() for k in ranks])
 
 
 def _onto(E: ArrayLike, onto: ArrayLike, k: int, least: int = 1) -> tuple[NDArray[np.float64], PrincipalComponents]:

@@ -1,4 +1,5 @@
-"""Addition modulo p, by one hidden layer or by a one-layer transformer.
+"""Addition modulo p, or plain addition, by one hidden layer or by a one-layer
+transformer.
 
 All ordered pairs (a, b) are samples, a fraction of them is trained on. Sources: Gromov,
 "Grokking modular arithmetic" (a hidden layer of squares on one-hot inputs); Nanda et
@@ -27,21 +28,27 @@ from neural.noise import dropout
 
 @dataclass(frozen=True)
 class ModularConfig:
-    """One training run on modular addition; one hidden layer of 128 squares, which
-    groks in 2,000 steps, by default.
+    """One training run on modular or plain addition; one hidden layer of 128 squares,
+    which groks in 2,000 steps, by default.
     """
 
     network: Literal["hidden", "transformer"] = "hidden"
-    """One hidden layer, or one layer of a transformer that reads "a b =" and answers at the last token."""
+    """One hidden layer, or one layer of a transformer that reads "a b =" and answers at
+    the last token.
+    """
     p: int = option(31, 2)
-    """The modulus: symbols 0..p-1."""
+    """Symbols 0..p-1; the modulus."""
     fraction: float = option(0.4, above=True, label="training fraction")
     """Share of the p^2 samples that is trained on."""
     seed: int = option(0, 0, below=2**32, mixed=True)
-    """Fixes the training set, all initial weights, the order of mini-batches and dropout's noise."""
+    """Fixes the training set, all initial weights, the order of mini-batches and
+    dropout's noise.
+    """
     inputs: Literal["one-hot", "embeddings", "sum"] = "one-hot"
-    """What the hidden layer sees: the two symbols one-hot, their embeddings from two tables, or the sum of their
-    embeddings from one table (a transformer has embeddings)."""
+    """What the hidden layer sees: the two symbols one-hot, their embeddings from two
+    tables, or the sum of their embeddings from one table (a transformer has
+    embeddings).
+    """
     activation: Literal["square", "relu"] = "square"
     """Of the hidden layer (a transformer's is relu)."""
     width: int = 128
@@ -69,21 +76,31 @@ class ModularConfig:
     beta2: float = option(0.98, 0)
     """AdamW's second decay rate, at most 0.999; the first is 0.9."""
     dropout: float = option(0.0, 0)
-    """Probability with which an activation of the hidden layer, or an output of the attention and the MLP, is 0."""
+    """Probability with which an activation of the hidden layer, or an output of the
+    attention and the MLP, is 0.
+    """
     batch_size: int | None = option(None, label="batch size (samples)")
-    """Samples an update, through the training set in an order that is new each epoch; by default all of it."""
+    """Samples an update, through the training set in an order that is new each epoch;
+    by default all of it.
+    """
     init_scale: float = option(1.0, above=True, mixed=True, label="initial scale of all weights")
     """What all initial weights are multiplied by."""
     constrained: bool = False
     """Scale all weights together back to their initial norm after every update."""
     look_every: int = 25
-    """Updates between two measurements, and so the resolution of the steps to a threshold."""
+    """Updates between two measurements, and so the resolution of the steps to a
+    threshold.
+    """
     budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = option(
         10_000, mixed=True, aliases=("steps",), label="budget (steps)"
     )
-    """Number of updates after which a threshold that was not crossed is censored; a multiple of look_every."""
+    """Number of updates after which a threshold that was not crossed is censored; a
+    multiple of look_every.
+    """
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of the training."""
+    operation: Literal["modular_addition", "addition"] = option("modular_addition", later=True)
+    """a + b modulo p, or a + b itself, which has 2p - 1 results."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -115,6 +132,11 @@ class ModularConfig:
         """Training-set size."""
         return round(self.fraction * self.n_samples)
 
+    @property
+    def n_results(self) -> int:
+        """The network's outputs."""
+        return self.p if self.operation == "modular_addition" else 2 * self.p - 1
+
 
 class HiddenLayer(nn.Module):
     """W2 phi(u[a] + v[b]), without biases: u and v are rows of the first layer's
@@ -131,7 +153,7 @@ class HiddenLayer(nn.Module):
             tables = 2 if config.inputs == "embeddings" else 1
             self.embedding = nn.Parameter(torch.empty(tables, p, d))
             self.hidden = nn.Parameter(torch.empty(tables, d, width))
-        self.output = nn.Parameter(torch.empty(p, width))
+        self.output = nn.Parameter(torch.empty(config.n_results, width))
 
     def draw(self, generator: torch.Generator) -> None:
         """Uniform with the limits of torch's linear layers, 1/sqrt(number of inputs);
@@ -144,8 +166,8 @@ class HiddenLayer(nn.Module):
             nn.init.normal_(self.embedding, generator=generator)
 
     def forward(self, first: Tensor, second: Tensor, noise: Mapping[str, Tensor] | None = None) -> Tensor:
-        """Symbols (B,) and (B,) to outputs (p, B): an odd p would be a slow width of
-        products and reductions.
+        """Symbols (B,) and (B,) to outputs (n_results, B): an odd p would be a slow
+        width of products and reductions.
         """
         table = self.hidden if self._config.inputs == "one-hot" else self.embedding @ self.hidden  # (2 or 1, p, width)
         x = table[0][first] + table[-1][second]
@@ -172,19 +194,19 @@ class Transformer(nn.Module):
         self.query, self.key, self.value, self.attended = (nn.Parameter(torch.empty(d, d)) for _ in range(4))
         self.up, self.up_bias = nn.Parameter(torch.empty(d, mlp)), nn.Parameter(torch.empty(mlp))
         self.down, self.down_bias = nn.Parameter(torch.empty(mlp, d)), nn.Parameter(torch.empty(d))
-        self.output = nn.Parameter(torch.empty(p, d))
+        self.output = nn.Parameter(torch.empty(config.n_results, d))
 
     def draw(self, generator: torch.Generator) -> None:
-        """Normal with variance 1/d, the output's 1/p; biases 0."""
+        """Normal with variance 1/d, the output's 1/n_results; biases 0."""
         for name, weights in self.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(weights)
             else:
-                n = self._config.p if name == "output" else self._config.d
+                n = self._config.n_results if name == "output" else self._config.d
                 nn.init.normal_(weights, std=n**-0.5, generator=generator)
 
     def forward(self, first: Tensor, second: Tensor, noise: Mapping[str, Tensor] | None = None) -> Tensor:
-        """Symbols (B,) and (B,) to outputs (p, B)."""
+        """Symbols (B,) and (B,) to outputs (n_results, B)."""
 
         def dropped(x: Tensor, site: int) -> Tensor:
             if noise is None:
@@ -220,7 +242,7 @@ def network(config: ModularConfig) -> HiddenLayer | Transformer:
 def task(config: ModularConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs (N, 2) in the order (0,0), (0,1) .., and their results (N,)."""
     pairs = np.stack(np.divmod(np.arange(config.n_samples), config.p), axis=1)
-    return pairs, pairs.sum(axis=1) % config.p
+    return pairs, pairs.sum(axis=1) % config.n_results
 
 
 def start(config: ModularConfig) -> Start:
@@ -272,9 +294,20 @@ def logarithmic(look_every: int, budget: int, per_octave: int = 2) -> NDArray[np
     return np.concatenate([[0], np.unique(np.round(looks).astype(np.int64)) * look_every])
 
 
+def correct_samples(config: ModularConfig, weights: Mapping[str, NDArray]) -> NDArray[np.bool_]:
+    """Which samples (N,) a network with these weights (as checkpoints have them) gets
+    right, without dropout.
+    """
+    pairs, results = (torch.as_tensor(array) for array in task(config))
+    held = {name: torch.as_tensor(value) for name, value in weights.items()}
+    with torch.no_grad():
+        outputs = functional_call(network(config).to(getattr(torch, config.dtype)), held, (pairs[:, 0], pairs[:, 1]))
+    return ((outputs.argmax(0) == results) & outputs.isfinite().all(0)).numpy()
+
+
 class Modular:
-    """The family of modular addition. A batch is int64 (B,): the samples that an update
-    descends on.
+    """The family of modular and plain addition. A batch is int64 (B,): the samples that
+    an update descends on.
     """
 
     name: ClassVar[str] = "modular"
@@ -310,7 +343,7 @@ class Modular:
             self._model = network(config)
         pairs, results = task(config)
         kind = getattr(torch, config.dtype)
-        self._one_hot = torch.eye(config.p, device=device, dtype=kind)
+        self._one_hot = torch.eye(config.n_results, device=device, dtype=kind)
         self._pairs = torch.as_tensor(pairs, device=device)
         self._results = torch.as_tensor(results, device=device)
 
@@ -332,7 +365,7 @@ class Modular:
 
     def look(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Looked:
         """Without dropout; test values are 0/0 = nan where everything is trained on."""
-        outputs = vmap(lambda one: self._outputs(one, self._pairs, None))(parameters)  # (R, p, N)
+        outputs = vmap(lambda one: self._outputs(one, self._pairs, None))(parameters)  # (R, n_results, N)
         losses = vmap(self._losses, in_dims=(0, None))(outputs, self._results)
         correct = (outputs.argmax(1) == self._results) & losses.isfinite()
         hits, mask = correct.to(losses.dtype), lanes["mask"]
@@ -344,7 +377,9 @@ class Modular:
         return functional_call(self._model, parameters, (pairs[:, 0], pairs[:, 1], noise))
 
     def _losses(self, outputs: Tensor, results: Tensor) -> Tensor:
-        """(p, B) and (B,) to (B,): the cross-entropy or the mean square distance."""
+        """(n_results, B) and (B,) to (B,): the cross-entropy or the mean square
+        distance.
+        """
         if self._mse:
             return (outputs - self._one_hot[:, results]).square().mean(0)
         return outputs.logsumexp(0) - outputs.gather(0, results[None])[0]
@@ -375,12 +410,12 @@ class Modular:
         """Products of each sample, and of the symbols, which all samples share: forward
         and twice backward for a batch, forward over all samples at a look; AdamW.
         """
-        p, d = config.p, config.d
+        p, d, n = config.p, config.d, config.n_results
         if config.network == "hidden":
             tables = {"one-hot": 0, "embeddings": 2, "sum": 1}[config.inputs]
-            each, shared = p * config.width, tables * p * d * config.width
+            each, shared = n * config.width, tables * p * d * config.width
         else:
-            each, shared = d * d + 2 * d * config.mlp + d * p, 2 * (2 * p + 1) * d * d
+            each, shared = d * d + 2 * d * config.mlp + d * n, 2 * (2 * p + 1) * d * d
         samples = 3 * (config.batch_size or config.n_train) + config.n_samples / config.look_every
         return 2 * (each * samples + shared * (3 + 1 / config.look_every)) + 14 * Modular.n_parameters(config)
 

@@ -16,7 +16,13 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 import efftheory as et
-from analysis.measures.components import effective_dimension, principal_components, projected, truncated
+from analysis.measures.components import (
+    component_accuracy,
+    effective_dimension,
+    principal_components,
+    projected,
+    truncated,
+)
 from analysis.measures.rings import fourier_shares, ring, ring_angles, ring_rqi
 
 # Sums of a few hundred products of numbers near 1.
@@ -120,6 +126,27 @@ def test_truncation(shape: tuple[int, int], seed: int, other: int) -> None:
         assert coordinates.shape == (shape[0], k)
         assert np.square(coordinates).sum() == pytest.approx(kept[k], rel=1e-9, abs=1e-9)
     np.testing.assert_allclose(projected(onto, onto, r), principal_components(onto).scores, **CLOSE)
+
+
+@given(st.integers(5, 12), SEEDS)
+def test_how_many_components_a_network_uses(p: int, seed: int) -> None:
+    """One that names each symbol by the nearest place of a circle uses the circle's two
+    components, though others are there; with none it names one symbol alone.
+    """
+    rng = np.random.default_rng(seed)
+    angles = 2 * np.pi * np.arange(p) / p
+    places = np.stack([np.cos(angles), np.sin(angles)])
+    axes = rotation(5, rng)
+    E = 10 * places.T @ axes[:2] + 0.1 * rng.normal(size=(p, 3)) @ axes[2:]
+
+    def correct(embedding: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return (embedding @ axes[:2].T @ places).argmax(axis=1) == np.arange(p)
+
+    found = component_accuracy(E, E, correct)
+    assert found.shape == (min(p, 5) + 1,)
+    assert found[0] == pytest.approx(1 / p)
+    assert found[1] < 1
+    assert (found[2:] == 1).all()
 
 
 # --- waves and rings ---

@@ -240,7 +240,7 @@ class PlainHidden(nn.Module):
         tables = {"one-hot": 0, "embeddings": 2, "sum": 1}[config.inputs]
         self.embeddings = nn.ModuleList(nn.Embedding(config.p, config.d) for _ in range(tables))
         self.first = nn.Linear(tables * config.d or 2 * config.p, config.width, bias=False)
-        self.last = nn.Linear(config.width, config.p, bias=False)
+        self.last = nn.Linear(config.width, config.n_results, bias=False)
 
     def prepare(self, pairs: Tensor) -> Tensor:
         """What is fed of each sample."""
@@ -282,7 +282,7 @@ class PlainTransformer(nn.Module):
         self.position = nn.Parameter(torch.empty(3, d))
         self.attention = nn.MultiheadAttention(d, config.heads, bias=False, batch_first=True)
         self.up, self.down = nn.Linear(d, config.mlp), nn.Linear(config.mlp, d)
-        self.last = nn.Linear(d, p, bias=False)
+        self.last = nn.Linear(d, config.n_results, bias=False)
 
     def prepare(self, pairs: Tensor) -> Tensor:
         """What is fed of each sample: a, b and =."""
@@ -329,8 +329,10 @@ class PlainModular:
         with torch.no_grad():
             self.model.load(dict(start.model.named_parameters()))
         pairs = torch.cartesian_prod(torch.arange(config.p), torch.arange(config.p))
-        self.inputs, self.results = self.model.prepare(pairs), pairs.sum(1) % config.p
-        self.one_hot = functional.one_hot(self.results, config.p).to(getattr(torch, config.dtype))
+        self.inputs, self.results = self.model.prepare(pairs), pairs.sum(1)
+        if config.operation == "modular_addition":
+            self.results %= config.p
+        self.one_hot = functional.one_hot(self.results, config.n_results).to(getattr(torch, config.dtype))
         self.mask = torch.as_tensor(start.mask)
         self.noise = torch.as_tensor(start.lane["noise"])
         self.batches = batches_of(start)

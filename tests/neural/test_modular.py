@@ -23,7 +23,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from neural.config import ConfigError, shape
 from neural.ensemble import BATCHES, Ensemble
-from neural.families.modular import Modular, ModularConfig, index_batches, logarithmic, start, task
+from neural.families.modular import (
+    Modular,
+    ModularConfig,
+    correct_samples,
+    index_batches,
+    logarithmic,
+    start,
+    task,
+)
 from neural.history import History
 from neural.noise import dropout
 from neural.training import default_lanes, train_run, train_runs
@@ -72,6 +80,8 @@ def assert_agree(history: History, trace: ModularTrace, **tolerance: Any) -> Non
         {"network": "transformer"},
         {"network": "transformer", "loss": "mse", "batch_size": 8, "constrained": True},
         {"network": "transformer", "dropout": 0.2, "heads": 1, "batch_size": 11},
+        {"operation": "addition", "loss": "mse"},
+        {"operation": "addition", "network": "transformer"},
     ],
     ids=lambda shared: ",".join(map(str, shared.values())),
 )
@@ -96,6 +106,7 @@ def small_runs(draw_from: st.DrawFn) -> list[ModularConfig]:
     shared: dict[str, Any] = {
         "p": p,
         "fraction": n_train / p**2,
+        "operation": draw_from(st.sampled_from(["modular_addition", "addition"])),
         "network": draw_from(st.sampled_from(["hidden", "transformer"])),
         "inputs": draw_from(st.sampled_from(["one-hot", "embeddings", "sum"])),
         "activation": draw_from(st.sampled_from(["square", "relu"])),
@@ -549,7 +560,11 @@ def test_a_large_modulus_needs_no_pairs_of_pairs() -> None:
     assert int(done.stdout) < 1.5e9
 
 
-@pytest.mark.parametrize("more", [{}, {"inputs": "embeddings"}, {"inputs": "sum"}, {"network": "transformer"}], ids=str)
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"inputs": "embeddings"}, {"inputs": "sum"}, {"network": "transformer"}, {"operation": "addition"}],
+    ids=str,
+)
 def test_parameters_are_counted(more: dict[str, Any]) -> None:
     """Without drawing any, as many as torch has."""
     config = dataclasses.replace(SMALL, **more)
@@ -589,3 +604,32 @@ def test_families_do_not_share_an_ensemble() -> None:
     """Nor do two shapes of one: what the batches look like, say."""
     assert shape(SMALL) != shape(dataclasses.replace(SMALL, batch_size=5))
     assert shape(SMALL) == shape(dataclasses.replace(SMALL, seed=7, weight_decay=0.0, warmup=9, optimizer="sgd"))
+
+
+@pytest.mark.parametrize("operation", ["modular_addition", "addition"])
+def test_results(operation: Any) -> None:
+    """Each result once as often as there are pairs of it."""
+    config = dataclasses.replace(SMALL, operation=operation)
+    pairs, results = task(config)
+    wanted = [(a, b, a + b if operation == "addition" else (a + b) % 7) for a in range(7) for b in range(7)]
+    assert np.column_stack([pairs, results]).tolist() == [list(one) for one in wanted]
+    assert set(results.tolist()) == set(range(config.n_results))
+
+
+@pytest.mark.parametrize("more", [{}, {"inputs": "sum", "dropout": 0.5}, {"network": "transformer"}], ids=str)
+def test_what_checkpoints_get_right(more: dict[str, Any]) -> None:
+    """At each of them, as measured in training; and of broken weights nothing."""
+    config = dataclasses.replace(SMALL, operation="addition", learning_rate=1e-2, **more)
+    run = train_run(config)
+    assert run.correct.sum() > 0
+    checkpoints = [
+        {name: values[number] for name, values in run.checkpoints.items()}
+        for number in range(len(run.checkpoint_steps))
+    ]
+    for step, weights in zip(run.checkpoint_steps, checkpoints, strict=True):
+        right = correct_samples(config, weights)[run.mask]
+        assert right.mean() == pytest.approx(run.train_accuracy[run.steps == step][0], abs=1e-6)
+    last = checkpoints[-1]
+    np.testing.assert_array_equal(correct_samples(config, last), run.correct)
+    broken = last | {"output": np.full_like(last["output"], np.nan)}
+    assert not correct_samples(config, broken).any()

@@ -1,0 +1,1 @@
+"""The effective theory meets addition modulo p."""
