@@ -26,7 +26,7 @@ docs: .venv/installed
 
 # Figures 6 and 13 to 18 are hours of training: ask for them by name.
 figures: .venv/installed
-	$(RUN) -m paper_figures fig3 fig4 fig5 fig9 fig10 fig11 fig12 fig19
+	$(RUN) -m paper_figures fig1 fig3 fig4 fig5 fig9 fig10 fig11 fig12 fig19 fig21 fig22
 
 bench: .venv/installed
 	$(RUN) -m benchmarks.bench_describe

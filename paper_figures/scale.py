@@ -6,11 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from analysis.runs.plan import Axis, grid
-from neural import ConfigError, RunConfig
+from neural import ConfigError, ModularConfig, RunConfig
+
+Run = TypeVar("Run", RunConfig, ModularConfig)
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Scale:
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < low):
                 raise ConfigError(f"`{name}` must be an integer of at least {low}, but is {value!r}.")
 
-    def run(self, config: RunConfig) -> RunConfig:
+    def run(self, config: Run) -> Run:
         """`config` with this scale's budget."""
         return config if self.budget is None else replace(config, budget=self.budget)
 
@@ -44,7 +47,7 @@ class Scale:
         chosen = np.linspace(0, n - 1, self.points).round().astype(int)
         return replace(axis, values=tuple(axis.values[k] for k in chosen))
 
-    def runs(self, base: RunConfig, axes: Sequence[Axis], seeds: int) -> list[RunConfig]:
+    def runs(self, base: Run, axes: Sequence[Axis], seeds: int) -> list[Run]:
         """Every combination of the axes' values and seeds; `seeds` is how many there
         are if the scale does not say.
         """

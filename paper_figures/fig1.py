@@ -1,0 +1,100 @@
+"""A circle forms as the network generalises: a transformer that learns addition modulo
+53, 3 seeds, budget 1e4.
+
+Above: the embeddings of the symbols of the first seed along their first two principal
+components, at four moments, with the share of the variance that lies along these two.
+Colours are places on the ring of the last moment; lines join its neighbours. Below: (e)
+train and test accuracy and (f) the effective dimension e^S of the embeddings, a line a
+seed.
+
+The paper shows such circles at p = 59, and says that they appear with generalisation,
+and (figure 7) that the effective dimension rises before, and falls as they do. One
+layer, 128 dimensions, 4 heads, an MLP of 512, full batches, 40 % of all ordered pairs,
+AdamW (rate 1e-3, decay 1): the paper does not publish its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.measures.rings import Ring, ring
+from analysis.paper.representations import Stage, learning_curves, stages, structure_over_time
+from analysis.runs.store import RunStore
+from paper_figures.scale import Scale
+from paper_figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION
+from paper_figures.transformer import SEEDS as SEEDS
+from paper_figures.transformer import runs as runs
+
+TITLE = "a circle forms: embeddings of a transformer, modular addition"
+_COLOURS = (BLUE, VERMILION, GREEN, ORANGE)
+_STYLES = ("-", "--", ":", "-.")
+
+
+class Tables(NamedTuple):
+    """The first seed's stages and the ring of the last of them; and of each seed the
+    learning curves, and the structure at each checkpoint.
+    """
+
+    stages: list[Stage]
+    ring: Ring
+    curves: dict[int, pd.DataFrame]
+    structure: dict[int, pd.DataFrame]
+
+
+def tables(store: RunStore, scale: Scale) -> Tables:
+    configs = runs(scale)
+    first = stages(store, configs[0])
+    return Tables(
+        stages=first,
+        ring=ring(first[-1].places),
+        curves={config.seed: learning_curves(store, config) for config in configs},
+        structure={config.seed: structure_over_time(store, config) for config in configs},
+    )
+
+
+def draw(drawn: Tables) -> Figure:
+    figure = Figure(figsize=(11, 6.2))
+    halves: Any = figure.subfigures(2, 1)
+    above, below = halves
+    panels: Any = above.subplots(1, len(drawn.stages))
+    for axes, stage, letter in zip(panels, drawn.stages, "abcd", strict=False):
+        _circle(axes, stage, drawn.ring)
+        axes.set_title(f"({letter}) {stage.name}: step {stage.step:,}", loc="left")
+    curves, structure = below.subplots(1, 2)
+    for number, (seed, table) in enumerate(drawn.curves.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        curves.plot(table["step"], table["train_accuracy"], "--", color=colour, label=f"train, seed {seed}")
+        curves.plot(table["step"], table["test_accuracy"], "-", color=colour, label=f"test, seed {seed}")
+        found = drawn.structure[seed]
+        style = _STYLES[number % len(_STYLES)]
+        structure.plot(
+            found["step"], found["effective_dimension"], "o", ls=style, color=colour, ms=3, label=f"seed {seed}"
+        )
+    curves.set(xlabel="steps", ylabel="accuracy", xscale="symlog", ylim=(-0.03, 1.03))
+    structure.set(xlabel="steps", ylabel="effective dimension $e^S$", xscale="symlog", ylim=(0, None))
+    for axes, letter in zip((curves, structure), "ef", strict=True):
+        axes.set_title(f"({letter})", loc="left")
+        axes.set_xscale("symlog", linthresh=25)
+        axes.legend(fontsize="small")
+    return figure
+
+
+def _circle(axes: Axes, stage: Stage, around: Ring) -> None:
+    """The symbols, joined in the order of a ring."""
+    p = len(around.order)
+    place = np.empty(p)
+    place[around.order] = np.arange(p) / p
+    closed = np.append(around.order, around.order[0])
+    axes.plot(*stage.places[closed].T, color=GREY, lw=0.4, alpha=0.6)
+    axes.scatter(*stage.places.T, c=place, cmap="twilight", s=16, vmin=0, vmax=1, zorder=3)
+    for symbol in range(p):
+        axes.annotate(str(symbol), stage.places[symbol], fontsize=5, xytext=(2, 2), textcoords="offset points")
+    said = f"train {stage.train_accuracy:.2f}, test {stage.test_accuracy:.2f}; {stage.share:.0%} of the variance"
+    axes.set(xlabel=f"first component\n{said}", ylabel="second component", aspect="equal", adjustable="datalim")
+    axes.set_xticks([])
+    axes.set_yticks([])

@@ -1,0 +1,68 @@
+"""What will be a circle is there at the start: the embeddings of a transformer that
+learns addition modulo 53, along the first two principal components of its last ones.
+
+A row a seed (3), budget 1e4. Left the initial embeddings, right the last; colours are
+places on the ring of the last ones, lines join its neighbours. In the title how far the
+angles are from a ring: the share of all parallelograms modulo 53 that they close, which
+is 0.009 for places at random.
+
+The paper (appendix K) finds that initial embeddings already show structure there. A
+plane that was chosen by looking at the last embeddings may show some of their order
+only because the weights have not moved far.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from analysis.measures.rings import Ring, ring, ring_rqi
+from analysis.paper.representations import projections
+from analysis.runs.store import RunStore
+from paper_figures.scale import Scale
+from paper_figures.style import GREY
+from paper_figures.transformer import SEEDS as SEEDS
+from paper_figures.transformer import runs as runs
+
+TITLE = "initial embeddings along the final principal components, modular addition"
+
+
+class Projected(NamedTuple):
+    """Places (p, 2) of a seed's symbols at the start and at the end, with the share of
+    parallelograms that they close, and the ring of the last.
+    """
+
+    seed: int
+    first: NDArray[np.float64]
+    last: NDArray[np.float64]
+    closed: tuple[float, float]
+    ring: Ring
+
+
+def tables(store: RunStore, scale: Scale) -> list[Projected]:
+    rows = []
+    for config in runs(scale):
+        first, last = projections(store, config)
+        rows.append(Projected(config.seed, first, last, (ring_rqi(first), ring_rqi(last)), ring(last)))
+    return rows
+
+
+def draw(rows: list[Projected]) -> Figure:
+    figure = Figure(figsize=(8, 3.4 * len(rows)))
+    panels: Any = figure.subplots(len(rows), 2, squeeze=False)
+    for pair, row in zip(panels, rows, strict=True):
+        p = len(row.ring.order)
+        place = np.empty(p)
+        place[row.ring.order] = np.arange(p) / p
+        around = np.append(row.ring.order, row.ring.order[0])
+        for axes, places, closed, when in zip(pair, (row.first, row.last), row.closed, ("start", "end"), strict=True):
+            axes.plot(*places[around].T, color=GREY, lw=0.4, alpha=0.6)
+            axes.scatter(*places.T, c=place, cmap="twilight", s=16, vmin=0, vmax=1, zorder=3)
+            axes.set_title(f"seed {row.seed}, {when}: {closed:.3f} closed", loc="left")
+            axes.set(xlabel="first component of the last", ylabel="second", aspect="equal", adjustable="datalim")
+            axes.set_xticks([])
+            axes.set_yticks([])
+    return figure

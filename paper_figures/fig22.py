@@ -1,0 +1,41 @@
+"""How many components does the network use? The accuracy of the trained transformer of
+figure 1 when its embeddings keep only their first k principal components; 3 seeds,
+budget 1e4.
+
+Solid: test samples, dashed: training samples; the dotted line is the 99 % that the
+paper (appendix K) reports from the first few.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.paper.representations import accuracy_by_components
+from analysis.runs.store import RunStore
+from paper_figures.scale import Scale
+from paper_figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION
+from paper_figures.transformer import SEEDS as SEEDS
+from paper_figures.transformer import runs as runs
+
+TITLE = "accuracy from the first few principal components, modular addition"
+_COLOURS = (BLUE, VERMILION, GREEN, ORANGE)
+_MARKERS = "osD^"
+
+
+def tables(store: RunStore, scale: Scale) -> dict[int, pd.DataFrame]:
+    """By seed."""
+    return {config.seed: accuracy_by_components(store, config) for config in runs(scale)}
+
+
+def draw(drawn: dict[int, pd.DataFrame]) -> Figure:
+    figure = Figure(figsize=(7, 4))
+    axes = figure.subplots()
+    for number, (seed, table) in enumerate(drawn.items()):
+        colour, marker = _COLOURS[number % 4], _MARKERS[number % 4]
+        axes.plot(table["components"], table["test_accuracy"], marker, ls="-", color=colour, ms=3, label=f"seed {seed}")
+        axes.plot(table["components"], table["train_accuracy"], ls="--", color=colour, lw=1)
+    axes.axhline(0.99, color=GREY, ls=":", label="0.99")
+    axes.set(xlabel="principal components kept", ylabel="accuracy (dashed: training samples)", ylim=(-0.03, 1.03))
+    axes.legend()
+    return figure
