@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from neural.families.digits import Images
 from neural.families.modular import Modular
 from neural.families.toy import Toy
 from neural.family import Family
 
-FAMILIES: dict[str, type[Family]] = {family.name: family for family in (Toy, Modular)}
+FAMILIES: dict[str, type[Family]] = {family.name: family for family in (Toy, Modular, Images)}
 
 
 def family_of(config: Any) -> type[Family]:

