@@ -88,7 +88,7 @@ def main(arguments: Arguments) -> None:
             theory = et.critical_fraction(op, arguments.draws, seed=0)
             criticals.append(critical(name, [one for one in settings if one.setup == name], theory))
     report = Report(
-        verdict=verdict(criticals, ranks),
+        verdict=verdict(criticals, settings, ranks),
         critical=criticals,
         settings=settings,
         orders=ranks,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis._report import table
-from analysis._words import short, span, with_span
-from analysis.modular_theory.scores import NULL_MODEL, TARGETS, Order, Setting
+from analysis._words import short, with_span
+from analysis.modular_theory.scores import NULL_MODEL, TARGETS, Order, Setting, Time
 from efftheory import Estimate
 
 
@@ -62,7 +62,24 @@ def critical(setup: str, settings: list[Setting], theory: Estimate) -> Critical:
     return Critical(setup, theory, below[-1] if below else None, above)
 
 
-def verdict(criticals: list[Critical], orders: list[Order]) -> list[str]:
+def _falls(setup: str, target: str, settings: list[Setting]) -> list[str]:
+    """How much sooner at the largest fraction than at the smallest that has a median."""
+    found = sorted(
+        (one.fraction, time.median, one.inverse_lambda)
+        for one in settings
+        for time in one.times
+        if one.setup == setup and time.target == target and time.median and one.inverse_lambda
+    )
+    if len(found) < 2:
+        return []
+    (low, late, slow), (high, soon, fast) = found[0], found[-1]
+    return [
+        f"{setup}, steps to {target}, from fraction {low:g} to {high:g}: the median falls by a factor of "
+        f"{late / soon:.1f}, 1/lambda by {slow / fast:.1f}."
+    ]
+
+
+def verdict(criticals: list[Critical], settings: list[Setting], orders: list[Order]) -> list[str]:
     """The findings in words, from the numbers alone."""
     said = []
     for one in criticals:
@@ -78,6 +95,7 @@ def verdict(criticals: list[Critical], orders: list[Order]) -> list[str]:
         for target in TARGETS:
             own = [one for one in orders if (one.setup, one.target) == (setup, target) and one.c_index is not None]
             within = [one for one in own if one.fraction is not None and one.predictor == "1/lambda"]
+            said += _falls(setup, target, settings)
             if not within:
                 continue
             told = [one for one in within if one.interval and one.interval[0] > 0.5]
@@ -109,12 +127,15 @@ def setting_rows(settings: list[Setting]) -> list[dict[str, Any]]:
             "memorise": f"{one.memorised:.2f}",
             "generalise": with_span(one.generalised, one.generalised_interval),
         }
-        | {
-            f"steps to {time.target}": f"{short(time.median, ',.0f')} {span(time.interval, ',.0f')}"
-            for time in one.times
-        }
+        | {f"steps to {time.target}": _steps(time) for time in one.times}
         for one in settings
     ]
+
+
+def _steps(time: Time) -> str:
+    if time.median is None and time.interval == (None, None):
+        return "-"
+    return with_span(time.median, time.interval, ",.0f")
 
 
 def order_rows(orders: list[Order]) -> list[dict[str, Any]]:

@@ -64,7 +64,7 @@ def _times(axes: Axes, settings: list[Setting], budget: int) -> None:
     if slowest and medians and settings[-1].inverse_lambda is not None:
         x, y = np.array(slowest).T
         axes.plot(x, y / y[-1] * medians[-1], ":", color=BLUE, label="theory: 1/lambda, scaled at the last")
-    axes.axhline(budget, color=GREY, lw=0.8)
+    axes.axhline(budget, color=GREY, lw=0.8, label="budget")
     axes.set(xlabel="training fraction", ylabel="median steps", yscale="log")
     axes.set_xlim(settings[0].fraction - 0.02, settings[-1].fraction + 0.02)
     if axes.get_legend_handles_labels()[0]:  # somebody got there

@@ -20,7 +20,7 @@ import efftheory as et
 from analysis.modular_theory import __main__ as command
 from analysis.modular_theory.page import Critical, critical, verdict
 from analysis.modular_theory.predictions import PREDICTORS, Prediction, operation, predict, training_set
-from analysis.modular_theory.scores import NULL_MODEL, TARGETS, Order, Setting, orders, setting
+from analysis.modular_theory.scores import NULL_MODEL, TARGETS, Order, Setting, Time, orders, setting
 from analysis.modular_theory.setups import SETUPS, Setup
 from analysis.runs.executors import Execution
 from neural import ConfigError, ModularConfig, family_of
@@ -119,7 +119,7 @@ def test_too_few_that_got_there_have_no_order() -> None:
     times = [math.nan] * 3 + [float(t) for t in range(9)]
     found = orders("some", made_up(times, [0.4] * 12), [prediction(t) for t in range(12)])
     assert {(one.c_index, one.interval, one.n_observed) for one in found} == {(None, None, 9)}
-    assert all("concordance" not in sentence for sentence in verdict([], found))
+    assert all("concordance" not in sentence for sentence in verdict([], [], found))
 
 
 def test_a_setting_of_made_up_times() -> None:
@@ -153,7 +153,7 @@ def test_where_networks_begin_to_generalise(
     theory = et.critical_fraction(et.modular_addition(5), 50, seed=0)
     found = critical("some", [of_share(*item) for item in shares.items()], theory)
     assert found == Critical("some", theory, below, above)
-    [sentence] = verdict([found], [])
+    [sentence] = verdict([found], [], [])
     assert f"at a fraction of {theory.value:.3f}" in sentence
     assert says in sentence
 
@@ -169,7 +169,13 @@ def test_the_verdict_counts_what_is_surely_told() -> None:
             (None, NULL_MODEL, 0.8, (0.7, 0.9)),
         )
     ]
-    within, over = verdict([], rows)
+    times = {0.3: (900.0, 0.03), 0.4: (300.0, 0.02)}
+    of_times = [
+        replace(of_share(x, 1.0), inverse_lambda=slow, times=[Time("test accuracy 0.95", 24, median, (None, None))])
+        for x, (median, slow) in times.items()
+    ]
+    falls, within, over = verdict([], of_times, rows)
+    assert falls.endswith("from fraction 0.3 to 0.4: the median falls by a factor of 3.0, 1/lambda by 1.5.")
     assert "concordance 0.70 at 0.3, 0.55 at 0.4; surely better than chance at 1 of 2 fractions" in within
     assert "1/lambda 0.90 [0.85, 0.95], the training fraction alone 0.80 [0.70, 0.90]" in over
 
