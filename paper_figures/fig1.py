@@ -1,5 +1,5 @@
-"""A circle forms as the network generalises: a transformer that learns addition modulo
-53, 3 seeds, budget 1e4.
+"""Embeddings of a transformer as it generalises: addition modulo 53, 3 seeds, budget
+1e4.
 
 Above: the embeddings of the symbols of the first seed along their first two principal
 components, at four moments, with the share of the variance that lies along these two.
@@ -7,7 +7,7 @@ Colours are places on the ring of the last moment; lines join its neighbours. Be
 train and test accuracy and (f) the effective dimension e^S of the embeddings, a line a
 seed.
 
-The paper shows such circles at p = 59, and says that they appear with generalisation,
+The paper shows circles at p = 59, and says that they appear with generalisation,
 and (figure 7) that the effective dimension rises before, and falls as they do. One
 layer, 128 dimensions, 4 heads, an MLP of 512, full batches, 40 % of all ordered pairs,
 AdamW (rate 1e-3, decay 1): the paper does not publish its own.
@@ -30,7 +30,7 @@ from paper_figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION
 from paper_figures.transformer import SEEDS as SEEDS
 from paper_figures.transformer import runs as runs
 
-TITLE = "a circle forms: embeddings of a transformer, modular addition"
+TITLE = "embeddings of a transformer as it generalises, modular addition"
 _COLOURS = (BLUE, VERMILION, GREEN, ORANGE)
 _STYLES = ("-", "--", ":", "-.")
 
@@ -94,7 +94,7 @@ def _circle(axes: Axes, stage: Stage, around: Ring) -> None:
     axes.scatter(*stage.places.T, c=place, cmap="twilight", s=16, vmin=0, vmax=1, zorder=3)
     for symbol in range(p):
         axes.annotate(str(symbol), stage.places[symbol], fontsize=5, xytext=(2, 2), textcoords="offset points")
-    said = f"train {stage.train_accuracy:.2f}, test {stage.test_accuracy:.2f}; {stage.share:.0%} of the variance"
+    said = f"train {stage.train_accuracy:.2f}, test {stage.test_accuracy:.2f}; {stage.share:.0%} of variance"
     axes.set(xlabel=f"first component\n{said}", ylabel="second component", aspect="equal", adjustable="datalim")
     axes.set_xticks([])
     axes.set_yticks([])
