@@ -63,7 +63,7 @@ def critical(setup: str, settings: list[Setting], theory: Estimate) -> Critical:
 
 
 def _falls(setup: str, target: str, settings: list[Setting]) -> list[str]:
-    """How much sooner at the largest fraction than at the smallest that has a median."""
+    """How much sooner at the largest fraction than at the smallest with a median."""
     found = sorted(
         (one.fraction, time.median, one.inverse_lambda)
         for one in settings

@@ -141,7 +141,9 @@ def test_what_a_seed_fixes(n_train: int, more: int, seed: int, data: st.DataObje
     assert other.lane["chosen"][~other.mask].tolist() == rest.tolist()
     assert not many & set(rest.tolist())
     for (name, value), wider in zip(one.model.named_parameters(), other.model.parameters(), strict=True):
-        torch.testing.assert_close(wider, scale * value, rtol=1e-5, atol=1e-7, msg=name)
+        # numbers near 0 are differences of the limits, which float32 rounds at 1e-7 of
+        # them
+        torch.testing.assert_close(wider, scale * value, rtol=1e-5, atol=1e-5, msg=name)
 
 
 def test_initial_weights_are_torchs() -> None:
