@@ -81,7 +81,7 @@ class Description:
         unique = "unique" if self.is_linear else f"not unique, {self.nullity - op.full_nullity} more degrees of freedom"
         # of a modular operation, say, no line satisfies all data: what is unique there
         # is a constant
-        what = "linear representation" if _a_line_satisfies(op) else "representation of all data"
+        what = "linear representation" if op.linear and op.full_nullity == 2 else "representation of all data"
         name = f"lambda_{op.full_nullity + 1}"
         if self.lambda3 > 0:
             steps = f"e-folding time Z0/({name} eta) = {1 / self.lambda3:.3g} Z0/eta steps"
@@ -145,13 +145,3 @@ def describe(op: Operation, mask: Mask = None) -> Description:
     eigenvalues[:nullity] = 0.0
     found = Nullity(nullity, "elimination", 0.0)
     return Description(op, n_train, n_parallelograms, found, eigenvalues, in_table_order(op, reached))
-
-
-def _a_line_satisfies(op: Operation) -> bool:
-    """Whether E_i = i does all of D0, and nothing but it, its scale and place."""
-    if op.full_nullity != 2:
-        return False
-    left, right, results = op.rule(np.arange(op.n_samples))
-    sums, of_result = left + right, np.zeros(op.n_results, np.int32)
-    of_result[results] = sums
-    return bool((of_result[results] == sums).all())

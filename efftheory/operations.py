@@ -50,6 +50,7 @@ class Operation:
             (translation and scaling cost nothing).
         permutations: int (p, n), where the operation was built from permutations of
             0..n-1: each symbol's own.
+        linear: whether the line E_i = i satisfies all of D0, composed by a sum.
         pairs: int32 (N, 2), the two symbols of each sample.
         results: int32 (N,), the result class of each sample, in 0..n_results-1.
     """
@@ -62,6 +63,7 @@ class Operation:
     composition: Composition = "sum"
     known_nullity: int | None = None
     permutations: NDArray[np.integer] | None = None
+    linear: bool = False
 
     @cached_property
     def pairs(self) -> Index:
@@ -145,7 +147,7 @@ def addition(p: int) -> Operation:
         ArgumentError: `p` is not in 2..60000.
     """
     p = _checks.integer("p", p, 2, MAX_SYMBOLS)
-    return _unordered("addition", p, lambda i, j: i + j, 2 * p - 1, 2)
+    return _unordered("addition", p, lambda i, j: i + j, 2 * p - 1, 2, linear=True)
 
 
 def modular_addition(p: int, tables: int = 1) -> Operation:
@@ -183,7 +185,7 @@ def modular_addition(p: int, tables: int = 1) -> Operation:
 
 
 def _unordered(
-    name: str, p: int, result: Callable[[Index, Index], Index], n_results: int, known_nullity: int
+    name: str, p: int, result: Callable[[Index, Index], Index], n_results: int, known_nullity: int, linear: bool = False
 ) -> Operation:
     """The operation with D0 = {(i, j): i <= j}."""
     begins = np.concatenate(([0], np.cumsum(np.arange(p, 0, -1))))  # row i: the samples (i, i) .. (i, p-1)
@@ -193,7 +195,7 @@ def _unordered(
         j = (numbers - begins[i]).astype(np.int32) + i
         return i, j, result(i, j)
 
-    return Operation(f"{name}({p})", p, int(begins[-1]), n_results, rule, "sum", known_nullity)
+    return Operation(f"{name}({p})", p, int(begins[-1]), n_results, rule, "sum", known_nullity, linear=linear)
 
 
 def symmetric_group(n: int) -> Operation:
@@ -291,4 +293,7 @@ def _listed(
     def rule(numbers: NDArray[np.integer]) -> tuple[Index, Index, Index]:
         return left[numbers], right[numbers], results[numbers]
 
-    return Operation(name, p, len(results), n_results, rule, composition, permutations=elements)
+    of_result = np.zeros(n_results, np.int32)
+    of_result[results] = left + right
+    linear = composition == "sum" and bool((of_result[results] == left + right).all())
+    return Operation(name, p, len(results), n_results, rule, composition, permutations=elements, linear=linear)

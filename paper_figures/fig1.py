@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,12 +25,11 @@ from analysis.measures.rings import Ring, ring
 from analysis.paper.representations import Stage, learning_curves, stages, structure_over_time
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale
-from paper_figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION
+from paper_figures.transformer import SEED_COLOURS, draw_ring
 from paper_figures.transformer import SEEDS as SEEDS
 from paper_figures.transformer import runs as runs
 
 TITLE = "embeddings of a transformer as it generalises, modular addition"
-_COLOURS = (BLUE, VERMILION, GREEN, ORANGE)
 _STYLES = ("-", "--", ":", "-.")
 
 
@@ -67,7 +65,7 @@ def draw(drawn: Tables) -> Figure:
         axes.set_title(f"({letter}) {stage.name}: step {stage.step:,}", loc="left")
     curves, structure = below.subplots(1, 2)
     for number, (seed, table) in enumerate(drawn.curves.items()):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = SEED_COLOURS[number % len(SEED_COLOURS)]
         curves.plot(table["step"], table["train_accuracy"], "--", color=colour, label=f"train, seed {seed}")
         curves.plot(table["step"], table["test_accuracy"], "-", color=colour, label=f"test, seed {seed}")
         found = drawn.structure[seed]
@@ -75,8 +73,8 @@ def draw(drawn: Tables) -> Figure:
         structure.plot(
             found["step"], found["effective_dimension"], "o", ls=style, color=colour, ms=3, label=f"seed {seed}"
         )
-    curves.set(xlabel="steps", ylabel="accuracy", xscale="symlog", ylim=(-0.03, 1.03))
-    structure.set(xlabel="steps", ylabel="effective dimension $e^S$", xscale="symlog", ylim=(0, None))
+    curves.set(xlabel="steps", ylabel="accuracy", ylim=(-0.03, 1.03))
+    structure.set(xlabel="steps", ylabel="effective dimension $e^S$", ylim=(0, None))
     for axes, letter in zip((curves, structure), "ef", strict=True):
         axes.set_title(f"({letter})", loc="left")
         axes.set_xscale("symlog", linthresh=25)
@@ -85,16 +83,9 @@ def draw(drawn: Tables) -> Figure:
 
 
 def _circle(axes: Axes, stage: Stage, around: Ring) -> None:
-    """The symbols, joined in the order of a ring."""
-    p = len(around.order)
-    place = np.empty(p)
-    place[around.order] = np.arange(p) / p
-    closed = np.append(around.order, around.order[0])
-    axes.plot(*stage.places[closed].T, color=GREY, lw=0.4, alpha=0.6)
-    axes.scatter(*stage.places.T, c=place, cmap="twilight", s=16, vmin=0, vmax=1, zorder=3)
-    for symbol in range(p):
-        axes.annotate(str(symbol), stage.places[symbol], fontsize=5, xytext=(2, 2), textcoords="offset points")
+    """The symbols by their names, joined in the order of a ring."""
+    draw_ring(axes, stage.places, around)
+    for symbol, place in enumerate(stage.places):
+        axes.annotate(str(symbol), place, fontsize=5, xytext=(2, 2), textcoords="offset points")
     said = f"train {stage.train_accuracy:.2f}, test {stage.test_accuracy:.2f}; {stage.share:.0%} of variance"
-    axes.set(xlabel=f"first component\n{said}", ylabel="second component", aspect="equal", adjustable="datalim")
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xlabel=f"first component\n{said}", ylabel="second component")

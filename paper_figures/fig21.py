@@ -23,8 +23,8 @@ from analysis.measures.rings import Ring, ring, ring_rqi
 from analysis.paper.representations import projections
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale
-from paper_figures.style import GREY
 from paper_figures.transformer import SEEDS as SEEDS
+from paper_figures.transformer import draw_ring
 from paper_figures.transformer import runs as runs
 
 TITLE = "initial embeddings along the final principal components, modular addition"
@@ -54,15 +54,8 @@ def draw(rows: list[Projected]) -> Figure:
     figure = Figure(figsize=(8, 3.4 * len(rows)))
     panels: Any = figure.subplots(len(rows), 2, squeeze=False)
     for pair, row in zip(panels, rows, strict=True):
-        p = len(row.ring.order)
-        place = np.empty(p)
-        place[row.ring.order] = np.arange(p) / p
-        around = np.append(row.ring.order, row.ring.order[0])
         for axes, places, closed, when in zip(pair, (row.first, row.last), row.closed, ("start", "end"), strict=True):
-            axes.plot(*places[around].T, color=GREY, lw=0.4, alpha=0.6)
-            axes.scatter(*places.T, c=place, cmap="twilight", s=16, vmin=0, vmax=1, zorder=3)
+            draw_ring(axes, places, row.ring)
             axes.set_title(f"seed {row.seed}, {when}: {closed:.3f} closed", loc="left")
-            axes.set(xlabel="first component of the last", ylabel="second", aspect="equal", adjustable="datalim")
-            axes.set_xticks([])
-            axes.set_yticks([])
+            axes.set(xlabel="first component of the last", ylabel="second")
     return figure

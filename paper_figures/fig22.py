@@ -14,13 +14,12 @@ from matplotlib.figure import Figure
 from analysis.paper.representations import accuracy_by_components
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale
-from paper_figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION
+from paper_figures.style import GREY
+from paper_figures.transformer import SEED_COLOURS, SEED_MARKERS
 from paper_figures.transformer import SEEDS as SEEDS
 from paper_figures.transformer import runs as runs
 
 TITLE = "accuracy from the first few principal components, modular addition"
-_COLOURS = (BLUE, VERMILION, GREEN, ORANGE)
-_MARKERS = "osD^"
 
 
 def tables(store: RunStore, scale: Scale) -> dict[int, pd.DataFrame]:
@@ -32,7 +31,7 @@ def draw(drawn: dict[int, pd.DataFrame]) -> Figure:
     figure = Figure(figsize=(7, 4))
     axes = figure.subplots()
     for number, (seed, table) in enumerate(drawn.items()):
-        colour, marker = _COLOURS[number % 4], _MARKERS[number % 4]
+        colour, marker = SEED_COLOURS[number % 4], SEED_MARKERS[number % 4]
         axes.plot(table["components"], table["test_accuracy"], marker, ls="-", color=colour, ms=3, label=f"seed {seed}")
         axes.plot(table["components"], table["train_accuracy"], ls="--", color=colour, lw=1)
     axes.axhline(0.99, color=GREY, ls=":", label="0.99")

@@ -7,12 +7,29 @@ for all weights (rate 1e-3, decay 1).
 
 from __future__ import annotations
 
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from analysis.measures.rings import Ring
 from neural import ModularConfig
 from paper_figures.scale import Scale
+from paper_figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION
 
 SEEDS = 3
+SEED_COLOURS, SEED_MARKERS = (BLUE, VERMILION, GREEN, ORANGE), "osD^"
 BASE = ModularConfig(network="transformer", p=53, learning_rate=1e-3)
 
 
 def runs(scale: Scale) -> list[ModularConfig]:
     return scale.runs(BASE, [], SEEDS)
+
+
+def draw_ring(axes: Axes, places: NDArray[np.float64], around: Ring) -> None:
+    """Places (p, 2) of the symbols, coloured by and joined in the order of a ring."""
+    p = len(around.order)
+    order = np.empty(p)
+    order[around.order] = np.arange(p) / p
+    axes.plot(*places[np.append(around.order, around.order[0])].T, color=GREY, lw=0.4, alpha=0.6)
+    axes.scatter(*places.T, c=order, cmap="twilight", s=16, vmin=0, vmax=1, zorder=3)
+    axes.set(aspect="equal", adjustable="datalim", xticks=[], yticks=[])

@@ -114,8 +114,7 @@ def truncated(E: ArrayLike, onto: ArrayLike, k: int) -> NDArray[np.float64]:
         ArgumentError: as `projected`, but that k may be 0.
     """
     array, components = _onto(E, onto, k, least=0)
-    mean, directions = array.mean(axis=0), components.directions[:k]
-    return mean + (array - mean) @ directions.T @ directions
+    return _kept(array, components.directions[:k])
 
 
 def component_accuracy(
@@ -136,8 +135,14 @@ def component_accuracy(
         ArgumentError: as `truncated`.
     """
     array, components = _onto(E, onto, 0, least=0)
-    ranks = range(len(components.directions) + 1)
-    return np.array([np.asarray(correct(truncated(array, onto, k))).mean() for k in ranks])
+    kept = [_kept(array, components.directions[:k]) for k in range(len(components.directions) + 1)]
+    return np.array([np.asarray(correct(embedding)).mean() for embedding in kept])
+
+
+def _kept(array: NDArray[np.float64], directions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of E, and what lies along these directions."""
+    mean = array.mean(axis=0)
+    return mean + (array - mean) @ directions.T @ directions
 
 
 def _onto(E: ArrayLike, onto: ArrayLike, k: int, least: int = 1) -> tuple[NDArray[np.float64], PrincipalComponents]:

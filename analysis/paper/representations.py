@@ -32,7 +32,6 @@ class Stage:
         train_accuracy, test_accuracy: then.
         places: float64 (p, 2), along the first two principal components.
         share: of the variance, along these two.
-        dimension: effective dimension.
     """
 
     name: str
@@ -41,7 +40,6 @@ class Stage:
     test_accuracy: float
     places: NDArray[np.float64]
     share: float
-    dimension: float
 
 
 def symbols(traces: Traces) -> NDArray[np.float64]:
@@ -76,7 +74,6 @@ def stages(store: RunStore, config: ModularConfig) -> list[Stage]:
                 test_accuracy=float(test[look]),
                 places=parts.scores[:, :2],
                 share=float(parts.shares[:2].sum()),
-                dimension=effective_dimension(E[number]),
             )
         )
     return found

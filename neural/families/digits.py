@@ -22,8 +22,8 @@ from torch.func import functional_call, vmap
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.datasets import SIZES, Source, digits
-from neural.families.modular import index_batches
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
+from neural.samples import index_batches, initial_norm, means_of_parts
 
 CLASSES = 10
 
@@ -141,8 +141,6 @@ def start(config: DigitsConfig) -> Start:
     model = Perceptron(config)
     with torch.no_grad():
         model.draw(torch.Generator().manual_seed(int(streams[1].generate_state(1)[0])), config.init_scale)
-        # in float64, as long as the run's numbers may be
-        norm = float(torch.stack([value.double().square().sum() for value in model.parameters()]).sum().sqrt())
     trained = np.arange(config.n_train)
     batches: Iterator[NDArray[np.int64]] | None = None
     if config.batch_size is not None:
@@ -153,7 +151,7 @@ def start(config: DigitsConfig) -> Start:
         lane={"mask": mask, "chosen": chosen},
         batch=trained[: config.batch_size],
         batches=batches,
-        radius=norm if config.constrained else 0.0,
+        radius=initial_norm(model) if config.constrained else 0.0,
     )
 
 
@@ -225,7 +223,7 @@ class Images:
         losses = vmap(self._losses)(outputs, labels)
         correct = (outputs.argmax(2) == labels) & losses.isfinite()
         hits, mask = correct.to(losses.dtype), lanes["mask"]
-        shares = [(values * of).sum(1) / of.sum(1) for values in (hits, losses) for of in (mask, 1 - mask)]
+        shares = [*means_of_parts(hits, mask), *means_of_parts(losses, mask)]
         last = {name: value for name, value in parameters.items() if self.group(name) == "last"}
         return torch.stack([*shares, weight_norm(parameters), weight_norm(last)], dim=1), correct, {}
 

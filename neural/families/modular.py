@@ -9,7 +9,7 @@ on the tokens a, b and =, without layer norm, weights normal with variance 1/d).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -24,6 +24,7 @@ from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
 from neural.noise import dropout
+from neural.samples import index_batches, initial_norm, means_of_parts
 
 
 @dataclass(frozen=True)
@@ -260,8 +261,6 @@ def start(config: ModularConfig) -> Start:
         model.draw(torch.Generator().manual_seed(weights))
         for value in model.parameters():
             value.mul_(config.init_scale)
-        # in float64, as long as the run's numbers may be
-        norm = float(torch.stack([value.double().square().sum() for value in model.parameters()]).sum().sqrt())
     batches = None
     if config.batch_size is not None:
         batches = index_batches(trained, config.batch_size, np.random.default_rng(streams[3]))
@@ -271,20 +270,8 @@ def start(config: ModularConfig) -> Start:
         lane={"mask": mask, "noise": np.array(noise)},
         batch=trained[: config.batch_size],
         batches=batches,
-        radius=norm if config.constrained else 0.0,
+        radius=initial_norm(model) if config.constrained else 0.0,
     )
-
-
-def index_batches(trained: NDArray[np.int64], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Batches of one size without end, from epochs in random order; one may hold the
-    end of an epoch and the beginning of the next.
-    """
-    waiting = np.zeros(0, dtype=np.int64)
-    while True:
-        while len(waiting) < size:
-            waiting = np.concatenate([waiting, rng.permutation(trained)])
-        yield waiting[:size]
-        waiting = waiting[size:]
 
 
 def logarithmic(look_every: int, budget: int, per_octave: int = 2) -> NDArray[np.int64]:
@@ -369,7 +356,7 @@ class Modular:
         losses = vmap(self._losses, in_dims=(0, None))(outputs, self._results)
         correct = (outputs.argmax(1) == self._results) & losses.isfinite()
         hits, mask = correct.to(losses.dtype), lanes["mask"]
-        shares = [(values * of).sum(1) / of.sum(1) for values in (hits, losses) for of in (mask, 1 - mask)]
+        shares = [*means_of_parts(hits, mask), *means_of_parts(losses, mask)]
         norm = weight_norm(parameters)
         return torch.stack([*shares, norm], dim=1), correct, {}
 

@@ -278,14 +278,16 @@ def test_other_arguments_that_cannot_be() -> None:
     E = cloud((6, 3), 0)
     with pytest.raises(et.ArgumentError, match=r"`E` must have at least two dimensions, but has shape \(6, 1\)"):
         ring(E[:, :1])
-    for delta in (0, -1, 0.6, math.nan, "wide"):
+    wrong: list[Any] = [0, -1, 0.6, math.nan, "wide"]
+    for delta in wrong:
         with pytest.raises(et.ArgumentError, match="`delta` must be a number above 0 and at most 1/2"):
-            ring_rqi(E, delta)  # type: ignore[arg-type]
+            ring_rqi(E, delta)
     with pytest.raises(et.ArgumentError, match="`onto` must have d = 3 dimensions, as E, but has 2"):
         projected(E, E[:, :2])
-    for k in (0, 4, 1.5, True):
+    wrong = [0, 4, 1.5, True]
+    for k in wrong:
         with pytest.raises(et.ArgumentError, match=r"`k` must be an integer in 1\.\.3"):
-            projected(E, E, k)  # type: ignore[arg-type]
+            projected(E, E, k)
 
 
 @given(arrays(np.float64, (4, 3), elements=st.floats(-1e150, 1e150)))

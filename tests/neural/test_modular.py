@@ -27,13 +27,13 @@ from neural.families.modular import (
     Modular,
     ModularConfig,
     correct_samples,
-    index_batches,
     logarithmic,
     start,
     task,
 )
 from neural.history import History
 from neural.noise import dropout
+from neural.samples import index_batches
 from neural.training import default_lanes, train_run, train_runs
 from tests.neural.reference import ModularTrace, batches_of, train_modular_alone
 from tests.neural.test_ensemble import CLOSE, assert_same_bits, run_all

@@ -74,7 +74,6 @@ def test_stages(store: RunStore, trained: list[History]) -> None:
     assert start.train_accuracy == run.train_accuracy[0]
     assert end.test_accuracy == run.test_accuracy[-1]
     E = run.checkpoints["embedding"][-1][:-1].astype(float)
-    assert end.dimension == effective_dimension(E)
     distances = np.linalg.norm(end.places - end.places.mean(axis=0), axis=1)
     assert (distances**2).sum() == pytest.approx(end.share * ((E - E.mean(axis=0)) ** 2).sum())
 

@@ -1,0 +1,39 @@
+"""What families share whose data are samples of which some are trained on: batches as
+numbers of samples, means over both parts, the norm that weights are held at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+def index_batches(trained: NDArray[np.int64], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Batches of one size without end, from epochs in random order; one may hold the
+    end of an epoch and the beginning of the next.
+    """
+    waiting = np.zeros(0, dtype=np.int64)
+    while True:
+        while len(waiting) < size:
+            waiting = np.concatenate([waiting, rng.permutation(trained)])
+        yield waiting[:size]
+        waiting = waiting[size:]
+
+
+def means_of_parts(values: Tensor, mask: Tensor) -> list[Tensor]:
+    """Of values (R, N): the means (R,) over the samples that `mask` (R, N) has at 1,
+    and over the others; 0/0 = nan where there are none.
+    """
+    return [(values * part).sum(1) / part.sum(1) for part in (mask, 1 - mask)]
+
+
+def initial_norm(model: nn.Module) -> float:
+    """Euclidean norm of all weights together, in float64, as long as the run's numbers
+    may be.
+    """
+    with torch.no_grad():
+        return float(torch.stack([value.double().square().sum() for value in model.parameters()]).sum().sqrt())
