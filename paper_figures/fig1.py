@@ -78,6 +78,7 @@ def draw(drawn: Tables) -> Figure:
     for axes, letter in zip((curves, structure), "ef", strict=True):
         axes.set_title(f"({letter})", loc="left")
         axes.set_xscale("symlog", linthresh=25)
+        axes.set_xlim(left=0)
         axes.legend(fontsize="small")
     return figure
 
