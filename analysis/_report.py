@@ -9,7 +9,7 @@ import io
 import json
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import matplotlib
 
 matplotlib.use("Agg")  # pictures go to files: no display is needed or asked for
 from matplotlib.figure import Figure
+from PIL import Image
 from tabulate import tabulate
 
 from neural import ConfigError
@@ -44,13 +45,32 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def write_page(path: Path, parts: Sequence[str]) -> None:
     """Write a markdown page of paragraphs."""
-    _replace(path, ("\n\n".join(parts) + "\n").encode())
+    write_text(path, "\n\n".join(parts) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of text; the old one stays whole until the new one is."""
+    _replace(path, text.encode())
 
 
 def save_picture(path: Path, figure: Figure) -> None:
     """Write a figure as PNG."""
     content = io.BytesIO()
     figure.savefig(content, dpi=150, format="png")
+    _replace(path, content.getvalue())
+
+
+def save_animation(path: Path, figure: Figure, frame: Callable[[int], object], n: int) -> None:
+    """Write a figure as GIF: `frame(k)` changes it into the k-th of n frames."""
+    pictures = []
+    for k in range(n):
+        frame(k)
+        content = io.BytesIO()
+        figure.savefig(content, dpi=90, format="png")
+        pictures.append(Image.open(content).convert("RGB").quantize(64))
+    content = io.BytesIO()
+    first, *rest = pictures
+    first.save(content, "GIF", save_all=True, append_images=rest, duration=[*[400] * (n - 1), 2_000], loop=0)
     _replace(path, content.getvalue())
 
 

@@ -20,6 +20,7 @@ from neural.config import ConfigError
 
 if TYPE_CHECKING:
     from neural.families import FAMILIES, family_of
+    from neural.families.digits import DigitsConfig
     from neural.families.modular import ModularConfig
     from neural.families.toy import RunConfig, read_samples, start, write_samples
     from neural.history import History
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "neural.families": ("FAMILIES", "family_of"),
+    "neural.families.digits": ("DigitsConfig",),
     "neural.families.modular": ("ModularConfig",),
     "neural.families.toy": ("RunConfig", "read_samples", "start", "write_samples"),
     "neural.history": ("History",),
@@ -36,6 +38,7 @@ _WHERE = {
 __all__ = [
     "FAMILIES",
     "ConfigError",
+    "DigitsConfig",
     "History",
     "ModularConfig",
     "RunConfig",

@@ -1,5 +1,6 @@
 """What families share whose data are samples of which some are trained on: batches as
-numbers of samples, means over both parts, the norm that weights are held at.
+numbers of samples, means over both parts, the norm that weights are held at, the
+steps of checkpoints.
 """
 
 from __future__ import annotations
@@ -37,3 +38,12 @@ def initial_norm(model: nn.Module) -> float:
     """
     with torch.no_grad():
         return float(torch.stack([value.double().square().sum() for value in model.parameters()]).sum().sqrt())
+
+
+def logarithmic(look_every: int, budget: int, per_octave: int) -> NDArray[np.int64]:
+    """0 and about `per_octave` looks an octave up to the budget; 0 alone without."""
+    if not per_octave:
+        return np.zeros(1, np.int64)
+    n = round(per_octave * np.log2(max(budget / look_every, 1))) + 1
+    looks = np.geomspace(look_every, budget, max(n, 1)) / look_every
+    return np.concatenate([[0], np.unique(np.round(looks).astype(np.int64)) * look_every])

@@ -1,28 +1,30 @@
 """python -m paper_figures lists the figures; with fig4 --out DIR it draws that one,
-training what is missing.
+training what is missing; --all draws all of them.
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import tyro
 
 import paper_figures
-from analysis._report import prepare_folder, save_picture, write_page
+from analysis._report import prepare_folder, save_animation, save_picture, write_page
 from analysis.runs.cost import estimate
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure, missing_runs
-from neural import ConfigError
+from neural import ConfigError, DigitsConfig
 from neural.command import run_command
-from paper_figures.scale import Scale
+from neural.datasets import digits
+from paper_figures.scale import Scale, differences
 from paper_figures.style import LOOK
 
 _MODULES = [module.name for module in iter_modules(paper_figures.__path__) if module.name.startswith("fig")]
@@ -39,7 +41,10 @@ class Arguments:
     """Which figures: fig3, fig4 ..."""
     all: bool = False
     """Draw all of them."""
-    scale: tyro.conf.OmitArgPrefixes[Scale] = field(default_factory=Scale)
+    scale: Literal["quick", "paper"] = "quick"
+    """What two cores train in minutes, with less of each figure as its page says; or the published size, hours for
+    figures 6, 7, 8 and 13 to 15."""
+    size: tyro.conf.OmitArgPrefixes[Scale] = field(default_factory=Scale)
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Only say how many runs are missing and what they would cost."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
@@ -50,33 +55,68 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    names = list(FIGURES) if arguments.all else arguments.names
-    scale = arguments.scale
-    for name in names:
+    for name in arguments.names:
         if name not in FIGURES:
             raise ConfigError(f"`names` must be among {', '.join(FIGURES)}, but one is {name!r}.")
-    if not names:
+    wanted = list(FIGURES) if arguments.all else list(dict.fromkeys(arguments.names))
+    if not wanted:
         for name, module in FIGURES.items():
-            print(f"{name:6} {len(set(module.runs(scale))):6,} runs  {module.TITLE}")
+            print(f"{name:6} {len(set(module.runs(scale_of(name, arguments)))):6,} runs  {module.TITLE}")
         return
+    plans = {name: FIGURES[name].runs(scale_of(name, arguments)) for name in wanted}
+    lacking = {name: why for name, plan in plans.items() if (why := lacking_data(plan))}
+    names = [name for name in wanted if name not in lacking]
     execution = arguments.execution.resolved()
-    runs = list(dict.fromkeys(run for name in names for run in FIGURES[name].runs(scale)))
+    runs = list(dict.fromkeys(run for name in names for run in plans[name]))
     if arguments.dry_run:
         cost = estimate(missing_runs(runs, arguments.store), execution)
         print(f"{len(runs):,} runs in the plan", cost, sep="\n")
-        return
-    prepare_folder(arguments.out)
-    with RunStore(arguments.store) as store, mpl.rc_context(LOOK):
-        ensure(runs, store, execution)
-        for name in names:
-            figure = FIGURES[name]
-            picture = arguments.out / f"{name}.png"
-            save_picture(picture, figure.draw(figure.tables(store, scale)))
-            caption = [f"![{name}]({name}.png)", inspect.getdoc(figure) or ""]
-            if str(scale):
-                caption.append(f"Unlike what the caption says, drawn with {scale}.")
-            write_page(picture.with_suffix(".md"), caption)
-            print(picture)
+    else:
+        prepare_folder(arguments.out)
+        with RunStore(arguments.store) as store, mpl.rc_context(LOOK):
+            ensure(runs, store, execution)
+            for name in names:
+                print(draw(name, store, scale_of(name, arguments), arguments.out))
+    if lacking:
+        raise ConfigError(f"{', '.join(lacking)} left out: {next(iter(lacking.values()))}")
+
+
+def scale_of(name: str, arguments: Arguments) -> Scale:
+    """At which scale a figure is asked for."""
+    quick = getattr(FIGURES[name], "QUICK", Scale())  # without it, all of the figure is
+    return (quick if arguments.scale == "quick" else Scale()).but(arguments.size)
+
+
+def lacking_data(runs: Sequence[Any]) -> str:
+    """What to do about the data that these runs need and that are not here, "" if
+    nothing.
+    """
+    try:
+        for source in {run.data for run in runs if isinstance(run, DigitsConfig)}:
+            digits(source)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def draw(name: str, store: RunStore, scale: Scale, out: Path) -> Path:
+    """Draw a figure whose runs are in the store, its animation if it has one, and the
+    page of its caption; where the picture is.
+    """
+    figure = FIGURES[name]
+    tables = figure.tables(store, scale)
+    picture = out / f"{name}.png"
+    save_picture(picture, figure.draw(tables))
+    page = [f"![{name}]({name}.png)"]
+    if hasattr(figure, "animate"):
+        save_animation(picture.with_suffix(".gif"), *figure.animate(tables))
+        page.append(f"![{name} over training]({name}.gif)")
+    page.append(inspect.getdoc(figure) or "")
+    reduced = differences(figure.runs(scale), figure.runs(Scale()))
+    if reduced:
+        page.append(f"Unlike what the caption says, drawn with {reduced}.")
+    write_page(picture.with_suffix(".md"), page)
+    return picture
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ Above: the embeddings of the symbols of the first seed along their first two pri
 components, at four moments, with the share of the variance that lies along these two.
 Colours are places on the ring of the last moment; lines join its neighbours. Below: (e)
 train and test accuracy and (f) the effective dimension e^S of the embeddings, a line a
-seed.
+seed. The animation has all checkpoints of the first seed, along the components of the
+last.
 
 The paper shows circles at p = 59, and says that they appear with generalisation,
 and (figure 7) that the effective dimension rises before, and falls as they do. One
@@ -15,6 +16,7 @@ AdamW (rate 1e-3, decay 1): the paper does not publish its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -22,9 +24,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.measures.rings import Ring, ring
-from analysis.paper.representations import Stage, learning_curves, stages, structure_over_time
+from analysis.paper.representations import Stage, film, learning_curves, stages, structure_over_time
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale
+from paper_figures.transformer import QUICK as QUICK
 from paper_figures.transformer import SEED_COLOURS, draw_ring
 from paper_figures.transformer import SEEDS as SEEDS
 from paper_figures.transformer import runs as runs
@@ -34,11 +37,12 @@ _STYLES = ("-", "--", ":", "-.")
 
 
 class Tables(NamedTuple):
-    """The first seed's stages and the ring of the last of them; and of each seed the
-    learning curves, and the structure at each checkpoint.
+    """The first seed's stages, its checkpoints and the ring of the last of them; and of
+    each seed the learning curves, and the structure at each checkpoint.
     """
 
     stages: list[Stage]
+    film: list[Stage]
     ring: Ring
     curves: dict[int, pd.DataFrame]
     structure: dict[int, pd.DataFrame]
@@ -49,6 +53,7 @@ def tables(store: RunStore, scale: Scale) -> Tables:
     first = stages(store, configs[0])
     return Tables(
         stages=first,
+        film=film(store, configs[0]),
         ring=ring(first[-1].places),
         curves={config.seed: learning_curves(store, config) for config in configs},
         structure={config.seed: structure_over_time(store, config) for config in configs},
@@ -81,6 +86,25 @@ def draw(drawn: Tables) -> Figure:
         axes.set_xlim(left=0)
         axes.legend(fontsize="small")
     return figure
+
+
+def animate(drawn: Tables) -> tuple[Figure, Callable[[int], None], int]:
+    """A frame a checkpoint of the first seed, along the principal components of the
+    last.
+    """
+    figure = Figure(figsize=(5, 5.2))
+    axes = figure.subplots()
+    around = ring(drawn.film[-1].places)
+    reach = 1.08 * max(abs(stage.places).max() for stage in drawn.film)
+
+    def frame(number: int) -> None:
+        axes.clear()
+        stage = drawn.film[number]
+        _circle(axes, stage, around)
+        axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
+        axes.set_title(f"step {stage.step:,}", loc="left")
+
+    return figure, frame, len(drawn.film)
 
 
 def _circle(axes: Axes, stage: Stage, around: Ring) -> None:

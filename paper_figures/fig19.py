@@ -35,7 +35,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.paper.class_collapse import CLASSES, LABELS, descend, flow, spreads
+from analysis.measures.classes import spreads
+from analysis.paper.class_collapse import CLASSES, LABELS, descend, flow
 from analysis.runs.store import RunStore
 from neural import RunConfig
 from paper_figures.scale import Scale
@@ -79,7 +80,7 @@ def tables(store: RunStore, scale: Scale) -> Tables:
         for centred in (False, True)
     }
     curves = pd.concat(
-        spreads(path).assign(who=who, centred=centred, seed=seed, time=time)
+        spreads(LABELS, path).assign(who=who, centred=centred, seed=seed, time=time)
         for centred, paths in networks.items()
         for seed, network in enumerate(paths)
         for who, time, path in (

@@ -23,6 +23,7 @@ from analysis.measures.rings import Ring, ring, ring_rqi
 from analysis.paper.representations import projections
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale
+from paper_figures.transformer import QUICK as QUICK
 from paper_figures.transformer import SEEDS as SEEDS
 from paper_figures.transformer import draw_ring
 from paper_figures.transformer import runs as runs

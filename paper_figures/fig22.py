@@ -15,6 +15,7 @@ from analysis.paper.representations import accuracy_by_components
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale
 from paper_figures.style import GREY
+from paper_figures.transformer import QUICK as QUICK
 from paper_figures.transformer import SEED_COLOURS, SEED_MARKERS
 from paper_figures.transformer import SEEDS as SEEDS
 from paper_figures.transformer import runs as runs

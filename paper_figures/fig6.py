@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from paper_figures.phases import QUICK as QUICK
 from paper_figures.phases import SEEDS as SEEDS
 from paper_figures.phases import draw_panels, plane_runs, plane_tables
 

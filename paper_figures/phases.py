@@ -18,6 +18,7 @@ from neural import RunConfig
 from paper_figures.scale import Scale
 
 SEEDS = 3
+QUICK = Scale(seeds=2, points=5, budget=10_000)
 
 
 class Panel(NamedTuple):

@@ -1,19 +1,20 @@
-"""How much is trained for a figure, so that a laptop can draw a coarse one in
-minutes.
+"""How much is trained for a figure: the published size, or what a laptop trains in
+minutes; and what the difference is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
+import tyro
 
 from analysis.runs.plan import Axis, grid
-from neural import ConfigError, ModularConfig, RunConfig
+from neural import ConfigError
 
-Run = TypeVar("Run", RunConfig, ModularConfig)
+Run = TypeVar("Run", bound=Any)
 
 
 @dataclass(frozen=True)
@@ -24,16 +25,23 @@ class Scale:
     """How many seeds a point: 0..seeds-1; by default each figure's own number."""
     points: int | None = None
     """At most how many values an axis (training-set sizes, both axes of a phase diagram), evenly chosen with both ends;
-    by default all.
+    by default each figure's own number.
     """
     budget: int | None = None
-    """Steps after which a run is censored; by default 100,000 for phase diagrams and 10,000 for all else."""
+    """Steps after which a run is censored; by default each figure's own."""
+    small: tyro.conf.Suppress[bool] = False
+    """Smaller networks, where a figure has such."""
 
     def __post_init__(self) -> None:
         for name, low in (("seeds", 1), ("points", 2), ("budget", 1)):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < low):
                 raise ConfigError(f"`{name}` must be an integer of at least {low}, but is {value!r}.")
+
+    def but(self, given: Scale) -> Scale:
+        """This scale, but for what `given` says."""
+        said = {one.name: getattr(given, one.name) for one in fields(given)}
+        return replace(self, **{name: value for name, value in said.items() if value})
 
     def run(self, config: Run) -> Run:
         """`config` with this scale's budget."""
@@ -53,13 +61,26 @@ class Scale:
         """
         return grid(self.run(base), [self.axis(axis) for axis in axes], self.seeds or seeds)
 
-    def __str__(self) -> str:
-        """What differs from the caption, "" if nothing does."""
-        parts = []
-        if self.seeds is not None:
-            parts.append(f"{self.seeds} seed{'s' * (self.seeds > 1)} a point")
-        if self.points is not None:
-            parts.append(f"at most {self.points} values an axis")
-        if self.budget is not None:
-            parts.append(f"a budget of {self.budget:,} steps")
-        return ", ".join(parts)
+
+def differences(drawn: Sequence[Any], published: Sequence[Any]) -> str:
+    """What a figure's runs have otherwise than those of the published size, field by
+    field: "budget 10,000 instead of 100,000; seed 2 values instead of 3 values". "" if
+    nothing.
+    """
+    parts = []
+    for kind in dict.fromkeys(type(run) for run in published):
+        here, there = ([run for run in runs if type(run) is kind] for runs in (drawn, published))
+        for one in fields(kind):
+            ours, theirs = (dict.fromkeys(getattr(run, one.name) for run in runs) for runs in (here, there))
+            if set(ours) == set(theirs):
+                continue
+            parts.append(f"{one.name} {_values(ours)} instead of {_values(theirs)}")
+    return "; ".join(dict.fromkeys(parts))
+
+
+def _values(values: Collection[Any]) -> str:
+    """A value, or how many there are."""
+    if len(values) > 1:
+        return f"{len(values)} values"
+    [value] = values
+    return f"{value:,}" if isinstance(value, int | float) else str(value)

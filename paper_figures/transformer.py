@@ -17,6 +17,7 @@ from paper_figures.scale import Scale
 from paper_figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION
 
 SEEDS = 3
+QUICK = Scale(budget=5_000)
 SEED_COLOURS, SEED_MARKERS = (BLUE, VERMILION, GREEN, ORANGE), "osD^"
 BASE = ModularConfig(network="transformer", p=53, learning_rate=1e-3)
 

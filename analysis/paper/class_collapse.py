@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -78,30 +77,3 @@ def flow(F0: NDArray[np.float64], e_foldings: Sequence[float] | NDArray[np.float
     """
     z = (F0**2).sum()
     return et.class_flow(LABELS, F0, np.asarray(e_foldings) * z / (2 * SAMPLES)).F
-
-
-def spreads(path: NDArray[np.float64]) -> pd.DataFrame:
-    """How the representations (T, 200, 2) are spread, a row a time.
-
-    within, between, common: the shares of Z that deviations from class means, of class
-    means from the mean of all, and the latter hold; their sum is 1. distance: between
-    class means, root mean square, in units of sqrt(Z/n). separation: the smallest of
-    these distances over the root mean square deviation from class means.
-    """
-    z = (path**2).mean(axis=1).sum(axis=1)  # (T,), Z/n, as all squares below
-    by_class = path.reshape(len(path), CLASSES, SAMPLES, -1)
-    means = by_class.mean(axis=2)  # (T, 10, 2)
-    common = means.mean(axis=1, keepdims=True)
-    within = ((by_class - means[:, :, None]) ** 2).mean(axis=(1, 2)).sum(axis=1)
-    between = ((means - common) ** 2).mean(axis=1).sum(axis=1)
-    one, other = np.triu_indices(CLASSES, 1)
-    distances2 = ((means[:, one] - means[:, other]) ** 2).sum(axis=2)  # (T, 45)
-    return pd.DataFrame(
-        {
-            "within": within / z,
-            "between": between / z,
-            "common": (common**2).sum(axis=(1, 2)) / z,
-            "distance": np.sqrt(distances2.mean(axis=1) / z),
-            "separation": np.sqrt(distances2.min(axis=1) / within),
-        }
-    )

@@ -49,6 +49,27 @@ def symbols(traces: Traces) -> NDArray[np.float64]:
     return traces.checkpoints["embedding"][:, :-1].astype(np.float64)
 
 
+def film(store: RunStore, config: ModularConfig) -> list[Stage]:
+    """All checkpoints, along the first two principal components of the last."""
+    traces = store.traces(config)
+    E = symbols(traces)
+    found = []
+    for step, here in zip(traces.checkpoint_steps, E, strict=True):
+        look = int(np.searchsorted(traces.steps, step))
+        places = projected(here, E[-1])
+        found.append(
+            Stage(
+                name="checkpoint",
+                step=int(step),
+                train_accuracy=float(traces.metrics["train_accuracy"][look]),
+                test_accuracy=float(traces.metrics["test_accuracy"][look]),
+                places=places,
+                share=float((places**2).sum() / ((here - here.mean(axis=0)) ** 2).sum()),
+            )
+        )
+    return found
+
+
 def stages(store: RunStore, config: ModularConfig) -> list[Stage]:
     """At the start, at the checkpoints after which the training set is memorised and
     half of the test set is right, and at the end; those that there were.

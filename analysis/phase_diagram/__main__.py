@@ -112,16 +112,13 @@ def main(arguments: Arguments) -> None:
 
 def plan(arguments: Arguments) -> tuple[Plane, Thresholds]:
     """What the arguments ask for; ConfigError where that cannot be."""
+    thresholds = Thresholds(arguments.train_threshold, arguments.test_threshold, arguments.delay)
     for name in ("train_threshold", "test_threshold"):
-        if not 0 < getattr(arguments, name) <= 1:
-            raise ConfigError(f"`{name}` must be a number above 0 and at most 1, but is {getattr(arguments, name)}.")
         if arguments.theory and getattr(arguments, name) != ACCURACY_THRESHOLD:
             raise ConfigError(
                 f"`{name}` must be {ACCURACY_THRESHOLD} with --theory, which predicts the steps to that accuracy, "
                 f"but is {getattr(arguments, name)}."
             )
-    if not arguments.delay > 0:
-        raise ConfigError(f"`delay` must be a number of steps above 0, but is {arguments.delay}.")
     check_at_least(0, arguments, "refine")
     plane = arguments.plane.resolved(n_axes=2)
     if arguments.theory and plane.family is not Toy:
@@ -132,7 +129,7 @@ def plan(arguments: Arguments) -> tuple[Plane, Thresholds]:
                 f"`n_train` must leave samples to test on, below {config.n_samples} for p = {config.p}, "
                 f"but is {config.n_train}."
             )
-    return plane, Thresholds(arguments.train_threshold, arguments.test_threshold, arguments.delay)
+    return plane, thresholds
 
 
 def refinement(plane: Plane, cells: pd.DataFrame, configs: list[RunConfig]) -> list[RunConfig]:

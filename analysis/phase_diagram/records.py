@@ -15,6 +15,7 @@ import pandas as pd
 
 from analysis.runs.plan import Axis
 from efftheory.constants import ACCURACY_THRESHOLD
+from neural import ConfigError
 
 _T = TypeVar("_T")
 
@@ -29,6 +30,15 @@ class Thresholds:
     """Test accuracy to be reached."""
     delay: float = 1000.0
     """Steps between the two from which on generalisation is grokking."""
+
+    def __post_init__(self) -> None:
+        for name in ("train", "test"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ConfigError(
+                    f"`{name}_threshold` must be a number above 0 and at most 1, but is {getattr(self, name)}."
+                )
+        if not self.delay > 0:
+            raise ConfigError(f"`delay` must be a number of steps above 0, but is {self.delay}.")
 
 
 @dataclass(frozen=True)

@@ -390,6 +390,18 @@ class RunStore:
             rows = predictions.astype(object).itertuples(index=False, name=None)
             self._connection.executemany(f"INSERT INTO predictions VALUES ({slots})", rows)
 
+    def predictions(self) -> pd.DataFrame:
+        """What the last comparison predicted: a row a run, with its `key`; no rows where
+        there was none.
+        """
+        with self._explained():
+            cursor = self._connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'predictions'")
+            if not cursor.fetchone()[0]:
+                return pd.DataFrame(columns=["key"])
+            cursor = self._connection.execute("SELECT * FROM predictions")
+            names = [column[0] for column in cursor.description]
+            return pd.DataFrame(cursor.fetchall(), columns=names)
+
     def families(self) -> list[type[Family]]:
         """The families that there are runs of."""
         with self._explained():

@@ -23,7 +23,7 @@ from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.datasets import SIZES, Source, digits
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
-from neural.samples import index_batches, initial_norm, means_of_parts
+from neural.samples import index_batches, initial_norm, logarithmic, means_of_parts
 
 CLASSES = 10
 
@@ -73,6 +73,9 @@ class DigitsConfig:
     """Number of updates after which a threshold that was not crossed is censored; a multiple of look_every."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of the training."""
+    checkpoints: int = option(0, 0, mixed=True, later=True)
+    """How many times all weights, a megabyte, are kept in an octave of steps; the first
+    and the last always are."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -103,6 +106,9 @@ class DigitsConfig:
 class Perceptron(nn.Module):
     """Layers of weights (n_out, n_in) and biases, with ReLU between them."""
 
+    last: nn.Parameter
+    last_bias: nn.Parameter
+
     def __init__(self, config: DigitsConfig):
         super().__init__()
         self._names = [*(f"layer_{number}" for number in range(1, config.depth)), "last"]
@@ -122,10 +128,12 @@ class Perceptron(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, pixels) to outputs (B, 10)."""
-        for name in self._names:
-            weights, bias = getattr(self, name), getattr(self, f"{name}_bias")
-            x = x @ weights.T + bias
-            x = x if name == "last" else x.relu()
+        return self.hidden(x) @ self.last.T + self.last_bias
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """Images (B, pixels) to what the last layer sees, (B, width)."""
+        for name in self._names[:-1]:
+            x = (x @ getattr(self, name).T + getattr(self, f"{name}_bias")).relu()
         return x
 
 
@@ -153,6 +161,16 @@ def start(config: DigitsConfig) -> Start:
         batches=batches,
         radius=initial_norm(model) if config.constrained else 0.0,
     )
+
+
+def hidden_features(config: DigitsConfig, weights: Mapping[str, NDArray], images: NDArray) -> NDArray[np.float64]:
+    """What the last layer of a network with these weights (as checkpoints have them)
+    sees of images (B, pixels): (B, width).
+    """
+    model = Perceptron(config).to(getattr(torch, config.dtype))
+    model.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
+    with torch.no_grad():
+        return model.hidden(torch.as_tensor(images, dtype=model.last.dtype)).numpy().astype(np.float64)
 
 
 class Images:
@@ -240,8 +258,7 @@ class Images:
 
     @staticmethod
     def checkpoints(config: DigitsConfig) -> NDArray[np.int64]:
-        """The initial weights alone, beside the last: those of a run are a megabyte."""
-        return np.zeros(1, np.int64)
+        return logarithmic(config.look_every, config.budget, config.checkpoints)
 
     @staticmethod
     def arrays(history: Any) -> dict[str, NDArray]:

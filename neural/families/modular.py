@@ -1,5 +1,5 @@
-"""Addition modulo p, or plain addition, by one hidden layer or by a one-layer
-transformer.
+"""Addition modulo p, or plain addition, by one hidden layer, by a multilayer
+perceptron on embeddings, or by a one-layer transformer.
 
 All ordered pairs (a, b) are samples, a fraction of them is trained on. Sources: Gromov,
 "Grokking modular arithmetic" (a hidden layer of squares on one-hot inputs); Nanda et
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
 from neural.noise import dropout
-from neural.samples import index_batches, initial_norm, means_of_parts
+from neural.samples import index_batches, initial_norm, logarithmic, means_of_parts
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,10 @@ class ModularConfig:
     which groks in 2,000 steps, by default.
     """
 
-    network: Literal["hidden", "transformer"] = "hidden"
-    """One hidden layer, or one layer of a transformer that reads "a b =" and answers at
-    the last token.
+    network: Literal["hidden", "perceptron", "transformer"] = "hidden"
+    """One hidden layer; a perceptron with two, and biases, that reads the mean of the
+    two symbols' embeddings; or one layer of a transformer that reads "a b =" and
+    answers at the last token.
     """
     p: int = option(31, 2)
     """Symbols 0..p-1; the modulus."""
@@ -47,13 +49,13 @@ class ModularConfig:
     """
     inputs: Literal["one-hot", "embeddings", "sum"] = "one-hot"
     """What the hidden layer sees: the two symbols one-hot, their embeddings from two
-    tables, or the sum of their embeddings from one table (a transformer has
+    tables, or the sum of their embeddings from one table (the other networks have
     embeddings).
     """
     activation: Literal["square", "relu"] = "square"
-    """Of the hidden layer (a transformer's is relu)."""
+    """Of the hidden layer (the other networks' is relu)."""
     width: int = 128
-    """Width of the hidden layer."""
+    """Width of the hidden layers."""
     d: int = 128
     """Embedding dimension, also the width of the transformer's residual stream."""
     heads: int = 4
@@ -102,6 +104,9 @@ class ModularConfig:
     """Precision of the training."""
     operation: Literal["modular_addition", "addition"] = option("modular_addition", later=True)
     """a + b modulo p, or a + b itself, which has 2p - 1 results."""
+    checkpoints: int = option(2, 0, mixed=True, later=True)
+    """How many times all weights are kept in an octave of steps; the first and the last
+    always are."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -178,6 +183,46 @@ class HiddenLayer(nn.Module):
         return self.output @ x.T
 
 
+class Perceptron(nn.Module):
+    """A perceptron of two hidden layers on the mean of two embeddings. Source: Liu et
+    al., "Towards Understanding Grokking", figure 2.
+    """
+
+    def __init__(self, config: ModularConfig):
+        super().__init__()
+        self._config = config
+        self.embedding = nn.Parameter(torch.empty(config.p, config.d))
+        widths = [config.d, config.width, config.width, config.n_results]
+        self._names = ["first", "second", "output"]
+        for name, (n_in, n_out) in zip(self._names, pairwise(widths), strict=True):
+            self.register_parameter(name, nn.Parameter(torch.empty(n_out, n_in)))
+            self.register_parameter(f"{name}_bias", nn.Parameter(torch.empty(n_out, 1)))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """As torch draws linear layers, uniform within 1/sqrt(number of inputs);
+        embeddings normal (0, 1).
+        """
+        nn.init.normal_(self.embedding, generator=generator)
+        for name in self._names:
+            weights = self.get_parameter(name)
+            limit = weights.shape[1] ** -0.5
+            for values in (weights, self.get_parameter(f"{name}_bias")):
+                nn.init.uniform_(values, -limit, limit, generator)
+
+    def forward(self, first: Tensor, second: Tensor, noise: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Symbols (B,) and (B,) to outputs (n_results, B)."""
+        return self.read((self.embedding[first] + self.embedding[second]).T / 2, noise)
+
+    def read(self, x: Tensor, noise: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Places (d, B) to outputs (n_results, B)."""
+        for site, name in enumerate(self._names):
+            x = getattr(self, name) @ x + getattr(self, f"{name}_bias")
+            if name != "output":
+                x = x.relu()
+                x = x if noise is None else dropout(x, self._config.dropout, noise["noise"], noise["step"], site)
+        return x
+
+
 class Transformer(nn.Module):
     """One layer on the tokens a, b and =, read at the last one; no layer norm.
 
@@ -235,9 +280,12 @@ class Transformer(nn.Module):
         return self.output @ x.T
 
 
-def network(config: ModularConfig) -> HiddenLayer | Transformer:
+_NETWORKS = {"hidden": HiddenLayer, "perceptron": Perceptron, "transformer": Transformer}
+
+
+def network(config: ModularConfig) -> HiddenLayer | Perceptron | Transformer:
     """The network, its weights not drawn yet."""
-    return HiddenLayer(config) if config.network == "hidden" else Transformer(config)
+    return _NETWORKS[config.network](config)
 
 
 def task(config: ModularConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -274,11 +322,15 @@ def start(config: ModularConfig) -> Start:
     )
 
 
-def logarithmic(look_every: int, budget: int, per_octave: int = 2) -> NDArray[np.int64]:
-    """0 and about `per_octave` looks an octave up to the budget."""
-    n = round(per_octave * np.log2(max(budget / look_every, 1))) + 1
-    looks = np.geomspace(look_every, budget, max(n, 1)) / look_every
-    return np.concatenate([[0], np.unique(np.round(looks).astype(np.int64)) * look_every])
+def answers_at(config: ModularConfig, weights: Mapping[str, NDArray], places: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The result that a perceptron with these weights reads at each place (B, d) of the
+    plane that the means of two embeddings are in.
+    """
+    model = network(config).to(getattr(torch, config.dtype))
+    assert isinstance(model, Perceptron)
+    model.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
+    with torch.no_grad():
+        return model.read(torch.as_tensor(places.T, dtype=model.embedding.dtype)).argmax(0).numpy()
 
 
 def correct_samples(config: ModularConfig, weights: Mapping[str, NDArray]) -> NDArray[np.bool_]:
@@ -381,7 +433,7 @@ class Modular:
 
     @staticmethod
     def checkpoints(config: ModularConfig) -> NDArray[np.int64]:
-        return logarithmic(config.look_every, config.budget)
+        return logarithmic(config.look_every, config.budget, config.checkpoints)
 
     @staticmethod
     def arrays(history: Any) -> dict[str, NDArray]:
@@ -401,6 +453,8 @@ class Modular:
         if config.network == "hidden":
             tables = {"one-hot": 0, "embeddings": 2, "sum": 1}[config.inputs]
             each, shared = n * config.width, tables * p * d * config.width
+        elif config.network == "perceptron":
+            each, shared = (d + config.width + n) * config.width, 0
         else:
             each, shared = d * d + 2 * d * config.mlp + d * n, 2 * (2 * p + 1) * d * d
         samples = 3 * (config.batch_size or config.n_train) + config.n_samples / config.look_every
@@ -408,4 +462,4 @@ class Modular:
 
     @staticmethod
     def product(config: ModularConfig) -> tuple[int, int]:
-        return config.batch_size or config.n_train, config.width if config.network == "hidden" else config.d
+        return config.batch_size or config.n_train, config.d if config.network == "transformer" else config.width

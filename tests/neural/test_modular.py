@@ -478,7 +478,7 @@ def test_checkpoints(base: ModularConfig) -> None:
     """All weights, at logarithmic steps; the first are the start's."""
     config = dataclasses.replace(base, look_every=2, budget=40, dtype="float64")
     run = train_run(config)
-    assert run.checkpoint_steps.tolist() == logarithmic(2, 40).tolist()
+    assert run.checkpoint_steps.tolist() == logarithmic(2, 40, 2).tolist()
     begun = dict(start(config).model.named_parameters())
     assert run.checkpoints.keys() == begun.keys()
     for name, values in run.checkpoints.items():
@@ -496,7 +496,7 @@ def test_logarithmic(look_every: int, looks: int) -> None:
     """0, the first look, the last; at looks only; about two an octave, none further
     apart.
     """
-    found = logarithmic(look_every, looks * look_every)
+    found = logarithmic(look_every, looks * look_every, 2)
     assert found[0] == 0
     assert found[1] == look_every
     assert found[-1] == looks * look_every

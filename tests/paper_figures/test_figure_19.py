@@ -15,7 +15,8 @@ from matplotlib.image import imread
 
 import efftheory as et
 from analysis._report import save_picture
-from analysis.paper.class_collapse import CLASSES, LABELS, LEARNING_RATE, SAMPLES, descend, flow, inputs, spreads
+from analysis.measures.classes import spreads
+from analysis.paper.class_collapse import CLASSES, LABELS, LEARNING_RATE, SAMPLES, descend, flow, inputs
 from analysis.runs.store import RunStore
 from paper_figures import fig19
 from paper_figures.scale import Scale
@@ -33,7 +34,7 @@ def drawn():
 def test_spreads_are_those_of_plain_loops():
     rng = np.random.default_rng(0)
     path = rng.normal((1.0, 2.0), size=(3, len(LABELS), 2))
-    for F, row in zip(path, spreads(path).to_dict("records"), strict=True):
+    for F, row in zip(path, spreads(LABELS, path).to_dict("records"), strict=True):
         z = sum(f @ f for f in F)
         means = [F[c == LABELS].mean(axis=0) for c in range(CLASSES)]
         deviation = sum(((f - means[c]) ** 2).sum() for f, c in zip(F, LABELS, strict=True))
@@ -44,6 +45,24 @@ def test_spreads_are_those_of_plain_loops():
         assert_close(row["within"] + row["between"] + row["common"], 1.0)
         assert_close(row["distance"], np.sqrt(np.mean(np.square(distances)) / (z / len(F))))
         assert_close(row["separation"], min(distances) / np.sqrt(deviation / len(F)))
+
+
+def test_spreads_of_classes_of_different_sizes():
+    """Names of the classes do not matter, nor the order of the samples."""
+    rng = np.random.default_rng(1)
+    labels = np.repeat([4, 7, 9], [3, 10, 25])
+    path = rng.normal((1.0, 2.0, 0.0), size=(2, len(labels), 3))
+    order = rng.permutation(len(labels))
+    assert_close(spreads(labels, path), spreads(10 - labels[order], path[:, order]))
+    for F, row in zip(path, spreads(labels, path).to_dict("records"), strict=True):
+        means = {c: F[labels == c].mean(axis=0) for c in (4, 7, 9)}
+        deviation = sum(((f - means[c]) ** 2).sum() for f, c in zip(F, labels, strict=True))
+        between = sum(((means[c] - F.mean(axis=0)) ** 2).sum() for c in labels)
+        distances = [np.linalg.norm(means[a] - means[b]) for a, b in combinations(means, 2)]
+        assert_close(row["within"], deviation / (F**2).sum())
+        assert_close(row["between"], between / (F**2).sum())
+        assert_close(row["within"] + row["between"] + row["common"], 1.0)
+        assert_close(row["distance"], np.sqrt(np.mean(np.square(distances)) / (F**2).sum() * len(F)))
 
 
 @pytest.mark.parametrize("centred", [False, True])
@@ -79,7 +98,8 @@ def test_a_seed_is_a_network():
 def test_an_e_folding_is_one_of_deviations_against_means():
     F0 = descend(0, 0, centred=False)[0]
     ratios = [
-        row["within"] / (row["between"] + row["common"]) for row in spreads(flow(F0, [0, 1, 3])).to_dict("records")
+        row["within"] / (row["between"] + row["common"])
+        for row in spreads(LABELS, flow(F0, [0, 1, 3])).to_dict("records")
     ]
     assert_close(ratios[0] / np.array(ratios), np.exp([0.0, 2.0, 6.0]))
 

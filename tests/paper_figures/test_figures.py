@@ -20,13 +20,13 @@ from analysis._report import save_picture
 from analysis.runs.experiments import PAPER_SIZES
 from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore
-from neural import ConfigError, RunConfig, train_runs
+from neural import ConfigError, DigitsConfig, RunConfig, train_runs
 from neural.command import run_command
 from neural.config import shape
 from neural.families.toy import task
 from paper_figures import fig4, fig5, fig6, fig16, fig17, fig18, s3
 from paper_figures.__main__ import FIGURES, Arguments, main
-from paper_figures.scale import Scale
+from paper_figures.scale import Scale, differences
 from paper_figures.style import LOOK
 
 TOY = ("fig3", "fig4", "fig5")  # addition, p = 10, every size of the paper
@@ -40,7 +40,7 @@ class Narrow(Scale):
     """
 
     def run(self, config):
-        return replace(config, budget=self.budget, width=8)
+        return replace(config, budget=self.budget or config.budget, width=8)
 
 
 TINY = {
@@ -211,9 +211,36 @@ def test_a_scale_thins_axes_and_shortens_runs():
     assert len(Scale(points=2).runs(RunConfig(), [axis], seeds=5)) == 10
 
 
-def test_a_scale_says_how_it_differs_from_the_caption():
-    assert str(Scale()) == ""
-    assert str(Scale(1, 4, 2000)) == "1 seed a point, at most 4 values an axis, a budget of 2,000 steps"
+def test_what_is_given_goes_before_what_a_figure_has():
+    quick = Scale(seeds=2, points=5, small=True)
+    assert quick.but(Scale()) == quick
+    assert quick.but(Scale(seeds=7, budget=40)) == Scale(7, 5, 40, small=True)
+
+
+def test_it_is_said_what_was_reduced():
+    sizes = Axis("n_train", (5, 10, 20))
+    published = grid(RunConfig(), [sizes], 3)
+    assert differences(published, published) == ""
+    quick = Scale(seeds=1, points=2, budget=2_000).runs(RunConfig(width=8), [sizes], 3)
+    assert differences(quick, published) == (
+        "n_train 2 values instead of 3 values; seed 0 instead of 3 values; width 8 instead of 200; "
+        "budget 2,000 instead of 10,000"
+    )
+
+
+def test_what_was_reduced_is_said_of_each_kind_of_run():
+    digits, toy = DigitsConfig(), RunConfig()
+    assert (
+        differences([digits, RunConfig(p=5, n_train=9)], [toy, digits]) == "p 5 instead of 10; n_train 9 instead of 45"
+    )
+
+
+def test_no_quick_figure_trains_what_the_published_one_does_not_have_room_for():
+    """Never more runs than there are published, and never longer ones."""
+    for figure in FIGURES.values():
+        quick, published = figure.runs(getattr(figure, "QUICK", Scale())), figure.runs(Scale())
+        assert 0 <= len(set(quick)) <= len(set(published))
+        assert max((run.budget for run in quick), default=0) <= max((run.budget for run in published), default=0)
 
 
 @pytest.mark.parametrize(("field", "value", "low"), [("seeds", 0, 1), ("points", 1, 2), ("budget", -5, 1)])
@@ -225,6 +252,21 @@ def test_a_scale_that_cannot_be_is_refused(field, value, low):
 def command(monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["paper_figures", *map(str, arguments)])
     run_command(Arguments, main, "paper_figures")
+
+
+def test_figures_whose_data_are_missing_are_left_out_and_the_others_come(tmp_path, monkeypatch, capsys):
+    """The last line says which, and what to do; the command has failed."""
+
+    def absent(source):
+        raise ConfigError(f"{source} is not here")
+
+    monkeypatch.setattr("paper_figures.__main__.digits", absent)
+    with pytest.raises(SystemExit) as ended:
+        command(monkeypatch, "fig8", "fig11", "fig20", "--out", tmp_path, "--store", tmp_path / "runs.sqlite")
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path / 'fig11.png'}\n"
+    assert said.err.splitlines()[-1] == "error: fig8, fig20 left out: mlxtend is not here"
 
 
 def test_the_command_lists_and_refuses(monkeypatch, capsys):
@@ -252,5 +294,8 @@ def test_a_dry_run_trains_nothing_and_a_real_one_leaves_picture_and_caption(stor
     command(monkeypatch, "fig16", "--seeds", 3, *scale)
     page = (tmp_path / "out" / "fig16.md").read_text()
     assert page.startswith("![fig16](fig16.png)\n\nRepresentations of S3")
-    assert page.endswith("drawn with 3 seeds a point, at most 3 values an axis, a budget of 40 steps.\n")
+    assert page.endswith(
+        "\n\nUnlike what the caption says, drawn with n_train 3 values instead of 12 values; "
+        "seed 3 values instead of 11 values; budget 40 instead of 10,000.\n"
+    )
     assert (tmp_path / "out" / "fig16.png").stat().st_size > 10_000

@@ -1,0 +1,116 @@
+"""All that a run store has on one page: phase maps with the runs behind each cell and
+their curves, theory against experiment, embeddings over training.
+
+    python -m analysis.gallery
+
+writes results/gallery/gallery.html, a single file that needs no network and no other
+file. Nothing is trained.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from analysis._command import check_at_least
+from analysis._report import prepare_folder, write_text
+from analysis.gallery.content import animations, phases, plane_content, theory_content
+from analysis.gallery.planes import Plane, find_planes
+from analysis.phase_diagram.records import Thresholds
+from analysis.runs.store import RunStore, StoreError, config_of
+from neural import ConfigError
+from neural.command import run_command
+from neural.families.toy import Toy
+from neural.family import Family
+
+PROG = "python -m analysis.gallery"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Make one page of a run store, to be looked at in a browser."""
+
+    most: int = 2_000
+    """At most how many runs to show; planes of many cells come first."""
+    films: int = 6
+    """Of how many runs to show the embeddings over training."""
+    train_threshold: float = Thresholds.train
+    """Training accuracy that counts as learned."""
+    test_threshold: float = Thresholds.test
+    """Test accuracy that counts as generalised."""
+    delay: float = Thresholds.delay
+    """Steps between the two from which on generalisation is grokking."""
+    out: Path = Path("results/gallery")
+    """Folder for the page."""
+    store: Path = Path("results/runs.sqlite")
+    """The run store."""
+
+
+def main(arguments: Arguments) -> None:
+    check_at_least(1, arguments, "most")
+    check_at_least(0, arguments, "films")
+    thresholds = Thresholds(arguments.train_threshold, arguments.test_threshold, arguments.delay)
+    prepare_folder(arguments.out)
+    with RunStore(arguments.store, read_only=True) as store:
+        page = gallery(store, thresholds, arguments.most, arguments.films)
+    path = arguments.out / "gallery.html"
+    write_text(path, page)
+    print(path)
+
+
+def gallery(store: RunStore, thresholds: Thresholds, most: int, films: int) -> str:
+    """The page.
+
+    Raises:
+        ConfigError: no field was varied over three values or more in this store.
+    """
+    n_runs, planes = 0, []
+    for family in store.families():
+        runs = all_runs(store, family)
+        n_runs += len(runs)
+        planes += find_planes(runs, family)
+    if not planes:
+        raise ConfigError(
+            f"`store` must have runs that differ in a field with three values or more, but {store.path} has none: "
+            "python -m analysis.sweep trains some."
+        )
+    planes.sort(key=lambda plane: -len(plane.axes))
+    shown = first_of(planes, most)
+    n_shown = len({key for plane in shown for key in plane.runs["key"]})
+    with tqdm(total=sum(len(plane.runs) for plane in shown), desc="runs", unit="run", leave=False) as bar:
+        content: dict[str, Any] = {
+            "about": f"{n_runs:,} runs are in the store, {n_shown:,} of them on this page. Learned: train accuracy "
+            f"{thresholds.train:g}; generalised: test accuracy {thresholds.test:g}; grokking: {thresholds.delay:,g} "
+            "steps later or more.",
+            "phases": phases(),
+            "planes": [plane_content(plane, store, thresholds, bar.update) for plane in shown],
+            "theory": theory_content(all_runs(store, Toy), store.predictions()),
+            "films": animations(shown, store, films),
+        }
+    template = resources.files("analysis.gallery").joinpath("page.html").read_text(encoding="utf-8")
+    written = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return template.replace("@DATA@", written)
+
+
+def all_runs(store: RunStore, family: type[Family]) -> Any:
+    """A family's runs, as the store's table has them."""
+    return store.table([config_of(key) for key in store.select(columns=["key"], family=family)["key"]])
+
+
+def first_of(planes: Sequence[Plane], most: int) -> list[Plane]:
+    """Planes in their order, as many as have `most` runs together; one at least."""
+    shown: list[Plane] = []
+    for plane in planes:
+        if not shown or sum(len(one.runs) for one in [*shown, plane]) <= most:
+            shown.append(plane)
+    return shown
+
+
+if __name__ == "__main__":
+    run_command(Arguments, main, PROG, (StoreError,))

@@ -1,0 +1,75 @@
+"""The tables behind figures 8 and 20: digits that are learned late, and what becomes of
+the classes in the network's last hidden layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+import efftheory as et
+from analysis.measures.classes import spreads
+from analysis.runs.store import RunStore
+from neural import DigitsConfig
+from neural.datasets import digits
+from neural.families.digits import hidden_features
+from neural.families.digits import start as start_of
+
+_POINTS = 61  # of the theory's path
+_CLOSER = 1e-6  # the theory is followed until within-class shares are this small
+
+
+def accuracies(store: RunStore, configs: Sequence[DigitsConfig]) -> pd.DataFrame:
+    """A row a run and look: init_scale, seed, step, train_accuracy, test_accuracy."""
+    tables = []
+    for config in configs:
+        traces = store.traces(config)
+        table = pd.DataFrame({"step": traces.steps} | {name: traces.metrics[name] for name in _ACCURACIES})
+        tables.append(table.assign(init_scale=config.init_scale, seed=config.seed))
+    return pd.concat(tables)
+
+
+_ACCURACIES = ("train_accuracy", "test_accuracy")
+
+
+def collapse(store: RunStore, configs: Sequence[DigitsConfig]) -> pd.DataFrame:
+    """How far the classes of the training digits have collapsed in the last hidden
+    layer, by the network and by the theory of classification from the network's own
+    start: a row a run, who (network, theory) and time, with init_scale, seed, step (of
+    the network's checkpoints; nan for the theory, which knows no steps) and the columns
+    of `spreads`.
+    """
+    tables = []
+    for config in configs:
+        traces, begun = store.traces(config), start_of(config)
+        found = digits(config.data)
+        chosen = begun.lane["chosen"][: config.n_train]
+        images, labels = found.images[chosen], found.labels[chosen]
+        path = []
+        for number in range(len(traces.checkpoint_steps)):
+            weights = {name: values[number] for name, values in traces.checkpoints.items()}
+            path.append(hidden_features(config, weights, images))
+        F0 = path[0]
+        rate = 2 * np.bincount(labels).min() / (F0**2).sum()  # of the smallest class
+        until = -np.log(_CLOSER) / (2 * rate)
+        theory = [et.class_flow(labels, F0, [0.0, t]).F[-1] for t in np.geomspace(until / 100, until, _POINTS)]
+        for who, F, steps in (
+            ("network", np.array(path), traces.checkpoint_steps),
+            ("theory", np.array([F0, *theory]), np.full(_POINTS + 1, np.nan)),
+        ):
+            tables.append(
+                spreads(labels, F).assign(who=who, step=steps, init_scale=config.init_scale, seed=config.seed)
+            )
+    return pd.concat(tables)
+
+
+def times_by_size(store: RunStore, configs: Sequence[DigitsConfig]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A row a run: n_train, seed, steps_to_train, steps_to_test_60, budget; and a row a
+    size with the medians of both over all seeds (inf where fewer than half got there).
+    """
+    runs = store.table(configs)[["n_train", "seed", "steps_to_train", "steps_to_test_60", "budget"]]
+    names = ["steps_to_train", "steps_to_test_60"]
+    steps = runs[names].fillna(np.inf).assign(n_train=runs["n_train"])
+    return runs, steps.groupby("n_train").quantile(0.5, interpolation="lower").reset_index()

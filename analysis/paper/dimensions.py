@@ -1,0 +1,70 @@
+"""The tables behind figure 7: structure and times of transformers that learn addition
+modulo p.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.paper.representations import structure_over_time
+from analysis.runs.store import RunStore
+from neural import ModularConfig
+
+
+def dimensions(store: RunStore, configs: Sequence[ModularConfig]) -> pd.DataFrame:
+    """Effective dimension of the embeddings, a row a run and checkpoint: seed, step,
+    effective_dimension, and of the run steps_to_test_95 (nan: not within the budget).
+    """
+    times = store.table(configs).set_index("seed")["steps_to_test_95"]
+    tables = [structure_over_time(store, config).assign(seed=config.seed) for config in configs]
+    return pd.concat(tables).assign(steps_to_test_95=lambda table: table["seed"].map(times))
+
+
+def around_generalisation(table: pd.DataFrame) -> pd.DataFrame:
+    """What `dimensions` did in each run that generalised: a row a run with seed, start,
+    most, at (the step of the most), general (the last checkpoint up to
+    steps_to_test_95) and end.
+
+    The effective dimension rose before generalisation where most is above start and at
+    is before steps_to_test_95, and fell with it where end is below general.
+    """
+    rows = []
+    for seed, run in table.dropna(subset="steps_to_test_95").groupby("seed"):
+        run = run.sort_values("step")
+        before = run[run["step"] <= run["steps_to_test_95"]]
+        top = before.sort_values("effective_dimension", kind="stable", ascending=False).iloc[0]
+        rows.append(
+            {
+                "seed": seed,
+                "start": run["effective_dimension"].iloc[0],
+                "most": top["effective_dimension"],
+                "at": top["step"],
+                "general": before["effective_dimension"].iloc[-1],
+                "end": run["effective_dimension"].iloc[-1],
+                "steps_to_test_95": run["steps_to_test_95"].iloc[0],
+            }
+        )
+    return pd.DataFrame(rows, columns=["seed", "start", "most", "at", "general", "end", "steps_to_test_95"])
+
+
+def times_by(store: RunStore, configs: Sequence[ModularConfig], field: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A row a run: the field, seed, steps_to_test_95, budget; and a row a value of the
+    field: runs, generalised (how many did), median (of all runs' steps; inf where fewer
+    than half did).
+    """
+    runs = store.table(configs)[[field, "seed", "steps_to_test_95", "budget"]]
+    rows = []
+    for value, group in runs.groupby(field):
+        steps = group["steps_to_test_95"].fillna(np.inf)
+        rows.append(
+            {
+                field: value,
+                "runs": len(group),
+                "generalised": int(np.isfinite(steps).sum()),
+                "median": float(np.quantile(steps, 0.5, method="inverted_cdf")),
+            }
+        )
+    return runs, pd.DataFrame(rows)

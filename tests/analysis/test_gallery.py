@@ -1,0 +1,361 @@
+"""The gallery: it finds the planes that runs span, its numbers are the runs', its page
+needs nothing else, and works in a real browser by pointer, by keyboard and on a phone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.gallery.__main__ import PROG, Arguments, all_runs, first_of, gallery, main
+from analysis.gallery.content import FRAMES, POINTS, thinned
+from analysis.gallery.planes import find_planes
+from analysis.phase_diagram.phases import PHASES
+from analysis.phase_diagram.records import Thresholds
+from analysis.runs.plan import Axis, grid
+from analysis.runs.store import RunStore, StoreError
+from analysis.theory.predictions import predict
+from neural import ModularConfig, RunConfig, train_runs
+from neural.command import run_command
+from neural.families.modular import Modular
+from neural.families.toy import Toy
+from tests.browser import CHROMIUM, DRIVER, browser
+
+TOY = RunConfig(p=5, n_train=10, width=8, budget=150)
+RATES, DECAYS = Axis("repr_lr", (1e-3, 1e-2, 1e-1)), Axis("decoder_wd", (0.0, 1.0, 2.0))
+SIZES = Axis("n_train", (6, 8, 12))
+PERCEPTRON = ModularConfig(network="perceptron", p=7, d=3, width=16, fraction=0.6, look_every=5, budget=100)
+SCALES = Axis("init_scale", (0.1, 0.3, 1.0))
+PREDICTED = grid(TOY, [SIZES], 2)
+CONFIGS = [*grid(TOY, [RATES, DECAYS], 2), *PREDICTED, *grid(PERCEPTRON, [SCALES], 2)]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunStore]:
+    with RunStore(tmp_path_factory.mktemp("store") / "runs.sqlite") as filled:
+        for history in train_runs(CONFIGS, device="cpu", compiled=False):
+            filled.add(history, "cpu", "test")
+        filled.keep_predictions(predict(filled.table(PREDICTED)))
+        yield filled
+
+
+@pytest.fixture(scope="module")
+def page(store: RunStore) -> str:
+    return gallery(store, Thresholds(), 1_000, 4)
+
+
+@pytest.fixture(scope="module")
+def content(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def test_planes_are_the_grids_that_were_trained(store: RunStore) -> None:
+    two, one = find_planes(all_runs(store, Toy), Toy)
+    assert [set(axis.values) for axis in two.axes] in ([set(RATES.values), set(DECAYS.values)],)
+    assert [axis.field for axis in two.axes] == ["repr_lr", "decoder_wd"]
+    assert two.axes[0].log
+    assert len(two.runs) == 18
+    assert two.shared == {"n_train": 10}
+    assert [axis.field for axis in one.axes] == ["n_train"]
+    assert set(SIZES.values) <= set(one.axes[0].values)
+    [line] = find_planes(all_runs(store, Modular), Modular)
+    assert [axis.values for axis in line.axes] == [SCALES.values]
+    assert len(line.runs) == 6
+
+
+def test_a_value_that_is_none_is_one_like_others(store: RunStore) -> None:
+    runs = all_runs(store, Toy)
+    sizes = runs["n_train"].map({6: 2.0, 8: 4.0}.get)
+    [plane] = find_planes(runs[runs["n_train"] != 10].assign(batch_size=sizes, n_train=10), Toy)
+    assert set(plane.axes[0].values) == {2, 4, None}
+
+
+def test_runs_that_were_given_their_training_sets_make_no_plane(store: RunStore) -> None:
+    assert find_planes(all_runs(store, Toy).assign(samples="3ff"), Toy) == []
+
+
+def test_as_many_planes_as_there_is_room_for(store: RunStore) -> None:
+    planes = find_planes(all_runs(store, Toy), Toy)
+    n = [len(plane.runs) for plane in planes]
+    assert first_of(planes, sum(n)) == planes
+    assert first_of(planes, sum(n) - 1) == planes[:1]
+    assert first_of(planes, 1) == planes[:1]
+
+
+def test_cells_have_the_runs_that_were_trained(content: dict[str, Any], store: RunStore) -> None:
+    plane = content["planes"][0]
+    assert plane["n"] == 18
+    assert [axis["label"] for axis in plane["axes"]] == [
+        "learning rate of the embeddings",
+        "weight decay of the decoder",
+    ]
+    assert plane["axes"][0]["values"] == ["0.001", "0.01", "0.1"]
+    assert sorted(map(tuple, (cell["at"] for cell in plane["cells"]))) == list(product(range(3), range(3)))
+    for cell in plane["cells"]:
+        x, y = cell["at"]
+        table = store.table(
+            grid(TOY, [Axis("repr_lr", (RATES.values[x],)), Axis("decoder_wd", (DECAYS.values[y],))], 2)
+        )
+        assert [run["seed"] for run in cell["runs"]] == [0, 1]
+        for run, (_, row) in zip(cell["runs"], table.iterrows(), strict=True):
+            assert run["train"] == (None if np.isnan(row["steps_to_train"]) else row["steps_to_train"])
+            assert run["test"] == (None if np.isnan(row["steps_to_test"]) else row["steps_to_test"])
+            assert (PHASES[run["phase"]] == "confusion") == (run["train"] is None and run["test"] is None)
+            steps, train, test = run["curve"]
+            assert steps[0] == 0
+            assert len(steps) == len(train) == len(test) <= POINTS
+            assert train[-1] == round(100 * row["train_accuracy"])
+            assert test[-1] == round(100 * row["test_accuracy"])
+
+
+def test_theory_beside_experiment_is_the_stores(content: dict[str, Any], store: RunStore) -> None:
+    kept = store.table(PREDICTED).merge(store.predictions(), on="key")
+    theory = content["theory"]
+    assert len(theory["runs"]) == 6
+    which = theory["predictors"].index("exact flow")
+    for run, (_, row) in zip(theory["runs"], kept.iterrows(), strict=True):
+        expected = row["exact_flow"]
+        assert run["predicted"][which] == (round(expected) if np.isfinite(expected) else None)
+        assert run["measured"] == (None if np.isnan(row["steps_to_rqi"]) else row["steps_to_rqi"])
+
+
+def test_films_show_the_embeddings_that_were_kept(content: dict[str, Any], store: RunStore) -> None:
+    films = content["films"]
+    assert len(films) == 3  # a plane each
+    toy, perceptron = films[0], films[-1]
+    assert toy["axes"][0] == "symbol"
+    row = next(
+        run
+        for run in CONFIGS
+        if f"repr_lr {run.repr_lr:.3g}, decoder_wd {run.decoder_wd:.3g}, seed {run.seed}" in toy["title"]
+    )
+    curves = store.curves(row)
+    np.testing.assert_allclose(
+        toy["places"][-1], np.hstack([np.arange(5)[:, None], curves["embedding"][-1]]), rtol=6e-3
+    )
+    assert toy["steps"][-1] == curves["steps"][-1]
+    assert {len(frame) for frame in perceptron["places"]} == {7}
+    last = np.array(perceptron["places"][-1], float)
+    assert np.abs(last[:, 0]).max() > 0
+    assert last[:, 0].var() >= last[:, 1].var()  # the first component is the first
+    for film in films:
+        assert len(film["steps"]) == len(film["places"]) == len(film["test"]) <= FRAMES
+        assert film["steps"] == sorted(film["steps"])
+
+
+@given(st.integers(1, 5_000), st.integers(2, 100))
+def test_thinned(n: int, most: int) -> None:
+    """Both ends, in order, each once, no more than asked for; all where they fit."""
+    found = thinned(n, most)
+    assert found[0] == 0
+    assert found[-1] == n - 1
+    assert (np.diff(found) > 0).all()
+    assert len(found) <= most + 1
+    assert n > most or len(found) == n
+
+
+def test_the_page_needs_nothing_else(page: str) -> None:
+    assert set(re.findall(r"https?://[^\"' ]+", page)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
+    assert not re.search(r"\b(src|href)=|@import|url\(|fetch\(|XMLHttp", page)
+    assert page.count("</script>") == 2
+
+
+def test_what_runs_say_cannot_end_the_script(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    hostile = "</script><script>alert(1)</script>"
+    monkeypatch.setattr("analysis.gallery.__main__.phases", lambda: [{"name": hostile, "colour": "red", "letter": "C"}])
+    assert hostile not in gallery(store, Thresholds(), 1_000, 0)
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["gallery", *map(str, words)])
+    run_command(Arguments, main, PROG, (StoreError,))
+
+
+def test_the_command(store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    command(monkeypatch, "--store", store.path, "--out", tmp_path, "--films", 1)
+    assert capsys.readouterr().out == f"{tmp_path / 'gallery.html'}\n"
+    assert (tmp_path / "gallery.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--most", 0], "`most` must be an integer of at least 1, but is 0."),
+        (["--test-threshold", 1.5], "`test_threshold` must be a number above 0 and at most 1, but is 1.5."),
+        (["--delay", 0], "`delay` must be a number of steps above 0, but is 0.0."),
+        (["--store", "nowhere.sqlite"], "`store` must be a run store, but there is none at nowhere.sqlite."),
+    ],
+)
+def test_nonsense_is_one_line(words, said, store, tmp_path, monkeypatch, capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command(monkeypatch, "--store", store.path, "--out", tmp_path, *words)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"error: {said}\n"
+
+
+def test_a_store_without_a_plane_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    RunStore(tmp_path / "empty.sqlite").close()
+    with pytest.raises(SystemExit):
+        command(monkeypatch, "--store", tmp_path / "empty.sqlite", "--out", tmp_path)
+    assert "`store` must have runs that differ in a field" in capsys.readouterr().err
+
+
+# --- in a real browser
+
+needs_browser = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="NO BROWSER: install chromium and chromium-driver to test the gallery in one"
+)
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with browser(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
+
+
+@pytest.fixture
+def shown(opened: Any, page: str, tmp_path: Path) -> Iterator[Any]:
+    """The page, freshly loaded; at the end of the test nothing may be wrong in the
+    console.
+    """
+    (tmp_path / "gallery.html").write_text(page)
+    opened.set_window_size(1100, 900)
+    opened.get((tmp_path / "gallery.html").as_uri())
+    yield opened
+    assert opened.get_log("browser") == []
+
+
+def text(shown: Any, selector: str) -> str:
+    return shown.find_element("css selector", selector).text
+
+
+def press(shown: Any, *keys: str) -> None:
+    from selenium.webdriver import ActionChains
+
+    ActionChains(shown).send_keys(*keys).perform()
+
+
+@needs_browser
+def test_a_cell_shows_its_runs_on_hover(shown: Any, content: dict[str, Any]) -> None:
+    from selenium.webdriver import ActionChains
+
+    cells = shown.find_elements("css selector", "#map button")
+    assert len(cells) == 9
+    for cell in (cells[4], cells[8]):
+        ActionChains(shown).move_to_element(cell).perform()
+        where = text(shown, "#runs strong")
+        assert cell.get_attribute("aria-label").startswith(where)
+        assert len(shown.find_elements("css selector", "#runs tbody tr")) == 2
+        assert len(shown.find_elements("css selector", "#runs polyline")) == 4  # train and test of two runs
+    plane = content["planes"][0]
+    middle = next(cell for cell in plane["cells"] if cell["at"] == [2, 0])  # the last button: right and below
+    rows = [row.text.split() for row in shown.find_elements("css selector", "#runs tbody tr")]
+    assert [PHASES[run["phase"]].split()[0] for run in middle["runs"]] == [row[1] for row in rows]
+
+
+@needs_browser
+def test_cells_are_reached_by_keyboard(shown: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    shown.execute_script("document.querySelector('#plane').focus()")
+    press(shown, Keys.TAB)
+    assert shown.switch_to.active_element.get_attribute("role") == "gridcell"
+    before = text(shown, "#runs strong")
+    press(shown, Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
+    after = text(shown, "#runs strong")
+    assert after != before
+    assert shown.switch_to.active_element.get_attribute("aria-label").startswith(after)
+    press(shown, Keys.ARROW_LEFT, Keys.ARROW_UP)
+    assert text(shown, "#runs strong") == before
+    press(shown, Keys.ARROW_LEFT)  # there is nothing
+    assert text(shown, "#runs strong") == before
+
+
+@needs_browser
+def test_other_planes_and_predictors_can_be_chosen(shown: Any) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    planes = Select(shown.find_element("id", "plane"))
+    assert len(planes.options) == 3
+    planes.select_by_index(2)
+    assert len(shown.find_elements("css selector", "#map button")) == 3
+    predictors = Select(shown.find_element("id", "predictor"))
+    marks = [shown.find_elements("css selector", "#scatter circle")]
+    places = [[mark.get_attribute("cx") for mark in marks[0]]]
+    predictors.select_by_index(1)
+    places.append([mark.get_attribute("cx") for mark in shown.find_elements("css selector", "#scatter circle")])
+    assert len(places[0]) == len(places[1]) == 6
+    assert places[0] != places[1]
+
+
+@needs_browser
+def test_a_mark_says_its_run_by_pointer_and_by_keyboard(shown: Any) -> None:
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    assert text(shown, "#point").startswith("6 runs")
+    ActionChains(shown).move_to_element(shown.find_element("css selector", "#scatter circle")).perform()
+    assert "measured" in text(shown, "#point")
+    shown.execute_script("document.querySelector('#scatter').focus()")
+    said = set()
+    for _ in range(6):
+        press(shown, Keys.ARROW_RIGHT)
+        said.add(text(shown, "#point"))
+    assert len(said) == 6  # each of them once
+
+
+@needs_browser
+def test_the_slider_moves_the_symbols(shown: Any, content: dict[str, Any]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    film = content["films"][0]
+
+    def places() -> list[str | None]:
+        return [mark.get_attribute("cy") for mark in shown.find_elements("css selector", "#symbols circle")]
+
+    assert len(places()) == 5
+    begun = places()
+    slider = shown.find_element("id", "step")
+    slider.send_keys(Keys.END)
+    assert text(shown, "#frame").startswith(f"step {film['steps'][-1]:,}: train {film['train'][-1]} %")
+    assert places() != begun
+    slider.send_keys(Keys.HOME)
+    assert places() == begun
+    shown.find_element("id", "play").click()
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(shown, 20).until(lambda _: places() != begun)
+    WebDriverWait(shown, 20).until(lambda _: text(shown, "#play") == "Play")  # it ends by itself
+    assert text(shown, "#frame").startswith(f"step {film['steps'][-1]:,}")
+
+
+@needs_browser
+def test_a_phone_shows_all_of_it(shown: Any) -> None:
+    size = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        shown.refresh()
+        width = "return [document.documentElement.scrollWidth, window.innerWidth]"
+        assert shown.execute_script(width) == [360, 360]  # nothing reaches beyond the screen
+        cell = shown.find_element("css selector", "#map button").size
+        assert min(cell.values()) >= 32  # a finger's
+    finally:
+        shown.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_tables_without_predictions(tmp_path: Path) -> None:
+    with RunStore(tmp_path / "runs.sqlite") as store:
+        assert store.predictions().to_dict("list") == pd.DataFrame(columns=["key"]).to_dict("list")

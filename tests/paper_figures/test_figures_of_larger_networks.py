@@ -1,0 +1,223 @@
+"""Figures 2, 7, 8 and 20: what their tables say is what the runs did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from analysis._report import save_picture
+from analysis.measures.components import effective_dimension
+from analysis.paper.digits import accuracies, collapse, times_by_size
+from analysis.paper.dimensions import around_generalisation, dimensions, times_by
+from analysis.paper.plane_of_symbols import plane
+from analysis.runs.plan import Axis
+from analysis.runs.store import RunStore
+from neural import DigitsConfig, train_runs
+from neural.config import shape
+from neural.datasets import digits
+from neural.families.digits import hidden_features, start
+from neural.families.modular import answers_at, correct_samples, task
+from paper_figures import fig2, fig7, fig8, fig20
+from paper_figures.__main__ import FIGURES
+from paper_figures.scale import Scale
+from paper_figures.style import LOOK
+
+SCALE = Scale(seeds=2, points=2, budget=40, small=True)
+NAMES = ("fig2", "fig7", "fig8", "fig20")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small() -> Iterator[None]:
+    tiny = replace(fig8.SMALL, data="small", n_train=60, n_test=40, width=12, batch_size=20, look_every=10)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fig2, "BASE", replace(fig2.BASE, p=5, width=12, look_every=10, checkpoints=1))
+        patch.setattr(fig7, "SMALL", replace(fig7.SMALL, p=7, d=8, heads=2, mlp=8, look_every=10))
+        patch.setattr(fig7, "DROPOUT", replace(fig7.DROPOUT, values=(0.0, 0.1)))
+        patch.setattr(fig8, "SMALL", tiny)
+        patch.setattr(fig20, "SMALL", replace(tiny, init_scale=8.0))
+        patch.setattr(fig20, "SIZES", Axis("n_train", (30, 60), log=True))
+        yield
+
+
+@pytest.fixture(scope="module")
+def store(small: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunStore]:
+    needed = dict.fromkeys(run for name in NAMES for run in FIGURES[name].runs(SCALE))
+    in_ensembles = sorted(needed, key=lambda run: (type(run).__name__, repr(shape(run))))
+    with RunStore(tmp_path_factory.mktemp("store") / "runs.sqlite") as filled:
+        for history in train_runs(in_ensembles, device="cpu", compiled=False):
+            filled.add(history, "cpu", "test")
+        yield filled
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_each_figure_draws(name: str, store: RunStore, tmp_path) -> None:
+    with mpl.rc_context(LOOK):
+        figure = FIGURES[name].draw(FIGURES[name].tables(store, SCALE))
+        save_picture(tmp_path / "figure.png", figure)
+    assert imread(tmp_path / "figure.png").std() > 0.02
+    assert all(axes.get_xlabel() and axes.get_ylabel() and axes.has_data() for axes in figure.axes)
+
+
+# --- figure 2
+
+
+def test_a_plane_is_the_run(store: RunStore) -> None:
+    """By plain loops over the samples."""
+    for config in fig2.runs(SCALE):
+        one, traces = plane(store, config, n=50), store.traces(config)
+        weights = {name: values[-1] for name, values in traces.checkpoints.items()}
+        right = correct_samples(config, weights)
+        pairs, results = task(config)
+        trained = {tuple(pair) for pair in pairs[traces.mask].tolist()}
+        unseen = [s for s, (a, b) in enumerate(pairs.tolist()) if a <= b and not {(a, b), (b, a)} & trained]
+        assert one.n_unseen == len(unseen)
+        assert one.unseen_accuracy == pytest.approx(right[unseen].mean())
+        assert one.train_accuracy == pytest.approx(right[traces.mask].mean())
+        assert len(one.means) == len(one.results) == 5 * 6 // 2
+        assert (~one.trained).sum() == len(unseen)
+        means = one.places[pairs].mean(axis=1)
+        np.testing.assert_array_equal(answers_at(config, weights, means) == results, right)
+        row, column = 7, 31
+        place = np.array([[one.grid[0, column], one.grid[1, row]]])
+        assert one.answers[row, column] == answers_at(config, weights, place)[0]
+
+
+def test_the_two_orders_of_a_pair_are_one_to_the_decoder(store: RunStore) -> None:
+    for config in fig2.runs(SCALE):
+        weights = {name: values[-1] for name, values in store.traces(config).checkpoints.items()}
+        right = correct_samples(config, weights).reshape(5, 5)
+        np.testing.assert_array_equal(right, right.T)
+
+
+# --- figure 7
+
+
+def test_dimensions_are_those_of_the_checkpoints(store: RunStore) -> None:
+    configs = [run for run in fig7.runs(SCALE) if run.checkpoints][:2]
+    found = dimensions(store, configs)
+    for config in configs:
+        traces = store.traces(config)
+        here = found[found["seed"] == config.seed]
+        assert here["step"].tolist() == traces.checkpoint_steps.tolist()
+        wanted = [effective_dimension(E[:-1]) for E in traces.checkpoints["embedding"]]
+        np.testing.assert_allclose(here["effective_dimension"], wanted)
+
+
+def test_what_dimensions_did_around_generalisation() -> None:
+    """Rises, then falls; only falls; never generalises."""
+    steps = [0, 10, 20, 40]
+    table = pd.concat(
+        pd.DataFrame({"seed": seed, "step": steps, "effective_dimension": values, "steps_to_test_95": time})
+        for seed, values, time in ((3, [5, 7, 6, 2], 25.0), (4, [9, 8, 7, 6], 40.0), (5, [1, 2, 3, 4], np.nan))
+    )
+    rows = around_generalisation(table)
+    assert rows.to_numpy().tolist() == [[3, 5, 7, 10, 6, 2, 25], [4, 9, 9, 0, 6, 6, 40]]
+
+
+class Finished:
+    """A store of finished runs."""
+
+    def __init__(self, table: pd.DataFrame):
+        self._table = table
+
+    def table(self, configs: object) -> pd.DataFrame:
+        return self._table
+
+
+def test_times_by_dropout_keep_runs_that_never_got_there() -> None:
+    table = pd.DataFrame(
+        {
+            "dropout": [0.0, 0.0, 0.0, 0.1, 0.1, 0.1],
+            "seed": [0, 1, 2] * 2,
+            "steps_to_test_95": [100, 300, np.nan, np.nan, np.nan, 50],
+            "budget": 500,
+        }
+    )
+    runs, rows = times_by(cast(RunStore, Finished(table)), [], "dropout")
+    assert len(runs) == 6
+    assert rows["generalised"].tolist() == [2, 1]
+    assert rows["median"].tolist() == [300, np.inf]
+
+
+def test_figure_7_has_the_papers_runs() -> None:
+    """Thirty seeds, a grid of dropout, 6 x 6 settings of three seeds at the quick
+    scale; a hundred seeds at the published one.
+    """
+    quick, published = fig7.runs(fig7.QUICK), fig7.runs(Scale())
+    assert len({run.seed for run in quick}) == 30
+    plane_runs = [run for run in quick if run.dropout == 0 and not run.checkpoints]
+    settings = {(run.learning_rate, run.weight_decay) for run in plane_runs}
+    assert len(plane_runs) == 3 * len(settings) == 108
+    assert {len({one[k] for one in settings}) for k in (0, 1)} == {6}
+    assert len({run.seed for run in published}) == 100
+    assert {run.embedding_wd for run in quick + published} == {0.0}
+    assert {run.embedding_lr for run in quick + published} == {1e-3}
+
+
+# --- figures 8 and 20
+
+
+def test_hidden_features_are_those_of_plain_products(store: RunStore) -> None:
+    config = next(run for run in fig8.runs(SCALE) if run.checkpoints)
+    weights = {name: values[-1] for name, values in store.traces(config).checkpoints.items()}
+    images = digits("small").images[:9]
+    x = images
+    for number in (1, 2):
+        x = np.maximum(x @ weights[f"layer_{number}"].T + weights[f"layer_{number}_bias"], 0)
+    np.testing.assert_allclose(hidden_features(config, weights, images), x, rtol=1e-4, atol=1e-5)
+
+
+def test_network_and_theory_collapse_from_one_start(store: RunStore) -> None:
+    configs = [run for run in fig8.runs(SCALE) if run.checkpoints]
+    found = collapse(store, configs)
+    assert found.groupby(["init_scale", "seed", "who"]).ngroups == 2 * len(configs)
+    for config in configs:
+        here = found[(found["init_scale"] == config.init_scale) & (found["seed"] == config.seed)]
+        network, theory = (here[here["who"] == who] for who in ("network", "theory"))
+        columns = ["within", "between", "common", "distance"]
+        np.testing.assert_allclose(network[columns].iloc[0], theory[columns].iloc[0], rtol=1e-6)
+        assert network["step"].tolist() == store.traces(config).checkpoint_steps.tolist()
+        assert (np.diff(theory["within"]) < 0).all()
+        assert (np.diff(theory["distance"]) > 0).all()
+        begun = {name: value.detach().numpy() for name, value in start(config).model.named_parameters()}
+        chosen = start(config).lane["chosen"][: config.n_train]
+        F = hidden_features(config, begun, digits("small").images[chosen])
+        labels = digits("small").labels[chosen]
+        deviation = sum(((F[labels == c] - F[labels == c].mean(0)) ** 2).sum() for c in range(10))
+        assert network["within"].iloc[0] == pytest.approx(deviation / (F**2).sum())
+
+
+def test_accuracies_are_the_traces(store: RunStore) -> None:
+    [config] = [run for run in fig8.runs(SCALE) if run.checkpoints and run.seed == 1 and run.init_scale == 8]
+    found = accuracies(store, [config])
+    np.testing.assert_array_equal(found["test_accuracy"], store.traces(config).metrics["test_accuracy"])
+    assert found["step"].tolist() == store.traces(config).steps.tolist()
+
+
+def test_times_by_size_keep_runs_that_never_got_there() -> None:
+    columns: dict[str, Any] = {"n_train": [50, 50, 50, 99], "seed": [0, 1, 2, 0], "budget": 500}
+    table = pd.DataFrame(columns | {"steps_to_train": [5, 7, 9, 3], "steps_to_test_60": [np.nan, 8, np.nan, 4]})
+    runs, medians = times_by_size(cast(RunStore, Finished(table)), [])
+    assert len(runs) == 4
+    assert medians.to_dict("list") == {"n_train": [50, 99], "steps_to_train": [7, 3], "steps_to_test_60": [np.inf, 4]}
+
+
+def test_figures_of_digits_have_five_points_an_axis() -> None:
+    assert len({run.n_train for run in fig20.runs(fig20.QUICK)}) >= 2  # of the two here
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            fig20, "SIZES", replace(fig20.SIZES, values=(250, 350, 500, 700, 1_000, 1_400, 2_000, 2_800, 4_000))
+        )
+        patch.setattr(fig20, "SMALL", replace(DigitsConfig(), width=100))
+        assert len({run.n_train for run in fig20.runs(fig20.QUICK)}) == 5
+    plane_runs = [run for run in fig8.runs(fig8.QUICK) if not run.checkpoints]
+    assert len({run.last_lr for run in plane_runs}) == len({run.weight_decay for run in plane_runs}) == 5
+    assert len(plane_runs) == 3 * 25
