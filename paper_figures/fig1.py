@@ -101,7 +101,7 @@ def animate(drawn: Tables) -> tuple[Figure, Callable[[int], None], int]:
         axes.clear()
         stage = drawn.film[number]
         _circle(axes, stage, around)
-        axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
+        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), adjustable="box")
         axes.set_title(f"step {stage.step:,}", loc="left")
 
     return figure, frame, len(drawn.film)

@@ -137,7 +137,9 @@ def _draw_dimensions(axes: Axes, drawn: Tables) -> None:
     around = drawn.around
     rose = int(((around["most"] > around["start"]) & (around["at"] < around["steps_to_test_95"])).sum())
     fell = int((around["end"] < around["general"]).sum())
-    axes.set_title(f"(a) of {len(around)} that generalise: rose before {rose}, fell after {fell}", loc="left")
+    rise = (around["most"] / around["start"] - 1).max() if len(around) else 0.0
+    said = f"rose before {rose} (by up to {rise:.1%}), fell after {fell}"
+    axes.set_title(f"(a) {len(around)} generalise: {said}", loc="left")
     axes.legend(fontsize="small")
 
 

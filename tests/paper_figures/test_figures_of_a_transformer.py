@@ -10,14 +10,15 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from PIL import Image
 
-from analysis._report import save_picture
+from analysis._report import save_animation, save_picture
 from analysis.measures.components import effective_dimension
 from analysis.paper import representations
 from analysis.runs.store import RunStore
 from analysis.runs.traces import Traces
 from neural import History, train_runs
-from paper_figures import transformer
+from paper_figures import fig1, transformer
 from paper_figures.__main__ import FIGURES
 from paper_figures.scale import Scale
 from paper_figures.style import LOOK
@@ -63,6 +64,28 @@ def test_each_figure_draws(name: str, store: RunStore, tmp_path) -> None:
         save_picture(tmp_path / "figure.png", figure)
     assert imread(tmp_path / "figure.png").std() > 0.02
     assert all(axes.get_xlabel() and axes.get_ylabel() and axes.has_data() for axes in figure.axes)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_the_animation_has_a_frame_a_checkpoint(store: RunStore, trained: list[History], tmp_path) -> None:
+    """Each with the symbols where they were, along the directions of the last."""
+    drawn = fig1.tables(store, SCALE)
+    with mpl.rc_context(LOOK):
+        save_animation(tmp_path / "fig1.gif", *fig1.animate(drawn))
+        figure, frame, n = fig1.animate(drawn)
+    assert n == len(trained[0].checkpoint_steps)
+    with Image.open(tmp_path / "fig1.gif") as made:
+        assert (made.format, made.n_frames) == ("GIF", n)  # pyright: ignore[reportAttributeAccessIssue]
+        assert made.info["loop"] == 0
+    first, last = representations.projections(store, trained[0].config)
+    np.testing.assert_allclose(drawn.film[0].places, first)
+    np.testing.assert_allclose(drawn.film[-1].places, last)
+    assert [stage.step for stage in drawn.film] == trained[0].checkpoint_steps.tolist()
+    for number in (0, n - 1):
+        frame(number)
+        [axes] = figure.axes
+        assert axes.get_title(loc="left") == f"step {drawn.film[number].step:,}"
+        np.testing.assert_allclose(axes.collections[0].get_offsets(), drawn.film[number].places)  # pyright: ignore
 
 
 def test_stages(store: RunStore, trained: list[History]) -> None:
