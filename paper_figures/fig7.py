@@ -2,12 +2,12 @@
 dropout, and phases of learning.
 
 (a) Effective dimension e^S of the embeddings (S: the entropy of the shares of variance
-along their principal components), a line a seed (100), bold the median; blue are
-those that reach test accuracy 0.95 within the budget, with a mark at the last
-checkpoint before. (b) Steps to that accuracy against dropout: a dot a run (10 seeds),
-triangles at the budget for those that do not get there, the line through the medians.
-(c) In which phase runs end: learning rate and weight decay of the decoder. Phases,
-majorities and bars as in figure 6, 3 seeds a cell.
+along their principal components), a line a seed (100), bold the median; blue are those
+that reach test accuracy 0.95 within the budget, with a mark at the last checkpoint
+before. (b) Steps to that accuracy against dropout: a dot a run (10 seeds, 5 at the
+quick scale), triangles at the budget for those that do not get there, the line through
+the medians. (c) In which phase runs end: learning rate and weight decay of the decoder.
+Phases, majorities and bars as in figure 6, 3 seeds a cell.
 
 Embeddings of 256 dimensions in a group of their own, with learning rate 1e-3 and
 without decay, as the paper has them. What it does not publish is ours: one layer that

@@ -64,15 +64,17 @@ class Scale:
 
 def differences(drawn: Sequence[Any], published: Sequence[Any]) -> str:
     """What a figure's runs have otherwise than those of the published size, field by
-    field: "budget 10,000 instead of 100,000; seed 2 values instead of 3 values". "" if
-    nothing.
+    field: "6 runs instead of 90; budget 10,000 instead of 100,000; seed 2 values instead
+    of 3 values". "" if nothing.
     """
-    parts = []
+    if set(drawn) == set(published):
+        return ""
+    parts = [f"{len(set(drawn)):,} runs instead of {len(set(published)):,}"]
     for kind in dict.fromkeys(type(run) for run in published):
         here, there = ([run for run in runs if type(run) is kind] for runs in (drawn, published))
         for one in fields(kind):
             ours, theirs = (dict.fromkeys(getattr(run, one.name) for run in runs) for runs in (here, there))
-            if set(ours) == set(theirs):
+            if set(ours) == set(theirs) or one.name == "checkpoints":  # which changes no run
                 continue
             parts.append(f"{one.name} {_values(ours)} instead of {_values(theirs)}")
     return "; ".join(dict.fromkeys(parts))

@@ -271,6 +271,37 @@ class PlainHidden(nn.Module):
         )
 
 
+class PlainPerceptron(nn.Module):
+    """Three of torch's linear layers on the mean of two embeddings."""
+
+    def __init__(self, config: ModularConfig):
+        super().__init__()
+        self.embeddings = nn.Embedding(config.p, config.d)
+        self.first, self.second = nn.Linear(config.d, config.width), nn.Linear(config.width, config.width)
+        self.output = nn.Linear(config.width, config.n_results)
+
+    def prepare(self, pairs: Tensor) -> Tensor:
+        """What is fed of each sample."""
+        return pairs
+
+    def forward(self, x: Tensor, dropped: Dropped) -> Tensor:
+        x = self.embeddings(x).mean(1)
+        x = dropped(functional.relu(self.first(x)).T, 0).T  # noise is drawn for (width, B)
+        x = dropped(functional.relu(self.second(x)).T, 1).T
+        return self.output(x)
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        for name, value in self.arrays().items():
+            value.copy_(weights[name])
+
+    def arrays(self) -> dict[str, Tensor]:
+        found = {"embedding": self.embeddings.weight}
+        for name in ("first", "second", "output"):
+            layer = getattr(self, name)
+            found |= {name: layer.weight, f"{name}_bias": layer.bias[:, None]}
+        return found
+
+
 class PlainTransformer(nn.Module):
     """Three tokens, of which the last asks torch's attention."""
 
@@ -324,7 +355,8 @@ class PlainModular:
     def __init__(self, config: ModularConfig):
         self.config = config
         start = modular_start(config)
-        self.model = (PlainHidden if config.network == "hidden" else PlainTransformer)(config)
+        plain = {"hidden": PlainHidden, "perceptron": PlainPerceptron, "transformer": PlainTransformer}
+        self.model = plain[config.network](config)
         self.model.to(getattr(torch, config.dtype))
         with torch.no_grad():
             self.model.load(dict(start.model.named_parameters()))

@@ -43,6 +43,8 @@ EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
 ROOT = Path(__file__).parents[2]
 SMALL = ModularConfig(p=7, fraction=0.6, width=24, d=8, heads=2, mlp=20, look_every=15, budget=60)
 TRANSFORMER = dataclasses.replace(SMALL, network="transformer")
+PERCEPTRON = dataclasses.replace(SMALL, network="perceptron")
+NETWORKS = pytest.mark.parametrize("base", [SMALL, TRANSFORMER, PERCEPTRON], ids=lambda base: base.network)
 
 
 def mixed(base: ModularConfig, **shared: Any) -> list[ModularConfig]:
@@ -80,6 +82,8 @@ def assert_agree(history: History, trace: ModularTrace, **tolerance: Any) -> Non
         {"network": "transformer"},
         {"network": "transformer", "loss": "mse", "batch_size": 8, "constrained": True},
         {"network": "transformer", "dropout": 0.2, "heads": 1, "batch_size": 11},
+        {"network": "perceptron"},
+        {"network": "perceptron", "loss": "mse", "dropout": 0.3, "batch_size": 8, "constrained": True},
         {"operation": "addition", "loss": "mse"},
         {"operation": "addition", "network": "transformer"},
     ],
@@ -107,7 +111,7 @@ def small_runs(draw_from: st.DrawFn) -> list[ModularConfig]:
         "p": p,
         "fraction": n_train / p**2,
         "operation": draw_from(st.sampled_from(["modular_addition", "addition"])),
-        "network": draw_from(st.sampled_from(["hidden", "transformer"])),
+        "network": draw_from(st.sampled_from(["hidden", "perceptron", "transformer"])),
         "inputs": draw_from(st.sampled_from(["one-hot", "embeddings", "sum"])),
         "activation": draw_from(st.sampled_from(["square", "relu"])),
         "loss": draw_from(st.sampled_from(["ce", "mse"])),
@@ -151,7 +155,7 @@ def test_any_ensemble_is_separate_runs(configs: list[ModularConfig]) -> None:
             np.testing.assert_allclose(history.traces[name], trace.traces[name], rtol=1e-6, atol=1e-9, err_msg=name)
 
 
-@pytest.mark.parametrize("base", [SMALL, TRANSFORMER], ids=["hidden", "transformer"])
+@NETWORKS
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_constrained_run_keeps_its_norm(base: ModularConfig, dtype: str) -> None:
     """That of its start, of all tensors, each counted once; another lane has another
@@ -175,9 +179,10 @@ def test_a_constrained_run_keeps_its_norm(base: ModularConfig, dtype: str) -> No
         SMALL,
         TRANSFORMER,
         dataclasses.replace(SMALL, inputs="sum", dropout=0.4, batch_size=8, constrained=True),
+        PERCEPTRON,
         dataclasses.replace(TRANSFORMER, dropout=0.4, batch_size=8),
     ],
-    ids=["hidden", "transformer", "hidden, noisy", "transformer, noisy"],
+    ids=["hidden", "transformer", "hidden, noisy", "perceptron", "transformer, noisy"],
 )
 def test_lanes_keep_their_bits_in_any_company(base: ModularConfig) -> None:
     """Whatever else is trained, in how many lanes, and entered whenever: two lanes are
@@ -264,7 +269,7 @@ def test_every_lane_has_its_own_noise() -> None:
     np.testing.assert_allclose(x.grad, (together[0] != 0) / 0.6)
 
 
-@pytest.mark.parametrize("base", [SMALL, TRANSFORMER], ids=["hidden", "transformer"])
+@NETWORKS
 def test_looks_are_without_dropout(base: ModularConfig) -> None:
     """A run that learns nothing looks the same at every step, and as one without
     dropout does.
@@ -312,7 +317,7 @@ def test_compiled_is_eager() -> None:
         ({"dropout": 1.0}, "`dropout` must be below 1, but is 1.0."),
         ({"dropout": -0.1}, "`dropout` must be a finite number at least 0, but is -0.1."),
         ({"beta2": 0.9999}, "`beta2` must be at most 0.999, but is 0.9999."),
-        ({"network": "mlp"}, "`network` must be one of hidden, transformer, but is 'mlp'."),
+        ({"network": "mlp"}, "`network` must be one of hidden, perceptron, transformer, but is 'mlp'."),
         ({"constrained": 1}, "`constrained` must be one of False, True, but is 1."),
         ({"seed": 2**32}, "`seed` must be below 2^32, but is 4294967296."),
         ({"embedding_lr": 0}, "`embedding_lr` must be a finite number above 0, but is 0."),
@@ -339,7 +344,7 @@ def test_the_task_is_addition_modulo_p() -> None:
     assert results.tolist() == [(a + b) % 7 for a, b in pairs.tolist()]
 
 
-@pytest.mark.parametrize("base", [SMALL, TRANSFORMER], ids=["hidden", "transformer"])
+@NETWORKS
 def test_a_run_starts_from_its_seed_alone(base: ModularConfig) -> None:
     """How it is trained changes nothing of it; another seed or size all; the global
     generators stand still.
@@ -473,7 +478,7 @@ def test_settled(train: list[float], test: list[float]) -> None:
     assert Modular.settled(traces) == (0.5 not in train and 0.5 not in test)
 
 
-@pytest.mark.parametrize("base", [SMALL, TRANSFORMER], ids=["hidden", "transformer"])
+@NETWORKS
 def test_checkpoints(base: ModularConfig) -> None:
     """All weights, at logarithmic steps; the first are the start's."""
     config = dataclasses.replace(base, look_every=2, budget=40, dtype="float64")
@@ -489,6 +494,19 @@ def test_checkpoints(base: ModularConfig) -> None:
         assert not np.array_equal(earlier, later)
     norms = np.sqrt(sum((values.reshape(len(values), -1) ** 2).sum(1) for values in run.checkpoints.values()))
     np.testing.assert_allclose(norms, run.weight_norm[run.checkpoint_steps // 2], rtol=1e-12)
+
+
+def test_checkpoints_may_be_fewer_or_more() -> None:
+    """The first and the last always; the run is the same."""
+    base = dataclasses.replace(SMALL, look_every=2, budget=64)
+    runs = {n: train_run(dataclasses.replace(base, checkpoints=n)) for n in (0, 1, 4)}
+    assert runs[0].checkpoint_steps.tolist() == [0, 64]
+    assert runs[1].checkpoint_steps.tolist() == [0, 2, 4, 8, 16, 32, 64]
+    assert len(runs[4].checkpoint_steps) > 10
+    for run in runs.values():
+        np.testing.assert_array_equal(run.train_loss, runs[0].train_loss)
+        for name, values in run.checkpoints.items():
+            np.testing.assert_array_equal(values[[0, -1]], runs[0].checkpoints[name])
 
 
 @given(st.integers(1, 1000), st.integers(1, 10**5))
@@ -562,7 +580,14 @@ def test_a_large_modulus_needs_no_pairs_of_pairs() -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{}, {"inputs": "embeddings"}, {"inputs": "sum"}, {"network": "transformer"}, {"operation": "addition"}],
+    [
+        {},
+        {"inputs": "embeddings"},
+        {"inputs": "sum"},
+        {"network": "transformer"},
+        {"network": "perceptron"},
+        {"operation": "addition"},
+    ],
     ids=str,
 )
 def test_parameters_are_counted(more: dict[str, Any]) -> None:
@@ -573,7 +598,13 @@ def test_parameters_are_counted(more: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{}, {"inputs": "embeddings"}, {"inputs": "sum", "batch_size": 40}, {"network": "transformer", "mlp": 64}],
+    [
+        {},
+        {"inputs": "embeddings"},
+        {"inputs": "sum", "batch_size": 40},
+        {"network": "transformer", "mlp": 64},
+        {"network": "perceptron"},
+    ],
     ids=str,
 )
 def test_operations_are_those_of_the_products(more: dict[str, Any]) -> None:
@@ -616,7 +647,11 @@ def test_results(operation: Any) -> None:
     assert set(results.tolist()) == set(range(config.n_results))
 
 
-@pytest.mark.parametrize("more", [{}, {"inputs": "sum", "dropout": 0.5}, {"network": "transformer"}], ids=str)
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"inputs": "sum", "dropout": 0.5}, {"network": "transformer"}, {"network": "perceptron", "dropout": 0.2}],
+    ids=str,
+)
 def test_what_checkpoints_get_right(more: dict[str, Any]) -> None:
     """At each of them, as measured in training; and of broken weights nothing."""
     config = dataclasses.replace(SMALL, operation="addition", learning_rate=1e-2, **more)

@@ -223,7 +223,7 @@ def test_it_is_said_what_was_reduced():
     assert differences(published, published) == ""
     quick = Scale(seeds=1, points=2, budget=2_000).runs(RunConfig(width=8), [sizes], 3)
     assert differences(quick, published) == (
-        "n_train 2 values instead of 3 values; seed 0 instead of 3 values; width 8 instead of 200; "
+        "2 runs instead of 9; n_train 2 values instead of 3 values; seed 0 instead of 3 values; width 8 instead of 200; "
         "budget 2,000 instead of 10,000"
     )
 
@@ -295,7 +295,8 @@ def test_a_dry_run_trains_nothing_and_a_real_one_leaves_picture_and_caption(stor
     page = (tmp_path / "out" / "fig16.md").read_text()
     assert page.startswith("![fig16](fig16.png)\n\nRepresentations of S3")
     assert page.endswith(
-        "\n\nUnlike what the caption says, drawn with n_train 3 values instead of 12 values; "
+        "\n\nUnlike what the caption says, drawn with 9 runs instead of 132; "
+        "n_train 3 values instead of 13 values; "
         "seed 3 values instead of 11 values; budget 40 instead of 10,000.\n"
     )
     assert (tmp_path / "out" / "fig16.png").stat().st_size > 10_000
