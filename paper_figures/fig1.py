@@ -94,13 +94,12 @@ def animate(drawn: Tables) -> tuple[Figure, Callable[[int], None], int]:
     """
     figure = Figure(figsize=(5, 5.2))
     axes = figure.subplots()
-    around = ring(drawn.film[-1].places)
     reach = 1.08 * max(abs(stage.places).max() for stage in drawn.film)
 
     def frame(number: int) -> None:
         axes.clear()
         stage = drawn.film[number]
-        _circle(axes, stage, around)
+        _circle(axes, stage, drawn.ring)
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), adjustable="box")
         axes.set_title(f"step {stage.step:,}", loc="left")
 

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from analysis.runs.store import RunStore
 from analysis.runs.tables import measured
 from analysis.statistics.survival import survival_curve
+from paper_figures.s3 import QUICK as QUICK
 from paper_figures.s3 import SEEDS as SEEDS
 from paper_figures.s3 import outcomes
 from paper_figures.s3 import runs as runs

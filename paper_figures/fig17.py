@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.runs.store import RunStore
+from paper_figures.s3 import QUICK as QUICK
 from paper_figures.s3 import SEEDS as SEEDS
 from paper_figures.s3 import outcomes
 from paper_figures.s3 import runs as runs

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.runs.store import RunStore
+from paper_figures.s3 import QUICK as QUICK
 from paper_figures.s3 import SEEDS as SEEDS
 from paper_figures.s3 import outcomes
 from paper_figures.s3 import runs as runs

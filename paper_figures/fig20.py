@@ -5,8 +5,8 @@ A dot a run (3 seeds a size): steps to train accuracy 0.9, and to test accuracy 
 1,000 other digits; triangles at the budget for runs that do not get there; lines
 through the medians. Weight decay .03, budget 1e5.
 
-The paper (appendix J) says that the time to generalise falls steeply with more training
-digits, and that there is a size above which it is no later than learning.
+The paper (appendix J) shows the time to generalise against the number of training
+digits: more of them, and it comes sooner.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.paper.digits import times_by_size
+from analysis.paper.tables import lower_medians
 from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
 from neural import DigitsConfig
@@ -27,9 +27,9 @@ from paper_figures.style import BLUE, VERMILION
 
 TITLE = "digits: the time to generalise against the training-set size"
 SEEDS = 3
-QUICK = Scale(points=5, budget=10_000, small=True)
+QUICK = Scale(points=5, small=True)
 BASE = DigitsConfig(init_scale=8.0, weight_decay=0.03, budget=100_000)
-SMALL = replace(BASE, width=100, batch_size=100, weight_decay=0.1)  # more decay, and so fewer steps
+SMALL = replace(BASE, width=100, batch_size=100, weight_decay=0.1, budget=10_000)  # more decay, and so fewer steps
 SIZES = Axis("n_train", (250, 350, 500, 700, 1_000, 1_400, 2_000, 2_800, 4_000), log=True)
 _LINES = {
     "steps_to_train": ("train accuracy 0.9", BLUE, "s", "--"),
@@ -38,7 +38,7 @@ _LINES = {
 
 
 class Tables(NamedTuple):
-    """As `times_by_size` makes them."""
+    """A row a run, as in the store's table, and the medians by size."""
 
     runs: pd.DataFrame
     medians: pd.DataFrame
@@ -49,7 +49,8 @@ def runs(scale: Scale) -> list[DigitsConfig]:
 
 
 def tables(store: RunStore, scale: Scale) -> Tables:
-    return Tables(*times_by_size(store, runs(scale)))
+    table = store.table(runs(scale))
+    return Tables(table, lower_medians(table, "n_train", list(_LINES)))
 
 
 def draw(drawn: Tables) -> Figure:

@@ -18,6 +18,7 @@ from neural import RunConfig
 from paper_figures.scale import Scale
 
 SEEDS = 11
+QUICK = Scale(seeds=5)
 SIZES = (*range(3, 36, 3), 35)  # of 36 samples
 BASE = replace(DIAGRAMS["s3"].base, budget=10_000)
 

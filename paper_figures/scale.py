@@ -15,6 +15,7 @@ from analysis.runs.plan import Axis, grid
 from neural import ConfigError
 
 Run = TypeVar("Run", bound=Any)
+_LISTED = 2  # so many values are listed, more are counted
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def differences(drawn: Sequence[Any], published: Sequence[Any]) -> str:
     """
     if set(drawn) == set(published):
         return ""
-    parts = [f"{len(set(drawn)):,} runs instead of {len(set(published)):,}"]
+    n_drawn, n_published = len(set(drawn)), len(set(published))
+    parts = [f"{n_drawn:,} runs instead of {n_published:,}"] if n_drawn != n_published else []
     for kind in dict.fromkeys(type(run) for run in published):
         here, there = ([run for run in runs if type(run) is kind] for runs in (drawn, published))
         for one in fields(kind):
@@ -81,8 +83,8 @@ def differences(drawn: Sequence[Any], published: Sequence[Any]) -> str:
 
 
 def _values(values: Collection[Any]) -> str:
-    """A value, or how many there are."""
-    if len(values) > 1:
+    """The values, or how many there are."""
+    if not 0 < len(values) <= _LISTED:
         return f"{len(values)} values"
-    [value] = values
-    return f"{value:,}" if isinstance(value, int | float) else str(value)
+    texts = [f"{value:,}" if isinstance(value, int | float) else str(value) for value in values]
+    return " and ".join(texts)

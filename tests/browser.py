@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-# What the last two lines name would call hosts that nobody asked for.
+# What the last line names would call hosts that nobody asked for.
 FLAGS = """--headless --no-sandbox --disable-gpu --no-first-run
 --disable-quic --disable-background-networking --disable-component-update --disable-sync"""
 

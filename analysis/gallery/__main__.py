@@ -16,12 +16,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from analysis._command import check_at_least
 from analysis._report import prepare_folder, write_text
 from analysis.gallery.content import animations, phases, plane_content, theory_content
-from analysis.gallery.planes import Plane, find_planes
+from analysis.gallery.planes import LEAST_CELLS, Plane, find_planes
 from analysis.phase_diagram.records import Thresholds
 from analysis.runs.store import RunStore, StoreError, config_of
 from neural import ConfigError
@@ -37,7 +38,7 @@ class Arguments:
     """Make one page of a run store, to be looked at in a browser."""
 
     most: int = 2_000
-    """At most how many runs to show; planes of many cells come first."""
+    """About how many runs to show: planes of most cells first, as long as the next fits."""
     films: int = 6
     """Of how many runs to show the embeddings over training."""
     train_threshold: float = Thresholds.train
@@ -68,29 +69,27 @@ def gallery(store: RunStore, thresholds: Thresholds, most: int, films: int) -> s
     """The page.
 
     Raises:
-        ConfigError: no field was varied over three values or more in this store.
+        ConfigError: the runs of this store differ in nothing that would be an axis.
     """
-    n_runs, planes = 0, []
-    for family in store.families():
-        runs = all_runs(store, family)
-        n_runs += len(runs)
-        planes += find_planes(runs, family)
+    tables = {family: all_runs(store, family) for family in store.families()}
+    n_runs = sum(map(len, tables.values()))
+    planes = [plane for family, runs in tables.items() for plane in find_planes(runs, family)]
     if not planes:
         raise ConfigError(
-            f"`store` must have runs that differ in a field with three values or more, but {store.path} has none: "
-            "python -m analysis.sweep trains some."
+            f"`store` must have runs of at least {LEAST_CELLS} settings that differ in one field or two, but "
+            f"{store.path} has none: python -m analysis.sweep trains some."
         )
-    planes.sort(key=lambda plane: -len(plane.axes))
+    planes.sort(key=lambda plane: (-len(plane.axes), -plane.n_cells))
     shown = first_of(planes, most)
     n_shown = len({key for plane in shown for key in plane.runs["key"]})
     with tqdm(total=sum(len(plane.runs) for plane in shown), desc="runs", unit="run", leave=False) as bar:
         content: dict[str, Any] = {
             "about": f"{n_runs:,} runs are in the store, {n_shown:,} of them on this page. Learned: train accuracy "
-            f"{thresholds.train:g}; generalised: test accuracy {thresholds.test:g}; grokking: {thresholds.delay:,g} "
-            "steps later or more.",
+            f"{thresholds.train:g}; generalised: test accuracy {thresholds.test:g}, in all families; grokking: "
+            f"{thresholds.delay:,g} steps later or more.",
             "phases": phases(),
             "planes": [plane_content(plane, store, thresholds, bar.update) for plane in shown],
-            "theory": theory_content(all_runs(store, Toy), store.predictions()),
+            "theory": theory_content(tables.get(Toy), store.predictions(), most),
             "films": animations(shown, store, films),
         }
     template = resources.files("analysis.gallery").joinpath("page.html").read_text(encoding="utf-8")
@@ -104,12 +103,11 @@ def all_runs(store: RunStore, family: type[Family]) -> Any:
 
 
 def first_of(planes: Sequence[Plane], most: int) -> list[Plane]:
-    """Planes in their order, as many as have `most` runs together; one at least."""
-    shown: list[Plane] = []
-    for plane in planes:
-        if not shown or sum(len(one.runs) for one in [*shown, plane]) <= most:
-            shown.append(plane)
-    return shown
+    """Planes in their order, as long as they have no more than `most` runs together;
+    one at least.
+    """
+    together = np.cumsum([len(plane.runs) for plane in planes])
+    return list(planes[: max(1, int((together <= most).sum()))])
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from neural.families.toy import Toy
 
 POINTS = 40  # of a learning curve
 FRAMES = 60  # of an animation
+_TRIED = 5  # runs of a plane, for one with embeddings that were kept
 _PREDICTORS = {
     "decoder_flow": "with a decoder",
     "optimizer_flow": "flow with Adam",
@@ -49,7 +50,7 @@ def plane_content(
         place = tuple(axis.values.index(axis.value(row[axis.field])) for axis in plane.axes)
         cells.setdefault(place, []).append(
             {
-                "seed": int(row["seed"]),
+                "seed": f"{row['seed']}" + (f", replica {row['replica']}" if row.get("replica") else ""),
                 "phase": PHASES.index(row["phase"]),
                 "train": _step(row["train"]),
                 "test": _step(row["test"]),
@@ -80,19 +81,23 @@ def curve(store: RunStore, key: str, plane: Plane) -> list[list[int | None]]:
 
 
 def thinned(n: int, most: int) -> NDArray[np.int64]:
-    """At most `most` of 0..n-1, denser at the beginning; both ends always."""
+    """At most `most`, three or more, of 0..n-1, denser at the beginning; both ends
+    always.
+    """
     if n <= most:
         return np.arange(n)
-    late = np.geomspace(1, n - 1, most)
+    late = np.geomspace(1, n - 1, most - 1)
     return np.unique(np.concatenate([[0], np.round(late)]).astype(np.int64))
 
 
-def theory_content(runs: pd.DataFrame, predictions: pd.DataFrame) -> dict[str, Any]:
+def theory_content(runs: pd.DataFrame | None, predictions: pd.DataFrame, most: int) -> dict[str, Any]:
     """Predicted and measured steps to RQI > 0.95 of the runs that were predicted: of
-    each predictor what it is called, and of each run its steps (None: never, or not
-    within the budget), size, seed and budget.
+    each predictor what it is called, and of each run its steps (None: never, or, of
+    those that end with it, not within the budget), size, seed and budget.
     """
-    both = runs.merge(predictions, on="key") if len(predictions) else runs.head(0)
+    if runs is None or predictions.empty:
+        return {"predictors": [], "runs": []}
+    both = runs.merge(predictions, on="key").head(most)
     names = [name for name in _PREDICTORS if name in both]
     return {
         "predictors": [_PREDICTORS[name] for name in names],
@@ -111,8 +116,9 @@ def theory_content(runs: pd.DataFrame, predictions: pd.DataFrame) -> dict[str, A
 
 
 def animations(planes: Sequence[Plane], store: RunStore, most: int) -> list[dict[str, Any]]:
-    """Embeddings over training: from each plane in turn the run with embeddings that
-    took longest to generalise, `most` in all.
+    """Embeddings over training, `most` in all: from each plane in turn the run that
+    generalised best, and of equal ones latest, among the first few that have
+    embeddings.
     """
     found = []
     for plane in planes:
@@ -120,8 +126,9 @@ def animations(planes: Sequence[Plane], store: RunStore, most: int) -> list[dict
             break
         record = phase_records(plane.family)[1]
         last = [values[0][-1] if len(values[0]) else 0 for values in plane.runs[record]]
-        best = plane.runs.assign(last=last).sort_values(["test_accuracy", "last"]).iloc[-1]
-        shown = animation(store, best, plane)
+        ranked = plane.runs.assign(last=last).sort_values(["test_accuracy", "last"], na_position="first")
+        tried = (animation(store, row, plane) for _, row in ranked[::-1].head(_TRIED).iterrows())
+        shown = next((one for one in tried if one is not None), None)
         if shown is not None:
             found.append(shown)
     return found

@@ -13,10 +13,11 @@ import pandas as pd
 
 from analysis.runs.plan import Axis, parse_axis
 from analysis.runs.store import config_columns
+from neural.config import kinds
 from neural.family import Family
 
 LEAST_CELLS = 3
-_FILLED = 0.7  # of a plane's cells that have runs, at least
+_FILLED = 0.5  # of the cells of each line of a plane that have runs, at least
 _REPEATS = ("seed", "replica", "checkpoints")  # runs that differ in these alone are of one cell
 _NONE = "None"  # for a field without a value: pandas groups by it, and `parse_axis` reads it
 
@@ -31,12 +32,14 @@ class Plane:
         shared: of the fields that other runs of the store have otherwise, what these
             have.
         runs: a row a run, as the store's table has them.
+        n_cells: settings.
     """
 
     family: type[Family]
     axes: tuple[Axis, ...]
     shared: dict[str, Any]
     runs: pd.DataFrame
+    n_cells: int
 
 
 def find_planes(runs: pd.DataFrame, family: type[Family]) -> list[Plane]:
@@ -44,35 +47,73 @@ def find_planes(runs: pd.DataFrame, family: type[Family]) -> list[Plane]:
     already make no second one unless half of its runs are new.
     """
     fields = [name for name in config_columns(family) if name not in _REPEATS]
+    runs = runs.drop_duplicates([*fields, *_repeats(runs)])
     if "samples" in fields:  # a training set that was given makes a run of its own kind
         runs = runs[runs["samples"] == ""]
-    values = runs[fields].astype(object).where(runs[fields].notna(), _NONE)
+    values = _written(runs, fields, family)
     varied = [name for name in fields if values[name].nunique() > 1]
-    found = sorted(_candidates(values, varied), key=lambda one: (-one[0], -len(one[3]), one[1]))
-    planes, covered = [], set()
-    for _, names, shared, index in found:
-        new = set(index) - covered
-        if len(new) < len(index) / 2:
+    if not varied:
+        return []
+    settings = values.drop_duplicates(varied)
+    number = values.groupby(varied, sort=False).ngroup()  # of each run's setting
+    found = sorted(_candidates(settings, varied), key=lambda one: (-len(one[2]), one[0]))
+    planes: list[Plane] = []
+    covered: set[int] = set()
+    for names, shared, index in found:
+        members = number.index[number.isin(number.loc[index])]
+        new = set(members) - covered
+        if len(new) < len(members) / 2:
             continue
         covered |= new
-        axes = tuple(_axis(family, name, values.loc[index, name].unique()) for name in names)
-        planes.append(Plane(family, axes, shared, runs.loc[index]))
+        axes = tuple(_axis(family, name, values.loc[members, name].unique()) for name in names)
+        planes.append(Plane(family, axes, shared, runs.loc[members], len(index)))
     return planes
 
 
+def _repeats(runs: pd.DataFrame) -> list[str]:
+    return [name for name in ("seed", "replica") if name in runs]
+
+
+def _written(runs: pd.DataFrame, fields: list[str], family: type[Family]) -> pd.DataFrame:
+    """The fields as `parse_axis` reads them: sqlite has 0 and 1 for truth values, and
+    nothing for None.
+    """
+    values = runs[fields].astype(object).where(runs[fields].notna(), _NONE)
+    for name in fields:
+        if kinds(family.Config)[name] is bool:
+            values[name] = values[name].astype(bool).astype(object)
+    return values
+
+
 def _candidates(
-    values: pd.DataFrame, varied: list[str]
-) -> Iterator[tuple[int, tuple[str, ...], dict[str, Any], list[int]]]:
-    """Number of cells, names of the axes, what is shared, index of the runs."""
+    settings: pd.DataFrame, varied: list[str]
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any], list[int]]]:
+    """Names of the axes, what is shared, and the index of the settings: a row each."""
     for names in [*combinations(varied, 2), *((name,) for name in varied)]:
         rest = [name for name in varied if name not in names]
-        groups = values.groupby(rest, sort=False) if rest else [((), values)]
+        groups = settings.groupby(rest, sort=False) if rest else [((), settings)]
         for shared, group in groups:
-            sizes = [group[name].nunique() for name in names]
-            n_cells = len(group[list(names)].drop_duplicates())
-            whole = sizes[0] * sizes[-1] if len(names) == 2 else sizes[0]
-            if n_cells >= max(LEAST_CELLS, _FILLED * whole) and min(sizes) > 1:
-                yield n_cells, names, dict(zip(rest, shared, strict=True)), list(group.index)
+            if len(group) < LEAST_CELLS:
+                continue
+            if len(names) == 2:
+                group = _filled(group, *names)
+            if len(group) >= LEAST_CELLS:
+                yield names, dict(zip(rest, shared, strict=True)), list(group.index)
+
+
+def _filled(group: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """The plane without lines that have hardly any cells (of a single run elsewhere, or
+    of a refinement); nothing where no plane is left.
+    """
+    while len(group):
+        for one, other in ((x, y), (y, x)):
+            share = group.groupby(one)[other].transform("size") / group[other].nunique()
+            if share.min() < _FILLED:
+                group = group[share > share.min()]
+                break
+        else:
+            break
+    return group if min(group[x].nunique(), group[y].nunique()) > 1 else group.head(0)
 
 
 def _axis(family: type[Family], name: str, values: Any) -> Axis:

@@ -6,20 +6,22 @@ label, in units of Z = sum |f(x)|^2.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 
-def spreads(labels: ArrayLike, path: NDArray[np.float64]) -> pd.DataFrame:
-    """How the representations (T, n, d) of samples with labels (n,) are spread, a row a
-    time.
+def spreads(labels: ArrayLike, path: Iterable[NDArray[np.float64]]) -> pd.DataFrame:
+    """How the representations (n, d) of samples with labels (n,) are spread, a row a
+    time. Of two classes or more.
 
     within, between, common: the shares of Z that deviations from class means, of class
     means (each counted as often as the class has samples) from the mean of all, and the
     latter hold; their sum is 1. distance: between class means, root mean square over
     pairs of classes, in units of sqrt(Z/n). separation: the smallest of these distances
-    over the root mean square deviation from class means.
+    over the root mean square deviation from class means, inf where that is 0.
     """
     names, which, sizes = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
     one, other = np.triu_indices(len(names), 1)
@@ -38,7 +40,7 @@ def spreads(labels: ArrayLike, path: NDArray[np.float64]) -> pd.DataFrame:
                 "between": ((means - common) ** 2).sum(axis=1) @ sizes / len(F) / z,
                 "common": (common**2).sum() / z,
                 "distance": np.sqrt(distances2.mean() / z),
-                "separation": np.sqrt(distances2.min() / within),
+                "separation": np.sqrt(distances2.min() / within) if within else np.inf,
             }
         )
     return pd.DataFrame(rows)

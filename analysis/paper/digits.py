@@ -52,24 +52,15 @@ def collapse(store: RunStore, configs: Sequence[DigitsConfig]) -> pd.DataFrame:
             weights = {name: values[number] for name, values in traces.checkpoints.items()}
             path.append(hidden_features(config, weights, images))
         F0 = path[0]
-        rate = 2 * np.bincount(labels).min() / (F0**2).sum()  # of the smallest class
-        until = -np.log(_CLOSER) / (2 * rate)
-        theory = [et.class_flow(labels, F0, [0.0, t]).F[-1] for t in np.geomspace(until / 100, until, _POINTS)]
+        slowest = 2 * np.unique(labels, return_counts=True)[1].min() / (F0**2).sum()  # the smallest class
+        until = -np.log(_CLOSER) / (2 * slowest)
+        times = np.geomspace(until / 100, until, _POINTS)
+        theory = (F0, *(et.class_flow(labels, F0, [0.0, t]).F[-1] for t in times))
         for who, F, steps in (
-            ("network", np.array(path), traces.checkpoint_steps),
-            ("theory", np.array([F0, *theory]), np.full(_POINTS + 1, np.nan)),
+            ("network", path, traces.checkpoint_steps),
+            ("theory", theory, np.full(_POINTS + 1, np.nan)),
         ):
             tables.append(
                 spreads(labels, F).assign(who=who, step=steps, init_scale=config.init_scale, seed=config.seed)
             )
     return pd.concat(tables)
-
-
-def times_by_size(store: RunStore, configs: Sequence[DigitsConfig]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A row a run: n_train, seed, steps_to_train, steps_to_test_60, budget; and a row a
-    size with the medians of both over all seeds (inf where fewer than half got there).
-    """
-    runs = store.table(configs)[["n_train", "seed", "steps_to_train", "steps_to_test_60", "budget"]]
-    names = ["steps_to_train", "steps_to_test_60"]
-    steps = runs[names].fillna(np.inf).assign(n_train=runs["n_train"])
-    return runs, steps.groupby("n_train").quantile(0.5, interpolation="lower").reset_index()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from analysis.paper.representations import structure_over_time
@@ -48,23 +47,3 @@ def around_generalisation(table: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=["seed", "start", "most", "at", "general", "end", "steps_to_test_95"])
-
-
-def times_by(store: RunStore, configs: Sequence[ModularConfig], field: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A row a run: the field, seed, steps_to_test_95, budget; and a row a value of the
-    field: runs, generalised (how many did), median (of all runs' steps; inf where fewer
-    than half did).
-    """
-    runs = store.table(configs)[[field, "seed", "steps_to_test_95", "budget"]]
-    rows = []
-    for value, group in runs.groupby(field):
-        steps = group["steps_to_test_95"].fillna(np.inf)
-        rows.append(
-            {
-                field: value,
-                "runs": len(group),
-                "generalised": int(np.isfinite(steps).sum()),
-                "median": float(np.quantile(steps, 0.5, method="inverted_cdf")),
-            }
-        )
-    return runs, pd.DataFrame(rows)

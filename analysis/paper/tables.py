@@ -1,4 +1,6 @@
-"""The tables behind the paper's figures 3 to 5, theory beside experiment."""
+"""The tables behind the paper's figures 3 to 5, theory beside experiment; and medians
+for any of them.
+"""
 
 from __future__ import annotations
 
@@ -97,3 +99,11 @@ def _standardized(steps: np.ndarray, E: np.ndarray) -> pd.DataFrame:
     x = E[:, :, 0]
     x = (x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, ddof=1, keepdims=True)
     return pd.DataFrame(x).assign(steps=steps)
+
+
+def lower_medians(runs: pd.DataFrame, field: str, names: Sequence[str]) -> pd.DataFrame:
+    """A row a value of `field`: the lower medians over its runs of these steps; inf
+    where fewer than half of the runs got there.
+    """
+    steps = runs[list(names)].fillna(np.inf).assign(**{field: runs[field]})
+    return steps.groupby(field).quantile(0.5, interpolation="lower").reset_index()

@@ -223,8 +223,8 @@ def test_it_is_said_what_was_reduced():
     assert differences(published, published) == ""
     quick = Scale(seeds=1, points=2, budget=2_000).runs(RunConfig(width=8), [sizes], 3)
     assert differences(quick, published) == (
-        "2 runs instead of 9; n_train 2 values instead of 3 values; seed 0 instead of 3 values; width 8 instead of 200; "
-        "budget 2,000 instead of 10,000"
+        "2 runs instead of 9; n_train 5 and 20 instead of 3 values; seed 0 instead of 3 values; "
+        "width 8 instead of 200; budget 2,000 instead of 10,000"
     )
 
 
@@ -296,7 +296,7 @@ def test_a_dry_run_trains_nothing_and_a_real_one_leaves_picture_and_caption(stor
     assert page.startswith("![fig16](fig16.png)\n\nRepresentations of S3")
     assert page.endswith(
         "\n\nUnlike what the caption says, drawn with 9 runs instead of 132; "
-        "n_train 3 values instead of 13 values; "
+        "n_train 3 values instead of 12 values; "
         "seed 3 values instead of 11 values; budget 40 instead of 10,000.\n"
     )
     assert (tmp_path / "out" / "fig16.png").stat().st_size > 10_000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -14,9 +13,10 @@ from matplotlib.image import imread
 
 from analysis._report import save_picture
 from analysis.measures.components import effective_dimension
-from analysis.paper.digits import accuracies, collapse, times_by_size
-from analysis.paper.dimensions import around_generalisation, dimensions, times_by
+from analysis.paper.digits import accuracies, collapse
+from analysis.paper.dimensions import around_generalisation, dimensions
 from analysis.paper.plane_of_symbols import plane
+from analysis.paper.tables import lower_medians
 from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
 from neural import DigitsConfig, train_runs
@@ -40,6 +40,8 @@ def small() -> Iterator[None]:
         patch.setattr(fig2, "BASE", replace(fig2.BASE, p=5, width=12, look_every=10, checkpoints=1))
         patch.setattr(fig7, "SMALL", replace(fig7.SMALL, p=7, d=8, heads=2, mlp=8, look_every=10))
         patch.setattr(fig7, "DROPOUT", replace(fig7.DROPOUT, values=(0.0, 0.1)))
+        patch.setattr(fig8, "BASE", tiny)
+        patch.setattr(fig8, "CURVES", replace(tiny, checkpoints=1))
         patch.setattr(fig8, "SMALL", tiny)
         patch.setattr(fig20, "SMALL", replace(tiny, init_scale=8.0))
         patch.setattr(fig20, "SIZES", Axis("n_train", (30, 60), log=True))
@@ -122,29 +124,17 @@ def test_what_dimensions_did_around_generalisation() -> None:
     assert rows.to_numpy().tolist() == [[3, 5, 7, 10, 6, 2, 25], [4, 9, 9, 0, 6, 6, 40]]
 
 
-class Finished:
-    """A store of finished runs."""
-
-    def __init__(self, table: pd.DataFrame):
-        self._table = table
-
-    def table(self, configs: object) -> pd.DataFrame:
-        return self._table
-
-
-def test_times_by_dropout_keep_runs_that_never_got_there() -> None:
+def test_medians_keep_runs_that_never_got_there() -> None:
+    """An odd and an even number of runs; the lower of two; inf where most did not."""
     table = pd.DataFrame(
         {
-            "dropout": [0.0, 0.0, 0.0, 0.1, 0.1, 0.1],
-            "seed": [0, 1, 2] * 2,
-            "steps_to_test_95": [100, 300, np.nan, np.nan, np.nan, 50],
-            "budget": 500,
+            "dropout": [0.0, 0.0, 0.0, 0.1, 0.1, 0.1, 0.2, 0.2],
+            "steps_to_test_95": [100, 300, np.nan, np.nan, np.nan, 50, 70, np.nan],
+            "steps_to_train": [1, 2, 3, 4, 5, 6, 9, 7],
         }
     )
-    runs, rows = times_by(cast(RunStore, Finished(table)), [], "dropout")
-    assert len(runs) == 6
-    assert rows["generalised"].tolist() == [2, 1]
-    assert rows["median"].tolist() == [300, np.inf]
+    rows = lower_medians(table, "dropout", ["steps_to_test_95", "steps_to_train"])
+    assert rows.to_numpy().tolist() == [[0, 300, 2], [0.1, np.inf, 5], [0.2, 70, 7]]
 
 
 def test_figure_7_has_the_papers_runs() -> None:
@@ -200,14 +190,6 @@ def test_accuracies_are_the_traces(store: RunStore) -> None:
     found = accuracies(store, [config])
     np.testing.assert_array_equal(found["test_accuracy"], store.traces(config).metrics["test_accuracy"])
     assert found["step"].tolist() == store.traces(config).steps.tolist()
-
-
-def test_times_by_size_keep_runs_that_never_got_there() -> None:
-    columns: dict[str, Any] = {"n_train": [50, 50, 50, 99], "seed": [0, 1, 2, 0], "budget": 500}
-    table = pd.DataFrame(columns | {"steps_to_train": [5, 7, 9, 3], "steps_to_test_60": [np.nan, 8, np.nan, 4]})
-    runs, medians = times_by_size(cast(RunStore, Finished(table)), [])
-    assert len(runs) == 4
-    assert medians.to_dict("list") == {"n_train": [50, 99], "steps_to_train": [7, 3], "steps_to_test_60": [np.inf, 4]}
 
 
 def test_figures_of_digits_have_five_points_an_axis() -> None:
