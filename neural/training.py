@@ -69,7 +69,7 @@ def train_runs(
     device: str = "auto",
     lanes: int | None = None,
     compiled: bool | None = None,
-    on_steps: Callable[[int], object] = lambda n: None,
+    on_work: Callable[[float], object] = lambda operations: None,
 ) -> Iterator[History]:
     """Train runs, any number at once, and yield each as it finishes.
 
@@ -81,9 +81,10 @@ def train_runs(
         device: auto, cpu or cuda.
         lanes: how many advance together; None for what suits the device.
         compiled: compile the step; None for runs with a budget from COMPILE_FROM on.
-        on_steps: called now and then with the number of run-steps that the plan has
-            come nearer to its end: steps trained, and, when a run retires, the rest of
-            its budget.
+        on_work: called now and then with the floating-point operations by which the
+            plan has come nearer to its end: those of the steps trained, and, when a run
+            retires, of the rest of its budget. (Steps of one family may cost a hundred
+            times those of another.)
 
     Raises:
         ConfigError: an unknown or absent device.
@@ -94,7 +95,7 @@ def train_runs(
         return type(config), shape(config), config.budget >= COMPILE_FROM if compiled is None else compiled
 
     for (_, _, compile_step), group in groupby(configs, key=kind):
-        yield from _train_group(group, device, lanes, compile_step, on_steps)
+        yield from _train_group(group, device, lanes, compile_step, on_work)
 
 
 def train_run(config: Any, device: str = "cpu", compiled: bool = False) -> History:
@@ -107,7 +108,7 @@ def _train_group(
     device: str,
     lanes: int | None,
     compiled: bool,
-    on_steps: Callable[[int], object],
+    on_work: Callable[[float], object],
 ) -> Iterator[History]:
     leader = next(configs)
     family = family_of(leader)
@@ -129,7 +130,7 @@ def _train_group(
             if recorder is None:
                 continue
             recorder.add(*_of_lane(looked, lane), partial(ensemble.weights, lane) if apart else None)
-            on_steps(recorder.progress())
+            on_work(recorder.progress())
             if not recorder.finished:
                 continue
             yield recorder.history(ensemble.compiled)
@@ -185,6 +186,7 @@ class Recorder:
     def __init__(self, config: Any, mask: NDArray[np.bool_], look_every: int):
         self._config, self._mask, self._every = config, mask, look_every
         self._family = family_of(config)
+        self._cost = self._family.operations(config)
         self._due = set(self._family.checkpoints(config).tolist())
         self._metrics: list[NDArray] = []
         self._checkpoints: dict[int, dict[str, NDArray]] = {}
@@ -244,11 +246,11 @@ class Recorder:
         """Of the budget, after the last state that was seen."""
         return self._config.budget - (self._looks - 1) * self._every
 
-    def progress(self) -> int:
-        """Run-steps since the last call, counting the whole budget once finished."""
+    def progress(self) -> float:
+        """Operations since the last call, counting the whole budget once finished."""
         done = self._config.budget if self.finished else self._looks * self._every
         step, self._reported = done - self._reported, done
-        return step
+        return step * self._cost
 
     def history(self, compiled: bool) -> History:
         steps = sorted(self._checkpoints)

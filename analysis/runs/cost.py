@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from analysis.runs.executors import Execution, lanes_for
+from analysis.runs.executors import Execution, lanes_for, whole
 from analysis.runs.sweep import missing_runs
 from neural import family_of
 
@@ -78,7 +78,7 @@ def estimate(missing: Sequence[Any], execution: Execution) -> Cost:
     work: dict[tuple[int, int], float] = defaultdict(float)
     for config in missing:
         family = family_of(config)
-        work[family.product(config)] += config.budget * family.operations(config)
+        work[family.product(config)] += whole(config)
     if missing and seconds is not None:
         lanes, workers = lanes_for(missing, execution), execution.n_workers()
         seconds = sum(done / (ACHIEVED * gemm_rate(lanes, *product) * workers) for product, done in work.items())

@@ -26,18 +26,23 @@ from typing import Any, Literal
 import torch
 
 from analysis._processes import quiet_children
-from neural import ConfigError, History, resolve_device, train_runs
+from neural import ConfigError, History, family_of, resolve_device, train_runs
 from neural.config import shape
 from neural.training import MIN_LANES, default_lanes
 
 Keep = Callable[[History, str, str], object]  # a finished run, the device and the torch that it was trained with
-OnSteps = Callable[[int], object]
+OnWork = Callable[[float], object]
 
 # A worker that dies takes the runs it had with it; they are given to another. Where
 # workers keep dying and no run is finished, there is a reason (too little memory, say)
 # that training once more will not fix.
 MAX_DEATHS = 3
 SCHEDULER_TIMEOUT = "10s"
+
+
+def whole(config: Any) -> float:
+    """The operations of a run to its budget."""
+    return config.budget * family_of(config).operations(config)
 
 
 class WorkerError(Exception):
@@ -102,8 +107,8 @@ def lanes_for(missing: Sequence[Any], execution: Execution) -> int:
     return max(MIN_LANES, min(suited, share))
 
 
-def train(missing: list[Any], execution: Execution, keep: Keep, on_steps: OnSteps) -> None:
-    """Train all of `missing`; `keep` has each history as it finishes, `on_steps` as in
+def train(missing: list[Any], execution: Execution, keep: Keep, on_work: OnWork) -> None:
+    """Train all of `missing`; `keep` has each history as it finishes, `on_work` as in
     `train_runs`.
 
     Raises:
@@ -112,20 +117,20 @@ def train(missing: list[Any], execution: Execution, keep: Keep, on_steps: OnStep
     """
     lanes = lanes_for(missing, execution)
     if execution.executor == "in-process":
-        for history in _train_here(missing, execution.device, lanes, on_steps):
+        for history in _train_here(missing, execution.device, lanes, on_work):
             keep(history, execution.device, torch.__version__)
     elif execution.executor == "processes":
-        _Processes(missing, lanes, execution.n_workers(), keep, on_steps).run()
+        _Processes(missing, lanes, execution.n_workers(), keep, on_work).run()
     else:
-        _train_on_dask(missing, execution, lanes, keep, on_steps)
+        _train_on_dask(missing, execution, lanes, keep, on_work)
 
 
-def _train_here(missing, device: str, lanes: int, on_steps: OnSteps = lambda n: None) -> Iterator[History]:
+def _train_here(missing, device: str, lanes: int, on_work: OnWork = lambda operations: None) -> Iterator[History]:
     threads = torch.get_num_threads()
     if device == "cpu":
         torch.set_num_threads(1)  # two small ensembles on two cores beat one on both; and bits depend on it
     try:
-        yield from train_runs(missing, device, lanes, on_steps=on_steps)
+        yield from train_runs(missing, device, lanes, on_work=on_work)
     finally:
         torch.set_num_threads(threads)
 
@@ -134,7 +139,7 @@ def _train_here(missing, device: str, lanes: int, on_steps: OnSteps = lambda n: 
 class _Worker:
     process: SpawnProcess
     runs: list[Any] = field(default_factory=list)  # given to it and not yet finished
-    steps: int = 0  # of these, as far as reported
+    work: float = 0.0  # on these, as far as reported
 
 
 class _Processes:
@@ -142,10 +147,10 @@ class _Processes:
     a lane is free.
     """
 
-    def __init__(self, missing: list[Any], lanes: int, n_workers: int, keep: Keep, on_steps: OnSteps):
+    def __init__(self, missing: list[Any], lanes: int, n_workers: int, keep: Keep, on_work: OnWork):
         self._context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
         self._waiting, self._lanes = deque(missing), lanes
-        self._keep, self._on_steps = keep, on_steps
+        self._keep, self._on_work = keep, on_work
         self._n_workers = min(n_workers, math.ceil(len(missing) / MIN_LANES))
         self._workers: dict[Connection, _Worker] = {}
         self._deaths = 0
@@ -183,12 +188,12 @@ class _Processes:
         except (EOFError, OSError):
             self._bury(pipe)
             return
-        if kind == "steps":
-            worker.steps += content
-            self._on_steps(content)
+        if kind == "work":
+            worker.work += content
+            self._on_work(content)
         elif kind == "run":
             worker.runs.remove(content.config)
-            worker.steps -= content.config.budget
+            worker.work -= whole(content.config)
             self._deaths = 0
             self._keep(content, "cpu", torch.__version__)
         elif kind == "error":
@@ -200,7 +205,7 @@ class _Processes:
         """Give a dead worker's runs to the others, and put another in its place."""
         worker = self._workers.pop(pipe)
         worker.process.join()
-        self._on_steps(-worker.steps)
+        self._on_work(-worker.work)
         self._deaths += 1
         if self._deaths > MAX_DEATHS:
             raise WorkerError(
@@ -226,7 +231,9 @@ def _work(pipe: Connection, lanes: int) -> None:
             yield config
 
     try:
-        for history in _train_here(assigned(), "cpu", lanes, on_steps=lambda n: pipe.send(("steps", n))):
+        for history in _train_here(
+            assigned(), "cpu", lanes, on_work=lambda operations: pipe.send(("work", operations))
+        ):
             pipe.send(("run", history))
         pipe.send(("end", None))
     except (EOFError, OSError):  # the driver is gone
@@ -236,7 +243,7 @@ def _work(pipe: Connection, lanes: int) -> None:
         pipe.send(("error", f"{type(error).__name__}: {error}"))
 
 
-def _train_on_dask(missing, execution: Execution, lanes: int, keep: Keep, on_steps: OnSteps) -> None:
+def _train_on_dask(missing, execution: Execution, lanes: int, keep: Keep, on_work: OnWork) -> None:
     """An ensemble a task. dask gives the task of a lost worker to another."""
     try:
         from dask import config
@@ -264,7 +271,7 @@ def _train_on_dask(missing, execution: Execution, lanes: int, keep: Keep, on_ste
                     f"but {execution.scheduler}: {_reason(error)}."
                 ) from None
             with client:
-                _train_through(client, missing, execution.device, lanes, keep, on_steps)
+                _train_through(client, missing, execution.device, lanes, keep, on_work)
         finally:
             if cluster is not None:
                 cluster.close()
@@ -278,7 +285,7 @@ async def _call(address: str) -> None:
     await comm.close()
 
 
-def _train_through(client, missing, device: str, lanes: int, keep: Keep, on_steps: OnSteps) -> None:
+def _train_through(client, missing, device: str, lanes: int, keep: Keep, on_work: OnWork) -> None:
     """Submit the tasks and keep what comes back."""
     from distributed import as_completed
     from distributed.client import FutureCancelledError
@@ -304,7 +311,7 @@ def _train_through(client, missing, device: str, lanes: int, keep: Keep, on_step
             histories, *trained_on = future.result()
             for history in histories:
                 keep(history, *trained_on)
-                on_steps(history.config.budget)
+                on_work(whole(history.config))
             future.release()
     except (KilledWorker, FutureCancelledError, OSError) as error:
         raise WorkerError(f"the dask cluster was lost: {_reason(error)}; finished runs are kept.") from None

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from analysis.runs.executors import Execution, train
+from analysis.runs.executors import Execution, train, whole
 from analysis.runs.store import RunStore
 from neural import History, family_of
 from neural.config import shape
@@ -56,18 +56,18 @@ def _company(config: Any) -> tuple[str, str, int]:
 
 
 def _train(missing: list[Any], store: RunStore, execution: Execution) -> None:
-    total = sum(config.budget for config in missing)
+    total = sum(map(whole, missing))
     with tqdm(
-        total=total, unit="step", unit_scale=True, mininterval=1, smoothing=0.05, desc="compiling", leave=False
+        total=total, unit="FLOP", unit_scale=True, mininterval=1, smoothing=0.05, desc="compiling", leave=False
     ) as bar:
 
-        def on_steps(n: int) -> None:
+        def on_work(operations: float) -> None:
             if bar.n == 0:  # the rate, and with it the ETA, is that of the training alone
                 bar.reset(total)
                 bar.set_description("training")
-            bar.update(n)
+            bar.update(operations)
 
         def keep(history: History, device: str, torch_version: str) -> None:
             store.add(history, device, torch_version)
 
-        train(missing, execution, keep, on_steps)
+        train(missing, execution, keep, on_work)

@@ -564,8 +564,8 @@ def compiled() -> Iterator[Compiled]:
     with warnings.catch_warnings(record=True) as caught:
         s3 = Watched(compiled=True)
         s3.step()
-        five = run_all(configs, lanes=5, compiled=True, on_steps=s3.step)
-        three = run_all(configs[::-1], lanes=3, compiled=True, on_steps=s3.step)
+        five = run_all(configs, lanes=5, compiled=True, on_work=s3.step)
+        three = run_all(configs[::-1], lanes=3, compiled=True, on_work=s3.step)
     failures = [str(warning.message) for warning in caught if "torch.compile failed" in str(warning.message)]
     if failures:
         pytest.skip(f"nothing was checked about the compiled step: {failures[0]}")

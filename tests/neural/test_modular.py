@@ -448,13 +448,13 @@ def test_a_run_is_looked_at_every_few_steps() -> None:
 
 
 def test_a_settled_run_retires() -> None:
-    """After so many looks at which all was right, and not one earlier; on_steps counts
+    """After so many looks at which all was right, and not one earlier; on_work counts
     its whole budget.
     """
     config = dataclasses.replace(SMALL, p=5, fraction=1.0, look_every=2, budget=400, learning_rate=0.03, seed=1)
     goes_on = dataclasses.replace(config, seed=2, learning_rate=1e-5, budget=40)
-    counts: list[int] = []
-    runs = {run.config: run for run in train_runs([config, goes_on], "cpu", compiled=False, on_steps=counts.append)}
+    counts: list[float] = []
+    runs = {run.config: run for run in train_runs([config, goes_on], "cpu", compiled=False, on_work=counts.append)}
     run = runs[config]
     assert run.retired
     assert run.steps_run < config.budget
@@ -464,7 +464,7 @@ def test_a_settled_run_retires() -> None:
     assert run.summary()["test_accuracy"] is None
     assert run.checkpoint_steps[-1] == run.steps_run
     assert not runs[goes_on].retired
-    assert sum(counts) == config.budget + goes_on.budget
+    assert sum(counts) == pytest.approx((config.budget + goes_on.budget) * Modular.operations(config))
     assert min(counts) >= 0
 
 

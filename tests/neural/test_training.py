@@ -13,7 +13,7 @@ import torch
 
 from neural.config import ConfigError
 from neural.ensemble import Ensemble
-from neural.families.toy import MAX_SNAPSHOTS, RunConfig
+from neural.families.toy import MAX_SNAPSHOTS, RunConfig, Toy
 from neural.history import History
 from neural.training import CHUNK, Recorder, default_lanes, resolve_device, train_run, train_runs
 from tests.neural.reference import train_alone
@@ -247,12 +247,12 @@ def test_a_run_with_something_left_to_measure_goes_on(config: RunConfig, missing
 
 
 def test_progress_adds_up() -> None:
-    """on_steps counts the plan: retired runs count their whole budget."""
+    """on_work counts the plan: retired runs count their whole budget."""
     configs = [*EASY, *mixed(60)]
-    counts: list[int] = []
-    histories = list(train_runs(configs, device="cpu", lanes=3, compiled=False, on_steps=counts.append))
+    counts: list[float] = []
+    histories = list(train_runs(configs, device="cpu", lanes=3, compiled=False, on_work=counts.append))
     assert any(run.retired for run in histories)
-    assert sum(counts) == sum(config.budget for config in configs)
+    assert sum(counts) == pytest.approx(sum(config.budget * Toy.operations(config) for config in configs))
     assert min(counts) >= 0
 
 
