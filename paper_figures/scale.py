@@ -65,8 +65,8 @@ class Scale:
 
 def differences(drawn: Sequence[Any], published: Sequence[Any]) -> str:
     """What a figure's runs have otherwise than those of the published size, field by
-    field: "6 runs instead of 90; budget 10,000 instead of 100,000; seed 2 values instead
-    of 3 values". "" if nothing.
+    field: "6 runs instead of 90; budget 10,000 instead of 100,000; seed 0 and 1 instead
+    of 11 values". "" if nothing.
     """
     if set(drawn) == set(published):
         return ""

@@ -391,8 +391,8 @@ class RunStore:
             self._connection.executemany(f"INSERT INTO predictions VALUES ({slots})", rows)
 
     def predictions(self) -> pd.DataFrame:
-        """What the last comparison predicted: a row a run, with its `key`; no rows where
-        there was none.
+        """What the last comparison predicted: a row a run, with its `key`; no rows
+        where there was none.
         """
         with self._explained():
             cursor = self._connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'predictions'")
