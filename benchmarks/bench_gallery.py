@@ -30,7 +30,7 @@ DRAWN = "return performance.timing.loadEventEnd - performance.timing.navigationS
 
 def main() -> int:
     axes = [Axis("repr_lr", RATES), Axis("decoder_lr", RATES)]
-    configs = grid(RunConfig(p=6, n_train=15, width=8, budget=2_000)  # as many checkpoints as a page shows, axes, 10)
+    configs = grid(RunConfig(p=6, n_train=15, width=8, budget=2_000), axes, 10)  # 41 checkpoints each
     with tempfile.TemporaryDirectory() as name, browser(Path(name) / "profile") as driver:
         with RunStore(Path(name) / "runs.sqlite") as store:
             for history in train_runs(configs, device="cpu", lanes=64, compiled=False):
