@@ -4,6 +4,7 @@ needs nothing else, and works in a real browser by pointer, by keyboard and on a
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import sys
@@ -19,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.gallery.__main__ import PROG, Arguments, all_runs, first_of, gallery, main
-from analysis.gallery.content import FRAMES, POINTS, thinned
+from analysis.gallery.content import FRAMES, POINTS, animations, thinned
 from analysis.gallery.planes import find_planes
 from analysis.phase_diagram.phases import PHASES
 from analysis.phase_diagram.records import Thresholds
@@ -176,6 +177,18 @@ def test_films_show_the_embeddings_that_were_kept(content: dict[str, Any], store
     for film in films:
         assert len(film["steps"]) == len(film["places"]) == len(film["test"]) <= FRAMES
         assert film["steps"] == sorted(film["steps"])
+
+
+def test_a_film_is_of_the_run_that_generalised_best(store: RunStore) -> None:
+    """Not of one that had nothing to be tested on."""
+    [line] = find_planes(all_runs(store, Modular), Modular)
+    accuracy = np.linspace(0.1, 0.6, 6)
+    accuracy[2] = np.nan
+    runs = line.runs.assign(test_accuracy=accuracy)
+    [film] = animations([dataclasses.replace(line, runs=runs)], store, 1)
+    best = runs.iloc[-1]
+    assert film["title"] == f"modular, init_scale {best['init_scale']:.3g}, seed {best['seed']}"
+    assert animations([line], store, 0) == []
 
 
 @given(st.integers(1, 5_000), st.integers(3, 100))
