@@ -361,8 +361,9 @@ def test_the_slider_moves_the_symbols(shown: Any, content: dict[str, Any]) -> No
 
     film = content["films"][0]
 
-    def places() -> list[str | None]:
-        return [mark.get_attribute("cy") for mark in shown.find_elements("css selector", "#symbols circle")]
+    def places() -> list[str]:  # in one call: while it plays, marks come and go
+        marks = "document.querySelectorAll('#symbols circle')"
+        return shown.execute_script(f"return Array.from({marks}, (mark) => mark.getAttribute('cy'))")
 
     assert len(places()) == 5
     begun = places()
