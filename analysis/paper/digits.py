@@ -1,5 +1,5 @@
-"""The tables behind figures 8 and 20: digits that are learned late, and what becomes of
-the classes in the network's last hidden layer.
+"""The tables behind figure 8: digits that are learned late, and what becomes of the
+classes in the network's last hidden layer.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import pandas as pd
 
 import efftheory as et
 from analysis.measures.classes import spreads
+from analysis.paper.representations import learning_curves
 from analysis.runs.store import RunStore
 from neural import DigitsConfig
 from neural.datasets import digits
@@ -23,15 +24,9 @@ _CLOSER = 1e-6  # the theory is followed until within-class shares are this smal
 
 def accuracies(store: RunStore, configs: Sequence[DigitsConfig]) -> pd.DataFrame:
     """A row a run and look: init_scale, seed, step, train_accuracy, test_accuracy."""
-    tables = []
-    for config in configs:
-        traces = store.traces(config)
-        table = pd.DataFrame({"step": traces.steps} | {name: traces.metrics[name] for name in _ACCURACIES})
-        tables.append(table.assign(init_scale=config.init_scale, seed=config.seed))
-    return pd.concat(tables)
-
-
-_ACCURACIES = ("train_accuracy", "test_accuracy")
+    return pd.concat(
+        learning_curves(store, config).assign(init_scale=config.init_scale, seed=config.seed) for config in configs
+    )
 
 
 def collapse(store: RunStore, configs: Sequence[DigitsConfig]) -> pd.DataFrame:

@@ -1,5 +1,5 @@
-"""The tables behind figure 7: structure and times of transformers that learn addition
-modulo p.
+"""The tables behind figure 7: the effective dimension of transformers that learn
+addition modulo p.
 """
 
 from __future__ import annotations
@@ -24,26 +24,19 @@ def dimensions(store: RunStore, configs: Sequence[ModularConfig]) -> pd.DataFram
 
 def around_generalisation(table: pd.DataFrame) -> pd.DataFrame:
     """What `dimensions` did in each run that generalised: a row a run with seed, start,
-    most, at (the step of the most), general (the last checkpoint up to
-    steps_to_test_95) and end.
-
-    The effective dimension rose before generalisation where most is above start and at
-    is before steps_to_test_95, and fell with it where end is below general.
+    most (until steps_to_test_95), general (the last checkpoint until then) and end.
     """
     rows = []
     for seed, run in table.dropna(subset="steps_to_test_95").groupby("seed"):
         run = run.sort_values("step")
         before = run[run["step"] <= run["steps_to_test_95"]]
-        top = before.sort_values("effective_dimension", kind="stable", ascending=False).iloc[0]
         rows.append(
             {
                 "seed": seed,
                 "start": run["effective_dimension"].iloc[0],
-                "most": top["effective_dimension"],
-                "at": top["step"],
+                "most": before["effective_dimension"].max(),
                 "general": before["effective_dimension"].iloc[-1],
                 "end": run["effective_dimension"].iloc[-1],
-                "steps_to_test_95": run["steps_to_test_95"].iloc[0],
             }
         )
-    return pd.DataFrame(rows, columns=["seed", "start", "most", "at", "general", "end", "steps_to_test_95"])
+    return pd.DataFrame(rows, columns=["seed", "start", "most", "general", "end"])

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from analysis.measures.components import (
     component_accuracy,
     effective_dimension,
-    principal_components,
     projected,
 )
 from analysis.runs.store import RunStore
 from analysis.runs.traces import Traces
-from neural import ModularConfig
+from neural import DigitsConfig, ModularConfig
 from neural.families.modular import correct_samples
 
 
@@ -53,21 +52,7 @@ def film(store: RunStore, config: ModularConfig) -> list[Stage]:
     """All checkpoints, along the first two principal components of the last."""
     traces = store.traces(config)
     E = symbols(traces)
-    found = []
-    for step, here in zip(traces.checkpoint_steps, E, strict=True):
-        look = int(np.searchsorted(traces.steps, step))
-        places = projected(here, E[-1])
-        found.append(
-            Stage(
-                name="checkpoint",
-                step=int(step),
-                train_accuracy=float(traces.metrics["train_accuracy"][look]),
-                test_accuracy=float(traces.metrics["test_accuracy"][look]),
-                places=places,
-                share=float((places**2).sum() / ((here - here.mean(axis=0)) ** 2).sum()),
-            )
-        )
-    return found
+    return [_stage("checkpoint", traces, number, projected(here, E[-1])) for number, here in enumerate(E)]
 
 
 def stages(store: RunStore, config: ModularConfig) -> list[Stage]:
@@ -83,21 +68,21 @@ def stages(store: RunStore, config: ModularConfig) -> list[Stage]:
         if len(first):
             moments[name] = int(np.searchsorted(at, traces.steps[first[0]]))
     moments["end"] = len(at) - 1
-    found = []
-    for name, number in moments.items():
-        look = int(np.searchsorted(traces.steps, at[number]))
-        parts = principal_components(E[number])
-        found.append(
-            Stage(
-                name=name,
-                step=int(at[number]),
-                train_accuracy=float(train[look]),
-                test_accuracy=float(test[look]),
-                places=parts.scores[:, :2],
-                share=float(parts.shares[:2].sum()),
-            )
-        )
-    return found
+    return [_stage(name, traces, number, projected(E[number], E[number])) for name, number in moments.items()]
+
+
+def _stage(name: str, traces: Traces, number: int, places: NDArray[np.float64]) -> Stage:
+    """A checkpoint, with its symbols at `places`."""
+    step, here = int(traces.checkpoint_steps[number]), symbols(traces)[number]
+    look = int(np.searchsorted(traces.steps, step))
+    return Stage(
+        name=name,
+        step=step,
+        train_accuracy=float(traces.metrics["train_accuracy"][look]),
+        test_accuracy=float(traces.metrics["test_accuracy"][look]),
+        places=places,
+        share=float((places**2).sum() / ((here - here.mean(axis=0)) ** 2).sum()),
+    )
 
 
 def structure_over_time(store: RunStore, config: ModularConfig) -> pd.DataFrame:
@@ -107,7 +92,7 @@ def structure_over_time(store: RunStore, config: ModularConfig) -> pd.DataFrame:
     return pd.DataFrame({"step": traces.checkpoint_steps, "effective_dimension": dimensions})
 
 
-def learning_curves(store: RunStore, config: ModularConfig) -> pd.DataFrame:
+def learning_curves(store: RunStore, config: ModularConfig | DigitsConfig) -> pd.DataFrame:
     """A row a look: step, train_accuracy, test_accuracy."""
     traces = store.traces(config)
     accuracies = {name: traces.metrics[name] for name in ("train_accuracy", "test_accuracy")}
