@@ -144,6 +144,11 @@ class Ensemble:
         with torch.no_grad():
             return self._look()
 
+    def norms(self) -> Parameters:
+        """Euclidean norm of each tensor of weights, (R,), of the lanes as they are."""
+        with torch.no_grad():
+            return {name: value.square().flatten(1).sum(1).sqrt() for name, value in self._parameters.items()}
+
     def weights(self, lane: int) -> dict[str, NDArray]:
         """Those of a lane as they are."""
         return {name: value[lane].cpu().numpy().copy() for name, value in self._parameters.items()}

@@ -121,6 +121,8 @@ class Family(Protocol):
 
     look_every: int
     """Updates between two looks. At 1 a look takes its outputs from the forward pass of the update."""
+    COMPILES: ClassVar[bool]
+    """Whether long runs are worth compiling: not those that unroll into thousands of operations."""
     constrained: bool
     """Whether any of these runs has a radius."""
 

@@ -28,6 +28,8 @@ class History:
             look_every updates.
         traces: float (L,) a metric of the family. Test values are nan if all samples
             are trained on.
+        norms: float (L,) a tensor of weights: its Euclidean norm; empty where a family
+            looks at every step.
         checkpoint_steps: int (S,), the first and the last state always among them.
         checkpoints: (S, ...) each: the embeddings (toy model) or all weights, by name.
         correct: bool (N,), which samples the final network gets right.
@@ -41,6 +43,7 @@ class History:
     mask: NDArray[np.bool_]
     steps: NDArray[np.int64]
     traces: dict[str, NDArray]
+    norms: dict[str, NDArray]
     checkpoint_steps: NDArray[np.int64]
     checkpoints: dict[str, NDArray]
     correct: NDArray[np.bool_]

@@ -80,7 +80,8 @@ def train_runs(
         configs: the runs; taken from the iterable only when a lane is free.
         device: auto, cpu or cuda.
         lanes: how many advance together; None for what suits the device.
-        compiled: compile the step; None for runs with a budget from COMPILE_FROM on.
+        compiled: compile the step; None for runs with a budget from COMPILE_FROM on, of
+            families that are worth it.
         on_work: called now and then with the floating-point operations by which the
             plan has come nearer to its end: those of the steps trained, and, when a run
             retires, of the rest of its budget. (Steps of one family may cost a hundred
@@ -92,7 +93,8 @@ def train_runs(
     device = resolve_device(device)
 
     def kind(config: Any) -> tuple[object, tuple[object, ...], bool]:
-        return type(config), shape(config), config.budget >= COMPILE_FROM if compiled is None else compiled
+        worth = family_of(config).COMPILES and config.budget >= COMPILE_FROM
+        return type(config), shape(config), worth if compiled is None else compiled
 
     for (_, _, compile_step), group in groupby(configs, key=kind):
         yield from _train_group(group, device, lanes, compile_step, on_work)
@@ -158,26 +160,35 @@ def _train_group(
         looked = _measured(ensemble)
 
 
-def _measured(ensemble: Ensemble) -> tuple[NDArray, NDArray, dict[str, NDArray]]:
-    """Metrics (R, L, M), correct (R, L, N) and what is kept, (R, L, ...) each, of the
-    lanes' next L states: of CHUNK states, through which the lanes advance, or of the
-    state that they are in.
+Seen = tuple[NDArray, NDArray, dict[str, NDArray], dict[str, NDArray]]
+
+
+def _measured(ensemble: Ensemble) -> Seen:
+    """Metrics (R, L, M), correct (R, L, N), what is kept, (R, L, ...) each, and norms
+    of the tensors of weights, (R, L) each, of the lanes' next L states: of CHUNK
+    states, through which the lanes advance, or of the state that they are in. Norms are
+    of the latter only.
     """
     together = ensemble.family.look_every == 1
     looks = [ensemble.step() for _ in range(CHUNK)] if together else [ensemble.look()]
     metrics, correct, kept = zip(*looks, strict=True)
-    return _stacked(metrics), _stacked(correct), {name: _stacked([one[name] for one in kept]) for name in kept[0]}
+    norms = {} if together else {name: _stacked([values]) for name, values in ensemble.norms().items()}
+    return (
+        _stacked(metrics),
+        _stacked(correct),
+        {name: _stacked([one[name] for one in kept]) for name in kept[0]},
+        norms,
+    )
 
 
 def _stacked(parts: Sequence[Tensor]) -> NDArray:
     return torch.stack(tuple(parts), dim=1).cpu().numpy()
 
 
-def _of_lane(
-    looked: tuple[NDArray, NDArray, dict[str, NDArray]], lane: int
-) -> tuple[NDArray, NDArray, dict[str, NDArray]]:
-    metrics, correct, kept = looked
-    return metrics[lane], correct[lane], {name: value[lane] for name, value in kept.items()}
+def _of_lane(looked: Seen, lane: int) -> Seen:
+    metrics, correct, *named = looked
+    kept, norms = ({name: value[lane] for name, value in some.items()} for some in named)
+    return metrics[lane], correct[lane], kept, norms
 
 
 class Recorder:
@@ -189,6 +200,7 @@ class Recorder:
         self._cost = self._family.operations(config)
         self._due = set(self._family.checkpoints(config).tolist())
         self._metrics: list[NDArray] = []
+        self._norms: list[dict[str, NDArray]] = []
         self._checkpoints: dict[int, dict[str, NDArray]] = {}
         self._correct = np.zeros(0, dtype=np.bool_)
         self._looks = 0  # how many states have been seen, the initial one included
@@ -201,9 +213,11 @@ class Recorder:
         metrics: NDArray,
         correct: NDArray,
         kept: dict[str, NDArray],
+        norms: dict[str, NDArray],
         weights: Callable[[], dict[str, NDArray]] | None = None,
     ) -> None:
-        """The next L looks: metrics (L, M), correct (L, N), kept (L, ...) each.
+        """The next L looks: metrics (L, M), correct (L, N), kept (L, ...) and norms
+        (L,) each.
 
         `weights`: those of the last of these looks, for the checkpoints; what is kept
         stands in for them by default.
@@ -211,6 +225,7 @@ class Recorder:
         first = self._looks
         n = min(len(metrics), self._config.budget // self._every + 1 - first)
         self._metrics.append(metrics[:n].copy())
+        self._norms.append(norms)
         self._looks += n
         self._retired = self.steps_left > 0 and self._nothing_left()
         self.finished = self._retired or self.steps_left == 0
@@ -260,6 +275,7 @@ class Recorder:
             mask=self._mask,
             steps=np.arange(self._looks) * self._every,
             traces=self._traces(np.concatenate(self._metrics)),
+            norms={name: np.concatenate([part[name] for part in self._norms]) for name in self._norms[0]},
             checkpoint_steps=np.array(steps),
             checkpoints={name: np.array([self._checkpoints[step][name] for step in steps]) for name in names},
             correct=self._correct,

@@ -25,13 +25,15 @@ class TracesError(Exception):
 
 @dataclass(frozen=True)
 class Traces:
-    """What was seen of a run at steps (L,): each metric, (L,); at checkpoint_steps
-    (S,): weights, (S, ...) each. And bool (N,): the training set, and which samples the
-    final network gets right.
+    """What was seen of a run at steps (L,): each metric, (L,), and the norm of each
+    tensor of weights, (L,) (none in files from before these were kept); at
+    checkpoint_steps (S,): weights, (S, ...) each. And bool (N,): the training set, and
+    which samples the final network gets right.
     """
 
     steps: NDArray[np.int64]
     metrics: dict[str, NDArray]
+    norms: dict[str, NDArray]
     checkpoint_steps: NDArray[np.int64]
     checkpoints: dict[str, NDArray]
     mask: NDArray[np.bool_]
@@ -53,6 +55,7 @@ def write_traces(path: Path, key: str, history: History) -> None:
         "correct": history.correct,
     }
     arrays |= {f"metric/{name}": values for name, values in history.traces.items()}
+    arrays |= {f"norm/{name}": values for name, values in history.norms.items()}
     arrays |= {f"weights/{name}": values for name, values in history.checkpoints.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as fresh:
@@ -74,11 +77,12 @@ def read_traces(path: Path, key: str) -> Traces:
             raise TracesError(f"{path} has the traces of another run")
         named = {
             kind: {name.removeprefix(kind): arrays[name] for name in arrays if name.startswith(kind)}
-            for kind in ("metric/", "weights/")
+            for kind in ("metric/", "norm/", "weights/")
         }
         return Traces(
             steps=arrays["steps"],
             metrics=named["metric/"],
+            norms=named["norm/"],
             checkpoint_steps=arrays["checkpoint_steps"],
             checkpoints=named["weights/"],
             mask=arrays["mask"],

@@ -202,6 +202,7 @@ class Images:
     GENERALISED: ClassVar[str] = "test_accuracy"
     SETTLED: ClassVar[int] = 10
     ARRAYS: ClassVar[tuple[str, ...]] = ()
+    COMPILES: ClassVar[bool] = True
 
     start = staticmethod(start)
 

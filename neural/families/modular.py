@@ -372,6 +372,7 @@ class Modular:
     GENERALISED: ClassVar[str] = "test_accuracy"
     SETTLED: ClassVar[int] = 10
     ARRAYS: ClassVar[tuple[str, ...]] = ()
+    COMPILES: ClassVar[bool] = True
 
     start = staticmethod(start)
 

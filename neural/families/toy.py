@@ -369,6 +369,7 @@ class Toy:
     GENERALISED: ClassVar[str] = "test_accuracy"
     SETTLED: ClassVar[int] = 50
     ARRAYS: ClassVar[tuple[str, ...]] = ("mask", "initial_embedding", "final_embedding")
+    COMPILES: ClassVar[bool] = True
 
     start = staticmethod(start)
     n_parameters = staticmethod(n_parameters)

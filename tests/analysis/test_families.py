@@ -90,6 +90,7 @@ def test_each_family_has_a_table(undisturbed: Path) -> None:
             traces = store.traces(history.config)
             np.testing.assert_array_equal(traces.steps, [0, 25, 50, 75, 100])
             np.testing.assert_array_equal(traces.metrics["weight_norm"], history.weight_norm)
+            np.testing.assert_array_equal(traces.norms["hidden"], history.norms["hidden"])
             np.testing.assert_array_equal(traces.checkpoint_steps, history.checkpoint_steps)
             np.testing.assert_array_equal(traces.checkpoints["hidden"], history.checkpoints["hidden"])
             np.testing.assert_array_equal(traces.mask, history.mask)

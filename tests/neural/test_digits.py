@@ -118,9 +118,12 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
         assert run.traces.keys() == traces.keys()
         for name, values in traces.items():
             np.testing.assert_allclose(run.traces[name], values, **EXACT, err_msg=name)
-        assert run.checkpoints.keys() == weights.keys()
+        total = np.sqrt(np.sum([values**2 for values in run.norms.values()], axis=0))
+        np.testing.assert_allclose(total, traces["weight_norm"], **EXACT)
+        assert run.checkpoints.keys() == run.norms.keys() == weights.keys()
         for name, values in weights.items():
             np.testing.assert_allclose(run.checkpoints[name][-1], values, **EXACT, err_msg=name)
+            np.testing.assert_allclose(run.norms[name][-1], np.linalg.norm(values), **EXACT, err_msg=name)
         np.testing.assert_array_equal(run.correct, right)
 
 

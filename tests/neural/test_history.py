@@ -31,6 +31,7 @@ def history(train, test, rqi, loss) -> History:
             "train_loss": np.array(loss, dtype=np.float32),
             "test_loss": np.array(loss, dtype=np.float32),
         },
+        norms={},
         checkpoint_steps=np.zeros(1, dtype=np.int64),
         checkpoints={"embedding": np.zeros((1, 10, 1))},
         correct=np.arange(55) % 5 == 0,

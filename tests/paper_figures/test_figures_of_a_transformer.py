@@ -109,7 +109,7 @@ class MadeUp:
         metrics = {"train_accuracy": np.array(train), "test_accuracy": np.array(test)}
         flags = np.ones(49, np.bool_)
         self._traces = Traces(
-            np.arange(0, 101, 10), metrics, np.arange(0, 101, 20), {"embedding": embedding}, flags, flags
+            np.arange(0, 101, 10), metrics, {}, np.arange(0, 101, 20), {"embedding": embedding}, flags, flags
         )
 
     def traces(self, config: object) -> Traces:
