@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from neural.families import FAMILIES, family_of
     from neural.families.digits import DigitsConfig
     from neural.families.modular import ModularConfig
+    from neural.families.teacher import TeacherConfig
     from neural.families.toy import RunConfig, read_samples, start, write_samples
     from neural.history import History
     from neural.training import resolve_device, train_run, train_runs
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "neural.families": ("FAMILIES", "family_of"),
     "neural.families.digits": ("DigitsConfig",),
+    "neural.families.teacher": ("TeacherConfig",),
     "neural.families.modular": ("ModularConfig",),
     "neural.families.toy": ("RunConfig", "read_samples", "start", "write_samples"),
     "neural.history": ("History",),
@@ -42,6 +44,7 @@ __all__ = [
     "History",
     "ModularConfig",
     "RunConfig",
+    "TeacherConfig",
     "family_of",
     "read_samples",
     "resolve_device",

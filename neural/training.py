@@ -17,6 +17,7 @@ from torch import Tensor
 from neural.config import ConfigError, shape
 from neural.ensemble import Ensemble
 from neural.families import family_of
+from neural.family import Start
 from neural.history import History
 
 # Updates between two visits of the loop to the lanes where a family looks at every
@@ -122,7 +123,7 @@ def _train_group(
     ensemble = Ensemble(family, starts + idle, first + first[:n_copies], device, compiled)
     look_every = ensemble.family.look_every
     running: list[Recorder | None] = [
-        Recorder(config, start.mask, look_every) for config, start in zip(first, starts, strict=True)
+        Recorder(config, start, look_every) for config, start in zip(first, starts, strict=True)
     ]
     narrow_from = NARROW_FROM if compiled else 1
     apart = look_every > 1
@@ -141,7 +142,7 @@ def _train_group(
             if config is not None:
                 start = family.start(config)
                 ensemble.load(lane, config, start)
-                running[lane] = Recorder(config, start.mask, look_every)
+                running[lane] = Recorder(config, start, look_every)
         if not any(running):
             return
         busy = [lane for lane, recorder in enumerate(running) if recorder is not None]
@@ -194,8 +195,11 @@ def _of_lane(looked: Seen, lane: int) -> Seen:
 class Recorder:
     """Collects what is seen of one run, and knows when the run is finished."""
 
-    def __init__(self, config: Any, mask: NDArray[np.bool_], look_every: int):
-        self._config, self._mask, self._every = config, mask, look_every
+    def __init__(self, config: Any, start: Start, look_every: int):
+        self._config, self._mask, self._every = config, start.mask, look_every
+        # A run at constant norm is a point of a landscape, where the loss after so many
+        # steps is what is asked for.
+        self._may_retire = start.radius == 0
         self._family = family_of(config)
         self._cost = self._family.operations(config)
         self._due = set(self._family.checkpoints(config).tolist())
@@ -227,7 +231,7 @@ class Recorder:
         self._metrics.append(metrics[:n].copy())
         self._norms.append(norms)
         self._looks += n
-        self._retired = self.steps_left > 0 and self._nothing_left()
+        self._retired = self._may_retire and self.steps_left > 0 and self._nothing_left()
         self.finished = self._retired or self.steps_left == 0
         for look in range(n):
             step = (first + look) * self._every
