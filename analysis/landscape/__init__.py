@@ -1,0 +1,1 @@
+"""Loss and accuracy of networks whose weights keep their norm."""

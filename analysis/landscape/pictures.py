@@ -1,0 +1,93 @@
+"""The pictures of a landscape: the L and the U, and the contours over data sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis._look import BLUE, GREEN, GREY, LOOK, VERMILION
+from analysis.landscape.setups import SCALES
+from analysis.landscape.shells import medians
+
+ALPHA = r"weight norm, in units of the usual initial one, $\alpha$"
+TIME_COLOURS = (GREEN, BLUE, VERMILION)
+_CONTOURS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def curves_picture(table: pd.DataFrame, size: str, title: str) -> Figure:
+    """Training loss, test loss and test accuracy against alpha, at the largest data
+    size: a colour a number of steps, median and range of the seeds.
+    """
+    part = table[(table[size] == table[size].max()) & (table["kind"] == "final")]
+    with mpl.rc_context(LOOK):
+        figure = Figure(figsize=(11, 3.9))
+        for axes, name in zip(figure.subplots(1, 3), ("train_loss", "test_loss", "test_accuracy"), strict=True):
+            draw_curves(axes, part, name)
+            axes.set_title(name.replace("_", " ").replace("train", "training"), loc="left")
+        figure.axes[0].legend(title=f"{size} = {part[size].iloc[0]:g}")
+        figure.suptitle(f"{title}: trained at constant norm", fontsize="large")
+        return figure
+
+
+def draw_curves(axes: Axes, table: pd.DataFrame, name: str) -> None:
+    """One metric against alpha: a line a number of steps, and the range of seeds."""
+    for colour, (step, part) in zip(TIME_COLOURS, table.groupby("step"), strict=False):
+        by_scale = part.groupby(SCALES)[name]
+        axes.plot(by_scale.median(), "o-", color=colour, ms=3, label=f"{step:,} steps")
+        axes.fill_between(by_scale.min().index, by_scale.min(), by_scale.max(), color=colour, alpha=0.15, lw=0)
+    axes.axvline(1, color=GREY, lw=0.8, ls=":")
+    axes.set(xscale="log", xlabel=ALPHA)
+    if name.endswith("loss"):
+        axes.set(yscale="log", ylabel="loss")
+    else:
+        axes.set(ylim=(-0.02, 1.02), ylabel="share")
+
+
+def contours_picture(table: pd.DataFrame, size: str, title: str, log: bool) -> Figure:
+    """Training and test error over alpha and data size after all steps, with A, B and
+    C.
+    """
+    last = table[(table["step"] == table["step"].max()) & (table["kind"] == "final")]
+    with mpl.rc_context(LOOK | {"axes.grid": False}):
+        figure = Figure(figsize=(10, 4.4))
+        panels: Any = figure.subplots(1, 2, sharey=True)
+        for axes, name in zip(panels, ("train", "test"), strict=True):
+            drawn = draw_contours(axes, last, f"{name}_accuracy", size, log)
+            axes.set_title(f"{'training' if name == 'train' else name} error", loc="left")
+        panels[0].set(ylabel=size)
+        draw_places(panels[1], last, size)
+        figure.colorbar(drawn, ax=panels, label="share of samples that are wrong")
+        figure.suptitle(f"{title}: error after {last['step'].iloc[0]:,} steps at constant norm", fontsize="large")
+        return figure
+
+
+def draw_contours(axes: Axes, table: pd.DataFrame, name: str, size: str, log: bool) -> Any:
+    """1 - accuracy as colour and contours; what to make a colour bar of."""
+    x, y, accuracy = medians(table, size, name)
+    drawn = axes.pcolormesh(x, y, 1 - accuracy, cmap=colormaps["viridis_r"], vmin=0, vmax=1, shading="nearest")
+    lines = axes.contour(x, y, 1 - accuracy, levels=_CONTOURS, colors="white", linewidths=0.7)
+    axes.clabel(lines, fontsize=7, fmt="%g")
+    axes.set(xscale="log", xlabel=ALPHA)
+    if log:
+        axes.set_yscale("log")
+        axes.set_yticks(y, [f"{value:g}" for value in y])
+        axes.minorticks_off()
+    return drawn
+
+
+def draw_places(axes: Axes, table: pd.DataFrame, size: str) -> None:
+    """A: the usual norm and few data; B: too large a norm and as few; C: as large a
+    norm, and most data. From B to A a run groks; from B to C it need not.
+    """
+    scales, sizes = np.unique(table[SCALES]), np.unique(table[size])
+    usual, large = (scales[np.abs(np.log(scales / of)).argmin()] for of in (1, scales[-1] ** 0.85))
+    for name, place in {"A": (usual, sizes[0]), "B": (large, sizes[0]), "C": (large, sizes[-1])}.items():
+        axes.annotate(
+            name, place, color="black", ha="center", va="center", bbox={"boxstyle": "circle", "fc": "white", "lw": 0.8}
+        )

@@ -1,0 +1,1 @@
+"""When networks grok by weight norm: a law from the landscape, and its rivals."""
