@@ -5,6 +5,7 @@ training what is missing; --all draws all of them.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -27,18 +28,21 @@ from neural.datasets import digits
 from paper_figures.scale import Scale, differences
 from paper_figures.style import LOOK
 
-_MODULES = [module.name for module in iter_modules(paper_figures.__path__) if module.name.startswith("fig")]
+# fig1 .. of the first paper, omnigrok2 .. of the second; in the order of their numbers
+_NAME = re.compile(r"(fig|omnigrok)(\d+)")
+_FOUND = [found for module in iter_modules(paper_figures.__path__) if (found := _NAME.fullmatch(module.name))]
 FIGURES: dict[str, Any] = {
-    name: import_module(f"paper_figures.{name}") for name in sorted(_MODULES, key=lambda name: int(name[3:]))
+    found[0]: import_module(f"paper_figures.{found[0]}")
+    for found in sorted(_FOUND, key=lambda found: (found[1], int(found[2])))
 }
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Draw the paper's figures, theory beside experiment. Without a name: list them."""
+    """Draw the papers' figures, theory beside experiment. Without a name: list them."""
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Which figures: fig3, fig4 ..."""
+    """Which figures: fig3, fig4 ... of the first paper, omnigrok2 ... of the second, on weight norms."""
     all: bool = False
     """Draw all of them."""
     scale: Literal["quick", "paper"] = "quick"
@@ -61,7 +65,7 @@ def main(arguments: Arguments) -> None:
     wanted = list(FIGURES) if arguments.all else list(dict.fromkeys(arguments.names))
     if not wanted:
         for name, module in FIGURES.items():
-            print(f"{name:6} {len(set(module.runs(scale_of(name, arguments)))):6,} runs  {module.TITLE}")
+            print(f"{name:10} {len(set(module.runs(scale_of(name, arguments)))):6,} runs  {module.TITLE}")
         return
     plans = {name: FIGURES[name].runs(scale_of(name, arguments)) for name in wanted}
     lacking = {name: why for name, plan in plans.items() if (why := lacking_data(plan))}

@@ -28,19 +28,19 @@ def curves_picture(table: pd.DataFrame, size: str, title: str) -> Figure:
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(11, 3.9))
         for axes, name in zip(figure.subplots(1, 3), ("train_loss", "test_loss", "test_accuracy"), strict=True):
-            draw_curves(axes, part, name)
+            for colour, (step, here) in zip(TIME_COLOURS, part.groupby("step"), strict=False):
+                draw_curve(axes, here, name, colour, f"{step:,} steps")
             axes.set_title(name.replace("_", " ").replace("train", "training"), loc="left")
         figure.axes[0].legend(title=f"{size} = {part[size].iloc[0]:g}")
         figure.suptitle(f"{title}: trained at constant norm", fontsize="large")
         return figure
 
 
-def draw_curves(axes: Axes, table: pd.DataFrame, name: str) -> None:
-    """One metric against alpha: a line a number of steps, and the range of seeds."""
-    for colour, (step, part) in zip(TIME_COLOURS, table.groupby("step"), strict=False):
-        by_scale = part.groupby(SCALES)[name]
-        axes.plot(by_scale.median(), "o-", color=colour, ms=3, label=f"{step:,} steps")
-        axes.fill_between(by_scale.min().index, by_scale.min(), by_scale.max(), color=colour, alpha=0.15, lw=0)
+def draw_curve(axes: Axes, table: pd.DataFrame, name: str, colour: str, label: str) -> None:
+    """One metric against alpha: the median and the range of the seeds."""
+    by_scale = table.groupby(SCALES)[name]
+    axes.plot(by_scale.median(), "o-", color=colour, ms=3, label=label)
+    axes.fill_between(by_scale.min().index, by_scale.min(), by_scale.max(), color=colour, alpha=0.15, lw=0)
     axes.axvline(1, color=GREY, lw=0.8, ls=":")
     axes.set(xscale="log", xlabel=ALPHA)
     if name.endswith("loss"):

@@ -1,0 +1,110 @@
+"""The law of grokking by weight norm: steps predicted from a landscape, against
+measured ones, beside its rivals.
+
+    python -m analysis.norm_law
+
+trains what is missing and leaves report.json, report.md and a picture a kind of
+networks in results/norm_law.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import tyro
+
+from analysis._command import check_at_least, check_given, environment, leave, print_trained, trained_on
+from analysis._report import prepare_folder, table
+from analysis.norm_law.page import Scored, page, rows, section
+from analysis.norm_law.pictures import picture
+from analysis.norm_law.scores import scores
+from analysis.norm_law.setups import CALIBRATION_SEEDS, SETUPS, Setup
+from analysis.norm_law.tables import predicted
+from analysis.runs.cost import print_cost
+from analysis.runs.executors import Execution, WorkerError
+from analysis.runs.store import RunStore, StoreError
+from analysis.runs.sweep import ensure
+from analysis.runs.traces import TracesError
+from neural import ConfigError
+from neural.command import run_command
+
+PROG = "python -m analysis.norm_law"
+ERRORS = (StoreError, WorkerError, TracesError)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Predict when networks generalise from the landscape of weight norms, and hold
+    that and its rivals against training runs.
+    """
+
+    names: tyro.conf.Positional[tuple[Literal["teacher", "digits", "transformer"], ...]] = ("teacher",)
+    """Which networks: teacher, digits, transformer."""
+    seeds: int | None = None
+    """How many seeds: 0..seeds-1; by default 8 of the teacher, 3 of the others."""
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Only say how many runs are missing and what they would cost."""
+    execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
+    out: Path = Path("results/norm_law")
+    """Folder for the report."""
+    store: Path = Path("results/runs.sqlite")
+    """The run store."""
+
+
+def main(arguments: Arguments) -> None:
+    check_given(arguments, "names")
+    check_at_least(1, arguments, "seeds")
+    if arguments.seeds is not None and arguments.seeds > min(CALIBRATION_SEEDS):
+        raise ConfigError(f"`seeds` must be at most {min(CALIBRATION_SEEDS)}, but is {arguments.seeds}.")
+    setups = {name: SETUPS[name] for name in dict.fromkeys(arguments.names)}
+    seeds = {name: range(arguments.seeds or setup.seeds) for name, setup in setups.items()}
+    execution = arguments.execution.resolved()
+    configs = [config for name, setup in setups.items() for config in plan(setup, seeds[name])]
+    if arguments.dry_run:
+        print_cost(configs, arguments.store, execution)
+        return
+    prepare_folder(arguments.out)
+    with RunStore(arguments.store) as store:
+        n_trained = ensure(configs, store, execution)
+        found = {
+            name: [
+                Scored(target.name, runs, scores(runs))
+                for target in setup.targets
+                for runs in [predicted(store, setup, seeds[name], target)]
+            ]
+            for name, setup in setups.items()
+        }
+        trained = [store.table(plan(setup, seeds[name])) for name, setup in setups.items()]
+    print_trained(len(configs), n_trained)
+    report = {name: [_numbers(one) for one in scored] for name, scored in found.items()}
+    report |= {"environment": environment(PROG, trained_on(*trained))}
+    sections = [part for name, scored in found.items() for part in section(name, setups[name], scored)]
+    pictures = {
+        f"{name}.png": picture(pd.concat([one.runs.assign(target=one.target) for one in scored]), setups[name].title)
+        for name, scored in found.items()
+    }
+    said = []
+    for name, scored in found.items():
+        for one in scored:
+            said += [f"{setups[name].title}, {one.target}:", table(rows(one.scores), "simple"), ""]
+    leave(arguments.out, report, pictures, page(sections, report["environment"]["command"]), said)
+
+
+def plan(setup: Setup, seeds: range) -> list[Any]:
+    """All runs of one kind of networks."""
+    return [*setup.landscape(seeds), *setup.runs(seeds), *setup.calibration()]
+
+
+def _numbers(one: Scored) -> dict[str, Any]:
+    return {
+        "target": one.target,
+        "scores": [asdict(score) for score in one.scores],
+        "runs": one.runs.to_dict("records"),
+    }
+
+
+if __name__ == "__main__":
+    run_command(Arguments, main, PROG, ERRORS)

@@ -1,0 +1,40 @@
+"""What several of the second paper's figures draw."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from paper_figures.style import GREY
+
+
+def draw_history(axes: Axes, table: pd.DataFrame, value: str, colour: str, line: str = "-", label: str = "") -> None:
+    """A metric over training, from step 1 on: a line a seed."""
+    for number, (_, run) in enumerate(table.groupby("seed")):
+        shown = run[run["step"] > 0]
+        axes.plot(shown["step"], shown[value], line, color=colour, lw=1.3, alpha=0.8, label="" if number else label)
+    axes.set(xscale="log", xlabel="steps")
+    if value.endswith("accuracy"):
+        axes.set(ylim=(-0.02, 1.02), ylabel="accuracy")
+
+
+def draw_times(axes: Axes, table: pd.DataFrame, name: str, against: str, colour: str, marker: str, label: str) -> None:
+    """Steps to a threshold against a field: a mark a run, a triangle at the budget for
+    those that did not get there; a line through the medians of fields where most did.
+    """
+    there = table[name].notna()
+    axes.plot(table.loc[there, against], table.loc[there, name], marker, color=colour, ms=4, alpha=0.6)
+    axes.plot(table.loc[~there, against], table.loc[~there, "budget"], "^", color=colour, mfc="none")
+    medians = table.assign(t=table[name].fillna(float("inf"))).groupby(against)["t"].quantile(interpolation="lower")
+    medians = medians[medians < float("inf")]
+    axes.plot(medians, color=colour, lw=1.2, label=label)
+    axes.set(xscale="log", yscale="log", ylabel="steps")
+
+
+def draw_inverse(axes: Axes, table: pd.DataFrame, name: str, against: str) -> None:
+    """The line of slope -1 through the median of the least of a field's values."""
+    least = table[table[against] == table[against].min()]
+    here = least[name].median()
+    if here == here:
+        x = sorted(table[against].unique())
+        axes.plot(x, [here * x[0] / value for value in x], ":", color=GREY, lw=1.2, label="$\\propto 1/\\gamma$")
