@@ -32,7 +32,7 @@ def landscape(store: RunStore, configs: Sequence[Any], size: str, steps: Sequenc
     rows = []
     for config in configs:
         traces = store.traces(config)
-        losses = np.nan_to_num(traces.metrics["train_loss"], nan=np.inf)
+        losses = np.nan_to_num(traces.metrics["train_loss"], nan=np.inf, posinf=np.inf)
         for step in steps:
             last = int(np.flatnonzero(traces.steps <= step)[-1])
             for kind, look in (("final", last), ("best", int(losses[: last + 1].argmin()))):

@@ -96,9 +96,14 @@ def with_radial_gradient(scale: float, rate: float, reduced: Reduced, learning_r
         w = np.exp(x) * reduced.usual_norm
         return -rate - learning_rate * np.interp(x, log_scales, slope) / w**2
 
-    start = np.array([np.log(scale)])
-    found = solve_ivp(pace, (0, reduced.steps[-1]), start, t_eval=reduced.steps, rtol=1e-6, max_step=200.0)
-    return first_meeting(reduced.steps, found.y[0], reduced.shells(), rate)
+    def left(_: float, x: NDArray) -> float:
+        return x[0] - log_scales[0]  # below the landscape nothing is known, nor asked for
+
+    left.terminal = True
+    steps = reduced.steps
+    found = solve_ivp(pace, (0, steps[-1]), np.log([scale]), t_eval=steps, rtol=1e-6, events=left)
+    seen = len(found.t)
+    return first_meeting(steps[:seen], found.y[0], reduced.shells()[:seen], rate)
 
 
 @dataclass(frozen=True)

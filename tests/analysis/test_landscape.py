@@ -1,0 +1,157 @@
+"""Landscapes: the shells on exact ones, the table on real runs, the command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.landscape import setups
+from analysis.landscape.__main__ import ERRORS, Arguments, main
+from analysis.landscape.setups import resolved
+from analysis.landscape.shells import crossing, landscape, least, summary
+from analysis.runs.executors import Execution
+from analysis.runs.store import RunStore
+from analysis.runs.sweep import ensure
+from neural import ConfigError, TeacherConfig
+from neural.command import run_command
+from tests.tolerances import LINALG
+
+GRID = np.geomspace(0.1, 10, 21)
+inside = st.floats(0.15, 7)
+
+
+@given(inside, st.floats(0.1, 20), st.floats(1e-9, 1e3))
+def test_the_least_of_a_parabola_is_exact(centre: float, steepness: float, floor: float) -> None:
+    """log l = log floor + steepness (log alpha - log centre)^2, wherever the grid
+    lies.
+    """
+    losses = floor * np.exp(steepness * (np.log(GRID / centre)) ** 2)
+    # a parabola through three points: the second difference over the round-off of logs
+    assert least(GRID, losses) == pytest.approx(centre, rel=1e-9 / min(steepness, 1))
+
+
+@given(inside, st.floats(0.2, 5), st.floats(0.05, 0.95))
+def test_the_crossing_of_a_ramp_is_exact(at: float, slope: float, threshold: float) -> None:
+    """accuracy = threshold - slope (log alpha - log at), not clipped: linear between
+    the grid's values.
+    """
+    accuracies = threshold - slope * np.log(GRID / at)
+    assert crossing(GRID, accuracies, threshold) == pytest.approx(at, rel=LINALG)
+
+
+@given(st.lists(st.floats(0, 1), min_size=3, max_size=30), st.floats(0.01, 1))
+def test_beyond_the_crossing_no_scale_is_above(accuracies: list[float], threshold: float) -> None:
+    """And it lies beside one that is."""
+    scales = np.geomspace(0.3, 3, len(accuracies))
+    found, above = crossing(scales, accuracies, threshold), np.array(accuracies) >= threshold
+    if not above.any():
+        assert np.isnan(found)
+    elif above[-1]:
+        assert found == np.inf
+    else:
+        last = np.flatnonzero(above)[-1]
+        assert scales[last] * (1 - LINALG) <= found <= scales[last + 1] * (1 + LINALG)
+
+
+def test_a_landscape_without_losses_has_no_minimum() -> None:
+    assert np.isnan(least([1, 2, 3], [np.nan, np.inf, np.nan]))
+    assert least([1, 2, 3], [1.0, np.nan, 3.0]) == 1  # no parabola through what is not there
+    assert least([1, 2, 3], [1.0, 2.0, 3.0]) == 1
+
+
+SMALL = TeacherConfig(
+    n_train=20, n_test=15, width=8, look_every=10, budget=60, constrained=True, weight_decay=0.0, learning_rate=0.03
+)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory):
+    configs = [replace(SMALL, init_scale=scale, seed=seed) for scale in (0.5, 1.0, 2.0) for seed in (0, 1)]
+    with RunStore(tmp_path_factory.mktemp("landscape") / "runs.sqlite") as filled:
+        ensure(configs, filled, Execution(executor="in-process"))
+        yield filled, configs
+
+
+def test_final_and_best_are_kept_apart(store) -> None:
+    """Final: the look at that step. Best: that of the least training loss until then,
+    whatever the test loss is.
+    """
+    filled, configs = store
+    table = landscape(filled, configs, "n_train", (20, 60))
+    assert len(table) == len(configs) * 2 * 2
+    for config in configs:
+        traces = filled.traces(config)
+        train, test = traces.metrics["train_loss"], traces.metrics["test_loss"]
+        for step, looks in ((20, 3), (60, 7)):
+            here = table[(table["init_scale"] == config.init_scale) & (table["seed"] == config.seed)]
+            here = here[here["step"] == step].set_index("kind")
+            assert here.loc["final", "test_loss"] == test[looks - 1]
+            assert here.loc["best", "train_loss"] == train[:looks].min()
+            assert here.loc["best", "test_loss"] == test[train[:looks].argmin()]
+    summed = summary(table, "n_train")
+    assert summed["step"].tolist() == [20, 20, 60, 60]
+    final = table[(table["kind"] == "final") & (table["step"] == 60)]
+    medians = final.groupby("init_scale")["test_loss"].median()
+    row = summed[(summed["kind"] == "final") & (summed["step"] == 60)].iloc[0]
+    assert row["least_test_loss"] == medians.min()
+    assert row["right_wall"] == medians[2.0] / medians.min()
+    assert row["lowest"] <= row["alpha_c"] <= row["highest"]
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["landscape", *map(str, arguments)])
+    run_command(Arguments, main, "landscape", ERRORS)
+
+
+def test_the_command_leaves_numbers_pictures_and_a_page(tmp_path: Path, monkeypatch, capsys) -> None:
+    """And a second one trains nothing."""
+    small = replace(setups.SETUPS["teacher"], base=SMALL)
+    monkeypatch.setitem(setups.SETUPS, "teacher", small)
+    options = ["teacher", "--x", "init_scale=0.3:3:4:log", "--y", "n_train=10,20", "--seeds", 1]
+    options += ["--executor", "in-process", "--store", tmp_path / "runs.sqlite"]
+    command(monkeypatch, *options, "--dry-run")
+    assert capsys.readouterr().out.startswith("8 runs in the plan\n8 runs to train, 480 steps")
+    for trained in (8, 0):
+        command(monkeypatch, *options, "--out", tmp_path / "out")
+        assert f"8 runs, {trained} of them trained now" in capsys.readouterr().err
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    table = pd.DataFrame(report["landscape"])
+    assert sorted(table["step"].unique()) == [10, 20, 60]
+    assert len(table) == 8 * 3 * 2
+    page = (tmp_path / "out" / "report.md").read_text()
+    for picture in ("curves.png", "contours.png"):
+        assert f"({picture})" in page
+        assert (tmp_path / "out" / picture).stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"name": "moon"}, "`name` must be one of teacher, "),
+        ({"x": "learning_rate=1,2,3"}, "`x` must be an axis of init_scale (alpha), but is one of learning_rate."),
+        ({"x": "init_scale=1,2"}, "`x` must have three values at least, but has 2."),
+        ({"settings": ("weight_decay=1",)}, "`set` must not name what a landscape fixes or varies, but names"),
+        ({"budget": 55}, "`budget` must be a multiple of look_every = 100, but is 55."),
+        ({"seeds": 0}, "`seeds` must be an integer of at least 1, but is 0."),
+    ],
+    ids=str,
+)
+def test_bad_input_is_one_line(options: dict, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolved(**({"name": "teacher"} | options))
+    assert str(caught.value).startswith(says)
+
+
+@pytest.mark.parametrize("name", setups.SETUPS)
+def test_every_landscape_holds_the_norm_without_decay(name: str) -> None:
+    for config in resolved(name).configs():
+        assert config.constrained
+        assert config.weight_decay == 0

@@ -1,0 +1,161 @@
+"""Students and teachers: each lane against a twin in torch's own layers, and what a
+seed fixes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from neural.config import ConfigError
+from neural.ensemble import Ensemble
+from neural.families.teacher import Teacher, TeacherConfig, samples, start
+from neural.training import train_run
+from tests.neural.test_ensemble import run_all
+
+SMALL = TeacherConfig(n_train=12, n_test=7, width=9, look_every=5, budget=40, learning_rate=3e-3)
+# float64, as in test_modular.py
+EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
+
+
+def train_alone(config: TeacherConfig) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Traces and last weights, by nn.Linear and torch's optimisers."""
+    begin = start(config)
+    kind = getattr(torch, config.dtype)
+    layers = [nn.Linear(n_in, n_out) for n_in, n_out in pairwise(config.widths)]
+    names = [*(f"layer_{number}" for number in range(1, config.depth)), "last"]
+    initial = dict(begin.model.named_parameters())
+    with torch.no_grad():
+        for name, layer in zip(names, layers, strict=True):
+            layer.weight.copy_(initial[name])
+            layer.bias.copy_(initial[f"{name}_bias"])
+    model = nn.Sequential(*[part for layer in layers for part in (layer, nn.Tanh())][:-1]).to(kind)
+    x, y = (torch.as_tensor(array, dtype=kind) for array in samples(config))
+    kinds = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+    optimizer = kinds[config.optimizer](model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+
+    def norm(parts: Any) -> float:
+        return float(torch.cat([value.detach().flatten() for value in parts]).norm())
+
+    radius, rows, n = norm(model.parameters()), [], config.n_train
+    for step in range(config.budget + 1):
+        if step % config.look_every == 0:
+            with torch.no_grad():
+                errors = ((model(x) - y) ** 2).mean(1)
+            parts = (slice(None, n), slice(n, None))
+            near = [float((errors[part] < limit).to(kind).mean()) for limit in (0.001, 0.01) for part in parts]
+            losses = [float(errors[part].mean()) for part in parts]
+            rows.append([*near, *losses, norm(model.parameters()), norm(layers[-1].parameters())])
+        optimizer.zero_grad()
+        ((model(x[:n]) - y[:n]) ** 2).mean().backward()
+        if step < config.budget:
+            optimizer.step()
+            if config.constrained:
+                with torch.no_grad():
+                    factor = radius / norm(model.parameters())
+                    for value in model.parameters():
+                        value *= factor
+    weights = {name: layer.weight.detach().numpy() for name, layer in zip(names, layers, strict=True)}
+    weights |= {f"{name}_bias": layer.bias.detach().numpy() for name, layer in zip(names, layers, strict=True)}
+    return dict(zip((metric.name for metric in Teacher.METRICS), np.array(rows).T, strict=True)), weights
+
+
+@pytest.mark.parametrize("shared", [{}, {"constrained": True, "depth": 2}, {"depth": 1, "n_outputs": 2}], ids=str)
+def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
+    """Three runs that differ in all that an ensemble may mix; each tensor counts once
+    in the norm that is held.
+    """
+    base = replace(SMALL, dtype="float64", **shared)
+    configs = [
+        replace(base, seed=1, init_scale=3.0),
+        replace(base, seed=2, weight_decay=1.0, learning_rate=1e-2),
+        replace(base, seed=3, optimizer="sgd", learning_rate=0.1, init_scale=0.5),
+    ]
+    for config, run in run_all(configs, lanes=3).items():
+        traces, weights = train_alone(config)
+        assert run.traces.keys() == traces.keys()
+        for name, values in traces.items():
+            np.testing.assert_allclose(run.traces[name], values, **EXACT, err_msg=name)
+        assert run.checkpoints.keys() == weights.keys() == run.norms.keys()
+        for name, values in weights.items():
+            np.testing.assert_allclose(run.checkpoints[name][-1], values, **EXACT, err_msg=name)
+        if config.constrained:
+            np.testing.assert_allclose(run.weight_norm, run.weight_norm[0], rtol=1e-12)
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 20), st.integers(0, 20), st.integers(1, 20), st.integers(0, 2**32 - 1), st.floats(0.1, 10))
+def test_what_a_seed_fixes(n_train: int, more: int, n_test: int, seed: int, scale: float) -> None:
+    """Nested training sets, the same test inputs and teacher, the same student up to
+    its scale.
+    """
+    small = replace(SMALL, n_train=n_train, n_test=n_test, seed=seed)
+    large = replace(small, n_train=n_train + more, init_scale=scale)
+    for one, other in zip(samples(small), samples(large), strict=True):
+        # the teacher's answers by products of other sizes are rounded otherwise
+        np.testing.assert_allclose(one[:n_train], other[:n_train], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(one[n_train:], other[n_train + more :], rtol=1e-4, atol=1e-6)
+    for value, wider in zip(start(small).model.parameters(), start(large).model.parameters(), strict=True):
+        torch.testing.assert_close(wider, scale * value, rtol=1e-5, atol=1e-5 * scale)
+
+
+def test_a_student_that_begins_as_its_teacher_would_be_right() -> None:
+    """The two are drawn apart: at step 0 no student is its teacher; and the inputs are
+    normal (0, 1).
+    """
+    config = replace(SMALL, n_train=4_000, n_test=4_000)
+    x, y = samples(config)
+    with torch.no_grad():
+        student = start(config).model(torch.as_tensor(x)).numpy()
+    assert np.abs(student - y).mean() > 0.05
+    assert np.abs(x.mean(0)).max() < 5 / 8_000**0.5
+    assert np.abs(x.std(0) - 1).max() < 5 / 16_000**0.5
+
+
+def test_a_run_at_constant_norm_is_trained_to_its_budget() -> None:
+    """A landscape asks for the loss after so many steps; a free run of the same kind
+    ends when nothing is left to see.
+    """
+    config = replace(SMALL, n_train=60, n_test=60, learning_rate=0.01, weight_decay=0.0, n_inputs=2, n_outputs=1)
+    config = replace(config, look_every=20, budget=600)
+    free, held = train_run(config), train_run(replace(config, constrained=True))
+    assert free.retired
+    assert free.steps_run < 600
+    assert not held.retired
+    assert held.steps_run == 600
+    assert held.test_accuracy[-1] > 0.9
+
+
+def test_operations_and_parameters_are_counted() -> None:
+    """As torch counts them."""
+    begin = start(SMALL)
+    assert Teacher.n_parameters(SMALL) == sum(value.numel() for value in begin.model.parameters())
+    ensemble = Ensemble(Teacher, [begin], [SMALL], "cpu", compiled=False)
+    with FlopCounterMode(display=False) as counted:
+        ensemble.advance(SMALL.look_every)
+        ensemble.look()
+    products = Teacher.operations(SMALL) - 14 * Teacher.n_parameters(SMALL)
+    assert counted.get_total_flops() / SMALL.look_every == pytest.approx(products, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"budget": 63}, "`budget` must be a multiple of look_every = 5, but is 63."),
+        ({"look_every": 1}, "`look_every` must be an integer of at least 2, but is 1."),
+        ({"init_scale": 0.0}, "`init_scale` must be a finite number above 0, but is 0.0."),
+    ],
+)
+def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        replace(SMALL, **wrong)
+    assert str(caught.value) == says
