@@ -191,7 +191,7 @@ words = st.lists(st.sampled_from([*"abcdefgh", "don't", "é"]), max_size=12)
     st.sampled_from([" ", ", ", '" 7 ', "<br /><br />"]),
 )
 def test_texts_as_numbers(drawn: tuple[list[list[str]], int], n: int, skip: int, length: int, between: str) -> None:
-    """Common words have small numbers; what the known words of a text are, and where."""
+    """Common words have small numbers; the known words of a text, and where they are."""
     texts, n_train = drawn
     found = numbered([between.join(text).upper() for text in texts], n_train, n, skip, length)
     assert found.shape == (len(texts), length)
@@ -214,8 +214,8 @@ def test_what_a_word_is() -> None:
 @settings(max_examples=20)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**32 - 1), st.floats(0.5, 9))
 def test_what_a_seed_fixes(n_train: int, more: int, seed: int, scale: float) -> None:
-    """Nested training sets, and the same test reviews, none of them trained on; the same
-    weights up to their scale; nothing of the global generator.
+    """Nested training sets, and the same test reviews, none of them trained on; the
+    same weights up to their scale; nothing of the global generator.
     """
     small = replace(SMALL, n_train=n_train, seed=seed, batch_size=None)
     large = replace(small, n_train=n_train + more, init_scale=scale)
@@ -245,7 +245,7 @@ def test_what_a_seed_fixes(n_train: int, more: int, seed: int, scale: float) -> 
 
 
 def test_initial_weights_are_torchs() -> None:
-    """Embeddings normal, all else uniform within 1/sqrt(width): their size and spread."""
+    """Embeddings normal, all else uniform within 1/sqrt(width): size and spread."""
     model = start(replace(SMALL, width=100, words=400, embedding=50)).model
     twin = dict(Twin(replace(SMALL, width=100, words=400, embedding=50)).named_parameters())
     for theirs, values in renamed(dict(model.named_parameters()), SMALL.layers).items():
