@@ -191,7 +191,7 @@ words = st.lists(st.sampled_from([*"abcdefgh", "don't", "é"]), max_size=12)
     st.sampled_from([" ", ", ", '" 7 ', "<br /><br />"]),
 )
 def test_texts_as_numbers(drawn: tuple[list[list[str]], int], n: int, skip: int, length: int, between: str) -> None:
-    """Common words have small numbers; the known words of a text, and where they are."""
+    """Common words have small numbers; which words of a text are known, and where."""
     texts, n_train = drawn
     found = numbered([between.join(text).upper() for text in texts], n_train, n, skip, length)
     assert found.shape == (len(texts), length)
