@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from neural.families import FAMILIES, family_of
     from neural.families.digits import DigitsConfig
     from neural.families.modular import ModularConfig
+    from neural.families.reviews import ReviewsConfig
     from neural.families.teacher import TeacherConfig
     from neural.families.toy import RunConfig, read_samples, start, write_samples
     from neural.history import History
@@ -32,6 +33,7 @@ _WHERE = {
     "neural.families.digits": ("DigitsConfig",),
     "neural.families.teacher": ("TeacherConfig",),
     "neural.families.modular": ("ModularConfig",),
+    "neural.families.reviews": ("ReviewsConfig",),
     "neural.families.toy": ("RunConfig", "read_samples", "start", "write_samples"),
     "neural.history": ("History",),
     "neural.training": ("resolve_device", "train_run", "train_runs"),
@@ -43,6 +45,7 @@ __all__ = [
     "DigitsConfig",
     "History",
     "ModularConfig",
+    "ReviewsConfig",
     "RunConfig",
     "TeacherConfig",
     "family_of",

@@ -22,9 +22,10 @@ from analysis.runs.cost import estimate
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure, missing_runs
-from neural import ConfigError, DigitsConfig
+from neural import ConfigError, DigitsConfig, ReviewsConfig
 from neural.command import run_command
 from neural.datasets import digits
+from neural.reviews_data import reviews
 from paper_figures.scale import Scale, differences
 from paper_figures.style import LOOK
 
@@ -96,8 +97,9 @@ def lacking_data(runs: Sequence[Any]) -> str:
     nothing.
     """
     try:
-        for source in {run.data for run in runs if isinstance(run, DigitsConfig)}:
-            digits(source)
+        for kind, load in ((DigitsConfig, digits), (ReviewsConfig, reviews)):
+            for source in {run.data for run in runs if isinstance(run, kind)}:
+                load(source)
     except ConfigError as error:
         return str(error)
     return ""

