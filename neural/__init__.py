@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from neural.families import FAMILIES, family_of
     from neural.families.digits import DigitsConfig
     from neural.families.modular import ModularConfig
+    from neural.families.molecules import MoleculesConfig
     from neural.families.toy import RunConfig, read_samples, start, write_samples
     from neural.history import History
     from neural.training import resolve_device, train_run, train_runs
@@ -30,6 +31,7 @@ _WHERE = {
     "neural.families": ("FAMILIES", "family_of"),
     "neural.families.digits": ("DigitsConfig",),
     "neural.families.modular": ("ModularConfig",),
+    "neural.families.molecules": ("MoleculesConfig",),
     "neural.families.toy": ("RunConfig", "read_samples", "start", "write_samples"),
     "neural.history": ("History",),
     "neural.training": ("resolve_device", "train_run", "train_runs"),
@@ -41,6 +43,7 @@ __all__ = [
     "DigitsConfig",
     "History",
     "ModularConfig",
+    "MoleculesConfig",
     "RunConfig",
     "family_of",
     "read_samples",

@@ -6,10 +6,11 @@ from typing import Any
 
 from neural.families.digits import Images
 from neural.families.modular import Modular
+from neural.families.molecules import Molecules
 from neural.families.toy import Toy
 from neural.family import Family
 
-FAMILIES: dict[str, type[Family]] = {family.name: family for family in (Toy, Modular, Images)}
+FAMILIES: dict[str, type[Family]] = {family.name: family for family in (Toy, Modular, Images, Molecules)}
 
 
 def family_of(config: Any) -> type[Family]:
