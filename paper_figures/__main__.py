@@ -21,9 +21,9 @@ from analysis.runs.cost import estimate
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure, missing_runs
-from neural import ConfigError, DigitsConfig
+from neural import ConfigError, family_of
 from neural.command import run_command
-from neural.datasets import digits
+from neural.config import shape
 from paper_figures.scale import Scale, differences
 from paper_figures.style import LOOK
 
@@ -92,8 +92,8 @@ def lacking_data(runs: Sequence[Any]) -> str:
     nothing.
     """
     try:
-        for source in {run.data for run in runs if isinstance(run, DigitsConfig)}:
-            digits(source)
+        for one in {(type(run), shape(run)): run for run in runs}.values():
+            family_of(one)(one, "cpu")  # has all the data of its runs
     except ConfigError as error:
         return str(error)
     return ""

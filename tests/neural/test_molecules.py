@@ -58,9 +58,9 @@ class Twin(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.convolutions = nn.ModuleList(Convolution(*widths) for widths in pairwise(WIDTHS))
+        one, two = (Convolution(*widths) for widths in pairwise(WIDTHS))
+        self.convolutions = nn.ModuleList([one, two])
         self.hidden, self.last = nn.Linear(16, 32), nn.Linear(32, 1)
-        one, two = self.convolutions
         self.layers: dict[str, Any] = {
             **{"edge_1": one.edge[0], "theta_1": one.edge[2], "conv_1": one.root},
             **{"edge_2": two.edge[0], "theta_2": two.edge[2], "conv_2": two.root},
