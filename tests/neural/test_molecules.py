@@ -1,5 +1,5 @@
-"""Graph convolutions on molecules: each lane against a twin that goes from bond to bond,
-molecules written down by hand, and what must not matter.
+"""Graph convolutions on molecules: each lane against a twin that goes from bond to
+bond, molecules written down by hand, and what must not matter.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
 
 @needs_molecules
 def test_molecules_by_hand() -> None:
-    """Methane, ethyne, and benzene, whose bonds are aromatic; atoms sorted by element."""
+    """Methane, ethyne, and benzene, whose bonds are aromatic; hydrogens come last."""
     carbon, hydrogen = [0, 1, 0, 0, 0, 6], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]
     for smiles, n, aromatic, orbital, between in (
         ("C", 1, 0, [0, 0, 1], None),
@@ -188,7 +188,7 @@ def test_molecules_by_hand() -> None:
 
 @needs_molecules
 def test_the_first_molecules() -> None:
-    """Methane, ammonia, water, ethyne: published polarisabilities; valences are whole."""
+    """Published polarisabilities of methane, water and ethyne; valences are whole."""
     found = graphs(np.array([0, 2, 3]), first=100)
     assert found.polarisability.tolist() == [13.21, 6.31, 16.28]
     assert found.present.sum(1).tolist() == [5, 3, 4]
@@ -274,7 +274,7 @@ def test_what_a_seed_fixes(n_train: int, more: int, seed: int, scale: float) -> 
 
 @needs_molecules
 def test_initial_weights_are_torchs() -> None:
-    """Uniform within 1/sqrt(number of inputs), biases too, but for the convolutions'."""
+    """Uniform within 1/sqrt(number of inputs); the convolutions' biases are 0."""
     model = start(SMALL).model
     for name, layer in Twin().layers.items():
         limit = layer.in_features**-0.5
