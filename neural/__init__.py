@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from neural.families import FAMILIES, family_of
     from neural.families.digits import DigitsConfig
     from neural.families.modular import ModularConfig
+    from neural.families.molecules import MoleculesConfig
     from neural.families.reviews import ReviewsConfig
     from neural.families.teacher import TeacherConfig
     from neural.families.toy import RunConfig, read_samples, start, write_samples
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 _WHERE = {
     "neural.families": ("FAMILIES", "family_of"),
     "neural.families.digits": ("DigitsConfig",),
-    "neural.families.teacher": ("TeacherConfig",),
     "neural.families.modular": ("ModularConfig",),
+    "neural.families.molecules": ("MoleculesConfig",),
     "neural.families.reviews": ("ReviewsConfig",),
+    "neural.families.teacher": ("TeacherConfig",),
     "neural.families.toy": ("RunConfig", "read_samples", "start", "write_samples"),
     "neural.history": ("History",),
     "neural.training": ("resolve_device", "train_run", "train_runs"),
@@ -45,6 +47,7 @@ __all__ = [
     "DigitsConfig",
     "History",
     "ModularConfig",
+    "MoleculesConfig",
     "ReviewsConfig",
     "RunConfig",
     "TeacherConfig",

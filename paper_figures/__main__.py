@@ -22,10 +22,9 @@ from analysis.runs.cost import estimate
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure, missing_runs
-from neural import ConfigError, DigitsConfig, ReviewsConfig
+from neural import ConfigError, family_of
 from neural.command import run_command
-from neural.datasets import digits
-from neural.reviews_data import reviews
+from neural.config import shape
 from paper_figures.scale import Scale, differences
 from paper_figures.style import LOOK
 
@@ -97,9 +96,10 @@ def lacking_data(runs: Sequence[Any]) -> str:
     nothing.
     """
     try:
-        for kind, load in ((DigitsConfig, digits), (ReviewsConfig, reviews)):
-            for source in {run.data for run in runs if isinstance(run, kind)}:
-                load(source)
+        for one in {(type(run), shape(run)): run for run in runs}.values():
+            family = family_of(one)
+            family(one, "cpu")  # has the data of all its runs, or
+            family.start(one)  # those of one
     except ConfigError as error:
         return str(error)
     return ""

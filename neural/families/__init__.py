@@ -6,12 +6,15 @@ from typing import Any
 
 from neural.families.digits import Images
 from neural.families.modular import Modular
+from neural.families.molecules import Molecules
 from neural.families.reviews import Texts
 from neural.families.teacher import Teacher
 from neural.families.toy import Toy
 from neural.family import Family
 
-FAMILIES: dict[str, type[Family]] = {family.name: family for family in (Toy, Modular, Images, Teacher, Texts)}
+FAMILIES: dict[str, type[Family]] = {
+    family.name: family for family in (Toy, Modular, Images, Teacher, Texts, Molecules)
+}
 
 
 def family_of(config: Any) -> type[Family]:

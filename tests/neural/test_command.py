@@ -195,7 +195,9 @@ def test_the_family_is_known_before_its_options(words: list[str], found: str) ->
     "words", [["--family"], ["--family", "Toy"], ["--family="], ["--family=x", "--p", "5"]], ids=str
 )
 def test_an_unknown_family(words: list[str]) -> None:
-    with pytest.raises(ConfigError, match=r"^`family` must be one of toy, modular, digits, reviews, but is '.*'\.$"):
+    with pytest.raises(
+        ConfigError, match=r"^`family` must be one of toy, modular, digits, teacher, reviews, molecules, but is '.*'\.$"
+    ):
         family_asked_for(words)
 
 
@@ -208,7 +210,10 @@ def test_an_unknown_family(words: list[str]) -> None:
         (("--seed", "many"), "--seed"),
         (("--json", "{file}/run.json"), "file"),
         (("--device", "cuda"), "CUDA"),
-        (("--family", "nonsense"), "`family` must be one of toy, modular, digits, reviews, but is 'nonsense'."),
+        (
+            ("--family", "nonsense"),
+            "`family` must be one of toy, modular, digits, teacher, reviews, molecules, but is 'nonsense'.",
+        ),
         (("--family", "modular", "--n-train", "45"), "--n-train"),
         (("--weight-decay", "1"), "--weight-decay"),
     ],

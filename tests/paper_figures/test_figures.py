@@ -260,7 +260,7 @@ def test_figures_whose_data_are_missing_are_left_out_and_the_others_come(tmp_pat
     def absent(source):
         raise ConfigError(f"{source} is not here")
 
-    monkeypatch.setattr("paper_figures.__main__.digits", absent)
+    monkeypatch.setattr("neural.families.digits.digits", absent)
     with pytest.raises(SystemExit) as ended:
         command(monkeypatch, "fig8", "fig11", "fig20", "--out", tmp_path, "--store", tmp_path / "runs.sqlite")
     assert ended.value.code == 1

@@ -1,0 +1,155 @@
+"""Molecules of QM9 as padded graphs, or one clear line that says how to get them: they
+come inside the package qm9pack, and rdkit reads their bonds. Nothing is downloaded.
+
+Source: Ramakrishnan et al., "Quantum chemistry structures and properties of 134 kilo
+molecules", 2014; without the 3,054 that failed its consistency check.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neural.config import ConfigError
+
+SIZE = 130_831  # molecules, roughly from small to large
+FEATURES = 11
+BONDS = ("SINGLE", "DOUBLE", "TRIPLE", "AROMATIC")
+_ELEMENTS = (1, 6, 7, 8, 9)
+_ORBITALS = ("SP", "SP2", "SP3")
+# How many atoms the largest of the first so many molecules has: known beforehand, so
+# that the shape of a run needs no data.
+_LARGEST = {53: 14, 220: 17, 1_065: 20, 5_643: 23, 41_015: 26, SIZE: 29}
+_PARTS = 3  # files
+_COLUMNS = {"SMILES": "U40", "Polarizability_bohr3": "f8"}
+
+
+@dataclass(frozen=True, eq=False)
+class Graphs:
+    """M molecules with room for A atoms each; 0 where there is no atom. The order of
+    atoms means nothing: rdkit's, not that of the published geometries.
+
+    Attributes:
+        atoms: float32 (M, A, 11): one-hot H, C, N, O, F; atomic number; whether
+            aromatic; one-hot sp, sp2, sp3 (of hydrogen none); neighbours that are
+            hydrogen.
+        bonds: float32 (M, A, A, 4), symmetric: one-hot single, double, triple,
+            aromatic.
+        present: bool (M, A), where there is an atom.
+        polarisability: float64 (M,), isotropic, in bohr^3 (B3LYP, 6-31G(2df,p)).
+    """
+
+    atoms: NDArray[np.float32]
+    bonds: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    polarisability: NDArray[np.float64]
+
+
+def room(first: int) -> int:
+    """Atoms of the largest of the `first` so many molecules, or one or two more."""
+    return next(atoms for molecules, atoms in _LARGEST.items() if first <= molecules)
+
+
+def graphs(numbers: NDArray[np.int64], first: int) -> Graphs:
+    """The molecules with these numbers, below `first`, with room for the largest of
+    the `first` so many.
+
+    Raises:
+        ConfigError: they are not there, or damaged; the message says what to do.
+    """
+    found = table(first)[numbers]
+    A, M = room(first), len(numbers)
+    atoms, bonds = np.zeros((M, A, FEATURES), np.float32), np.zeros((M, A, A, len(BONDS)), np.float32)
+    present = np.zeros((M, A), np.bool_)
+    for m, smiles in enumerate(found["SMILES"]):
+        here, between = graph(str(smiles))
+        n = len(here)
+        atoms[m, :n], bonds[m, :n, :n], present[m, :n] = here, between, True
+    return Graphs(atoms, bonds, present, found["Polarizability_bohr3"])
+
+
+@cache
+def graph(smiles: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Atoms (n, 11) and bonds (n, n, 4) of one molecule, hydrogens among them, as
+    PyTorch Geometric's QM9 has them.
+    """
+    from rdkit import Chem
+
+    molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    n = molecule.GetNumAtoms()
+    atoms, bonds = np.zeros((n, FEATURES), np.float32), np.zeros((n, n, len(BONDS)), np.float32)
+    for atom in molecule.GetAtoms():
+        atoms[atom.GetIdx()] = [
+            *(atom.GetAtomicNum() == element for element in _ELEMENTS),
+            atom.GetAtomicNum(),
+            atom.GetIsAromatic(),
+            *(atom.GetHybridization().name == orbital for orbital in _ORBITALS),
+            sum(other.GetAtomicNum() == 1 for other in atom.GetNeighbors()),
+        ]
+    for bond in molecule.GetBonds():
+        one, other = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
+        bonds[[one, other], [other, one], BONDS.index(bond.GetBondType().name)] = 1
+    return atoms, bonds
+
+
+@cache
+def table(first: int) -> NDArray:
+    """SMILES and polarisability of the `first` so many molecules, as a structured
+    array; of the package's 225 MB only the lines that these take are read.
+
+    Raises:
+        ConfigError: they are not there, or damaged.
+    """
+    parts, left = [], first
+    for number in range(1, _PARTS + 1):
+        if left:
+            parts.append(_read(folder() / f"qm9_part{number}.csv", left))
+            left -= len(parts[-1])
+    if left:
+        raise ConfigError(f"`pool` must be molecules that are there, but qm9pack has {first - left:,} of {first:,}.")
+    return np.concatenate(parts)
+
+
+def _read(path: Path, most: int) -> NDArray:
+    try:
+        with path.open() as file:
+            names = file.readline().strip().split(",")
+            return np.loadtxt(
+                file,
+                dtype=list(_COLUMNS.items()),
+                delimiter=",",
+                quotechar='"',
+                comments=None,  # SMILES have #
+                usecols=[names.index(name) for name in _COLUMNS],
+                max_rows=most,
+                ndmin=1,
+            )
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"`pool` must be undamaged, but {path} is not what qm9pack's files are: {reason}.") from None
+
+
+def folder() -> Path:
+    """Where qm9pack's files are; found without importing it, for that needs more than
+    its files.
+
+    Raises:
+        ConfigError: a package is not installed.
+    """
+    _find("rdkit")
+    return _find("qm9pack").parent / "data"
+
+
+def _find(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ConfigError(
+            f"`pool` must be molecules that are there, but needs the package {package}: "
+            "pip install 'efftheory[molecules]'."
+        )
+    return Path(spec.origin)

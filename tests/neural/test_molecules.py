@@ -1,0 +1,370 @@
+"""Graph convolutions on molecules: each lane against a twin that goes from bond to
+bond, molecules written down by hand, and what must not matter.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from importlib.machinery import ModuleSpec
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from neural import molecules
+from neural.config import ConfigError, shape
+from neural.ensemble import Ensemble
+from neural.families.molecules import TOLERANCE, WIDTHS, GraphNetwork, Molecules, MoleculesConfig, samples, start
+from neural.molecules import SIZE, graph, graphs, room, table
+from neural.training import train_run, train_runs
+from tests.neural.reference import batches_of
+from tests.neural.test_ensemble import run_all
+
+needs_molecules = pytest.mark.skipif(
+    not all(importlib.util.find_spec(package) for package in ("qm9pack", "rdkit")),
+    reason="needs the molecules of qm9pack and rdkit: pip install 'efftheory[molecules]'",
+)
+SMALL = MoleculesConfig(n_train=12, n_test=8, pool=40, batch_size=5, look_every=5, budget=40)
+# float64, as in test_modular.py
+EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
+
+
+class Convolution(nn.Module):
+    """x_v -> W x_v + b + sum over bonds vu of x_u Theta(e_vu), with a matrix for each
+    bond.
+    """
+
+    def __init__(self, n_in: int, n_out: int):
+        super().__init__()
+        self.edge = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, n_in * n_out))
+        self.root = nn.Linear(n_in, n_out)
+
+    def forward(self, x: Tensor, ends: Tensor, e: Tensor) -> Tensor:
+        theta = self.edge(e).view(len(e), x.shape[1], -1)
+        messages = torch.einsum("ei,eio->eo", x[ends[:, 1]], theta)
+        return self.root(x).index_add(0, ends[:, 0], messages)
+
+
+class Twin(nn.Module):
+    """In torch's own layers, on one large graph of all molecules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        one, two = (Convolution(*widths) for widths in pairwise(WIDTHS))
+        self.convolutions = nn.ModuleList([one, two])
+        self.hidden, self.last = nn.Linear(16, 32), nn.Linear(32, 1)
+        self.layers: dict[str, Any] = {
+            **{"edge_1": one.edge[0], "theta_1": one.edge[2], "conv_1": one.root},
+            **{"edge_2": two.edge[0], "theta_2": two.edge[2], "conv_2": two.root},
+            **{"hidden": self.hidden, "last": self.last},
+        }
+
+    def load(self, initial: dict[str, Tensor]) -> None:
+        assert initial.keys() == self.arrays().keys()
+        with torch.no_grad():
+            for name, layer in self.layers.items():
+                layer.weight.copy_(initial[name])
+                layer.bias.copy_(initial[f"{name}_bias"])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        weights = {name: layer.weight.detach().numpy() for name, layer in self.layers.items()}
+        return weights | {f"{name}_bias": layer.bias.detach().numpy() for name, layer in self.layers.items()}
+
+    def forward(self, some: list[str]) -> Tensor:
+        kind = self.last.weight.dtype
+        x, ends, e, owner, n = [], [], [], [], 0
+        for number, smiles in enumerate(some):
+            atoms, bonds = graph(smiles)
+            for one, other in np.argwhere(bonds.any(2)).tolist():
+                ends.append([n + one, n + other])
+                e.append(bonds[one, other])
+            x.append(atoms)
+            owner += [number] * len(atoms)
+            n += len(atoms)
+        features = torch.as_tensor(np.concatenate(x), dtype=kind)
+        links, marks = torch.as_tensor(ends), torch.as_tensor(np.array(e), dtype=kind)
+        for convolution in self.convolutions:
+            features = convolution(features, links, marks).relu()
+        pooled = features.new_zeros(len(some), 16).index_add(0, torch.as_tensor(owner), features)
+        return self.last(self.hidden(pooled).relu())[:, 0]
+
+
+def train_alone(config: MoleculesConfig) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+    """Traces, last weights and which are right, by torch's layers and optimisers, on
+    molecules that are found again by their seed.
+    """
+    begin = start(config)
+    kind = getattr(torch, config.dtype)
+    model = Twin().to(kind)
+    model.load(dict(begin.model.named_parameters()))
+    order = np.random.default_rng(np.random.SeedSequence([config.seed, config.pool]).spawn(3)[0]).permutation(
+        config.pool
+    )
+    found = table(config.pool)[[*order[: config.n_train], *order[config.pool - config.n_test :]]]
+    smiles, y = found["SMILES"].tolist(), torch.as_tensor(found["Polarizability_bohr3"], dtype=kind)
+    mask = torch.as_tensor(begin.mask)
+    kinds = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+    optimizer = kinds[config.optimizer](model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+
+    def norm(parts: Any) -> float:
+        return float(torch.cat([value.detach().flatten() for value in parts]).norm())
+
+    radius, rows, batches = norm(model.parameters()), [], batches_of(begin)
+    right = torch.zeros(0)
+    for step in range(config.budget + 1):
+        if step % config.look_every == 0:
+            with torch.no_grad():
+                errors = model(smiles) - y
+            right = errors.abs() <= TOLERANCE
+            values = [right.to(kind), errors.square()]
+            means = [float(value[of].mean()) for value in values for of in (mask, ~mask)]
+            rows.append([*means, norm(model.parameters()), norm(model.last.parameters())])
+        if step < config.budget:
+            batch = next(batches)
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model([smiles[k] for k in batch]), y[batch]).backward()
+            optimizer.step()
+            if config.constrained:
+                with torch.no_grad():
+                    factor = radius / norm(model.parameters())
+                    for value in model.parameters():
+                        value *= factor
+    traces = dict(zip((metric.name for metric in Molecules.METRICS), np.array(rows).T, strict=True))
+    return traces, model.arrays(), right.numpy()
+
+
+@needs_molecules
+@pytest.mark.parametrize(
+    "shared", [{}, {"batch_size": None, "pool": 100}, {"constrained": True, "batch_size": 12}], ids=str
+)
+def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
+    """Four runs that differ in all that an ensemble may mix."""
+    base = replace(SMALL, dtype="float64", **shared)
+    configs = [
+        replace(base, seed=1),
+        replace(base, seed=2, init_scale=2.0, learning_rate=1e-2),
+        replace(base, seed=3, weight_decay=1.0, checkpoints=1),
+        replace(base, seed=4, optimizer="sgd", learning_rate=1e-6, init_scale=0.5),
+    ]
+    for config, run in run_all(configs, lanes=4).items():
+        traces, weights, right = train_alone(config)
+        assert run.traces.keys() == traces.keys()
+        for name, values in traces.items():
+            np.testing.assert_allclose(run.traces[name], values, **EXACT, err_msg=name)
+        assert run.checkpoints.keys() == run.norms.keys() == weights.keys()
+        for name, values in weights.items():
+            np.testing.assert_allclose(run.checkpoints[name][-1], values, **EXACT, err_msg=name)
+        np.testing.assert_array_equal(run.correct, right)
+
+
+@needs_molecules
+def test_molecules_by_hand() -> None:
+    """Methane, ethyne, and benzene, whose bonds are aromatic; hydrogens come last."""
+    carbon, hydrogen = [0, 1, 0, 0, 0, 6], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]
+    for smiles, n, aromatic, orbital, between in (
+        ("C", 1, 0, [0, 0, 1], None),
+        ("C#C", 2, 0, [1, 0, 0], 2),
+        ("c1ccccc1", 6, 1, [0, 1, 0], 3),
+    ):
+        atoms, bonds = graph(smiles)
+        each = 4 if n == 1 else 1  # hydrogens at a carbon
+        assert atoms[:n].tolist() == [[*carbon, aromatic, *orbital, each]] * n
+        assert atoms[n:].tolist() == [hydrogen] * n * each
+        wanted = np.zeros_like(bonds)
+        for one in range(n):
+            wanted[one, n + each * one : n + each * (one + 1), 0] = 1
+            if between is not None:
+                wanted[one, (one + 1) % n, between] = wanted[(one + 1) % n, one, between] = 1
+        np.testing.assert_array_equal(bonds, np.maximum(wanted, wanted.transpose(1, 0, 2)))
+
+
+@needs_molecules
+def test_the_first_molecules() -> None:
+    """Published polarisabilities of methane, water and ethyne; valences are whole."""
+    found = graphs(np.array([0, 2, 3]), first=100)
+    assert found.polarisability.tolist() == [13.21, 6.31, 16.28]
+    assert found.present.sum(1).tolist() == [5, 3, 4]
+    many = graphs(np.arange(200), first=220)
+    assert many.atoms[..., :5].sum(2).astype(bool).tolist() == many.present.tolist()
+    np.testing.assert_array_equal(many.bonds, many.bonds.transpose(0, 2, 1, 3))
+    hydrogens, bound = many.atoms[..., 0] == 1, many.bonds.sum((2, 3))
+    assert (bound[hydrogens] == 1).all()
+    orders = many.bonds @ np.array([1, 2, 3, 1.5])
+    plain = (many.atoms[..., 1] == 1) & (many.atoms[..., 6] == 0)
+    assert (orders.sum(2)[plain] == 4).mean() > 0.95  # carbon, but for a few ions
+
+
+@needs_molecules
+def test_room_is_known_beforehand() -> None:
+    """Of all files: never too small, and at most two places too large."""
+    paths = [molecules.folder() / f"qm9_part{number}.csv" for number in (1, 2, 3)]
+    words: Any = {"delimiter": ",", "quotechar": '"', "comments": None, "skiprows": 1, "dtype": int}
+    most = np.maximum.accumulate(np.concatenate([np.loadtxt(path, usecols=4, **words) for path in paths]))
+    assert len(most) == SIZE
+    given_room = np.array([room(first) for first in range(1, SIZE + 1)])
+    assert (given_room >= most).all()
+    assert (given_room - most)[1_000:].max() <= 2
+    assert room(100) == most[99] == 17
+
+
+def prediction(model: GraphNetwork, lane: dict[str, np.ndarray]) -> np.ndarray:
+    graph = [torch.as_tensor(lane[name], dtype=torch.float64) for name in ("around", "bonds", "present")]
+    with torch.no_grad():
+        return model.double()(*graph).numpy()
+
+
+@needs_molecules
+@settings(max_examples=15)
+@given(st.integers(0, 99), st.integers(1, 99), st.integers(0, 2**32 - 1))
+def test_neither_order_nor_padding_matter(number: int, other: int, seed: int) -> None:
+    """Atoms in another order, with empty places among them, predict the same; a model
+    whose biases are not 0.
+    """
+    model = start(replace(SMALL, seed=seed)).model
+    rng = np.random.default_rng(seed)
+    with torch.no_grad():
+        for value in model.parameters():
+            value.add_(torch.as_tensor(rng.normal(0, 0.1, value.shape)))
+    numbers = np.array([number, other])
+    lane = samples(numbers, pool=100)
+    wanted = prediction(model, lane)
+    np.testing.assert_allclose(prediction(model, samples(numbers, pool=3_000)), wanted, rtol=1e-10)
+    order = rng.permutation(room(100))
+    bonds = lane["bonds"].reshape(2, room(100), room(100), 5)[:, order][:, :, order]
+    moved = {
+        "around": lane["around"][:, order],
+        "bonds": bonds.reshape(2, room(100), -1),
+        "present": lane["present"][:, order],
+    }
+    np.testing.assert_allclose(prediction(model, moved), wanted, rtol=1e-10)
+    assert number == other or wanted[0] != wanted[1]
+
+
+@needs_molecules
+@settings(max_examples=15)
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1), st.floats(0.5, 9))
+def test_what_a_seed_fixes(n_train: int, more: int, seed: int, scale: float) -> None:
+    """Nested training sets, and the same test molecules, none of them trained on; the
+    same weights up to their scale.
+    """
+    small = replace(SMALL, n_train=n_train, seed=seed, batch_size=None)
+    one, other = start(small), start(replace(small, n_train=n_train + more, init_scale=scale))
+
+    def known(lane: dict[str, np.ndarray]) -> list[bytes]:
+        return [
+            b"".join(lane[name][k].tobytes() for name in ("around", "bonds", "target"))
+            for k in range(len(lane["target"]))
+        ]
+
+    few, many = known(one.lane), known(other.lane)
+    assert len(set(many)) == n_train + more + SMALL.n_test
+    assert many[:n_train] == few[:n_train]
+    assert many[n_train + more :] == few[n_train:]
+    for (name, value), wider in zip(one.model.named_parameters(), other.model.parameters(), strict=True):
+        torch.testing.assert_close(wider, scale * value, rtol=1e-5, atol=1e-5, msg=name)
+
+
+@needs_molecules
+def test_initial_weights_are_torchs() -> None:
+    """Uniform within 1/sqrt(number of inputs); the convolutions' biases are 0."""
+    model = start(SMALL).model
+    for name, layer in Twin().layers.items():
+        limit = layer.in_features**-0.5
+        weights, bias = model.get_parameter(name), model.get_parameter(f"{name}_bias")
+        assert (weights.shape, bias.shape) == (layer.weight.shape, layer.bias.shape)
+        assert 0.9 * limit < weights.abs().max() <= limit
+        assert bias.abs().max() <= (0 if name.startswith("conv") else limit)
+        assert abs(weights.mean().item()) < 5 * limit * (3 * weights.numel()) ** -0.5
+
+
+@needs_molecules
+def test_molecules_are_learned_at_a_fixed_norm() -> None:
+    run = train_run(replace(SMALL, budget=400, constrained=True))
+    assert run.train_loss[-1] < run.train_loss[0] / 50
+    np.testing.assert_allclose(run.weight_norm, run.weight_norm[0], rtol=1e-5)
+    assert run.last_norm.std() > 1e-3
+    assert run.checkpoint_steps.tolist() == [0, 400]
+    assert not run.retired
+
+
+@needs_molecules
+@pytest.mark.parametrize("more", [{}, {"batch_size": None, "look_every": 2}, {"pool": 3_000}], ids=str)
+def test_operations_and_parameters_are_counted(more: dict[str, Any]) -> None:
+    """As torch counts them."""
+    config = replace(SMALL, **more)
+    begin = start(config)
+    assert Molecules.n_parameters(config) == sum(value.numel() for value in begin.model.parameters())
+    ensemble = Ensemble(Molecules, [begin], [config], "cpu", compiled=False)
+    with FlopCounterMode(display=False) as counted:
+        ensemble.advance(config.look_every)
+        ensemble.look()
+    products = Molecules.operations(config) - 14 * Molecules.n_parameters(config)
+    assert counted.get_total_flops() / config.look_every == pytest.approx(products, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"n_train": 33}, "`n_train` and `n_test` must be at most pool = 40 together, but are 41."),
+        ({"pool": 130_832}, "`pool` must be at most 130,831, the molecules of QM9, but is 130,832."),
+        ({"batch_size": 13}, "`batch_size` must be at most n_train = 12, but is 13."),
+        ({"budget": 63}, "`budget` must be a multiple of look_every = 5, but is 63."),
+        ({"look_every": 1}, "`look_every` must be an integer of at least 2, but is 1."),
+        ({"init_scale": 0.0}, "`init_scale` must be a finite number above 0, but is 0.0."),
+    ],
+)
+def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        replace(SMALL, **wrong)
+    assert str(caught.value) == says
+
+
+@pytest.mark.parametrize("package", ["qm9pack", "rdkit"])
+def test_a_package_that_is_not_installed(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == package else ModuleSpec(name, None, origin=__file__)
+    )
+    with pytest.raises(ConfigError, match=rf"needs the package {package}: pip install 'efftheory\[molecules\]'\.$"):
+        table.__wrapped__(10)
+
+
+HEADER = "XYZ_file,Index,SMILES,Elements,Polarizability_bohr3\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "No such file"),
+        ("", "'SMILES' is not in list"),
+        (HEADER + '"a",1,"C","[C]",much\n', "could not convert"),
+        (HEADER + '"a",1\n', "invalid column"),
+        (HEADER + '"a",1,"C#C","[\'C\',\'C\']",16.5\n' * 5, "qm9pack has 7 of 9"),
+    ],
+)
+def test_damaged_files_are_one_line(
+    content: str | None, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(molecules, "folder", lambda: tmp_path)
+    for number in (2, 3):
+        (tmp_path / f"qm9_part{number}.csv").write_text(HEADER + '"b",2,"N","[\'N\']",9.46\n')
+    if content is not None:
+        (tmp_path / "qm9_part1.csv").write_text(content)
+    with pytest.raises(ConfigError, match=f"^`pool` must be .*{says}") as caught:
+        table.__wrapped__(9)
+    assert "\n" not in str(caught.value)
+
+
+@needs_molecules
+def test_seeds_and_scales_share_an_ensemble() -> None:
+    assert shape(SMALL) == shape(replace(SMALL, weight_decay=3.0, init_scale=3.0, seed=9, learning_rate=0.1))
+    assert shape(SMALL) != shape(replace(SMALL, pool=50))
+    runs = list(train_runs([replace(SMALL, init_scale=scale) for scale in (1.0, 3.0)], device="cpu", lanes=2))
+    assert runs[1].weight_norm[0] == pytest.approx(3 * runs[0].weight_norm[0], rel=1e-5)
