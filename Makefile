@@ -24,9 +24,9 @@ lint: .venv/installed
 docs: .venv/installed
 	$(RUN) docs/build_api.py
 
-# All of the paper's, at the scale that two cores train in half an hour.
+# All of the first paper's, at the scale that two cores train in half an hour.
 figures: .venv/installed
-	$(RUN) -m paper_figures --all
+	$(RUN) -m paper_figures fig
 
 bench: .venv/installed
 	$(RUN) -m benchmarks.bench_describe
@@ -38,6 +38,7 @@ bench: .venv/installed
 	$(RUN) -m benchmarks.bench_groups
 	$(RUN) -m benchmarks.bench_scale
 	$(RUN) -m benchmarks.bench_gallery
+	$(RUN) -m benchmarks.bench_norm
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv .venv

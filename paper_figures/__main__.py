@@ -42,7 +42,8 @@ class Arguments:
     """Draw the papers' figures, theory beside experiment. Without a name: list them."""
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Which figures: fig3, fig4 ... of the first paper, omnigrok2 ... of the second, on weight norms."""
+    """Which figures: fig3, fig4 ... of the first paper, omnigrok2 ... of the second, on weight norms; fig or omnigrok:
+    all of one."""
     all: bool = False
     """Draw all of them."""
     scale: Literal["quick", "paper"] = "quick"
@@ -59,10 +60,7 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    for name in arguments.names:
-        if name not in FIGURES:
-            raise ConfigError(f"`names` must be among {', '.join(FIGURES)}, but one is {name!r}.")
-    wanted = list(FIGURES) if arguments.all else list(dict.fromkeys(arguments.names))
+    wanted = list(FIGURES) if arguments.all else figures_named(arguments.names)
     if not wanted:
         for name, module in FIGURES.items():
             print(f"{name:10} {len(set(module.runs(scale_of(name, arguments)))):6,} runs  {module.TITLE}")
@@ -83,6 +81,21 @@ def main(arguments: Arguments) -> None:
                 print(draw(name, store, scale_of(name, arguments), arguments.out))
     if lacking:
         raise ConfigError(f"{', '.join(lacking)} left out: {next(iter(lacking.values()))}")
+
+
+def figures_named(names: Sequence[str]) -> list[str]:
+    """The figures of these names, each once; fig and omnigrok are all of one paper.
+
+    Raises:
+        ConfigError: there is no figure of a name.
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        here = [one for one in FIGURES if name in (one, one.rstrip("0123456789"))]
+        if not here:
+            raise ConfigError(f"`names` must be among {', '.join(FIGURES)}, but one is {name!r}.")
+        found |= dict.fromkeys(here)
+    return list(found)
 
 
 def scale_of(name: str, arguments: Arguments) -> Scale:

@@ -36,9 +36,9 @@ class Tables(NamedTuple):
     digits: pd.DataFrame
 
 
-def _setups() -> dict[str, Setup]:
+def _setups(scale: Scale) -> dict[str, Setup]:
     """Of the norm law, one initial scale each."""
-    return {name: replace(SETUPS[name], large=(start,)) for name, start in _KINDS.items()}
+    return {name: replace(SETUPS[name], large=(start,), budget=scale.budget) for name, start in _KINDS.items()}
 
 
 def _seeds(scale: Scale) -> range:
@@ -47,14 +47,13 @@ def _seeds(scale: Scale) -> range:
 
 def runs(scale: Scale) -> list[Any]:
     found = []
-    for setup in _setups().values():
-        plan = [*setup.landscape(_seeds(scale)), *setup.runs(_seeds(scale)), *setup.calibration()]
-        found += [scale.run(run) for run in plan]
+    for setup in _setups(scale).values():
+        found += [*setup.landscape(_seeds(scale)), *setup.runs(_seeds(scale)), *setup.calibration()]
     return found
 
 
 def tables(store: RunStore, scale: Scale) -> Tables:
-    return Tables(*(predicted(store, setup, _seeds(scale), setup.targets[0]) for setup in _setups().values()))
+    return Tables(*(predicted(store, setup, _seeds(scale), setup.targets[0]) for setup in _setups(scale).values()))
 
 
 def draw(drawn: Tables) -> Figure:

@@ -16,6 +16,8 @@ def draw_history(axes: Axes, table: pd.DataFrame, value: str, colour: str, line:
     axes.set(xscale="log", xlabel="steps")
     if value.endswith("accuracy"):
         axes.set(ylim=(-0.02, 1.02), ylabel="accuracy")
+    elif value.endswith("loss"):
+        axes.set(yscale="log", ylabel="loss")
 
 
 def draw_times(axes: Axes, table: pd.DataFrame, name: str, against: str, colour: str, marker: str, label: str) -> None:

@@ -38,7 +38,7 @@ class Arguments:
     """
 
     name: tyro.conf.Positional[str]
-    """Which networks: teacher, digits or transformer."""
+    """Which networks: teacher, digits, transformer, reviews or molecules."""
     x: str | None = None
     """Axis of norms, init_scale=LO:HI:N:log in units of the usual initial norm; by default the landscape's own."""
     y: str | None = None
@@ -73,9 +73,9 @@ def main(arguments: Arguments) -> None:
         found = landscape(store, configs, size, plan.times)
     print_trained(len(configs), n_trained)
     summed = summary(found, size)
-    pictures = {"curves.png": curves_picture(found, size, plan.title)}
+    pictures = {"curves.png": curves_picture(found, plan)}
     if len(plan.sizes.values) > 1:
-        pictures["contours.png"] = contours_picture(found, size, plan.title, plan.sizes.log)
+        pictures["contours.png"] = contours_picture(found, plan)
     report = {
         "landscape": found.to_dict("records"),
         "summary": summed.to_dict("records"),

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis._look import BLUE, GREEN, GREY, LOOK, VERMILION
-from analysis.landscape.setups import SCALES
+from analysis.landscape.setups import SCALES, Landscape
 from analysis.landscape.shells import medians
 
 ALPHA = r"weight norm, in units of the usual initial one, $\alpha$"
@@ -20,19 +20,20 @@ TIME_COLOURS = (GREEN, BLUE, VERMILION)
 _CONTOURS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def curves_picture(table: pd.DataFrame, size: str, title: str) -> Figure:
+def curves_picture(table: pd.DataFrame, plan: Landscape) -> Figure:
     """Training loss, test loss and test accuracy against alpha, at the largest data
     size: a colour a number of steps, median and range of the seeds.
     """
+    size = plan.sizes.field
     part = table[(table[size] == table[size].max()) & (table["kind"] == "final")]
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(11, 3.9))
-        for axes, name in zip(figure.subplots(1, 3), ("train_loss", "test_loss", "test_accuracy"), strict=True):
+        for axes, name in zip(figure.subplots(1, 3), ("train_loss", "test_loss", plan.family.GENERALISED), strict=True):
             for colour, (step, here) in zip(TIME_COLOURS, part.groupby("step"), strict=False):
                 draw_curve(axes, here, name, colour, f"{step:,} steps")
             axes.set_title(name.replace("_", " ").replace("train", "training"), loc="left")
         figure.axes[0].legend(title=f"{size} = {part[size].iloc[0]:g}")
-        figure.suptitle(f"{title}: trained at constant norm", fontsize="large")
+        figure.suptitle(f"{plan.title}: trained at constant norm", fontsize="large")
         return figure
 
 
@@ -49,21 +50,23 @@ def draw_curve(axes: Axes, table: pd.DataFrame, name: str, colour: str, label: s
         axes.set(ylim=(-0.02, 1.02), ylabel="share")
 
 
-def contours_picture(table: pd.DataFrame, size: str, title: str, log: bool) -> Figure:
+def contours_picture(table: pd.DataFrame, plan: Landscape) -> Figure:
     """Training and test error over alpha and data size after all steps, with A, B and
     C.
     """
+    size = plan.sizes.field
     last = table[(table["step"] == table["step"].max()) & (table["kind"] == "final")]
     with mpl.rc_context(LOOK | {"axes.grid": False}):
         figure = Figure(figsize=(10, 4.4))
         panels: Any = figure.subplots(1, 2, sharey=True)
-        for axes, name in zip(panels, ("train", "test"), strict=True):
-            drawn = draw_contours(axes, last, f"{name}_accuracy", size, log)
-            axes.set_title(f"{'training' if name == 'train' else name} error", loc="left")
+        names = {"training error": plan.family.LEARNED, "test error": plan.family.GENERALISED}
+        for axes, (words, name) in zip(panels, names.items(), strict=True):
+            drawn = draw_contours(axes, last, name, size, plan.sizes.log)
+            axes.set_title(words, loc="left")
         panels[0].set(ylabel=size)
         draw_places(panels[1], last, size)
         figure.colorbar(drawn, ax=panels, label="share of samples that are wrong")
-        figure.suptitle(f"{title}: error after {last['step'].iloc[0]:,} steps at constant norm", fontsize="large")
+        figure.suptitle(f"{plan.title}: error after {last['step'].iloc[0]:,} steps at constant norm", fontsize="large")
         return figure
 
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from analysis.runs.plan import Axis, grid, parse_axis, parse_settings
-from neural import ConfigError, DigitsConfig, ModularConfig, TeacherConfig, family_of
+from neural import (
+    ConfigError,
+    DigitsConfig,
+    ModularConfig,
+    MoleculesConfig,
+    ReviewsConfig,
+    TeacherConfig,
+    family_of,
+)
 from neural.family import Family
 
 SCALES = "init_scale"  # the field whose axis every landscape has
@@ -57,6 +65,20 @@ SETUPS = {
         "init_scale=0.25:4:9:log",
         "fraction=0.2,0.3,0.4,0.6",
         2,
+    ),
+    "reviews": Setup(
+        "Film reviews",
+        ReviewsConfig(**_STILL, budget=1_000),
+        "init_scale=0.1:6:7:log",
+        "n_train=1000",
+        3,
+    ),
+    "molecules": Setup(
+        "Molecules",
+        MoleculesConfig(**_STILL, look_every=100, budget=3_000),
+        "init_scale=0.1:4:9:log",
+        "n_train=50",
+        3,
     ),
 }
 

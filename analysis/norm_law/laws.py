@@ -40,7 +40,9 @@ class Reduced:
     usual_norm: float
 
     def shells(self) -> NDArray[np.float64]:
-        """w_c(t), (L,): where the accuracy after t steps falls through the threshold."""
+        """w_c(t), (L,): where the accuracy after t steps falls through the
+        threshold.
+        """
         return np.array([crossing(self.scales, column, self.threshold) for column in self.accuracies.T])
 
 

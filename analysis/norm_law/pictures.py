@@ -1,4 +1,6 @@
-"""The pictures of a set of networks: predicted against measured steps, a panel a law."""
+"""The picture of a kind of networks: predicted against measured steps, a panel a
+law.
+"""
 
 from __future__ import annotations
 

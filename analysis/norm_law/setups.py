@@ -15,8 +15,7 @@ from neural import DigitsConfig, ModularConfig, TeacherConfig
 # On these seeds the form of the law was chosen, and its rivals are calibrated on one
 # cell of them; what is reported comes from seeds 0, 1, ...
 CALIBRATION_SEEDS = (100, 101, 102, 103)
-_SMALLEST_SHELL = 0.5  # for budgets only: runs whose shell is smaller may be censored
-_PATIENCE = 1.5
+_PATIENCE = 1.5  # of a budget, in units of the time to the smallest shell it leaves room for
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,12 @@ class Setup:
         decays: their weight decays.
         shells: the axis of the landscape's scales.
         landscape_budget: steps of its runs.
+        smallest: the shell that budgets leave room for; runs whose shell is smaller may
+            be censored.
         cell: the (initial scale, weight decay) that rivals are calibrated on.
         targets: what is predicted.
         seeds: how many are reported by default.
+        budget: of all runs but the landscape's; by default what their decay asks for.
     """
 
     title: str
@@ -58,9 +60,11 @@ class Setup:
     decays: tuple[float, ...]
     shells: str
     landscape_budget: int
+    smallest: float
     cell: tuple[float, float]
     targets: tuple[Target, ...]
     seeds: int
+    budget: int | None = None
 
     def runs(self, seeds: Sequence[int]) -> list[Any]:
         """Those that the laws are held against."""
@@ -77,11 +81,11 @@ class Setup:
         return [replace(still, init_scale=scale, seed=seed) for seed in seeds for scale in axis.values]
 
     def _run(self, scale: float, decay: float, seed: int) -> Any:
-        """With a budget that a shell of half the usual norm leaves room in."""
-        steps = _PATIENCE * math.log(scale / _SMALLEST_SHELL) / (self.base.learning_rate * decay)
+        """With a budget that leaves room for the smallest shell."""
+        steps = _PATIENCE * math.log(scale / self.smallest) / (self.base.learning_rate * decay)
         every = 50 * self.base.look_every
         budget = math.ceil((steps + self.landscape_budget / 2) / every) * every
-        return replace(self.base, init_scale=scale, weight_decay=decay, seed=seed, budget=budget)
+        return replace(self.base, init_scale=scale, weight_decay=decay, seed=seed, budget=self.budget or budget)
 
 
 SETUPS = {
@@ -92,6 +96,7 @@ SETUPS = {
         (0.03, 0.1, 0.3, 1.0),
         "init_scale=0.4:3:21:log",
         10_000,
+        0.5,
         (2.0, 0.1),
         (
             Target("95 % within 0.001", "test_accuracy", 0.95, "steps_to_test", "steps_to_train"),
@@ -106,6 +111,7 @@ SETUPS = {
         (0.03, 0.1, 0.3),
         "init_scale=1:9:11:log",
         5_000,
+        3.0,
         (8.0, 0.1),
         (Target("test accuracy 0.6", "test_accuracy", 0.6, "steps_to_test_60", "steps_to_train"),),
         3,
@@ -117,6 +123,7 @@ SETUPS = {
         (0.3, 1.0, 3.0),
         "init_scale=0.3:1.5:9:log",
         4_000,
+        0.5,
         (1.0, 1.0),
         (Target("test accuracy 0.95", "test_accuracy", 0.95, "steps_to_test_95", "steps_to_train_99"),),
         3,

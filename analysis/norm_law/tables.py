@@ -28,9 +28,10 @@ LAWS = (
 
 
 def measured(store: RunStore, configs: Sequence[Any], target: Target) -> pd.DataFrame:
-    """A row a run: init_scale, weight_decay, seed, rate (eta gamma), budget, usual_norm,
-    steps and learned (nan: not within the budget), and the norms there, in units of the
-    usual initial one; decay_error, the last of them over w0 exp(-rate steps).
+    """A row a run: init_scale, weight_decay, seed, rate (eta gamma), learning_rate,
+    budget, steps and learned (nan: not within the budget), and the norms there, in
+    units of the usual initial one; decay_error, the last of them over w0 exp(-rate
+    steps).
     """
     table = store.table(configs)
     rows = []

@@ -25,7 +25,7 @@ from neural.command import run_command
 from neural.config import shape
 from neural.families.toy import task
 from paper_figures import fig4, fig5, fig6, fig16, fig17, fig18, s3
-from paper_figures.__main__ import FIGURES, Arguments, main
+from paper_figures.__main__ import FIGURES, Arguments, figures_named, main
 from paper_figures.scale import Scale, differences
 from paper_figures.style import LOOK
 
@@ -281,6 +281,12 @@ def test_the_command_lists_and_refuses(monkeypatch, capsys):
         f"error: `names` must be among {', '.join(FIGURES)}, but one is 'fig99'.",
         "error: `points` must be an integer of at least 2, but is 1.",
     ]
+
+
+def test_a_paper_is_all_of_its_figures():
+    assert figures_named(["fig"]) == [f"fig{number}" for number in range(1, 23)]
+    assert figures_named(["omnigrok7", "fig3", "omnigrok"])[:3] == ["omnigrok7", "fig3", "omnigrok2"]
+    assert sorted(figures_named(["fig", "omnigrok"])) == sorted(FIGURES)
 
 
 def test_a_dry_run_trains_nothing_and_a_real_one_leaves_picture_and_caption(store, tmp_path, monkeypatch, capsys):
