@@ -59,9 +59,9 @@ def contours_picture(table: pd.DataFrame, plan: Landscape) -> Figure:
     with mpl.rc_context(LOOK | {"axes.grid": False}):
         figure = Figure(figsize=(10, 4.4))
         panels: Any = figure.subplots(1, 2, sharey=True)
-        names = {"training error": plan.family.LEARNED, "test error": plan.family.GENERALISED}
-        for axes, (words, name) in zip(panels, names.items(), strict=True):
-            drawn = draw_contours(axes, last, name, size, plan.sizes.log)
+        draw_contours(panels[0], last, plan.family.LEARNED, size, plan.sizes.log)
+        drawn = draw_contours(panels[1], last, plan.family.GENERALISED, size, plan.sizes.log)
+        for axes, words in zip(panels, ("training error", "test error"), strict=True):
             axes.set_title(words, loc="left")
         panels[0].set(ylabel=size)
         draw_places(panels[1], last, size)

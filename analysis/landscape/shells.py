@@ -86,7 +86,8 @@ def summary(table: pd.DataFrame, size: str) -> pd.DataFrame:
     for (here, step, kind), part in table.groupby([size, "step", "kind"], sort=True):
         found = [least(run[SCALES], run["test_loss"]) for _, run in part.sort_values(SCALES).groupby("seed")]
         test, train = (part.groupby(SCALES)[name].median() for name in ("test_loss", "train_loss"))
-        usual = train.index[np.abs(np.log(train.index.to_numpy(float))).argmin()]
+        scales = train.index.to_numpy(float)
+        usual = scales[np.abs(np.log(scales)).argmin()]
         rows.append(
             {
                 size: here,

@@ -79,8 +79,8 @@ def main(arguments: Arguments) -> None:
         }
         trained = [store.table(plan(setup, seeds[name])) for name, setup in setups.items()]
     print_trained(len(configs), n_trained)
-    report = {name: [_numbers(one) for one in scored] for name, scored in found.items()}
-    report |= {"environment": environment(PROG, trained_on(*trained))}
+    made_with = environment(PROG, trained_on(*trained))
+    report = {name: [_numbers(one) for one in scored] for name, scored in found.items()} | {"environment": made_with}
     sections = [part for name, scored in found.items() for part in section(name, setups[name], scored)]
     pictures = {
         f"{name}.png": picture(pd.concat([one.runs.assign(target=one.target) for one in scored]), setups[name].title)
@@ -90,7 +90,7 @@ def main(arguments: Arguments) -> None:
     for name, scored in found.items():
         for one in scored:
             said += [f"{setups[name].title}, {one.target}:", table(rows(one.scores), "simple"), ""]
-    leave(arguments.out, report, pictures, page(sections, report["environment"]["command"]), said)
+    leave(arguments.out, report, pictures, page(sections, made_with["command"]), said)
 
 
 def plan(setup: Setup, seeds: range) -> list[Any]:

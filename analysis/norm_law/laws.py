@@ -101,7 +101,7 @@ def with_radial_gradient(scale: float, rate: float, reduced: Reduced, learning_r
     def left(_: float, x: NDArray) -> float:
         return x[0] - log_scales[0]  # below the landscape nothing is known, nor asked for
 
-    left.terminal = True
+    left.terminal = True  # pyright: ignore[reportFunctionMemberAccess]
     steps = reduced.steps
     found = solve_ivp(pace, (0, steps[-1]), np.log([scale]), t_eval=steps, rtol=1e-6, events=left)
     seen = len(found.t)

@@ -93,15 +93,15 @@ def predicted(store: RunStore, setup: Setup, seeds: Sequence[int], target: Targe
 
     def said(run: pd.Series) -> dict[str, float]:
         at = (run["init_scale"], run["rate"], landscapes[int(run["seed"])])
-        known = by is not None and np.isfinite(run["learned"])
-        own = (run["learned"], run["norm_learned"], run["rate"], by)
+        own = (run["learned"], run["norm_learned"], run["rate"])
+        known = by if np.isfinite(run["learned"]) else None
         return {
             OURS: laws.crossing_in_time(*at),
             "crossing at the end": laws.crossing_at_the_end(*at),
             "with the radial gradient": laws.with_radial_gradient(*at, run["learning_rate"]),
             "minimum of the U": laws.minimum_of_the_u(*at),
-            "norm separation": laws.norm_separation(*own) if known else np.nan,
-            "first passage": laws.first_passage(*own) if known else np.nan,
+            "norm separation": laws.norm_separation(*own, known) if known else np.nan,
+            "first passage": laws.first_passage(*own, known) if known else np.nan,
         }
 
     return runs.join(pd.DataFrame([said(run) for _, run in runs.iterrows()], columns=list(LAWS)))

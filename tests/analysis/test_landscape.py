@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -144,9 +145,10 @@ def test_the_command_leaves_numbers_pictures_and_a_page(tmp_path: Path, monkeypa
     ],
     ids=str,
 )
-def test_bad_input_is_one_line(options: dict, says: str) -> None:
+def test_bad_input_is_one_line(options: dict[str, Any], says: str) -> None:
+    given: dict[str, Any] = {"name": "teacher"} | options
     with pytest.raises(ConfigError) as caught:
-        resolved(**({"name": "teacher"} | options))
+        resolved(**given)
     assert str(caught.value).startswith(says)
 
 
