@@ -216,9 +216,9 @@ class Texts:
     """The family of reviews. A batch is int64 (B,): which of the run's own samples an
     update descends on.
 
-    Half of the answers are right by chance, and .78 of those of a logistic regression
-    on the words that a network of the default configuration reads, counted: thresholds
-    of test accuracy are .6, .7 and .75.
+    Half of the answers are right by chance, .78 of a logistic regression's on the words
+    that a network of the default configuration reads, counted; networks that learn at
+    once have .65 to .74: thresholds of test accuracy are .6, .65 and .7.
     """
 
     name: ClassVar[str] = "reviews"
@@ -233,7 +233,7 @@ class Texts:
         Metric(
             "test_accuracy",
             "share",
-            {"steps_to_test_60": 0.6, "steps_to_test": 0.7, "steps_to_test_75": 0.75},
+            {"steps_to_test_60": 0.6, "steps_to_test": 0.65, "steps_to_test_70": 0.7},
             record="test_record",
         ),
         Metric("train_loss", "loss"),
