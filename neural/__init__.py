@@ -21,6 +21,7 @@ from neural.config import ConfigError
 if TYPE_CHECKING:
     from neural.families import FAMILIES, family_of
     from neural.families.digits import DigitsConfig
+    from neural.families.messiness import MessinessConfig
     from neural.families.modular import ModularConfig
     from neural.families.toy import RunConfig, read_samples, start, write_samples
     from neural.history import History
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "neural.families": ("FAMILIES", "family_of"),
     "neural.families.digits": ("DigitsConfig",),
+    "neural.families.messiness": ("MessinessConfig",),
     "neural.families.modular": ("ModularConfig",),
     "neural.families.toy": ("RunConfig", "read_samples", "start", "write_samples"),
     "neural.history": ("History",),
@@ -40,6 +42,7 @@ __all__ = [
     "ConfigError",
     "DigitsConfig",
     "History",
+    "MessinessConfig",
     "ModularConfig",
     "RunConfig",
     "family_of",
