@@ -160,8 +160,8 @@ def task(config: MessinessConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def linear_embedding(p: int) -> NDArray[np.float64]:
-    """R_linear (p, 2): the symbols evenly on a line along the first dimension, with mean
-    0 and standard deviation 1.
+    """R_linear (p, 2): the symbols evenly along the first dimension, with mean 0 and
+    standard deviation 1.
     """
     line = np.arange(p) - (p - 1) / 2
     return np.stack([line / line.std(), np.zeros(p)], axis=1)
