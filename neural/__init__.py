@@ -21,6 +21,7 @@ from neural.config import ConfigError
 if TYPE_CHECKING:
     from neural.families import FAMILIES, family_of
     from neural.families.digits import DigitsConfig
+    from neural.families.messiness import MessinessConfig
     from neural.families.modular import ModularConfig
     from neural.families.molecules import MoleculesConfig
     from neural.families.reviews import ReviewsConfig
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "neural.families": ("FAMILIES", "family_of"),
     "neural.families.digits": ("DigitsConfig",),
+    "neural.families.messiness": ("MessinessConfig",),
     "neural.families.modular": ("ModularConfig",),
     "neural.families.molecules": ("MoleculesConfig",),
     "neural.families.reviews": ("ReviewsConfig",),
@@ -46,6 +48,7 @@ __all__ = [
     "ConfigError",
     "DigitsConfig",
     "History",
+    "MessinessConfig",
     "ModularConfig",
     "MoleculesConfig",
     "ReviewsConfig",

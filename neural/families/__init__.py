@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neural.families.digits import Images
+from neural.families.messiness import Messiness
 from neural.families.modular import Modular
 from neural.families.molecules import Molecules
 from neural.families.reviews import Texts
@@ -12,9 +13,8 @@ from neural.families.teacher import Teacher
 from neural.families.toy import Toy
 from neural.family import Family
 
-FAMILIES: dict[str, type[Family]] = {
-    family.name: family for family in (Toy, Modular, Images, Teacher, Texts, Molecules)
-}
+_ALL = (Toy, Modular, Images, Teacher, Texts, Molecules, Messiness)
+FAMILIES: dict[str, type[Family]] = {family.name: family for family in _ALL}
 
 
 def family_of(config: Any) -> type[Family]:

@@ -76,9 +76,14 @@ class DigitsConfig:
     checkpoints: int = option(0, 0, mixed=True, later=True)
     """How many times all weights, a megabyte, are kept in an octave of steps; the first
     and the last always are."""
+    messiness: float = option(1.0, mixed=True, later=True, label="messiness $m$")
+    """m: what is seen of a digit is m times its image and 1 - m times a constant one,
+    whose every pixel is a ninth of the label."""
 
     def __post_init__(self) -> None:
         check(self)
+        if self.messiness > 1:
+            raise ConfigError(f"`messiness` must be at most 1, but is {self.messiness}.")
         there = SIZES[self.data][0]
         if self.n_samples > there:
             raise ConfigError(
@@ -156,7 +161,7 @@ def start(config: DigitsConfig) -> Start:
     return Start(
         mask=mask,
         model=model,
-        lane={"mask": mask, "chosen": chosen},
+        lane={"mask": mask, "chosen": chosen, "messiness": np.array(config.messiness)},
         batch=trained[: config.batch_size],
         batches=batches,
         radius=initial_norm(model) if config.constrained else 0.0,
@@ -216,6 +221,7 @@ class Images:
         self._one_hot = torch.eye(CLASSES, device=device, dtype=kind)
         self._images = torch.as_tensor(found.images, device=device, dtype=kind)
         self._labels = torch.as_tensor(found.labels, device=device)
+        self._flat = self._labels[:, None].to(kind) / (CLASSES - 1)  # pixels of the constant images
 
     @staticmethod
     def groups(config: DigitsConfig) -> dict[str, Group]:
@@ -230,21 +236,25 @@ class Images:
     def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
         """Mean loss over the batch."""
         chosen = lane["chosen"][batch]
-        outputs = functional_call(self._model, parameters, (self._images[chosen],))
+        outputs = self._outputs(parameters, chosen, lane["messiness"])
         return self._losses(outputs, self._labels[chosen]).mean(), ()
 
     def look(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Looked:
         """Over all digits of each run."""
         labels = self._labels[lanes["chosen"]]  # (R, N)
-        outputs = vmap(lambda one, chosen: functional_call(self._model, one, (self._images[chosen],)))(
-            parameters, lanes["chosen"]
-        )  # (R, N, 10)
+        outputs = vmap(self._outputs)(parameters, lanes["chosen"], lanes["messiness"])  # (R, N, 10)
         losses = vmap(self._losses)(outputs, labels)
         correct = (outputs.argmax(2) == labels) & losses.isfinite()
         hits, mask = correct.to(losses.dtype), lanes["mask"]
         shares = [*means_of_parts(hits, mask), *means_of_parts(losses, mask)]
         last = {name: value for name, value in parameters.items() if self.group(name) == "last"}
         return torch.stack([*shares, weight_norm(parameters), weight_norm(last)], dim=1), correct, {}
+
+    def _outputs(self, parameters: Parameters, chosen: Tensor, messiness: Tensor) -> Tensor:
+        """Digits by number (B,) to outputs (B, 10)."""
+        # exactly the images at m = 1: times 1, plus 0
+        images = messiness * self._images[chosen] + (1 - messiness) * self._flat[chosen]
+        return functional_call(self._model, parameters, (images,))
 
     def _losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """(B, 10) and (B,) to (B,)."""

@@ -27,7 +27,7 @@ import neural.families
 from analysis.runs.executors import Execution
 from analysis.runs.store import RunStore, StoreError, config_of, key
 from analysis.runs.sweep import ensure
-from neural import ModularConfig, RunConfig, train_runs
+from neural import DigitsConfig, ModularConfig, RunConfig, train_runs
 from neural.config import check, option
 from neural.families.modular import Modular
 
@@ -108,8 +108,11 @@ def test_keys() -> None:
     assert json.loads(key(toy)) == asdict(toy)
     plain = replace(MODULAR, operation="addition", checkpoints=1)
     assert json.loads(key(plain)) == asdict(plain) | {"family": "modular"}
+    digits = DigitsConfig()
+    assert json.loads(key(digits)).keys() == asdict(digits).keys() - {"checkpoints", "messiness"} | {"family"}
+    assert json.loads(key(replace(digits, messiness=0.5)))["messiness"] == 0.5
     assert json.loads(key(MODULAR)).keys() == asdict(MODULAR).keys() - {"operation", "checkpoints"} | {"family"}
-    for config in [*mixed_plan(), plain]:
+    for config in [*mixed_plan(), plain, digits]:
         assert config_of(key(config)) == config
 
 

@@ -196,7 +196,8 @@ def test_the_family_is_known_before_its_options(words: list[str], found: str) ->
 )
 def test_an_unknown_family(words: list[str]) -> None:
     with pytest.raises(
-        ConfigError, match=r"^`family` must be one of toy, modular, digits, teacher, reviews, molecules, but is '.*'\.$"
+        ConfigError,
+        match=r"^`family` must be one of toy, modular, digits, teacher, reviews, molecules, messiness, but is '.*'\.$",
     ):
         family_asked_for(words)
 
@@ -212,7 +213,7 @@ def test_an_unknown_family(words: list[str]) -> None:
         (("--device", "cuda"), "CUDA"),
         (
             ("--family", "nonsense"),
-            "`family` must be one of toy, modular, digits, teacher, reviews, molecules, but is 'nonsense'.",
+            "`family` must be one of toy, modular, digits, teacher, reviews, molecules, messiness, but is 'nonsense'.",
         ),
         (("--family", "modular", "--n-train", "45"), "--n-train"),
         (("--weight-decay", "1"), "--weight-decay"),

