@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
 from paper_figures.style import GREY
 
+_PER_DECADE = 40  # marks of a line
+
 
 def draw_history(axes: Axes, table: pd.DataFrame, value: str, colour: str, line: str = "-", label: str = "") -> None:
-    """A metric over training, from step 1 on: a line a seed."""
-    for number, (_, run) in enumerate(table.groupby("seed")):
-        shown = run[run["step"] > 0]
+    """A metric over training, from step 1 on: a line a seed. Of looks that a logarithmic
+    axis has no room for, the median of neighbours.
+    """
+    for number, (_, run) in enumerate(table[table["step"] > 0].groupby("seed")):
+        place = (_PER_DECADE * np.log10(run["step"])).round()
+        shown = run[["step", value]].groupby(place).median()
         axes.plot(shown["step"], shown[value], line, color=colour, lw=1.3, alpha=0.8, label="" if number else label)
     axes.set(xscale="log", xlabel="steps")
     if value.endswith("accuracy"):
@@ -31,6 +38,9 @@ def draw_times(axes: Axes, table: pd.DataFrame, name: str, against: str, colour:
     medians = medians[medians < float("inf")]
     axes.plot(medians, color=colour, lw=1.2, label=label)
     axes.set(xscale="log", yscale="log", ylabel="steps")
+    values = sorted(table[against].unique())
+    axes.set_xticks(values, [f"{value:.2g}" for value in values])
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def draw_inverse(axes: Axes, table: pd.DataFrame, name: str, against: str) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from analysis._look import BLUE, GREEN, GREY, LOOK, VERMILION
 from analysis.landscape.setups import SCALES, Landscape
@@ -43,7 +44,7 @@ def draw_curve(axes: Axes, table: pd.DataFrame, name: str, colour: str, label: s
     axes.plot(by_scale.median(), "o-", color=colour, ms=3, label=label)
     axes.fill_between(by_scale.min().index, by_scale.min(), by_scale.max(), color=colour, alpha=0.15, lw=0)
     axes.axvline(1, color=GREY, lw=0.8, ls=":")
-    axes.set(xscale="log", xlabel=ALPHA)
+    _norm_axis(axes)
     if name.endswith("loss"):
         axes.set(yscale="log", ylabel="loss")
     else:
@@ -70,13 +71,21 @@ def contours_picture(table: pd.DataFrame, plan: Landscape) -> Figure:
         return figure
 
 
+def _norm_axis(axes: Axes) -> None:
+    """Logarithmic in alpha, with ticks at 1, 2 and 5."""
+    axes.set(xscale="log", xlabel=ALPHA)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
 def draw_contours(axes: Axes, table: pd.DataFrame, name: str, size: str, log: bool) -> Any:
     """1 - accuracy as colour and contours; what to make a colour bar of."""
     x, y, accuracy = medians(table, size, name)
     drawn = axes.pcolormesh(x, y, 1 - accuracy, cmap=colormaps["viridis_r"], vmin=0, vmax=1, shading="nearest")
     lines = axes.contour(x, y, 1 - accuracy, levels=_CONTOURS, colors="white", linewidths=0.7)
     axes.clabel(lines, fontsize=7, fmt="%g")
-    axes.set(xscale="log", xlabel=ALPHA)
+    _norm_axis(axes)
     if log:
         axes.set_yscale("log")
         axes.set_yticks(y, [f"{value:g}" for value in y])

@@ -75,9 +75,9 @@ SETUPS = {
     ),
     "molecules": Setup(
         "Molecules",
-        MoleculesConfig(**_STILL, look_every=100, budget=3_000),
-        "init_scale=0.1:4:9:log",
-        "n_train=50",
+        MoleculesConfig(**_STILL, pool=1_000, n_test=200, look_every=100, budget=2_000),
+        "init_scale=0.2,0.4,0.7,1,1.4,2,3",
+        "n_train=50,500",
         3,
     ),
 }
