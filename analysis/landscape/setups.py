@@ -131,6 +131,8 @@ def resolved(
     scales, sizes = parse_axis(kind, "x", x or setup.x), parse_axis(kind, "y", y or setup.y)
     if scales.field != SCALES or not scales.is_number:
         raise ConfigError(f"`x` must be an axis of init_scale (alpha), but is one of {scales.field}.")
+    if not sizes.is_number or sizes.field in (SCALES, *_STILL, "look_every", "budget"):
+        raise ConfigError(f"`y` must be an axis of numbers, of data sizes say, but is one of {sizes.field}.")
     if len(scales.values) < 3:
         raise ConfigError(f"`x` must have three values at least, but has {len(scales.values)}.")
     given = parse_settings(kind, "set", settings)

@@ -17,7 +17,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.landscape.setups import SCALES
-from analysis.runs.store import RunStore
+from analysis.runs.store import RunStore, StoreError
+from analysis.runs.traces import Traces
 from neural import family_of
 
 
@@ -31,7 +32,7 @@ def landscape(store: RunStore, configs: Sequence[Any], size: str, steps: Sequenc
     names = [metric.name for metric in family_of(configs[0]).METRICS]
     rows = []
     for config in configs:
-        traces = store.traces(config)
+        traces = whole_traces(store, config)
         losses = np.nan_to_num(traces.metrics["train_loss"], nan=np.inf, posinf=np.inf)
         for step in steps:
             last = int(np.flatnonzero(traces.steps <= step)[-1])
@@ -40,6 +41,21 @@ def landscape(store: RunStore, configs: Sequence[Any], size: str, steps: Sequenc
                 row |= {"step": step, "kind": kind}
                 rows.append(row | {name: float(traces.metrics[name][look]) for name in names})
     return pd.DataFrame(rows)
+
+
+def whole_traces(store: RunStore, config: Any) -> Traces:
+    """Those of a run at constant norm.
+
+    Raises:
+        StoreError: it is from a version that ended such runs before their budget.
+    """
+    traces = store.traces(config)
+    if traces.steps[-1] < config.budget:
+        raise StoreError(
+            f"`store` must have runs at constant norm that were trained to their budget, but {store.path} has older "
+            f"ones, which ended before (at step {traces.steps[-1]:,} of {config.budget:,}): use another store."
+        )
+    return traces
 
 
 def least(scales: ArrayLike, losses: ArrayLike) -> float:
@@ -62,10 +78,11 @@ def crossing(scales: ArrayLike, accuracies: ArrayLike, threshold: float) -> floa
     """The largest scale at which the accuracy falls through a threshold: scales (n,)
     ascending, accuracies (n,).
 
-    Between the grid's values linear in the logarithm of the scale. inf if it is still
-    above at the largest scale, nan if it never is.
+    Between the grid's values linear in the logarithm of the scale; an accuracy that is
+    not known counts as 0. inf if it is still above at the largest scale, nan if it
+    never is.
     """
-    x, y = np.log(np.asarray(scales, float)), np.nan_to_num(np.asarray(accuracies, float), nan=-1)
+    x, y = np.log(np.asarray(scales, float)), np.nan_to_num(np.asarray(accuracies, float), nan=0.0)
     above = np.flatnonzero(y >= threshold)
     if not len(above):
         return float("nan")
@@ -85,7 +102,9 @@ def summary(table: pd.DataFrame, size: str) -> pd.DataFrame:
     rows = []
     for (here, step, kind), part in table.groupby([size, "step", "kind"], sort=True):
         found = [least(run[SCALES], run["test_loss"]) for _, run in part.sort_values(SCALES).groupby("seed")]
-        test, train = (part.groupby(SCALES)[name].median() for name in ("test_loss", "train_loss"))
+        # a loss that is not known is that of a run that diverged
+        losses = part.fillna({"test_loss": np.inf, "train_loss": np.inf}).groupby(SCALES)
+        test, train = (losses[name].median() for name in ("test_loss", "train_loss"))
         scales = train.index.to_numpy(float)
         usual = scales[np.abs(np.log(scales)).argmin()]
         rows.append(
@@ -93,9 +112,9 @@ def summary(table: pd.DataFrame, size: str) -> pd.DataFrame:
                 size: here,
                 "step": step,
                 "kind": kind,
-                "alpha_c": float(np.median(found)),
-                "lowest": min(found),
-                "highest": max(found),
+                "alpha_c": float(np.nanmedian(found)),
+                "lowest": float(np.nanmin(found)),
+                "highest": float(np.nanmax(found)),
                 "least_test_loss": float(test.min()),
                 "left_wall": float(test.iloc[0] / test.min()),
                 "right_wall": float(test.iloc[-1] / test.min()),

@@ -27,12 +27,11 @@ from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure
-from analysis.runs.traces import TracesError
 from neural import ConfigError
 from neural.command import run_command
 
 PROG = "python -m analysis.norm_law"
-ERRORS = (StoreError, WorkerError, TracesError)
+ERRORS = (StoreError, WorkerError)
 
 
 @dataclass(frozen=True)

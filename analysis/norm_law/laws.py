@@ -50,9 +50,9 @@ def time_to_fall(scale: float, to: float, rate: float) -> float:
     """Steps until scale exp(-rate t) is `to`: 0 if it is there, inf if it never is, or
     if `to` is nan.
     """
-    if not to > 0 or rate <= 0:
-        return float("inf") if not to >= scale else 0.0
-    return max(float(np.log(scale / to) / rate), 0.0)
+    if to >= scale:
+        return 0.0
+    return float(np.log(scale / to) / rate) if to > 0 and rate > 0 else float("inf")
 
 
 def minimum_of_the_u(scale: float, rate: float, reduced: Reduced) -> float:
@@ -90,22 +90,32 @@ def first_meeting(steps: ArrayLike, log_norms: ArrayLike, shells: ArrayLike, rat
 def with_radial_gradient(scale: float, rate: float, reduced: Reduced, learning_rate: float) -> float:
     """As `crossing_in_time`, but the norm also descends the reduced training loss:
     dw/dt = -eta (dl~/dw + gamma w), the paper's equation (section 4).
+
+    Scales without a finite loss are left out; nan where fewer than two have one. Below
+    the landscape's least norm decay alone moves it.
     """
-    log_scales, losses = np.log(reduced.scales), reduced.train_loss
-    slope = np.gradient(losses, log_scales)  # dl~/d ln w
+    known = np.isfinite(reduced.train_loss)
+    if known.sum() < 2:
+        return float("nan")
+    log_scales = np.log(reduced.scales[known])
+    slope = np.gradient(reduced.train_loss[known], log_scales)  # dl~/d ln w
 
     def pace(_: float, x: NDArray) -> NDArray:
         w = np.exp(x) * reduced.usual_norm
         return -rate - learning_rate * np.interp(x, log_scales, slope) / w**2
 
     def left(_: float, x: NDArray) -> float:
-        return x[0] - log_scales[0]  # below the landscape nothing is known, nor asked for
+        return x[0] - log_scales[0]
 
     left.terminal = True  # pyright: ignore[reportFunctionMemberAccess]
+    left.direction = -1  # pyright: ignore[reportFunctionMemberAccess]
     steps = reduced.steps
     found = solve_ivp(pace, (0, steps[-1]), np.log([scale]), t_eval=steps, rtol=1e-6, events=left)
-    seen = len(found.t)
-    return first_meeting(steps[:seen], found.y[0], reduced.shells()[:seen], rate)
+    if not found.success:
+        return float("nan")
+    path, after = found.y[0], steps[len(found.t) :]
+    path = np.concatenate([path, path[-1] - rate * (after - found.t[-1])])
+    return first_meeting(steps, path, reduced.shells(), rate)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis._report import table
 from analysis._words import with_span
-from analysis.norm_law.scores import Score
+from analysis.norm_law.scores import FEWEST, Score
 from analysis.norm_law.setups import CALIBRATION_SEEDS, Setup
 
 
@@ -77,10 +77,12 @@ def page(sections: list[str], command: str) -> list[str]:
         "Steps until a network that began at too large a norm generalises, predicted from the landscape of training "
         "at constant norm (same training set and initial direction), against measured. Crossing in time is ours, with "
         "nothing fitted: the norm w0 exp(-eta gamma t) meets the norm at which the landscape's test accuracy after as "
-        "many steps falls through the threshold. Norm separation and first passage know when the run has learned its "
+        "many steps falls through the threshold, on the same test samples as measured. Norm separation and first "
+        "passage know when the run has learned its "
         "training set, and its norm there; both are calibrated on one cell of runs of other seeds "
         f"({_listed(CALIBRATION_SEEDS)}).",
         *sections,
-        "Intervals: 95 %, seeds drawn with replacement. MAPE: over the runs that got there; never, or no prediction, "
+        f"Intervals: 95 %, seeds drawn with replacement; none with fewer than {FEWEST} seeds. MAPE: over the runs that "
+        "got there; never, or no prediction, "
         "counts as 100 %. Concordance: Harrell's index over all runs, those censored at their budget too.",
     ]

@@ -15,12 +15,14 @@ from analysis.statistics.bootstrap import BOOTSTRAPS, interval
 from analysis.statistics.concordance import compare_pairs
 
 _BOOTSTRAP_SEED = 0
+FEWEST = 5
 _NOTHING_SAID = 1.0  # the error of "never", or of no prediction, for a run that got there
 
 
 @dataclass(frozen=True)
 class Score:
-    """One law on one target. Intervals: 95 %, seeds drawn with replacement.
+    """One law on one target. Intervals: 95 %, seeds drawn with replacement; none with
+    fewer than FEWEST seeds, whose draws are too few to tell.
 
     Attributes:
         law: its name.
@@ -53,6 +55,10 @@ def errors(table: pd.DataFrame, law: str) -> NDArray[np.float64]:
 def scores(table: pd.DataFrame) -> list[Score]:
     """Of a table of `predicted`: a score a law."""
     weights = _seeds_drawn(table["seed"].to_numpy())
+
+    def between(values: NDArray) -> tuple[float, float] | None:
+        return interval(values) if table["seed"].nunique() >= FEWEST else None
+
     whole = np.ones((1, len(table)))
     observed = table["steps"].notna().to_numpy()
     times = table["steps"].fillna(table["budget"]).to_numpy(float)
@@ -66,13 +72,13 @@ def scores(table: pd.DataFrame) -> list[Score]:
             Score(
                 law=law,
                 mape=float(_mean(wrong, whole)[0]),
-                mape_interval=interval(_mean(wrong, weights)),
+                mape_interval=between(_mean(wrong, weights)),
                 median_ratio=float(ratio.median()),
                 never=int((observed & ~np.isfinite(table[law])).sum()),
                 excess=float(_mean(wrong - ours, whole)[0]),
-                excess_interval=interval(_mean(wrong - ours, weights)),
+                excess_interval=between(_mean(wrong - ours, weights)),
                 concordance=float(pairs.index(whole)[0]),
-                concordance_interval=interval(pairs.index(weights)),
+                concordance_interval=between(pairs.index(weights)),
             )
         )
     return found

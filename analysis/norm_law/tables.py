@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.landscape.shells import whole_traces
 from analysis.norm_law import laws
 from analysis.norm_law.laws import Reduced
 from analysis.norm_law.setups import Setup, Target
@@ -68,7 +69,7 @@ def reduced(store: RunStore, configs: Sequence[Any], target: Target) -> dict[int
     found = {}
     for seed in dict.fromkeys(config.seed for config in configs):
         here = sorted((config for config in configs if config.seed == seed), key=lambda config: config.init_scale)
-        traces = [store.traces(config) for config in here]
+        traces = [whole_traces(store, config) for config in here]
         found[seed] = Reduced(
             scales=np.array([config.init_scale for config in here]),
             steps=traces[0].steps,

@@ -19,7 +19,7 @@ from analysis.landscape.__main__ import ERRORS, Arguments, main
 from analysis.landscape.setups import resolved
 from analysis.landscape.shells import crossing, landscape, least, summary
 from analysis.runs.executors import Execution
-from analysis.runs.store import RunStore
+from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure
 from neural import ConfigError, TeacherConfig
 from neural.command import run_command
@@ -107,6 +107,16 @@ def test_final_and_best_are_kept_apart(store) -> None:
     assert row["lowest"] <= row["alpha_c"] <= row["highest"]
 
 
+def test_a_run_that_ended_before_its_budget_is_no_landscape(store, monkeypatch) -> None:
+    """As runs at constant norm of an earlier version may have."""
+    filled, configs = store
+    longer = [replace(config, budget=80) for config in configs]
+    whole = {key.budget: filled.traces(config) for key, config in zip(longer, configs, strict=True)}
+    monkeypatch.setattr(filled, "traces", lambda config: whole[config.budget])
+    with pytest.raises(StoreError, match=r"^`store` must have runs at constant norm .* \(at step 60 of 80\): use"):
+        landscape(filled, longer, "n_train", (60,))
+
+
 def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
     monkeypatch.setattr(sys, "argv", ["landscape", *map(str, arguments)])
     run_command(Arguments, main, "landscape", ERRORS)
@@ -138,6 +148,8 @@ def test_the_command_leaves_numbers_pictures_and_a_page(tmp_path: Path, monkeypa
     [
         ({"name": "moon"}, "`name` must be one of teacher, "),
         ({"x": "learning_rate=1,2,3"}, "`x` must be an axis of init_scale (alpha), but is one of learning_rate."),
+        ({"y": "weight_decay=0,1"}, "`y` must be an axis of numbers, of data sizes say, but is one of weight_decay."),
+        ({"y": "optimizer=adamw,sgd"}, "`y` must be an axis of numbers, of data sizes say, but is one of optimizer."),
         ({"x": "init_scale=1,2"}, "`x` must have three values at least, but has 2."),
         ({"settings": ("weight_decay=1",)}, "`set` must not name what a landscape fixes or varies, but names"),
         ({"budget": 55}, "`budget` must be a multiple of look_every = 100, but is 55."),
