@@ -48,7 +48,7 @@ class Arguments:
     """Draw all of them."""
     scale: Literal["quick", "paper"] = "quick"
     """What two cores train in minutes, with less of each figure as its page says; or the published size, hours for
-    figures 6, 7, 8 and 13 to 15."""
+    figures 6, 7, 8 and 13 to 15, and for most of the second paper's."""
     size: tyro.conf.OmitArgPrefixes[Scale] = field(default_factory=Scale)
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Only say how many runs are missing and what they would cost."""

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
+from analysis.paper.tables import lower_medians
 from paper_figures.style import GREY
 
 _PER_DECADE = 40  # marks of a line
@@ -34,8 +35,7 @@ def draw_times(axes: Axes, table: pd.DataFrame, name: str, against: str, colour:
     there = table[name].notna()
     axes.plot(table.loc[there, against], table.loc[there, name], marker, color=colour, ms=4, alpha=0.6)
     axes.plot(table.loc[~there, against], table.loc[~there, "budget"], "^", color=colour, mfc="none")
-    medians = table.assign(t=table[name].fillna(float("inf"))).groupby(against)["t"].quantile(interpolation="lower")
-    medians = medians[medians < float("inf")]
+    medians = _medians(table, name, against)
     axes.plot(medians, color=colour, lw=1.2, label=label)
     axes.set(xscale="log", yscale="log", ylabel="steps")
     values = sorted(table[against].unique())
@@ -44,9 +44,17 @@ def draw_times(axes: Axes, table: pd.DataFrame, name: str, against: str, colour:
 
 
 def draw_inverse(axes: Axes, table: pd.DataFrame, name: str, against: str) -> None:
-    """The line of slope -1 through the median of the least of a field's values."""
-    least = table[table[against] == table[against].min()]
-    here = least[name].median()
-    if here == here:
-        x = sorted(table[against].unique())
-        axes.plot(x, [here * x[0] / value for value in x], ":", color=GREY, lw=1.2, label="$\\propto 1/\\gamma$")
+    """The line of slope -1 through the median of the least of a field's values whose
+    runs mostly got there.
+    """
+    medians = _medians(table, name, against)
+    if len(medians):
+        x = np.array([medians.index[0], table[against].max()])
+        y = medians.iloc[0] * x[0] / x
+        axes.plot(x, y, ":", color=GREY, lw=1.2, label="$\\propto 1/\\gamma$")
+
+
+def _medians(table: pd.DataFrame, name: str, against: str) -> pd.Series:
+    """Lower medians, a censored run counting as longer, where they are known."""
+    medians = lower_medians(table, against, [name]).set_index(against)[name]
+    return medians[np.isfinite(medians)]

