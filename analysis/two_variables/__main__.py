@@ -63,7 +63,7 @@ class Arguments:
     """Values of m of the landscape."""
     landscape_steps: int = 8_000
     """Updates of each of its decoders; a multiple of 100."""
-    decays: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
+    decays: tuple[float, ...] = (0.01, 0.03, 0.1)
     """Weight decays gamma of the free runs."""
     alpha: float = 6.0
     """Norm that the free runs start with, likewise."""

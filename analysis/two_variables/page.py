@@ -136,5 +136,6 @@ def page(report: Mapping[str, Any], times: list[dict[str, Any]]) -> list[str]:
         table(times),
         "![times beside the formula](times.png)",
         "Formula: t = (L + h tan theta)/(eta_D gamma), all read off the landscape; theta is the border's angle with "
-        "the axis of m, in degrees. All times in updates, from the first; a dash: not reached, or no border to read.",
+        "the axis of m, in degrees. All times in updates, from the first; a dash: not reached, or no border to read. "
+        "Where the formula's time is shorter than the hold, m may not move in time, and the equations pass the border.",
     ]

@@ -17,7 +17,7 @@ from analysis.two_variables.scores import Case, Surface
 
 # A decay each; on grey, and the kind of line says whether equations or a network.
 _DECAYS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE)
-_LOSSES = Normalize(np.log10(FLOOR), 0)
+_LOSSES = Normalize(np.log10(FLOOR) - 1.5, 0)  # the least loss is no black: lines are seen on it
 
 
 def landscapes(surfaces: list[Surface], cases: list[Case], corner: float) -> Figure:
@@ -43,13 +43,14 @@ def landscapes(surfaces: list[Surface], cases: list[Case], corner: float) -> Fig
             axes.set_xlabel("norm of the decoder $w$")
         for axes in panels[:, 0]:
             axes.set_ylabel("messiness $m$")
-        figure.colorbar(image, ax=panels, label="log10 of the reduced training loss", extend="both")
+        bar = figure.colorbar(image, ax=panels, label="log10 of the reduced training loss")
+        bar.ax.set_ylim(np.log10(FLOOR), 0)
         marks = [
             *(Line2D([], [], color=colours[decay], label=rf"$\gamma$ = {decay:g}") for decay in decays),
-            Line2D([], [], color="k", lw=1, ls="--", label="reduced equations"),
-            Line2D([], [], color="k", lw=1.6, label="network, free"),
+            Line2D([], [], color=GREY, lw=1.2, ls="--", label="reduced equations"),
+            Line2D([], [], color=GREY, lw=1.8, label="network, both free"),
             Line2D([], [], color="k", lw=2.5, label=f"border: loss {BORDER:g}"),
-            Line2D([], [], color="k", marker="o", ls="", label="start"),
+            Line2D([], [], color="k", mec="w", marker="o", ls="", label="start"),
             Line2D([], [], color=GREY, ls=":", label="corner"),
         ]
         figure.legend(handles=marks, loc="outside lower center", ncols=len(marks) // 2 + 1, fontsize=8)
@@ -65,9 +66,9 @@ def _landscape(axes: Axes, one: Surface, cases: list[Case], colours: dict[float,
         axes.contour(np.exp(log_w), m, losses, [BORDER], colors="k", linewidths=2.5)
     for case in cases:
         colour, metrics = colours[case.weight_decay], case.traces.metrics
-        axes.plot(np.exp(case.path.log_w), case.path.messiness, "--", color=colour, lw=1)
-        axes.plot(metrics["weight_norm"], metrics["messiness_now"], color=colour, lw=1.6)
-        axes.plot(metrics["weight_norm"][0], metrics["messiness_now"][0], "ko", ms=4, zorder=5)
+        axes.plot(np.exp(case.path.log_w), case.path.messiness, "--", color=colour, lw=1.2)
+        axes.plot(metrics["weight_norm"], metrics["messiness_now"], color=colour, lw=1.8)
+        axes.plot(metrics["weight_norm"][0], metrics["messiness_now"][0], "ko", mec="w", ms=6, zorder=5)
     axes.axhline(corner, color=GREY, ls=":")
     axes.set(xscale="log", xlim=np.exp(log_w[[0, -1]]), ylim=(m[0] - 0.03, m[-1] + 0.03))
     ticks = [tick for tick in (5, 10, 20, 40, 80, 160) if log_w[0] <= np.log(tick) <= log_w[-1]]
@@ -85,13 +86,14 @@ def times(cases: list[Case]) -> Figure:
     sizes = sorted({one.n_train for one in cases})
     markers = dict(zip(sizes, "osD^v<>ph*" * (1 + len(sizes) // 10), strict=False))
     with mpl.rc_context(LOOK):
-        figure = Figure(figsize=(1.5 + 4 * len(operations), 4.6))
+        figure = Figure(figsize=(max(6.5, 1.5 + 4 * len(operations)), 4.6))
         panels: Any = figure.subplots(1, len(operations), squeeze=False, sharex=True, sharey=True)
         for axes, operation in zip(panels[0], operations, strict=True):
             own = [one for one in cases if one.operation == operation and one.formula is not None]
             for one in own:
-                for time, colour in ((one.path.to_corner, BLUE), (one.measured, VERMILION)):
-                    y, filled = (one.budget, "none") if time is None else (max(time, 1), colour)
+                # what is censored stands side by side
+                for time, colour, beside in ((one.path.to_corner, BLUE, 1), (one.measured, VERMILION, 1.25)):
+                    y, filled = (one.budget * beside, "none") if time is None else (max(time, 1), colour)
                     axes.plot(one.formula, y, markers[one.n_train], color=colour, mfc=filled, ms=6, alpha=0.8)
             axes.set_title(operation.replace("_", " "))
             axes.set(xscale="log", yscale="log", xlabel="formula: (L + h tan theta)/(eta_D gamma), updates")
@@ -108,5 +110,5 @@ def times(cases: list[Case]) -> Figure:
             *(Line2D([], [], color=GREY, marker=markers[n], ls="", label=f"|D| = {n}") for n in sizes),
             Line2D([], [], color=GREY, lw=0.8, label="as the formula says"),
         ]
-        figure.legend(handles=marks, loc="outside lower center", ncols=len(marks) // 2 + 1, fontsize=8)
+        figure.legend(handles=marks, loc="outside lower center", ncols=3, fontsize=8)
         return figure
