@@ -14,8 +14,8 @@ _PER_DECADE = 40  # marks of a line
 
 
 def draw_history(axes: Axes, table: pd.DataFrame, value: str, colour: str, line: str = "-", label: str = "") -> None:
-    """A metric over training, from step 1 on: a line a seed. Of looks that a logarithmic
-    axis has no room for, the median of neighbours.
+    """A metric over training, from step 1 on: a line a seed. Of looks that a
+    logarithmic axis has no room for, the median of neighbours.
     """
     for number, (_, run) in enumerate(table[table["step"] > 0].groupby("seed")):
         place = (_PER_DECADE * np.log10(run["step"])).round()

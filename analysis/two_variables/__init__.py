@@ -1,1 +1,3 @@
-"""The model of two variables: the norm of a decoder, and the messiness of what it reads."""
+"""The model of two variables: the norm of a decoder, and the messiness of what it
+reads.
+"""

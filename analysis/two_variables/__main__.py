@@ -142,15 +142,25 @@ def plan(arguments: Arguments) -> tuple[dict[Which, list[MessinessConfig]], dict
         ("scales", scales, arguments.alpha, arguments.alpha),
         ("levels", levels, arguments.corner, arguments.messiness),
     ):
-        if len(axis) < 3 or not axis[0] <= low <= high <= axis[-1]:
+        above = axis[0] < low if name == "scales" else axis[0] <= low  # a run at the least norm is over at once
+        if len(axis) < 3 or not (above and low <= high <= axis[-1]):
             raise ConfigError(
                 f"`{name}` must be at least three values around {low:g} to {high:g}, but is {getattr(arguments, name)}."
             )
-    if min(arguments.decays) <= 0 or arguments.folds <= 0:
-        raise ConfigError("`decays` and `folds` must be above 0, but one of them is not.")
+    for name in ("decays", "folds"):
+        value = getattr(arguments, name)
+        if np.min(value) <= 0:
+            raise ConfigError(f"`{name}` must be above 0, but is {value}.")
+    for name in ("hold", "landscape_steps"):
+        value = getattr(arguments, name)
+        if value < 0 or value % LOOK_EVERY:
+            raise ConfigError(f"`{name}` must be a multiple of {LOOK_EVERY}, but is {value}.")
+    n_samples = arguments.p * (arguments.p + 1) // 2
+    if not all(1 <= size <= n_samples for size in arguments.sizes):
+        raise ConfigError(f"`sizes` must be between 1 and p(p+1)/2 = {n_samples}, but is {arguments.sizes}.")
     base = MessinessConfig(p=arguments.p, width=arguments.width, look_every=LOOK_EVERY, n_train=1)
     sets, free = {}, {}
-    for which in product(arguments.operations, arguments.sizes, range(arguments.seeds)):
+    for which in product(dict.fromkeys(arguments.operations), sorted(set(arguments.sizes)), range(arguments.seeds)):
         operation, n_train, seed = which
         own = replace(base, operation=operation, n_train=n_train, seed=seed)
         held = replace(own, constrained=True, budget=arguments.landscape_steps)
@@ -169,7 +179,7 @@ def plan(arguments: Arguments) -> tuple[dict[Which, list[MessinessConfig]], dict
         )
         free[which] = [
             replace(loose, weight_decay=decay, budget=arguments.hold + _steps(arguments, decay))
-            for decay in sorted(arguments.decays)
+            for decay in sorted(set(arguments.decays))
         ]
     return sets, free
 

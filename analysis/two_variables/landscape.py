@@ -22,8 +22,8 @@ _FINE = 161  # points an axis of the smooth surface
 
 class Landscape:
     """log l~ between the points of a grid of log w and m: monotone between neighbours
-    where they are (pchip, on a fine grid) and with a continuous gradient (a cubic spline
-    through that).
+    where they are (pchip, on a fine grid) and with a continuous gradient (a cubic
+    spline through that).
 
     Two things are done to what training found. A loss below FLOOR counts as FLOOR: grad
     l~ = l~ grad log l~ is then 0, so that only the decay moves a state there. And of
@@ -34,11 +34,11 @@ class Landscape:
 
     def __init__(self, log_w: NDArray[np.float64], messiness: NDArray[np.float64], loss: NDArray[np.float64]):
         """log_w (A,) and messiness (M,) rising, loss (A, M); a loss that is not finite
-        counts as the largest.
+        counts as the largest, and as 1 at least.
         """
         finite = np.where(np.isfinite(loss), loss, np.inf)
         least = np.minimum.accumulate(finite, axis=0)
-        least = np.where(np.isfinite(least), least, np.max(least[np.isfinite(least)], initial=FLOOR))
+        least = np.where(np.isfinite(least), least, np.max(least[np.isfinite(least)], initial=1.0))
         self.log_w, self.messiness, self.log_loss = log_w, messiness, np.log(least.clip(min=FLOOR))
         fine_w, fine_m = (np.linspace(axis[0], axis[-1], _FINE) for axis in (log_w, messiness))
         along_w = PchipInterpolator(log_w, self.log_loss, axis=0)(fine_w)
@@ -101,7 +101,7 @@ class Geometry:
 def geometry(landscape: Landscape, log_w: float, m: float, corner: float) -> Geometry | None:
     """Read off the landscape, of a state that starts at (log w, m) and generalises at
     m = corner; None where there is no border at some m between, or the start is on its
-    wrong side.
+    wrong side, or the border leans so far the other way that no time is left.
 
     The angle is that of the straight line of least squares through the border.
     """
@@ -110,4 +110,5 @@ def geometry(landscape: Landscape, log_w: float, m: float, corner: float) -> Geo
     if m <= corner or np.isnan(border).any() or log_w < border[-1]:
         return None
     slope = np.polyfit(levels, border, 1)[0]
-    return Geometry(float(log_w - border[-1]), m - corner, math.degrees(math.atan(slope)))
+    found = Geometry(float(log_w - border[-1]), m - corner, math.degrees(math.atan(slope)))
+    return found if found.steps(1.0) > 0 else None

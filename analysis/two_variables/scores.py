@@ -41,7 +41,7 @@ class Case:
     """One free run, and what was said of it.
 
     Attributes:
-        operation, n_train, seed, weight_decay, budget: which.
+        operation, n_train, seed, weight_decay, budget, hold: which.
         geometry: None where the border does not lie between start and corner.
         formula, other_angle: steps to the corner; None without a geometry.
         path: of the reduced equations.
@@ -55,6 +55,7 @@ class Case:
     seed: int
     weight_decay: float
     budget: int
+    hold: int
     geometry: Geometry | None
     formula: float | None
     other_angle: float | None
@@ -62,6 +63,11 @@ class Case:
     traces: Traces
     measured: int | None
     steps_to_test: int | None
+
+    @property
+    def tests_the_formula(self) -> bool:
+        """Whether m may move before the formula says that it is over."""
+        return self.formula is not None and self.formula > self.hold
 
     def row(self) -> dict[str, Any]:
         """For report.json."""
@@ -130,6 +136,7 @@ def case(config: MessinessConfig, surface: Surface, store: RunStore, corner: flo
         config.seed,
         config.weight_decay,
         config.budget,
+        config.hold,
         geometry=shape,
         formula=None if shape is None else shape.steps(flow.drift),
         other_angle=None if shape is None else shape.steps_by_the_other_angle(flow.drift),

@@ -133,7 +133,9 @@ def test_a_decoder_that_pushes_back_slows_it_down() -> None:
 
 
 def test_what_training_did_not_reach_is_filled_in() -> None:
-    """The least loss of all smaller norms counts; nan and less than the floor do not."""
+    """The least loss of all smaller norms counts; nan and less than the floor do
+    not.
+    """
     loss = np.ones((9, 5))
     loss[3:] = 0.01
     loss[4], loss[5], loss[6] = 0.5, np.nan, 1e-9
@@ -211,5 +213,6 @@ def test_from_end_to_end(arguments: command.Arguments, capsys: pytest.CaptureFix
     )
 )
 def test_bad_input_is_one_line(wrong: dict) -> None:
-    with pytest.raises(ConfigError, match=r"^`[a-z_]+` .*[.]$"):
+    [name] = wrong
+    with pytest.raises(ConfigError, match=rf"^`{name}` must be .*[.]$"):
         command.main(replace(command.Arguments(), out=Path("/dev/null/nowhere"), **wrong))
