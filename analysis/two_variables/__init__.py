@@ -1,1 +1,1 @@
-"""The model of two variables: the norm of a decoder, and the messiness of what it reads."""
+"""The model of two variables: a decoder's norm, and how messy is what it reads."""

@@ -21,9 +21,9 @@ _FINE = 161  # points an axis of the smooth surface
 
 
 class Landscape:
-    """log l~ between the points of a grid of log w and m: monotone between neighbours
-    where they are (pchip, on a fine grid) and with a continuous gradient (a cubic spline
-    through that).
+    """log l~ between the points of a grid of log w and m: monotone where its neighbours
+    are (pchip, to a fine grid), with a continuous gradient (a cubic spline through
+    that).
 
     Two things are done to what training found. A loss below FLOOR counts as FLOOR: grad
     l~ = l~ grad log l~ is then 0, so that only the decay moves a state there. And of

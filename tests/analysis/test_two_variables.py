@@ -133,7 +133,7 @@ def test_a_decoder_that_pushes_back_slows_it_down() -> None:
 
 
 def test_what_training_did_not_reach_is_filled_in() -> None:
-    """The least loss of all smaller norms counts; nan and less than the floor do not."""
+    """The least loss of all smaller norms counts; nan, or less than the floor, not."""
     loss = np.ones((9, 5))
     loss[3:] = 0.01
     loss[4], loss[5], loss[6] = 0.5, np.nan, 1e-9
