@@ -57,9 +57,9 @@ class Arguments:
     """How many seeds a size: 0..seeds-1."""
     width: int = 64
     """Width of the decoder's hidden layers."""
-    scales: tuple[float, ...] = (1.5, 2, 2.6, 3.4, 4.5, 6, 8)
+    scales: tuple[float, ...] = (2, 2.6, 3.4, 4.5, 6, 8)
     """Norms of the landscape, in those of the usual initial weights (alpha)."""
-    levels: tuple[float, ...] = (0, 0.1, 0.25, 0.5, 0.75, 1)
+    levels: tuple[float, ...] = (0, 0.1, 0.25, 0.5, 1)
     """Values of m of the landscape."""
     landscape_steps: int = 8_000
     """Updates of each of its decoders; a multiple of 100."""
