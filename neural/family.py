@@ -119,10 +119,11 @@ class Family(Protocol):
     ARRAYS: ClassVar[tuple[str, ...]]
     """Arrays of a finished run that stand in its row of the store."""
 
-    look_every: int
-    """Updates between two looks. At 1 a look takes its outputs from the forward pass of the update."""
     COMPILES: ClassVar[bool]
     """Whether long runs are worth compiling: not those that unroll into thousands of operations."""
+
+    look_every: int
+    """Updates between two looks. At 1 a look takes its outputs from the forward pass of the update."""
     constrained: bool
     """Whether any of these runs has a radius."""
 

@@ -1,22 +1,48 @@
-"""What families share whose data are samples of which some are trained on: batches as
-numbers of samples, means over both parts, the norm that weights are held at, the
-steps of checkpoints.
+"""What families share whose data are samples of which some are trained on: checks of
+batches and looks, batches as numbers of samples, means over both parts, the norm that
+weights are held at, the steps of checkpoints.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from neural.config import ConfigError
 
-def index_batches(trained: NDArray[np.int64], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Batches of one size without end, from epochs in random order; one may hold the
-    end of an epoch and the beginning of the next.
+
+def check_looks(config: Any) -> None:
+    """See that a run may be looked at every `look_every` of its `budget` updates, and
+    that its `batch_size`, if it has one, is none too large.
+
+    Raises:
+        ConfigError: it may not.
     """
+    size = getattr(config, "batch_size", None)
+    if size is not None and size > config.n_train:
+        raise ConfigError(f"`batch_size` must be at most n_train = {config.n_train}, but is {size}.")
+    if config.look_every < 2:
+        raise ConfigError(f"`look_every` must be an integer of at least 2, but is {config.look_every}.")
+    if config.budget % config.look_every:
+        raise ConfigError(f"`budget` must be a multiple of look_every = {config.look_every}, but is {config.budget}.")
+
+
+def index_batches(
+    trained: NDArray[np.int64], size: int | None, stream: np.random.SeedSequence
+) -> Iterator[NDArray[np.int64]] | None:
+    """Batches of one size without end, from epochs in random order; one may hold the
+    end of an epoch and the beginning of the next. None without a size: all updates
+    descend on all samples.
+    """
+    return None if size is None else _batches(trained, size, np.random.default_rng(stream))
+
+
+def _batches(trained: NDArray[np.int64], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     waiting = np.zeros(0, dtype=np.int64)
     while True:
         while len(waiting) < size:

@@ -26,7 +26,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.paper.digits import accuracies, collapse
+from analysis.paper.digits import collapse
+from analysis.paper.weight_norms import histories
 from analysis.phase_diagram.phases import classify, points
 from analysis.phase_diagram.pictures import draw_phases, legend
 from analysis.phase_diagram.records import Thresholds
@@ -50,7 +51,7 @@ THRESHOLDS = Thresholds(test=0.6)
 
 
 class Tables(NamedTuple):
-    """As `accuracies` and `collapse` make them; the cells of the phase diagram, with
+    """As `histories` and `collapse` make them; the cells of the phase diagram, with
     its axes.
     """
 
@@ -81,7 +82,7 @@ def runs(scale: Scale) -> list[DigitsConfig]:
 def tables(store: RunStore, scale: Scale) -> Tables:
     axes, curves = _axes(scale), _curve_runs(scale)
     cells = points(classify(store.table(_plane_runs(scale)), THRESHOLDS), axes)
-    return Tables(accuracies(store, curves), collapse(store, curves), cells, axes)
+    return Tables(histories(store, curves, "init_scale"), collapse(store, curves), cells, axes)
 
 
 _COLOURS = {8.0: VERMILION, 1.0: BLUE}

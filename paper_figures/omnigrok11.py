@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.norm_law.setups import SETUPS, Setup
-from analysis.norm_law.tables import OURS, predicted
+from analysis.norm_law.tables import OURS, ours
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale
 from paper_figures.style import BLUE, ORANGE
@@ -30,7 +30,7 @@ _KINDS = {"transformer": 1.0, "digits": 9.0}
 
 
 class Tables(NamedTuple):
-    """As `predicted` makes them: a row a run."""
+    """As `ours` makes them: a row a run."""
 
     transformer: pd.DataFrame
     digits: pd.DataFrame
@@ -48,12 +48,12 @@ def _seeds(scale: Scale) -> range:
 def runs(scale: Scale) -> list[Any]:
     found = []
     for setup in _setups(scale).values():
-        found += [*setup.landscape(_seeds(scale)), *setup.runs(_seeds(scale)), *setup.calibration()]
+        found += [*setup.landscape(_seeds(scale)), *setup.runs(_seeds(scale))]
     return found
 
 
 def tables(store: RunStore, scale: Scale) -> Tables:
-    return Tables(*(predicted(store, setup, _seeds(scale), setup.targets[0]) for setup in _setups(scale).values()))
+    return Tables(*(ours(store, setup, _seeds(scale), setup.targets[0]) for setup in _setups(scale).values()))
 
 
 def draw(drawn: Tables) -> Figure:

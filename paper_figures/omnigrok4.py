@@ -33,7 +33,7 @@ TITLE = "film reviews: an LSTM whose weights are too large"
 SEEDS = 3
 QUICK = Scale(small=True)
 BASE = ReviewsConfig(skip=0, length=500, width=256, budget=50_000)
-SMALL = replace(SETUPS["reviews"].base, constrained=False, budget=2_000)
+SMALL = replace(SETUPS["reviews"].base, constrained=False, look_every=50, budget=4_000)
 STILL = replace(BASE, constrained=True, budget=100)
 SMALL_STILL = SETUPS["reviews"].base
 NORMS = parse_axis(ReviewsConfig, "x", SETUPS["reviews"].x)

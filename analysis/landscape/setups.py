@@ -68,9 +68,9 @@ SETUPS = {
     ),
     "reviews": Setup(
         "Film reviews",
-        ReviewsConfig(**_STILL, budget=1_000),
-        "init_scale=0.1:6:7:log",
-        "n_train=1000",
+        ReviewsConfig(**_STILL, embedding=32, width=64, look_every=100, budget=400),
+        "init_scale=0.03,0.1,0.3,1,3,6,10",
+        "n_train=1000,4000",
         3,
     ),
     "molecules": Setup(

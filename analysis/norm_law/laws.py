@@ -10,6 +10,7 @@ eta gamma, a step.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,6 +40,7 @@ class Reduced:
     threshold: float
     usual_norm: float
 
+    @cached_property
     def shells(self) -> NDArray[np.float64]:
         """w_c(t), (L,): where the accuracy after t steps falls through the
         threshold.
@@ -64,7 +66,7 @@ def crossing_at_the_end(scale: float, rate: float, reduced: Reduced) -> float:
     """w_c is where the test accuracy crosses the threshold, after all the landscape's
     steps.
     """
-    return time_to_fall(scale, float(reduced.shells()[-1]), rate)
+    return time_to_fall(scale, float(reduced.shells[-1]), rate)
 
 
 def crossing_in_time(scale: float, rate: float, reduced: Reduced) -> float:
@@ -73,7 +75,7 @@ def crossing_in_time(scale: float, rate: float, reduced: Reduced) -> float:
     After the landscape's last step w_c stays what it is there. The first look at which
     the norm is below; from then on to the step.
     """
-    return first_meeting(reduced.steps, np.log(scale) - rate * reduced.steps, reduced.shells(), rate)
+    return first_meeting(reduced.steps, np.log(scale) - rate * reduced.steps, reduced.shells, rate)
 
 
 def first_meeting(steps: ArrayLike, log_norms: ArrayLike, shells: ArrayLike, rate: float) -> float:
@@ -115,7 +117,7 @@ def with_radial_gradient(scale: float, rate: float, reduced: Reduced, learning_r
         return float("nan")
     path, after = found.y[0], steps[len(found.t) :]
     path = np.concatenate([path, path[-1] - rate * (after - found.t[-1])])
-    return first_meeting(steps, path, reduced.shells(), rate)
+    return first_meeting(steps, path, reduced.shells, rate)
 
 
 @dataclass(frozen=True)

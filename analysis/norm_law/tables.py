@@ -82,11 +82,22 @@ def reduced(store: RunStore, configs: Sequence[Any], target: Target) -> dict[int
     return found
 
 
-def predicted(store: RunStore, setup: Setup, seeds: Sequence[int], target: Target) -> pd.DataFrame:
-    """`measured`, and a column a law: steps, inf for never; nan where the law has
-    nothing to go by.
-    """
+def ours(store: RunStore, setup: Setup, seeds: Sequence[int], target: Target) -> pd.DataFrame:
+    """`measured`, and the column of our law: steps, inf for never."""
     runs = measured(store, setup.runs(seeds), target)
+    landscapes = reduced(store, setup.landscape(seeds), target)
+    said = [
+        laws.crossing_in_time(scale, rate, landscapes[seed])
+        for scale, rate, seed in zip(runs["init_scale"], runs["rate"], runs["seed"], strict=True)
+    ]
+    return runs.assign(**{OURS: said})
+
+
+def predicted(store: RunStore, setup: Setup, seeds: Sequence[int], target: Target) -> pd.DataFrame:
+    """`ours`, and a column a rival: steps, inf for never; nan where the law has nothing
+    to go by.
+    """
+    runs = ours(store, setup, seeds, target)
     landscapes = reduced(store, setup.landscape(seeds), target)
     cell = measured(store, setup.calibration(), target).dropna(subset=["steps", "learned"])
     cell = cell[cell["steps"] > cell["learned"]]
@@ -97,7 +108,6 @@ def predicted(store: RunStore, setup: Setup, seeds: Sequence[int], target: Targe
         own = (run["learned"], run["norm_learned"], run["rate"])
         known = by if np.isfinite(run["learned"]) else None
         return {
-            OURS: laws.crossing_in_time(*at),
             "crossing at the end": laws.crossing_at_the_end(*at),
             "with the radial gradient": laws.with_radial_gradient(*at, run["learning_rate"]),
             "minimum of the U": laws.minimum_of_the_u(*at),
@@ -105,4 +115,4 @@ def predicted(store: RunStore, setup: Setup, seeds: Sequence[int], target: Targe
             "first passage": laws.first_passage(*own, known) if known else np.nan,
         }
 
-    return runs.join(pd.DataFrame([said(run) for _, run in runs.iterrows()], columns=list(LAWS)))
+    return runs.join(pd.DataFrame([said(run) for _, run in runs.iterrows()], columns=list(LAWS[1:])))

@@ -11,7 +11,6 @@ import pandas as pd
 
 import efftheory as et
 from analysis.measures.classes import spreads
-from analysis.paper.representations import learning_curves
 from analysis.runs.store import RunStore
 from neural import DigitsConfig
 from neural.datasets import digits
@@ -20,13 +19,6 @@ from neural.families.digits import start as start_of
 
 _POINTS = 61  # of the theory's path
 _CLOSER = 1e-6  # the theory is followed until within-class shares are this small
-
-
-def accuracies(store: RunStore, configs: Sequence[DigitsConfig]) -> pd.DataFrame:
-    """A row a run and look: init_scale, seed, step, train_accuracy, test_accuracy."""
-    return pd.concat(
-        learning_curves(store, config).assign(init_scale=config.init_scale, seed=config.seed) for config in configs
-    )
 
 
 def collapse(store: RunStore, configs: Sequence[DigitsConfig]) -> pd.DataFrame:

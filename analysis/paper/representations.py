@@ -17,7 +17,7 @@ from analysis.measures.components import (
 )
 from analysis.runs.store import RunStore
 from analysis.runs.traces import Traces
-from neural import DigitsConfig, ModularConfig
+from neural import ModularConfig
 from neural.families.modular import correct_samples
 
 
@@ -92,7 +92,7 @@ def structure_over_time(store: RunStore, config: ModularConfig) -> pd.DataFrame:
     return pd.DataFrame({"step": traces.checkpoint_steps, "effective_dimension": dimensions})
 
 
-def learning_curves(store: RunStore, config: ModularConfig | DigitsConfig) -> pd.DataFrame:
+def learning_curves(store: RunStore, config: ModularConfig) -> pd.DataFrame:
     """A row a look: step, train_accuracy, test_accuracy."""
     traces = store.traces(config)
     accuracies = {name: traces.metrics[name] for name in ("train_accuracy", "test_accuracy")}

@@ -1,5 +1,5 @@
-"""The tables behind the second paper's figures: what runs at one and another initial
-norm do over training, and when they get to a threshold.
+"""What runs of any family do over training, behind figure 8 and the second paper's
+figures.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ training digits the network memorises first, and generalises much later.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
@@ -16,14 +16,15 @@ import numpy as np
 import torch
 import tyro
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, vmap
 
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.datasets import SIZES, Source, digits
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
-from neural.samples import index_batches, initial_norm, logarithmic, means_of_parts
+from neural.perceptron import Perceptron
+from neural.samples import check_looks, index_batches, initial_norm, logarithmic, means_of_parts
 
 CLASSES = 10
 
@@ -90,12 +91,7 @@ class DigitsConfig:
                 f"`n_train` and `n_test` must be at most {there:,} together, the digits of {self.data}, but are "
                 f"{self.n_samples:,}."
             )
-        if self.batch_size is not None and self.batch_size > self.n_train:
-            raise ConfigError(f"`batch_size` must be at most n_train = {self.n_train}, but is {self.batch_size}.")
-        if self.look_every < 2:
-            raise ConfigError(f"`look_every` must be an integer of at least 2, but is {self.look_every}.")
-        if self.budget % self.look_every:
-            raise ConfigError(f"`budget` must be a multiple of look_every = {self.look_every}, but is {self.budget}.")
+        check_looks(self)
 
     @property
     def n_samples(self) -> int:
@@ -108,38 +104,9 @@ class DigitsConfig:
         return [SIZES[self.data][1], *[self.width] * (self.depth - 1), CLASSES]
 
 
-class Perceptron(nn.Module):
-    """Layers of weights (n_out, n_in) and biases, with ReLU between them."""
-
-    last: nn.Parameter
-    last_bias: nn.Parameter
-
-    def __init__(self, config: DigitsConfig):
-        super().__init__()
-        self._names = [*(f"layer_{number}" for number in range(1, config.depth)), "last"]
-        for name, (n_in, n_out) in zip(self._names, pairwise(config.widths), strict=True):
-            self.register_parameter(name, nn.Parameter(torch.empty(n_out, n_in)))
-            self.register_parameter(f"{name}_bias", nn.Parameter(torch.empty(n_out)))
-
-    def draw(self, generator: torch.Generator, scale: float) -> None:
-        """As torch draws linear layers, uniform within 1/sqrt(number of inputs), times
-        `scale`.
-        """
-        for name in self._names:
-            weights = self.get_parameter(name)
-            limit = scale * weights.shape[1] ** -0.5
-            for values in (weights, self.get_parameter(f"{name}_bias")):
-                nn.init.uniform_(values, -limit, limit, generator)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Images (B, pixels) to outputs (B, 10)."""
-        return self.hidden(x) @ self.last.T + self.last_bias
-
-    def hidden(self, x: Tensor) -> Tensor:
-        """Images (B, pixels) to what the last layer sees, (B, width)."""
-        for name in self._names[:-1]:
-            x = (x @ getattr(self, name).T + getattr(self, f"{name}_bias")).relu()
-        return x
+def network(config: DigitsConfig) -> Perceptron:
+    """Images (B, pixels) to outputs (B, 10); its weights not drawn yet."""
+    return Perceptron(config.widths, torch.relu)
 
 
 def start(config: DigitsConfig) -> Start:
@@ -151,19 +118,16 @@ def start(config: DigitsConfig) -> Start:
     order = np.random.default_rng(streams[0]).permutation(there)
     chosen = np.concatenate([order[: config.n_train], order[there - config.n_test :]])
     mask = np.arange(config.n_samples) < config.n_train
-    model = Perceptron(config)
+    model = network(config)
     with torch.no_grad():
         model.draw(torch.Generator().manual_seed(int(streams[1].generate_state(1)[0])), config.init_scale)
     trained = np.arange(config.n_train)
-    batches: Iterator[NDArray[np.int64]] | None = None
-    if config.batch_size is not None:
-        batches = index_batches(trained, config.batch_size, np.random.default_rng(streams[2]))
     return Start(
         mask=mask,
         model=model,
         lane={"mask": mask, "chosen": chosen, "messiness": np.array(config.messiness)},
         batch=trained[: config.batch_size],
-        batches=batches,
+        batches=index_batches(trained, config.batch_size, streams[2]),
         radius=initial_norm(model) if config.constrained else 0.0,
     )
 
@@ -172,7 +136,7 @@ def hidden_features(config: DigitsConfig, weights: Mapping[str, NDArray], images
     """What the last layer of a network with these weights (as checkpoints have them)
     sees of images (B, pixels): (B, width).
     """
-    model = Perceptron(config).to(getattr(torch, config.dtype))
+    model = network(config).to(getattr(torch, config.dtype))
     model.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
     with torch.no_grad():
         return model.hidden(torch.as_tensor(images, dtype=model.last.dtype)).numpy().astype(np.float64)
@@ -215,7 +179,7 @@ class Images:
         self.look_every, self.constrained = config.look_every, config.constrained
         self._mse = config.loss == "mse"
         with torch.device("meta"):  # its own weights are never used
-            self._model = Perceptron(config)
+            self._model = network(config)
         found = digits(config.data)
         kind = getattr(torch, config.dtype)
         self._one_hot = torch.eye(CLASSES, device=device, dtype=kind)

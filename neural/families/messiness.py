@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -25,7 +26,8 @@ from torch.nn.functional import leaky_relu
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
-from neural.samples import initial_norm, logarithmic, means_of_parts
+from neural.perceptron import Perceptron
+from neural.samples import check_looks, initial_norm, logarithmic, means_of_parts
 
 _SLOPE = 0.2  # of LeakyReLU below 0
 
@@ -97,10 +99,7 @@ class MessinessConfig:
             raise ConfigError(f"`messiness` must be at most 1, but is {self.messiness}.")
         if self.trained and self.constrained:
             raise ConfigError("`trained` must be false where the decoder's norm is held, but is true.")
-        if self.look_every < 2:
-            raise ConfigError(f"`look_every` must be an integer of at least 2, but is {self.look_every}.")
-        if self.budget % self.look_every:
-            raise ConfigError(f"`budget` must be a multiple of look_every = {self.look_every}, but is {self.budget}.")
+        check_looks(self)
 
     @property
     def n_samples(self) -> int:
@@ -118,37 +117,14 @@ class MessinessConfig:
         return [2, *[self.width] * (self.depth - 1), self.n_outputs]
 
 
-class Decoder(nn.Module):
-    """Layers of weights (n_out, n_in) and biases, with LeakyReLU between them; and the
-    messiness, where it is trained.
+def decoder(config: MessinessConfig) -> Perceptron:
+    """Sums of two embeddings (N, 2) to outputs (N, n_outputs), and the messiness, where
+    it is trained; its weights not drawn yet.
     """
-
-    def __init__(self, config: MessinessConfig):
-        super().__init__()
-        self._names = [*(f"layer_{number}" for number in range(1, config.depth)), "last"]
-        for name, (n_in, n_out) in zip(self._names, pairwise(config.widths), strict=True):
-            self.register_parameter(name, nn.Parameter(torch.empty(n_out, n_in)))
-            self.register_parameter(f"{name}_bias", nn.Parameter(torch.empty(n_out)))
-        if config.trained:
-            self.messiness = nn.Parameter(torch.tensor([config.messiness], dtype=torch.float64))
-
-    def draw(self, generator: torch.Generator, scale: float) -> None:
-        """As torch draws linear layers, uniform within 1/sqrt(number of inputs), times
-        `scale`.
-        """
-        for name in self._names:
-            weights = self.get_parameter(name)
-            limit = scale * weights.shape[1] ** -0.5
-            for values in (weights, self.get_parameter(f"{name}_bias")):
-                nn.init.uniform_(values, -limit, limit, generator)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Sums of two embeddings (N, 2) to outputs (N, n_outputs)."""
-        for name in self._names:
-            x = x @ getattr(self, name).T + getattr(self, f"{name}_bias")
-            if name != "last":
-                x = leaky_relu(x, _SLOPE)
-        return x
+    model = Perceptron(config.widths, partial(leaky_relu, negative_slope=_SLOPE))
+    if config.trained:
+        model.register_parameter("messiness", nn.Parameter(torch.tensor([config.messiness], dtype=torch.float64)))
+    return model
 
 
 def task(config: MessinessConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -176,7 +152,7 @@ def start(config: MessinessConfig) -> Start:
     mask = np.isin(np.arange(config.n_samples), chosen)
     random = np.random.default_rng(streams[1]).normal(size=(config.p, 2))
     targets = np.random.default_rng(streams[2]).normal(size=(config.n_results, config.n_outputs))
-    model = Decoder(config)
+    model = decoder(config)
     with torch.no_grad():
         model.draw(torch.Generator().manual_seed(int(streams[3].generate_state(1)[0])), config.init_scale)
     # what the decoder sees of each pair is linear in the embeddings
@@ -223,7 +199,7 @@ class Messiness:
         self.look_every, self.constrained = config.look_every, config.constrained
         self._trained = config.trained
         with torch.device("meta"):  # its own weights are never used
-            self._model = Decoder(config)
+            self._model = decoder(config)
         pairs, results = task(config)
         line = linear_embedding(config.p)[pairs].sum(axis=1)
         self._line = torch.as_tensor(line, device=device, dtype=getattr(torch, config.dtype))

@@ -25,7 +25,7 @@ from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
 from neural.noise import dropout
-from neural.samples import index_batches, initial_norm, logarithmic, means_of_parts
+from neural.samples import check_looks, index_batches, initial_norm, logarithmic, means_of_parts
 
 
 @dataclass(frozen=True)
@@ -119,14 +119,9 @@ class ModularConfig:
             raise ConfigError(
                 f"`fraction` must leave a sample of {self.n_samples} to train on, but is {self.fraction}."
             )
-        if self.batch_size is not None and self.batch_size > self.n_train:
-            raise ConfigError(f"`batch_size` must be at most n_train = {self.n_train}, but is {self.batch_size}.")
         if self.network == "transformer" and self.d % self.heads:
             raise ConfigError(f"`d` must be a multiple of heads = {self.heads}, but is {self.d}.")
-        if self.look_every < 2:
-            raise ConfigError(f"`look_every` must be an integer of at least 2, but is {self.look_every}.")
-        if self.budget % self.look_every:
-            raise ConfigError(f"`budget` must be a multiple of look_every = {self.look_every}, but is {self.budget}.")
+        check_looks(self)
 
     @property
     def n_samples(self) -> int:
@@ -309,15 +304,12 @@ def start(config: ModularConfig) -> Start:
         model.draw(torch.Generator().manual_seed(weights))
         for value in model.parameters():
             value.mul_(config.init_scale)
-    batches = None
-    if config.batch_size is not None:
-        batches = index_batches(trained, config.batch_size, np.random.default_rng(streams[3]))
     return Start(
         mask=mask,
         model=model,
         lane={"mask": mask, "noise": np.array(noise)},
         batch=trained[: config.batch_size],
-        batches=batches,
+        batches=index_batches(trained, config.batch_size, streams[3]),
         radius=initial_norm(model) if config.constrained else 0.0,
     )
 

@@ -8,7 +8,7 @@ not.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,7 +23,7 @@ from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
 from neural.molecules import BONDS, FEATURES, SIZE, graphs, room, table
-from neural.samples import index_batches, initial_norm, logarithmic, means_of_parts
+from neural.samples import check_looks, index_batches, initial_norm, logarithmic, means_of_parts
 
 WIDTHS = (FEATURES, 32, 16)  # of an atom, before, between and after the convolutions
 HIDDEN = 32  # width of the edge networks, and of the hidden layer after pooling
@@ -86,12 +86,7 @@ class MoleculesConfig:
             raise ConfigError(
                 f"`n_train` and `n_test` must be at most pool = {self.pool:,} together, but are {self.n_samples:,}."
             )
-        if self.batch_size is not None and self.batch_size > self.n_train:
-            raise ConfigError(f"`batch_size` must be at most n_train = {self.n_train}, but is {self.batch_size}.")
-        if self.look_every < 2:
-            raise ConfigError(f"`look_every` must be an integer of at least 2, but is {self.look_every}.")
-        if self.budget % self.look_every:
-            raise ConfigError(f"`budget` must be a multiple of look_every = {self.look_every}, but is {self.budget}.")
+        check_looks(self)
 
     @property
     def n_samples(self) -> int:
@@ -166,15 +161,12 @@ def start(config: MoleculesConfig) -> Start:
     with torch.no_grad():
         model.draw(torch.Generator().manual_seed(int(streams[1].generate_state(1)[0])), config.init_scale)
     trained = np.arange(config.n_train)
-    batches: Iterator[NDArray[np.int64]] | None = None
-    if config.batch_size is not None:
-        batches = index_batches(trained, config.batch_size, np.random.default_rng(streams[2]))
     return Start(
         mask=mask,
         model=model,
         lane={"mask": mask, **samples(chosen, config.pool)},
         batch=trained[: config.batch_size],
-        batches=batches,
+        batches=index_batches(trained, config.batch_size, streams[2]),
         radius=initial_norm(model) if config.constrained else 0.0,
     )
 

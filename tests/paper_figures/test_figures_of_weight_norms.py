@@ -21,7 +21,17 @@ from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
 from neural import ConfigError, train_runs
 from neural.config import shape
-from paper_figures import omnigrok2, omnigrok3, omnigrok4, omnigrok5, omnigrok7, omnigrok10, omnigrok11, omnigrok12
+from paper_figures import (
+    omnigrok2,
+    omnigrok3,
+    omnigrok4,
+    omnigrok5,
+    omnigrok7,
+    omnigrok8,
+    omnigrok10,
+    omnigrok11,
+    omnigrok12,
+)
 from paper_figures.__main__ import FIGURES, lacking_data
 from paper_figures.scale import Scale
 from paper_figures.style import LOOK
@@ -49,6 +59,7 @@ PATCHES = (
     (omnigrok5, "SMALL", "molecules"),
     (omnigrok5, "SMALL_STILL", "molecules"),
     (omnigrok7, "SMALL", "transformer"),
+    (omnigrok8, "SMALL_STILL", "digits"),
     (omnigrok10, "SMALL_STILL", "transformer"),
     (omnigrok12, "SMALL", "digits"),
     (omnigrok12, "SMALL_STILL", "digits"),
@@ -61,7 +72,6 @@ def small() -> Iterator[None]:
         for module, name, kind in PATCHES:
             patch.setattr(module, name, replace(getattr(module, name), **TINY[kind]))
         patch.setattr(omnigrok3, "SMALL_SIZES", Axis("n_train", (20, 40, 60), log=True))
-        patch.setattr(setups, "CALIBRATION_SEEDS", (100,))
         for name in ("transformer", "digits"):
             setup = setups.SETUPS[name]
             tiny = replace(setup, base=replace(setup.base, **TINY[name]), shells="init_scale=0.5:2:3:log")
