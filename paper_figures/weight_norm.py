@@ -45,10 +45,10 @@ def draw_times(axes: Axes, table: pd.DataFrame, name: str, against: str, colour:
 
 def draw_inverse(axes: Axes, table: pd.DataFrame, name: str, against: str) -> None:
     """The line of slope -1 through the median of the least of a field's values whose
-    runs mostly got there.
+    runs mostly got there, if there are two such.
     """
     medians = _medians(table, name, against)
-    if len(medians):
+    if len(medians) > 1:
         x = np.array([medians.index[0], table[against].max()])
         y = medians.iloc[0] * x[0] / x
         axes.plot(x, y, ":", color=GREY, lw=1.2, label="$\\propto 1/\\gamma$")
