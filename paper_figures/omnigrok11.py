@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.norm_law.setups import SETUPS, Setup
-from analysis.norm_law.tables import OURS, ours
+from analysis.norm_law.tables import ours
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale
 from paper_figures.style import BLUE, ORANGE
@@ -68,7 +68,7 @@ def draw(drawn: Tables) -> Figure:
         target = SETUPS[name].targets[0]
         draw_times(axes, table, "learned", "weight_decay", ORANGE, "s", "training set learned")
         draw_times(axes, table, "steps", "weight_decay", BLUE, "o", target.name)
-        axes.plot(table["weight_decay"], table[OURS], "k_", ms=9, label="predicted from the landscape")
+        axes.plot(table["weight_decay"], table[SETUPS[name].form], "k_", ms=9, label="predicted from the landscape")
         draw_inverse(axes, table, "steps", "weight_decay")
         axes.set_xlabel(r"weight decay $\gamma$")
         axes.set_title(title, loc="left")

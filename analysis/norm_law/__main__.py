@@ -43,7 +43,7 @@ class Arguments:
     names: tyro.conf.Positional[tuple[Literal["teacher", "digits", "transformer"], ...]] = ("teacher",)
     """Which networks: teacher, digits, transformer."""
     seeds: int | None = None
-    """How many seeds: 0..seeds-1; by default 8 of the teacher, 3 of the others."""
+    """How many seeds: 0..seeds-1; by default 8 of the teacher, 5 of the others."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Only say how many runs are missing and what they would cost."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
@@ -70,7 +70,7 @@ def main(arguments: Arguments) -> None:
         n_trained = ensure(configs, store, execution)
         found = {
             name: [
-                Scored(target.name, runs, scores(runs))
+                Scored(target.name, runs, scores(runs, setup.form))
                 for target in setup.targets
                 for runs in [predicted(store, setup, seeds[name], target)]
             ]

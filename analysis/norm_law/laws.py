@@ -3,8 +3,8 @@
 Weight decay alone moves the norm of a network that has learned its training set: by
 AdamW at learning rate eta and decay gamma, w(t) = w0 exp(-eta gamma t). (Liu, Michaud
 and Tegmark, "Omnigrok", section 2: steps = ln(w0/w_c)/(eta gamma).) The laws differ in
-what the norm has to fall to. Norms are in units of the usual initial one, rates are
-eta gamma, a step.
+what the norm has to fall to, and whether time counts before it has. Norms are in units
+of the usual initial one, rates are eta gamma, a step.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.integrate import solve_ivp
+from scipy.integrate import cumulative_trapezoid, solve_ivp
 
 from analysis.landscape.shells import crossing, least
+
+_POINTS = 4_001  # of the integral over a path of norms
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,14 @@ class Reduced:
     usual_norm: float
 
     @cached_property
+    def steps_held(self) -> NDArray[np.float64]:
+        """T(w), (n,): the first look, after the start, at which the accuracy is at the
+        threshold; inf if it never is.
+        """
+        there = self.accuracies >= self.threshold
+        return np.where(there.any(axis=1), np.maximum(self.steps[there.argmax(axis=1)], self.steps[1]), np.inf)
+
+    @cached_property
     def shells(self) -> NDArray[np.float64]:
         """w_c(t), (L,): where the accuracy after t steps falls through the
         threshold.
@@ -62,15 +72,9 @@ def minimum_of_the_u(scale: float, rate: float, reduced: Reduced) -> float:
     return time_to_fall(scale, least(reduced.scales, reduced.test_loss), rate)
 
 
-def crossing_at_the_end(scale: float, rate: float, reduced: Reduced) -> float:
-    """w_c is where the test accuracy crosses the threshold, after all the landscape's
-    steps.
-    """
-    return time_to_fall(scale, float(reduced.shells[-1]), rate)
-
-
 def crossing_in_time(scale: float, rate: float, reduced: Reduced) -> float:
-    """Our law: the norm meets w_c(t), read off the landscape after as many steps.
+    """The norm meets w_c(t), read off the landscape after as many steps: a step counts
+    wherever the norm was.
 
     After the landscape's last step w_c stays what it is there. The first look at which
     the norm is below; from then on to the step.
@@ -87,6 +91,31 @@ def first_meeting(steps: ArrayLike, log_norms: ArrayLike, shells: ArrayLike, rat
     if len(below):
         return float(at[below[0]])
     return float(at[-1]) + time_to_fall(float(np.exp(x[-1])), float(wall[-1]), rate)
+
+
+def time_inside(scale: float, rate: float, reduced: Reduced) -> float:
+    """Only steps inside the shell count: a run at norm w does 1/T(w) of its way in a
+    step, where T(w) is what one that is held there takes, and is there when these
+    shares add up to 1.
+
+    1/T is 0 where the held run never gets there, linear in ln w between the
+    landscape's norms, and at smaller norms what it is at the least.
+    """
+    x, pace = np.log(reduced.scales), 1 / reduced.steps_held
+    begin = float(np.log(scale))
+    here = float(np.interp(begin, x, pace))
+    if rate <= 0:
+        return 1 / here if here > 0 else float("inf")
+    path = np.linspace(begin, min(begin, x[0]), _POINTS)
+    shares = cumulative_trapezoid(np.interp(path, x, pace), (begin - path) / rate, initial=0)
+    if shares[-1] >= 1:
+        return float(np.interp(1, shares, begin - path) / rate)
+    left = (1 - shares[-1]) / pace[0] if pace[0] > 0 else np.inf
+    return float((begin - path[-1]) / rate + left)
+
+
+# What a law of ours is called in tables.
+FORMS = {"crossing in time": crossing_in_time, "time inside": time_inside}
 
 
 def with_radial_gradient(scale: float, rate: float, reduced: Reduced, learning_rate: float) -> float:

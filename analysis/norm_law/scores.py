@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.norm_law.tables import LAWS, OURS
+from analysis.norm_law.tables import LAWS
 from analysis.statistics.bootstrap import BOOTSTRAPS, interval
 from analysis.statistics.concordance import compare_pairs
 
@@ -52,8 +52,8 @@ def errors(table: pd.DataFrame, law: str) -> NDArray[np.float64]:
     return np.where(np.isfinite(measured), found, np.nan)
 
 
-def scores(table: pd.DataFrame) -> list[Score]:
-    """Of a table of `predicted`: a score a law."""
+def scores(table: pd.DataFrame, form: str) -> list[Score]:
+    """Of a table of `predicted`: a score a law, first that of our form."""
     weights = _seeds_drawn(table["seed"].to_numpy())
 
     def between(values: NDArray) -> tuple[float, float] | None:
@@ -62,9 +62,9 @@ def scores(table: pd.DataFrame) -> list[Score]:
     whole = np.ones((1, len(table)))
     observed = table["steps"].notna().to_numpy()
     times = table["steps"].fillna(table["budget"]).to_numpy(float)
-    ours = errors(table, OURS)
+    ours = errors(table, form)
     found = []
-    for law in LAWS:
+    for law in (form, *(law for law in LAWS if law != form)):
         wrong = errors(table, law)
         pairs = compare_pairs(times, observed, table[law].fillna(np.inf))  # nothing said: never
         ratio = (table[law] / table["steps"])[observed & np.isfinite(table[law])]

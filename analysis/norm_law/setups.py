@@ -50,6 +50,7 @@ class Setup:
             be censored.
         cell: the (initial scale, weight decay) that rivals are calibrated on.
         targets: what is predicted.
+        form: of our law, one of `laws.FORMS`: the better one on CALIBRATION_SEEDS.
         seeds: how many are reported by default.
         budget: of all runs but the landscape's; by default what their decay asks for.
     """
@@ -63,6 +64,7 @@ class Setup:
     smallest: float
     cell: tuple[float, float]
     targets: tuple[Target, ...]
+    form: str
     seeds: int
     budget: int | None = None
 
@@ -102,6 +104,7 @@ SETUPS = {
             Target("95 % within 0.001", "test_accuracy", 0.95, "steps_to_test", "steps_to_train"),
             Target("95 % within 0.01", "test_accuracy_01", 0.95, "steps_to_test_01", "steps_to_train_01"),
         ),
+        "crossing in time",
         8,
     ),
     "digits": Setup(
@@ -109,23 +112,26 @@ SETUPS = {
         DigitsConfig(width=100, batch_size=100),
         (6.0, 7.0, 8.0, 9.0),
         (0.03, 0.1, 0.3),
-        "init_scale=1:9:11:log",
+        "init_scale=1:9:21:log",
         5_000,
         3.0,
         (8.0, 0.1),
         (Target("test accuracy 0.6", "test_accuracy", 0.6, "steps_to_test_60", "steps_to_train"),),
-        3,
+        "time inside",
+        5,
     ),
     "transformer": Setup(
         "A transformer that adds modulo 31",
-        ModularConfig(network="transformer", p=31, d=64, mlp=256, fraction=0.5, learning_rate=1e-3, checkpoints=0),
+        ModularConfig(network="transformer", p=31, d=32, mlp=128, fraction=0.6, learning_rate=1e-3, checkpoints=0),
         (1.0, 1.5),
-        (0.3, 1.0, 3.0),
-        "init_scale=0.3:1.5:9:log",
+        (0.5, 1.0, 2.0, 3.0),
+        "init_scale=0.25:2:10:log",
         4_000,
         0.5,
-        (1.0, 1.0),
+        (1.0, 2.0),
         (Target("test accuracy 0.95", "test_accuracy", 0.95, "steps_to_test_95", "steps_to_train_99"),),
-        3,
+        "crossing in time",
+        5,
+        budget=12_000,
     ),
 }

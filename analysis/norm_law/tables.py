@@ -10,17 +10,15 @@ import pandas as pd
 
 from analysis.landscape.shells import whole_traces
 from analysis.norm_law import laws
-from analysis.norm_law.laws import Reduced
+from analysis.norm_law.laws import FORMS, Reduced
 from analysis.norm_law.setups import Setup, Target
 from analysis.runs.store import RunStore
 from analysis.runs.traces import Traces
 
-OURS = "crossing in time"
-# In the order of the page. Those after the landscape's read the run until it has
+# In the order of the page: ours, and its rivals. The last two read the run until it has
 # learned its training set.
 LAWS = (
-    OURS,
-    "crossing at the end",
+    *FORMS,
     "with the radial gradient",
     "minimum of the U",
     "norm separation",
@@ -83,14 +81,20 @@ def reduced(store: RunStore, configs: Sequence[Any], target: Target) -> dict[int
 
 
 def ours(store: RunStore, setup: Setup, seeds: Sequence[int], target: Target) -> pd.DataFrame:
-    """`measured`, and the column of our law: steps, inf for never."""
+    """`measured`; shell, the landscape's w_c after the measured steps; and a column a
+    form of our law: steps, inf for never.
+    """
     runs = measured(store, setup.runs(seeds), target)
     landscapes = reduced(store, setup.landscape(seeds), target)
-    said = [
-        laws.crossing_in_time(scale, rate, landscapes[seed])
+    at = [
+        (scale, rate, landscapes[seed])
         for scale, rate, seed in zip(runs["init_scale"], runs["rate"], runs["seed"], strict=True)
     ]
-    return runs.assign(**{OURS: said})
+    shells = [
+        one.shells[min(np.searchsorted(one.steps, steps), len(one.steps) - 1)] if np.isfinite(steps) else np.nan
+        for (_, _, one), steps in zip(at, runs["steps"], strict=True)
+    ]
+    return runs.assign(shell=shells, **{name: [form(*one) for one in at] for name, form in FORMS.items()})
 
 
 def predicted(store: RunStore, setup: Setup, seeds: Sequence[int], target: Target) -> pd.DataFrame:
@@ -108,11 +112,10 @@ def predicted(store: RunStore, setup: Setup, seeds: Sequence[int], target: Targe
         own = (run["learned"], run["norm_learned"], run["rate"])
         known = by if np.isfinite(run["learned"]) else None
         return {
-            "crossing at the end": laws.crossing_at_the_end(*at),
             "with the radial gradient": laws.with_radial_gradient(*at, run["learning_rate"]),
             "minimum of the U": laws.minimum_of_the_u(*at),
             "norm separation": laws.norm_separation(*own, known) if known else np.nan,
             "first passage": laws.first_passage(*own, known) if known else np.nan,
         }
 
-    return runs.join(pd.DataFrame([said(run) for _, run in runs.iterrows()], columns=list(LAWS[1:])))
+    return runs.join(pd.DataFrame([said(run) for _, run in runs.iterrows()], columns=list(LAWS[len(FORMS) :])))
