@@ -2,7 +2,7 @@
 mark a run, triangles at the budget for those that do not get there, lines through the
 medians; and, in black, what the landscape at constant norm predicts (a mark a run).
 
-(a) The transformer that adds modulo 31 (64 dimensions, half of all pairs), from the
+(a) The transformer that adds modulo 31 (32 dimensions, 60 % of the pairs), from the
 usual norm: steps to 99 % of the training pairs, and 95 % of the test pairs (3 seeds).
 (b) Digits (784-100-100-10, 1,000 training digits), from 9 times the usual norm: train
 accuracy 0.9 and test accuracy 0.6 (3 seeds). The paper: proportional to the inverse of
@@ -38,7 +38,10 @@ class Tables(NamedTuple):
 
 def _setups(scale: Scale) -> dict[str, Setup]:
     """Of the norm law, one initial scale each."""
-    return {name: replace(SETUPS[name], large=(start,), budget=scale.budget) for name, start in _KINDS.items()}
+    return {
+        name: replace(SETUPS[name], large=(start,), budget=scale.budget or SETUPS[name].budget)
+        for name, start in _KINDS.items()
+    }
 
 
 def _seeds(scale: Scale) -> range:
