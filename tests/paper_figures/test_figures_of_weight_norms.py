@@ -16,7 +16,7 @@ from matplotlib.image import imread
 
 from analysis._report import save_picture
 from analysis.norm_law import setups
-from analysis.norm_law.tables import OURS
+from analysis.norm_law.setups import SETUPS
 from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
 from neural import ConfigError, train_runs
@@ -121,9 +121,9 @@ def test_histories_are_those_of_the_store(store: RunStore) -> None:
 
 def test_the_predictions_drawn_are_those_of_the_law(store: RunStore) -> None:
     drawn = omnigrok11.tables(store, SCALE)
-    for table, decays in ((drawn.transformer, (0.3, 1.0, 3.0)), (drawn.digits, (0.03, 0.1, 0.3))):
-        assert sorted(table["weight_decay"].unique()) == list(decays)
-        assert table[OURS].notna().all()
+    for name, table in drawn._asdict().items():
+        assert sorted(table["weight_decay"].unique()) == list(SETUPS[name].decays)
+        assert table[SETUPS[name].form].notna().all()
         assert (table["budget"] == 20).all()
 
 
