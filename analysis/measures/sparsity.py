@@ -1,0 +1,62 @@
+"""How many neurons of a hidden layer decide what the network predicts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import efftheory as et
+from analysis.measures.components import as_embedding
+from analysis.measures.signature import as_series
+
+
+def effective_sparsity(hidden: ArrayLike, readout: ArrayLike, incoming: ArrayLike) -> int:
+    """The fewest neurons that predict as the whole layer of w neurons does, on all N
+    samples.
+
+    Neurons are kept in the order of their incoming norm, largest first. With the first
+    k of them in K, the outputs of a sample are f_c = sum_{i in K} readout_ci hidden_i,
+    and its prediction is the class of the largest output (the first of equals), or the
+    sign of the output if there is but one. The smallest k with the predictions of k = w
+    is returned. It is 0 if no neuron is needed: without any all outputs are 0, so that
+    class 0 (or the sign 0) is what the whole network predicts for every sample.
+
+    Args:
+        hidden: float (N, w), what each neuron sends on for each sample.
+        readout: float (C, w), the weights of the C outputs.
+        incoming: float (w,), the norms of the neurons' incoming weights.
+
+    Source: Merrill et al., "A tale of two circuits" (2303.11873). A bias of the outputs
+    can be given as one more neuron that is always 1, with an incoming norm above all
+    others; it is counted then.
+
+    Raises:
+        ArgumentError: `hidden` or `readout` is not finite and two-dimensional,
+            `incoming` not finite and (w,), or their w differ.
+    """
+    H, R = as_embedding(hidden, "hidden", least=1), as_embedding(readout, "readout", least=1)
+    w = H.shape[1]
+    if R.shape[1] != w:
+        raise et.ArgumentError("readout", f"have w = {w} columns, as hidden", f"has shape {R.shape}")
+    order = np.argsort(-as_series(incoming, "incoming", length=w), kind="stable")
+
+    def predictions() -> Iterator[NDArray]:
+        """Of the first 0, 1, .. w neurons: one term more each time, so that w of them
+        round as the whole network does.
+        """
+        outputs = np.zeros((len(H), len(R)))
+        yield _predicted(outputs)
+        for i in order:
+            outputs += H[:, i, None] * R[:, i]
+            yield _predicted(outputs)
+
+    whole = deque(predictions(), maxlen=1)[0]  # the last of them
+    return next(k for k, cut in enumerate(predictions()) if np.array_equal(cut, whole))
+
+
+def _predicted(outputs: NDArray[np.float64]) -> NDArray:
+    """What each sample of outputs (N, C) is taken for."""
+    return np.sign(outputs[:, 0]) if outputs.shape[1] == 1 else outputs.argmax(axis=1)

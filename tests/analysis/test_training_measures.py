@@ -1,0 +1,588 @@
+"""Measures that a training run leaves behind, on objects whose values are known, and
+what leaves them as they are.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+import efftheory as et
+from analysis.measures.curvature import SHARPNESS_TOLERANCE, gradient_norm, sharpness
+from analysis.measures.fourier_gap import fourier_gap, gradient_gap, majority_coefficient
+from analysis.measures.patterns import fit_patterns, pattern_accuracy
+from analysis.measures.signature import hjorth
+from analysis.measures.slingshots import LEAST_LOSS, count_slingshots
+from analysis.measures.solvable import grokking_probability, grokking_time, threshold_limit, threshold_path
+from analysis.measures.sparsity import effective_sparsity
+from analysis.measures.weights import largest_change, total_norm
+from tests.tolerances import SIGMAS, assert_close, standard_error
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+# A least-squares fit of curves without noise ends where a step gains less than 1e-8 of
+# the sum of squares; at a bound, which it approaches from within, it does so earlier.
+FITTED = 1e-3
+
+
+def raises(name: str, says: str) -> Any:
+    return pytest.raises(et.ArgumentError, match=f"Argument `{name}` must {says}")
+
+
+# --- sparsity ---
+
+
+@given(st.integers(1, 6), st.integers(1, 10), st.sampled_from([1, 3, 5]), SEEDS)
+def test_planted_neurons_are_counted(m: int, idle: int, n_classes: int, seed: int) -> None:
+    """Each of m neurons decides one sample of its own, and all outputs are 0 without
+    it; the other neurons, of smaller incoming norm, change nothing.
+    """
+    rng = np.random.default_rng(seed)
+    H = np.concatenate([np.eye(m), rng.uniform(size=(m, idle))], axis=1)
+    R = np.zeros((n_classes, m + idle))
+    R[rng.integers(1, n_classes, m) if n_classes > 1 else 0, np.arange(m)] = 1
+    R[:, m:] = 1e-3 * rng.uniform(-1, 1, (n_classes, idle))
+    incoming = np.concatenate([rng.uniform(2, 3, m), rng.uniform(0, 1, idle)])
+    places = rng.permutation(m + idle)
+    assert effective_sparsity(H[:, places], R[:, places], incoming[places]) == m
+    R[:, m:] = 0
+    assert effective_sparsity(H[:, places], R[:, places], incoming[places]) == m
+
+
+@given(
+    st.tuples(st.integers(1, 6), st.integers(1, 7), st.integers(1, 3)).flatmap(
+        lambda shape: st.tuples(
+            arrays(np.int64, (shape[0], shape[1]), elements=st.integers(0, 3)),
+            arrays(np.int64, (shape[2], shape[1]), elements=st.integers(-2, 2)),
+            st.permutations(range(shape[1])),
+        )
+    )
+)
+def test_sparsity_by_its_definition(network: tuple[NDArray[np.int64], NDArray[np.int64], list[int]]) -> None:
+    """In integers, where no sum is rounded."""
+    H, R, incoming = network
+    w = len(incoming)
+
+    def predictions(k: int) -> list[int]:
+        kept = sorted(range(w), key=lambda i: -incoming[i])[:k]
+        outputs = H[:, kept] @ R[:, kept].T
+        return list(np.sign(outputs[:, 0]) if len(R) == 1 else outputs.argmax(axis=1))
+
+    found = effective_sparsity(H, R, incoming)
+    assert found == min(k for k in range(w + 1) if predictions(k) == predictions(w))
+    # neither the sizes of the norms nor the order of the samples are looked at
+    assert effective_sparsity(H[::-1], 4 * R, 10.0 ** np.array(incoming)) == found
+
+
+def test_a_network_that_needs_no_neuron() -> None:
+    """It says class 0 of every sample, or 0."""
+    H, incoming = np.ones((3, 2)), np.ones(2)
+    assert effective_sparsity(H, [[1, 1], [0, 0]], incoming) == 0
+    assert effective_sparsity(H, [[0, 0], [1, 1]], incoming) == 1
+    assert effective_sparsity(H, [[0, 0]], incoming) == 0
+    assert effective_sparsity(H, [[1, 1]], incoming) == 1
+
+
+def test_what_is_no_layer() -> None:
+    H, R = np.ones((3, 2)), np.ones((4, 2))
+    with raises("readout", "have w = 2 columns, as hidden"):
+        effective_sparsity(H, R[:, :1], [1, 1])
+    with raises("incoming", r"be a finite real array \(L,\) with L of 2, but has shape \(3,\)"):
+        effective_sparsity(H, R, [1, 1, 1])
+    with raises("hidden", "be a finite real array"):
+        effective_sparsity(H * np.nan, R, [1, 1])
+
+
+# --- slingshots ---
+
+
+def cycles(n: int, growth: float = 1.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The loss falls from 1 to 1e-4 and jumps back, n times; the norm grows
+    meanwhile.
+    """
+    fall = np.geomspace(1, 1e-4, 9)
+    loss = np.concatenate([np.tile(fall, n), fall])
+    return loss, 10 + growth * np.arange(len(loss)) / len(loss)
+
+
+@given(st.integers(0, 6), st.integers(-2, 6), st.integers(-9, 9))
+def test_slingshots_are_counted(n: int, scale: int, norm_scale: int) -> None:
+    """Whatever the units, as long as the losses are above the least one (powers of 4:
+    their roots are exact).
+    """
+    loss, norm = cycles(n)
+    assert count_slingshots(4.0**scale * loss, 2.0**norm_scale * norm) == n
+    assert count_slingshots(np.repeat(loss, 3), np.repeat(norm, 3)) == n
+
+
+def test_what_is_no_slingshot() -> None:
+    loss, norm = cycles(4)
+    assert count_slingshots(*cycles(4, growth=-1)) == 0  # the norm shrinks
+    assert count_slingshots(*cycles(4, growth=0)) == 0
+    assert count_slingshots(loss, norm, factor=2e4) == 0  # no spike is as high
+    assert count_slingshots(loss[:-7], norm[:-7]) == 3  # the last has not ended
+    assert count_slingshots(np.minimum(loss, 9e-4), norm) == 0
+    assert count_slingshots(np.minimum(loss, 2e-3), norm) == 4
+    assert count_slingshots(loss * LEAST_LOSS, norm) == 0
+    assert count_slingshots(np.zeros(5), np.arange(5)) == 0
+
+
+def test_a_spike_that_trembles_is_one() -> None:
+    """It ends below the geometric middle of 1e-2 and its highest, 4: at 0.2."""
+    assert count_slingshots([1, 1e-2, 0.5, 4, 0.3, 4, 0.21, 1, 0.19], np.arange(9)) == 1
+    # the next has to exceed what came after: 10 times 0.19, then 10 times 0.1
+    assert count_slingshots([1, 1e-2, 4, 0.19, 1.8, 0.19], np.arange(6)) == 1
+    assert count_slingshots([1, 1e-2, 4, 0.19, 0.1, 1.8, 0.19], np.arange(7)) == 2
+
+
+def test_a_norm_that_grows_within_a_spike_counts() -> None:
+    """From end to end; one that has fallen since the former end does not."""
+    loss = [1, 1e-3, 1, 1e-3, 1, 1e-3]
+    assert count_slingshots(loss, [5, 5, 7, 6, 6, 7]) == 2
+    assert count_slingshots(loss, [5, 5, 7, 6, 9, 5.5]) == 1
+
+
+def test_what_is_no_training() -> None:
+    with raises("train_loss", "be at least 0, but has -1"):
+        count_slingshots([1, -1], [1, 1])
+    with raises("train_loss", "be a finite real array"):
+        count_slingshots([1, math.inf], [1, 1])
+    with raises("last_norm", r"be a finite real array \(L,\) with L of 2, but has shape \(3,\)"):
+        count_slingshots([1, 1], [1, 1, 1])
+    wrong: list[Any] = [1, 0.5, math.nan, math.inf, "ten"]
+    for factor in wrong:
+        with raises("factor", "be a number above 1"):
+            count_slingshots([1, 1], [1, 1], factor)
+
+
+# --- patterns ---
+
+LOOKS = {"even": np.arange(0, 2001, 25), "logarithmic": np.unique(np.geomspace(1, 20000, 100).round())}
+# rate and time in units of the last step, share of the training and of the test set
+PLANTED = {
+    "one": [(40, 0.2, 0.9, 0.3)],
+    "over-fitting, then general": [(60, 0.05, 0.98, 0), (20, 0.5, 0.9, 0.95)],
+    "heuristic, over-fitting, general": [(100, 0.03, 0.3, 0.25), (60, 0.15, 0.9, 0), (20, 0.6, 0.9, 0.95)],
+}
+
+
+@pytest.mark.parametrize("looks", LOOKS)
+@pytest.mark.parametrize("system", PLANTED)
+def test_planted_patterns_are_found(looks: str, system: str) -> None:
+    """In the order of their times, whatever order they were planted in."""
+    steps = LOOKS[looks]
+    planted = np.array(PLANTED[system])
+    for backwards in (planted, planted[::-1]):
+        rates, times, train_shares, test_shares = backwards.T
+        rates, times = rates / steps[-1], times * steps[-1]
+        train = pattern_accuracy(steps, rates, times, train_shares)
+        test = pattern_accuracy(steps, rates, times, test_shares)
+        found = fit_patterns(steps, train, test, len(planted))
+        assert found.residual < FITTED
+        np.testing.assert_allclose(found.rates * steps[-1], planted[:, 0], rtol=FITTED)
+        np.testing.assert_allclose(found.times / steps[-1], planted[:, 1], rtol=FITTED)
+        np.testing.assert_allclose(found.train_shares, planted[:, 2], atol=FITTED)
+        np.testing.assert_allclose(found.test_shares, planted[:, 3], atol=FITTED)
+
+
+def test_the_residual_of_patterns() -> None:
+    """Of curves that no logistic function can follow: an accuracy that is 1 and then 0
+    is best met by a half, which is off by a half everywhere.
+    """
+    steps = np.arange(40)
+    falling = np.repeat([1.0, 0.0], 20)
+    assert fit_patterns(steps, falling, falling, 1).residual == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_pattern_that_is_learned_at_once() -> None:
+    """Between two looks, and carries nothing over."""
+    rising = np.repeat([0.0, 1.0], 20)
+    found = fit_patterns(np.arange(40), rising, np.zeros(40), 1)
+    assert found.residual < FITTED
+    assert 19 < found.times[0] < 20
+    assert (found.train_shares[0], found.test_shares[0]) == pytest.approx((1, 0), abs=FITTED)
+
+
+def test_an_accuracy_of_patterns_by_hand() -> None:
+    """Two that are half learned: 1 - (1 - .5/2) (1 - .8/2)."""
+    assert_close(pattern_accuracy([3.0], [1.0, 2.0], [3.0, 3.0], [0.5, 0.8]), [0.55])
+
+
+def test_what_has_no_patterns() -> None:
+    steps, curve = np.arange(5), np.linspace(0, 1, 5)
+    for n_patterns in [0, 1.5, True]:
+        with raises("n_patterns", "be an integer of at least 1"):
+            fit_patterns(steps, curve, curve, n_patterns)  # pyright: ignore[reportArgumentType]
+    with raises("steps", r"be a finite real array \(L,\) with L of at least 6"):
+        fit_patterns(steps, curve, curve, 3)
+    for wrong in (steps[::-1], steps - 1):
+        with raises("steps", "be ascending and at least 0"):
+            fit_patterns(wrong, curve, curve, 1)
+    with raises("test_accuracy", r"be in \[0, 1\]"):
+        fit_patterns(steps, curve, 2 * curve, 1)
+
+
+# --- signature ---
+
+
+@given(st.integers(6, 60).flatmap(lambda L: st.tuples(st.just(L), st.integers(1, L // 2 - 1))), st.floats(0.1, 10))
+def test_hjorth_of_a_wave(pair: tuple[int, int], amplitude: float) -> None:
+    """m whole periods of a cosine that is even around its middle, so that it has no
+    trend. A difference is another wave, 2 sin(w/2) times as high; of the first
+    differences a zero is missing in their last period, of the second two values
+    cos(w/2).
+    """
+    L, m = pair
+    w = 2 * np.pi * m / L
+    found = hjorth(amplitude * np.cos(w * (np.arange(L) - (L - 1) / 2)))
+    step, end = 2 * np.sin(w / 2), np.cos(w / 2)
+    m0 = 1 / 2
+    m2 = step**2 * L / 2 / (L - 1)
+    m4 = step**4 * ((L / 2 - 2 * end**2) / (L - 2) - (2 * end / (L - 2)) ** 2)
+    assert_close(found.activity, amplitude**2 * m0)
+    assert_close(found.mobility, np.sqrt(m2 / m0))
+    assert_close(found.complexity, np.sqrt(m4 / m2))
+
+
+def test_hjorth_of_a_long_wave_is_its_frequency() -> None:
+    """And its complexity as well: here it is not divided by the mobility, by which it
+    would be 1.
+    """
+    found = hjorth(np.sin(0.1 * np.arange(20000)))
+    assert (found.mobility, found.complexity) == pytest.approx((0.1, 0.1), rel=0.01)
+
+
+@given(st.integers(6, 40), SEEDS, st.floats(-10, 10), st.floats(-10, 10), st.floats(0.1, 10))
+def test_hjorth_of_other_units(L: int, seed: int, level: float, slope: float, scale: float) -> None:
+    values = np.random.default_rng(seed).normal(size=L)
+    found, other = hjorth(values), hjorth(level + slope * np.arange(L) + scale * values)
+    np.testing.assert_allclose(other.activity, scale**2 * found.activity, rtol=1e-9)
+    np.testing.assert_allclose(other.mobility, found.mobility, rtol=1e-9)
+    np.testing.assert_allclose(other.complexity, found.complexity, rtol=1e-9)
+
+
+def test_hjorth_of_a_line() -> None:
+    for values in (np.zeros(9), np.full(9, 0.1), 1e6 + 0.3 * np.arange(400)):
+        found = hjorth(values)
+        assert math.isnan(found.mobility)
+        assert math.isnan(found.complexity)
+    assert hjorth(1 + 1e-6 * np.cos(np.arange(400))).mobility == pytest.approx(2 * np.sin(0.5), rel=0.05)
+
+
+def test_what_is_no_signal() -> None:
+    for values in (np.ones(3), np.ones((4, 4)), [1, 2, 3, math.nan], ["a"] * 4, np.ones(4) * 1j):
+        with raises("values", r"be a finite real array \(L,\) with L of at least 4"):
+            hjorth(values)
+
+
+# --- Fourier gap ---
+
+
+def bits(n: int) -> NDArray[np.int64]:
+    return np.array(list(itertools.product([-1, 1], repeat=n)))
+
+
+@pytest.mark.parametrize("n", [1, 3, 5, 7, 9])
+def test_majority_by_counting(n: int) -> None:
+    """Over all 2^n inputs: the sums are integers, over a power of two."""
+    x = bits(n)
+    for order in range(1, n + 1, 2):
+        counted = (np.sign(x.sum(axis=1)) * x[:, :order].prod(axis=1)).mean()
+        assert_close(majority_coefficient(n, order), counted)
+
+
+@pytest.mark.parametrize("n", [11, 41, 101])
+def test_majority_is_of_size_one(n: int) -> None:
+    """Parseval: the squares of all coefficients add up to E[Maj^2]."""
+    assert_close(sum(math.comb(n, k) * majority_coefficient(n, k) ** 2 for k in range(1, n + 1, 2)), 1)
+
+
+@pytest.mark.parametrize(("n", "k"), [(n, k) for n in (3, 5, 7, 9) for k in range(2, n, 2)])
+def test_fourier_gap_is_of_a_neurons_gradient(n: int, k: int) -> None:
+    """Over all inputs of the parity of the first k bits."""
+    x = bits(n)
+    parity = x[:, :k].prod(axis=1)
+    weights = torch.full((n,), 0.3, dtype=torch.float64, requires_grad=True)
+    outputs = torch.relu(torch.as_tensor(x, dtype=torch.float64) @ weights)
+    (torch.as_tensor(parity) * outputs).mean().backward()
+    assert weights.grad is not None
+    g = weights.grad.abs().numpy()
+    assert_close(g[:k], np.full(k, g[0]))
+    assert_close(fourier_gap(n, k), g[0] - g[-1])
+    assert_close(gradient_gap(np.stack([g, -2 * g]), np.arange(k)), (g[0] - g[-1]) / g.mean())
+
+
+@pytest.mark.parametrize("n", [7, 11, 15])
+def test_fourier_gap_ends_at_half(n: int) -> None:
+    """The sizes fall up to order (n + 1)/2 and rise alike beyond."""
+    gaps = {k: fourier_gap(n, k) for k in range(2, n, 2)}
+    assert gaps[(n + 1) // 2] == 0
+    assert all(gap > 0 for k, gap in gaps.items() if k < (n + 1) // 2)
+    assert all(gap < 0 for k, gap in gaps.items() if k > (n + 1) // 2)
+
+
+def test_gradient_gap_of_exact_gradients() -> None:
+    g = np.array([[3, -3, 0, 0, 0, 0]])
+    assert gradient_gap(g, [0, 1]) == 6 / 2
+    assert gradient_gap(g, [2, 3, 4]) == -6 / 3
+    assert gradient_gap(g, [0, 2, 3]) == 0
+    assert gradient_gap(np.concatenate([g, np.zeros((1, 6))]), [1, 0]) == 3 / 2  # a dead neuron
+
+
+@given(st.integers(1, 5), st.integers(2, 8), SEEDS)
+def test_gradient_gap_of_other_units(w: int, n: int, seed: int) -> None:
+    """Each neuron of its own scale and sign, the coordinates of other names."""
+    rng = np.random.default_rng(seed)
+    g, names = rng.normal(size=(w, n)), rng.permutation(n)
+    relevant = rng.choice(n, size=rng.integers(1, n), replace=False)
+    other = rng.choice([-1, 1], (w, n)) * rng.uniform(0.1, 10, (w, 1)) * g[:, names]
+    assert_close(gradient_gap(other, np.argsort(names)[relevant]), gradient_gap(g, relevant))
+
+
+def test_what_has_no_fourier_gap() -> None:
+    for n, order, name in [(4, 1, "n"), (-1, 1, "n"), (5, 2, "order"), (5, 7, "order"), (True, 1, "n")]:
+        with raises(name, "be an odd integer"):
+            majority_coefficient(n, order)
+    for n, k, name, kind in [(1, 2, "n", "odd"), (6, 2, "n", "odd"), (7, 3, "k", "even"), (7, 8, "k", "even")]:
+        with raises(name, f"be an {kind} integer"):
+            fourier_gap(n, k)
+    for relevant in ([], [0, 0], [3], [-1], [0, 1, 2], [0.0], [[0]]):
+        with raises("relevant", r"be distinct integers \(k,\) in 0\.\.2"):
+            gradient_gap(np.ones((2, 3)), relevant)
+
+
+# --- curvature ---
+
+
+def quadratic(spectrum: list[float], seed: int) -> tuple[Callable[[dict[str, torch.Tensor]], torch.Tensor], Any]:
+    """w A w / 2, the eigenvalues of A in some directions and in two tensors."""
+    rng = np.random.default_rng(seed)
+    Q = np.linalg.qr(rng.normal(size=(len(spectrum), len(spectrum))))[0]
+    A = Q * spectrum @ Q.T
+
+    def loss(weights: dict[str, torch.Tensor]) -> torch.Tensor:
+        w = torch.cat([weights["a"].ravel(), weights["b"]])
+        return w @ torch.as_tensor(A) @ w / 2
+
+    return loss, A
+
+
+def parts(w: NDArray[np.float64]) -> dict[str, Any]:
+    return {"a": w[:2].reshape(1, 2), "b": torch.as_tensor(w[2:])}
+
+
+@settings(max_examples=20)
+@given(st.lists(st.floats(-10, 0.5), min_size=3, max_size=30), st.floats(1, 5), SEEDS, st.floats(0.1, 10))
+def test_curvature_of_a_quadratic_form(others: list[float], largest: float, seed: int, scale: float) -> None:
+    """Its largest eigenvalue, though others may be larger in size, and A w."""
+    spectrum = [*others, largest]
+    loss, A = quadratic(spectrum, seed)
+    w = np.random.default_rng(seed).normal(size=len(spectrum))
+    slope, within = float(np.linalg.norm(A @ w)), SHARPNESS_TOLERANCE * largest
+    assert sharpness(loss, parts(w)) == pytest.approx(largest, abs=within)
+    assert sharpness(loss, parts(w), seed=1) == pytest.approx(largest, abs=within)
+    assert sharpness(lambda v: scale * loss(v), parts(w)) == pytest.approx(scale * largest, abs=scale * within)
+    assert_close(gradient_norm(loss, parts(w)), slope)
+    assert_close(gradient_norm(lambda v: scale * loss(v), parts(w)), scale * slope)
+
+
+def test_curvature_by_hand() -> None:
+    """x^2 y + y^3 at (1, 1): slopes 2 and 4, the Hessian ((2, 2), (2, 6)) with
+    eigenvalues 4 +- sqrt 8; upside down the larger is -4 + sqrt 8.
+    """
+
+    def loss(weights: dict[str, torch.Tensor]) -> torch.Tensor:
+        return weights["x"] ** 2 * weights["y"] + weights["y"] ** 3
+
+    for weights in ({"x": np.array(1.0), "y": np.array(1.0)}, {"x": torch.ones(1), "y": np.ones(1, np.float32)}):
+        assert gradient_norm(loss, weights) == pytest.approx(math.sqrt(20), rel=1e-6)
+        assert sharpness(loss, weights) == pytest.approx(4 + math.sqrt(8), rel=SHARPNESS_TOLERANCE)
+        assert sharpness(lambda w: -loss(w), weights) == pytest.approx(-4 + math.sqrt(8), rel=SHARPNESS_TOLERANCE)
+
+
+def test_sharpness_of_a_network() -> None:
+    """Against its whole Hessian."""
+    rng = np.random.default_rng(0)
+    x, y = torch.as_tensor(rng.normal(size=(20, 4))), torch.as_tensor(rng.integers(0, 3, 20))
+
+    def loss(weights: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(torch.tanh(x @ weights["in"]) @ weights["out"], y)
+
+    weights = {"in": torch.as_tensor(rng.normal(size=(4, 6))), "out": torch.as_tensor(rng.normal(size=(6, 3)))}
+    w = torch.cat([weight.ravel() for weight in weights.values()])
+    H: Any = torch.autograd.functional.hessian(lambda w: loss({"in": w[:24].view(4, 6), "out": w[24:].view(6, 3)}), w)
+    assert sharpness(loss, weights) == pytest.approx(float(torch.linalg.eigvalsh(H)[-1]), rel=SHARPNESS_TOLERANCE)
+
+
+def test_hessians_that_lanczos_does_not_take() -> None:
+    flat = {"a": np.ones(3)}
+    assert sharpness(lambda w: w["a"].sum(), flat) == 0
+    assert sharpness(lambda w: torch.ones(()), flat) == 0
+    assert sharpness(lambda w: 3 * w["a"] ** 2, {"a": np.ones(1)}) == 6
+    # an eigenvalue of 1e-3 over a thousand of sizes up to 1 is not found at once
+    A = torch.diag(torch.cat([torch.linspace(-1, 0, 1000), torch.tensor([1e-3])]).double())
+    loss, weights = (lambda w: w["a"] @ A @ w["a"] / 2), {"a": np.ones(1001)}
+    assert math.isnan(sharpness(loss, weights, iterations=1))
+    assert sharpness(loss, weights, iterations=1000) == pytest.approx(1e-3, rel=SHARPNESS_TOLERANCE)
+
+
+@pytest.mark.parametrize("measure", [gradient_norm, sharpness])
+def test_curvature_where_there_is_none(measure: Any) -> None:
+    assert math.isnan(measure(lambda w: (w["a"] ** 2).sum(), {"a": np.array([1, np.inf])}))
+    assert math.isnan(measure(lambda w: w["a"].sum() / 0, {"a": np.ones(2)}))
+    assert math.isnan(measure(lambda w: w["a"].sqrt().sum(), {"a": np.zeros(2)}))  # a loss of 0, of slope inf
+    with raises("weights", r"be floating point, but are \['torch.int64'\]"):
+        measure(lambda w: w["a"].sum(), {"a": np.ones(2, int)})
+    with raises("weights", "hold at least one number"):
+        measure(lambda w: w["a"].sum(), {"a": np.ones(0)})
+    with raises("loss", r"give one number, but gives shape \(2,\)"):
+        measure(lambda w: w["a"], {"a": np.ones(2)})
+
+
+def test_iterations_are_a_number() -> None:
+    for iterations in [0, 1.5, True]:
+        with raises("iterations", "be an integer above 0"):
+            sharpness(lambda w: w["a"].sum(), {"a": np.ones(2)}, iterations)  # pyright: ignore[reportArgumentType]
+
+
+# --- weights ---
+
+
+def test_weights_by_hand() -> None:
+    weights = {"a": np.array([[3.0, 0]]), "b": np.array([-4.0])}
+    start = {"b": np.array([1.0]), "a": np.array([[1.0, 2]])}  # in another order
+    assert total_norm(weights) == 5
+    assert largest_change(weights, start) == largest_change(start, weights) == 5
+    assert largest_change(weights, weights) == 0
+    large = {"a": np.full(4, 1e30, np.float32)}
+    assert total_norm(large) == pytest.approx(2e30, rel=1e-6)
+    for name in weights:
+        lost = {**weights, name: weights[name] * np.nan}
+        assert math.isnan(largest_change(lost, start))
+        assert math.isnan(total_norm(lost))
+
+
+@given(arrays(np.float64, 6, elements=st.floats(-100, 100)))
+def test_weights_are_of_no_shape(values: NDArray[np.float64]) -> None:
+    weights = {"a": values[:4].reshape(2, 2), "b": values[4:]}
+    start = {name: np.ones_like(array) for name, array in weights.items()}
+    assert largest_change(weights, start) == np.abs(values - 1).max()
+    assert_close(total_norm(weights), np.sqrt((values**2).sum()))
+
+
+def test_what_are_no_weights() -> None:
+    a = {"a": np.ones(2)}
+    for start in ({"b": np.ones(2)}, {**a, "b": np.ones(2)}, {"a": np.ones((2, 1))}, {}):
+        with raises("start", "have the names and shapes of weights"):
+            largest_change(a, start)
+    for weights in ({}, {"a": np.ones(0)}):
+        with raises("weights", "hold at least one number"):
+            total_norm(weights)
+        with raises("weights", "hold at least one number"):
+            largest_change(weights, weights)
+
+
+# --- the solvable perceptron ---
+
+STEP = 1e-3  # of gradient descent, whose paths are off by about as much
+
+
+def samples(rng: np.random.Generator, shape: tuple[int, ...], eps: float) -> tuple[Any, Any]:
+    """Positive and negative ones."""
+    return eps + rng.exponential(size=shape), -eps - rng.exponential(size=shape)
+
+
+def descent(x: Any, y: Any, b0: float, l1: float, l2: float, step: float, n_steps: int) -> NDArray[np.float64]:
+    """Thresholds by gradient descent, for samples on the last axis."""
+    b = np.full(x.shape[:-1], b0)
+    path = [b]
+    for _ in range(n_steps):
+        slope = -(x - b[..., None] - y).mean(axis=-1)
+        b = b - step * (slope + l2 * b + l1 * np.sign(b))
+        path.append(b)
+    return np.array(path)
+
+
+PENALTIES = pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.5), (0.2, 0.5)])
+
+
+def trained_time(path: NDArray[np.float64], positive: Any, negative: Any, eps: float) -> float:
+    """From no training error to none on a test sample at the edge of its class."""
+    remembers = np.argmax((path < positive.min()) & (path > negative.max()))
+    generalises = np.argmax(path < eps)
+    assert 0 < remembers <= generalises
+    return STEP * float(generalises - remembers)
+
+
+@PENALTIES
+@pytest.mark.parametrize("seed", range(3))
+def test_a_perceptron_that_is_trained(l1: float, l2: float, seed: int) -> None:
+    """Path and time."""
+    eps, b0 = 1.0, 6.0
+    positive, negative = samples(np.random.default_rng(seed), (5,), eps)
+    x, y = np.concatenate([positive, negative]), np.repeat([1.0, -1.0], 5)
+    limit = threshold_limit(x.mean(), l1, l2)
+    path = descent(x, y, b0, l1, l2, STEP, 10_000)
+    above = np.logical_and.accumulate(path > 0)  # until then the penalty pulls downwards
+    # (1 - a)^n and exp(-a n) differ by at most a, the rate times the step
+    a = (1 + l2) * STEP
+    expected = threshold_path(STEP * np.arange(len(path)), b0, limit, l2)
+    assert above[0]
+    np.testing.assert_allclose(path[above], expected[above], rtol=0, atol=a * (b0 - limit))
+    # both are met up to a step late, and later ones by the rate's half step as well
+    t = grokking_time(positive.min() - eps, limit, eps, l2)
+    assert trained_time(path, positive, negative, eps) == pytest.approx(t, abs=3 * STEP + a * t)
+
+
+@PENALTIES
+def test_the_time_is_by_the_limit(l1: float, l2: float) -> None:
+    """With a penalty, the samples' mean in its place gives another."""
+    eps, positive, negative = 1.0, np.array([1.5, 2.5, 3.0]), np.array([-1.1, -1.4, -2.0])
+    x, y = np.concatenate([positive, negative]), np.repeat([1.0, -1.0], 3)
+    found = trained_time(descent(x, y, 6.0, l1, l2, STEP, 3000), positive, negative, eps)
+    by_limit, by_mean = (grokking_time(0.5, place, eps, l2) for place in (threshold_limit(x.mean(), l1, l2), x.mean()))
+    assert found == pytest.approx(by_limit, abs=5 * STEP)
+    assert (found == pytest.approx(by_mean, abs=5 * STEP)) == (l1 == l2 == 0)
+
+
+def test_a_threshold_outside_of_the_gap() -> None:
+    """It never generalises; within, the later the nearer to the edge it ends."""
+    assert grokking_time(0.5, 1.0, 1.0) == math.inf
+    assert grokking_time(0.0, 0.5, 1.0) == 0
+    assert_close([grokking_time(0.5, 1 - d, 1.0) for d in (0.5, 0.25)], np.log([2, 3]))
+    assert grokking_probability(0.0) == 0
+
+
+@pytest.mark.parametrize(("eps", "l1", "l2"), [(0.2, 0.0, 0.0), (0.3, 0.1, 0.0), (0.2, 0.1, 0.5)])
+def test_how_often_a_perceptron_groks(eps: float, l1: float, l2: float) -> None:
+    """Two samples of each class, trained until nothing moves: in the gap or not."""
+    n = 20_000
+    x = np.concatenate(samples(np.random.default_rng(0), (n, 2), eps), axis=1)
+    ends = descent(x, np.array([1.0, 1, -1, -1]), 4.0, l1, l2, 0.05, 400)[-1]
+    P = grokking_probability(eps, l1, l2)
+    assert abs((np.abs(ends) < eps).mean() - P) < SIGMAS * standard_error(P, n)
+
+
+def test_what_is_no_perceptron() -> None:
+    calls: list[tuple[str, Callable[[], Any]]] = [
+        ("mean", lambda: threshold_limit(math.nan)),
+        ("l1", lambda: threshold_limit(0.0, -1.0)),
+        ("l2", lambda: threshold_path(1.0, 1.0, 0.0, math.inf)),
+        ("start", lambda: threshold_path(1.0, -1.0, 0.0)),
+        ("times", lambda: threshold_path([-1.0], 1.0, 0.0)),
+        ("nearest", lambda: grokking_time(-0.1, 0.0, 1.0)),
+        ("eps", lambda: grokking_probability(-1.0)),
+    ]
+    for name, call in calls:
+        with raises(name, "be (a )?finite"):
+            call()
