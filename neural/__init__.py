@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from neural.families.messiness import MessinessConfig
     from neural.families.modular import ModularConfig
     from neural.families.molecules import MoleculesConfig
+    from neural.families.parity import ParityConfig
     from neural.families.reviews import ReviewsConfig
     from neural.families.teacher import TeacherConfig
     from neural.families.toy import RunConfig, read_samples, start, write_samples
@@ -36,6 +37,7 @@ _WHERE = {
     "neural.families.messiness": ("MessinessConfig",),
     "neural.families.modular": ("ModularConfig",),
     "neural.families.molecules": ("MoleculesConfig",),
+    "neural.families.parity": ("ParityConfig",),
     "neural.families.reviews": ("ReviewsConfig",),
     "neural.families.teacher": ("TeacherConfig",),
     "neural.families.toy": ("RunConfig", "read_samples", "start", "write_samples"),
@@ -51,6 +53,7 @@ __all__ = [
     "MessinessConfig",
     "ModularConfig",
     "MoleculesConfig",
+    "ParityConfig",
     "ReviewsConfig",
     "RunConfig",
     "TeacherConfig",

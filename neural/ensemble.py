@@ -35,6 +35,7 @@ BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # AdamW's defaults in torch
 # From here on 1 - BETA2^t is 1 in float64, and AdamW's bias corrections are over.
 CORRECTED = 37_500
 BATCHES = 50  # mini-batches drawn ahead
+ENDLESS = 2**62  # updates: more than any run makes
 
 
 class Ensemble:
@@ -74,6 +75,8 @@ class Ensemble:
         self._rates = {name: per_lane() for name in groups}
         self._decays = {name: per_lane() for name in groups}
         self._warmups = {name: per_lane() + 1 for name in groups}
+        self._epsilons = {name: per_lane() + 1 for name in groups}  # in units of EPS
+        self._last_decays = {name: per_lane(dtype=torch.int64) for name in groups}
         self._sgd = {name: per_lane(dtype=torch.bool) for name in groups}
         self._radius = {"": per_lane()}
         self._updates = {"": per_lane(dtype=torch.int64)}
@@ -104,6 +107,8 @@ class Ensemble:
             self._rates[name][lane] = group.learning_rate
             self._decays[name][lane] = group.weight_decay
             self._warmups[name][lane] = max(group.warmup, 1)
+            self._epsilons[name][lane] = group.epsilon / EPS
+            self._last_decays[name][lane] = ENDLESS if group.decay_until is None else group.decay_until
             self._sgd[name][lane] = group.optimizer == "sgd"
         self._radius[""][lane] = start.radius
         self._updates[""][lane] = 0
@@ -116,7 +121,8 @@ class Ensemble:
         """Go on with these lanes only, in this order."""
         for tensors in (
             *(self._parameters, self._first_moments, self._second_moments, self._lane),
-            *(self._rates, self._decays, self._warmups, self._sgd, self._radius, self._updates),
+            *(self._rates, self._decays, self._warmups, self._epsilons, self._last_decays),
+            *(self._sgd, self._radius, self._updates),
         ):
             tensors.update({name: value[lanes].clone() for name, value in tensors.items()})
         self._batch = self._batch[lanes].clone()
@@ -231,8 +237,8 @@ class Ensemble:
         return gradients, outputs
 
     def _descend(self, gradients: Parameters) -> None:
-        """torch's AdamW or plain SGD, with a learning rate, weight decay, warm-up and
-        step count a lane.
+        """torch's AdamW or plain SGD, with a learning rate, weight decay and its end,
+        warm-up, epsilon and step count a lane.
         """
         updates = self._updates[""]
         updates += 1
@@ -247,9 +253,12 @@ class Ensemble:
             m, v = self._first_moments[name], self._second_moments[name]
             m.lerp_(gradient, 1 - BETA1)
             v.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+            # where epsilon is EPS and decay has no end, not a bit of these is changed
+            eps = eps * self._epsilons[group]
+            decay = torch.where(updates <= self._last_decays[group], self._decays[group], 0)
             direction = scale.view(lanes) * m / (v.sqrt() + eps.view(lanes))
             direction = torch.where(self._sgd[group].view(lanes), gradient, direction)
-            value.mul_(1 - rate * self._decays[group].view(lanes)).sub_(rate * direction)
+            value.mul_(1 - rate * decay.view(lanes)).sub_(rate * direction)
         if self.family.constrained:
             self._rescale()
 

@@ -56,6 +56,10 @@ class Group:
     """Updates over which the learning rate rises linearly; 0 and 1 are none."""
     beta2: float = 0.999
     """AdamW's second decay rate; at most this, where the engine's table of bias corrections is over."""
+    epsilon: float = 1e-8
+    """AdamW's, above 0."""
+    decay_until: int | None = None
+    """Updates after which weight decay is 0; None: never."""
 
 
 @dataclass(frozen=True)

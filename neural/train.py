@@ -36,8 +36,8 @@ class Arguments(Generic[Config]):
 
     run: tyro.conf.OmitArgPrefixes[Config]
     family: str = "toy"
-    """Which networks: toy, modular, digits, teacher, reviews, molecules or messiness. Each has options of its own:
-    --family modular --help."""
+    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness or parity. Each has options of its
+    own: --family modular --help."""
     json: Path | None = None
     """Write the record of the run (configuration, steps, history, weights) here."""
     device: str = "auto"

@@ -8,12 +8,13 @@ from neural.families.digits import Images
 from neural.families.messiness import Messiness
 from neural.families.modular import Modular
 from neural.families.molecules import Molecules
+from neural.families.parity import Parity
 from neural.families.reviews import Texts
 from neural.families.teacher import Teacher
 from neural.families.toy import Toy
 from neural.family import Family
 
-_ALL = (Toy, Modular, Images, Teacher, Texts, Molecules, Messiness)
+_ALL = (Toy, Modular, Images, Teacher, Texts, Molecules, Messiness, Parity)
 FAMILIES: dict[str, type[Family]] = {family.name: family for family in _ALL}
 
 

@@ -1,16 +1,19 @@
-"""Addition modulo p, or plain addition, by one hidden layer, by a multilayer
-perceptron on embeddings, or by a one-layer transformer.
+"""Addition modulo p, plain addition, division modulo p, or composition in a group, by
+one hidden layer, by a multilayer perceptron on embeddings, or by a one-layer
+transformer.
 
 All ordered pairs (a, b) are samples, a fraction of them is trained on. Sources: Gromov,
 "Grokking modular arithmetic" (a hidden layer of squares on one-hot inputs); Nanda et
 al., "Progress measures for grokking via mechanistic interpretability" (the transformer
-on the tokens a, b and =, without layer norm, weights normal with variance 1/d).
+on the tokens a, b and =, without layer norm, weights normal with variance 1/d);
+Chughtai et al., "A Toy Model of Universality" (groups; their perceptron on two
+embeddings is the hidden layer with `inputs` "embeddings" and `activation` "relu").
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -21,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from neural.compositions import misfit, table
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
@@ -30,8 +34,8 @@ from neural.samples import check_looks, index_batches, initial_norm, logarithmic
 
 @dataclass(frozen=True)
 class ModularConfig:
-    """One training run on modular or plain addition; one hidden layer of 128 squares,
-    which groks in 2,000 steps, by default.
+    """One training run on modular addition, or another operation; one hidden layer of
+    128 squares, which groks in 2,000 steps, by default.
     """
 
     network: Literal["hidden", "perceptron", "transformer"] = "hidden"
@@ -40,9 +44,9 @@ class ModularConfig:
     answers at the last token.
     """
     p: int = option(31, 2)
-    """Symbols 0..p-1; the modulus."""
+    """Symbols 0..p-1; the modulus, or how many elements the group has."""
     fraction: float = option(0.4, above=True, label="training fraction")
-    """Share of the p^2 samples that is trained on."""
+    """Share of the p^2 samples (p (p - 1) of division) that is trained on."""
     seed: int = option(0, 0, below=2**32, mixed=True)
     """Fixes the training set, all initial weights, the order of mini-batches and
     dropout's noise.
@@ -102,14 +106,24 @@ class ModularConfig:
     """
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of the training."""
-    operation: Literal["modular_addition", "addition"] = option("modular_addition", later=True)
-    """a + b modulo p, or a + b itself, which has 2p - 1 results."""
+    operation: Literal["modular_addition", "addition", "division", "symmetric", "dihedral"] = option(
+        "modular_addition", later=True
+    )
+    """a + b modulo p; a + b itself, which has 2p - 1 results; a / b modulo a prime p; the product of two permutations
+    (p is 6, 24 or 120), or of two symmetries of a regular polygon (p is even)."""
     checkpoints: int = option(2, 0, mixed=True, later=True)
     """How many times all weights are kept in an octave of steps; the first and the last
     always are."""
+    epsilon: float = option(1e-8, above=True, mixed=True, later=True)
+    """AdamW's epsilon, which keeps small gradients from large updates."""
+    decay_until: int | None = option(None, 0, below=2**32, mixed=True, later=True, label="last update with decay")
+    """Updates after which all weight decay is 0; by default it never ends."""
 
     def __post_init__(self) -> None:
         check(self)
+        wanted = misfit(self.operation, self.p)
+        if wanted:
+            raise ConfigError(f"`p` must be {wanted} for operation {self.operation}, but is {self.p}.")
         for name, limit in (("fraction", 1), ("beta2", 0.999)):
             if getattr(self, name) > limit:
                 raise ConfigError(f"`{name}` must be at most {limit}, but is {getattr(self, name)}.")
@@ -126,7 +140,7 @@ class ModularConfig:
     @property
     def n_samples(self) -> int:
         """Ordered pairs."""
-        return self.p**2
+        return self.p * (self.p - 1 if self.operation == "division" else self.p)
 
     @property
     def n_train(self) -> int:
@@ -136,7 +150,7 @@ class ModularConfig:
     @property
     def n_results(self) -> int:
         """The network's outputs."""
-        return self.p if self.operation == "modular_addition" else 2 * self.p - 1
+        return 2 * self.p - 1 if self.operation == "addition" else self.p
 
 
 class HiddenLayer(nn.Module):
@@ -284,9 +298,12 @@ def network(config: ModularConfig) -> HiddenLayer | Perceptron | Transformer:
 
 
 def task(config: ModularConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs (N, 2) in the order (0,0), (0,1) .., and their results (N,)."""
-    pairs = np.stack(np.divmod(np.arange(config.n_samples), config.p), axis=1)
-    return pairs, pairs.sum(axis=1) % config.n_results
+    """Pairs (N, 2) in the order (0,0), (0,1) .., and their results (N,). No pair of
+    division has a second symbol 0.
+    """
+    results = table(config.operation, config.p)
+    first, second = np.indices(results.shape).reshape(2, -1)
+    return np.stack([first, second + config.p - results.shape[1]], axis=1), results.ravel()
 
 
 def start(config: ModularConfig) -> Start:
@@ -337,8 +354,8 @@ def correct_samples(config: ModularConfig, weights: Mapping[str, NDArray]) -> ND
 
 
 class Modular:
-    """The family of modular and plain addition. A batch is int64 (B,): the samples that
-    an update descends on.
+    """The family of addition and other operations on pairs of symbols. A batch is int64
+    (B,): the samples that an update descends on.
     """
 
     name: ClassVar[str] = "modular"
@@ -381,10 +398,18 @@ class Modular:
 
     @staticmethod
     def groups(config: ModularConfig) -> dict[str, Group]:
-        rest = Group(config.learning_rate, config.weight_decay, config.optimizer, config.warmup, config.beta2)
+        rest = Group(
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            optimizer=config.optimizer,
+            warmup=config.warmup,
+            beta2=config.beta2,
+            epsilon=config.epsilon,
+            decay_until=config.decay_until,
+        )
         rate = config.learning_rate if config.embedding_lr is None else config.embedding_lr
         decay = config.weight_decay if config.embedding_wd is None else config.embedding_wd
-        return {"embedding": Group(rate, decay, config.optimizer, config.warmup, config.beta2), "rest": rest}
+        return {"embedding": replace(rest, learning_rate=rate, weight_decay=decay), "rest": rest}
 
     @staticmethod
     def group(parameter: str) -> str:

@@ -27,7 +27,7 @@ import neural.families
 from analysis.runs.executors import Execution
 from analysis.runs.store import RunStore, StoreError, config_of, key
 from analysis.runs.sweep import ensure
-from neural import DigitsConfig, ModularConfig, RunConfig, train_runs
+from neural import DigitsConfig, ModularConfig, ParityConfig, RunConfig, train_runs
 from neural.config import check, option
 from neural.families.modular import Modular
 
@@ -107,12 +107,17 @@ def test_keys() -> None:
     toy = RunConfig(seed=3)
     assert json.loads(key(toy)) == asdict(toy)
     plain = replace(MODULAR, operation="addition", checkpoints=1)
-    assert json.loads(key(plain)) == asdict(plain) | {"family": "modular"}
+    later = {"operation", "checkpoints", "epsilon", "decay_until"}
+    assert json.loads(key(plain)) == {
+        name: value for name, value in asdict(plain).items() if name not in {"epsilon", "decay_until"}
+    } | {"family": "modular"}
+    ending = replace(MODULAR, decay_until=50, epsilon=1e-4)
+    assert json.loads(key(ending)).keys() == asdict(MODULAR).keys() - {"operation", "checkpoints"} | {"family"}
     digits = DigitsConfig()
     assert json.loads(key(digits)).keys() == asdict(digits).keys() - {"checkpoints", "messiness"} | {"family"}
     assert json.loads(key(replace(digits, messiness=0.5)))["messiness"] == 0.5
-    assert json.loads(key(MODULAR)).keys() == asdict(MODULAR).keys() - {"operation", "checkpoints"} | {"family"}
-    for config in [*mixed_plan(), plain, digits]:
+    assert json.loads(key(MODULAR)).keys() == asdict(MODULAR).keys() - later | {"family"}
+    for config in [*mixed_plan(), plain, ending, digits, ParityConfig()]:
         assert config_of(key(config)) == config
 
 

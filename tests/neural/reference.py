@@ -59,11 +59,21 @@ def parallelograms(p: int) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def permutation_matrices() -> NDArray[np.float64]:
+def permutation_matrices(n: int = 3) -> NDArray[np.float64]:
     """S3 by its action on three unit vectors, (6, 3, 3), in lexicographic order: M_a
-    e_k = e_a(k).
+    e_k = e_a(k); or S4, ..
     """
-    return np.stack([np.eye(3)[:, list(a)] for a in itertools.permutations(range(3))])
+    return np.stack([np.eye(n)[:, list(a)] for a in itertools.permutations(range(n))])
+
+
+def polygon_matrices(n: int) -> NDArray[np.float64]:
+    """The symmetries of a polygon in the plane, (2n, 2, 2): turns by 2 pi a / n, then
+    mirrors about the axis at half of that, which take corner k to a - k.
+    """
+    turns = 2 * np.pi / n * np.arange(n)
+    (cos, sin), flip = (np.cos(turns), np.sin(turns)), np.diag([1.0, -1.0])
+    rotations = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], 1)
+    return np.concatenate([rotations, rotations @ flip])
 
 
 def s3_samples() -> list[tuple[int, int]]:
@@ -349,8 +359,31 @@ class PlainTransformer(nn.Module):
         }
 
 
+@functools.cache
+def plain_results(operation: str, p: int) -> dict[tuple[int, int], int]:
+    """What each pair gives: a quotient by trying all, a product by matrices."""
+    symbols, seconds = range(p), range(operation == "division", p)
+    if operation in ("symmetric", "dihedral"):
+        matrices = permutation_matrices(_PERMUTED[p]) if operation == "symmetric" else polygon_matrices(p // 2)
+        products = {}
+        for a in symbols:
+            apart = np.abs((matrices[a] @ matrices)[:, None] - matrices).max(axis=(2, 3))  # [b, c]: a b from c
+            assert ((apart < 1e-9).sum(axis=1) == 1).all()
+            products |= {(a, b): int(apart[b].argmin()) for b in seconds}
+        return products
+    found = {
+        "modular_addition": lambda a, b: (a + b) % p,
+        "addition": lambda a, b: a + b,
+        "division": lambda a, b: next(c for c in symbols if c * b % p == a),
+    }[operation]
+    return {(a, b): found(a, b) for a in symbols for b in seconds}
+
+
+_PERMUTED = {6: 3, 24: 4, 120: 5}  # things, by the number of their permutations
+
+
 class PlainModular:
-    """A run of modular addition in training."""
+    """A run of modular addition, or another operation, in training."""
 
     def __init__(self, config: ModularConfig):
         self.config = config
@@ -360,10 +393,8 @@ class PlainModular:
         self.model.to(getattr(torch, config.dtype))
         with torch.no_grad():
             self.model.load(dict(start.model.named_parameters()))
-        pairs = torch.cartesian_prod(torch.arange(config.p), torch.arange(config.p))
-        self.inputs, self.results = self.model.prepare(pairs), pairs.sum(1)
-        if config.operation == "modular_addition":
-            self.results %= config.p
+        asked = plain_results(config.operation, config.p)
+        self.inputs, self.results = self.model.prepare(torch.tensor(list(asked))), torch.tensor(list(asked.values()))
         self.one_hot = functional.one_hot(self.results, config.n_results).to(getattr(torch, config.dtype))
         self.mask = torch.as_tensor(start.mask)
         self.noise = torch.as_tensor(start.lane["noise"])
@@ -381,7 +412,7 @@ class PlainModular:
         if config.optimizer == "sgd":
             self.optimizer: torch.optim.Optimizer = torch.optim.SGD(groups)
         else:
-            self.optimizer = torch.optim.AdamW(groups, betas=(0.9, config.beta2), fused=True)
+            self.optimizer = torch.optim.AdamW(groups, betas=(0.9, config.beta2), eps=config.epsilon, fused=True)
 
     def norm(self) -> float:
         """Of all weights together."""
@@ -405,6 +436,9 @@ class PlainModular:
         if config.warmup:
             for group in self.optimizer.param_groups:
                 group["lr"] = group["rate"] * min(1, self.steps / config.warmup)
+        if config.decay_until is not None and self.steps > config.decay_until:
+            for group in self.optimizer.param_groups:
+                group["weight_decay"] = 0.0
         self.optimizer.step()
         if config.constrained:
             factor = self.radius / self.norm()

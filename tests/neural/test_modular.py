@@ -35,7 +35,7 @@ from neural.history import History
 from neural.noise import dropout
 from neural.samples import index_batches
 from neural.training import default_lanes, train_run, train_runs
-from tests.neural.reference import ModularTrace, batches_of, train_modular_alone
+from tests.neural.reference import ModularTrace, batches_of, plain_results, train_modular_alone
 from tests.neural.test_ensemble import CLOSE, assert_same_bits, run_all
 
 # float64 runs, as in test_ensemble.py; a relu's kink or a softmax costs a digit more
@@ -52,9 +52,13 @@ def mixed(base: ModularConfig, **shared: Any) -> list[ModularConfig]:
     base = dataclasses.replace(base, **shared)
     return [
         dataclasses.replace(base, seed=1),
-        dataclasses.replace(base, seed=2, learning_rate=1e-2, weight_decay=3.0, warmup=20, init_scale=0.5),
-        dataclasses.replace(base, seed=3, embedding_lr=1e-2, embedding_wd=0.0, weight_decay=0.1),
-        dataclasses.replace(base, seed=4, optimizer="sgd", learning_rate=0.1, embedding_wd=0.3, init_scale=1.5),
+        dataclasses.replace(
+            base, seed=2, learning_rate=1e-2, weight_decay=3.0, warmup=20, init_scale=0.5, epsilon=1e-3
+        ),
+        dataclasses.replace(base, seed=3, embedding_lr=1e-2, embedding_wd=0.0, weight_decay=3.0, decay_until=20),
+        dataclasses.replace(
+            base, seed=4, optimizer="sgd", learning_rate=0.1, embedding_wd=0.3, init_scale=1.5, decay_until=0
+        ),
         dataclasses.replace(base, seed=5, optimizer="sgd", learning_rate=0.3, weight_decay=0.0, warmup=70),
     ]
 
@@ -86,6 +90,9 @@ def assert_agree(history: History, trace: ModularTrace, **tolerance: Any) -> Non
         {"network": "perceptron", "loss": "mse", "dropout": 0.3, "batch_size": 8, "constrained": True},
         {"operation": "addition", "loss": "mse"},
         {"operation": "addition", "network": "transformer"},
+        {"operation": "division", "network": "perceptron", "batch_size": 8},
+        {"operation": "symmetric", "p": 6, "inputs": "embeddings", "activation": "relu"},
+        {"operation": "dihedral", "p": 8, "network": "perceptron"},
     ],
     ids=lambda shared: ",".join(map(str, shared.values())),
 )
@@ -104,13 +111,16 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
 def small_runs(draw_from: st.DrawFn) -> list[ModularConfig]:
     """One to three runs of one small shape, everything else free."""
     p = draw_from(st.integers(2, 6))
-    n_train = draw_from(st.integers(1, p**2))
+    groups = {6: ["symmetric", "dihedral"], 4: []}.get(p, ["division"])
+    operation = draw_from(st.sampled_from(["modular_addition", "addition", *groups]))
+    n_samples = p * (p - 1) if operation == "division" else p**2
+    n_train = draw_from(st.integers(1, n_samples))
     heads = draw_from(st.integers(1, 3))
     look_every = draw_from(st.integers(2, 5))
     shared: dict[str, Any] = {
         "p": p,
-        "fraction": n_train / p**2,
-        "operation": draw_from(st.sampled_from(["modular_addition", "addition"])),
+        "fraction": n_train / n_samples,
+        "operation": operation,
         "network": draw_from(st.sampled_from(["hidden", "perceptron", "transformer"])),
         "inputs": draw_from(st.sampled_from(["one-hot", "embeddings", "sum"])),
         "activation": draw_from(st.sampled_from(["square", "relu"])),
@@ -135,6 +145,8 @@ def small_runs(draw_from: st.DrawFn) -> list[ModularConfig]:
         weight_decay=decays,
         embedding_wd=st.none() | decays,
         warmup=st.sampled_from([0, 1, 3, 50]),
+        epsilon=st.sampled_from([1e-8, 1e-4, 1.0]),
+        decay_until=st.none() | st.integers(0, 10),
         optimizer=st.sampled_from(["adamw", "sgd"]),
         init_scale=st.floats(0.3, 2),
         budget=st.integers(1, 4).map(lambda looks: looks * look_every),
@@ -321,6 +333,24 @@ def test_compiled_is_eager() -> None:
         ({"constrained": 1}, "`constrained` must be one of False, True, but is 1."),
         ({"seed": 2**32}, "`seed` must be below 2^32, but is 4294967296."),
         ({"embedding_lr": 0}, "`embedding_lr` must be a finite number above 0, but is 0."),
+        ({"epsilon": 0}, "`epsilon` must be a finite number above 0, but is 0."),
+        ({"decay_until": -1}, "`decay_until` must be an integer of at least 0, but is -1."),
+        ({"decay_until": 2**32}, "`decay_until` must be below 2^32, but is 4294967296."),
+        ({"decay_until": 1.5}, "`decay_until` must be an integer of at least 0, but is 1.5."),
+        ({"operation": "division", "p": 9}, "`p` must be a prime for operation division, but is 9."),
+        ({"operation": "symmetric", "p": 31}, "`p` must be one of 6, 24, 120 for operation symmetric, but is 31."),
+        (
+            {"operation": "dihedral", "p": 7},
+            "`p` must be an even number of at least 6 for operation dihedral, but is 7.",
+        ),
+        (
+            {"operation": "dihedral", "p": 4},
+            "`p` must be an even number of at least 6 for operation dihedral, but is 4.",
+        ),
+        (
+            {"operation": "division", "p": 5, "fraction": 0.02},
+            "`fraction` must leave a sample of 20 to train on, but is 0.02.",
+        ),
     ],
     ids=str,
 )
@@ -589,6 +619,7 @@ def test_a_large_modulus_needs_no_pairs_of_pairs() -> None:
         {"network": "transformer"},
         {"network": "perceptron"},
         {"operation": "addition"},
+        {"operation": "division"},
     ],
     ids=str,
 )
@@ -637,16 +668,76 @@ def test_families_do_not_share_an_ensemble() -> None:
     """Nor do two shapes of one: what the batches look like, say."""
     assert shape(SMALL) != shape(dataclasses.replace(SMALL, batch_size=5))
     assert shape(SMALL) == shape(dataclasses.replace(SMALL, seed=7, weight_decay=0.0, warmup=9, optimizer="sgd"))
+    assert shape(SMALL) == shape(dataclasses.replace(SMALL, epsilon=1e-3, decay_until=5))
 
 
-@pytest.mark.parametrize("operation", ["modular_addition", "addition"])
-def test_results(operation: Any) -> None:
-    """Each result once as often as there are pairs of it."""
-    config = dataclasses.replace(SMALL, operation=operation)
+@pytest.mark.parametrize(
+    ("operation", "p"),
+    [("modular_addition", 7), ("addition", 7), ("division", 7), ("symmetric", 24), ("dihedral", 10)],
+)
+def test_results(operation: Any, p: int) -> None:
+    """All pairs in order, what each gives, and no output without a pair."""
+    config = dataclasses.replace(SMALL, operation=operation, p=p)
     pairs, results = task(config)
-    wanted = [(a, b, a + b if operation == "addition" else (a + b) % 7) for a in range(7) for b in range(7)]
-    assert np.column_stack([pairs, results]).tolist() == [list(one) for one in wanted]
+    wanted = plain_results(operation, p)
+    assert list(map(tuple, pairs.tolist())) == list(wanted)
+    assert results.tolist() == list(wanted.values())
+    assert len(results) == config.n_samples
     assert set(results.tolist()) == set(range(config.n_results))
+    assert dataclasses.replace(config, fraction=1.0).n_train == config.n_samples
+
+
+def test_a_task_that_division_shares_with_no_other() -> None:
+    """Nothing is divided by 0; a network of it begins as one of addition with as many
+    training samples does.
+    """
+    config = dataclasses.replace(SMALL, operation="division", fraction=0.5)
+    pairs, results = task(config)
+    assert len(pairs) == 42
+    assert (pairs[:, 1] > 0).all()
+    np.testing.assert_array_equal(results * pairs[:, 1] % 7, pairs[:, 0])
+    begun, other = start(config), start(dataclasses.replace(SMALL, fraction=21 / 49))
+    assert len(begun.mask) == 42
+    assert begun.mask.sum() == other.mask.sum() == 21
+    for one, another in zip(begun.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(one, another)
+
+
+@given(st.integers(0, 12), st.sampled_from(["float32", "float64"]), st.integers(0, 8))
+@settings(max_examples=20, deadline=None)
+def test_decay_ends(until: int, dtype: Any, warmup: int) -> None:
+    """SGD, and a gradient that is nothing beside the decay: all weights shrink by
+    1 - lr wd min(1, t / warm-up) at update t up to the last one, the embeddings by
+    their own; then they stay. A lane beside it never ends.
+    """
+    base = dataclasses.replace(SMALL, inputs="embeddings", optimizer="sgd", learning_rate=1e-12, dtype=dtype, budget=15)
+    base = dataclasses.replace(base, weight_decay=1e10, embedding_wd=2e10, warmup=warmup)
+    ending = dataclasses.replace(base, decay_until=until)
+    rates = [1e-2 * min(1, t / max(warmup, 1)) for t in range(1, 16)]
+    for config, run in run_all([ending, base]).items():
+        for name, values in run.checkpoints.items():
+            each = [1 - rate * (2 if name == "embedding" else 1) for rate in rates]
+            left = np.prod(each[:until] if config is ending else each)
+            np.testing.assert_allclose(values[-1], left * values[0], rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_decay_that_ends_after_the_last_update_never_ends(optimizer: Any) -> None:
+    """To the last bit; one that is over at once is none; and what SGD does knows no
+    epsilon.
+    """
+    base = dataclasses.replace(SMALL, optimizer=optimizer, weight_decay=3.0, learning_rate=0.02)
+    others = [dataclasses.replace(base, decay_until=until) for until in (60, 59, 0)]
+    none = dataclasses.replace(base, weight_decay=0.0)
+    large = dataclasses.replace(base, epsilon=1.0)
+    runs = run_all([base, *others, none, large], lanes=6)
+    last, earlier, never = (runs[one] for one in others)
+    assert_same_bits(runs[base], last)
+    assert_same_bits(runs[none], never)
+    assert (runs[base].checkpoints["hidden"][-1] != earlier.checkpoints["hidden"][-1]).any()
+    assert (runs[base].checkpoints["hidden"][-1] != runs[large].checkpoints["hidden"][-1]).any() == (
+        optimizer == "adamw"
+    )
 
 
 @pytest.mark.parametrize(

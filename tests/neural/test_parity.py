@@ -1,0 +1,270 @@
+"""Sparse parity: each lane against a twin in torch's own layers and losses, the samples
+as numbers, a parity that is known exactly, and a network that learns late.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from neural.config import ConfigError
+from neural.ensemble import BATCHES, Ensemble
+from neural.families.parity import Parity, ParityConfig, samples, signs_of, start
+from neural.training import train_run
+from tests.neural.reference import batches_of
+from tests.neural.test_ensemble import CLOSE, assert_same_bits, run_all
+
+SMALL = ParityConfig(n=9, n_train=40, n_test=30, width=12, batch_size=7, look_every=15, budget=60)
+# float64, as in test_modular.py
+EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
+LAYERS = ("hidden", "output")
+
+
+def as_signs(codes: np.ndarray, n: int) -> np.ndarray:
+    """By the binary digits as text."""
+    return np.array([[-1.0 if digit == "1" else 1.0 for digit in f"{code:0{n}b}"[::-1]] for code in codes.tolist()])
+
+
+def train_alone(config: ParityConfig) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Traces and last weights, by nn.Linear and torch's losses and optimisers."""
+    begin, kind = start(config), getattr(torch, config.dtype)
+    layers = [nn.Linear(config.n, config.width), nn.Linear(config.width, 1)]
+    initial = dict(begin.model.named_parameters())
+    with torch.no_grad():
+        for name, layer in zip(LAYERS, layers, strict=True):
+            layer.weight.copy_(initial[name])
+            layer.bias.copy_(initial[f"{name}_bias"])
+    model = nn.Sequential(layers[0], nn.ReLU(), layers[1]).to(kind)
+    kinds = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+    optimizer = kinds[config.optimizer](model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+
+    def losses(codes: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of each sample; and whether it is right."""
+        signs = torch.as_tensor(as_signs(codes, config.n), dtype=kind)
+        odd = (signs[:, : config.k] < 0).sum(1) % 2 == 1
+        outputs = model(signs)[:, 0]
+        right = torch.where(odd, outputs < 0, outputs > 0)
+        if config.loss == "ce":
+            return functional.binary_cross_entropy_with_logits(outputs, (~odd).to(kind), reduction="none"), right
+        labels = torch.where(odd, -1, 1)
+        zeros = torch.zeros_like(outputs)
+        return functional.margin_ranking_loss(outputs, zeros, labels, margin=1, reduction="none"), right
+
+    batches, rows, n = batches_of(begin), [], config.n_train
+    for step in range(config.budget + 1):
+        if step % config.look_every == 0:
+            with torch.no_grad():
+                each, right = losses(begin.lane["codes"])
+            norm = float(torch.cat([value.detach().flatten() for value in model.parameters()]).norm())
+            both = [float(part.to(kind).mean()) for values in (right, each) for part in (values[:n], values[n:])]
+            rows.append([*both, norm])
+        if step < config.budget:
+            optimizer.zero_grad()
+            losses(next(batches))[0].mean().backward()
+            optimizer.step()
+    weights = {name: layer.weight.detach().numpy() for name, layer in zip(LAYERS, layers, strict=True)}
+    weights |= {f"{name}_bias": layer.bias.detach().numpy() for name, layer in zip(LAYERS, layers, strict=True)}
+    return dict(zip((metric.name for metric in Parity.METRICS), np.array(rows).T, strict=True)), weights
+
+
+def mixed(**shared: Any) -> list[ParityConfig]:
+    """Three runs that differ in all that an ensemble may mix."""
+    base = replace(SMALL, **shared)
+    return [
+        replace(base, seed=1, init_scale=2.0),
+        replace(base, seed=2, weight_decay=0.5, learning_rate=0.3),
+        replace(base, seed=3, optimizer="adamw", learning_rate=1e-2, weight_decay=0.3),
+    ]
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [{}, {"loss": "ce", "k": 1}, {"online": True}, {"online": True, "batch_size": None, "loss": "ce"}, {"n": 62}],
+    ids=str,
+)
+def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
+    """The block of batches drawn ahead is used up."""
+    assert SMALL.budget > BATCHES
+    for config, run in run_all(mixed(dtype="float64", **shared), lanes=3).items():
+        traces, weights = train_alone(config)
+        assert run.traces.keys() == traces.keys()
+        for name, values in traces.items():
+            np.testing.assert_allclose(run.traces[name], values, **EXACT, err_msg=name)
+        assert run.checkpoints.keys() == weights.keys() == run.norms.keys()
+        for name, values in weights.items():
+            np.testing.assert_allclose(run.checkpoints[name][-1], values, **EXACT, err_msg=name)
+
+
+@pytest.mark.parametrize("shared", [{}, {"online": True}], ids=str)
+def test_lanes_keep_their_bits_in_any_company(shared: dict[str, Any]) -> None:
+    """In how many lanes, and entered whenever."""
+    configs = [replace(run, budget=budget) for run, budget in zip(mixed(**shared), (60, 15, 75), strict=True)]
+    everything = run_all(configs, lanes=3)
+    for histories in (run_all(configs, lanes=2), run_all(configs[::-1], lanes=2), run_all(configs[1:2])):
+        for config, history in histories.items():
+            assert_same_bits(history, everything[config])
+
+
+def test_compiled_is_eager() -> None:
+    """To round-off."""
+    configs = mixed(budget=30)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        compiled = run_all(configs, compiled=True)
+    failures = [str(warning.message) for warning in caught if "torch.compile failed" in str(warning.message)]
+    if failures:
+        pytest.skip(f"nothing was checked about the compiled step: {failures[0]}")
+    for config, eager in run_all(configs).items():
+        for name in ("train_loss", "test_loss", "weight_norm"):
+            np.testing.assert_allclose(compiled[config].traces[name], eager.traces[name], **CLOSE, err_msg=name)
+    torch.compiler.reset()
+
+
+@given(st.integers(1, 62), st.data())
+def test_a_sample_is_its_bits(n: int, data: st.DataObject) -> None:
+    """All of them, also the 62nd."""
+    codes = np.array(data.draw(st.lists(st.integers(0, 2**n - 1), min_size=1, max_size=20)))
+    found = signs_of(torch.as_tensor(codes), n, torch.float32)
+    assert found.dtype == torch.float32
+    np.testing.assert_array_equal(found, as_signs(codes, n))
+
+
+@settings(max_examples=30)
+@given(
+    *(st.integers(3, 62), st.integers(1, 50), st.integers(0, 50), st.integers(1, 50), st.integers(0, 2**32 - 1)),
+    st.booleans(),
+)
+def test_what_a_seed_fixes(n: int, n_train: int, more: int, n_test: int, seed: int, online: bool) -> None:
+    """Test samples, nested training sets without any of these, the same initial weights
+    up to their scale; no sample comes twice.
+    """
+    room = 2**n
+    n_test = min(n_test, room - 1)
+    n_train = min(n_train, room - n_test)
+    more = min(more, room - n_test - n_train)
+    small = replace(SMALL, n=n, n_train=n_train, n_test=n_test, seed=seed, batch_size=None)
+    large = replace(small, n_train=n_train + more, init_scale=2.0, width=12, k=1, loss="ce", online=online)
+    one, other = start(small), start(large)
+    assert len(np.unique(other.lane["codes"])) == large.n_samples
+    assert (other.lane["codes"] < 2**n).all()
+    np.testing.assert_array_equal(one.lane["codes"][:n_train], other.lane["codes"][:n_train])
+    np.testing.assert_array_equal(one.lane["codes"][n_train:], other.lane["codes"][n_train + more :])
+    assert one.mask.tolist() == [True] * n_train + [False] * n_test
+    for value, larger in zip(one.model.parameters(), other.model.parameters(), strict=True):
+        torch.testing.assert_close(larger, 2 * value)
+    signs, labels = samples(small)
+    np.testing.assert_array_equal(signs, as_signs(one.lane["codes"], n))
+    np.testing.assert_array_equal(labels, signs[:, 0] * signs[:, 1] * signs[:, 2])
+
+
+def test_batches() -> None:
+    """Of the training samples, each once in an epoch; or of what was never seen, all
+    signs drawn alike.
+    """
+    begun = start(SMALL)
+    trained = begun.lane["codes"][:40]
+    epochs = np.concatenate(list(islice(batches_of(begun), 40))).reshape(7, 40)
+    assert all(sorted(epoch) == sorted(trained) for epoch in epochs)
+    assert start(replace(SMALL, batch_size=None)).batches is None
+    config = replace(SMALL, n=62, online=True)
+    fresh = np.concatenate(list(islice(batches_of(start(config)), 500)))
+    assert fresh.shape == (3_500,)
+    assert len(np.unique(fresh)) == 3_500
+    assert np.abs(as_signs(fresh, 62).mean(0)).max() < 5 / 3_500**0.5
+    assert next(batches_of(start(replace(config, batch_size=None)))).shape == (40,)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "ce"])
+def test_a_parity_of_three_neurons(loss: Any) -> None:
+    """The product of two signs is 2 |x1 + x2| / 2 - 1: three ReLUs have all samples
+    right, with exact losses.
+    """
+    config = ParityConfig(n=6, k=2, n_train=30, n_test=34, width=3, loss=loss, batch_size=None)
+    begun = start(config)
+    weights = {"hidden": torch.zeros(3, 6), "hidden_bias": torch.zeros(3)}
+    weights |= {"output": torch.tensor([[1.0, 1.0, 0.0]]), "output_bias": torch.tensor([-1.0])}
+    weights["hidden"][0, :2], weights["hidden"][1, :2] = 1, -1
+    begun.model.load_state_dict(weights)
+    metrics, correct, _ = Ensemble(Parity, [begun, start(config)], [config] * 2, "cpu", compiled=False).look()
+    assert correct[0].all()
+    assert metrics[0, :2].tolist() == [1, 1]
+    wanted = 0.0 if loss == "hinge" else float(np.log1p(np.exp(-1)))
+    np.testing.assert_allclose(metrics[0, 2:4], wanted, rtol=1e-6)
+    assert float(metrics[0, 4]) == pytest.approx((4 + 2 + 1) ** 0.5)
+    broken = start(config)
+    broken.model.load_state_dict(weights | {"output_bias": torch.tensor([np.nan])})
+    _, correct, _ = Ensemble(Parity, [broken, begun], [config] * 2, "cpu", compiled=False).look()
+    assert not correct[0].any()
+    assert correct[1].all()
+
+
+def test_initial_weights_have_their_sizes() -> None:
+    """Within 1/sqrt(number of inputs), as torch's linear layers."""
+    model = start(ParityConfig(n=25, width=900)).model
+    for name, limit in (("hidden", 0.2), ("hidden_bias", 0.2), ("output", 1 / 30)):
+        value = model.get_parameter(name).detach()
+        assert float(value.abs().max()) == pytest.approx(limit, rel=2e-2)
+        assert float(value.std()) == pytest.approx(limit / 3**0.5, rel=0.1)
+
+
+def test_a_parity_is_learned_late() -> None:
+    """2 of 16 signs: the training samples long before the others; the run ends when
+    nothing is left to see.
+    """
+    config = ParityConfig(n=16, k=2, n_train=60, n_test=200, width=40, budget=4_000, weight_decay=0.03)
+    for run in run_all([replace(config, seed=seed) for seed in range(4)]).values():
+        assert run.steps_to_test_95 > 2 * run.steps_to_train  # found: four times
+        assert run.retired
+        assert run.steps_run < config.budget
+    names = ["steps_to_train", "steps_to_train_99", "steps_to_test_75", "steps_to_test", "steps_to_test_95"]
+    assert list(train_run(SMALL).summary())[:5] == names
+
+
+def test_settled() -> None:
+    """All training samples right, and the last threshold of the test samples behind."""
+    for train, test, wanted in ((1.0, 0.95, True), (1.0, 0.94, False), (0.99, 1.0, False)):
+        traces = {"train_accuracy": np.array([1.0, train]), "test_accuracy": np.array([1.0, test])}
+        assert Parity.settled(traces) == wanted
+
+
+def test_operations_and_parameters_are_counted() -> None:
+    """As torch counts them."""
+    begun = start(SMALL)
+    assert Parity.n_parameters(SMALL) == sum(value.numel() for value in begun.model.parameters())
+    ensemble = Ensemble(Parity, [begun], [SMALL], "cpu", compiled=False)
+    with FlopCounterMode(display=False) as counted:
+        ensemble.advance(SMALL.look_every)
+        ensemble.look()
+    products = Parity.operations(SMALL) - 14 * Parity.n_parameters(SMALL)
+    assert counted.get_total_flops() / SMALL.look_every == pytest.approx(products, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"n": 63}, "`n` must be below 63, but is 63."),
+        ({"k": 10}, "`k` must be at most n = 9, but is 10."),
+        ({"k": 0}, "`k` must be an integer of at least 1, but is 0."),
+        ({"n": 6}, "`n_train` and `n_test` must be at most 2^n = 64 together, but are 70."),
+        ({"batch_size": 41}, "`batch_size` must be at most n_train = 40, but is 41."),
+        ({"budget": 61}, "`budget` must be a multiple of look_every = 15, but is 61."),
+        ({"loss": "mse"}, "`loss` must be one of hinge, ce, but is 'mse'."),
+        ({"online": 1}, "`online` must be one of False, True, but is 1."),
+    ],
+    ids=str,
+)
+def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        replace(SMALL, **wrong)
+    assert str(caught.value) == says
