@@ -39,6 +39,7 @@ bench: .venv/installed
 	$(RUN) -m benchmarks.bench_scale
 	$(RUN) -m benchmarks.bench_gallery
 	$(RUN) -m benchmarks.bench_norm
+	$(RUN) -m benchmarks.bench_league
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(RUN) || $(PYTHON) -m venv .venv

@@ -31,7 +31,7 @@ class List:
     limit: int = 20
     """How many of the runs to print, the last ones."""
     family: str | None = None
-    """Only runs of this family: toy, modular, digits, teacher, reviews, molecules or messiness."""
+    """Only runs of this family: toy, modular, digits, teacher, reviews, molecules, messiness or parity."""
     store: Path = Path("results/runs.sqlite")
     """The run store."""
 
@@ -45,7 +45,7 @@ class Export:
     where: Where = "1"
     """Only runs for which this holds."""
     family: str = "toy"
-    """Which networks: toy, modular, digits, teacher, reviews, molecules or messiness."""
+    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness or parity."""
     store: Path = Path("results/runs.sqlite")
     """The run store."""
 
@@ -57,7 +57,7 @@ class Inspect:
     number: tyro.conf.Positional[int]
     """The run's number, as `list` prints it."""
     family: str = "toy"
-    """Which networks: toy, modular, digits, teacher, reviews, molecules or messiness."""
+    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness or parity."""
     picture: Path | None = None
     """Draw the learning curves into this PNG."""
     store: Path = Path("results/runs.sqlite")

@@ -82,7 +82,7 @@ class PlaneOptions:
     with _ce for classification); or nothing, with axes of your own.
     """
     family: str = "toy"
-    """Which networks: toy, modular, digits, teacher, reviews, molecules or messiness."""
+    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness or parity."""
     x: str | None = None
     """Horizontal axis: FIELD=LO:HI:N[:log] or FIELD=A,B,C, with any field of a run (see neural.train
     --help)."""

@@ -1,0 +1,82 @@
+"""What each intervention does to the steps until a network has memorised and
+generalised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+import efftheory as et
+from analysis.interventions.arms import BASE
+from analysis.league.settings import GENERALISED, LEARNED
+from analysis.statistics.survival import survival_curve
+
+_BOOTSTRAPS = 10_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one arm.
+
+    Attributes:
+        arm: its name.
+        runs: how many.
+        memorised, generalised: shares of the runs, within the budget.
+        interval: of the share that generalised, exact, at 95 %.
+        memorised_steps, generalised_steps: Kaplan-Meier medians; None: most do not get
+            there.
+        ratio: of the steps to generalise to those of the same run as it is; the
+            geometric mean of the pairs in which both do, None without any.
+        ratio_interval: bootstrap at 95 % over these pairs.
+        pairs: how many.
+    """
+
+    arm: str
+    runs: int
+    memorised: float
+    generalised: float
+    interval: tuple[float, float]
+    memorised_steps: float | None
+    generalised_steps: float | None
+    ratio: float | None
+    ratio_interval: tuple[float, float] | None
+    pairs: int
+
+
+def outcomes(runs: dict[str, pd.DataFrame]) -> list[Outcome]:
+    """Of tables of runs by arm, the same seeds in the same order."""
+    return [_outcome(arm, table, runs[BASE]) for arm, table in runs.items()]
+
+
+def _outcome(arm: str, runs: pd.DataFrame, base: pd.DataFrame) -> Outcome:
+    steps, before = (table[GENERALISED].to_numpy(float) for table in (runs, base))
+    both = np.isfinite(steps) & np.isfinite(before) & (steps > 0) & (before > 0)
+    logs = np.log(steps[both] / before[both])
+    share = et.proportion(int(np.isfinite(steps).sum()), len(steps))
+    return Outcome(
+        arm=arm,
+        runs=len(runs),
+        memorised=float(runs[LEARNED].notna().mean()),
+        generalised=share.value,
+        interval=share.interval,
+        memorised_steps=_median(runs, LEARNED),
+        generalised_steps=_median(runs, GENERALISED),
+        ratio=float(np.exp(logs.mean())) if len(logs) else None,
+        ratio_interval=_drawn(logs) if len(logs) > 1 else None,
+        pairs=len(logs),
+    )
+
+
+def _median(runs: pd.DataFrame, column: str) -> float | None:
+    seen = runs[column].notna().to_numpy()
+    return survival_curve(runs[column].fillna(runs["budget"]).to_numpy(float), seen).quantile(0.5)
+
+
+def _drawn(logs: NDArray[np.float64]) -> tuple[float, float]:
+    draws = np.random.default_rng(0).integers(len(logs), size=(_BOOTSTRAPS, len(logs)))
+    low, high = np.exp(np.quantile(logs[draws].mean(axis=1), [0.025, 0.975]))
+    return float(low), float(high)

@@ -1,0 +1,96 @@
+"""What is cut out of a trained network: key components of its outputs, or all but its
+active neurons. Nothing is trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.league.basis import basis_of
+from analysis.league.networks import Network, network_at, samples_of
+from analysis.measures.sparsity import effective_sparsity
+from analysis.runs.traces import Traces
+
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Accuracies of one run at one moment.
+
+    Attributes:
+        train, test: of the whole network.
+        train_without_keys, test_without_keys: without the key frequencies of the final
+            network.
+        test_keys_alone: with nothing but the constant and these.
+        active: share of the neurons that the final network needs for its predictions on
+            the training set.
+        test_active: with these neurons alone.
+        test_others: with as many others, drawn at random (all others if there are
+            fewer).
+    """
+
+    train: float
+    test: float
+    train_without_keys: float
+    test_without_keys: float
+    test_keys_alone: float
+    active: float
+    test_active: float
+    test_others: float
+
+
+def cuts(config: Any, traces: Traces, step: float) -> tuple[Cuts, Cuts]:
+    """Of a run at the first checkpoint from `step` on, and at the last."""
+    inputs, labels = samples_of(config)
+    basis = basis_of(config)
+    assert basis is not None
+    trained = traces.mask
+
+    def network(k: int) -> Network:
+        return network_at(config, {name: values[k] for name, values in traces.checkpoints.items()}, inputs)
+
+    last = network(-1)
+    keys = basis.keys(last.outputs)
+    active = active_neurons(last, trained)
+    rest = np.setdiff1d(np.arange(last.hidden.shape[1]), active)
+    others = np.random.default_rng(_SEED).permutation(rest)[: len(active)]
+
+    def of(one: Network) -> Cuts:
+        def accuracy(outputs: NDArray, samples: NDArray[np.bool_]) -> float:
+            return float((outputs.argmax(axis=1) == labels)[samples].mean())
+
+        def alone(neurons: NDArray) -> NDArray:
+            return one.direct + one.hidden[:, neurons] @ one.readout[:, neurons].T
+
+        without = basis.excluded(one.outputs, keys)
+        return Cuts(
+            train=accuracy(one.outputs, trained),
+            test=accuracy(one.outputs, ~trained),
+            train_without_keys=accuracy(without, trained),
+            test_without_keys=accuracy(without, ~trained),
+            test_keys_alone=accuracy(basis.restricted(one.outputs, keys), ~trained),
+            active=len(active) / one.hidden.shape[1],
+            test_active=accuracy(alone(active), ~trained),
+            test_others=accuracy(alone(others), ~trained),
+        )
+
+    then = min(int(np.searchsorted(traces.checkpoint_steps, step)), len(traces.checkpoint_steps) - 1)
+    return of(network(then)), of(last)
+
+
+def active_neurons(network: Network, trained: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The fewest, in the order of their incoming norm, with the predictions of all on
+    the training set; what passes no neuron is kept.
+    """
+    direct = network.direct.shape[1]
+    kept = effective_sparsity(
+        np.hstack([network.hidden, network.direct])[trained],
+        np.hstack([network.readout, np.eye(direct)]),
+        np.append(network.incoming, np.full(direct, network.incoming.max() + 1)),
+    )
+    return np.argsort(-network.incoming, kind="stable")[: max(kept - direct, 0)]

@@ -1,0 +1,1 @@
+"""The league: every measure that a theory of grokking proposes, on the same runs."""

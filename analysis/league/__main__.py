@@ -1,0 +1,144 @@
+"""Every measure that a theory of grokking proposes, on the same runs: which of them
+foretell, within a setting, which run generalises first, and which only move when it
+does.
+
+    python -m analysis.league
+
+trains what is missing and leaves report.json, report.md and pictures in results/league.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import tyro
+
+from analysis._command import check_at_least, check_given, environment, leave, print_trained, trained_on
+from analysis._pieces import Piece, computed
+from analysis._report import prepare_folder, table
+from analysis.league.measures import Series, series_of
+from analysis.league.page import Table, page, rank_rows
+from analysis.league.pictures import picture_of_moves, picture_of_ranks
+from analysis.league.scores import moves, pooled, ranks
+from analysis.league.settings import GENERALISED, LEARNED, SETTINGS, Setting
+from analysis.runs.cost import print_cost
+from analysis.runs.executors import Execution, WorkerError
+from analysis.runs.store import RunStore, StoreError, key
+from analysis.runs.sweep import ensure
+from neural.command import run_command
+
+PROG = "python -m analysis.league"
+ERRORS = (StoreError, WorkerError)
+_SECONDS = 2.0  # that measuring a run takes, about
+_TOGETHER = ("squares-40", "squares-32")  # settings that differ in the training fraction alone
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Train networks that grok, take every measure of them, and say which measures rank
+    their times before they generalise.
+    """
+
+    names: tyro.conf.Positional[
+        tuple[Literal["squares-40", "squares-32", "transformer", "symmetric", "parity"], ...]
+    ] = ("squares-40", "squares-32", "transformer", "symmetric", "parity")
+    """Which settings; all by default."""
+    seeds: int | None = None
+    """How many seeds: 0..seeds-1; by default each setting's own number, 32 or 48."""
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Only say how many runs are missing and what they would cost."""
+    execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
+    out: Path = Path("results/league")
+    """Folder for the report, and for the measures that were taken."""
+    store: Path = Path("results/runs.sqlite")
+    """The run store."""
+
+
+def main(arguments: Arguments) -> None:
+    check_given(arguments, "names")
+    check_at_least(1, arguments, "seeds")
+    settings = {name: SETTINGS[name] for name in dict.fromkeys(arguments.names)}
+    execution = arguments.execution.resolved()
+    plans = {name: setting.runs(arguments.seeds) for name, setting in settings.items()}
+    configs = [config for plan in plans.values() for config in plan]
+    if arguments.dry_run:
+        print_cost(configs, arguments.store, execution)
+        return
+    prepare_folder(arguments.out)
+    with RunStore(arguments.store) as store:
+        n_trained = ensure(configs, store, execution)
+        tables = {name: store.table(plan) for name, plan in plans.items()}
+    print_trained(len(configs), n_trained)
+    runs = {name: times(tables[name], setting) for name, setting in settings.items()}
+    series = taken(arguments, settings, plans, runs)
+    found = {
+        name: Table(
+            settings[name],
+            runs[name],
+            ranks(runs[name], series[name], settings[name].early),
+            moves(runs[name], series[name]),
+        )
+        for name in settings
+    }
+    together = [name for name in _TOGETHER if name in settings]
+    both = (
+        pooled(
+            {name: (runs[name], series[name]) for name in together},
+            {name: -settings[name].base.fraction for name in together},
+        )
+        if len(together) > 1
+        else None
+    )
+    made_with = environment(PROG, trained_on(*tables.values()))
+    report = {
+        "settings": {
+            name: {
+                "runs": one.runs.to_dict("records"),
+                "ranks": [asdict(rank) for rank in one.ranks],
+                "moves": [asdict(move) for move in one.moves],
+            }
+            for name, one in found.items()
+        },
+        "pooled": None if both is None else both.to_dict("records"),
+        "environment": made_with,
+    }
+    pictures = {"ranks.png": picture_of_ranks(found), "moves.png": picture_of_moves(found)}
+    said = [table(rank_rows(found), "simple"), ""]
+    leave(arguments.out, report, pictures, page(found, both, made_with["command"]), said)
+
+
+def times(runs: pd.DataFrame, setting: Setting) -> pd.DataFrame:
+    """A row a run: seed, budget, and the steps learned, half and generalised, nan for
+    not reached.
+    """
+    columns = {"learned": LEARNED, "half": setting.half, "generalised": GENERALISED}
+    return pd.DataFrame(
+        {"seed": runs["seed"], "budget": setting.base.budget}
+        | {new: runs[old].astype(float) for new, old in columns.items()}
+    )
+
+
+def taken(
+    arguments: Arguments, settings: dict[str, Setting], plans: dict[str, list[Any]], runs: dict[str, pd.DataFrame]
+) -> dict[str, list[Series]]:
+    """The measures of every run, from the folder or taken now and kept there."""
+    pieces = [
+        Piece(
+            f"{key(config)} {learned} {settings[name].early}",
+            series_of,
+            (str(arguments.store), config, learned, settings[name].early),
+            _SECONDS,
+        )
+        for name in settings
+        for config, learned in zip(plans[name], runs[name]["learned"], strict=True)
+    ]
+    workers = arguments.execution.workers if arguments.execution.executor == "processes" else None
+    found = iter(computed(arguments.out / "measures.sqlite", pieces, workers))
+    return {name: [next(found) for _ in plans[name]] for name in settings}
+
+
+if __name__ == "__main__":
+    run_command(Arguments, main, PROG, ERRORS)

@@ -1,0 +1,271 @@
+"""The measures, one row a measure of the survey, and what a run's checkpoints and
+traces give for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analysis.league.basis import basis_of
+from analysis.league.networks import LAST_LAYER, Network, Weights, network_at, samples_of, training_loss
+from analysis.measures.components import effective_dimension
+from analysis.measures.curvature import gradient_norm, sharpness
+from analysis.measures.fourier import gini, inverse_participation, mean_cross_entropy
+from analysis.measures.fourier_gap import gradient_gap
+from analysis.measures.patterns import fit_patterns
+from analysis.measures.rings import fourier_shares, ring_rqi
+from analysis.measures.signature import hjorth
+from analysis.measures.slingshots import count_slingshots
+from analysis.measures.sparsity import effective_sparsity
+from analysis.measures.weights import largest_change
+from analysis.modular_theory.predictions import PREDICTORS, operation, predict, training_set
+from analysis.modular_theory.setups import Setup as RingSetup
+from analysis.runs.store import RunStore
+from analysis.runs.traces import Traces
+from neural import ModularConfig, ParityConfig, family_of
+
+Needs = Literal["nothing", "training data", "test data", "the task", "final network"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that a run has at a moment.
+
+    Attributes:
+        name: of its row.
+        source: the theory that proposes it.
+        needs: what one has to know to measure it, beside the weights: the least honest
+            of these. "the task": what the network should find, such as its Fourier
+            basis or the relevant bits. "final network": hindsight.
+        larger: whether, by that theory, a run with more of it generalises sooner or
+            later.
+    """
+
+    name: str
+    source: str
+    needs: Needs
+    larger: Literal["sooner", "later"]
+
+    @property
+    def sign(self) -> int:
+        """What turns the value into a score that rises with the time."""
+        return 1 if self.larger == "later" else -1
+
+
+_NANDA, _CHUGHTAI = "Nanda 2301.05217", "Chughtai 2302.03025"
+MEASURES = (
+    Measure("restricted loss, final keys", _NANDA, "final network", "later"),
+    Measure("excluded loss, final keys", _NANDA, "final network", "sooner"),
+    Measure("restricted loss, current keys", _NANDA, "test data", "later"),
+    Measure("excluded loss, current keys", _NANDA, "the task", "sooner"),
+    Measure("character correlation", _CHUGHTAI, "the task", "sooner"),
+    Measure("Gini of the first layer", _NANDA, "the task", "sooner"),
+    Measure("Gini of the output map", _NANDA, "the task", "sooner"),
+    Measure("participation ratio", "Gromov 2301.02679", "the task", "sooner"),
+    Measure("ring quality", "Liu 2205.10343", "the task", "sooner"),
+    Measure("effective dimension", "Liu 2205.10343", "nothing", "later"),
+    Measure("gradient gap", "Barak 2207.08799", "the task", "sooner"),
+    Measure("weight gap", "Barak 2207.08799", "the task", "sooner"),
+    Measure("largest change of a weight", "Barak 2207.08799", "nothing", "sooner"),
+    Measure("effective sparsity", "Merrill 2303.11873", "training data", "later"),
+    Measure("weight norm", "Liu 2210.01117", "nothing", "later"),
+    Measure("last layer's norm", "Thilak 2206.04817", "nothing", "sooner"),
+    Measure("slingshots", "Thilak 2206.04817", "training data", "sooner"),
+    Measure("norm separation", "2603.13331", "nothing", "later"),
+    Measure("gradient norm", "Power 2201.02177", "training data", "later"),
+    Measure("sharpness", "Power 2201.02177", "training data", "later"),
+    Measure("Hjorth activity", "Notsawo 2306.13253", "training data", "sooner"),
+    Measure("Hjorth mobility", "Notsawo 2306.13253", "training data", "later"),
+    Measure("Hjorth complexity", "Notsawo 2306.13253", "training data", "later"),
+    Measure("pattern's delay", "Davies 2303.06173", "test data", "later"),
+    *(Measure(f"rings: {name}", "Liu 2205.10343, modulo p", "nothing", "later") for name in PREDICTORS),
+    Measure("training loss", "none", "training data", "later"),
+    Measure("steps to memorise", "none", "training data", "later"),
+    Measure("test loss", "none", "test data", "later"),
+    Measure("test accuracy", "none", "test data", "sooner"),
+)
+BY_NAME = {measure.name: measure for measure in MEASURES}
+
+_SIGNATURE_STEPS = 400  # of the early loss, as its authors take them
+_PATTERNS = 2
+_CURVATURE_EVERY = 4  # checkpoints: a sharpness costs some twenty steps
+
+# Of each measure: steps, and its values there. Lists, which JSON can hold.
+Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]
+
+
+def measured(config: Any, traces: Traces, learned: float, readings: Sequence[float]) -> Series:
+    """Steps (S,) and values (S,) of each measure that applies to a run.
+
+    Args:
+        config, traces: the run and what it left.
+        learned: steps to learning the training set, nan if it never is.
+        readings: steps at which all measures must have a value: that of the first
+            checkpoint from there on.
+    """
+    at = traces.checkpoint_steps.astype(float)
+    needed = {int(np.searchsorted(at, step)) for step in readings if step <= at[-1]}
+    rows: list[dict[str, float]] = []
+    moments = _Moments(config, traces)
+    for k in range(len(at)):
+        dear = k in needed or k % _CURVATURE_EVERY == 0 or k == len(at) - 1
+        rows.append(moments.values(k, curvature=dear) | _of_traces(config, traces, learned, at[k], k in needed))
+    constant = _of_training_set(config, traces) | {"steps to memorise": learned}
+    found: dict[str, tuple[list[float], list[float]]] = {}
+    for measure in MEASURES:
+        if measure.name in constant:
+            found[measure.name] = ([at[0]], [constant[measure.name]])
+            continue
+        known = [(step, row[measure.name]) for step, row in zip(at, rows, strict=True) if measure.name in row]
+        if known:
+            found[measure.name] = ([float(step) for step, _ in known], [float(value) for _, value in known])
+    return found
+
+
+class _Moments:
+    """What the weights of a run's checkpoints say."""
+
+    def __init__(self, config: Any, traces: Traces):
+        self._config, self._traces, self._mask = config, traces, traces.mask
+        self._inputs, self._labels = samples_of(config)
+        self._start = self._weights(0)
+        self._loss = training_loss(config, family_of(config).start(config))
+        self._basis = basis_of(config)
+        if self._basis is not None:
+            last = network_at(config, self._weights(-1), self._inputs)
+            self._final_keys = self._basis.keys(last.outputs)
+
+    def _weights(self, k: int) -> Weights:
+        return {name: values[k] for name, values in self._traces.checkpoints.items()}
+
+    def values(self, k: int, curvature: bool) -> dict[str, float]:
+        """Of checkpoint k."""
+        weights = self._weights(k)
+        if not all(np.isfinite(value).all() for value in weights.values()):
+            return {}
+        network = network_at(self._config, weights, self._inputs)
+        found = {"largest change of a weight": largest_change(weights, self._start)}
+        trained = self._mask
+        neurons, direct = network.readout.shape[1], network.direct.shape[1]
+        # what reaches the outputs past the neurons is always kept: neurons of its own,
+        # the first in the order
+        kept = effective_sparsity(
+            np.hstack([network.hidden, network.direct])[trained],
+            np.hstack([network.readout, np.eye(direct)]),
+            np.append(network.incoming, np.full(direct, network.incoming.max() + 1)),
+        )
+        found["effective sparsity"] = max(kept - direct, 0) / neurons
+        if curvature:
+            held = {name: torch.as_tensor(value) for name, value in weights.items()}
+            found["gradient norm"], found["sharpness"] = gradient_norm(self._loss, held), sharpness(self._loss, held)
+        if self._basis is not None:
+            found |= self._of_keys(network)
+            found["effective dimension"] = _mean(effective_dimension, network.symbols)
+            if self._basis.correlation is not None:
+                found["character correlation"] = self._basis.correlation(network.outputs)
+            else:
+                found |= _of_rings(network)
+        if isinstance(self._config, ParityConfig):
+            found |= self._of_bits(weights)
+        return found
+
+    def _of_keys(self, network: Network) -> dict[str, float]:
+        assert self._basis is not None
+        found = {}
+        for name, keys in (("final", self._final_keys), ("current", self._basis.keys(network.outputs))):
+            for kind, part, samples in (
+                ("restricted", self._basis.restricted, ~self._mask),
+                ("excluded", self._basis.excluded, self._mask),
+            ):
+                losses = mean_cross_entropy(part(network.outputs, keys)[samples], self._labels[samples])
+                found[f"{kind} loss, {name} keys"] = losses
+        return found
+
+    def _of_bits(self, weights: Weights) -> dict[str, float]:
+        """How the first layer and its gradient tell the relevant bits from the rest."""
+        relevant = np.arange(self._config.k)
+        held = {name: torch.as_tensor(value).requires_grad_() for name, value in weights.items()}
+        [gradient] = torch.autograd.grad(self._loss(held), [held["hidden"]])
+        return {
+            "gradient gap": gradient_gap(gradient.numpy(), relevant),
+            "weight gap": gradient_gap(np.asarray(weights["hidden"]), relevant),
+        }
+
+
+def _of_rings(network: Network) -> dict[str, float]:
+    """Waves in the weights that symbols are looked up in, and in those that results are
+    read with.
+    """
+    tables = network.symbols
+    return {
+        "Gini of the first layer": _mean(lambda table: gini(np.sqrt(fourier_shares(table))), tables),
+        "Gini of the output map": gini(np.sqrt(fourier_shares(network.readout))),
+        "participation ratio": _mean(lambda table: float(np.nanmedian(inverse_participation(table))), tables),
+        "ring quality": _mean(ring_rqi, tables),
+    }
+
+
+def _mean(of: Callable[[NDArray], float], tables: Sequence[NDArray]) -> float:
+    return float(np.mean([of(table) for table in tables]))
+
+
+def _of_traces(config: Any, traces: Traces, learned: float, step: float, reading: bool) -> dict[str, float]:
+    """Of the looks until a step. Pattern curves, which take a while to fit, at readings
+    only.
+    """
+    past = slice(0, int(np.searchsorted(traces.steps, step, side="right")))
+    steps = traces.steps[past].astype(float)
+    losses, last_norm = traces.metrics["train_loss"][past], traces.norms[LAST_LAYER][past]
+    norm = float(traces.metrics["weight_norm"][past][-1])
+    found = {
+        "weight norm": norm,
+        "last layer's norm": float(last_norm[-1]),
+        "slingshots": float(count_slingshots(losses, last_norm)),
+        "training loss": float(losses[-1]),
+        "test loss": float(traces.metrics["test_loss"][past][-1]),
+        "test accuracy": float(traces.metrics["test_accuracy"][past][-1]),
+    }
+    if step >= learned:
+        then = float(traces.metrics["weight_norm"][np.searchsorted(traces.steps, learned)])
+        # ln(V/V*)/(2 eta gamma), V = w^2, up to what V* adds to all runs
+        found["norm separation"] = learned + np.log(then) / (config.learning_rate * config.weight_decay)
+    early = losses[steps <= _SIGNATURE_STEPS]
+    if len(early) > 4 and (early > 0).all() and np.isfinite(early).all():
+        signature = hjorth(early)
+        found |= {
+            "Hjorth activity": signature.activity,
+            "Hjorth mobility": signature.mobility,
+            "Hjorth complexity": signature.complexity,
+        }
+    if reading and len(steps) > 3 * _PATTERNS:
+        train, test = (traces.metrics[name][past] for name in ("train_accuracy", "test_accuracy"))
+        found["pattern's delay"] = float(fit_patterns(steps, train, test, _PATTERNS).times.max())
+    return found
+
+
+def _of_training_set(config: Any, traces: Traces) -> dict[str, float]:
+    """What the theory of rings says before a run begins, of addition modulo p."""
+    if not isinstance(config, ModularConfig) or config.operation != "modular_addition":
+        return {}
+    op = operation(RingSetup(config, (config.fraction,)))
+    said = predict(op, training_set(op, config))
+    return {f"rings: {name}": float(predictor(said)) for name, predictor in PREDICTORS.items()}
+
+
+def series_of(store: str, config: Any, learned: float, early: Sequence[int]) -> Series:
+    """`measured` of a run in a store, read at the end of memorisation and early."""
+    with RunStore(Path(store), read_only=True) as opened:
+        traces = opened.traces(config)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the products are small, and others are measured beside this one
+    try:
+        return measured(config, traces, learned, [learned, *early])
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,115 @@
+"""What the measures need to know of a network with given weights, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from neural import ModularConfig, ParityConfig, family_of
+from neural.families import parity
+from neural.families.modular import task
+
+Weights = Mapping[str, NDArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """One network at one moment. N samples, C outputs (1 of a parity), w neurons of the
+    last hidden layer.
+
+    outputs = direct + hidden readout^T.
+
+    Attributes:
+        outputs: float (N, C).
+        hidden: float (N, w), activations.
+        readout: float (C, w).
+        incoming: float (w,), norms of the neurons' incoming weights.
+        direct: float (N, C), what reaches the outputs past the neurons: biases, the
+            residual stream.
+        symbols: float (p, m) each, the weights that symbols are looked up in; none of a
+            parity.
+    """
+
+    outputs: NDArray[np.float64]
+    hidden: NDArray[np.float64]
+    readout: NDArray[np.float64]
+    incoming: NDArray[np.float64]
+    direct: NDArray[np.float64]
+    symbols: tuple[NDArray[np.float64], ...]
+
+
+LAST_LAYER = "output"  # of all these networks
+
+
+def network_at(config: Any, weights: Weights, inputs: NDArray) -> Network:
+    """Of a run of `config` with these weights: on `inputs`, the pairs (N, 2) of a table
+    or the signs (N, n) of a parity.
+    """
+    held = {name: np.asarray(value, float) for name, value in weights.items()}
+    if isinstance(config, ParityConfig):
+        return _parity(held, inputs)
+    return _transformer(config, held, inputs) if config.network == "transformer" else _hidden(config, held, inputs)
+
+
+def _parity(held: Weights, signs: NDArray) -> Network:
+    before = signs @ held["hidden"].T + held["hidden_bias"].ravel()
+    hidden, readout = np.maximum(before, 0), held["output"].reshape(1, -1)
+    direct = np.full((len(signs), 1), float(held["output_bias"].ravel()[0]))
+    incoming = np.linalg.norm(held["hidden"], axis=1)
+    return Network(direct + hidden @ readout.T, hidden, readout, incoming, direct, ())
+
+
+def _hidden(config: ModularConfig, held: Weights, pairs: NDArray) -> Network:
+    one_hot = config.inputs == "one-hot"
+    table = held["hidden"] if one_hot else held["embedding"] @ held["hidden"]
+    before = table[0][pairs[:, 0]] + table[-1][pairs[:, 1]]
+    hidden = np.square(before) if config.activation == "square" else np.maximum(before, 0)
+    readout = held["output"]
+    incoming = np.sqrt(np.square(held["hidden"]).sum(axis=(0, 1)))
+    direct = np.zeros((len(pairs), len(readout)))
+    symbols = tuple(held["hidden" if one_hot else "embedding"])
+    return Network(hidden @ readout.T, hidden, readout, incoming, direct, symbols)
+
+
+def _transformer(config: ModularConfig, held: Weights, pairs: NDArray) -> Network:
+    heads, d_head = config.heads, config.d // config.heads
+    symbols, position = held["embedding"][:-1], held["position"]
+    last = held["embedding"][-1] + position[2]
+    query = (last @ held["query"]).reshape(heads, d_head)
+    places = [symbols + position[0], symbols + position[1], last[None]]
+    score = [((at @ held["key"]).reshape(-1, heads, d_head) * query).sum(-1) / d_head**0.5 for at in places]
+    value = [(at @ held["value"]).reshape(-1, heads, d_head) for at in places]
+    which = [pairs[:, 0], pairs[:, 1], np.zeros(len(pairs), int)]
+    weight = np.exp([one[at] for one, at in zip(score, which, strict=True)])  # (3, N, heads)
+    weight /= weight.sum(axis=0)
+    mixed = sum(w[..., None] * one[at] for w, one, at in zip(weight, value, which, strict=True))
+    x = last + np.reshape(mixed, (len(pairs), -1)) @ held["attended"]
+    hidden = np.maximum(x @ held["up"] + held["up_bias"], 0)
+    direct = (x + held["down_bias"]) @ held["output"].T
+    readout = held["output"] @ held["down"].T
+    incoming = np.linalg.norm(held["up"], axis=0)
+    return Network(direct + hidden @ readout.T, hidden, readout, incoming, direct, (symbols,))
+
+
+def samples_of(config: Any) -> tuple[NDArray, NDArray]:
+    """Inputs as `network_at` takes them, and labels (N,): results, or signs of a
+    parity.
+    """
+    return parity.samples(config) if isinstance(config, ParityConfig) else task(config)
+
+
+def training_loss(config: Any, start: Any) -> Callable[[dict[str, Tensor]], Tensor]:
+    """The loss of a run's whole training set, without decay, as a function of the
+    weights.
+    """
+    family = family_of(config)(config, "cpu")
+    lane = {name: torch.as_tensor(value) for name, value in start.lane.items()} | {"step": torch.tensor(0)}
+    trained = start.lane["codes"][start.mask] if isinstance(config, ParityConfig) else np.flatnonzero(start.mask)
+    batch = torch.as_tensor(trained)
+    return lambda weights: family.objective(weights, lane, batch)[0]

@@ -1,0 +1,136 @@
+"""The page of the league."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis._report import table
+from analysis._words import with_span
+from analysis.league.measures import BY_NAME
+from analysis.league.scores import MEMORISED, Move, Rank
+from analysis.league.settings import Setting
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Table:
+    """A setting, its runs (`times`), and what was found."""
+
+    setting: Setting
+    runs: pd.DataFrame
+    ranks: list[Rank]
+    moves: list[Move]
+
+    def rank(self, measure: str, reading: str = MEMORISED) -> Rank | None:
+        return next((one for one in self.ranks if (one.measure, one.reading) == (measure, reading)), None)
+
+    def move(self, measure: str) -> Move | None:
+        return next((one for one in self.moves if one.measure == measure), None)
+
+
+def rank_rows(found: Mapping[str, Table], reading: str = MEMORISED) -> list[dict[str, Any]]:
+    """A row a measure: its concordance in each setting, starred if it is no chance."""
+    rows = []
+    for name, measure in BY_NAME.items():
+        here = {title: one.rank(name, reading) for title, one in found.items()}
+        if any(here.values()):
+            cells = {title: _cell(rank) for title, rank in here.items()}
+            rows.append({"measure": name, "needs": measure.needs} | cells)
+    return rows
+
+
+def _cell(rank: Rank | None) -> str:
+    if rank is None:
+        return "-"
+    return with_span(rank.concordance, rank.interval) + (" *" if rank.q < SIGNIFICANT else "")
+
+
+def page(found: Mapping[str, Table], both: pd.DataFrame | None, command: str) -> list[str]:
+    """The paragraphs of report.md."""
+    parts = [
+        "# The league of measures",
+        f"`{command}`",
+        "Every measure that a theory of grokking proposes, on the same runs. Within a setting all runs have the same "
+        "training fraction and weight decay: these, the null model, rank nothing (concordance .5). Each measure is "
+        "read at one moment, and ranks the runs by when their test accuracy reaches 0.95; the direction is the "
+        "theory's, nothing is fitted. Runs that do not get there are censored and count.",
+        "![ranks](ranks.png)",
+        "## Which foretell: read at the end of memorisation",
+        "Concordance with the steps to test accuracy 0.95, 95 % interval (runs drawn with replacement). A star: "
+        f"unlikely to be chance, either way (permutations of the runs, false discovery rate {SIGNIFICANT:g} over all "
+        "measures and readings of a setting, Benjamini and Yekutieli). Below .5: the other way round than the theory "
+        "says. Needs: what one has to know beside the weights.",
+        table(rank_rows(found)),
+        "## Read at fixed early steps",
+    ]
+    for one in found.values():
+        parts += [f"### {one.setting.title}", _times(one.runs), table(_early_rows(one))]
+    parts += [
+        "## When each moves",
+        "![moves](moves.png)",
+        "Steps from the moment at which a measure has covered half of its way (from the end of memorisation to the end "
+        "of the run) to the moment at which half is generalised: median and its 95 % interval. Positive: the measure "
+        "is first.",
+        table(_move_rows(found)),
+    ]
+    if both is not None:
+        parts += [
+            "## Two training fractions together",
+            "The null model knows the training fraction alone. What a measure adds to it is its concordance within "
+            "settings.",
+            table(
+                [
+                    {
+                        "measure": row["measure"],
+                        "all runs": with_span(row["all"], row["all_interval"]),
+                        "within settings": with_span(row["within"], row["within_interval"]),
+                    }
+                    for row in both.to_dict("records")
+                ]
+            ),
+        ]
+    sources = [
+        {"measure": one.name, "source": one.source, "needs": one.needs, "more of it means": one.larger}
+        for one in BY_NAME.values()
+    ]
+    return [*parts, "## The measures", table(sources)]
+
+
+def _times(runs: pd.DataFrame) -> str:
+    def middle(column: str) -> str:
+        values = runs[column].dropna()
+        return "-" if values.empty else f"{values.median():,.0f} ({values.min():,.0f} to {values.max():,.0f})"
+
+    return (
+        f"{len(runs)} runs, of which {runs['generalised'].notna().sum()} got there. Steps, median (range): memorised "
+        f"{middle('learned')}, half generalised {middle('half')}, test accuracy 0.95 {middle('generalised')}."
+    )
+
+
+def _early_rows(one: Table) -> list[dict[str, Any]]:
+    rows = []
+    for name in BY_NAME:
+        here = {str(step): one.rank(name, str(step)) for step in one.setting.early}
+        if any(here.values()):
+            rows.append({"measure": name} | {f"step {step}": _cell(rank) for step, rank in here.items()})
+    return rows
+
+
+def _move_rows(found: Mapping[str, Table]) -> list[dict[str, Any]]:
+    rows = []
+    for name in BY_NAME:
+        here = {title: one.move(name) for title, one in found.items()}
+        if any(here.values()):
+            rows.append(
+                {"measure": name}
+                | {
+                    title: "-" if move is None else with_span(move.lead, move.interval, "+,.0f")
+                    for title, move in here.items()
+                }
+            )
+    return rows

@@ -1,0 +1,97 @@
+"""The kinds of networks that the measures are compared on. Within one of them the
+training fraction and the weight decay are the same for all runs, and so cannot rank
+them: what tells the runs apart are the training set and the initial weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from neural import ModularConfig, ParityConfig
+
+# So many checkpoints an octave of steps: neighbours are 9 % apart.
+_CHECKPOINTS = 8
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One kind of networks.
+
+    Attributes:
+        title: of its part of the page.
+        base: all but the seed.
+        seeds: how many, by default.
+        half: the column of the steps at which half is generalised: test accuracy .5, or
+            half-way from chance.
+        early: steps, the same for all runs, at which measures are read as well; before
+            any run generalises.
+    """
+
+    title: str
+    base: Any
+    seeds: int
+    half: str
+    early: tuple[int, ...]
+
+    def runs(self, seeds: int | None = None) -> list[Any]:
+        return [replace(self.base, seed=seed) for seed in range(self.seeds if seeds is None else seeds)]
+
+
+LEARNED = "steps_to_train_99"
+GENERALISED = "steps_to_test_95"
+
+_SQUARES = ModularConfig(look_every=10, checkpoints=_CHECKPOINTS, budget=8_000)
+SETTINGS = {
+    "squares-40": Setting("Squares, p = 31, 40 % of the pairs", _SQUARES, 48, "steps_to_test_50", (50, 200, 400)),
+    "squares-32": Setting(
+        "Squares, p = 31, 32 % of the pairs",
+        replace(_SQUARES, fraction=0.32, budget=16_000),
+        48,
+        "steps_to_test_50",
+        (50, 200, 400),
+    ),
+    "transformer": Setting(
+        "A transformer, p = 31, 60 % of the pairs",
+        ModularConfig(
+            network="transformer",
+            d=32,
+            mlp=128,
+            fraction=0.6,
+            learning_rate=1e-3,
+            weight_decay=2.0,
+            look_every=10,
+            checkpoints=_CHECKPOINTS,
+            budget=8_000,
+        ),
+        48,
+        "steps_to_test_50",
+        (50, 100, 200),
+    ),
+    "symmetric": Setting(
+        "Composition of permutations, S4, 70 % of the pairs",
+        ModularConfig(
+            operation="symmetric",
+            p=24,
+            inputs="embeddings",
+            activation="relu",
+            d=32,
+            fraction=0.7,
+            weight_decay=2.0,
+            look_every=10,
+            checkpoints=_CHECKPOINTS,
+            budget=6_000,
+        ),
+        32,
+        "steps_to_test_50",
+        (50, 200, 400),
+    ),
+    "parity": Setting(
+        "Parity of 3 of 20 bits, 300 samples",
+        # a look at 1,300 samples costs a dozen steps
+        ParityConfig(n=20, n_train=300, width=100, look_every=40, checkpoints=_CHECKPOINTS, budget=20_000),
+        32,
+        "steps_to_test_75",
+        (100, 200, 400),
+    ),
+}

@@ -1,0 +1,1 @@
+"""The measures of anybody's checkpoints: arrays in files, a step in each name."""

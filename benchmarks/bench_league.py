@@ -1,0 +1,93 @@
+"""What do the league's looks and measures cost, beside the training that they look at?
+python -m benchmarks.bench_league
+
+Processor time of one thread: the quickest of ROUNDS rounds of compiled updates, and of
+looks, of an ensemble of `neural.training.default_lanes` runs; and all measures of RUNS
+finished runs, after one more that pays for imports. Exit status 1 where looks and
+measures together cost as much as the training.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from analysis.league.measures import measured
+from analysis.league.settings import LEARNED, SETTINGS
+from analysis.runs.traces import Traces
+from neural import History, family_of, train_runs
+from neural.ensemble import Ensemble
+from neural.training import default_lanes
+
+ROUNDS, UPDATES, LOOKS, RUNS = 6, 200, 20, 2
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Processor seconds."""
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
+
+
+def traces_of(history: History) -> Traces:
+    """As a store would have them."""
+    return Traces(
+        steps=history.steps,
+        metrics=history.traces,
+        norms=history.norms,
+        checkpoint_steps=history.checkpoint_steps,
+        checkpoints=history.checkpoints,
+        mask=history.mask,
+        correct=history.correct,
+    )
+
+
+def looks(ensemble: Ensemble) -> None:
+    for _ in range(LOOKS):
+        ensemble.look()
+        ensemble.norms()
+
+
+def main() -> int:
+    """Measure, print, judge."""
+    torch.set_num_threads(1)
+    is_expensive = False
+    for name, setting in SETTINGS.items():
+        config: Any = setting.base
+        lanes, family = default_lanes(config, "cpu"), family_of(config)
+        runs = [replace(config, seed=seed) for seed in range(lanes)]
+        ensemble = Ensemble(family, [family.start(run) for run in runs], runs, "cpu", compiled=True)
+        ensemble.advance(1)
+        if not ensemble.compiled:
+            sys.exit("error: this machine cannot compile, see above")
+        rounds = [
+            (seconds(lambda here=ensemble: here.advance(UPDATES)), seconds(lambda here=ensemble: looks(here)))
+            for _ in range(ROUNDS)
+        ]
+        update, look = (
+            min(times) / n / lanes for times, n in zip(zip(*rounds, strict=True), (UPDATES, LOOKS), strict=True)
+        )
+        parts = []
+        for number, history in enumerate(train_runs(runs[: RUNS + 1], device="cpu")):
+            learned = getattr(history, LEARNED) or float("nan")
+            readings = [learned, *setting.early]
+            took = seconds(lambda h=history, at=learned, r=readings: measured(h.config, traces_of(h), at, r))
+            if number:
+                training = history.steps_run * update
+                parts.append((history.steps_run / config.look_every * look / training, took / training))
+        looked, taken = (sum(some) / len(parts) for some in zip(*parts, strict=True))
+        print(
+            f"{name:12} {update * 1e6:7.1f} us a step; looks {looked:.2f}, measures {taken:.2f} of the training",
+            flush=True,
+        )
+        is_expensive |= looked + taken >= 1
+    return int(is_expensive)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
