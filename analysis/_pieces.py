@@ -46,11 +46,11 @@ class Piece:
     cost: float
 
 
-def computed(path: Path, pieces: Sequence[Piece], workers: int | None = None) -> list[Any]:
+def computed(path: Path, pieces: Sequence[Piece], workers: int | None = None, doing: str = "") -> list[Any]:
     """What each piece gives, in their order: from the file at `path` or computed now,
     and kept there.
 
-    `workers`: processes beside this one, by default one a core if there is work for a
+    `doing`: a word beside the bar. `workers`: processes beside this one, by default one a core if there is work for a
     while; 1 computes here. ConfigError if the file cannot be used, or a process was
     killed.
     """
@@ -61,7 +61,7 @@ def computed(path: Path, pieces: Sequence[Piece], workers: int | None = None) ->
         if workers is None:
             workers = len(os.sched_getaffinity(0)) if left > _WORTH_PROCESSES else 1
         form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"  # in units of cost, so that the end is foreseen
-        with tqdm(total=total, initial=total - left, bar_format=form, smoothing=0, leave=False) as bar:
+        with tqdm(total=total, initial=total - left, bar_format=form, smoothing=0, desc=doing, leave=False) as bar:
             for piece, numbers in _each(missing, min(workers, len(missing))):
                 with connection:
                     row = (piece.name, json.dumps(numbers))

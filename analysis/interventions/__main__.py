@@ -20,14 +20,14 @@ import pandas as pd
 import tyro
 from tqdm import tqdm
 
-from analysis._command import check_at_least, check_given, environment, leave, print_trained, trained_on
+from analysis._command import check_at_least, environment, leave, print_trained, trained_on
 from analysis._report import prepare_folder, table
-from analysis.interventions.arms import SETTINGS_WITH_ARMS, arms, plain
+from analysis.interventions.arms import BASE, SETTINGS, arms
 from analysis.interventions.page import page, rows
 from analysis.interventions.pictures import picture
 from analysis.interventions.scores import Outcome, outcomes
 from analysis.interventions.surgery import Cuts, cuts
-from analysis.league.settings import LEARNED
+from analysis.league.settings import GENERALISED, LEARNED
 from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
@@ -49,8 +49,7 @@ class Arguments:
     seeds: int = 16
     """How many seeds: 0..seeds-1."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Only say how many runs are missing and what they would cost; decay until
-    memorisation counts as decay."""
+    """Only say how many runs are missing and what they would cost."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
     out: Path = Path("results/interventions")
     """Folder for the report."""
@@ -61,7 +60,7 @@ class Arguments:
 @dataclass(frozen=True)
 class Found:
     """Of one setting: its runs by arm, an outcome an arm, and what is left after cuts,
-    at memorisation and at the end, a pair a run.
+    at memorisation and at the end, a pair a run that memorised.
     """
 
     runs: dict[str, pd.DataFrame]
@@ -70,18 +69,17 @@ class Found:
 
 
 def main(arguments: Arguments) -> None:
-    check_given(arguments, "names")
     check_at_least(1, arguments, "seeds")
     names = list(dict.fromkeys(arguments.names))
     execution = arguments.execution.resolved()
     if arguments.dry_run:
-        never = [float("nan")] * arguments.seeds
-        plans = [arms(name, arguments.seeds, never) for name in names]
+        # when runs memorise is not known yet
+        plans = [arms(name, arguments.seeds, [SETTINGS[name].base.budget] * arguments.seeds) for name in names]
         print_cost([run for plan in plans for arm in plan.values() for run in arm], arguments.store, execution)
         return
     prepare_folder(arguments.out)
     with RunStore(arguments.store) as store:
-        bases = {name: plain(SETTINGS_WITH_ARMS[name], arguments.seeds) for name in names}
+        bases = {name: SETTINGS[name].runs(arguments.seeds) for name in names}
         n_trained = ensure([run for base in bases.values() for run in base], store, execution)
         plans = {name: arms(name, arguments.seeds, store.table(base)[LEARNED].tolist()) for name, base in bases.items()}
         configs = [run for plan in plans.values() for arm in plan.values() for run in arm]
@@ -94,25 +92,30 @@ def main(arguments: Arguments) -> None:
         name: {
             "outcomes": [asdict(one) for one in here.outcomes],
             "cuts": [{"memorised": asdict(early), "end": asdict(late)} for early, late in here.cuts],
+            "runs": {
+                arm: runs[["seed", LEARNED, GENERALISED, "steps_run"]].to_dict("records")
+                for arm, runs in here.runs.items()
+            },
         }
         for name, here in found.items()
     }
     pictures = {
-        f"{name}.png": picture(here.runs, SETTINGS_WITH_ARMS[name].base.budget, SETTINGS_WITH_ARMS[name].title)
+        f"{name}.png": picture(here.runs, SETTINGS[name].base.budget, SETTINGS[name].title)
         for name, here in found.items()
     }
-    titles = {name: SETTINGS_WITH_ARMS[name].title for name in names}
+    titles = {name: SETTINGS[name].title for name in names}
     parts = page({titles[name]: (name, here.outcomes, here.cuts) for name, here in found.items()}, made_with["command"])
     said = [line for here in found.values() for line in (table(rows(here.outcomes), "simple"), "")]
     leave(arguments.out, report | {"environment": made_with}, pictures, parts, said)
 
 
 def _found(store: RunStore, base: list[Any], runs: dict[str, pd.DataFrame]) -> Found:
-    learned = next(iter(runs.values()))[LEARNED].fillna(np.inf)
+    learned = runs[BASE][LEARNED]
     with tqdm(total=len(base), desc="cutting", unit="run", leave=False) as bar:
         cut = []
         for config, step in zip(base, learned, strict=True):
-            cut.append(cuts(config, store.traces(config), step))
+            if np.isfinite(step):
+                cut.append(cuts(config, store.traces(config), step))
             bar.update()
     return Found(runs, outcomes(runs), cut)
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from analysis.league.settings import SETTINGS, Setting
+from analysis.league import settings
 from neural import ModularConfig
 
 BASE = "as it is"
-SETTINGS_WITH_ARMS = {name: SETTINGS[name] for name in ("squares-40", "transformer")}
+SETTINGS = {name: settings.SETTINGS[name] for name in ("squares-40", "transformer")}
 # (rate, decay) of plain SGD. Adam's product of the two makes a transformer forget all
 # that it learns at any rate that does not diverge: there it is a tenth.
 _SGD = {"squares-40": (10.0, 3e-4), "transformer": (0.3, 7e-4)}
@@ -24,8 +24,7 @@ def arms(name: str, seeds: int, learned: Sequence[float]) -> dict[str, list[Modu
     learned: of the runs as they are, steps to memorisation; nan where there is none,
         and decay is never removed.
     """
-    setting = SETTINGS_WITH_ARMS[name]
-    base = plain(setting, seeds)
+    base = SETTINGS[name].runs(seeds)
     sgd, decay = _SGD[name]
 
     def all_with(change: Callable[[ModularConfig], ModularConfig]) -> list[ModularConfig]:
@@ -42,8 +41,3 @@ def arms(name: str, seeds: int, learned: Sequence[float]) -> dict[str, list[Modu
         "epsilon 1e-4": all_with(lambda run: replace(run, epsilon=_EPSILON)),
         "plain SGD": all_with(lambda run: replace(run, optimizer="sgd", learning_rate=sgd, weight_decay=decay)),
     }
-
-
-def plain(setting: Setting, seeds: int) -> list[ModularConfig]:
-    """The runs as they are, of the league."""
-    return setting.runs(seeds)

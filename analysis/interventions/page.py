@@ -47,7 +47,8 @@ def page(found: Mapping[str, tuple[str, Sequence[Outcome], Sequence[tuple[Cuts, 
         f"`{command}`",
         "The same training sets and initial weights in every row. Memorise: training accuracy 0.99; generalise: test "
         "accuracy 0.95, shares of the runs within the budget; medians are Kaplan-Meier's. Times as it is: the ratio of "
-        "the steps to generalise, geometric mean and 95 % interval over the pairs in which both do (how many).",
+        "the steps to generalise, median and 95 % interval over the pairs in which the run as it is does (how many); a "
+        "dash where half do not.",
     ]
     for title, (name, outcomes, cuts) in found.items():
         parts += [
@@ -66,7 +67,10 @@ def _cut_rows(cuts: Sequence[tuple[Cuts, Cuts]]) -> list[dict[str, Any]]:
     for field in fields(Cuts):
         cells = {}
         for moment, k in (("at memorisation", 0), ("at the end", 1)):
-            values = np.array([getattr(pair[k], field.name) for pair in cuts])
-            cells[moment] = with_span(float(values.mean()), (float(values.min()), float(values.max())))
+            values = np.array([getattr(pair[k], field.name) for pair in cuts], float)
+            values = values[~np.isnan(values)]  # fewer other neurons than active ones
+            cells[moment] = (
+                with_span(float(values.mean()), (float(values.min()), float(values.max()))) if len(values) else "-"
+            )
         found.append({"": _CUTS_IN_WORDS[field.name]} | cells)
     return found

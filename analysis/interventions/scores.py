@@ -29,9 +29,10 @@ class Outcome:
         interval: of the share that generalised, exact, at 95 %.
         memorised_steps, generalised_steps: Kaplan-Meier medians; None: most do not get
             there.
-        ratio: of the steps to generalise to those of the same run as it is; the
-            geometric mean of the pairs in which both do, None without any.
-        ratio_interval: bootstrap at 95 % over these pairs.
+        ratio: of the steps to generalise to those of the same run as it is; the median
+            of the pairs in which the latter does, None for more than half that do not.
+        ratio_interval: bootstrap at 95 % over these pairs; a bound is None where half
+            of a draw do not.
         pairs: how many.
     """
 
@@ -43,7 +44,7 @@ class Outcome:
     memorised_steps: float | None
     generalised_steps: float | None
     ratio: float | None
-    ratio_interval: tuple[float, float] | None
+    ratio_interval: tuple[float | None, float | None] | None
     pairs: int
 
 
@@ -54,8 +55,8 @@ def outcomes(runs: dict[str, pd.DataFrame]) -> list[Outcome]:
 
 def _outcome(arm: str, runs: pd.DataFrame, base: pd.DataFrame) -> Outcome:
     steps, before = (table[GENERALISED].to_numpy(float) for table in (runs, base))
-    both = np.isfinite(steps) & np.isfinite(before) & (steps > 0) & (before > 0)
-    logs = np.log(steps[both] / before[both])
+    there = np.isfinite(before)
+    ratios = np.where(np.isfinite(steps), steps, np.inf)[there] / before[there]
     share = et.proportion(int(np.isfinite(steps).sum()), len(steps))
     return Outcome(
         arm=arm,
@@ -65,9 +66,9 @@ def _outcome(arm: str, runs: pd.DataFrame, base: pd.DataFrame) -> Outcome:
         interval=share.interval,
         memorised_steps=_median(runs, LEARNED),
         generalised_steps=_median(runs, GENERALISED),
-        ratio=float(np.exp(logs.mean())) if len(logs) else None,
-        ratio_interval=_drawn(logs) if len(logs) > 1 else None,
-        pairs=len(logs),
+        ratio=_known(np.quantile(ratios, 0.5, method="higher")) if len(ratios) else None,
+        ratio_interval=_drawn(ratios) if len(ratios) > 1 else None,
+        pairs=len(ratios),
     )
 
 
@@ -76,7 +77,13 @@ def _median(runs: pd.DataFrame, column: str) -> float | None:
     return survival_curve(runs[column].fillna(runs["budget"]).to_numpy(float), seen).quantile(0.5)
 
 
-def _drawn(logs: NDArray[np.float64]) -> tuple[float, float]:
-    draws = np.random.default_rng(0).integers(len(logs), size=(_BOOTSTRAPS, len(logs)))
-    low, high = np.exp(np.quantile(logs[draws].mean(axis=1), [0.025, 0.975]))
-    return float(low), float(high)
+def _drawn(ratios: NDArray[np.float64]) -> tuple[float | None, float | None]:
+    draws = np.random.default_rng(0).integers(len(ratios), size=(_BOOTSTRAPS, len(ratios)))
+    # an observed value, not between two: one of them may be inf
+    medians = np.quantile(ratios[draws], 0.5, axis=1, method="higher")
+    low, high = np.quantile(medians, [0.025, 0.975], method="higher")
+    return _known(low), _known(high)
+
+
+def _known(value: np.floating) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.league.basis import basis_of
-from analysis.league.networks import Network, network_at, samples_of
-from analysis.measures.sparsity import effective_sparsity
+from analysis.league.networks import Network, active_neurons, network_at, samples_of
 from analysis.runs.traces import Traces
 
 _SEED = 0
@@ -30,8 +29,7 @@ class Cuts:
         active: share of the neurons that the final network needs for its predictions on
             the training set.
         test_active: with these neurons alone.
-        test_others: with as many others, drawn at random (all others if there are
-            fewer).
+        test_others: with as many others, drawn at random; nan if there are fewer.
     """
 
     train: float
@@ -76,21 +74,8 @@ def cuts(config: Any, traces: Traces, step: float) -> tuple[Cuts, Cuts]:
             test_keys_alone=accuracy(basis.restricted(one.outputs, keys), ~trained),
             active=len(active) / one.hidden.shape[1],
             test_active=accuracy(alone(active), ~trained),
-            test_others=accuracy(alone(others), ~trained),
+            test_others=accuracy(alone(others), ~trained) if len(others) == len(active) else float("nan"),
         )
 
     then = min(int(np.searchsorted(traces.checkpoint_steps, step)), len(traces.checkpoint_steps) - 1)
     return of(network(then)), of(last)
-
-
-def active_neurons(network: Network, trained: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The fewest, in the order of their incoming norm, with the predictions of all on
-    the training set; what passes no neuron is kept.
-    """
-    direct = network.direct.shape[1]
-    kept = effective_sparsity(
-        np.hstack([network.hidden, network.direct])[trained],
-        np.hstack([network.readout, np.eye(direct)]),
-        np.append(network.incoming, np.full(direct, network.incoming.max() + 1)),
-    )
-    return np.argsort(-network.incoming, kind="stable")[: max(kept - direct, 0)]

@@ -16,10 +16,10 @@ from typing import Any, Literal
 import pandas as pd
 import tyro
 
-from analysis._command import check_at_least, check_given, environment, leave, print_trained, trained_on
+from analysis._command import check_at_least, environment, leave, print_trained, trained_on
 from analysis._pieces import Piece, computed
 from analysis._report import prepare_folder, table
-from analysis.league.measures import Series, series_of
+from analysis.league.measures import Series, series_of, sources
 from analysis.league.page import Table, page, rank_rows
 from analysis.league.pictures import picture_of_moves, picture_of_ranks
 from analysis.league.scores import moves, pooled, ranks
@@ -28,6 +28,7 @@ from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError, key
 from analysis.runs.sweep import ensure
+from analysis.statistics.bootstrap import MIN_OBSERVED
 from neural.command import run_command
 
 PROG = "python -m analysis.league"
@@ -47,7 +48,7 @@ class Arguments:
     ] = ("squares-40", "squares-32", "transformer", "symmetric", "parity")
     """Which settings; all by default."""
     seeds: int | None = None
-    """How many seeds: 0..seeds-1; by default each setting's own number, 32 or 48."""
+    """How many seeds: 0..seeds-1, 10 at least; by default each setting's own number, 32 or 48."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Only say how many runs are missing and what they would cost."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
@@ -58,8 +59,7 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    check_given(arguments, "names")
-    check_at_least(1, arguments, "seeds")
+    check_at_least(MIN_OBSERVED, arguments, "seeds")  # with fewer nothing can be said
     settings = {name: SETTINGS[name] for name in dict.fromkeys(arguments.names)}
     execution = arguments.execution.resolved()
     plans = {name: setting.runs(arguments.seeds) for name, setting in settings.items()}
@@ -111,10 +111,10 @@ def main(arguments: Arguments) -> None:
 
 
 def times(runs: pd.DataFrame, setting: Setting) -> pd.DataFrame:
-    """A row a run: seed, budget, and the steps learned, half and generalised, nan for
-    not reached.
+    """A row a run: seed, budget, and the steps learned and generalised, nan for not
+    reached.
     """
-    columns = {"learned": LEARNED, "half": setting.half, "generalised": GENERALISED}
+    columns = {"learned": LEARNED, "generalised": GENERALISED}
     return pd.DataFrame(
         {"seed": runs["seed"], "budget": setting.base.budget}
         | {new: runs[old].astype(float) for new, old in columns.items()}
@@ -125,9 +125,10 @@ def taken(
     arguments: Arguments, settings: dict[str, Setting], plans: dict[str, list[Any]], runs: dict[str, pd.DataFrame]
 ) -> dict[str, list[Series]]:
     """The measures of every run, from the folder or taken now and kept there."""
+    code = sources()
     pieces = [
         Piece(
-            f"{key(config)} {learned} {settings[name].early}",
+            f"{code} {key(config)} {learned} {settings[name].early}",
             series_of,
             (str(arguments.store), config, learned, settings[name].early),
             _SECONDS,
@@ -135,8 +136,8 @@ def taken(
         for name in settings
         for config, learned in zip(plans[name], runs[name]["learned"], strict=True)
     ]
-    workers = arguments.execution.workers if arguments.execution.executor == "processes" else None
-    found = iter(computed(arguments.out / "measures.sqlite", pieces, workers))
+    workers = 1 if arguments.execution.executor == "in-process" else arguments.execution.workers
+    found = iter(computed(arguments.out / "measures.sqlite", pieces, workers, "measuring"))
     return {name: [next(found) for _ in plans[name]] for name in settings}
 
 

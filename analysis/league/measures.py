@@ -4,6 +4,7 @@ traces give for each.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from analysis.league.basis import basis_of
-from analysis.league.networks import LAST_LAYER, Network, Weights, network_at, samples_of, training_loss
+from analysis.league.networks import LAST_LAYER, Network, Weights, active_neurons, network_at, samples_of, training_loss
 from analysis.measures.components import effective_dimension
 from analysis.measures.curvature import gradient_norm, sharpness
 from analysis.measures.fourier import gini, inverse_participation, mean_cross_entropy
@@ -23,15 +24,15 @@ from analysis.measures.patterns import fit_patterns
 from analysis.measures.rings import fourier_shares, ring_rqi
 from analysis.measures.signature import hjorth
 from analysis.measures.slingshots import count_slingshots
-from analysis.measures.sparsity import effective_sparsity
 from analysis.measures.weights import largest_change
 from analysis.modular_theory.predictions import PREDICTORS, operation, predict, training_set
 from analysis.modular_theory.setups import Setup as RingSetup
 from analysis.runs.store import RunStore
 from analysis.runs.traces import Traces
+from efftheory import ArgumentError
 from neural import ModularConfig, ParityConfig, family_of
 
-Needs = Literal["nothing", "training data", "test data", "the task", "final network"]
+Needs = Literal["nothing", "training data", "the task", "test data", "final network"]
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,19 @@ class Measure:
     Attributes:
         name: of its row.
         source: the theory that proposes it.
-        needs: what one has to know to measure it, beside the weights: the least honest
-            of these. "the task": what the network should find, such as its Fourier
-            basis or the relevant bits. "final network": hindsight.
+        needs: what one has to know to measure it, beside the weights: the last of these
+            in the order in which they stand. "the task": what the network should find,
+            such as its Fourier basis or the relevant bits. "final network": hindsight.
         larger: whether, by that theory, a run with more of it generalises sooner or
             later.
+        scale: on which it moves.
     """
 
     name: str
     source: str
     needs: Needs
     larger: Literal["sooner", "later"]
+    scale: Literal["linear", "log"] = "linear"
 
     @property
     def sign(self) -> int:
@@ -59,41 +62,43 @@ class Measure:
         return 1 if self.larger == "later" else -1
 
 
-_NANDA, _CHUGHTAI = "Nanda 2301.05217", "Chughtai 2302.03025"
+_NANDA, _CHUGHTAI, _BARAK = "Nanda 2301.05217", "Chughtai 2302.03025", "Barak 2207.08799"
+_THILAK, _POWER, _NOTSAWO = "Thilak 2206.04817", "Power 2201.02177", "Notsawo 2306.13253"
 MEASURES = (
-    Measure("restricted loss, final keys", _NANDA, "final network", "later"),
-    Measure("excluded loss, final keys", _NANDA, "final network", "sooner"),
-    Measure("restricted loss, current keys", _NANDA, "test data", "later"),
-    Measure("excluded loss, current keys", _NANDA, "the task", "sooner"),
+    Measure("restricted loss, final keys", _NANDA, "final network", "later", "log"),
+    Measure("excluded loss, final keys", _NANDA, "final network", "sooner", "log"),
+    Measure("restricted loss, current keys", _NANDA, "test data", "later", "log"),
+    Measure("excluded loss, current keys", _NANDA, "the task", "sooner", "log"),
     Measure("character correlation", _CHUGHTAI, "the task", "sooner"),
     Measure("Gini of the first layer", _NANDA, "the task", "sooner"),
     Measure("Gini of the output map", _NANDA, "the task", "sooner"),
     Measure("participation ratio", "Gromov 2301.02679", "the task", "sooner"),
     Measure("ring quality", "Liu 2205.10343", "the task", "sooner"),
     Measure("effective dimension", "Liu 2205.10343", "nothing", "later"),
-    Measure("gradient gap", "Barak 2207.08799", "the task", "sooner"),
-    Measure("weight gap", "Barak 2207.08799", "the task", "sooner"),
-    Measure("largest change of a weight", "Barak 2207.08799", "nothing", "sooner"),
+    Measure("gradient gap", _BARAK, "the task", "sooner"),
+    Measure("weight gap", _BARAK, "the task", "sooner"),
+    Measure("largest change of a weight", _BARAK, "nothing", "sooner"),
     Measure("effective sparsity", "Merrill 2303.11873", "training data", "later"),
-    Measure("weight norm", "Liu 2210.01117", "nothing", "later"),
-    Measure("last layer's norm", "Thilak 2206.04817", "nothing", "sooner"),
-    Measure("slingshots", "Thilak 2206.04817", "training data", "sooner"),
-    Measure("norm separation", "2603.13331", "nothing", "later"),
-    Measure("gradient norm", "Power 2201.02177", "training data", "later"),
-    Measure("sharpness", "Power 2201.02177", "training data", "later"),
-    Measure("Hjorth activity", "Notsawo 2306.13253", "training data", "sooner"),
-    Measure("Hjorth mobility", "Notsawo 2306.13253", "training data", "later"),
-    Measure("Hjorth complexity", "Notsawo 2306.13253", "training data", "later"),
+    # read at memorisation, the laws of delay rank as it does: 2603.13331, 2605.18845
+    Measure("weight norm", "Liu 2210.01117", "nothing", "later", "log"),
+    Measure("last layer's norm", _THILAK, "nothing", "sooner", "log"),
+    Measure("slingshots", _THILAK, "training data", "sooner"),
+    Measure("gradient norm", _POWER, "training data", "later", "log"),
+    Measure("sharpness", _POWER, "training data", "later", "log"),
+    Measure("Hjorth activity", _NOTSAWO, "training data", "sooner"),
+    Measure("Hjorth mobility", _NOTSAWO, "training data", "later"),
+    Measure("Hjorth complexity", _NOTSAWO, "training data", "later"),
     Measure("pattern's delay", "Davies 2303.06173", "test data", "later"),
-    *(Measure(f"rings: {name}", "Liu 2205.10343, modulo p", "nothing", "later") for name in PREDICTORS),
-    Measure("training loss", "none", "training data", "later"),
+    *(Measure(f"rings: {name}", "Liu 2205.10343, modulo p", "the task", "later") for name in PREDICTORS),
+    Measure("training loss", "none", "training data", "later", "log"),
     Measure("steps to memorise", "none", "training data", "later"),
-    Measure("test loss", "none", "test data", "later"),
+    Measure("test loss", "none", "test data", "later", "log"),
     Measure("test accuracy", "none", "test data", "sooner"),
 )
 BY_NAME = {measure.name: measure for measure in MEASURES}
 
-_SIGNATURE_STEPS = 400  # of the early loss, as its authors take them
+# Of the early loss; its authors take every step, these are the looks.
+_SIGNATURE_STEPS, _SIGNATURE_LOOKS = 400, 10
 _PATTERNS = 2
 _CURVATURE_EVERY = 4  # checkpoints: a sharpness costs some twenty steps
 
@@ -102,28 +107,34 @@ Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
 
 def measured(config: Any, traces: Traces, learned: float, readings: Sequence[float]) -> Series:
-    """Steps (S,) and values (S,) of each measure that applies to a run.
+    """Steps (S,) and values (S,) of each measure that applies to a run: of the weights
+    at the checkpoints, of the looks at the checkpoints and readings; nan where there is
+    none.
 
     Args:
         config, traces: the run and what it left.
         learned: steps to learning the training set, nan if it never is.
-        readings: steps at which all measures must have a value: that of the first
-            checkpoint from there on.
+        readings: steps at which all measures must have a value, that of the weights
+            from the checkpoints around them.
     """
     at = traces.checkpoint_steps.astype(float)
-    needed = {int(np.searchsorted(at, step)) for step in readings if step <= at[-1]}
-    rows: list[dict[str, float]] = []
+    readings = [step for step in readings if step <= at[-1]]
+    around = {max(int(np.searchsorted(at, step)) - back, 0) for step in readings for back in (0, 1)}
     moments = _Moments(config, traces)
-    for k in range(len(at)):
-        dear = k in needed or k % _CURVATURE_EVERY == 0 or k == len(at) - 1
-        rows.append(moments.values(k, curvature=dear) | _of_traces(config, traces, learned, at[k], k in needed))
+    rows: dict[float, dict[str, float]] = {}
+    for k, step in enumerate(at):
+        curved = k in around or k % _CURVATURE_EVERY == 0 or k == len(at) - 1
+        rows[step] = moments.values(k, curvature=curved) | _of_looks(traces, step, step in readings)
+    for step in readings:
+        rows.setdefault(step, _of_looks(traces, step, True))
     constant = _of_training_set(config, traces) | {"steps to memorise": learned}
     found: dict[str, tuple[list[float], list[float]]] = {}
     for measure in MEASURES:
         if measure.name in constant:
             found[measure.name] = ([at[0]], [constant[measure.name]])
             continue
-        known = [(step, row[measure.name]) for step, row in zip(at, rows, strict=True) if measure.name in row]
+        # of the weights: checkpoints; of the looks: readings too
+        known = [(step, rows[step][measure.name]) for step in sorted(rows) if measure.name in rows[step]]
         if known:
             found[measure.name] = ([float(step) for step, _ in known], [float(value) for _, value in known])
     return found
@@ -152,22 +163,13 @@ class _Moments:
             return {}
         network = network_at(self._config, weights, self._inputs)
         found = {"largest change of a weight": largest_change(weights, self._start)}
-        trained = self._mask
-        neurons, direct = network.readout.shape[1], network.direct.shape[1]
-        # what reaches the outputs past the neurons is always kept: neurons of its own,
-        # the first in the order
-        kept = effective_sparsity(
-            np.hstack([network.hidden, network.direct])[trained],
-            np.hstack([network.readout, np.eye(direct)]),
-            np.append(network.incoming, np.full(direct, network.incoming.max() + 1)),
-        )
-        found["effective sparsity"] = max(kept - direct, 0) / neurons
+        found["effective sparsity"] = len(active_neurons(network, self._mask)) / len(network.incoming)
         if curvature:
             held = {name: torch.as_tensor(value) for name, value in weights.items()}
             found["gradient norm"], found["sharpness"] = gradient_norm(self._loss, held), sharpness(self._loss, held)
         if self._basis is not None:
             found |= self._of_keys(network)
-            found["effective dimension"] = _mean(effective_dimension, network.symbols)
+            found["effective dimension"] = _or_nan(lambda: _mean(effective_dimension, network.symbols))
             if self._basis.correlation is not None:
                 found["character correlation"] = self._basis.correlation(network.outputs)
             else:
@@ -204,40 +206,46 @@ def _of_rings(network: Network) -> dict[str, float]:
     read with.
     """
     tables = network.symbols
-    return {
-        "Gini of the first layer": _mean(lambda table: gini(np.sqrt(fourier_shares(table))), tables),
-        "Gini of the output map": gini(np.sqrt(fourier_shares(network.readout))),
-        "participation ratio": _mean(lambda table: float(np.nanmedian(inverse_participation(table))), tables),
-        "ring quality": _mean(ring_rqi, tables),
+    measures: dict[str, Callable[[], float]] = {
+        "Gini of the first layer": lambda: _mean(lambda table: gini(np.sqrt(fourier_shares(table))), tables),
+        "Gini of the output map": lambda: gini(np.sqrt(fourier_shares(network.readout))),
+        "participation ratio": lambda: _mean(lambda table: float(np.nanmedian(inverse_participation(table))), tables),
+        "ring quality": lambda: _mean(ring_rqi, tables),
     }
+    return {name: _or_nan(measure) for name, measure in measures.items()}
+
+
+def _or_nan(measure: Callable[[], float]) -> float:
+    """Where weights have collapsed some measures are not defined."""
+    try:
+        return measure()
+    except ArgumentError:
+        return float("nan")
 
 
 def _mean(of: Callable[[NDArray], float], tables: Sequence[NDArray]) -> float:
     return float(np.mean([of(table) for table in tables]))
 
 
-def _of_traces(config: Any, traces: Traces, learned: float, step: float, reading: bool) -> dict[str, float]:
+def _of_looks(traces: Traces, step: float, reading: bool) -> dict[str, float]:
     """Of the looks until a step. Pattern curves, which take a while to fit, at readings
-    only.
+    only; of a run that has diverged nothing.
     """
     past = slice(0, int(np.searchsorted(traces.steps, step, side="right")))
     steps = traces.steps[past].astype(float)
     losses, last_norm = traces.metrics["train_loss"][past], traces.norms[LAST_LAYER][past]
-    norm = float(traces.metrics["weight_norm"][past][-1])
+    if not np.isfinite(losses).all():
+        return {}
     found = {
-        "weight norm": norm,
+        "weight norm": float(traces.metrics["weight_norm"][past][-1]),
         "last layer's norm": float(last_norm[-1]),
         "slingshots": float(count_slingshots(losses, last_norm)),
         "training loss": float(losses[-1]),
         "test loss": float(traces.metrics["test_loss"][past][-1]),
         "test accuracy": float(traces.metrics["test_accuracy"][past][-1]),
     }
-    if step >= learned:
-        then = float(traces.metrics["weight_norm"][np.searchsorted(traces.steps, learned)])
-        # ln(V/V*)/(2 eta gamma), V = w^2, up to what V* adds to all runs
-        found["norm separation"] = learned + np.log(then) / (config.learning_rate * config.weight_decay)
     early = losses[steps <= _SIGNATURE_STEPS]
-    if len(early) > 4 and (early > 0).all() and np.isfinite(early).all():
+    if len(early) >= _SIGNATURE_LOOKS:
         signature = hjorth(early)
         found |= {
             "Hjorth activity": signature.activity,
@@ -269,3 +277,13 @@ def series_of(store: str, config: Any, learned: float, early: Sequence[int]) -> 
         return measured(config, traces, learned, [learned, *early])
     finally:
         torch.set_num_threads(threads)
+
+
+def sources() -> str:
+    """A digest of the code of all measures: what was measured by another is measured
+    anew.
+    """
+    here = Path(__file__).parent
+    files = [here / f"{name}.py" for name in ("measures", "networks", "basis")]
+    files += sorted((here.parent / "measures").glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]

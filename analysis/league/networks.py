@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from analysis.measures.sparsity import effective_sparsity
 from neural import ModularConfig, ParityConfig, family_of
 from neural.families import parity
 from neural.families.modular import task
@@ -55,6 +56,14 @@ def network_at(config: Any, weights: Weights, inputs: NDArray) -> Network:
     if isinstance(config, ParityConfig):
         return _parity(held, inputs)
     return _transformer(config, held, inputs) if config.network == "transformer" else _hidden(config, held, inputs)
+
+
+def active_neurons(network: Network, trained: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The fewest, in the order of their incoming norm, with the predictions of all on
+    the training set; what passes no neuron is kept.
+    """
+    k = effective_sparsity(network.hidden[trained], network.readout, network.incoming, direct=network.direct[trained])
+    return np.argsort(-network.incoming, kind="stable")[:k]
 
 
 def _parity(held: Weights, signs: NDArray) -> Network:

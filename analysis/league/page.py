@@ -57,11 +57,12 @@ def page(found: Mapping[str, Table], both: pd.DataFrame | None, command: str) ->
         f"`{command}`",
         "Every measure that a theory of grokking proposes, on the same runs. Within a setting all runs have the same "
         "training fraction and weight decay: these, the null model, rank nothing (concordance .5). Each measure is "
-        "read at one moment, and ranks the runs by when their test accuracy reaches 0.95; the direction is the "
-        "theory's, nothing is fitted. Runs that do not get there are censored and count.",
+        "read at one moment, and ranks the runs by the steps that remain until their test accuracy reaches 0.95; the "
+        "direction is the theory's, nothing is fitted. Runs that do not get there are censored and count; those that "
+        "have got there before the reading do not.",
         "![ranks](ranks.png)",
         "## Which foretell: read at the end of memorisation",
-        "Concordance with the steps to test accuracy 0.95, 95 % interval (runs drawn with replacement). A star: "
+        "Concordance with the remaining steps, 95 % interval (runs drawn with replacement). A star: "
         f"unlikely to be chance, either way (permutations of the runs, false discovery rate {SIGNIFICANT:g} over all "
         "measures and readings of a setting, Benjamini and Yekutieli). Below .5: the other way round than the theory "
         "says. Needs: what one has to know beside the weights.",
@@ -73,9 +74,10 @@ def page(found: Mapping[str, Table], both: pd.DataFrame | None, command: str) ->
     parts += [
         "## When each moves",
         "![moves](moves.png)",
-        "Steps from the moment at which a measure has covered half of its way (from the end of memorisation to the end "
-        "of the run) to the moment at which half is generalised: median and its 95 % interval. Positive: the measure "
-        "is first.",
+        "Steps from the moment at which a measure has covered half of its way (from the end of memorisation to test "
+        "accuracy 0.95; losses, norms and sharpness in logarithms) to the moment at which test accuracy has, and to "
+        "test accuracy 0.95: medians, and the 95 % interval of the latter. Positive: the measure is first. Measures "
+        "whose change is not clear of their scatter have none.",
         table(_move_rows(found)),
     ]
     if both is not None:
@@ -108,7 +110,7 @@ def _times(runs: pd.DataFrame) -> str:
 
     return (
         f"{len(runs)} runs, of which {runs['generalised'].notna().sum()} got there. Steps, median (range): memorised "
-        f"{middle('learned')}, half generalised {middle('half')}, test accuracy 0.95 {middle('generalised')}."
+        f"{middle('learned')}, test accuracy 0.95 {middle('generalised')}."
     )
 
 
@@ -117,7 +119,10 @@ def _early_rows(one: Table) -> list[dict[str, Any]]:
     for name in BY_NAME:
         here = {str(step): one.rank(name, str(step)) for step in one.setting.early}
         if any(here.values()):
-            rows.append({"measure": name} | {f"step {step}": _cell(rank) for step, rank in here.items()})
+            rows.append(
+                {"measure": name, "needs": BY_NAME[name].needs}
+                | {f"step {step}": _cell(rank) for step, rank in here.items()}
+            )
     return rows
 
 
@@ -129,7 +134,9 @@ def _move_rows(found: Mapping[str, Table]) -> list[dict[str, Any]]:
             rows.append(
                 {"measure": name}
                 | {
-                    title: "-" if move is None else with_span(move.lead, move.interval, "+,.0f")
+                    title: "-"
+                    if move is None
+                    else f"{move.lead:+,.0f}; {with_span(move.lead_95, move.interval_95, '+,.0f')}"
                     for title, move in here.items()
                 }
             )

@@ -46,7 +46,7 @@ def picture_of_ranks(found: Mapping[str, Table]) -> Figure:
 
 
 def picture_of_moves(found: Mapping[str, Table]) -> Figure:
-    """When each measure moves, before (right) or after (left) half is generalised, in
+    """When each measure moves, before (right) or after (left) test accuracy .95, in
     units of the steps between memorisation and that.
     """
 

@@ -17,13 +17,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control, rankdata
 
 from analysis.league.measures import BY_NAME, Series
-from analysis.statistics.bootstrap import bootstrap_weights, interval
+from analysis.statistics.bootstrap import MIN_OBSERVED, bootstrap_weights, interval
 from analysis.statistics.concordance import compare_pairs
 
 MEMORISED = "memorised"  # the reading at the end of memorisation; the others are steps
 _SEED = 0
-_DEALS, _BLOCK, _CHANCE = (1_000, 20_000), 500, 0.1
-_LEAST = 10  # runs with a value
+# Deals of the scores to the runs, until a p that is not so small that more would tell.
+_DEALS, _ENOUGH, _BLOCK = (1_000, 20_000, 200_000), 50, 500
+_FROZEN = "Hjorth"  # after the early loss they never move
+_POINTS = 8  # of a measure that can be said to move at a time
+_CLEAR = 4.0  # of a change, in units of the scatter from checkpoint to checkpoint
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Rank:
     Attributes:
         measure, reading: which, and when it was read.
         runs: that had a value then, and had not generalised yet.
-        concordance: Harrell's index of score and time; .5 is chance.
+        concordance: Harrell's index of score and the steps that remain; .5 is chance.
         interval: 95 %, runs drawn with replacement.
         p: of an index as far from .5, either way, when scores are dealt to the runs
             anew.
@@ -53,65 +56,78 @@ class Rank:
 
 @dataclass(frozen=True)
 class Move:
-    """When a measure has covered half of its way from the end of memorisation to the
-    end of the run.
+    """When a measure has covered half of its way, on its scale, from the end of
+    memorisation to test accuracy .95.
 
     Attributes:
         measure: which.
         runs: in which it moved, among those that generalised.
-        lead: median steps from there to the half of generalisation, positive if the
-            measure is first.
-        interval: 95 % of that median, runs drawn with replacement.
-        share: the lead in units of the steps between memorisation and that half; the
-            median.
+        lead, interval: steps from there until test accuracy has covered half of its
+            way, positive if the measure is first; median and its 95 % interval, runs
+            drawn with replacement.
+        lead_95, interval_95: to test accuracy .95.
+        share: lead_95 in units of the steps from memorisation to that; median.
     """
 
     measure: str
     runs: int
     lead: float
     interval: tuple[float, float] | None
+    lead_95: float
+    interval_95: tuple[float, float] | None
     share: float
 
 
-def read(series: Series, name: str, step: float) -> float:
-    """The value at the first checkpoint from `step` on; nan without one."""
+def read(series: Series, name: str, step: float) -> tuple[float, float]:
+    """The value at a step, and the last step that it knows of: linear between the
+    checkpoints around it; nan without one of them. What is known from the start is a
+    single value.
+    """
     if name not in series or not np.isfinite(step):
-        return float("nan")
-    steps, values = series[name]
-    if len(steps) == 1:  # known from the start, or, as the steps to memorise, from then on
-        return float(values[0])
-    k = int(np.searchsorted(steps, step))
-    return float(values[k]) if k < len(steps) else float("nan")
+        return float("nan"), step
+    steps, values = (np.asarray(part, float) for part in series[name])
+    if len(steps) == 1:
+        return float(values[0]), step
+    later = int(np.searchsorted(steps, step))
+    if later == len(steps):
+        return float("nan"), step
+    earlier = later if steps[later] == step else max(later - 1, 0)
+    if steps[earlier] > step:
+        return float("nan"), step
+    return float(np.interp(step, steps[[earlier, later]], values[[earlier, later]])), float(steps[later])
 
 
 def ranks(runs: pd.DataFrame, series: Sequence[Series], early: Sequence[int]) -> list[Rank]:
-    """Of a setting: a rank a measure and reading.
+    """Of a setting: a rank a measure and reading; what is known from the start is read
+    once.
 
     Args:
-        runs: a row a run: learned, half, generalised (steps, nan for not reached) and
-            budget.
+        runs: a row a run: learned, generalised (steps, nan for not reached) and budget.
         series: of the same runs.
         early: fixed steps to read at, beside the end of memorisation.
     """
-    names = [name for name in BY_NAME if any(name in one for one in series)]
     found = []
     for reading in (MEMORISED, *early):
         at = runs["learned"].to_numpy(float) if reading == MEMORISED else np.full(len(runs), float(reading))
-        for name in names:
-            if name == "steps to memorise" and reading != MEMORISED:
-                continue  # not known yet
-            score = BY_NAME[name].sign * np.array([read(one, name, step) for one, step in zip(series, at, strict=True)])
-            usable = np.isfinite(score) & ~(runs["generalised"].to_numpy(float) <= at)
-            if usable.sum() >= _LEAST and np.ptp(score[usable]) > 0:
-                found.append(_rank(name, str(reading), runs[usable], score[usable]))
+        for name, measure in BY_NAME.items():
+            if reading != MEMORISED and all(len(one[name][0]) == 1 for one in series if name in one):
+                continue
+            value, known_at = np.array([read(one, name, step) for one, step in zip(series, at, strict=True)]).T
+            rank = _rank(name, str(reading), runs, measure.sign * value, at, known_at)
+            found += [] if rank is None else [rank]
     q = false_discovery_control([one.p for one in found], method="by") if found else []
     return [Rank(**{**vars(one), "q": float(value)}) for one, value in zip(found, q, strict=True)]
 
 
-def _rank(name: str, reading: str, runs: pd.DataFrame, score: NDArray) -> Rank:
+def _rank(name: str, reading: str, runs: pd.DataFrame, score: NDArray, at: NDArray, known_at: NDArray) -> Rank | None:
+    """None with too few runs that got there, or scores that are all the same."""
+    usable = ~np.isnan(score) & ~(runs["generalised"].to_numpy(float) <= known_at)
+    runs, score = runs[usable], score[usable]
     observed = runs["generalised"].notna().to_numpy()
-    times = runs["generalised"].fillna(runs["budget"]).to_numpy(float)
-    pairs = compare_pairs(times, observed, score)
+    if observed.sum() < MIN_OBSERVED or len(np.unique(score)) < 2:
+        return None
+    remain = runs["generalised"].fillna(runs["budget"]).to_numpy(float) - at[usable]
+    pairs = compare_pairs(remain, observed, score)
     index = float(pairs.index(np.ones((1, len(runs))))[0])
     drawn = pairs.index(bootstrap_weights(np.zeros(len(runs)), _SEED))
     return Rank(name, reading, len(runs), index, interval(drawn), _permutation_p(pairs.comparable, score, index))
@@ -125,8 +141,9 @@ def _permutation_p(comparable: NDArray, score: NDArray, index: float) -> float:
     p = 1.0
     for deals in _DEALS:
         far = _dealt(comparable.tobytes(), np.sort(order).tobytes(), deals)
-        p = (1 + int((far >= abs(index - 0.5) - 1e-12).sum())) / (1 + deals)
-        if p > _CHANCE:
+        count = int((far >= abs(index - 0.5) - 1e-12).sum())
+        p = (1 + count) / (1 + deals)
+        if count > _ENOUGH:
             break
     return p
 
@@ -149,36 +166,49 @@ def _dealt(comparable: bytes, order: bytes, deals: int) -> NDArray[np.float64]:
     return np.abs(np.concatenate(found) - 0.5)
 
 
-def half_way(steps: ArrayLike, values: ArrayLike, since: float) -> float:
-    """The first step, linear between checkpoints, at which values (S,) have covered
-    half of their way from the checkpoint at `since` to the last; nan if there is none.
+def half_way(steps: ArrayLike, values: ArrayLike, since: float, until: float) -> float:
+    """The step, linear between checkpoints, from which on values (S,) have covered half
+    of their way between `since` and `until` (the checkpoints that enclose them).
+
+    nan if there are too few values in between, or the way is not clear of their
+    scatter, taken from second differences.
     """
     at, value = np.asarray(steps, float), np.asarray(values, float)
-    late = (at >= since) & np.isfinite(value)
-    at, value = at[late], value[late]
-    if len(at) < 2 or value[0] == value[-1]:
+    at, value = at[np.isfinite(value)], value[np.isfinite(value)]
+    first, last = int(np.searchsorted(at, since)), int(np.searchsorted(at, until))
+    at, value = at[first : last + 1], value[first : last + 1]
+    if len(at) < _POINTS:
         return float("nan")
-    share = (value - value[0]) / (value[-1] - value[0])
-    k = int(np.argmax(share >= 0.5))
-    return float(np.interp(0.5, share[k - 1 : k + 1], at[k - 1 : k + 1]))
+    way, scatter = value[-1] - value[0], np.median(np.abs(np.diff(value, 2))) / 0.6745 / np.sqrt(6)
+    if way == 0 or abs(way) < _CLEAR * scatter:
+        return float("nan")
+    share = (value - value[0]) / way
+    k = int(np.flatnonzero(share < 0.5)[-1])
+    return float(np.interp(0.5, share[k : k + 2], at[k : k + 2]))
 
 
 def moves(runs: pd.DataFrame, series: Sequence[Series]) -> list[Move]:
-    """Of a setting: when each measure moves, against the half of generalisation."""
+    """Of a setting: when each measure moves, on its own scale, against test
+    accuracy.
+    """
     found = []
-    for name in BY_NAME:
-        leads, shares = [], []
+    for name, measure in BY_NAME.items():
+        leads: list[tuple[float, float, float]] = []
         for (_, run), one in zip(runs.iterrows(), series, strict=True):
-            if name not in one or len(one[name][0]) < 3 or not np.isfinite([run["half"], run["learned"]]).all():
+            since, until = run["learned"], run["generalised"]
+            if name not in one or name.startswith(_FROZEN) or not since < until:
                 continue
-            when = half_way(*one[name], since=run["learned"])
-            if np.isfinite(when):
-                leads.append(run["half"] - when)
-                shares.append((run["half"] - when) / max(run["half"] - run["learned"], 1))
-        if len(leads) >= _LEAST:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                values = np.log(one[name][1]) if measure.scale == "log" else one[name][1]
+            when = half_way(one[name][0], values, since, until)
+            half = half_way(*one["test accuracy"], since, until)
+            if np.isfinite([when, half]).all():
+                leads.append((half - when, until - when, (until - when) / (until - since)))
+        if len(leads) >= MIN_OBSERVED:
             weights = bootstrap_weights(np.zeros(len(leads)), _SEED)
-            drawn = np.array([np.median(np.repeat(leads, row.astype(int))) for row in weights])
-            found.append(Move(name, len(leads), float(np.median(leads)), interval(drawn), float(np.median(shares))))
+            drawn = np.array([np.median(np.repeat(leads, row.astype(int), axis=0), axis=0) for row in weights])
+            lead, lead_95, share = (float(value) for value in np.median(leads, axis=0))
+            found.append(Move(name, len(leads), lead, interval(drawn[:, 0]), lead_95, interval(drawn[:, 1]), share))
     return found
 
 
@@ -192,21 +222,22 @@ def pooled(settings: Mapping[str, tuple[pd.DataFrame, Sequence[Series]]], null: 
     runs = pd.concat([frame.assign(setting=name) for name, (frame, _) in settings.items()], ignore_index=True)
     series = [one for _, some in settings.values() for one in some]
     observed = runs["generalised"].notna().to_numpy()
-    times = runs["generalised"].fillna(runs["budget"]).to_numpy(float)
+    remain = (runs["generalised"].fillna(runs["budget"]) - runs["learned"]).to_numpy(float)
     label = runs["setting"].to_numpy()
     weights = bootstrap_weights(label, _SEED)
     scores = {"null model": runs["setting"].map(null).to_numpy(float)}
     for name, measure in BY_NAME.items():
-        value = [read(one, name, step) for one, step in zip(series, runs["learned"], strict=True)]
-        scores[name] = measure.sign * np.array(value)
+        value, known_at = np.array([read(one, name, at) for one, at in zip(series, runs["learned"], strict=True)]).T
+        through = runs["generalised"].to_numpy(float) <= known_at
+        scores[name] = np.where(through, np.nan, measure.sign * value)
     rows = []
     for name, score in scores.items():
-        known = np.isfinite(score)
+        known = ~np.isnan(score) & ~np.isnan(remain)
         if known.sum() < 0.9 * len(score):
             continue
         over = {}
         for kind, strata in (("all", None), ("within", label[known])):
-            pairs = compare_pairs(times[known], observed[known], score[known], strata)
+            pairs = compare_pairs(remain[known], observed[known], score[known], strata)
             over[kind] = float(pairs.index(np.ones((1, known.sum())))[0])
             over[f"{kind}_interval"] = interval(pairs.index(weights[:, known]))
         rows.append({"measure": name} | over)

@@ -22,8 +22,6 @@ class Setting:
         title: of its part of the page.
         base: all but the seed.
         seeds: how many, by default.
-        half: the column of the steps at which half is generalised: test accuracy .5, or
-            half-way from chance.
         early: steps, the same for all runs, at which measures are read as well; before
             any run generalises.
     """
@@ -31,7 +29,6 @@ class Setting:
     title: str
     base: Any
     seeds: int
-    half: str
     early: tuple[int, ...]
 
     def runs(self, seeds: int | None = None) -> list[Any]:
@@ -43,12 +40,11 @@ GENERALISED = "steps_to_test_95"
 
 _SQUARES = ModularConfig(look_every=10, checkpoints=_CHECKPOINTS, budget=8_000)
 SETTINGS = {
-    "squares-40": Setting("Squares, p = 31, 40 % of the pairs", _SQUARES, 48, "steps_to_test_50", (50, 200, 400)),
+    "squares-40": Setting("Squares, p = 31, 40 % of the pairs", _SQUARES, 48, (50, 200, 400)),
     "squares-32": Setting(
         "Squares, p = 31, 32 % of the pairs",
         replace(_SQUARES, fraction=0.32, budget=16_000),
         48,
-        "steps_to_test_50",
         (50, 200, 400),
     ),
     "transformer": Setting(
@@ -65,7 +61,6 @@ SETTINGS = {
             budget=8_000,
         ),
         48,
-        "steps_to_test_50",
         (50, 100, 200),
     ),
     "symmetric": Setting(
@@ -83,7 +78,6 @@ SETTINGS = {
             budget=6_000,
         ),
         32,
-        "steps_to_test_50",
         (50, 200, 400),
     ),
     "parity": Setting(
@@ -91,7 +85,6 @@ SETTINGS = {
         # a look at 1,300 samples costs a dozen steps
         ParityConfig(n=20, n_train=300, width=100, look_every=40, checkpoints=_CHECKPOINTS, budget=20_000),
         32,
-        "steps_to_test_75",
         (100, 200, 400),
     ),
 }

@@ -9,10 +9,10 @@ results/measure_checkpoints.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from analysis._command import environment, leave
+from analysis._command import check_at_least, environment, leave
 from analysis._look import BLUE, LOOK
 from analysis._report import prepare_folder, table
 from analysis.measure_checkpoints.files import checkpoint_files, read_checkpoint
@@ -35,6 +35,7 @@ from efftheory import ArgumentError
 from neural import ConfigError
 from neural.command import run_command
 
+Result = TypeVar("Result")
 PROG = "python -m analysis.measure_checkpoints"
 
 
@@ -47,20 +48,21 @@ class Arguments:
     folder: tyro.conf.Positional[Path]
     """Folder of .npz or .safetensors files; the last number in a name is its step."""
     embedding: str | None = None
-    """Array (p, d) or, with more rows than `p` says, whose first p rows symbols are
-    looked up in: effective dimension, and its waves modulo p."""
+    """Array (p, d) of the symbols' embeddings; of one with more rows the first p count:
+    effective dimension, and waves modulo p."""
     output: str | None = None
     """Array of the last layer: its norm."""
     logits: str | None = None
     """Array (p, p, C) or (p^2, C): the outputs for all pairs (a, b), which should be
     largest at a + b modulo p: restricted and excluded loss, all pairs."""
     p: int | None = None
-    """Symbols; by default the rows of the embedding, or what the logits have."""
+    """Symbols; by default what the logits have, or the rows of the embedding."""
     out: Path = Path("results/measure_checkpoints")
     """Folder for the report."""
 
 
 def main(arguments: Arguments) -> None:
+    check_at_least(3, arguments, "p")
     files = checkpoint_files(arguments.folder)
     prepare_folder(arguments.out)
     rows = measured_files(files, arguments)
@@ -81,53 +83,79 @@ def measured_files(files: Mapping[int, Path], arguments: Arguments) -> pd.DataFr
     """A row a file: step, and a column a measure that applies."""
     steps = list(files)
     first, last = read_checkpoint(files[steps[0]]), read_checkpoint(files[steps[-1]])
-    final_keys = None if arguments.logits is None else key_frequencies(_logits(last, arguments))
+    final = None if arguments.logits is None else _logits(last, arguments)
+    final_keys = None if final is None else _or_none(lambda: key_frequencies(final))
+    p = arguments.p if final is None else len(final)
     rows = []
     for step in tqdm(steps, desc="measuring", unit="file", leave=False):
         arrays = read_checkpoint(files[step])
-        try:
-            rows.append({"step": step} | _measured(arrays, first, final_keys, arguments))
-        except ArgumentError as error:
-            raise ConfigError(f"`folder` must have arrays that fit, but {files[step].name}: {error}") from None
+        rows.append({"step": step} | _measured(arrays, first, final_keys, p, arguments))
     return pd.DataFrame(rows)
 
 
 def _measured(
-    arrays: dict[str, NDArray], first: dict[str, NDArray], final_keys: NDArray | None, arguments: Arguments
+    arrays: dict[str, NDArray],
+    first: dict[str, NDArray],
+    final_keys: NDArray | None,
+    p: int | None,
+    arguments: Arguments,
 ) -> dict[str, float]:
+    """nan where a measure is not defined, of an embedding that is 0, say."""
     weights, start = (
         {name: value for name, value in some.items() if name != arguments.logits and value.dtype.kind == "f"}
         for some in (arrays, first)
     )
-    found = {"weight norm": total_norm(weights), "largest change": largest_change(weights, start)}
+    found: dict[str, Callable[[], float]] = {}
+    if weights:
+        found["weight norm"] = lambda: total_norm(weights)
+        found["largest change"] = lambda: largest_change(weights, start)
     if arguments.output is not None:
-        found["last layer's norm"] = float(np.linalg.norm(_named(arrays, "output", arguments.output)))
+        output = _named(arrays, "output", arguments.output)
+        found["last layer's norm"] = lambda: float(np.linalg.norm(output))
     if arguments.embedding is not None:
-        E = _named(arrays, "embedding", arguments.embedding)[: arguments.p].astype(np.float64)
+        E = _named(arrays, "embedding", arguments.embedding).astype(np.float64)
+        if p is not None and len(E) < p:
+            raise ConfigError(f"`p` must be at most the embedding's {len(E)} rows, but is {p}.")
+        E = E[:p]
         found |= {
-            "effective dimension": effective_dimension(E),
-            "Gini of waves": gini(np.sqrt(fourier_shares(E))),
-            "participation ratio": float(np.nanmedian(inverse_participation(E))),
-            "ring quality": ring_rqi(E),
+            "effective dimension": lambda: effective_dimension(E),
+            "Gini of waves": lambda: gini(np.sqrt(fourier_shares(E))),
+            "participation ratio": lambda: float(pd.Series(inverse_participation(E)).median()),
+            "ring quality": lambda: ring_rqi(E),
         }
+    if arguments.logits is not None:
+        found |= _of_logits(_logits(arrays, arguments), final_keys)
+    values = {name: _or_none(measure) for name, measure in found.items()}
+    return {name: float("nan") if value is None else value for name, value in values.items()}
+
+
+def _of_logits(logits: NDArray[np.float64], final_keys: NDArray | None) -> dict[str, Callable[[], float]]:
+    p = len(logits)
+    labels = np.add.outer(np.arange(p), np.arange(p)).ravel() % p
+
+    def loss(values: NDArray) -> float:
+        return mean_cross_entropy(values.reshape(p * p, -1), labels)
+
+    found: dict[str, Callable[[], float]] = {
+        "loss": lambda: loss(logits),
+        "key frequencies": lambda: float(len(key_frequencies(logits))),
+        "restricted loss, current keys": lambda: loss(restricted_logits(logits, key_frequencies(logits))),
+        "excluded loss, current keys": lambda: loss(excluded(logits, key_frequencies(logits))),
+    }
     if final_keys is not None:
-        logits = _logits(arrays, arguments)
-        p = len(logits)
-        labels = np.add.outer(np.arange(p), np.arange(p)).ravel() % p
-
-        def loss(values: NDArray) -> float:
-            return mean_cross_entropy(values.reshape(p * p, -1), labels)
-
-        keys = key_frequencies(logits)
         found |= {
-            "loss": loss(logits),
-            "key frequencies": float(len(keys)),
-            "restricted loss, final keys": loss(restricted_logits(logits, final_keys)),
-            "excluded loss, final keys": loss(excluded(logits, final_keys)),
-            "restricted loss, current keys": loss(restricted_logits(logits, keys)),
-            "excluded loss, current keys": loss(excluded(logits, keys)),
+            "restricted loss, final keys": lambda: loss(restricted_logits(logits, final_keys)),
+            "excluded loss, final keys": lambda: loss(excluded(logits, final_keys)),
         }
     return found
+
+
+def _or_none(measure: Callable[[], Result]) -> Result | None:
+    """None where it is not defined."""
+    try:
+        return measure()
+    except ArgumentError:
+        return None
 
 
 def _named(arrays: dict[str, NDArray], option: str, name: str) -> NDArray:
@@ -177,4 +205,4 @@ def picture(rows: pd.DataFrame) -> Figure:
 
 
 if __name__ == "__main__":
-    run_command(Arguments, main, PROG, (ArgumentError,))
+    run_command(Arguments, main, PROG)

@@ -13,41 +13,46 @@ from analysis.measures.components import as_embedding
 from analysis.measures.signature import as_series
 
 
-def effective_sparsity(hidden: ArrayLike, readout: ArrayLike, incoming: ArrayLike) -> int:
+def effective_sparsity(
+    hidden: ArrayLike, readout: ArrayLike, incoming: ArrayLike, direct: ArrayLike | None = None
+) -> int:
     """The fewest neurons that predict as the whole layer of w neurons does, on all N
     samples.
 
     Neurons are kept in the order of their incoming norm, largest first. With the first
-    k of them in K, the outputs of a sample are f_c = sum_{i in K} readout_ci hidden_i,
-    and its prediction is the class of the largest output (the first of equals), or the
+    k of them in K, the outputs of a sample are f_c = direct_c + sum_{i in K} readout_ci
+    hidden_i, and its prediction is the class of the largest output (the first of equals), or the
     sign of the output if there is but one. The smallest k with the predictions of k = w
-    is returned. It is 0 if no neuron is needed: without any all outputs are 0, so that
-    class 0 (or the sign 0) is what the whole network predicts for every sample.
+    is returned. It is 0 if no neuron is needed: without `direct` all outputs are 0 then,
+    so that class 0 (or the sign 0) is what the whole network predicts for every sample.
 
     Args:
         hidden: float (N, w), what each neuron sends on for each sample.
         readout: float (C, w), the weights of the C outputs.
         incoming: float (w,), the norms of the neurons' incoming weights.
+        direct: float (N, C), what reaches the outputs past the neurons and is always
+            kept: biases, a residual stream; nothing by default.
 
-    Source: Merrill et al., "A tale of two circuits" (2303.11873). A bias of the outputs
-    can be given as one more neuron that is always 1, with an incoming norm above all
-    others; it is counted then.
+    Source: Merrill et al., "A tale of two circuits" (2303.11873).
 
     Raises:
         ArgumentError: `hidden` or `readout` is not finite and two-dimensional,
-            `incoming` not finite and (w,), or their w differ.
+            `incoming` not finite and (w,), or their w differ; `direct` is not (N, C).
     """
     H, R = as_embedding(hidden, "hidden", least=1), as_embedding(readout, "readout", least=1)
     w = H.shape[1]
     if R.shape[1] != w:
         raise et.ArgumentError("readout", f"have w = {w} columns, as hidden", f"has shape {R.shape}")
+    base = np.zeros((len(H), len(R))) if direct is None else as_embedding(direct, "direct", least=1)
+    if base.shape != (len(H), len(R)):
+        raise et.ArgumentError("direct", f"have shape {(len(H), len(R))}", f"has shape {base.shape}")
     order = np.argsort(-as_series(incoming, "incoming", length=w), kind="stable")
 
     def predictions() -> Iterator[NDArray]:
         """Of the first 0, 1, .. w neurons: one term more each time, so that w of them
         round as the whole network does.
         """
-        outputs = np.zeros((len(H), len(R)))
+        outputs = base.copy()
         yield _predicted(outputs)
         for i in order:
             outputs += H[:, i, None] * R[:, i]

@@ -20,6 +20,7 @@ from scipy.stats import kendalltau
 from torch.func import functional_call
 
 from analysis.league import __main__ as command
+from analysis.league import scores
 from analysis.league.measures import BY_NAME, MEASURES
 from analysis.league.networks import network_at, samples_of, training_loss
 from analysis.league.scores import MEMORISED, half_way, moves, pooled, ranks, read
@@ -74,9 +75,7 @@ def test_losses_and_accuracies_are_those_of_the_run(config: Any) -> None:
 def made_up(n: int, seed: int = 0) -> pd.DataFrame:
     """Runs that have memorised at step 100 and generalise at different times."""
     times = 1_000.0 + np.random.default_rng(seed).permutation(n) * 10
-    return pd.DataFrame(
-        {"seed": range(n), "budget": 5_000, "learned": 100.0, "half": times - 500, "generalised": times}
-    )
+    return pd.DataFrame({"seed": range(n), "budget": 5_000, "learned": 100.0, "generalised": times})
 
 
 def flat(value: float) -> tuple[list[float], list[float]]:
@@ -120,7 +119,7 @@ def test_censored_runs_count_and_runs_that_are_through_do_not() -> None:
     generalised when it is read says nothing.
     """
     runs = made_up(12)
-    runs.loc[0, ["half", "generalised"]] = np.nan
+    runs.loc[0, "generalised"] = np.nan
     score = runs["generalised"].fillna(9_999.0)
     [found] = ranks(runs, [{"weight norm": flat(value)} for value in score], [])
     assert (found.runs, found.concordance) == (12, 1)
@@ -129,37 +128,108 @@ def test_censored_runs_count_and_runs_that_are_through_do_not() -> None:
     assert found.runs == 11
 
 
+def test_too_few_that_got_there_have_no_rank() -> None:
+    runs = made_up(30)
+    runs.loc[9:, "generalised"] = np.nan
+    series = [{"weight norm": flat(float(k))} for k in range(30)]
+    assert ranks(runs, series, [50]) == []
+
+
+def test_what_is_known_from_the_start_is_read_once() -> None:
+    """And a prediction of never counts."""
+    series = [{"rings: 1/lambda": ([0.0], [np.inf if k < 6 else float(k)])} for k in range(14)]
+    found = ranks(made_up(14), series, [50, 70])
+    assert [(one.reading, one.runs) for one in found] == [(MEMORISED, 14)]
+
+
+def test_memorisation_is_not_ranked_twice() -> None:
+    """A measure that is the time of memorisation says nothing of a delay that does not
+    depend on it.
+    """
+    rng = np.random.default_rng(0)
+    learned = rng.integers(30, 80, 60) * 10.0
+    runs = pd.DataFrame({"budget": 9_000, "learned": learned, "generalised": learned + rng.permutation(60) * 10 + 10})
+    [found] = ranks(runs, [{"steps to memorise": ([0.0], [step])} for step in learned], [])
+    low, high = found.interval or (np.nan, np.nan)
+    assert low < 0.5 < high
+
+
 @given(st.floats(0, 100), st.floats(1, 1_000), st.floats(-5, 5), st.floats(0.1, 5))
 def test_half_of_a_straight_way_is_its_middle(since: float, length: float, start: float, change: float) -> None:
-    steps = since + length * np.linspace(0, 1, 7)
-    values = start + change * np.linspace(0, 1, 7)
-    assert half_way(steps, values, since) == pytest.approx(since + length / 2)
-    earlier = np.concatenate([[since - 2, since - 1], steps])
-    assert half_way(earlier, np.concatenate([[99, -99], values]), since) == pytest.approx(since + length / 2)
-    assert np.isnan(half_way(steps, np.full(7, start), since))
+    steps = since + length * np.linspace(0, 1, 9)
+    values = start + change * np.linspace(0, 1, 9)
+    until = since + length
+    assert half_way(steps, values, since, until) == pytest.approx(since + length / 2)
+    steps = np.concatenate([[since - 2, since - 1], steps, [until + 1]])
+    values = np.concatenate([[99, -99], values, [99]])
+    assert half_way(steps, values, since, until) == pytest.approx(since + length / 2)
+    assert np.isnan(half_way(steps, np.full(12, start), since, until))
+    assert np.isnan(half_way(steps[:8], values[:8], since, since + 5 / 8 * length))  # too few
 
 
-def test_a_value_is_read_at_the_first_checkpoint_from_the_step_on() -> None:
-    series = {"weight norm": ([0.0, 10.0, 20.0], [1.0, 2.0, 3.0]), "steps to memorise": ([0.0], [7.0])}
-    assert [read(series, "weight norm", step) for step in (0, 1, 10, 20)] == [1, 2, 2, 3]
-    assert read(series, "steps to memorise", 500) == 7
-    for name, step in (("weight norm", 21.0), ("weight norm", np.nan), ("sharpness", 1.0)):
-        assert np.isnan(read(series, name, step))
+def test_noise_does_not_move() -> None:
+    rng = np.random.default_rng(0)
+    steps = np.arange(40.0)
+    moved = [half_way(steps, rng.normal(size=40), 0, 39) for _ in range(300)]
+    assert np.isfinite(moved).mean() < 0.05
+    risen = [half_way(steps, rng.normal(size=40) + 20 * (steps > 25), 0, 39) for _ in range(50)]
+    assert all(24 <= step <= 27 for step in risen)
+
+
+def test_a_value_is_between_the_checkpoints_around_the_step() -> None:
+    series = {"weight norm": ([0.0, 10.0, 20.0], [1.0, 2.0, 4.0]), "steps to memorise": ([0.0], [7.0])}
+    assert [read(series, "weight norm", step) for step in (0, 5, 10, 20)] == [(1, 0), (1.5, 10), (2, 10), (4, 20)]
+    assert read(series, "steps to memorise", 500) == (7, 500)
+    series["sharpness"] = ([10.0, 20.0], [1.0, np.nan])
+    for name, step in (("weight norm", 21.0), ("weight norm", np.nan), ("gradient norm", 1.0)):
+        assert np.isnan(read(series, name, step)[0])
+    for step in (5.0, 15.0):
+        assert np.isnan(read(series, "sharpness", step)[0])
+
+
+def test_what_is_read_after_generalisation_does_not_count() -> None:
+    """The checkpoint after the reading is: the value knows of it."""
+    runs = made_up(12)
+    runs.loc[0, "generalised"] = 110.0
+    series = [{"weight norm": ([90.0, 120.0], [0.0, step])} for step in runs["generalised"]]
+    [found] = ranks(runs, series, [])
+    assert found.runs == 11
 
 
 def test_leads_of_made_up_measures() -> None:
-    """A measure that has moved by step 300 leads a half at 800 by 500."""
+    """A measure that has moved by step 300 leads half of the test accuracy at 800 by
+    500, and the end at 1,000 by 700; on its own scale; Hjorth's never move.
+    """
     runs = made_up(12)
-    runs["half"] = 800.0
-    series = [{"weight norm": ([0, 100, 200, 400, 900], [5, 0, 0, 1, 1])} for _ in range(12)]
-    [found] = moves(runs, series)
-    assert (found.lead, found.interval, found.runs) == (500, (500, 500), 12)
-    assert found.share == pytest.approx(500 / 700)
+    runs["generalised"] = 1_000.0
+    steps = list(range(100, 1_001, 100))
+    late = [0.0] * 6 + [0, 0.2, 1, 1]
+    early = [0.0, 0, 0.5, 1, 1, 1, 1, 1, 1, 1]
+    series = [
+        {
+            "test accuracy": (steps, [0.0] * 7 + [0.5, 1, 1]),
+            "effective dimension": (steps, early),
+            "training loss": (steps, np.exp(-np.array(early)).tolist()),
+            "Hjorth activity": (steps, early),
+            "sharpness": ([100, 1_000], [0, 1]),
+            "ring quality": (steps, late),
+        }
+        for _ in range(12)
+    ]
+    found = {one.measure: one for one in moves(runs, series)}
+    assert set(found) == {"test accuracy", "effective dimension", "training loss", "ring quality"}
+    for name in ("effective dimension", "training loss"):
+        assert found[name].lead == pytest.approx(500)
+        assert found[name].lead_95 == pytest.approx(700)
+        assert found[name].share == pytest.approx(700 / 900)
+    assert found["test accuracy"].lead == 0
+    assert found["ring quality"].lead == pytest.approx(-37.5)
+    assert found["effective dimension"].interval == pytest.approx((500, 500))
 
 
 def test_the_null_model_ranks_settings_and_nothing_within_them() -> None:
     slow, fast = made_up(10), made_up(10)
-    slow[["half", "generalised"]] += 2_000
+    slow["generalised"] += 2_000
     noise = np.random.default_rng(0).normal(size=20)
     series = [{"weight norm": flat(value)} for value in noise]
     table = pooled({"fast": (fast, series[:10]), "slow": (slow, series[10:])}, {"fast": -0.4, "slow": -0.3})
@@ -169,16 +239,14 @@ def test_the_null_model_ranks_settings_and_nothing_within_them() -> None:
     assert set(table["measure"]) == {"null model", "weight norm"}
 
 
-TINY = replace(SMALL, dtype="float32", p=5, budget=60, checkpoints=4, fraction=0.6, learning_rate=0.03)
+TINY = ModularConfig(
+    p=11, width=64, fraction=0.8, learning_rate=0.02, weight_decay=2.0, look_every=10, budget=500, checkpoints=3
+)
+BITS = ParityConfig(n=10, k=2, width=20, n_train=50, n_test=60, look_every=10, budget=600, checkpoints=2)
 SMALL_SETTINGS = {
     "squares-40": replace(SETTINGS["squares-40"], base=TINY, seeds=12, early=(20,)),
-    "squares-32": replace(SETTINGS["squares-32"], base=replace(TINY, fraction=0.5), seeds=12, early=(20,)),
-    "parity": replace(
-        SETTINGS["parity"],
-        base=ParityConfig(n=8, k=2, width=12, n_train=60, n_test=60, look_every=10, budget=60, checkpoints=4),
-        seeds=10,
-        early=(20,),
-    ),
+    "squares-32": replace(SETTINGS["squares-32"], base=replace(TINY, fraction=0.78), seeds=12, early=(20,)),
+    "parity": replace(SETTINGS["parity"], base=BITS, seeds=16, early=(40,)),
 }
 
 
@@ -187,11 +255,12 @@ def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
     is not again.
     """
     monkeypatch.setattr(command, "SETTINGS", SMALL_SETTINGS)
+    monkeypatch.setattr(scores, "_DEALS", (1_000,))
     monkeypatch.setattr(sys, "argv", ["league", *SMALL_SETTINGS, "--executor", "in-process"])
     sys.argv += ["--out", str(tmp_path / "out"), "--store", str(tmp_path / "runs.sqlite")]
-    for trained in (34, 0):
+    for trained in (40, 0):
         run_command(command.Arguments, command.main, "league", command.ERRORS)
-        assert f"34 runs, {trained} of them trained now" in capsys.readouterr().err
+        assert f"40 runs, {trained} of them trained now" in capsys.readouterr().err
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert list(report["settings"]) == list(SMALL_SETTINGS)
     names = {name: {rank["measure"] for rank in one["ranks"]} for name, one in report["settings"].items()}
@@ -213,7 +282,7 @@ def test_every_measure_has_a_row_of_its_own() -> None:
 
 
 def test_bad_input_is_one_line(tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(sys, "argv", ["league", "--seeds", "0", "--store", str(tmp_path / "runs.sqlite")])
+    monkeypatch.setattr(sys, "argv", ["league", "--seeds", "9", "--store", str(tmp_path / "runs.sqlite")])
     with pytest.raises(SystemExit):
         run_command(command.Arguments, command.main, "league", command.ERRORS)
-    assert capsys.readouterr().err.endswith("at least 1, but is 0.\n")
+    assert capsys.readouterr().err.endswith("at least 10, but is 9.\n")

@@ -14,7 +14,6 @@ import pytest
 from safetensors.numpy import save_file
 
 from analysis.measure_checkpoints.__main__ import PROG, Arguments, main
-from efftheory import ArgumentError
 from neural.command import run_command
 
 P = 7
@@ -34,7 +33,7 @@ def waves(amplitude: float, frequency: int = 2) -> np.ndarray:
 
 def run(monkeypatch, folder: Path, out: Path, *options: str) -> dict:
     monkeypatch.setattr(sys, "argv", ["measure_checkpoints", str(folder), "--out", str(out), *options])
-    run_command(Arguments, main, PROG, (ArgumentError,))
+    run_command(Arguments, main, PROG)
     return json.loads((out / "report.json").read_text())
 
 
@@ -96,6 +95,8 @@ def test_the_documented_example(tmp_path: Path, monkeypatch, capsys) -> None:
         (["last.npz"], (), "`folder` must have a step in each file's name, but has last.npz."),
         (["a1.npz", "b1.npz"], (), "must have one file a step, but a1.npz and b1.npz are both of step 1."),
         (["a1.npz"], ("--embedding", "W"), "`embedding` must be one of W_E, but is W."),
+        (["a1.npz"], ("--p", "2"), "`p` must be an integer of at least 3, but is 2."),
+        (["a1.npz"], ("--embedding", "W_E", "--p", "9"), "`p` must be at most the embedding's 7 rows, but is 9."),
         (["a1.npz"], ("--logits", "W_E"), "`logits` must name an array (p, p, C)"),
     ],
 )
@@ -121,3 +122,16 @@ def test_nothing_is_unpickled(tmp_path: Path, monkeypatch, capsys) -> None:
             run(monkeypatch, folder, tmp_path / "out")
         assert f"`folder` must have files of plain arrays, but {bad}" in capsys.readouterr().err
         (folder / bad).unlink()
+
+
+def test_what_is_not_defined_is_nan_and_the_rest_goes_on(tmp_path: Path, monkeypatch, capsys) -> None:
+    """An embedding that is 0 at first; one more row, for a token that is no symbol."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for step, E in ((0, np.zeros((P + 1, 2))), (1, np.vstack([ring(1), [9.0, 9.0]]))):
+        np.savez(folder / f"{step}.npz", W_E=E, logits=waves(1.0, 1))
+    first, last = run(monkeypatch, folder, tmp_path / "out", "--embedding", "W_E", "--logits", "logits")["measures"]
+    assert first["effective dimension"] is first["Gini of waves"] is None
+    assert first["weight norm"] == 0
+    assert last["ring quality"] == 1
+    capsys.readouterr()

@@ -84,6 +84,17 @@ def test_sparsity_by_its_definition(network: tuple[NDArray[np.int64], NDArray[np
     assert effective_sparsity(H[::-1], 4 * R, 10.0 ** np.array(incoming)) == found
 
 
+def test_what_passes_no_neuron_is_kept() -> None:
+    """One neuron turns the class that the direct part says; without it none is needed."""
+    H, R = np.array([[0.0, 1], [1, 1]]), np.array([[2.0, 0], [0, 0]])
+    direct = np.tile([0.0, 1.0], (2, 1))
+    assert effective_sparsity(H, R, [1.0, 2.0], direct=direct) == 2
+    assert effective_sparsity(H, R, [2.0, 1.0], direct=direct) == 1
+    assert effective_sparsity(H, 0 * R, [2.0, 1.0], direct=direct) == 0
+    with pytest.raises(et.ArgumentError, match=r"`direct` must have shape \(2, 2\)"):
+        effective_sparsity(H, R, [2.0, 1.0], direct=direct[:1])
+
+
 def test_a_network_that_needs_no_neuron() -> None:
     """It says class 0 of every sample, or 0."""
     H, incoming = np.ones((3, 2)), np.ones(2)
