@@ -8,14 +8,15 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from analysis._look import BLUE, LOOK, ORANGE
 from analysis.league.settings import GENERALISED, LEARNED
 
 
 def picture(runs: dict[str, pd.DataFrame], budget: int, title: str) -> Figure:
-    """Steps to memorise and to generalise, a row an arm and a mark a run; triangles at
-    the budget for runs that did not.
+    """Steps to memorise and to generalise, a row an arm and a mark a run; a triangle at
+    the budget, and a number, for those that did not.
     """
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(8, 0.9 + 0.55 * len(runs)))
@@ -26,12 +27,17 @@ def picture(runs: dict[str, pd.DataFrame], budget: int, title: str) -> Figure:
                 spread = y + shift + np.linspace(-0.08, 0.08, len(steps))
                 seen = np.isfinite(steps)
                 axes.plot(steps[seen].clip(min=1), spread[seen], marker, color=colour, ms=4, alpha=0.7)
-                axes.plot(np.full((~seen).sum(), budget), spread[~seen], ">", color=colour, mfc="none", ms=5)
+                if not seen.all():
+                    axes.plot(budget, y + shift, ">", color=colour, mfc="none", ms=6)
+                    axes.annotate(
+                        f"{(~seen).sum()}", (budget, y + shift), (7, 0), textcoords="offset points", va="center"
+                    )
         for label, colour, marker in (("memorised", ORANGE, "s"), ("generalised", BLUE, "o")):
             axes.plot([], [], marker, color=colour, label=label)
-        axes.plot([], [], ">", color="black", mfc="none", label="not within the budget")
+        axes.plot([], [], ">", color="black", mfc="none", label="how many are not within the budget")
         axes.set_yticks(range(len(runs)), list(runs))
         axes.set(xscale="log", xlabel="steps", ylim=(len(runs) - 0.5, -0.5))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(title, loc="left")
         figure.legend(loc="outside lower center", ncols=3)
         return figure
