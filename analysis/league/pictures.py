@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.figure import Figure
 
 from analysis._look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, VERMILION
@@ -46,18 +45,19 @@ def picture_of_ranks(found: Mapping[str, Table]) -> Figure:
 
 
 def picture_of_moves(found: Mapping[str, Table]) -> Figure:
-    """When each measure moves, before (right) or after (left) test accuracy .95, in
-    units of the steps between memorisation and that.
+    """When each measure moves before test accuracy .95, in units of the steps between
+    memorisation and that; a line where test accuracy itself does.
     """
 
     def cell(axes: Any, one: Table, name: str, y: float, colour: str, marker: str) -> None:
         move = one.move(name)
         if move is not None:
-            axes.plot(np.clip(move.share, -2, 1), y, marker, color=colour, ms=5)
+            axes.plot(move.share, y, marker, color=colour, ms=5)
+            if name == "test accuracy":
+                axes.axvline(move.share, color=GREY, lw=0.8)
 
     def finish(axes: Any) -> None:
-        axes.axvline(0, color=GREY, lw=0.8)
-        axes.set(xlim=(-2.1, 1.1), xlabel="lead (share of the delay)")
+        axes.set(xlim=(-0.04, 1.04), xlabel="lead (share of the delay)")
 
     return _panels(found, lambda one: {move.measure for move in one.moves}, cell, finish)
 
