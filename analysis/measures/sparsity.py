@@ -21,10 +21,11 @@ def effective_sparsity(
 
     Neurons are kept in the order of their incoming norm, largest first. With the first
     k of them in K, the outputs of a sample are f_c = direct_c + sum_{i in K} readout_ci
-    hidden_i, and its prediction is the class of the largest output (the first of equals), or the
-    sign of the output if there is but one. The smallest k with the predictions of k = w
-    is returned. It is 0 if no neuron is needed: without `direct` all outputs are 0 then,
-    so that class 0 (or the sign 0) is what the whole network predicts for every sample.
+    hidden_i, and its prediction is the class of the largest output (the first of
+    equals), or the sign of the output if there is but one. The smallest k with the
+    predictions of k = w is returned. It is 0 if no neuron is needed: without `direct`
+    all outputs are 0 then, so that class 0 (or the sign 0) is what the whole network
+    predicts for every sample.
 
     Args:
         hidden: float (N, w), what each neuron sends on for each sample.

@@ -85,7 +85,9 @@ def test_sparsity_by_its_definition(network: tuple[NDArray[np.int64], NDArray[np
 
 
 def test_what_passes_no_neuron_is_kept() -> None:
-    """One neuron turns the class that the direct part says; without it none is needed."""
+    """One neuron turns the class that the direct part says; without it none is
+    needed.
+    """
     H, R = np.array([[0.0, 1], [1, 1]]), np.array([[2.0, 0], [0, 0]])
     direct = np.tile([0.0, 1.0], (2, 1))
     assert effective_sparsity(H, R, [1.0, 2.0], direct=direct) == 2
