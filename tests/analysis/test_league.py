@@ -20,7 +20,7 @@ from scipy.stats import kendalltau
 from torch.func import functional_call
 
 from analysis.league import __main__ as command
-from analysis.league import scores
+from analysis.league import measures, scores
 from analysis.league.measures import BY_NAME, MEASURES
 from analysis.league.networks import network_at, samples_of, training_loss
 from analysis.league.scores import MEMORISED, half_way, moves, pooled, ranks, read
@@ -256,6 +256,7 @@ def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
     """
     monkeypatch.setattr(command, "SETTINGS", SMALL_SETTINGS)
     monkeypatch.setattr(scores, "_DEALS", (1_000,))
+    monkeypatch.setattr(measures, "_PATTERNS", 1)  # a fit of two takes ten times as long
     monkeypatch.setattr(sys, "argv", ["league", *SMALL_SETTINGS, "--executor", "in-process"])
     sys.argv += ["--out", str(tmp_path / "out"), "--store", str(tmp_path / "runs.sqlite")]
     for trained in (40, 0):
