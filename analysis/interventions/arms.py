@@ -4,6 +4,7 @@ the same order in all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -34,7 +35,7 @@ def arms(name: str, seeds: int, learned: Sequence[float]) -> dict[str, list[Modu
         BASE: base,
         "no decay": all_with(lambda run: replace(run, weight_decay=0.0)),
         "decay removed after memorisation": [
-            replace(run, decay_until=int(step)) if step == step else run
+            replace(run, decay_until=int(step)) if math.isfinite(step) else run
             for run, step in zip(base, learned, strict=True)
         ],
         "norm held": all_with(lambda run: replace(run, weight_decay=0.0, constrained=True)),

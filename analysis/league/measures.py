@@ -127,7 +127,7 @@ def measured(config: Any, traces: Traces, learned: float, readings: Sequence[flo
         rows[step] = moments.values(k, curvature=curved) | _of_looks(traces, step, step in readings)
     for step in readings:
         rows.setdefault(step, _of_looks(traces, step, True))
-    constant = _of_training_set(config, traces) | {"steps to memorise": learned}
+    constant = _of_training_set(config) | {"steps to memorise": learned}
     found: dict[str, tuple[list[float], list[float]]] = {}
     for measure in MEASURES:
         if measure.name in constant:
@@ -258,7 +258,7 @@ def _of_looks(traces: Traces, step: float, reading: bool) -> dict[str, float]:
     return found
 
 
-def _of_training_set(config: Any, traces: Traces) -> dict[str, float]:
+def _of_training_set(config: Any) -> dict[str, float]:
     """What the theory of rings says before a run begins, of addition modulo p."""
     if not isinstance(config, ModularConfig) or config.operation != "modular_addition":
         return {}

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control, rankdata
 
 from analysis.league.measures import BY_NAME, Series
-from analysis.statistics.bootstrap import MIN_OBSERVED, bootstrap_weights, interval
+from analysis.statistics.bootstrap import BOOTSTRAPS, MIN_OBSERVED, bootstrap_weights, interval
 from analysis.statistics.concordance import compare_pairs
 
 MEMORISED = "memorised"  # the reading at the end of memorisation; the others are steps
@@ -120,7 +120,9 @@ def ranks(runs: pd.DataFrame, series: Sequence[Series], early: Sequence[int]) ->
 
 
 def _rank(name: str, reading: str, runs: pd.DataFrame, score: NDArray, at: NDArray, known_at: NDArray) -> Rank | None:
-    """None with too few runs that got there, or scores that are all the same."""
+    """None with too few runs that got there, or scores or times that are all the
+    same.
+    """
     usable = ~np.isnan(score) & ~(runs["generalised"].to_numpy(float) <= known_at)
     runs, score = runs[usable], score[usable]
     observed = runs["generalised"].notna().to_numpy()
@@ -128,6 +130,8 @@ def _rank(name: str, reading: str, runs: pd.DataFrame, score: NDArray, at: NDArr
         return None
     remain = runs["generalised"].fillna(runs["budget"]).to_numpy(float) - at[usable]
     pairs = compare_pairs(remain, observed, score)
+    if not pairs.comparable.any():
+        return None
     index = float(pairs.index(np.ones((1, len(runs))))[0])
     drawn = pairs.index(bootstrap_weights(np.zeros(len(runs)), _SEED))
     return Rank(name, reading, len(runs), index, interval(drawn), _permutation_p(pairs.comparable, score, index))
@@ -155,8 +159,6 @@ def _dealt(comparable: bytes, order: bytes, deals: int) -> NDArray[np.float64]:
     """
     ranks = np.frombuffer(order, np.int16)
     first, second = np.nonzero(np.frombuffer(comparable, float).reshape(len(ranks), -1))
-    if not len(first):
-        return np.zeros(deals)
     rng = np.random.default_rng(_SEED)
     found = []
     for _ in range(deals // _BLOCK):
@@ -191,22 +193,22 @@ def moves(runs: pd.DataFrame, series: Sequence[Series]) -> list[Move]:
     """Of a setting: when each measure moves, on its own scale, against test
     accuracy.
     """
-    found = []
+    found, rng = [], np.random.default_rng(_SEED)
+    spans = list(zip(runs["learned"], runs["generalised"], strict=True))
+    halves = [half_way(*one["test accuracy"], *span) for one, span in zip(series, spans, strict=True)]
     for name, measure in BY_NAME.items():
         leads: list[tuple[float, float, float]] = []
-        for (_, run), one in zip(runs.iterrows(), series, strict=True):
-            since, until = run["learned"], run["generalised"]
+        for one, (since, until), half in zip(series, spans, halves, strict=True):
             if name not in one or name.startswith(_FROZEN) or not since < until:
                 continue
             with np.errstate(invalid="ignore", divide="ignore"):
                 values = np.log(one[name][1]) if measure.scale == "log" else one[name][1]
             when = half_way(one[name][0], values, since, until)
-            half = half_way(*one["test accuracy"], since, until)
             if np.isfinite([when, half]).all():
                 leads.append((half - when, until - when, (until - when) / (until - since)))
         if len(leads) >= MIN_OBSERVED:
-            weights = bootstrap_weights(np.zeros(len(leads)), _SEED)
-            drawn = np.array([np.median(np.repeat(leads, row.astype(int), axis=0), axis=0) for row in weights])
+            draws = rng.integers(len(leads), size=(BOOTSTRAPS, len(leads)))
+            drawn = np.median(np.array(leads)[draws], axis=1)
             lead, lead_95, share = (float(value) for value in np.median(leads, axis=0))
             found.append(Move(name, len(leads), lead, interval(drawn[:, 0]), lead_95, interval(drawn[:, 1]), share))
     return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -125,6 +126,8 @@ def _measured(
         }
     if arguments.logits is not None:
         found |= _of_logits(_logits(arrays, arguments), final_keys)
+    if not found:
+        raise ConfigError("`folder` must have arrays of floating point numbers, but has none.")
     values = {name: _or_none(measure) for name, measure in found.items()}
     return {name: float("nan") if value is None else value for name, value in values.items()}
 
@@ -136,11 +139,12 @@ def _of_logits(logits: NDArray[np.float64], final_keys: NDArray | None) -> dict[
     def loss(values: NDArray) -> float:
         return mean_cross_entropy(values.reshape(p * p, -1), labels)
 
+    keys = cache(lambda: key_frequencies(logits))
     found: dict[str, Callable[[], float]] = {
         "loss": lambda: loss(logits),
-        "key frequencies": lambda: float(len(key_frequencies(logits))),
-        "restricted loss, current keys": lambda: loss(restricted_logits(logits, key_frequencies(logits))),
-        "excluded loss, current keys": lambda: loss(excluded(logits, key_frequencies(logits))),
+        "key frequencies": lambda: float(len(keys())),
+        "restricted loss, current keys": lambda: loss(restricted_logits(logits, keys())),
+        "excluded loss, current keys": lambda: loss(excluded(logits, keys())),
     }
     if final_keys is not None:
         found |= {

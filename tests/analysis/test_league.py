@@ -135,6 +135,11 @@ def test_too_few_that_got_there_have_no_rank() -> None:
     assert ranks(runs, series, [50]) == []
 
 
+def test_times_that_are_all_the_same_have_no_rank() -> None:
+    runs = made_up(12).assign(generalised=1_000.0)
+    assert ranks(runs, [{"weight norm": flat(float(k))} for k in range(12)], []) == []
+
+
 def test_what_is_known_from_the_start_is_read_once() -> None:
     """And a prediction of never counts."""
     series = [{"rings: 1/lambda": ([0.0], [np.inf if k < 6 else float(k)])} for k in range(14)]

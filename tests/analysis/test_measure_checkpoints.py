@@ -135,3 +135,12 @@ def test_what_is_not_defined_is_nan_and_the_rest_goes_on(tmp_path: Path, monkeyp
     assert first["weight norm"] == 0
     assert last["ring quality"] == 1
     capsys.readouterr()
+
+
+def test_folders_without_numbers_are_one_line(tmp_path: Path, monkeypatch, capsys) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    np.savez(folder / "1.npz", tokens=np.arange(3))
+    with pytest.raises(SystemExit):
+        run(monkeypatch, folder, tmp_path / "out")
+    assert "must have arrays of floating point numbers" in capsys.readouterr().err.splitlines()[-1]
