@@ -1,0 +1,610 @@
+"""The numba kernels of a decoder that remembers: units in blocks, their gradients, and
+merged steps of the optimiser; memory.py has the equations.
+
+Weights and what is computed of them are float32: the steps merge many of the network's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from efftheory._decoder_flow_kernels import (
+    ACCURACY_THRESHOLD,
+    BETA1,
+    BETA2,
+    EPS,
+    RQI_THRESHOLD,
+    Records,
+    Table,
+    compose,
+    rqi,
+    solve,
+)
+from efftheory._decoder_kernels import FAST
+
+_MOST = 200.0  # steps that are merged at most
+_FASTER = 2.0  # a merged step is at most so much longer than the one before
+_SLOWER = 0.25  # and one that is tried again at least this share of the failed one
+_REJECT = 2.5  # times the tolerance: tried again
+_RESIDUAL = 0.1  # of the equation for the residual, relative
+_PRODUCTS = 3  # for it at most
+
+
+class Weights(NamedTuple):
+    """Numbers of a decoder with c inputs, M blocks a hidden layer, k outputs, all in
+    one array, and views of it: first (c + 1, M), hidden (depth - 1, M + 1, M), last
+    (M + 1, k); the last row of each is the biases.
+    """
+
+    all: NDArray[np.float32]
+    first: NDArray[np.float32]
+    hidden: NDArray[np.float32]
+    last: NDArray[np.float32]
+
+
+class Network(NamedTuple):
+    """What does not change: how many units a block stands for, the activation, the
+    loss.
+    """
+
+    units: float
+    relu: bool
+    classify: bool
+
+
+class Task(NamedTuple):
+    """The samples, and targets (n_results, k)."""
+
+    table: Table
+    targets: NDArray[np.float32]
+
+
+class Rates(NamedTuple):
+    """Learning rates, weight decays and optimisers of embeddings and decoder; the
+    embeddings' penalty; noise: variance of a mini-batch's mean, in that of a sample.
+    """
+
+    repr_lr: float
+    repr_wd: float
+    repr_sgd: bool
+    repr_l1: float
+    decoder_lr: float
+    decoder_wd: float
+    decoder_sgd: bool
+    warmup: float
+    noise: float
+
+
+class Pace(NamedTuple):
+    """How many updates to follow; limits of a merged step: the largest move of an
+    embedding, its share of the time before it, and how far the residual may be from
+    where it should get; and how far apart records are, as a share of the time.
+    """
+
+    steps: int
+    resolution: float
+    share: float
+    tolerance: float
+    floor: float
+    spacing: float
+
+
+class Layers(NamedTuple):
+    """Of the samples (N, M): activations of each hidden layer, and their slopes; and
+    the outputs (N, k).
+    """
+
+    values: NDArray[np.float32]
+    slopes: NDArray[np.float32]
+    outputs: NDArray[np.float32]
+
+
+@njit(inline="always")
+def tanh(z):
+    """tanh z within 2e-6, without a call: Lambert's continued fraction at z / 2, and the
+    addition theorem.
+    """
+    y = min(max(z, np.float32(-9.0)), np.float32(9.0)) * np.float32(0.5)
+    s = y * y
+    top = ((s + np.float32(378.0)) * s + np.float32(17325.0)) * s + np.float32(135135.0)
+    bottom = ((np.float32(28.0) * s + np.float32(3150.0)) * s + np.float32(62370.0)) * s + np.float32(135135.0)
+    t = y * top
+    return np.float32(2.0) * t * bottom / (bottom * bottom + t * t)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def activate(z, value, slope, scale, bias, relu):
+    """value, slope (N, M) of the activation at scale z + bias."""
+    n, m = z.shape
+    one, none = np.float32(1.0), np.float32(0.0)
+    for a in range(n):
+        if relu:
+            for j in range(m):
+                u = scale * z[a, j] + bias[j]
+                value[a, j] = max(u, none)
+                slope[a, j] = one if u > none else none
+        else:
+            for j in range(m):
+                y = tanh(scale * z[a, j] + bias[j])
+                value[a, j] = y
+                slope[a, j] = one - y * y
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def forward(x, weights, network, layers):
+    """Fill `layers` at the inputs x (N, c)."""
+    m, c = weights.first.shape[1], x.shape[1]
+    units, one = np.float32(network.units), np.float32(1.0)
+    z = np.empty((len(x), m), np.float32)
+    for i in range(len(layers.values)):
+        if i == 0:
+            np.dot(x, weights.first[:c], z)
+            activate(z, layers.values[0], layers.slopes[0], one, weights.first[c], network.relu)
+        else:
+            np.dot(layers.values[i - 1], weights.hidden[i - 1, :m], z)
+            activate(z, layers.values[i], layers.slopes[i], units, weights.hidden[i - 1, m], network.relu)
+    out = layers.outputs
+    np.dot(layers.values[-1], weights.last[:m], out)
+    for a in range(len(out)):
+        for k in range(out.shape[1]):
+            out[a, k] = units * out[a, k] + weights.last[m, k]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _sum_rows(D, into):
+    into[:] = np.float32(0.0)
+    for a in range(len(D)):
+        for k in range(D.shape[1]):
+            into[k] += D[a, k]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def backward(D, x, weights, network, layers, gradient, squares, force):
+    """From the derivative D (n, k) by the outputs of the first n samples: by one unit's
+    weights, into `gradient`; by the inputs, into force (n, c). Into `squares`, unless
+    it is empty: the sums of the samples' squared derivatives by weights.
+    """
+    n, c = force.shape
+    m, depth = weights.first.shape[1], len(layers.values)
+    spread, units = len(squares.all) > 0, np.float32(network.units)
+    back, lower = np.empty((n, m), np.float32), np.empty((n, m), np.float32)
+    top = layers.values[depth - 1, :n]
+    np.dot(top.T, D, gradient.last[:m])
+    _sum_rows(D, gradient.last[m])
+    if spread:
+        np.dot((top * top).T, D * D, squares.last[:m])
+        _sum_rows(D * D, squares.last[m])
+    np.dot(D, weights.last[:m].T, back)
+    for i in range(depth - 1, -1, -1):
+        slope = layers.slopes[i]
+        for a in range(n):
+            for j in range(m):
+                back[a, j] *= slope[a, j]
+        if i > 0:
+            below = layers.values[i - 1, :n]
+            np.dot(below.T, back, gradient.hidden[i - 1, :m])
+            _sum_rows(back, gradient.hidden[i - 1, m])
+            if spread:
+                np.dot((below * below).T, back * back, squares.hidden[i - 1, :m])
+                _sum_rows(back * back, squares.hidden[i - 1, m])
+            np.dot(back, weights.hidden[i - 1, :m].T, lower)
+            for a in range(n):
+                for j in range(m):
+                    back[a, j] = units * lower[a, j]
+        else:
+            below = x[:n]
+            np.dot(below.T, back, gradient.first[:c])
+            _sum_rows(back, gradient.first[c])
+            if spread:
+                np.dot((below * below).T, back * back, squares.first[:c])
+                _sum_rows(back * back, squares.first[c])
+            np.dot(back, weights.first[:c].T, force)
+            for a in range(n):
+                for q in range(c):
+                    force[a, q] *= units
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def push(moves, dx, x, weights, network, layers, change):
+    """change (n, k) of the outputs, to first order, under moves of the weights and dx
+    (n, c) of the inputs.
+    """
+    n, c = dx.shape
+    m, depth = weights.first.shape[1], len(layers.values)
+    units = np.float32(network.units)
+    below, own = np.empty((n, m), np.float32), np.empty((n, m), np.float32)
+    np.dot(x[:n], moves.first[:c], below)
+    np.dot(dx, weights.first[:c], own)
+    bias = moves.first[c]
+    scale = np.float32(1.0)
+    for i in range(depth):
+        slope = layers.slopes[i]
+        for a in range(n):
+            for j in range(m):
+                below[a, j] = slope[a, j] * (scale * (below[a, j] + own[a, j]) + bias[j])
+        scale = units
+        if i < depth - 1:
+            own2 = np.dot(below, weights.hidden[i, :m])
+            np.dot(layers.values[i, :n], moves.hidden[i, :m], below)
+            own[:] = own2
+            bias = moves.hidden[i, m]
+    np.dot(below, weights.last[:m], change)
+    rest = np.dot(layers.values[depth - 1, :n], moves.last[:m])
+    for a in range(n):
+        for k in range(change.shape[1]):
+            change[a, k] = units * (change[a, k] + rest[a, k]) + moves.last[m, k]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def to_embeddings(E, table, force, gradient, squares):
+    """From the derivative by the inputs of the training samples, force (n, c): by the
+    embeddings, into gradient (p, c); and the sums of the samples' squares.
+    """
+    p, c = E.shape
+    m = int(math.sqrt(c) + 0.5)
+    gradient[:] = 0.0
+    squares[:] = 0.0
+    of_left, of_right = np.empty(c), np.empty(c)
+    for a in range(len(table.trained)):
+        i, j = table.left[table.trained[a]], table.right[table.trained[a]]
+        if table.product:
+            of_left[:] = 0.0
+            of_right[:] = 0.0
+            for r in range(m):
+                for s in range(m):
+                    f = force[a, r * m + s]
+                    for k in range(m):
+                        of_left[r * m + k] += f * E[j, k * m + s]
+                        of_right[k * m + s] += f * E[i, r * m + k]
+        else:
+            for q in range(c):
+                of_left[q] = of_right[q] = force[a, q]
+        for q in range(c):
+            gradient[i, q] += of_left[q]
+            gradient[j, q] += of_right[q]
+            if i == j:
+                squares[i, q] += (of_left[q] + of_right[q]) ** 2
+            else:
+                squares[i, q] += of_left[q] ** 2
+                squares[j, q] += of_right[q] ** 2
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def from_embeddings(E, table, moves, dx):
+    """Moves dx (n, c) of the training samples' inputs under moves (p, c) of the
+    embeddings, to first order.
+    """
+    c = E.shape[1]
+    m = int(math.sqrt(c) + 0.5)
+    for a in range(len(table.trained)):
+        i, j = table.left[table.trained[a]], table.right[table.trained[a]]
+        if not table.product:
+            for q in range(c):
+                dx[a, q] = moves[i, q] + moves[j, q]
+            continue
+        for r in range(m):
+            for s in range(m):
+                total = 0.0
+                for k in range(m):
+                    total += moves[i, r * m + k] * E[j, k * m + s] + E[i, r * m + k] * moves[j, k * m + s]
+                dx[a, r * m + s] = total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def look(task, layers, network, n, residual, roots):
+    """(train accuracy, test accuracy, training loss); fill residual (n, k), minus the
+    derivative by the outputs, and roots (n,) of the loss's curvature.
+    """
+    table, targets, outputs = task.table, task.targets, layers.outputs
+    k, total = outputs.shape[1], len(outputs)
+    n_test = total - n
+    near = np.dot(outputs, targets.T)
+    halves = np.empty(len(targets))
+    for q in range(len(targets)):
+        halves[q] = 0.5 * (targets[q] * targets[q]).sum()
+    right, loss = np.zeros(2), 0.0
+    for a in range(total):
+        result = table.results[table.trained[a] if a < n else table.tested[a - n]]
+        best, found = -np.inf, -1
+        for q in range(len(targets)):
+            if near[a, q] - halves[q] > best:
+                best, found = near[a, q] - halves[q], q
+        right[int(a >= n)] += found == result
+        if a >= n:
+            continue
+        roots[a] = 1.0
+        if network.classify:
+            top, whole, curvature = outputs[a].max(), 0.0, 0.0
+            for q in range(k):
+                whole += math.exp(outputs[a, q] - top)
+            for q in range(k):
+                share = math.exp(outputs[a, q] - top) / whole
+                residual[a, q] = (1.0 if q == result else 0.0) - share
+                curvature += share * (1.0 - share) / k
+            loss += (top + math.log(whole) - outputs[a, result]) / n
+            roots[a] = math.sqrt(max(curvature, 1e-6))
+        else:
+            for q in range(k):
+                residual[a, q] = targets[result, q] - outputs[a, q]
+                loss += residual[a, q] ** 2 / (n * k)
+    return right[0] / n, (right[1] / n_test if n_test else np.nan), loss
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def mean_pace(paces):
+    """The pace along a gradient whose squares are like those that Adam remembers."""
+    top, bottom = 0.0, 1e-300
+    for i in range(len(paces)):
+        top += 1.0 / paces[i]
+        bottom += 1.0 / (paces[i] * paces[i])
+    return top / bottom
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def mean_response(x, weights, paces, network, layers, n, K):
+    """Into K (n, n): the response of one output to residuals, as if the layers' paces
+    were uniform, and the outputs' derivatives of random signs. Exact for the last
+    layer; it preconditions `implicit`.
+    """
+    m, depth = weights.first.shape[1], len(layers.values)
+    units = np.float32(network.units)
+    k = weights.last.shape[1]
+    top = layers.values[depth - 1, :n]
+    K[:] = np.dot(top * np.float32(units * mean_pace(paces.last.ravel())), top.T)
+    square = np.empty((n, m), np.float32)  # mean over the outputs of their squared derivative by a unit
+    for j in range(m):
+        total = np.float32(0.0)
+        for q in range(k):
+            total += weights.last[j, q] ** 2
+        for a in range(n):
+            square[a, j] = layers.slopes[depth - 1, a, j] ** 2 * total / np.float32(k)
+    for i in range(depth - 1, -1, -1):
+        size = np.sqrt(square)
+        B = np.dot(size * units, size.T)
+        if i == 0:
+            pace = np.float32(mean_pace(paces.first.ravel()))
+            inputs = np.dot(x[:n], x[:n].T)
+            for a in range(n):
+                for b in range(n):
+                    K[a, b] += pace * B[a, b] * (inputs[a, b] + np.float32(1.0))
+        else:
+            pace = np.float32(mean_pace(paces.hidden[i - 1].ravel()))
+            below = layers.values[i - 1, :n]
+            inner = np.dot(below * units, below.T)
+            for a in range(n):
+                for b in range(n):
+                    K[a, b] += pace * B[a, b] * inner[a, b]
+            passed = np.dot(square, (weights.hidden[i - 1, :m] ** 2).T.copy())
+            for a in range(n):
+                for j in range(m):
+                    square[a, j] = layers.slopes[i - 1, a, j] ** 2 * passed[a, j] * units * units
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def response(u, E, task, x, weights, network, layers, paces, repr_paces, moves, none, change):
+    """change (n, k) of the outputs if the weights and embeddings move along the
+    derivatives of sum u f, each by its pace.
+    """
+    n, c = len(u), x.shape[1]
+    force, dx = np.empty((n, c), np.float32), np.empty((n, c), np.float32)
+    backward(u, x, weights, network, layers, moves, none, force)
+    for i in range(len(paces.all)):
+        moves.all[i] *= paces.all[i]
+    pulled, squares = np.empty(E.shape), np.empty(E.shape)
+    to_embeddings(E, task.table, force, pulled, squares)
+    from_embeddings(E, task.table, pulled * repr_paces, dx)
+    push(moves, dx, x, weights, network, layers, change)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def implicit(residual, roots, E, task, x, weights, network, layers, paces, repr_paces, moves, none, end):
+    """Into end (n, k): the residual after a step whose moves follow it, not the one
+    before: end = residual - R^2 J P J^T end, with the derivatives J of the outputs by
+    weights and embeddings, their paces P, and R = diag(roots). By conjugate gradients
+    for end / R, preconditioned by `mean_response`; False if numbers overflow.
+    """
+    n, k = residual.shape
+    K = np.empty((n, n), np.float32)
+    mean_response(x, weights, paces, network, layers, n, K)
+    for a in range(n):
+        for b in range(n):
+            K[a, b] *= roots[a] * roots[b]
+        K[a, a] += np.float32(1.0)
+    inverse = np.eye(n, dtype=np.float32)
+    if not solve(K, inverse):
+        return False
+    here = np.empty((n, k), np.float32)
+    q = np.empty((n, k), np.float32)
+    size = np.float32(0.0)
+    for a in range(n):
+        for b in range(k):
+            here[a, b] = residual[a, b] / roots[a]
+            size += here[a, b] * here[a, b]
+    u = np.dot(inverse, here)
+    along = u.copy()
+    z, y = here.copy(), u.copy()
+    rho = np.float32(0.0)
+    for step in range(_PRODUCTS):
+        for a in range(n):
+            for b in range(k):
+                end[a, b] = along[a, b] * roots[a]
+        response(end, E, task, x, weights, network, layers, paces, repr_paces, moves, none, q)
+        up, down, left = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+        for a in range(n):
+            for b in range(k):
+                q[a, b] = along[a, b] + roots[a] * q[a, b]
+                if step == 0:
+                    z[a, b] = here[a, b] - q[a, b]
+                    left += z[a, b] * z[a, b]
+        if step == 0:  # the first product is that of the first guess
+            if left <= np.float32(_RESIDUAL * _RESIDUAL) * size:
+                break
+            np.dot(inverse, z, y)
+            along[:] = y
+            for a in range(n):
+                for b in range(k):
+                    rho += z[a, b] * y[a, b]
+            continue
+        for a in range(n):
+            for b in range(k):
+                down += along[a, b] * q[a, b]
+        length = rho / down
+        for a in range(n):
+            for b in range(k):
+                u[a, b] += length * along[a, b]
+                z[a, b] -= length * q[a, b]
+                left += z[a, b] * z[a, b]
+        if left <= np.float32(_RESIDUAL * _RESIDUAL) * size:
+            break
+        np.dot(inverse, z, y)
+        for a in range(n):
+            for b in range(k):
+                up += z[a, b] * y[a, b]
+        for a in range(n):
+            for b in range(k):
+                along[a, b] = y[a, b] + up / rho * along[a, b]
+        rho = up
+    for a in range(n):
+        for b in range(k):
+            end[a, b] = u[a, b] * roots[a]
+    return True
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def descend(values, gradient, squares, first, second, b1, b2, c1, c2, rate, keep, sgd):
+    """`values` after a merged step of AdamW (moments `first`, `second`) or SGD: moves
+    by `rate`, what decay leaves is `keep`. `squares`: variance of the gradient.
+    """
+    one = np.float32(1.0)
+    b1, b2, c1, c2 = np.float32(b1), np.float32(b2), np.float32(1.0 / c1), np.float32(1.0 / c2)
+    rate, keep, eps = np.float32(rate), np.float32(keep), np.float32(EPS)
+    for i in range(len(values)):
+        g = gradient[i]
+        noise = squares[i] if len(squares) else np.float32(0.0)
+        first[i] = b1 * first[i] + (one - b1) * g
+        second[i] = b2 * second[i] + (one - b2) * (g * g + noise)
+        move = g if sgd else first[i] * c1 / (math.sqrt(second[i] * c2) + eps)
+        values[i] = keep * values[i] - rate * move
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def memory_flow(E, task, network, rates, pace, weights, gradient, squares, paces, records):
+    """Move E (p, c) and `weights` for pace.steps updates of the optimiser.
+
+    gradient, squares (empty without noise), paces: room, shaped like `weights`. Fills
+    `records`, and returns how many there are. Ends early where all is learned, or where
+    numbers overflow.
+    """
+    table = task.table
+    p, c = E.shape
+    n, k = len(table.trained), weights.last.shape[1]
+    total, m, depth = n + len(table.tested), weights.first.shape[1], len(weights.hidden) + 1
+    which = np.concatenate((table.trained, table.tested))
+    layers = Layers(
+        np.empty((depth, total, m), np.float32), np.empty((depth, total, m), np.float32), np.empty((total, k), np.float32)
+    )
+    place, x = np.empty((total, c)), np.empty((total, c), np.float32)
+    residual, end = np.empty((n, k), np.float32), np.empty((n, k), np.float32)
+    new_residual, roots = np.empty((n, k), np.float32), np.empty(n, np.float32)
+    force, new_roots = np.empty((n, c), np.float32), np.empty(n, np.float32)
+    first, second = np.zeros_like(weights.all), np.zeros_like(weights.all)
+    pulled, noise = np.empty((p, c)), np.empty((p, c))
+    m1, m2, repr_paces = np.zeros((p, c)), np.zeros((p, c)), np.empty((p, c))
+    none = Weights(np.empty(0, np.float32), squares.first, squares.hidden, squares.last)
+    unit = 1.0 / n if network.classify else 2.0 / (n * k)
+    # of outputs, in whose units the residual is: their mean square at first, n k times
+    scale = n * (1.0 - 1.0 / k) if network.classify else float((task.targets**2).mean()) * n * k
+    t, h, power1, power2 = 0.0, 1.0, 1.0, 1.0
+    n_records, next_record = 0, 0.0
+    compose(E, table, which, place)
+    x[:] = place
+    forward(x, weights, network, layers)
+    train, test, loss = look(task, layers, network, n, residual, roots)
+    while n_records < len(records.times) and loss < 1e100:
+        high = rqi(E, table)
+        for number, reached in enumerate((train >= ACCURACY_THRESHOLD, test >= ACCURACY_THRESHOLD, high > RQI_THRESHOLD)):
+            if reached and records.crossed[number] == np.inf:
+                records.crossed[number] = t
+        learned = (records.crossed < np.inf).all()
+        if t >= next_record or t == pace.steps or learned:
+            records.times[n_records], records.path[n_records] = t, E
+            curve = records.curves[n_records]
+            curve[0], curve[1], curve[2], curve[3] = train, test, high, loss
+            n_records += 1
+            next_record = t + max(1.0, pace.spacing * t)
+            if t == pace.steps or learned:
+                break
+        records.layers[0,0,0] += 1
+        before = (weights.all.copy(), first.copy(), second.copy(), E.copy(), m1.copy(), m2.copy())
+        h = min(h, pace.steps - t)
+        while True:  # a merged step, shorter ones until it gets about where it should
+            rate = rates.decoder_lr
+            if rates.warmup > 0.0:
+                rate *= min(1.0, (t + 0.5 * (h + 1.0)) / rates.warmup)
+            end[:] = residual
+            if h > 1.0:  # a single step is explicit, as the network's
+                for i in range(len(second)):
+                    scaled = 1.0 if rates.decoder_sgd else 1.0 / (math.sqrt(second[i] / (1.0 - power2)) + EPS)
+                    paces.all[i] = unit * rate * h * scaled
+                for i in range(p):
+                    for q in range(c):
+                        scaled = 1.0 if rates.repr_sgd else 1.0 / (math.sqrt(m2[i, q] / (1.0 - power2)) + EPS)
+                        repr_paces[i, q] = unit * rates.repr_lr * h * scaled
+                if not implicit(
+                    residual, roots, E, task, x, weights, network, layers, paces, repr_paces, gradient, none, end
+                ):
+                    return n_records
+            backward(end * np.float32(-unit), x, weights, network, layers, gradient, squares, force)
+            to_embeddings(E, table, force, pulled, noise)
+            for i in range(len(squares.all)):
+                squares.all[i] = rates.noise * max(n * squares.all[i] - gradient.all[i] ** 2, 0.0)
+            for i in range(p):
+                for q in range(c):
+                    noise[i, q] = rates.noise * max(n * noise[i, q] - pulled[i, q] ** 2, 0.0)
+                    if E[i, q] != 0.0:
+                        pulled[i, q] += math.copysign(rates.repr_l1 / (p * c), E[i, q])
+            b1, b2 = BETA1**h, BETA2**h
+            c1, c2 = 1.0 - power1 * b1, 1.0 - power2 * b2
+            keep = (1.0 - rate * rates.decoder_wd) ** h
+            descend(weights.all, gradient.all, squares.all, first, second, b1, b2, c1, c2, rate * h, keep, rates.decoder_sgd)
+            keep = (1.0 - rates.repr_lr * rates.repr_wd) ** h
+            largest = 0.0
+            for i in range(p):
+                for q in range(c):
+                    g = pulled[i, q]
+                    m1[i, q] = b1 * m1[i, q] + (1.0 - b1) * g
+                    m2[i, q] = b2 * m2[i, q] + (1.0 - b2) * (g * g + noise[i, q])
+                    move = g if rates.repr_sgd else m1[i, q] / c1 / (math.sqrt(m2[i, q] / c2) + EPS)
+                    moved = E[i, q] * (keep - 1.0) - rates.repr_lr * h * move
+                    largest = max(largest, abs(moved))
+                    E[i, q] += moved
+            compose(E, table, which, place)
+            x[:] = place
+            forward(x, weights, network, layers)
+            train, test, loss = look(task, layers, network, n, new_residual, new_roots)
+            off, size = 0.0, pace.floor * pace.floor * scale
+            for a in range(n):
+                for b in range(k):
+                    off += (new_residual[a, b] - end[a, b]) ** 2
+                    size += residual[a, b] ** 2
+            off = math.sqrt(off / size) / pace.tolerance if loss < 1e100 else 10.0
+            if h == 1.0 or off <= _REJECT:
+                break
+            weights.all[:], first[:], second[:], E[:], m1[:], m2[:] = before
+            h = float(int(max(1.0, h * max(_SLOWER, 0.7 / math.sqrt(off)))))
+            compose(E, table, which, place)
+            x[:] = place
+            forward(x, weights, network, layers)
+        residual, new_residual, roots, new_roots = new_residual, residual, new_roots, roots
+        t += h
+        power1 *= b1
+        power2 *= b2
+        wanted = pace.resolution * h / largest if largest > 0.0 else _MOST
+        faster = min(_FASTER, max(_SLOWER, 1.0 / math.sqrt(off + 1e-9)))
+        h = float(int(max(1.0, min(wanted, faster * h + 0.5, pace.share * t, _MOST))))
+    return n_records
