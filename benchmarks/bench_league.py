@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from analysis.league.measures import measured
-from analysis.league.settings import LEARNED, SETTINGS
+from analysis.league.settings import GENERALISED, LEARNED, SETTINGS
 from analysis.runs.traces import Traces
 from neural import History, family_of, train_runs
 from neural.ensemble import Ensemble
@@ -74,9 +74,9 @@ def main() -> int:
         )
         parts = []
         for number, history in enumerate(train_runs(runs[: RUNS + 1], device="cpu")):
-            learned = getattr(history, LEARNED) or float("nan")
-            readings = [learned, *setting.early]
-            took = seconds(lambda h=history, at=learned, r=readings: measured(h.config, traces_of(h), at, r))
+            learned, generalised = (getattr(history, step) or float("nan") for step in (LEARNED, GENERALISED))
+            arguments = (history.config, traces_of(history), learned, generalised, setting.early)
+            took = seconds(lambda them=arguments: measured(*them))
             if number:
                 training = history.steps_run * update
                 parts.append((history.steps_run / config.look_every * look / training, took / training))

@@ -33,7 +33,7 @@ from neural.command import run_command
 
 PROG = "python -m analysis.league"
 ERRORS = (StoreError, WorkerError)
-_SECONDS = 2.0  # that measuring a run takes, about
+_SECONDS = 0.3  # that measuring a run takes, about
 _TOGETHER = ("squares-40", "squares-32")  # settings that differ in the training fraction alone
 
 
@@ -128,13 +128,15 @@ def taken(
     code = sources()
     pieces = [
         Piece(
-            f"{code} {key(config)} {learned} {settings[name].early}",
+            f"{code} {key(config)} {learned} {generalised} {settings[name].early}",
             series_of,
-            (str(arguments.store), config, learned, settings[name].early),
+            (str(arguments.store), config, learned, generalised, settings[name].early),
             _SECONDS,
         )
         for name in settings
-        for config, learned in zip(plans[name], runs[name]["learned"], strict=True)
+        for config, learned, generalised in zip(
+            plans[name], runs[name]["learned"], runs[name]["generalised"], strict=True
+        )
     ]
     workers = 1 if arguments.execution.executor == "in-process" else arguments.execution.workers
     found = iter(computed(arguments.out / "measures.sqlite", pieces, workers, "measuring"))

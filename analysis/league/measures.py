@@ -100,34 +100,33 @@ BY_NAME = {measure.name: measure for measure in MEASURES}
 # Of the early loss; its authors take every step, these are the looks.
 _SIGNATURE_STEPS, _SIGNATURE_LOOKS = 400, 10
 _PATTERNS = 2
-_CURVATURE_EVERY = 4  # checkpoints: a sharpness costs some twenty steps
+_ON_THE_WAY = 16  # checkpoints from memorisation to generalisation
 
 # Of each measure: steps, and its values there. Lists, which JSON can hold.
 Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
 
-def measured(config: Any, traces: Traces, learned: float, readings: Sequence[float]) -> Series:
-    """Steps (S,) and values (S,) of each measure that applies to a run: of the weights
-    at the checkpoints, of the looks at the checkpoints and readings; nan where there is
-    none.
+def measured(config: Any, traces: Traces, learned: float, generalised: float, early: Sequence[int]) -> Series:
+    """Steps (S,) and values (S,) of each measure that applies to a run: at the
+    checkpoints around the readings, and but for curvature, where one costs a hundred
+    updates, at some on the way to generalisation; of the looks at the readings too. nan
+    where there is none.
 
     Args:
         config, traces: the run and what it left.
-        learned: steps to learning the training set, nan if it never is.
-        readings: steps at which all measures must have a value, that of the weights
-            from the checkpoints around them.
+        learned, generalised: steps to either, nan if it never is.
+        early: steps at which all measures must have a value, beside `learned`.
     """
     at = traces.checkpoint_steps.astype(float)
-    readings = [step for step in readings if step <= at[-1]]
-    around = {max(int(np.searchsorted(at, step)) - back, 0) for step in readings for back in (0, 1)}
+    readings = [step for step in (learned, *early) if step <= at[-1]]
+    around = {k for step in readings for k in _around(at, step)}
     moments = _Moments(config, traces)
     rows: dict[float, dict[str, float]] = {}
-    for k, step in enumerate(at):
-        curved = k in around or k % _CURVATURE_EVERY == 0 or k == len(at) - 1
-        rows[step] = moments.values(k, curvature=curved) | _of_looks(traces, step, step in readings)
+    for k in sorted(around | _between(at, learned, generalised)):
+        rows[at[k]] = moments.values(k, curvature=k in around) | _of_looks(traces, at[k])
     for step in readings:
-        rows.setdefault(step, _of_looks(traces, step, True))
-    constant = _of_training_set(config) | {"steps to memorise": learned}
+        rows.setdefault(step, _of_looks(traces, step))
+    constant = _of_training_set(config) | {"steps to memorise": learned, "pattern's delay": _delay(traces, learned)}
     found: dict[str, tuple[list[float], list[float]]] = {}
     for measure in MEASURES:
         if measure.name in constant:
@@ -138,6 +137,22 @@ def measured(config: Any, traces: Traces, learned: float, readings: Sequence[flo
         if known:
             found[measure.name] = ([float(step) for step, _ in known], [float(value) for _, value in known])
     return found
+
+
+def _around(at: NDArray, step: float) -> set[int]:
+    """The checkpoint of a step, or those before and after it."""
+    k = int(np.searchsorted(at, step))
+    return {k} if at[k] == step else {max(k - 1, 0), k}
+
+
+def _between(at: NDArray, learned: float, generalised: float) -> set[int]:
+    """Some checkpoints, evenly spread, from the first after memorisation to the first
+    after generalisation.
+    """
+    if not learned < generalised:
+        return set()
+    first, last = np.searchsorted(at, [learned, generalised])
+    return set(np.linspace(first, last, _ON_THE_WAY).round().astype(int).tolist())
 
 
 class _Moments:
@@ -227,10 +242,8 @@ def _mean(of: Callable[[NDArray], float], tables: Sequence[NDArray]) -> float:
     return float(np.mean([of(table) for table in tables]))
 
 
-def _of_looks(traces: Traces, step: float, reading: bool) -> dict[str, float]:
-    """Of the looks until a step. Pattern curves, which take a while to fit, at readings
-    only; of a run that has diverged nothing.
-    """
+def _of_looks(traces: Traces, step: float) -> dict[str, float]:
+    """Of the looks until a step; of a run that has diverged nothing."""
     past = slice(0, int(np.searchsorted(traces.steps, step, side="right")))
     steps = traces.steps[past].astype(float)
     losses, last_norm = traces.metrics["train_loss"][past], traces.norms[LAST_LAYER][past]
@@ -252,10 +265,16 @@ def _of_looks(traces: Traces, step: float, reading: bool) -> dict[str, float]:
             "Hjorth mobility": signature.mobility,
             "Hjorth complexity": signature.complexity,
         }
-    if reading and len(steps) > 3 * _PATTERNS:
-        train, test = (traces.metrics[name][past] for name in ("train_accuracy", "test_accuracy"))
-        found["pattern's delay"] = float(fit_patterns(steps, train, test, _PATTERNS).times.max())
     return found
+
+
+def _delay(traces: Traces, learned: float) -> float:
+    """When, by the looks until memorisation, half of the last pattern is learned."""
+    past = traces.steps <= learned
+    if past.sum() <= 3 * _PATTERNS:
+        return float("nan")
+    train, test = (traces.metrics[name][past] for name in ("train_accuracy", "test_accuracy"))
+    return float(fit_patterns(traces.steps[past], train, test, _PATTERNS).times.max())
 
 
 def _of_training_set(config: Any) -> dict[str, float]:
@@ -267,14 +286,14 @@ def _of_training_set(config: Any) -> dict[str, float]:
     return {f"rings: {name}": float(predictor(said)) for name, predictor in PREDICTORS.items()}
 
 
-def series_of(store: str, config: Any, learned: float, early: Sequence[int]) -> Series:
-    """`measured` of a run in a store, read at the end of memorisation and early."""
+def series_of(store: str, config: Any, learned: float, generalised: float, early: Sequence[int]) -> Series:
+    """`measured` of a run in a store."""
     with RunStore(Path(store), read_only=True) as opened:
         traces = opened.traces(config)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the products are small, and others are measured beside this one
     try:
-        return measured(config, traces, learned, [learned, *early])
+        return measured(config, traces, learned, generalised, early)
     finally:
         torch.set_num_threads(threads)
 

@@ -75,7 +75,7 @@ def page(found: Mapping[str, Table], both: pd.DataFrame | None, command: str) ->
         "## When each moves",
         "![moves](moves.png)",
         "Steps from the moment at which a measure has covered half of its way (from the end of memorisation to test "
-        "accuracy 0.95; losses, norms and sharpness in logarithms) to the moment at which test accuracy has, and to "
+        "accuracy 0.95; losses and norms in logarithms) to the moment at which test accuracy has, and to "
         "test accuracy 0.95: medians, and the 95 % interval of the latter. Positive: the measure is first. Measures "
         "whose change is not clear of their scatter have none.",
         table(_move_rows(found)),

@@ -22,8 +22,8 @@ class Setting:
         title: of its part of the page.
         base: all but the seed.
         seeds: how many, by default.
-        early: steps, the same for all runs, at which measures are read as well; before
-            any run generalises.
+        early: steps, the same for all runs, at which measures are read as well: of
+            checkpoints, before any run generalises.
     """
 
     title: str
@@ -40,12 +40,12 @@ GENERALISED = "steps_to_test_95"
 
 _SQUARES = ModularConfig(look_every=10, checkpoints=_CHECKPOINTS, budget=8_000)
 SETTINGS = {
-    "squares-40": Setting("Squares, p = 31, 40 % of the pairs", _SQUARES, 48, (50, 200, 400)),
+    "squares-40": Setting("Squares, p = 31, 40 % of the pairs", _SQUARES, 48, (50, 210, 420)),
     "squares-32": Setting(
         "Squares, p = 31, 32 % of the pairs",
         replace(_SQUARES, fraction=0.32, budget=16_000),
         48,
-        (50, 200, 400),
+        (50, 210, 420),
     ),
     "transformer": Setting(
         "A transformer, p = 31, 60 % of the pairs",
@@ -61,7 +61,7 @@ SETTINGS = {
             budget=8_000,
         ),
         48,
-        (50, 100, 200),
+        (50, 100, 210),
     ),
     "symmetric": Setting(
         "Composition of permutations, S4, 70 % of the pairs",
@@ -78,13 +78,21 @@ SETTINGS = {
             budget=6_000,
         ),
         32,
-        (50, 200, 400),
+        (50, 210, 410),
     ),
     "parity": Setting(
         "Parity of 3 of 20 bits, 300 samples",
-        # a look at 1,300 samples costs a dozen steps
-        ParityConfig(n=20, n_train=300, width=100, look_every=40, checkpoints=_CHECKPOINTS, budget=20_000),
+        # a look at 1,300 samples costs three updates
+        ParityConfig(
+            n=20,
+            n_train=300,
+            width=100,
+            batch_size=None,
+            look_every=40,
+            checkpoints=_CHECKPOINTS,
+            budget=20_000,
+        ),
         32,
-        (100, 200, 400),
+        (120, 200, 400),
     ),
 }

@@ -109,7 +109,7 @@ def _measured(
     found: dict[str, Callable[[], float]] = {}
     if weights:
         found["weight norm"] = lambda: total_norm(weights)
-        found["largest change"] = lambda: largest_change(weights, start)
+        found["largest change of a weight"] = lambda: largest_change(weights, start)
     if arguments.output is not None:
         output = _named(arrays, "output", arguments.output)
         found["last layer's norm"] = lambda: float(np.linalg.norm(output))
@@ -120,7 +120,7 @@ def _measured(
         E = E[:p]
         found |= {
             "effective dimension": lambda: effective_dimension(E),
-            "Gini of waves": lambda: gini(np.sqrt(fourier_shares(E))),
+            "Gini of the first layer": lambda: gini(np.sqrt(fourier_shares(E))),
             "participation ratio": lambda: float(pd.Series(inverse_participation(E)).median()),
             "ring quality": lambda: ring_rqi(E),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,10 @@ from torch import Tensor
 
 import efftheory as et
 
-# Relative. Sharpness is compared among runs, where it differs by much more; by
-# Lanczos' quadratic convergence the value is mostly far better than that.
-SHARPNESS_TOLERANCE = 1e-3
+# Relative, of Lanczos' residual: by its quadratic convergence the value is mostly far
+# better than that. Sharpness is compared among runs, where it differs by much more.
+SHARPNESS_TOLERANCE = 1e-2
+_VECTORS = 6  # of Lanczos between restarts: with more, most come after it has converged
 
 Loss = Callable[[dict[str, Tensor]], Tensor]
 
@@ -33,11 +34,7 @@ def gradient_norm(loss: Loss, weights: Mapping[str, Tensor | NDArray]) -> float:
         ArgumentError: `weights` are no floating point numbers or none, or `loss` gives
             more or fewer numbers than one.
     """
-    tensors = _tensors(weights)
-    if not _all_finite(loss, tensors):
-        return math.nan
-    norm = float(np.linalg.norm(_flat(torch.func.grad(lambda w: loss(w).squeeze())(tensors))))
-    return norm if math.isfinite(norm) else math.nan
+    return _size(_slope(loss, _tensors(weights))[1])
 
 
 def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray], iterations: int = 100, seed: int = 0) -> float:
@@ -52,7 +49,7 @@ def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray], iterations: i
         loss: named tensors, as `weights`, -> a tensor of one number; the same number
             whenever it is called.
         weights: floating point, of any shapes.
-        iterations: the most restarts of Lanczos, each of up to about 20 products.
+        iterations: the most restarts of Lanczos, each of a few products.
         seed: of the vector from which Lanczos starts.
 
     Raises:
@@ -61,14 +58,13 @@ def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray], iterations: i
     tensors = _tensors(weights)
     if isinstance(iterations, bool) or not isinstance(iterations, int | np.integer) or iterations < 1:
         raise et.ArgumentError("iterations", "be an integer above 0", f"is {iterations!r}")
-    if not _all_finite(loss, tensors):
+    leaves, gradient = _slope(loss, tensors)
+    if math.isnan(_size(gradient)):
         return math.nan
-    gradient, transposed = torch.func.vjp(torch.func.grad(lambda w: loss(w).squeeze()), tensors)[:2]
 
     def product(vector: NDArray[np.float64]) -> NDArray[np.float64]:
-        parts = torch.as_tensor(vector.ravel()).split([tensor.numel() for tensor in gradient.values()])
-        named = {name: part.to(g).view_as(g) for part, (name, g) in zip(parts, gradient.items(), strict=True)}
-        return _flat(transposed(named)[0])  # H is symmetric
+        along = torch.as_tensor(vector.ravel()).to(gradient)
+        return _flat(torch.autograd.grad(gradient, leaves, along, retain_graph=True)).double().cpu().numpy()
 
     size = sum(tensor.numel() for tensor in tensors.values())
     v0 = np.random.default_rng(seed).normal(size=size)
@@ -78,9 +74,9 @@ def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray], iterations: i
     if size == 1 or not first.any():  # H is a number, or 0: ARPACK takes neither
         return float(first[0] / v0[0])
     H = LinearOperator((size, size), matvec=product, dtype=np.float64)  # pyright: ignore[reportCallIssue]
-    options: dict[str, Any] = {"v0": v0, "tol": SHARPNESS_TOLERANCE, "maxiter": int(iterations)}
+    options: dict[str, Any] = {"v0": v0, "ncv": min(_VECTORS, size), "tol": SHARPNESS_TOLERANCE}
     try:
-        values = eigsh(H, k=1, which="LA", return_eigenvectors=False, **options)
+        values = eigsh(H, k=1, which="LA", return_eigenvectors=False, maxiter=int(iterations), **options)
     except ArpackNoConvergence:
         return math.nan
     return float(values[0])
@@ -95,15 +91,25 @@ def _tensors(weights: Mapping[str, Tensor | NDArray]) -> dict[str, Tensor]:
     return tensors
 
 
-def _all_finite(loss: Loss, tensors: dict[str, Tensor]) -> bool:
-    """The weights and the loss; the latter is one number."""
-    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
-        return False
-    value = loss(tensors)
+def _slope(loss: Loss, tensors: dict[str, Tensor]) -> tuple[list[Tensor], Tensor]:
+    """The weights, and the gradient in one row, as a function of them; nan where a
+    weight or the loss is not finite.
+    """
+    leaves = {name: tensor.clone().requires_grad_() for name, tensor in tensors.items()}
+    value = loss(leaves)
     if value.numel() != 1:
         raise et.ArgumentError("loss", "give one number", f"gives shape {tuple(value.shape)}")
-    return bool(value.isfinite().all())
+    # nothing, but a function of all weights, also where the loss or its slope is none
+    nothing = sum(0 * leaf.square().sum() for leaf in leaves.values())
+    w = list(leaves.values())
+    gradient = _flat(torch.autograd.grad(value.squeeze() + nothing, w, create_graph=True))
+    return w, gradient if bool(value.isfinite()) else gradient * math.nan
 
 
-def _flat(tensors: dict[str, Tensor]) -> NDArray[np.float64]:
-    return torch.cat([tensor.detach().ravel().to("cpu", torch.float64) for tensor in tensors.values()]).numpy()
+def _size(gradient: Tensor) -> float:
+    norm = float(gradient.detach().double().norm())
+    return norm if math.isfinite(norm) else math.nan
+
+
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat([tensor.ravel() for tensor in tensors])

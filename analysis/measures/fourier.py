@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp
 
 import efftheory as et
 from analysis.measures.components import as_embedding
@@ -186,7 +185,9 @@ def mean_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> float:
         raise et.ArgumentError("labels", requirement, f"has shape {where.shape}")
     if not 0 <= where.min() <= where.max() < classes:
         raise et.ArgumentError("labels", requirement, f"has {where.min()}..{where.max()}")
-    return float(np.mean(np.asarray(logsumexp(array, axis=1)) - array[np.arange(n), where]))
+    largest = array.max(axis=1)
+    sums = np.exp(array - largest[:, None]).sum(axis=1)
+    return float(np.mean(np.log(sums) + largest - array[np.arange(n), where]))
 
 
 def gini(values: ArrayLike) -> float:

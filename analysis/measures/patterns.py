@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import least_squares
+from scipy.optimize import OptimizeResult, least_squares
 from scipy.special import expit
 
 import efftheory as et
 from analysis.measures.signature import as_series
 
 SPARE_TIMES = 3  # the patterns of a start stand at so many fewer times than there are
+EDGE = 1e-3  # of a bound's interval, from where a start can still leave it
+FIRST, LAST = 20, 100  # evaluations of a start, and of the best of these
 SHARPEST = 40.0  # rate times the gap between two looks: all of the rise is in it
 
 
@@ -60,8 +63,9 @@ def fit_patterns(steps: ArrayLike, train_accuracy: ArrayLike, test_accuracy: Arr
     rate is so small that a pattern takes longer than all steps or so large that nothing
     of its rise can be between two looks.
 
-    The best of several fits is kept, whose patterns start at all sets of n out of n + 3
-    times that are evenly spread over the logarithm of the steps. No start is random.
+    The best of several short fits is carried on, whose patterns start at all sets of n
+    out of n + 3 times that are evenly spread over the logarithm of the steps. No start
+    is random.
 
     Args:
         steps: float (L,), ascending, at least 0; L of at least 2 n.
@@ -85,26 +89,47 @@ def fit_patterns(steps: ArrayLike, train_accuracy: ArrayLike, test_accuracy: Arr
     unit = t[-1]  # so that times are at most 1
     t = t / unit
 
-    def off(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        log_rates, times, train_shares, test_shares = x.reshape(4, n)
-        rates = np.exp(log_rates)
-        return np.concatenate(
-            [
-                pattern_accuracy(t, rates, times, train_shares) - train,
-                pattern_accuracy(t, rates, times, test_shares) - test,
-            ]
-        )
-
     slowest, fastest = -np.log(t[-1] - t[0]), np.log(SHARPEST / np.diff(t).min())
-    bounds = np.repeat([[slowest, t[0], 0, 0], [fastest, t[-1], 1, 1]], n, axis=1)
+    low, high = np.repeat([[slowest, t[0], 0, 0], [fastest, t[-1], 1, 1]], n, axis=1)
+
+    def within(angles: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Logarithms of rates, times, shares of both sets, (4, n), of angles that may
+        be any.
+        """
+        return (low + (high - low) * np.sin(angles) ** 2).reshape(4, n)
+
+    def off(angles: NDArray[np.float64]) -> NDArray[np.float64]:
+        log_rates, times, *shares = within(angles)
+        curves = [pattern_accuracy(t, np.exp(log_rates), times, one) for one in shares]
+        return np.concatenate([curves[0] - train, curves[1] - test])
+
+    def slopes(angles: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of `off`, (2 L, 4 n)."""
+        log_rates, times, *shares = within(angles)
+        rates = np.exp(log_rates)
+        learned = expit(rates * (t[:, None] - times))
+        rise = learned * (1 - learned) * rates
+        found = np.zeros((2, len(t), 4, n))
+        for k, one in enumerate(shares):
+            left = 1 - one * learned
+            by_others = np.stack([np.delete(left, i, axis=1).prod(axis=1) for i in range(n)], axis=1)
+            found[k, :, 0] = by_others * one * rise * (t[:, None] - times)
+            found[k, :, 1] = -by_others * one * rise
+            found[k, :, 2 + k] = by_others * learned
+        return found.reshape(2 * len(t), 4 * n) * (high - low) * np.sin(2 * angles)
+
+    def fit(angles: NDArray[np.float64], evaluations: int) -> OptimizeResult:
+        slope: Any = slopes  # scipy's types know of words only
+        return least_squares(off, angles, slope, method="lm", max_nfev=evaluations)
+
     grid = np.geomspace(t[t > 0][0], t[-1], n + SPARE_TIMES + 2)[1:-1]
-    starts = [
-        np.concatenate([np.log(4 / np.array(times)), times, np.full(2 * n, 0.5)])  # nearly 0 at step 0
-        for times in combinations(grid, n)
-    ]
-    fits = [least_squares(off, np.clip(x, *bounds), bounds=tuple(bounds), x_scale="jac") for x in starts]
-    best = min(fits, key=lambda fit: fit.cost)
-    found = best.x.reshape(4, n)
+    fits = []
+    for times in combinations(grid, n):
+        start = np.concatenate([np.log(4 / np.array(times)), times, np.full(2 * n, 0.5)])  # nearly 0 at step 0
+        share = np.clip((start - low) / (high - low), EDGE, 1 - EDGE)
+        fits.append(fit(np.arcsin(np.sqrt(share)), FIRST))
+    best = fit(min(fits, key=lambda one: one.cost).x, LAST)
+    found = within(best.x)
     log_rates, times, train_shares, test_shares = found[:, np.argsort(found[1], kind="stable")]
     residual = float(np.sqrt(np.square(best.fun).mean()))
     return Patterns(np.exp(log_rates) / unit, times * unit, train_shares, test_shares, residual)

@@ -130,12 +130,11 @@ def ring_rqi(E: ArrayLike, delta: float = 0.25) -> float:
     i, j = np.triu_indices(p)
     turns = (angles[i] + angles[j]) / (2 * np.pi)
     width = delta / p * (1 + 1e-9) + 1e-12  # an exact ring is off by round-off
-    close, possible = 0, 0
-    for result in range(p):
-        sums = np.sort(turns[(i + j) % p == result] % 1)
-        n = len(sums)
-        # from each sum on, those within the width: a pair is met from one of its ends
-        reach = np.searchsorted(np.concatenate([sums, sums + 1]), sums + width, side="right")
-        close += int((reach - np.arange(n) - 1).sum())
-        possible += n * (n - 1) // 2
-    return close / possible
+    result = (i + j) % p
+    sums = np.sort(3 * result + turns % 1)  # each result's on a circle of its own
+    n = np.bincount(result)
+    # from each sum on, those within the width: a pair is met from one of its ends
+    reach = np.searchsorted(np.sort(np.concatenate([sums, sums + 1])), sums + width, side="right")
+    close = (reach - np.arange(len(sums)) - np.repeat(n.cumsum() - n, n) - 1).sum()
+    possible = (n * (n - 1) // 2).sum()
+    return float(close / possible)

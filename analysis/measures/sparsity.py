@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import efftheory as et
 from analysis.measures.components import as_embedding
 from analysis.measures.signature import as_series
+
+_FEW = 8  # samples that are followed from one k to the next
 
 
 def effective_sparsity(
@@ -48,21 +47,23 @@ def effective_sparsity(
     if base.shape != (len(H), len(R)):
         raise et.ArgumentError("direct", f"have shape {(len(H), len(R))}", f"has shape {base.shape}")
     order = np.argsort(-as_series(incoming, "incoming", length=w), kind="stable")
+    H, R = H[:, order], R[:, order]
 
-    def predictions() -> Iterator[NDArray]:
-        """Of the first 0, 1, .. w neurons: one term more each time, so that w of them
-        round as the whole network does.
-        """
-        outputs = base.copy()
-        yield _predicted(outputs)
-        for i in order:
-            outputs += H[:, i, None] * R[:, i]
-            yield _predicted(outputs)
+    def outputs(k: int) -> NDArray[np.float64]:
+        """(N, C), with the first k neurons."""
+        return base + H[:, :k] @ R[:, :k].T
 
-    whole = deque(predictions(), maxlen=1)[0]  # the last of them
-    return next(k for k, cut in enumerate(predictions()) if np.array_equal(cut, whole))
+    whole, k = _predicted(outputs(w)), 0
+    while (wrong := np.flatnonzero(_predicted(now := outputs(k)) != whole)).size:
+        # on to the first k with which a few of the wrong samples are right
+        few = wrong[:_FEW]
+        terms = H[few, k:].T[:, :, None] * R[:, k:].T[:, None]  # (w - k, few, C)
+        right = (_predicted(now[few] + terms.cumsum(axis=0)) == whole[few]).all(axis=1)
+        right[-1] = True  # all neurons, whose sum may round otherwise here
+        k += 1 + int(right.argmax())
+    return k
 
 
 def _predicted(outputs: NDArray[np.float64]) -> NDArray:
-    """What each sample of outputs (N, C) is taken for."""
-    return np.sign(outputs[:, 0]) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+    """What each sample of outputs (.., C) is taken for."""
+    return np.sign(outputs[..., 0]) if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)

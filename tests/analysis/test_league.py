@@ -25,6 +25,7 @@ from analysis.league.measures import BY_NAME, MEASURES
 from analysis.league.networks import network_at, samples_of, training_loss
 from analysis.league.scores import MEMORISED, half_way, moves, pooled, ranks, read
 from analysis.league.settings import SETTINGS
+from analysis.runs.traces import Traces
 from neural import ModularConfig, ParityConfig, family_of, train_run
 from neural.command import run_command
 from neural.families import modular
@@ -249,10 +250,36 @@ TINY = ModularConfig(
 )
 BITS = ParityConfig(n=10, k=2, width=20, n_train=50, n_test=60, look_every=10, budget=600, checkpoints=2)
 SMALL_SETTINGS = {
-    "squares-40": replace(SETTINGS["squares-40"], base=TINY, seeds=12, early=(20,)),
-    "squares-32": replace(SETTINGS["squares-32"], base=replace(TINY, fraction=0.78), seeds=12, early=(20,)),
-    "parity": replace(SETTINGS["parity"], base=BITS, seeds=16, early=(40,)),
+    "squares-40": replace(SETTINGS["squares-40"], base=TINY, seeds=8, early=(20,)),
+    "squares-32": replace(SETTINGS["squares-32"], base=replace(TINY, fraction=0.78), seeds=8, early=(20,)),
+    "parity": replace(SETTINGS["parity"], base=BITS, seeds=8, early=(40,)),
 }
+
+
+def test_what_is_measured_of_a_run() -> None:
+    """Every measure of the weights at each reading, from the checkpoints around it; the
+    curvature there alone, the rest on the way to generalisation too.
+    """
+    history = train_run(TINY)
+    traces = Traces(
+        steps=history.steps,
+        metrics=history.traces,
+        norms=history.norms,
+        checkpoint_steps=history.checkpoint_steps,
+        checkpoints=history.checkpoints,
+        mask=history.mask,
+        correct=history.correct,
+    )
+    learned, generalised = history.steps_to_train_99, history.steps_to_test_95
+    found = measures.measured(TINY, traces, learned, generalised, [20, 30])
+    for name in ("sharpness", "gradient norm", "effective sparsity", "excluded loss, final keys", "training loss"):
+        assert all(np.isfinite(read(found, name, step)[0]) for step in (20, 30, learned))
+    at = history.checkpoint_steps
+    near = {at[at <= step].max() for step in (20, 30, learned)} | {at[at >= step].min() for step in (20, 30, learned)}
+    assert set(found["sharpness"][0]) == near
+    way = at[(at >= learned) & (at <= at[at >= generalised].min())]
+    assert set(found["effective sparsity"][0]) == near | set(way)
+    assert len(found["pattern's delay"][0]) == 1
 
 
 def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
@@ -261,12 +288,13 @@ def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
     """
     monkeypatch.setattr(command, "SETTINGS", SMALL_SETTINGS)
     monkeypatch.setattr(scores, "_DEALS", (1_000,))
+    monkeypatch.setattr(scores, "MIN_OBSERVED", 4)  # so that eight runs, which train together, will do
     monkeypatch.setattr(measures, "_PATTERNS", 1)  # a fit of two takes ten times as long
     monkeypatch.setattr(sys, "argv", ["league", *SMALL_SETTINGS, "--executor", "in-process"])
     sys.argv += ["--out", str(tmp_path / "out"), "--store", str(tmp_path / "runs.sqlite")]
-    for trained in (40, 0):
+    for trained in (24, 0):
         run_command(command.Arguments, command.main, "league", command.ERRORS)
-        assert f"40 runs, {trained} of them trained now" in capsys.readouterr().err
+        assert f"24 runs, {trained} of them trained now" in capsys.readouterr().err
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert list(report["settings"]) == list(SMALL_SETTINGS)
     names = {name: {rank["measure"] for rank in one["ranks"]} for name, one in report["settings"].items()}
@@ -284,7 +312,7 @@ def test_every_measure_has_a_row_of_its_own() -> None:
     assert len(BY_NAME) == len(MEASURES)
     for setting in SETTINGS.values():
         assert {replace(run, seed=0) for run in setting.runs(3)} == {replace(setting.base, seed=0)}
-        assert max(setting.early) < setting.base.budget
+        assert set(setting.early) <= set(family_of(setting.base).checkpoints(setting.base).tolist())
 
 
 def test_bad_input_is_one_line(tmp_path: Path, monkeypatch, capsys) -> None:

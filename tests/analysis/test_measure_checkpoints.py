@@ -61,13 +61,13 @@ def test_known_arrays(kind: str, tmp_path: Path, monkeypatch, capsys) -> None:
             assert row[name] == pytest.approx(exact, rel=1e-6)
         assert row["excluded loss, final keys"] == pytest.approx(np.log(P), rel=1e-6)
         assert row["key frequencies"] == 1
-        assert row["largest change"] == pytest.approx(size - 1, abs=1e-6)
+        assert row["largest change of a weight"] == pytest.approx(size - 1, abs=1e-6)
         assert row["weight norm"] == pytest.approx(size * np.sqrt(2 * P), rel=1e-6)
         assert row["last layer's norm"] == pytest.approx(size * np.sqrt(P), rel=1e-6)
         assert row["effective dimension"] == pytest.approx(2, rel=1e-5)
         assert row["ring quality"] == 1
         assert row["participation ratio"] == pytest.approx(0.5, rel=1e-5)
-        assert row["Gini of waves"] == pytest.approx(1 - 1 / (P // 2), rel=1e-4)
+        assert row["Gini of the first layer"] == pytest.approx(1 - 1 / (P // 2), rel=1e-4)
     assert (tmp_path / "out" / "measures.png").stat().st_size > 10_000
     assert "ring quality" in capsys.readouterr().out
 
@@ -131,7 +131,7 @@ def test_what_is_not_defined_is_nan_and_the_rest_goes_on(tmp_path: Path, monkeyp
     for step, E in ((0, np.zeros((P + 1, 2))), (1, np.vstack([ring(1), [9.0, 9.0]]))):
         np.savez(folder / f"{step}.npz", W_E=E, logits=waves(1.0, 1))
     first, last = run(monkeypatch, folder, tmp_path / "out", "--embedding", "W_E", "--logits", "logits")["measures"]
-    assert first["effective dimension"] is first["Gini of waves"] is None
+    assert first["effective dimension"] is first["Gini of the first layer"] is None
     assert first["weight norm"] == 0
     assert last["ring quality"] == 1
     capsys.readouterr()
