@@ -52,10 +52,10 @@ from efftheory.criticality import (
 from efftheory.decoder import (
     Decoder,
     DecoderTrajectory,
+    LearningTrajectory,
     decoder_flow,
     decoder_kernels,
     ridge_potential,
-    success_probability,
 )
 from efftheory.description import Description, describe
 
@@ -73,6 +73,9 @@ from efftheory.flow import Trajectory, flow, optimizer_flow, time_to_rqi
 from efftheory.generalization import exact_nullity, generalizable, ideal_accuracy, is_linear, nullity
 from efftheory.hessian import hessian, hessian_operator
 from efftheory.loss import effective_loss, effective_loss_gradient
+
+# The decoder as it remembers
+from efftheory.memory import memory_flow, success_probability
 from efftheory.operations import (
     Operation,
     addition,
@@ -92,6 +95,7 @@ __all__ = [
     "DecoderTrajectory",
     "Description",
     "Estimate",
+    "LearningTrajectory",
     "Nullity",
     "Operation",
     "RandomTrainingSets",
@@ -123,6 +127,7 @@ __all__ = [
     "is_linear",
     "linear_probability",
     "linear_thresholds",
+    "memory_flow",
     "modular_addition",
     "nullity",
     "optimizer_flow",

@@ -19,7 +19,6 @@ from efftheory._decoder_flow_kernels import (
     BETA2,
     EPS,
     RQI_THRESHOLD,
-    Records,
     Table,
     compose,
     rqi,
@@ -82,8 +81,9 @@ class Rates(NamedTuple):
 
 class Pace(NamedTuple):
     """How many updates to follow; limits of a merged step: the largest move of an
-    embedding, its share of the time before it, and how far the residual may be from
-    where it should get; and how far apart records are, as a share of the time.
+    embedding, its share of the time before it, and how far the residual may end from
+    where it should, as a share (`tolerance`) of its size, or of `floor` of the targets';
+    and how far apart records are, as a share of the time.
     """
 
     steps: int
@@ -92,6 +92,18 @@ class Pace(NamedTuple):
     tolerance: float
     floor: float
     spacing: float
+
+
+class Records(NamedTuple):
+    """The flow at times (T,): embeddings path (T, p, c); curves (T, 4): train accuracy,
+    test accuracy, RQI, training loss. crossed (3,): the first step with train
+    accuracy >= 0.9, test accuracy >= 0.9, RQI > 0.95, inf where there is none.
+    """
+
+    times: NDArray[np.float64]
+    path: NDArray[np.float64]
+    curves: NDArray[np.float64]
+    crossed: NDArray[np.float64]
 
 
 class Layers(NamedTuple):
@@ -245,7 +257,7 @@ def to_embeddings(E, table, force, gradient, squares):
     """From the derivative by the inputs of the training samples, force (n, c): by the
     embeddings, into gradient (p, c); and the sums of the samples' squares.
     """
-    p, c = E.shape
+    c = E.shape[1]
     m = int(math.sqrt(c) + 0.5)
     gradient[:] = 0.0
     squares[:] = 0.0
@@ -497,8 +509,8 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, paces
     """Move E (p, c) and `weights` for pace.steps updates of the optimiser.
 
     gradient, squares (empty without noise), paces: room, shaped like `weights`. Fills
-    `records`, and returns how many there are. Ends early where all is learned, or where
-    numbers overflow.
+    `records`, and returns how many there are. Ends early where all three thresholds are
+    crossed, or where numbers overflow.
     """
     table = task.table
     p, c = E.shape
@@ -506,7 +518,9 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, paces
     total, m, depth = n + len(table.tested), weights.first.shape[1], len(weights.hidden) + 1
     which = np.concatenate((table.trained, table.tested))
     layers = Layers(
-        np.empty((depth, total, m), np.float32), np.empty((depth, total, m), np.float32), np.empty((total, k), np.float32)
+        np.empty((depth, total, m), np.float32),
+        np.empty((depth, total, m), np.float32),
+        np.empty((total, k), np.float32),
     )
     place, x = np.empty((total, c)), np.empty((total, c), np.float32)
     residual, end = np.empty((n, k), np.float32), np.empty((n, k), np.float32)
@@ -527,10 +541,13 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, paces
     train, test, loss = look(task, layers, network, n, residual, roots)
     while n_records < len(records.times) and loss < 1e100:
         high = rqi(E, table)
-        for number, reached in enumerate((train >= ACCURACY_THRESHOLD, test >= ACCURACY_THRESHOLD, high > RQI_THRESHOLD)):
+        for number, reached in enumerate(
+            (train >= ACCURACY_THRESHOLD, test >= ACCURACY_THRESHOLD, high > RQI_THRESHOLD)
+        ):
             if reached and records.crossed[number] == np.inf:
                 records.crossed[number] = t
-        learned = (records.crossed < np.inf).all()
+        crossed = records.crossed < np.inf
+        learned = crossed[0] and crossed[2] and (crossed[1] or total == n)
         if t >= next_record or t == pace.steps or learned:
             records.times[n_records], records.path[n_records] = t, E
             curve = records.curves[n_records]
@@ -539,7 +556,6 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, paces
             next_record = t + max(1.0, pace.spacing * t)
             if t == pace.steps or learned:
                 break
-        records.layers[0,0,0] += 1
         before = (weights.all.copy(), first.copy(), second.copy(), E.copy(), m1.copy(), m2.copy())
         h = min(h, pace.steps - t)
         while True:  # a merged step, shorter ones until it gets about where it should
@@ -571,7 +587,9 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, paces
             b1, b2 = BETA1**h, BETA2**h
             c1, c2 = 1.0 - power1 * b1, 1.0 - power2 * b2
             keep = (1.0 - rate * rates.decoder_wd) ** h
-            descend(weights.all, gradient.all, squares.all, first, second, b1, b2, c1, c2, rate * h, keep, rates.decoder_sgd)
+            descend(
+                weights.all, gradient.all, squares.all, first, second, b1, b2, c1, c2, rate * h, keep, rates.decoder_sgd
+            )
             keep = (1.0 - rates.repr_lr * rates.repr_wd) ** h
             largest = 0.0
             for i in range(p):

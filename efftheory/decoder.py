@@ -36,7 +36,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,7 +47,6 @@ from efftheory import _decoder_flow_kernels as kernels
 from efftheory._checks import ArgumentError
 from efftheory._decoder_kernels import Growth, Network, grow
 from efftheory._kernels import loss_path
-from efftheory.criticality import Estimate, proportion
 from efftheory.embeddings import DELTA, matrix_embedding, sum_embedding
 from efftheory.flow import Trajectory
 from efftheory.operations import Operation, Seed
@@ -101,31 +100,42 @@ class Decoder:
 
 
 @dataclass(frozen=True, eq=False)
-class DecoderTrajectory(Trajectory):
-    """Embeddings and accuracies along `decoder_flow`; times are optimiser steps.
+class LearningTrajectory(Trajectory):
+    """Embeddings and accuracies while a decoder learns; times are optimiser steps.
 
-    `loss` is l_eff (nan for products). It may end before `steps`: where all is learned
-    (train and test accuracy 1, RQI above 0.95), or where numbers overflowed.
+    `loss` is l_eff (nan for products). It may end before `steps`: where nothing is left
+    to be learned, or where numbers overflowed.
 
     Attributes:
         train_accuracy, test_accuracy: float64 (T,), nearest target; test nan if all
             samples are trained on.
-        train_loss: float64 (T,), mean squared residual of the training samples.
-        layer_rates, layer_lengths: float64 (T, depth), theta_l and l_l of the weights
-            that lead into hidden layer 2 .. depth, then the output's.
+        train_loss: float64 (T,), of the training samples: mean squared residual, or
+            (`memory_flow`) cross-entropy.
         steps_to_rqi: first (merged) step with RQI above 0.95; inf = never.
-        steps_to_train, steps_to_test: first of `times` with an accuracy of at least 0.9
-            (up to 3 % late); inf = never.
+        steps_to_train, steps_to_test: first step with an accuracy of at least 0.9, of
+            `times` (up to 3 % late) or, by `memory_flow`, merged steps; inf = never.
     """
 
     train_accuracy: NDArray[np.float64]
     test_accuracy: NDArray[np.float64]
     train_loss: NDArray[np.float64]
-    layer_rates: NDArray[np.float64]
-    layer_lengths: NDArray[np.float64]
     steps_to_rqi: float
     steps_to_train: float
     steps_to_test: float
+
+
+@dataclass(frozen=True, eq=False)
+class DecoderTrajectory(LearningTrajectory):
+    """Along `decoder_flow`, which ends where all is learned (train and test accuracy 1,
+    RQI above 0.95).
+
+    Attributes:
+        layer_rates, layer_lengths: float64 (T, depth), theta_l and l_l of the weights
+            that lead into hidden layer 2 .. depth, then the output's.
+    """
+
+    layer_rates: NDArray[np.float64]
+    layer_lengths: NDArray[np.float64]
 
 
 def decoder_flow(
@@ -170,12 +180,12 @@ def decoder_flow(
             empty.
     """
     decoder = Decoder() if decoder is None else decoder
-    E, table = _start(op, mask, E0)
+    E, table = start(op, mask, E0)
     rng = _checks.generator("seed", seed)
     rates = _rates(decoder, repr_lr, decoder_lr, repr_optimizer, repr_wd)
     steps = _checks.integer("steps", steps, 0)
     resolution = _checks.positive("resolution", resolution)
-    Y = _targets(op, decoder, targets)
+    Y = targets_of(op, decoder, targets)
     classify = decoder.loss == "ce"
     network = _network(decoder, E, op.n_results if classify else decoder.n_outputs)
     initial = rng.normal(0, _deviation(network, E, table), network.initial.shape)
@@ -190,60 +200,6 @@ def decoder_flow(
     pace = kernels.Pace(steps, resolution, SPACING)
     n = kernels.decoder_flow(E, kernels.Problem(table, network, Y), rates, pace, records)
     return _trajectory(op, mask, records, n)
-
-
-def success_probability(
-    op: Operation,
-    mask: Mask,
-    E0: ArrayLike | None = None,
-    targets: ArrayLike | None = None,
-    *,
-    draws: int = 32,
-    repr_lr: float = 1e-3,
-    decoder_lr: float = 1e-4,
-    decoder: Decoder | None = None,
-    steps: int = 10_000,
-    seed: Seed = 0,
-    repr_optimizer: Literal["adamw", "sgd"] = "adamw",
-    repr_wd: float = 0.0,
-    d: int = 1,
-    init_scale: float = 1.0,
-) -> Estimate:
-    """The share of decoders (and targets, and embeddings) with which RQI gets above
-    0.95 within `steps`.
-
-    What is not given is drawn anew each time: the decoder's initial function always,
-    `targets` from a standard normal distribution, E0 uniform in
-    [-init_scale/2, init_scale/2] with dimension `d`. Arguments as in `decoder_flow`.
-
-    Source: ours, docs/decoder/derivation.md; the paper has no decoder.
-
-    Raises:
-        ArgumentError: as `decoder_flow`; `draws` is below 1.
-    """
-    draws = _checks.integer("draws", draws, 1)
-    d = _checks.integer("d", d, 1)
-    init_scale = _checks.positive("init_scale", init_scale)
-    rng = _checks.generator("seed", seed)
-    shape = (op.n_symbols, d) if op.composition == "sum" else (op.n_symbols, d, d)
-    hits = 0
-    for _ in range(draws):
-        start = rng.uniform(-init_scale / 2, init_scale / 2, shape) if E0 is None else E0
-        path = decoder_flow(
-            op,
-            mask,
-            start,
-            targets,
-            repr_lr=repr_lr,
-            decoder_lr=decoder_lr,
-            decoder=decoder,
-            steps=steps,
-            seed=rng,
-            repr_optimizer=repr_optimizer,
-            repr_wd=repr_wd,
-        )
-        hits += math.isfinite(path.steps_to_rqi)
-    return proportion(hits, draws)
 
 
 def ridge_potential(
@@ -270,10 +226,10 @@ def ridge_potential(
         ArgumentError: an argument of wrong shape, rates or growth below 0; loss "ce".
     """
     decoder = Decoder() if decoder is None else decoder
-    start, table = _start(op, mask, E, "E")
+    place, table = start(op, mask, E, "E")
     if decoder.loss == "ce":
         raise ArgumentError("decoder", "have loss mse", "has loss ce")
-    Y = _targets(op, decoder, targets)
+    Y = targets_of(op, decoder, targets)
     if Y is None:
         raise ArgumentError("targets", "be given", "is None")
     grown = Growth(*(np.zeros(decoder.depth + 1) for _ in range(3)), decay=1.0)
@@ -282,13 +238,13 @@ def ridge_potential(
         if (array < 0).any():
             raise ArgumentError(name, "be at least 0", f"is {values!r}")
         into[1:] = array
-    network = _network(decoder, start, decoder.n_outputs)
+    network = _network(decoder, place, decoder.n_outputs)
     grow(network, grown)
     problem = kernels.Problem(table, network, Y)
-    pieces = kernels.kernels_at(start, table, table.trained, network, grown.gammas)
-    residual, gradient = np.empty((len(table.trained), Y.shape[1])), np.empty_like(start)
+    pieces = kernels.kernels_at(place, table, table.trained, network, grown.gammas)
+    residual, gradient = np.empty((len(table.trained), Y.shape[1])), np.empty_like(place)
     kernels.fit(problem, grown, pieces, residual)
-    kernels.pull(start, problem, grown, pieces, residual, gradient)
+    kernels.pull(place, problem, grown, pieces, residual, gradient)
     scale = len(table.trained) * decoder.n_outputs
     value = (residual * Y[table.results[table.trained]]).sum() / scale
     return float(value), 2 * gradient.reshape(np.shape(E)) / scale
@@ -331,7 +287,7 @@ def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.
     return lower + np.tril(lower, -1).transpose(0, 2, 1)
 
 
-def _start(op: Operation, mask: Mask, E0: ArrayLike, name: str = "E0") -> tuple[NDArray[np.float64], kernels.Table]:
+def start(op: Operation, mask: Mask, E0: ArrayLike, name: str = "E0") -> tuple[NDArray[np.float64], kernels.Table]:
     """The embeddings, flat (p, c), and the samples as the kernels take them."""
     product = op.composition == "product"
     E = matrix_embedding(E0, op, name) if product else sum_embedding(E0, op, name)
@@ -355,7 +311,7 @@ def _start(op: Operation, mask: Mask, E0: ArrayLike, name: str = "E0") -> tuple[
     return E.reshape(op.n_symbols, -1).copy(), table
 
 
-def _targets(op: Operation, decoder: Decoder, targets: ArrayLike | None) -> NDArray[np.float64] | None:
+def targets_of(op: Operation, decoder: Decoder, targets: ArrayLike | None) -> NDArray[np.float64] | None:
     """Targets (n_results, n_outputs): centred one-hot ones for classification, None
     where they are to be drawn.
     """
@@ -435,21 +391,40 @@ def _deviation(network: Network, E: NDArray[np.float64], table: kernels.Table) -
     return math.sqrt(last / first / 3) if first > 0 else 0.0
 
 
+def capacity(steps: int) -> int:
+    """How many records a flow makes at most."""
+    return math.ceil(2 / SPACING + math.log(max(steps, 2)) / math.log1p(SPACING)) + 2
+
+
 def _room(E: NDArray[np.float64], depth: int, steps: int) -> kernels.Records:
     """Room for all records of a flow."""
-    capacity = math.ceil(2 / SPACING + math.log(max(steps, 2)) / math.log1p(SPACING)) + 2
+    n = capacity(steps)
     return kernels.Records(
-        times=np.empty(capacity),
-        path=np.empty((capacity, *E.shape)),
-        curves=np.empty((capacity, 4)),
-        layers=np.empty((capacity, 2, depth)),
+        times=np.empty(n),
+        path=np.empty((n, *E.shape)),
+        curves=np.empty((n, 4)),
+        layers=np.empty((n, 2, depth)),
         crossed=np.full(3, np.inf),
     )
 
 
 def _trajectory(op: Operation, mask: Mask, records: kernels.Records, n: int) -> DecoderTrajectory:
     """The first n records."""
-    times, path, curves, layers = (array[:n] for array in records[:4])
+    layers = records.layers[:n]
+    common = learned_fields(op, mask, *(array[:n] for array in records[:3]), records.crossed)
+    return DecoderTrajectory(**common, layer_rates=layers[:, 0], layer_lengths=layers[:, 1])
+
+
+def learned_fields(
+    op: Operation,
+    mask: Mask,
+    times: NDArray[np.float64],
+    path: NDArray[np.float64],
+    curves: NDArray[np.float64],
+    crossed: NDArray[np.float64],
+) -> dict[str, Any]:
+    """The fields of a `LearningTrajectory`, from the arrays that a flow records."""
+    n = len(times)
     z0 = (path**2).sum(axis=(1, 2))
     if op.composition == "sum":
         l0 = loss_path(*training_samples(op, mask), path)
@@ -458,19 +433,17 @@ def _trajectory(op: Operation, mask: Mask, records: kernels.Records, n: int) -> 
         loss = np.full(n, np.nan)
         path = path.reshape(n, op.n_symbols, *[math.isqrt(path.shape[2])] * 2)
     train, test, rqi, train_loss = curves.T
-    steps_to_train, steps_to_test, steps_to_rqi = records.crossed.tolist()
-    return DecoderTrajectory(
-        times=times,
-        E=path,
-        loss=loss,
-        z0=z0,
-        rqi=rqi,
-        train_accuracy=train,
-        test_accuracy=test,
-        train_loss=train_loss,
-        layer_rates=layers[:, 0],
-        layer_lengths=layers[:, 1],
-        steps_to_rqi=steps_to_rqi,
-        steps_to_train=steps_to_train,
-        steps_to_test=steps_to_test,
-    )
+    steps_to_train, steps_to_test, steps_to_rqi = crossed.tolist()
+    return {
+        "times": times,
+        "E": path,
+        "loss": loss,
+        "z0": z0,
+        "rqi": rqi,
+        "train_accuracy": train,
+        "test_accuracy": test,
+        "train_loss": train_loss,
+        "steps_to_rqi": steps_to_rqi,
+        "steps_to_train": steps_to_train,
+        "steps_to_test": steps_to_test,
+    }

@@ -583,6 +583,7 @@ ANY_COMPOSITION = {
     "effective_loss",
     "effective_loss_gradient",
     "flow",
+    "memory_flow",
     "parallelograms",
     "predicted_accuracy",
     "ridge_potential",

@@ -1,0 +1,256 @@
+"""A decoder that remembers: the network in blocks of units that stay alike.
+
+`efftheory.decoder` takes the decoder as a kernel that fits at once what the embeddings
+show it. This theory keeps the decoder as a function that is carried in time, and with
+it all that the kernel forgets: what was learned before the embeddings moved, directions
+that sharpen as they are learned, decay of what was learned, saturated classes.
+
+1. Blocks. Units of one hidden layer that have equal weights get equal gradients, and
+   stay equal under AdamW or SGD. So a layer of N units in M blocks of mu = N / M equal
+   ones is M units exactly, with sums over units times mu:
+
+       u_j = mu sum_i W_ji h(u_i) + b_j,    f_k = mu sum_j V_kj h(u_j) + c_k,
+
+   and the derivative by one unit's weight, not by the block's, is what its optimiser
+   sees.
+2. Start. A network's units do not start alike. Blocks start with weights of variance
+   1/(3 N mu), biases and first weights as the network's: then preactivations, the
+   initial function and the tangent kernel have the network's variance and mean. A step
+   of Adam moves a block's weights as it moves the network's, so that the weights grow
+   coherently by the same path.
+3. Batches. The mean square of a gradient over mini-batches of B of n samples, which
+   Adam divides by, is that of all samples and its scatter
+
+       E g_B^2 = g^2 + (1/B - 1/n) n/(n - 1) (sum_a g_a^2 / n - g^2),
+
+   averaged over the batches of an epoch; the moves are those of all samples.
+4. Merged steps. h steps are one, with moments that decay by beta^h, while nothing moves
+   far. Within them the residual relaxes: the gradient is taken at the residual that the
+   step ends with, r' = r - c J P J^T r', in which J are the derivatives of the outputs
+   by weights and embeddings, P = h eta / sqrt(v) the paces, c the loss's curvature. A
+   step that ends too far from r' is tried again, shorter. One step alone (h = 1) is the
+   network's own.
+
+With as many blocks as units and single steps this is the network. With embeddings at
+rest and small moves, one long step is the ridge fit of `efftheory.decoder`, whose
+kernel is that of infinitely many blocks. Nothing is fitted to outcomes; docs/decoder
+has the derivation and what it predicts. Source: ours; the paper has no decoder.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efftheory import _checks
+from efftheory import _memory_kernels as kernels
+from efftheory._checks import ArgumentError
+from efftheory.criticality import Estimate, proportion
+from efftheory.decoder import SPACING, Decoder, LearningTrajectory, capacity, learned_fields, start
+from efftheory.operations import Operation, Seed
+from efftheory.parallelograms import Mask
+
+BLOCKS = 32  # a hidden layer
+RESOLUTION = 0.015  # optimiser steps are merged while no embedding moves by more than this
+_SHARE = 0.05  # of the time before, that a merged step may last
+# How far a merged step may end from the residual that it should have, as a share of
+# that at its start, or of this share of the targets.
+_TOLERANCE, _FLOOR = 0.15, 0.5
+
+
+def memory_flow(
+    op: Operation,
+    mask: Mask,
+    E0: ArrayLike,
+    targets: ArrayLike | None = None,
+    *,
+    repr_lr: float = 1e-3,
+    decoder_lr: float = 1e-4,
+    decoder: Decoder | None = None,
+    steps: int = 10_000,
+    seed: Seed = 0,
+    repr_optimizer: Literal["adamw", "sgd"] = "adamw",
+    repr_wd: float = 0.0,
+    repr_l1: float = 0.0,
+    batch_size: int | None = None,
+    blocks: int = BLOCKS,
+    resolution: float = RESOLUTION,
+) -> LearningTrajectory:
+    """What becomes of the embeddings E0 while a decoder learns beside them and
+    remembers; the equations are in `efftheory.memory`.
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+        E0: initial embeddings, float (p, d), or (p, d, d) where `op` composes by a
+            product.
+        targets: float (n_results, n_outputs), a row a result; None draws them from a
+            standard normal distribution. Not for loss "ce".
+        repr_lr, decoder_lr: learning rates eta_r and eta_d, per step.
+        decoder: the network; the paper's by default. Its loss "ce" is the cross-entropy
+            itself here.
+        steps: updates to follow.
+        seed: of the decoder's initial weights, then of `targets`.
+        repr_optimizer, repr_wd: of the embeddings; AdamW's or plain SGD's decoupled
+            decay.
+        repr_l1: weight of the penalty mean |E| in the loss.
+        batch_size: samples an update, each epoch in a new order; None is all of them.
+        blocks: of equal units, in a hidden layer; at most its width is used.
+        resolution: merged optimiser steps move no embedding by more than this.
+
+    Returns:
+        It ends early where train and test accuracy have been 0.9 and RQI above 0.95.
+
+    Source: ours, docs/decoder/derivation.md; the paper has no decoder.
+
+    Raises:
+        ArgumentError: an argument of wrong shape or out of range; the training set is
+            empty.
+    """
+    decoder = Decoder() if decoder is None else decoder
+    E, table = start(op, mask, E0)
+    rng = _checks.generator("seed", seed)
+    n = len(table.trained)
+    size = n if batch_size is None else min(_checks.integer("batch_size", batch_size, 1), n)
+    rates = kernels.Rates(
+        repr_lr=_checks.positive("repr_lr", repr_lr),
+        repr_wd=_checks.positive("repr_wd", repr_wd, zero=True),
+        repr_sgd=_checks.choice("repr_optimizer", repr_optimizer, ("adamw", "sgd")) == "sgd",
+        repr_l1=_checks.positive("repr_l1", repr_l1, zero=True),
+        decoder_lr=_checks.positive("decoder_lr", decoder_lr),
+        decoder_wd=float(decoder.weight_decay),
+        decoder_sgd=decoder.optimizer == "sgd",
+        warmup=float(decoder.warmup),
+        noise=batch_noise(n, size),
+    )
+    pace = kernels.Pace(
+        steps=_checks.integer("steps", steps, 0),
+        resolution=_checks.positive("resolution", resolution),
+        share=_SHARE,
+        tolerance=_TOLERANCE,
+        floor=_FLOOR,
+        spacing=SPACING,
+    )
+    classify = decoder.loss == "ce"
+    outputs = op.n_results if classify else decoder.n_outputs
+    blocks = min(_checks.integer("blocks", blocks, 1), decoder.width)
+    weights = initial_weights(decoder, E.shape[1], outputs, blocks, rng)
+    if classify and targets is not None:
+        raise ArgumentError("targets", "be None for loss ce, which has classes", "is given")
+    if classify:
+        Y = np.eye(op.n_results)
+    elif targets is None:
+        Y = rng.normal(0, 1, (op.n_results, outputs))
+    else:
+        Y = _checks.real_array("targets", targets, (op.n_results, outputs))
+    task = kernels.Task(table, np.ascontiguousarray(Y, dtype=np.float32))
+    network = kernels.Network(decoder.width / blocks, decoder.activation == "relu", classify)
+    records = kernels.Records(
+        times=np.empty(capacity(pace.steps)),
+        path=np.empty((capacity(pace.steps), *E.shape)),
+        curves=np.empty((capacity(pace.steps), 4)),
+        crossed=np.full(3, np.inf),
+    )
+    gradient, paces = views(np.empty_like(weights.all), weights), views(np.empty_like(weights.all), weights)
+    squares = views(np.zeros_like(weights.all), weights)
+    if rates.noise == 0.0:
+        squares = squares._replace(all=np.empty(0, np.float32))
+    count = kernels.memory_flow(E, task, network, rates, pace, weights, gradient, squares, paces, records)
+    return LearningTrajectory(**learned_fields(op, mask, *(array[:count] for array in records[:3]), records.crossed))
+
+
+def batch_noise(n: int, size: int) -> float:
+    """(1/B - 1/n) n/(n - 1), averaged over the batches of an epoch: `size` of n samples
+    each, the last of what is left.
+    """
+    if size >= n:
+        return 0.0
+    batches = [size] * (n // size) + [n % size] * bool(n % size)
+    return float(np.mean([1 / B - 1 / n for B in batches])) * n / (n - 1)
+
+
+def initial_weights(decoder: Decoder, c: int, outputs: int, blocks: int, rng: np.random.Generator) -> kernels.Weights:
+    """Of a decoder of c inputs in `blocks`: uniform like PyTorch's, but those of blocks
+    smaller by sqrt(mu).
+    """
+    mu, layers = decoder.width / blocks, [(c, blocks), *[(blocks, blocks)] * (decoder.depth - 1), (blocks, outputs)]
+    parts = []
+    for number, (n_in, n_out) in enumerate(layers):
+        units = decoder.width if number else c
+        layer = rng.uniform(-1, 1, (n_in + 1, n_out)) / math.sqrt(units)
+        if number:
+            layer[:-1] /= math.sqrt(mu)
+        parts.append(layer.ravel())
+    first, hidden, last = (c + 1, blocks), (decoder.depth - 1, blocks + 1, blocks), (blocks + 1, outputs)
+    return _views(np.concatenate(parts).astype(np.float32), first, hidden, last)
+
+
+def views(array: NDArray[np.float32], weights: kernels.Weights) -> kernels.Weights:
+    """An array as `weights` are laid out."""
+    return _views(array, weights.first.shape, weights.hidden.shape, weights.last.shape)
+
+
+def _views(array: NDArray[np.float32], *shapes: tuple[int, ...]) -> kernels.Weights:
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    parts = [part.reshape(shape) for part, shape in zip(np.split(array, ends[:-1]), shapes, strict=True)]
+    return kernels.Weights(array, *parts)
+
+
+def success_probability(
+    op: Operation,
+    mask: Mask,
+    E0: ArrayLike | None = None,
+    targets: ArrayLike | None = None,
+    *,
+    draws: int = 32,
+    repr_lr: float = 1e-3,
+    decoder_lr: float = 1e-4,
+    decoder: Decoder | None = None,
+    steps: int = 10_000,
+    seed: Seed = 0,
+    repr_optimizer: Literal["adamw", "sgd"] = "adamw",
+    repr_wd: float = 0.0,
+    repr_l1: float = 0.0,
+    batch_size: int | None = None,
+    d: int = 1,
+    init_scale: float = 1.0,
+) -> Estimate:
+    """The share of decoders (and targets, and embeddings) with which RQI gets above
+    0.95 within `steps`.
+
+    What is not given is drawn anew each time: the decoder's initial weights always,
+    `targets` from a standard normal distribution, E0 uniform in
+    [-init_scale/2, init_scale/2] with dimension `d`. Arguments as in `memory_flow`.
+
+    Source: ours, docs/decoder/derivation.md; the paper has no decoder.
+
+    Raises:
+        ArgumentError: as `memory_flow`; `draws` is below 1.
+    """
+    draws = _checks.integer("draws", draws, 1)
+    d = _checks.integer("d", d, 1)
+    init_scale = _checks.positive("init_scale", init_scale)
+    rng = _checks.generator("seed", seed)
+    shape = (op.n_symbols, d) if op.composition == "sum" else (op.n_symbols, d, d)
+    hits = 0
+    for _ in range(draws):
+        place = rng.uniform(-init_scale / 2, init_scale / 2, shape) if E0 is None else E0
+        path = memory_flow(
+            op,
+            mask,
+            place,
+            targets,
+            repr_lr=repr_lr,
+            decoder_lr=decoder_lr,
+            decoder=decoder,
+            steps=steps,
+            seed=rng,
+            repr_optimizer=repr_optimizer,
+            repr_wd=repr_wd,
+            repr_l1=repr_l1,
+            batch_size=batch_size,
+        )
+        hits += math.isfinite(path.steps_to_rqi)
+    return proportion(hits, draws)
