@@ -752,7 +752,7 @@ def test_success_probability_is_a_reproducible_share():
     rng, count = np.random.default_rng(5), 0
     for _ in range(8):
         E0 = rng.uniform(-0.5, 0.5, (6, 1))
-        count += et.decoder_flow(op, mask, E0, steps=2000, seed=rng).steps_to_rqi < math.inf
+        count += et.memory_flow(op, mask, E0, steps=2000, seed=rng).steps_to_rqi < math.inf
     assert hits == count
     assert hits > 0  # and it is not a comparison of nothing with nothing
 

@@ -1,0 +1,339 @@
+"""A decoder that remembers: against networks, against its adiabatic limit, and what its
+merged steps may change.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+import efftheory as et
+from efftheory import _memory_kernels as kernels
+from efftheory.decoder import start
+from efftheory.memory import batch_noise, initial_weights, memory_flow, views
+from tests import tolerances
+
+S3 = et.symmetric_group(3)
+SINGLE = 1e-9  # a resolution at which no steps are merged
+misused: Any = et
+
+
+# The network itself
+
+
+def network_of(decoder: et.Decoder, weights: kernels.Weights) -> nn.Sequential:
+    """As PyTorch would have it: each block as so many equal units."""
+    blocks = weights.first.shape[1]
+    units = decoder.width // blocks
+    matrices = [weights.first, *weights.hidden, weights.last]
+    layers: list[nn.Module] = []
+    for number, matrix in enumerate(matrices):
+        kernel, bias = matrix[:-1].T, matrix[-1]  # (out, in)
+        if number > 0:
+            kernel = np.repeat(kernel, units, axis=1)
+        if number < len(matrices) - 1:
+            kernel, bias = np.repeat(kernel, units, axis=0), np.repeat(bias, units)
+        linear = nn.Linear(kernel.shape[1], kernel.shape[0], dtype=torch.float64)
+        with torch.no_grad():
+            linear.weight.copy_(torch.as_tensor(kernel.astype(float)))
+            linear.bias.copy_(torch.as_tensor(bias.astype(float)))
+        layers += [linear, nn.Tanh() if decoder.activation == "tanh" else nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def trained(op, mask, E0, targets, decoder, weights, rates, steps, l1=0.0):
+    """The embeddings and the loss after `steps` steps of PyTorch's own optimisers."""
+    net = network_of(decoder, weights)
+    E = torch.tensor(E0, requires_grad=True)
+    pairs, results = torch.as_tensor(op.pairs[mask].astype(int)), torch.as_tensor(op.results[mask].astype(int))
+    kinds = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+    of_decoder = kinds[decoder.optimizer](net.parameters(), lr=rates["decoder_lr"], weight_decay=0.0)
+    of_embeddings = kinds[rates["repr_optimizer"]]([E], lr=rates["repr_lr"], weight_decay=0.0)
+    for step in range(steps + 1):
+        left, right = E[pairs[:, 0]], E[pairs[:, 1]]
+        outputs = net((left @ right).flatten(1) if op.composition == "product" else left + right)
+        if decoder.loss == "ce":
+            loss = nn.functional.cross_entropy(outputs, results)
+        else:
+            loss = (outputs - torch.as_tensor(targets)[results]).square().mean()
+        if step == steps:
+            return E.detach().numpy(), loss.item()
+        rate = rates["decoder_lr"] * min(1.0, (step + 1) / max(decoder.warmup, 1))
+        of_decoder.param_groups[0]["lr"] = rate
+        of_decoder.zero_grad()
+        of_embeddings.zero_grad()
+        (loss + l1 * E.abs().mean()).backward()
+        with torch.no_grad():  # decoupled decay, of SGD too
+            for weight in net.parameters():
+                weight *= 1 - rate * decoder.weight_decay
+            E *= 1 - rates["repr_lr"] * rates["repr_wd"]
+        of_decoder.step()
+        of_embeddings.step()
+
+
+CASES: dict[str, tuple[et.Operation, et.Decoder, int, dict[str, Any]]] = {
+    "the paper's": (et.addition(5), et.Decoder(width=24, n_outputs=4), 24, {}),
+    "blocks": (et.addition(5), et.Decoder(width=24, n_outputs=4), 6, {}),
+    "one layer, decay": (et.addition(5), et.Decoder(width=20, depth=1, n_outputs=3, weight_decay=3.0), 5, {}),
+    "three layers": (et.addition(5), et.Decoder(width=12, depth=3, n_outputs=3), 4, {"repr_wd": 0.5}),
+    "classes": (et.addition(5), et.Decoder(width=16, loss="ce"), 8, {}),
+    "ReLU": (et.addition(5), et.Decoder(width=16, activation="relu", n_outputs=3), 8, {}),
+    "SGD": (
+        et.addition(5),
+        et.Decoder(width=16, n_outputs=3, optimizer="sgd", weight_decay=0.1),
+        8,
+        {"repr_optimizer": "sgd", "repr_lr": 0.3, "decoder_lr": 0.05},
+    ),
+    "products, penalty": (S3, et.Decoder(width=16, n_outputs=3, warmup=10), 8, {"l1": 0.1}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_single_steps_are_those_of_the_network(name):
+    """Units that are equal in blocks are M units: the very embeddings and losses."""
+    op, decoder, blocks, given_rates = CASES[name]
+    rates: dict[str, Any] = {"repr_lr": 3e-3, "decoder_lr": 1e-3, "repr_optimizer": "adamw", "repr_wd": 0.0}
+    rates |= given_rates
+    l1 = rates.pop("l1", 0.0)
+    rng = np.random.default_rng(3)
+    E0 = rng.uniform(-0.5, 0.5, (op.n_symbols, 2, 2) if op is S3 else (op.n_symbols, 1))
+    targets = None if decoder.loss == "ce" else rng.normal(size=(op.n_results, decoder.n_outputs))
+    mask = op.random_training_set(op.n_samples - 4, seed=1)
+    path = memory_flow(
+        op, mask, E0, targets, decoder=decoder, steps=40, seed=8, blocks=blocks, repr_l1=l1, resolution=SINGLE, **rates
+    )
+    outputs = op.n_results if decoder.loss == "ce" else decoder.n_outputs
+    inputs = E0.size // op.n_symbols
+    weights = initial_weights(decoder, inputs, outputs, blocks, np.random.default_rng(8))
+    E, loss = trained(op, mask, E0, targets, decoder, weights, rates, 40, l1)
+    assert path.times[-1] == 40
+    moved = np.abs(E - E0).max()
+    assert moved > 0.02
+    np.testing.assert_allclose(path.E[-1], E, atol=5e-3 * moved)
+    assert path.train_loss[-1] == pytest.approx(loss, rel=1e-3)
+
+
+def test_blocks_have_the_networks_initial_function():
+    """Mean square of the outputs of width 400, by few blocks and by all units."""
+    decoder, x = et.Decoder(width=400, n_outputs=50), np.linspace(-1, 1, 7, dtype=np.float32)[:, None]
+
+    def mean_square(blocks: int, draws: int) -> float:
+        network = kernels.Network(400 / blocks, relu=False, classify=False)
+        found = []
+        for seed in range(draws):
+            weights = initial_weights(decoder, 1, 50, blocks, np.random.default_rng(seed))
+            empty = (np.empty((2, 7, blocks), np.float32) for _ in range(2))
+            layers = kernels.Layers(*empty, np.empty((7, 50), np.float32))
+            kernels.forward(x, weights, network, layers)
+            found.append((layers.outputs**2).mean())
+        return float(np.mean(found))
+
+    assert mean_square(20, 100) == pytest.approx(mean_square(400, 30), rel=0.15)
+
+
+def test_tanh_is_tanh():
+    python: Any = kernels.tanh
+    for z in np.linspace(-12, 12, 481, dtype=np.float32):
+        assert python.py_func(z) == pytest.approx(math.tanh(z), abs=2e-6)
+
+
+# The adiabatic limit
+
+
+@pytest.mark.parametrize("width", [100, 1600])
+def test_a_long_step_at_rest_is_the_ridge_fit(width):
+    """With many units, embeddings at rest, and paces that are the same within a layer,
+    the residual that a step ends with is that of the kernel ridge fit, and so are the
+    potential and what pulls the embeddings; the more units, the closer.
+    """
+    op, decoder = et.addition(5), et.Decoder(width=width, n_outputs=4)
+    rng = np.random.default_rng(0)
+    E, targets = rng.uniform(-0.5, 0.5, (5, 1)), rng.normal(size=(9, 4))
+    rates = np.array([2.0, 1.0]) / width  # of the second layer and the outputs
+    value, gradient = et.ridge_potential(op, None, E, targets, rates, [0.0, 0.0], decoder)
+    off, off_gradient = [], []
+    for seed in range(6):
+        weights = initial_weights(decoder, 1, 4, width, np.random.default_rng(seed))
+        found, pulled = _ridge_step(op, E, targets, weights, rates)
+        off.append(found / value - 1)
+        off_gradient.append(pulled - gradient)
+    assert abs(np.mean(off)) < 4 / math.sqrt(width)
+    assert np.abs(np.mean(off_gradient, axis=0)).max() < 8 / math.sqrt(width) * np.abs(gradient).max()
+
+
+def _ridge_step(op, E, targets, weights, rates):
+    """V and its gradient by `implicit` and `backward`, without an initial function."""
+    width = weights.first.shape[1]
+    E, table = start(op, None, E)
+    n, k = len(table.trained), targets.shape[1]
+    x = (E[table.left] + E[table.right]).astype(np.float32)
+    network = kernels.Network(1.0, relu=False, classify=False)
+    shape = (2, n, width)
+    layers = kernels.Layers(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty((n, k), np.float32))
+    kernels.forward(x, weights, network, layers)
+    paces = views(np.full_like(weights.all, 1e-9), weights)
+    paces.hidden[:, :-1], paces.last[:-1] = rates  # but for the biases
+    moves = views(np.empty_like(weights.all), weights)
+    none = moves._replace(all=np.empty(0, np.float32))
+    task = kernels.Task(table, targets.astype(np.float32))
+    residual, roots = targets[table.results].astype(np.float32), np.ones(n, np.float32)
+    end, force = np.empty((n, k), np.float32), np.empty((n, 1), np.float32)
+    still = np.zeros(E.shape)
+    assert kernels.implicit(residual, roots, E, task, x, weights, network, layers, paces, still, moves, none, end)
+    # the fit at fixed features: outputs move by residual - end, from 0
+    value = float((end * residual).sum()) / (n * k)
+    kernels.backward(end, x, weights, network, layers, moves, none, force)
+    moved = views(moves.all * paces.all, weights)
+    # what pulls the inputs: the derivative of the moves' effect, the moves held
+    step, found = 1e-2, np.empty_like(E)
+    change = [np.empty((n, k), np.float32) for _ in range(2)]
+    for i in range(len(E)):
+        for sign, into in zip((1, -1), change, strict=True):
+            there = E.copy()
+            there[i] += sign * step
+            place = (there[table.left] + there[table.right]).astype(np.float32)
+            kernels.forward(place, weights, network, layers)
+            kernels.push(moved, np.zeros_like(place), place, weights, network, layers, into)
+        found[i] = -2 * (end * (change[0] - change[1])).sum() / (2 * step) / (n * k)
+    return value, found
+
+
+# Mini-batches
+
+
+@given(st.integers(2, 6), st.integers(1, 6), st.integers(0, 2**31))
+def test_mean_square_of_batch_gradients(n, size, seed):
+    """All ways to draw the batches of an epoch, one by one."""
+    gradients = np.random.default_rng(seed).normal(1, 2, n)
+    sizes = [min(size, n)] * (n // min(size, n)) + [n % min(size, n)] * bool(n % min(size, n))
+    squares = [np.mean([np.mean(batch) ** 2 for batch in combinations(gradients, length)]) for length in sizes]
+    whole = gradients.mean() ** 2
+    expected = whole + batch_noise(n, size) * ((gradients**2).mean() - whole)
+    assert np.mean(squares) == pytest.approx(expected, rel=tolerances.QUANTILE, abs=1e-12)
+
+
+@pytest.mark.parametrize("op", [et.addition(4), S3], ids=["sum", "product"])
+def test_the_scatter_of_gradients(op):
+    """`squares` are the sums of squared derivatives of single samples: by weights, and
+    by embeddings that stand in a sample twice.
+    """
+    rng = np.random.default_rng(1)
+    E, table = start(op, None, rng.normal(size=(op.n_symbols, 2, 2) if op is S3 else (op.n_symbols, 1)))
+    c, n = E.shape[1], op.n_samples
+    weights = initial_weights(et.Decoder(width=6, n_outputs=2), c, 2, 3, rng)
+    network = kernels.Network(2.0, relu=False, classify=False)
+    place = np.empty((n, c))
+    kernels.compose(E, table, table.trained, place)
+    x = place.astype(np.float32)
+    layers = kernels.Layers(*(np.empty((2, n, 3), np.float32) for _ in range(2)), np.empty((n, 2), np.float32))
+    kernels.forward(x, weights, network, layers)
+    D = rng.normal(size=(n, 2)).astype(np.float32)
+
+    def derivatives(rows):
+        out, total = views(np.empty_like(weights.all), weights), views(np.empty_like(weights.all), weights)
+        force, by_E, scatter = np.empty((n, c), np.float32), np.empty(E.shape), np.empty(E.shape)
+        kernels.backward(np.where(rows[:, None], D, np.float32(0)), x, weights, network, layers, out, total, force)
+        kernels.to_embeddings(E, table, force, by_E, scatter)
+        return out.all, by_E, total.all, scatter
+
+    every = np.ones(n, dtype=bool)
+    _, _, squares, scatter = derivatives(every)
+    single = [derivatives(np.arange(n) == a) for a in range(n)]
+    np.testing.assert_allclose(squares, sum(one[0] ** 2 for one in single), rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(scatter, sum(one[1] ** 2 for one in single), rtol=1e-3, atol=1e-7)
+
+
+def test_mini_batches_slow_the_embeddings_down():
+    op, mask = et.addition(8), et.addition(8).random_training_set(30, seed=2)
+    E0 = np.random.default_rng(0).uniform(-0.5, 0.5, (8, 1))
+    whole, noisy = (memory_flow(op, mask, E0, steps=300, seed=1, batch_size=size) for size in (None, 5))
+    assert np.abs(noisy.E[-1] - E0).mean() < 0.8 * np.abs(whole.E[-1] - E0).mean()
+
+
+# Merged steps
+
+
+def test_merged_steps_follow_single_ones():
+    op, mask = et.addition(8), et.addition(8).random_training_set(32, seed=2)
+    E0 = np.random.default_rng(0).uniform(-0.5, 0.5, (8, 1))
+    run: dict[str, Any] = {"steps": 600, "seed": 1, "blocks": 16, "decoder": et.Decoder(width=64, n_outputs=8)}
+    single = memory_flow(op, mask, E0, resolution=SINGLE, **run)
+    offs = [np.abs(memory_flow(op, mask, E0, resolution=r, **run).E[-1] - single.E[-1]).max() for r in (0.04, 0.005)]
+    spread = np.ptp(single.E[-1])
+    assert offs[1] < 0.03 * spread
+    assert offs[0] < 0.2 * spread
+
+
+def test_records_and_thresholds():
+    op, mask = et.addition(10), et.addition(10).random_training_set(50, seed=58)
+    E0 = np.random.default_rng(2).uniform(-0.5, 0.5, (10, 1))
+    path = memory_flow(op, mask, E0, steps=20_000, seed=4, decoder_lr=3e-5)
+    assert path.times[0] == 0
+    assert all(later > before for before, later in pairwise(path.times))
+    assert path.steps_to_rqi < path.steps_to_train  # a slow decoder
+    assert path.times[-1] == max(path.steps_to_rqi, path.steps_to_train, path.steps_to_test) < 20_000
+    assert path.rqi[path.times < path.steps_to_rqi].max() <= 0.95
+    assert path.train_accuracy[path.times < path.steps_to_train].max() < 0.9
+    assert path.train_loss[-1] < 0.5 < path.train_loss[0]
+
+
+def test_one_seed_one_flow():
+    op, mask = et.addition(6), et.addition(6).random_training_set(16, seed=0)
+    E0 = np.random.default_rng(0).uniform(-0.5, 0.5, (6, 1))
+    one, again, other = (memory_flow(op, mask, E0, steps=300, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.E, again.E)
+    assert not np.array_equal(one.E[-1], other.E[-1])
+
+
+def test_where_nothing_is_left_to_test():
+    path = memory_flow(et.addition(4), None, np.array([[-0.5], [-0.1], [0.1], [0.5]]), steps=50)
+    assert np.isnan(path.test_accuracy).all()
+    assert path.times[-1] == 50
+
+
+def test_what_overflows_ends():
+    E0 = np.array([[-0.5], [-0.1], [0.1], [0.5]])
+    decoder = et.Decoder(optimizer="sgd", activation="relu")
+    path = memory_flow(et.addition(4), None, E0, decoder=decoder, decoder_lr=1e6, steps=1000)
+    assert path.times[-1] < 1000
+    assert math.isinf(path.steps_to_train)
+
+
+# Misuse
+
+OP, E, TARGETS = et.addition(4), np.array([[0.0], [1.0], [3.0], [2.0]]), np.ones((7, 30))
+MISUSES = {
+    "mask": (lambda: misused.memory_flow(OP, np.zeros(10, bool), E), "mask"),
+    "E0": (lambda: misused.memory_flow(OP, None, E[:3]), "E0"),
+    "targets": (lambda: misused.memory_flow(OP, None, E, TARGETS[:6]), "targets"),
+    "targets of classes": (
+        lambda: misused.memory_flow(OP, None, E, TARGETS, decoder=et.Decoder(loss="ce")),
+        "targets",
+    ),
+    "repr_lr": (lambda: misused.memory_flow(OP, None, E, repr_lr=0), "repr_lr"),
+    "decoder_lr": (lambda: misused.memory_flow(OP, None, E, decoder_lr=math.nan), "decoder_lr"),
+    "steps": (lambda: misused.memory_flow(OP, None, E, steps=-1), "steps"),
+    "seed": (lambda: misused.memory_flow(OP, None, E, seed="lucky"), "seed"),
+    "repr_optimizer": (lambda: misused.memory_flow(OP, None, E, repr_optimizer="adam"), "repr_optimizer"),
+    "repr_wd": (lambda: misused.memory_flow(OP, None, E, repr_wd=-0.1), "repr_wd"),
+    "repr_l1": (lambda: misused.memory_flow(OP, None, E, repr_l1=-0.1), "repr_l1"),
+    "batch_size": (lambda: misused.memory_flow(OP, None, E, batch_size=0), "batch_size"),
+    "blocks": (lambda: misused.memory_flow(OP, None, E, blocks=0), "blocks"),
+    "resolution": (lambda: misused.memory_flow(OP, None, E, resolution=0.0), "resolution"),
+}
+
+
+@pytest.mark.parametrize("case", MISUSES)
+def test_misuse_names_the_argument(case):
+    call, name = MISUSES[case]
+    with pytest.raises(et.ArgumentError, match=f"^Argument `{re.escape(name)}` must .+, but .+\\.$"):
+        call()
