@@ -67,11 +67,10 @@ def page(report: Report) -> list[str]:
         "# How far the theory with a decoder holds",
         f"`{report.environment['command']}`",
         "Success is RQI > 0.95 within the budget; the theory's probability is the share of draws of the decoder's "
-        "initial function. Brier: mean squared error of that probability, beside that of always saying the measured "
+        "initial weights. Brier: mean squared error of that probability, beside that of always saying the measured "
         "share. Steps: measured over predicted, median [quartiles] (runs that get there in both); in brackets alone: "
         "how many get there in measurement, in theory.",
         table(page_rows(report.setups)),
-        "The theory does not know mini-batches and the L1 penalty of S3, takes the cross-entropy as quadratic around "
-        "its start, and lets no growth of the weights sharpen a ReLU decoder. Learning rates 1e-3 and 1e-4, 10,000 "
+        "The theory is the one that remembers (`efftheory.memory`). Learning rates 1e-3 and 1e-4, 10,000 "
         "steps, unless the set-up says otherwise (report.json has each in full).",
     ]

@@ -47,7 +47,7 @@ class Score:
 
     Attributes:
         setup: its name.
-        draws: initial functions of the decoder behind each probability.
+        draws: of the decoder's initial weights, behind each probability.
         auc: the chance that a run that succeeds has a larger predicted probability than
             one that does not; None: all runs do alike.
         calibration: of the predicted probabilities. report.json has its fields beside

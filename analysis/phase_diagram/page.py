@@ -111,10 +111,10 @@ def _theory(report: Study, theory: Theory) -> list[str]:
     n_differ = equal.n - equal.equal
     parts = [
         "## Predicted without training",
-        "The theory of embeddings and decoder (`efftheory.decoder`) was given each run's training set, initial "
+        "The theory of embeddings and decoder (`efftheory.memory`) was given each run's training set, initial "
         f"embeddings, targets and rates, and drew {theory.draws} initial decoders of its own. A run's predicted "
         "steps are the lower medians over these, its predicted phase is that of the predicted steps, and a point's is "
-        "that of most of its runs, as above." + _left_out(report),
+        "that of most of its runs, as above.",
         "![measured and predicted phases](theory.png)",
         table(answer_rows(theory)),
         f"The theory has the phase of {with_span(equal.share, (low, high), '.0%')} of the points right; "
@@ -139,19 +139,6 @@ def _theory(report: Study, theory: Theory) -> list[str]:
         table(target_rows(theory.targets)),
         "![measured and predicted shares](success.png)",
     ]
-
-
-def _left_out(report: Study) -> str:
-    """What of these runs the theory does not know, as sentences."""
-    axes, base = (report.x.field, report.y.field), report.base
-    sentences = []
-    if "batch_size" in axes or base.get("batch_size"):
-        sentences.append("It does not know of batches: it descends the whole training set at every step.")
-    if "repr_l1" in axes or base.get("repr_l1"):
-        sentences.append("It does not know of the L1 penalty on the embeddings.")
-    if "loss" in axes or base.get("loss") == "ce":
-        sentences.append("It takes the cross-entropy as quadratic, which is right early on only.")
-    return "".join(f" {sentence}" for sentence in sentences)
 
 
 def answer_rows(theory: Theory) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """The phase diagram that the theory predicts, held against the measured one, point by
 point and run by run.
 
-The theory (`efftheory.decoder`) is given a run's training set, initial embeddings,
-targets and rates. The decoder's initial function it draws: DRAWS times. The steps of a
+The theory (`efftheory.memory`) is given a run's training set, initial embeddings,
+targets and rates. The decoder's initial weights it draws: DRAWS times. The steps of a
 run are the lower medians over the draws, and its phase is that of these steps, so that
 phase and steps tell one story. Which phase a point has most of its runs tell, as
 measured.

@@ -360,16 +360,3 @@ def test_the_page_of_the_theory_adds_up(name):
     for wrong in ("np.", "nan", "inf]"):
         assert wrong not in text
     assert "|" not in "".join(f"{value}" for row in target_rows(theory.targets) for value in row.values())
-
-
-def test_the_page_says_what_the_theory_does_not_know():
-    report = replace(report_of("full batches"), theory=theory_of("full batches"))
-    assert "does not know of batches" in "\n".join(page(report))
-    report = replace(report_of("regular"), theory=theory_of("regular"))
-    text = "\n".join(page(report))
-    assert "does not know" not in text
-    assert "quadratic" not in text
-    report = replace(report, base=report.base | {"loss": "ce", "batch_size": 5, "repr_l1": 1e-3})
-    text = "\n".join(page(report))
-    for told in ("does not know of batches", "does not know of the L1 penalty", "cross-entropy as quadratic"):
-        assert told in text
