@@ -190,9 +190,12 @@ def _beyond(target: str, times: dict[str, TimeScore]) -> list[str]:
     null = times[NULL_MODEL]
     better = [NAMES[name] for name, entry in times.items() if name != NULL_MODEL and _beats_null(entry)]
     reversed_ = " (small training sets get there first)" if _below(0.5, null.interval) else ""
+    # names have commas, so that a list of several needs another mark
+    several = f"these beat it: {'; '.join(better)}"
+    beaten = several if len(better) > 1 else f"{(*better, 'none of the others')[0]} beats it"
     return [
         f"Order of the times to {TARGETS_IN_WORDS[target]}: the null model has concordance {null.c_index:.2f}"
-        f"{reversed_}; {' and '.join(better) or 'none of the others'} {'beat' if len(better) > 1 else 'beats'} it."
+        f"{reversed_}; {beaten}."
     ]
 
 

@@ -70,8 +70,8 @@ def main(arguments: Arguments) -> None:
     page = [
         f"# {plane.title}",
         f"{len(runs)} runs, {plane.seeds} seeds a point ({seed_range(runs['seed'])}). Shares of runs that reached the "
-        "thresholds within the budget, and the medians of the steps it took (a run that did not get there counts as longer; - where most "
-        "did not).",
+        "thresholds within the budget, and the medians of the steps it took (a run that did not get there counts as "
+        "longer; - where most did not).",
         text,
     ]
     leave(arguments.out, report, {}, page, [text, ""])
