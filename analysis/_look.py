@@ -8,7 +8,7 @@ from matplotlib import colormaps
 
 # Okabe and Ito's palette: told apart with any colour vision.
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#666666"
-PURPLE = "#CC79A7"
+PURPLE, SKY, BLACK = "#CC79A7", "#56B4E9", "#000000"
 LOOK: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,

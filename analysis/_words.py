@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 TARGETS_IN_WORDS = {"rqi": "RQI > 0.95", "train": "train accuracy 0.9", "test": "test accuracy 0.9"}
@@ -21,6 +21,13 @@ def span(bounds: Sequence[float | None] | None, form: str = ".2f") -> str:
 def with_span(value: float | None, bounds: Sequence[float | None] | None, form: str = ".2f") -> str:
     """A number and its interval: 0.34 [0.33, 0.35]."""
     return f"{short(value, form)} {span(bounds, form)}"
+
+
+def seed_range(seeds: Iterable[int]) -> str:
+    """The seeds of runs, which follow one another: 0..7, or the only one."""
+    found = sorted(seeds)
+    first, last = found[0], found[-1]
+    return f"{first}" if first == last else f"{first}..{last}"
 
 
 def rates(entry: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ from analysis.runs.experiments import DEFAULT_SIZES
 from analysis.runs.plan import Axis, grid, parse_settings
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure
-from analysis.theory.predictions import predict, predict_decoder
+from analysis.theory.predictions import DECODER_FLOWS, n_draws, predict, predict_decoder
 from neural import ConfigError, RunConfig
 from neural.command import run_command
 
@@ -50,7 +50,9 @@ class Arguments:
     another p.
     """
     seeds: int = 8
-    """How many seeds a size: 0..seeds-1."""
+    """How many seeds a size."""
+    first_seed: int = 0
+    """The seeds are first_seed .. first_seed + seeds - 1, so that runs nobody has looked at can be asked for."""
     replicas: int = 1
     """How many times each run is trained, each time with another decoder. Predictions are judged on the first; the
     others tell how much of success depends on the decoder's initial weights alone.
@@ -77,7 +79,7 @@ class Arguments:
     draws: int = 20_000
     """Random training sets behind P(linear)."""
     decoder_draws: int = 8
-    """Initial decoders a run for the theory with a decoder; twice as many where it draws the targets, too."""
+    """Initial decoders a run for each theory with a decoder; twice as many where it draws the targets, too."""
     out: Path = Path("results/compare_theory")
     """Folder for the report."""
     store: Path = Path("results/runs.sqlite")
@@ -100,6 +102,7 @@ def main(arguments: Arguments) -> None:
     report = {
         **as_report(found),
         "seeds": arguments.seeds,
+        "first_seed": arguments.first_seed,
         "decoder_draws": arguments.decoder_draws,
         "environment": made_with,
     }
@@ -146,7 +149,8 @@ def plan(arguments: Arguments) -> list[RunConfig]:
         Axis("decoder_lr", tuple(dict.fromkeys(arguments.decoder_lr))),
     ]
     rates = set((zip if arguments.paired_rates else product)(arguments.repr_lr, arguments.decoder_lr))
-    runs = [run for run in grid(base, axes, arguments.seeds) if (run.repr_lr, run.decoder_lr) in rates]
+    everyone = grid(base, axes, arguments.seeds, arguments.first_seed)
+    runs = [run for run in everyone if (run.repr_lr, run.decoder_lr) in rates]
     return [replace(run, replica=replica) for replica in range(arguments.replicas) for run in runs]
 
 
@@ -154,8 +158,8 @@ def predictions_of(runs: pd.DataFrame, decoder_draws: int) -> pd.DataFrame:
     """What all theories say of each run, with a bar for each kind."""
     with tqdm(total=len(runs), desc="theory", unit="run", leave=False) as bar:
         without = predict(runs, bar.update)
-    n_draws = 3 * decoder_draws * len(runs)
-    with tqdm(total=n_draws, desc="theory with a decoder", unit="draw", leave=False) as bar:
+    n_all = sum(n_draws(name, decoder_draws) for name in DECODER_FLOWS) * len(runs)
+    with tqdm(total=n_all, desc="theories with a decoder", unit="draw", leave=False) as bar:
         return without.merge(predict_decoder(runs, decoder_draws, on_draws=bar.update), on="key")
 
 

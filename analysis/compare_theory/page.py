@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis._report import table
-from analysis._words import TARGETS_IN_WORDS, short, span
+from analysis._words import TARGETS_IN_WORDS, seed_range, short, span, with_span
 from analysis.compare_theory.outcomes import Accuracy, SuccessShare
 from analysis.compare_theory.predictors import NAMES, NULL_MODEL, PREDICTORS
 from analysis.compare_theory.report import Comparison
-from analysis.compare_theory.success import BASELINE, Irreducible, SuccessScore
+from analysis.compare_theory.success import ADIABATIC, BASELINE, FITTED, BrierDifference, Irreducible, SuccessScore
 from analysis.compare_theory.times import GradientFlowScore, MedianSteps, StepsScore, TimeScore
 from analysis.compare_theory.verdict import RIGHT_TIME, SUCCESS_NAMES
 from analysis.runs.tables import MIN_TEST_SAMPLES, Setting
@@ -27,6 +27,8 @@ _KNOWS: list[dict[str, str]] = [
         (NAMES["optimizer_flow"], "yes", "yes", "-", "eta_r", "-"),
         (NAMES["decoder_flow_blind"], "yes", "yes", "-", "both", "-"),
         (NAMES["decoder_flow"], "yes", "yes", "yes", "both", "-"),
+        (NAMES["memory_flow_blind"], "yes", "yes", "-", "both", "-"),
+        (NAMES["memory_flow"], "yes", "yes", "yes", "both", "-"),
         (SUCCESS_NAMES["linear_probability"], "size", "-", "-", "-", "-"),
         (SUCCESS_NAMES["share_by_size"], "size", "-", "-", "-", "other seeds"),
         ("logistic of one of the times", "as it", "as it", "-", "eta_r", "other seeds"),
@@ -36,17 +38,21 @@ _KNOWS: list[dict[str, str]] = [
 
 def page(report: Comparison, decoder_draws: int, environment: Mapping[str, Any]) -> list[str]:
     """The paragraphs of report.md."""
+    seeds = seed_range(run["seed"] for run in report.runs)
     return [
         "# Theory against networks",
         f"`{environment['command']}`",
-        f"{len(report.runs)} runs. A run that did not reach a threshold within its budget is censored there, "
-        "never counted as having reached it at the last step. Intervals are 95 %.",
+        f"{len(report.runs)} runs, seeds {seeds}. A run that did not reach a threshold within its budget is censored "
+        "there, never counted as having reached it at the last step. Intervals are 95 %.",
         "## What agrees and what does not",
         "\n".join(f"- {sentence}" for sentence in report.verdict),
         "## What each predictor knows",
         "D: the training set; E0: the initial embedding; fitted: to the outcomes of the other seeds at the same "
         "rates. None knows the decoder's initial weights; with cross-entropy the targets are no secret. Steps are "
-        "those to RQI > 0.95, whatever the target; the decoder theory has steps of its own to each accuracy. "
+        "those to RQI > 0.95, whatever the target; the theories with a decoder have steps of their own to each "
+        f"accuracy. The {NAMES['decoder_flow']} is adiabatic: its decoder fits at once what the embeddings show it. "
+        f"That of the {NAMES['memory_flow']} keeps what it has learned; this theory also knows the batch size and the "
+        "L1 penalty on the embeddings. "
         "Runs that reached no threshold, or diverged, are failures and censored for all predictors alike; a run that "
         "was ended early because it had reached them all is no different from another.",
         table(_KNOWS),
@@ -57,8 +63,8 @@ def page(report: Comparison, decoder_draws: int, environment: Mapping[str, Any])
         "all runs with a finite prediction (a dash: beyond the budget); seen: the median of those alone that "
         "got there, the faster ones; Z0 = p-1: the median in the paper's units, a standardised embedding, "
         "instead of the run's own Z0. Unpredicted: runs that got there though the theory says never "
-        "(optimiser-aware flow, decoder theory: not within the budget). n: reached/all. Z0/(lambda_3 eta) is an "
-        "e-folding time: RQI needs several. Times are of the right size if the median ratio's interval lies within "
+        "(optimiser-aware flow, theories with a decoder: not within the budget). n: reached/all. Z0/(lambda_3 eta) is "
+        "an e-folding time: RQI needs several. Times are of the right size if the median ratio's interval lies within "
         f"{RIGHT_TIME[0]}..{RIGHT_TIME[1]}. The target test accuracy leaves out sizes with fewer than "
         f"{MIN_TEST_SAMPLES} test samples; intervals need {MIN_OBSERVED} runs that got there.",
         table(time_rows(report.time)),
@@ -77,12 +83,15 @@ def page(report: Comparison, decoder_draws: int, environment: Mapping[str, Any])
         f"probability (intervals need {MIN_OBSERVED} of either). Brier: mean squared error of the probability; "
         f"- logistic: less that of the {SUCCESS_NAMES[BASELINE]} on the same runs. Error: of calibration, mean |said - "
         f"did| over {N_BINS} bins of equal width, weighted by their runs. Intervals are a bootstrap of training sets; "
-        "what is fitted is not fitted again. The decoder theory's probability is the share of "
+        "what is fitted is not fitted again. The probability of a theory with a decoder is the share of "
         f"{decoder_draws} draws a run (blind: twice as many); with more its Brier score would be "
         "lower. Within one size a share that leaves the run's own seed out is lower for "
         "successes: it cannot order them.",
         table(_success_rows(report.success, len(report.calibration) > 1)),
         "![reliability](reliability.png)",
+        "Brier score of each theory with a decoder minus that of another predictor on the same runs, the bootstrap the "
+        "same: below 0 it is better. Adiabatic: the theory with memory minus the decoder theory that knows as much.",
+        table(_difference_rows(report.brier_differences, len(report.calibration) > 1)),
         *_irreducible(report.irreducible),
         "## Accuracy",
         "Share of D0 that the network gets right at the end, against what the theory reads off the trained "
@@ -166,6 +175,20 @@ def _success_rows(success: list[SuccessScore], several: bool) -> list[dict[str, 
         for entry in success
         if several or entry.repr_lr is not None
     ]
+
+
+def _difference_rows(differences: list[BrierDifference], several: bool) -> list[dict[str, Any]]:
+    """A row a setting and theory, a column a predictor that it is held against."""
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    columns = {name: f"- {SUCCESS_NAMES[name]}" for name in FITTED} | dict.fromkeys(ADIABATIC.values(), "- adiabatic")
+    for entry in differences:
+        if several or entry.repr_lr is not None:
+            row = rows.setdefault(
+                (entry.repr_lr, entry.decoder_lr, entry.predictor),
+                {**_rates(entry), "predictor": SUCCESS_NAMES[entry.predictor]} | dict.fromkeys(columns.values(), "-"),
+            )
+            row[columns[entry.minus]] = with_span(entry.difference, entry.interval, "+.3f")
+    return list(rows.values())
 
 
 def _irreducible(irreducible: list[Irreducible]) -> list[str]:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from analysis._look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, SIZE_COLOURS, VERMILION
+from analysis._look import BLACK, BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, SIZE_COLOURS, SKY, VERMILION
 from analysis._words import TARGETS_IN_WORDS
 from analysis.compare_theory.outcomes import SuccessShare
 from analysis.compare_theory.predictors import GRADIENT_FLOWS, NULL_MODEL, PREDICTORS
@@ -33,8 +33,11 @@ NAMES = PLAIN_NAMES | {"inverse_lambda3": r"$Z_0/(\lambda_3\,\eta_r)$"}
 _NOT_PREDICTED = {
     name: "predicted never" if name in GRADIENT_FLOWS else "not predicted in budget" for name in PREDICTORS
 }
-_COLOURS: dict[str, str] = dict(zip(PREDICTORS, (BLUE, GREEN, VERMILION, PURPLE, ORANGE, GREY), strict=True))
-_MARKS: dict[str, str] = dict(zip(PREDICTORS, "osDPv^", strict=True))
+_COLOURS: dict[str, str] = dict(
+    zip(PREDICTORS, (BLUE, GREEN, VERMILION, PURPLE, ORANGE, SKY, BLACK, GREY), strict=True)
+)
+_MARKS: dict[str, str] = dict(zip(PREDICTORS, "osDPvX*^", strict=True))
+_WITHOUT_DECODER = tuple(name for name in PREDICTORS if name not in (*DECODER_FLOWS, NULL_MODEL))
 
 
 def draw_all(runs: pd.DataFrame, report: Comparison) -> dict[str, Figure]:
@@ -61,14 +64,15 @@ def size_colour(size: int, sizes: Iterable[int]) -> Any:
 
 
 def times(runs: pd.DataFrame) -> Figure:
-    """Measured against predicted steps to RQI > 0.95, a row a setting, a column a
-    predictor.
+    """Measured against predicted steps to RQI > 0.95, a panel a predictor: two rows a
+    setting, of the theories without a decoder and of those with one.
     """
-    groups, predictors = settings(runs), [name for name in PREDICTORS if name != NULL_MODEL]
-    figure = Figure(figsize=(3.4 * len(predictors), 3.3 * len(groups) + 0.6))
-    grid = figure.subplots(len(groups), len(predictors), squeeze=False)
+    groups, predictors = settings(runs), (*_WITHOUT_DECODER, *DECODER_FLOWS)
+    n_columns = max(len(_WITHOUT_DECODER), len(DECODER_FLOWS))
+    figure = Figure(figsize=(3.4 * n_columns, 6.6 * len(groups) + 0.6))
+    grid = figure.subplots(2 * len(groups), n_columns, squeeze=False)
     all_sizes = sizes(runs)
-    for row, (setting, group) in zip(grid, groups, strict=True):
+    for (setting, group), upper, lower in zip(groups, grid[::2], grid[1::2], strict=True):
         steps, seen = measured(group, "rqi")
         everything = np.concatenate([steps, *(group[name] for name in predictors)])
         positive = everything[np.isfinite(everything) & (everything > 0)]
@@ -76,7 +80,10 @@ def times(runs: pd.DataFrame) -> Figure:
         if not len(positive):
             low, high = 0.5, 2.0
         steps = steps.clip(min=low)  # a logarithmic axis has no 0: such a time lies on the axis
-        for axes, name in zip(row, predictors, strict=True):
+        for unused in (*upper[len(_WITHOUT_DECODER) :], *lower[len(DECODER_FLOWS) :]):
+            unused.set_axis_off()
+        panels = [*upper[: len(_WITHOUT_DECODER)], *lower[: len(DECODER_FLOWS)]]
+        for axes, name in zip(panels, predictors, strict=True):
             predicted = group[name].to_numpy(float).clip(min=low)
             drawn = np.isfinite(predicted)
             colours = np.array([size_colour(n, all_sizes) for n in group["n_train"]])
@@ -92,8 +99,9 @@ def times(runs: pd.DataFrame) -> Figure:
                 0.97, 0.03, f"{_NOT_PREDICTED[name]}: {(~drawn & seen).sum()} reached, {(~drawn & ~seen).sum()} not",
                 transform=axes.transAxes, ha="right", fontsize="small",
             )  # fmt: skip
-        row[0].set_ylabel("measured steps to RQI > 0.95")
-        row[0].set_title(_title(setting), loc="left")
+        for row in (upper, lower):
+            row[0].set_ylabel("measured steps to RQI > 0.95")
+        upper[0].set_title(_title(setting), loc="left")
     handles = [
         Line2D([], [], marker="o", linestyle="", color=size_colour(n, all_sizes), label=f"|D| = {n}") for n in all_sizes
     ]
@@ -101,7 +109,7 @@ def times(runs: pd.DataFrame) -> Figure:
         Line2D([], [], marker="^", ls="", mfc="none", color=GREY, label="not within the budget"),
         Line2D([], [], color=GREY, linewidth=1, label="measured = predicted"),
     ]
-    figure.legend(handles=handles, loc="outside right upper", fontsize="small")
+    grid[0, -1].legend(handles=handles, loc="upper left", fontsize="small")  # a panel that no predictor needs
     return figure
 
 
@@ -110,14 +118,14 @@ def concordance(time: list[TimeScore]) -> Figure:
     and within sizes.
     """
     scored = list(dict.fromkeys(Setting(entry.repr_lr, entry.decoder_lr) for entry in time))
-    figure = Figure(figsize=(9, 2.6 * len(scored) + 0.8))
+    figure = Figure(figsize=(9, 3.1 * len(scored) + 0.8))
     grid = figure.subplots(len(scored), 2, squeeze=False, sharey=True, sharex=True)
     for row, setting in zip(grid, scored, strict=True):
         for axes, within, title in zip(
             row, (False, True), ("over all runs", "within each training-set size"), strict=True
         ):
             for entry in filter(setting.has, time):
-                y = TARGETS.index(entry.target) + 0.12 * (PREDICTORS.index(entry.predictor) - 2.5)
+                y = TARGETS.index(entry.target) + 0.1 * (PREDICTORS.index(entry.predictor) - (len(PREDICTORS) - 1) / 2)
                 value = entry.c_index_within_size if within else entry.c_index
                 bounds = entry.interval_within_size if within else entry.interval
                 colour = _COLOURS[entry.predictor]
@@ -190,7 +198,7 @@ def reliability(success: list[SuccessScore]) -> Figure:
     """
     entries = {entry.predictor: entry for entry in success if entry.repr_lr is None}
     names = [BASELINE, *DECODER_FLOWS]
-    figure = Figure(figsize=(9, 3.9))
+    figure = Figure(figsize=(2.7 * len(names), 3.9))
     grid = figure.subplots(2, len(names), sharex=True, sharey="row", height_ratios=(4, 1))
     for (axes, counts), name in zip(grid.T, names, strict=True):
         bins = pd.DataFrame(entries[name].bins)

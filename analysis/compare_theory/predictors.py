@@ -10,6 +10,8 @@ PREDICTORS = (
     "optimizer_flow",
     "decoder_flow_blind",
     "decoder_flow",
+    "memory_flow_blind",
+    "memory_flow",
     "training_fraction",
 )
 NULL_MODEL = "training_fraction"
@@ -20,5 +22,7 @@ NAMES = {
     "optimizer_flow": "optimiser-aware flow",
     "decoder_flow_blind": "decoder theory, blind",
     "decoder_flow": "decoder theory",
+    "memory_flow_blind": "theory with memory, blind",
+    "memory_flow": "theory with memory",
     "training_fraction": "training fraction (null model)",
 }

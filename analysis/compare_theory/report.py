@@ -18,9 +18,11 @@ from analysis.compare_theory.outcomes import (
 from analysis.compare_theory.predictors import NULL_MODEL, PREDICTORS
 from analysis.compare_theory.success import (
     SUCCESS_PREDICTORS,
+    BrierDifference,
     Irreducible,
     SuccessScore,
     predict_success,
+    score_differences,
     score_irreducible,
     score_success,
 )
@@ -45,6 +47,7 @@ class Comparison:
         calibration: P(linear) as a probability of success, a row a setting.
         linear_probability: P(linear) at every training-set size.
         success: each predictor's probability of success, a row a setting and predictor.
+        brier_differences: of two predictors' Brier scores, a row a setting and pair.
         irreducible: what replicas leave to any predictor, a row a setting.
         accuracy: measured and predicted accuracy, in all and by setting.
         runs: each run: its configuration, what came of it, what was predicted.
@@ -59,6 +62,7 @@ class Comparison:
     calibration: list[SuccessCalibration]
     linear_probability: list[LinearProbability]
     success: list[SuccessScore]
+    brier_differences: list[BrierDifference]
     irreducible: list[Irreducible]
     accuracy: Accuracy
     runs: list[dict[str, Any]]
@@ -74,16 +78,18 @@ def compare(runs: pd.DataFrame, everyone: pd.DataFrame, draws: int) -> Compariso
     accuracy = score_accuracy(runs)
     predicted_success = predict_success(runs, chances)
     success = score_success(runs, predicted_success, seed=0)
+    differences = score_differences(runs, predicted_success, seed=0)
     irreducible = score_irreducible(everyone, seed=0)
     records: Any = runs.join(predicted_success.add_prefix("success_by_")).to_dict("records")
     return Comparison(
-        verdict=verdict(time, probability, calibration, accuracy, success, irreducible),
+        verdict=verdict(time, probability, calibration, accuracy, success, irreducible, differences),
         time=time,
         medians=score_medians(runs),
         probability=probability,
         calibration=calibration,
         linear_probability=chances,
         success=success,
+        brier_differences=differences,
         irreducible=irreducible,
         accuracy=accuracy,
         runs=[_run_entry(run) for run in records],

@@ -24,7 +24,10 @@ from analysis.theory.predictions import DECODER_FLOWS, LinearProbability
 
 LOGISTIC = {f"logistic_{name}": name for name in ("inverse_lambda3", "exact_flow", "optimizer_flow")}
 SUCCESS_PREDICTORS = ("share_by_size", "linear_probability", *LOGISTIC, *DECODER_FLOWS)
-BASELINE = "logistic_exact_flow"  # what the theory with a decoder must beat
+BASELINE = "logistic_exact_flow"  # what a theory with a decoder must beat
+FITTED = ("share_by_size", *LOGISTIC)  # to the other seeds
+# The theories whose decoder remembers, and what they are without its memory.
+ADIABATIC = {"memory_flow_blind": "decoder_flow_blind", "memory_flow": "decoder_flow"}
 RIDGE = 0.1  # keeps the logistic finite where steps tell success from failure without an error
 
 
@@ -66,6 +69,27 @@ class SuccessScore(Score, Setting, _OfPredictor):
 
     brier_minus_baseline: float
     brier_minus_baseline_interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class _OfPair(_OfPredictor):
+    minus: str  # another of SUCCESS_PREDICTORS
+
+
+@dataclass(frozen=True)
+class BrierDifference(Setting, _OfPair):
+    """The Brier score of one predictor minus that of another, on the same runs: those
+    of a setting, or all.
+
+    Attributes:
+        difference, interval: below 0 where `predictor` is better than `minus`, with its
+            95 % interval.
+        n: number of runs.
+    """
+
+    difference: float
+    interval: tuple[float, float] | None
+    n: int
 
 
 @dataclass(frozen=True)
@@ -165,6 +189,32 @@ def score_success(runs: pd.DataFrame, predicted: pd.DataFrame, seed: int) -> lis
                 )
             )
     return scores
+
+
+def score_differences(runs: pd.DataFrame, predicted: pd.DataFrame, seed: int) -> list[BrierDifference]:
+    """Each theory with a decoder beside each fitted predictor, and a theory with memory
+    beside the adiabatic one: by setting, and last over all of them.
+
+    Runs are drawn as in `score_success`, both predictors' together.
+    """
+    pairs = [(name, other) for name in DECODER_FLOWS for other in FITTED] + list(ADIABATIC.items())
+    found = []
+    for setting, group in _with_all(runs):
+        success, weights = succeeded(group), cluster_weights(group, seed)
+        errors = (predicted.loc[group.index] - success[:, None]) ** 2
+        for name, other in pairs:
+            gap = (errors[name] - errors[other]).to_numpy()
+            found.append(
+                BrierDifference(
+                    predictor=name,
+                    minus=other,
+                    **vars(setting),
+                    difference=float(gap.mean()),
+                    interval=interval(_means(gap, weights)),
+                    n=len(group),
+                )
+            )
+    return found
 
 
 def score_irreducible(everyone: pd.DataFrame, seed: int) -> list[Irreducible]:

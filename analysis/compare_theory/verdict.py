@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from analysis._words import TARGETS_IN_WORDS, rates, with_span
 from analysis.compare_theory.outcomes import Accuracy, SettingAccuracy, SuccessCalibration, SuccessShare
 from analysis.compare_theory.predictors import NAMES, NULL_MODEL, PREDICTORS
-from analysis.compare_theory.success import BASELINE, LOGISTIC, Irreducible, SuccessScore
+from analysis.compare_theory.success import ADIABATIC, BASELINE, LOGISTIC, BrierDifference, Irreducible, SuccessScore
 from analysis.compare_theory.times import StepsScore, TimeScore
 from analysis.runs.tables import TARGETS, Setting
 from analysis.statistics.bootstrap import MIN_OBSERVED
@@ -34,6 +34,7 @@ def verdict(
     accuracy: Accuracy,
     success: list[SuccessScore],
     irreducible: list[Irreducible],
+    differences: list[BrierDifference],
 ) -> list[str]:
     """Sentences for each setting: success, order and size of the times, accuracy; and
     for all settings: success.
@@ -44,7 +45,7 @@ def verdict(
         shares = [entry for entry in probability if setting.has(entry)]
         times = [entry for entry in time if setting.has(entry)]
         by_target = {target: {e.predictor: e for e in times if e.target == target} for target in TARGETS}
-        here = _success(chance, shares) + _run_by_run(setting, success, irreducible)
+        here = _success(chance, shares) + _run_by_run(setting, success, irreducible, differences)
         here += _order(by_target["rqi"]) + _absolute("Times", by_target["rqi"], PREDICTORS)
         for target in ("train", "test"):
             here += _beyond(target, by_target[target])
@@ -52,7 +53,7 @@ def verdict(
         here += _accuracy(exact)
         sentences += [f"**{rates(vars(setting))}.** {here[0]}", *here[1:]]
     if len(calibration) > 1:
-        here = _run_by_run(Setting(None, None), success, irreducible)
+        here = _run_by_run(Setting(None, None), success, irreducible, differences)
         sentences += [f"**All settings.** {here[0]}", *here[1:]]
     return sentences
 
@@ -93,9 +94,11 @@ def _success(chance: SuccessCalibration, shares: list[SuccessShare]) -> list[str
     return sentences
 
 
-def _run_by_run(setting: Setting, success: list[SuccessScore], irreducible: list[Irreducible]) -> list[str]:
-    """How the theory with a decoder predicts each run's success, beside the best fit
-    without one and what can be.
+def _run_by_run(
+    setting: Setting, success: list[SuccessScore], irreducible: list[Irreducible], differences: list[BrierDifference]
+) -> list[str]:
+    """How the theories with a decoder predict each run's success, beside the best fit
+    without one, beside each other, and beside what can be.
     """
     scores = {entry.predictor: entry for entry in success if setting.has(entry)}
     base = scores[BASELINE]
@@ -110,12 +113,17 @@ def _run_by_run(setting: Setting, success: list[SuccessScore], irreducible: list
     for name in DECODER_FLOWS:
         entry = scores[name]
         gap = entry.brier_minus_baseline_interval
-        judged = "better than it" if _below(0, gap) else "worse than it" if _above(0, gap) else "not to be told from it"
         sentences.append(
-            f"Success, {NAMES[name]}, not fitted: {judged}. Brier score {entry.brier:.3f}, difference "
+            f"Success, {NAMES[name]}, not fitted: {_compared(gap)}. Brier score {entry.brier:.3f}, difference "
             f"{with_span(entry.brier_minus_baseline, gap, '+.3f')}; AUC {entry.auc:.2f}; "
             f"it says {entry.mean_predicted:.0%} succeed, {entry.mean_measured:.0%} did."
         )
+    for entry in differences:
+        if setting.has(entry) and ADIABATIC.get(entry.predictor) == entry.minus:
+            sentences.append(
+                f"Success, {NAMES[entry.predictor]} against the {NAMES[entry.minus]}: {_compared(entry.interval)}. "
+                f"Difference of the Brier scores {with_span(entry.difference, entry.interval, '+.3f')}."
+            )
     for entry in irreducible:
         if setting.has(entry):
             if entry.brier_interval is None:
@@ -127,6 +135,11 @@ def _run_by_run(setting: Setting, success: list[SuccessScore], irreducible: list
                 "any predictor that does not know these weights."
             )
     return sentences
+
+
+def _compared(gap: tuple[float, float] | None) -> str:
+    """A Brier score beside another, from the interval of their difference."""
+    return "better than it" if _below(0, gap) else "worse than it" if _above(0, gap) else "not to be told from it"
 
 
 def _judged(times: dict[str, TimeScore]) -> bool:
@@ -177,9 +190,12 @@ def _beyond(target: str, times: dict[str, TimeScore]) -> list[str]:
     null = times[NULL_MODEL]
     better = [NAMES[name] for name, entry in times.items() if name != NULL_MODEL and _beats_null(entry)]
     reversed_ = " (small training sets get there first)" if _below(0.5, null.interval) else ""
+    # names have commas, so that a list of several needs another mark
+    several = f"these beat it: {'; '.join(better)}"
+    beaten = several if len(better) > 1 else f"{(*better, 'none of the others')[0]} beats it"
     return [
         f"Order of the times to {TARGETS_IN_WORDS[target]}: the null model has concordance {null.c_index:.2f}"
-        f"{reversed_}; {' and '.join(better) or 'none of the others'} {'beat' if len(better) > 1 else 'beats'} it."
+        f"{reversed_}; {beaten}."
     ]
 
 

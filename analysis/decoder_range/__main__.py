@@ -40,6 +40,8 @@ class Arguments:
     """Set-ups by name; by default all of them (a wrong name lists them)."""
     seeds: int | None = None
     """How many seeds a size; by default 5, fewer where a run is expensive."""
+    first_seed: int = 0
+    """The seeds are first_seed .. first_seed + seeds - 1, so that runs nobody has looked at can be asked for."""
     decoder_draws: int = 8
     """Initial functions of the decoder behind each of the theory's probabilities (large p: fewer, at least 2)."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
@@ -78,8 +80,10 @@ def chosen(arguments: Arguments) -> dict[str, Setup]:
     if unknown:
         raise ConfigError(f"`only` must be among {', '.join(SETUPS)}, but is {', '.join(sorted(unknown))}.")
     check_at_least(1, arguments, "seeds", "decoder_draws")
+    check_at_least(0, arguments, "first_seed")
     names = arguments.only or tuple(SETUPS)
-    return {name: replace(SETUPS[name], seeds=arguments.seeds or SETUPS[name].seeds) for name in names}
+    seeds = {name: arguments.seeds or SETUPS[name].seeds for name in names}
+    return {name: replace(SETUPS[name], seeds=seeds[name], first_seed=arguments.first_seed) for name in names}
 
 
 if __name__ == "__main__":

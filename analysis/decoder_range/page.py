@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis._report import table
-from analysis._words import short, with_span
+from analysis._words import seed_range, short, with_span
 from analysis.decoder_range.scores import Ratios, Score
 
 
@@ -47,6 +47,7 @@ def page_rows(rows: list[Score]) -> list[dict[str, Any]]:
     return [
         {
             "set-up": row.setup,
+            "seeds": seed_range(row.seeds),
             "n": row.calibration.n,
             "succeed": f"{row.calibration.mean_measured:.2f}",
             "predicted": f"{row.calibration.mean_predicted:.2f}",

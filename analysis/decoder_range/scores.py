@@ -47,6 +47,7 @@ class Score:
 
     Attributes:
         setup: its name.
+        seeds: of its runs, ascending.
         draws: of the decoder's initial weights, behind each probability.
         auc: the chance that a run that succeeds has a larger predicted probability than
             one that does not; None: all runs do alike.
@@ -56,6 +57,7 @@ class Score:
     """
 
     setup: str
+    seeds: list[int]
     draws: int
     auc: float | None
     calibration: Calibration
@@ -69,6 +71,7 @@ def score(name: str, runs: pd.DataFrame, theory: list[Outlook], draws: int) -> S
     order = compare_pairs(~success, success, -chance)
     return Score(
         setup=name,
+        seeds=sorted(set(runs["seed"].tolist())),
         draws=draws,
         auc=number(order.index(np.ones((1, len(success))))[0]),
         calibration=calibrate(chance, success),

@@ -9,14 +9,18 @@ from neural import RunConfig
 
 @dataclass(frozen=True)
 class Setup:
-    """Runs of one kind: what they share, training-set sizes, seeds a size."""
+    """Runs of one kind: what they share, training-set sizes, seeds a size and the first
+    of them.
+    """
 
     base: RunConfig
     sizes: tuple[int, ...] = (25, 30, 35, 40, 45, 50)
     seeds: int = 5
+    first_seed: int = 0
 
     def configs(self) -> list[RunConfig]:
-        return [replace(self.base, n_train=n, seed=seed) for n in self.sizes for seed in range(self.seeds)]
+        seeds = range(self.first_seed, self.first_seed + self.seeds)
+        return [replace(self.base, n_train=n, seed=seed) for n in self.sizes for seed in seeds]
 
 
 _S3 = RunConfig(operation="s3", p=6, n_train=16, d=3, init_scale=0.1, repr_l1=1e-3)  # as the official S3 code

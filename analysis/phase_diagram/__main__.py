@@ -135,7 +135,11 @@ def plan(arguments: Arguments) -> tuple[Plane, Thresholds]:
 def refinement(plane: Plane, cells: pd.DataFrame, configs: list[RunConfig]) -> list[RunConfig]:
     """The runs that are to be added to `configs` where the phase is uncertain."""
     wanted = uncertain(cells, plane.axes, plane.seeds)
-    more = [run for point, seeds in wanted.items() for run in at_point(plane.base, plane.axes, point, seeds)]
+    more = [
+        run
+        for point, seeds in wanted.items()
+        for run in at_point(plane.base, plane.axes, point, seeds, plane.first_seed)
+    ]
     have = set(configs)
     return [run for run in more if run not in have]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from analysis._report import table
-from analysis._words import TARGETS_IN_WORDS, with_span
+from analysis._words import TARGETS_IN_WORDS, seed_range, with_span
 from analysis.phase_diagram.phases import PHASES
 from analysis.phase_diagram.records import OfBoth, Study, TargetScore, Theory
 
@@ -48,7 +48,7 @@ def page(report: Study) -> list[str]:
         parts += _theory(report, report.theory)
     parts += [
         "## Set-up",
-        f"Shared by all runs: {shared}.",
+        f"Shared by all runs: {shared}. Their seeds: {seed_range(report.runs['seed'])}.",
         f"`{report.environment['command']}`, {', '.join(report.environment['trained_on'])}. "
         "All numbers, run by run, are in report.json.",
     ]

@@ -61,6 +61,7 @@ class Plane:
     base: Any
     axes: tuple[Axis, ...]
     seeds: int
+    first_seed: int = 0
 
     @property
     def family(self) -> type[Family]:
@@ -68,7 +69,7 @@ class Plane:
         return family_of(self.base)
 
     def configs(self) -> list[Any]:
-        return grid(self.base, self.axes, self.seeds)
+        return grid(self.base, self.axes, self.seeds, self.first_seed)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,9 @@ class PlaneOptions:
     set: tuple[str, ...] = ()
     """FIELD=VALUE that all runs share, for example n_train=30 loss=ce."""
     seeds: int = 3
-    """How many seeds a point: 0..seeds-1."""
+    """How many seeds a point."""
+    first_seed: int = 0
+    """The seeds are first_seed .. first_seed + seeds - 1, so that runs nobody has looked at can be asked for."""
     budget: int | None = None
     """Steps after which a run is censored; of the toy model by default 100,000, as in the paper."""
 
@@ -125,6 +128,6 @@ class PlaneOptions:
         for axis in axes:  # an axis may make valid what the settings alone are not: n_train below p(p+1)/2, say
             settings.setdefault(axis.field, axis.values[0])
         name = self.name or "-".join(axis.field for axis in axes)
-        plane = Plane(name, known.title, replace(known.base, **settings), axes, self.seeds)
+        plane = Plane(name, known.title, replace(known.base, **settings), axes, self.seeds, self.first_seed)
         plane.configs()  # checks every value
         return plane

@@ -144,25 +144,27 @@ def parse_settings(config_type: type, name: str, texts: Sequence[str]) -> dict[s
     return settings
 
 
-def grid(base: Any, axes: Sequence[Axis], seeds: int) -> list[Any]:
-    """Every combination of the axes' values and seeds 0..seeds-1; ConfigError if there
-    are none.
+def grid(base: Any, axes: Sequence[Axis], seeds: int, first_seed: int = 0) -> list[Any]:
+    """Every combination of the axes' values and `seeds` seeds, from `first_seed` on;
+    ConfigError if there are none.
     """
     if len({axis.field for axis in axes}) < len(axes):
         raise ConfigError(f"`y` must be another field than x, but both are {axes[0].field}.")
     if seeds < 1:
         raise ConfigError(f"`seeds` must be an integer of at least 1, but is {seeds}.")
+    if first_seed < 0:
+        raise ConfigError(f"`first_seed` must be an integer of at least 0, but is {first_seed}.")
     n_runs = math.prod(len(axis.values) for axis in axes) * seeds
     if n_runs > MAX_RUNS:
         raise ConfigError(f"`x`, `y` and `seeds` must span at most {MAX_RUNS:,} runs, but span {n_runs:,}.")
     points = product(*(axis.values for axis in axes))
-    return [run for point in points for run in at_point(base, axes, point, seeds)]
+    return [run for point in points for run in at_point(base, axes, point, seeds, first_seed)]
 
 
-def at_point(base: Any, axes: Sequence[Axis], point: Sequence[Any], seeds: int) -> list[Any]:
-    """The runs at one point of the plane."""
+def at_point(base: Any, axes: Sequence[Axis], point: Sequence[Any], seeds: int, first_seed: int = 0) -> list[Any]:
+    """The runs at one point of the plane, with `seeds` seeds from `first_seed` on."""
     values = {axis.field: value for axis, value in zip(axes, point, strict=True)}
-    return [replace(base, **values, seed=seed) for seed in range(seeds)]
+    return [replace(base, **values, seed=seed) for seed in range(first_seed, first_seed + seeds)]
 
 
 def _aliases(config_type: type) -> dict[str, str]:

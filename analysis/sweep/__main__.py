@@ -16,6 +16,7 @@ import tyro
 
 from analysis._command import environment, leave, print_trained, trained_on
 from analysis._report import prepare_folder, table
+from analysis._words import seed_range
 from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import Plane, PlaneOptions
@@ -68,9 +69,9 @@ def main(arguments: Arguments) -> None:
     text = table([{name: _text(value) for name, value in row.items()} for row in report["summary"]])
     page = [
         f"# {plane.title}",
-        f"{len(runs)} runs, {plane.seeds} seeds a point. Shares of runs that reached the thresholds within the "
-        "budget, and the medians of the steps it took (a run that did not get there counts as longer; - where most "
-        "did not).",
+        f"{len(runs)} runs, {plane.seeds} seeds a point ({seed_range(runs['seed'])}). Shares of runs that reached the "
+        "thresholds within the budget, and the medians of the steps it took (a run that did not get there counts as "
+        "longer; - where most did not).",
         text,
     ]
     leave(arguments.out, report, {}, page, [text, ""])

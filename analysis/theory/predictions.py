@@ -22,9 +22,16 @@ from analysis.runs.store import config_of
 from analysis.runs.tables import TARGETS
 from analysis.theory.decoder_theory import outlooks
 
-# The theory with a decoder, without the run's targets and with them: a time for each
-# target, and a probability of success.
-DECODER_FLOWS = ("decoder_flow_blind", "decoder_flow")
+# The theories with a decoder: one that fits at once (adiabatic) and one that remembers,
+# each without the run's targets and with them. They have a time for each target, and a
+# probability of success.
+_KINDS = {
+    "decoder_flow_blind": {"adiabatic": True, "blind": True},
+    "decoder_flow": {"adiabatic": True, "blind": False},
+    "memory_flow_blind": {"adiabatic": False, "blind": True},
+    "memory_flow": {"adiabatic": False, "blind": False},
+}
+DECODER_FLOWS = tuple(_KINDS)
 
 
 def predict(runs: pd.DataFrame, on_run: Callable[[], object] = lambda: None) -> pd.DataFrame:
@@ -78,29 +85,36 @@ def predict_decoder(
     names: Sequence[str] = DECODER_FLOWS,
     on_draws: Callable[[int], object] = lambda n: None,
 ) -> pd.DataFrame:
-    """What the theory with a decoder says of each run in a table of the run store; a
+    """What the theories with a decoder say of each run in a table of the run store; a
     row a run, with its `key`.
 
-    For `decoder_flow`, which knows the run's targets, and `decoder_flow_blind`, which
-    does not and has twice the `draws`: the median steps to each target (`time_column`),
-    and as NAME_success the probability of RQI > 0.95 within the budget, the share of
-    draws.
+    For each of `names`, of DECODER_FLOWS: the median steps to each target
+    (`time_column`), and as NAME_success the probability of RQI > 0.95 within the
+    budget, the share of draws. `decoder_flow` is the adiabatic theory, `memory_flow`
+    that of a decoder that remembers; both know the run's targets. The `..._blind` ones
+    do not, and have twice the `draws`.
     """
     configs = [config_of(key) for key in runs["key"]]
     columns: dict[str, Any] = {"key": runs["key"]}
     for name in names:
-        blind = name == "decoder_flow_blind"
-        n = 2 * draws if blind else draws
-        found = outlooks(configs, n, blind, partial(on_draws, n))
+        n = n_draws(name, draws)
+        found = outlooks(configs, n, on_run=partial(on_draws, n), **_KINDS[name])
         for target in TARGETS:
             columns[time_column(name, target)] = [outlook.median(target) for outlook in found]
         columns[f"{name}_success"] = [outlook.success for outlook in found]
     return pd.DataFrame(columns)
 
 
+def n_draws(name: str, draws: int) -> int:
+    """How many initial decoders a run one of DECODER_FLOWS has: twice the `draws` where
+    it draws the targets, too.
+    """
+    return 2 * draws if _KINDS[name]["blind"] else draws
+
+
 def time_column(predictor: str, target: str) -> str:
-    """The column of a predictor's steps to a target: only the theory with a decoder has
-    others than those to RQI.
+    """The column of a predictor's steps to a target: only the theories with a decoder
+    have others than those to RQI.
     """
     return f"{predictor}_{target}" if predictor in DECODER_FLOWS and target != "rqi" else predictor
 

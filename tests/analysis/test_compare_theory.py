@@ -26,7 +26,8 @@ from neural import RunConfig
 from neural.command import run_command
 
 COMPARE = [sys.executable, "-m", "analysis.compare_theory"]
-SMALL = ["--p", "5", "--sizes", "9", "14", "--seeds", "4", "--budget", "900", "--draws", "500", "--decoder-draws", "2"]
+SMALL = ["--p", "5", "--sizes", "9", "14", "--seeds", "4", "--first-seed", "3"]
+SMALL += ["--budget", "900", "--draws", "500", "--decoder-draws", "2"]
 STORE = Path("results/runs.sqlite")
 
 
@@ -82,8 +83,12 @@ def test_a_killed_comparison_resumes_to_the_same_report(tmp_path):
     report = json.loads(reports[0])
     assert len(report["runs"]) == 8
     assert (report["seeds"], report["draws"], report["decoder_draws"]) == (4, 500, 2)  # as the options have them
+    assert report["first_seed"] == 3
+    assert {run["seed"] for run in report["runs"]} == {3, 4, 5, 6}
     recompute_with_the_readme(undisturbed, report)
     page = (out / "report.md").read_text()
+    assert "8 runs, seeds 3..6." in page
+    assert "theory with memory, blind" in page
     for picture in out.glob("*.png"):
         assert f"({picture.name})" in page
     assert all(sentence in page and sentence in again.stdout for sentence in report["verdict"])
@@ -114,6 +119,7 @@ def recompute_with_the_readme(folder: Path, report: dict) -> None:
         ("--sizes 56", "`n_train` must be at most p(p+1)/2 = 55 for p = 10, but is 56."),
         ("--sizes 0", "`n_train` must be an integer of at least 1, but is 0."),
         ("--seeds 0", "`seeds` must be an integer of at least 1, but is 0."),
+        ("--first-seed -1", "`first_seed` must be an integer of at least 0, but is -1."),
         ("--decoder-lr nan", "`decoder_lr` must be a finite number above 0, but is nan."),
         ("--decoder-lr", "`decoder_lr` must be at least one number, but is empty."),
         ("--out damaged.sqlite", "`out` must be a folder that can be written, but damaged.sqlite: File exists."),
@@ -155,6 +161,8 @@ def test_a_plan():
     [first, second] = plan(Arguments(sizes=(30,), seeds=1, replicas=2, set=("width=50", "targets=orthogonal")))
     assert first == RunConfig(n_train=30, width=50, targets="orthogonal")
     assert second == replace(first, replica=1)
+    later = plan(Arguments(sizes=(30, 45), seeds=2, first_seed=100))
+    assert [(run.n_train, run.seed) for run in later] == [(30, 100), (30, 101), (45, 100), (45, 101)]
 
 
 def test_help_explains_every_option(monkeypatch, capsys):

@@ -156,10 +156,15 @@ def test_range_from_end_to_end(tmp_path, monkeypatch):
     decoder_range.main(decoder_range.Arguments(out=tmp_path / "out", store=tmp_path / "runs.sqlite", decoder_draws=2))
     [row] = json.loads((tmp_path / "out/report.json").read_text())["setups"]
     assert row["n"] == 4
+    assert row["seeds"] == [0, 1]
     assert row["draws"] == 2
     assert 0 <= row["brier"] <= 1
     with pytest.raises(ConfigError, match="`only` must be among toy, but is width 50"):
         decoder_range.chosen(decoder_range.Arguments(only=("width 50",)))
+    later = decoder_range.chosen(decoder_range.Arguments(seeds=3, first_seed=50))["toy"]
+    assert [(run.n_train, run.seed) for run in later.configs()] == [(n, s) for n in (9, 12) for s in (50, 51, 52)]
+    with pytest.raises(ConfigError, match="`first_seed` must be an integer of at least 0, but is -1"):
+        decoder_range.chosen(decoder_range.Arguments(first_seed=-1))
     with pytest.raises(ConfigError, match="`seeds` must be"):
         decoder_range.chosen(decoder_range.Arguments(seeds=0))
 

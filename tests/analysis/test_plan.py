@@ -8,10 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.phase_diagram.__main__ import refinement
+from analysis.phase_diagram.phases import points
 from analysis.runs.experiments import DIAGRAMS, PlaneOptions
 from analysis.runs.plan import FORM, Axis, at_point, grid, parse_axis, parse_settings, parse_value
 from neural import ConfigError, RunConfig
@@ -179,6 +182,8 @@ def test_a_grid_is_the_product_in_order():
     assert {run.budget for run in runs} == {7}
     assert at_point(base, axes, (20, "mse"), 2) == runs[4:6]
     assert grid(base, [], 2) == [RunConfig(budget=7, seed=seed) for seed in (0, 1)]
+    assert grid(base, [], 2, first_seed=9) == [RunConfig(budget=7, seed=seed) for seed in (9, 10)]
+    assert at_point(base, axes, (20, "mse"), 2, 9) == grid(base, axes, 2, 9)[4:6]
     assert set(grid(base, axes, 1)) < set(runs)
 
 
@@ -270,6 +275,7 @@ def test_axes_of_ones_own():
         ({"name": "lr_lr", "set": ("loss=hinge",)}, 2, "`loss` must be one of"),
         ({"name": "lr_lr", "budget": 0}, 2, "`budget` must be an integer of at least 1"),
         ({"name": "lr_lr", "seeds": 0}, 2, "`seeds` must be"),
+        ({"name": "lr_lr", "first_seed": -1}, 2, "`first_seed` must be an integer of at least 0, but is -1"),
         ({"name": "lr_lr", "x": "repr_lr=0:1:3"}, 2, "`repr_lr` must be a finite number above 0"),
         ({"name": "batch_size", "y": "batch_size=5,46"}, 2, "`batch_size` must be at most n_train = 45"),
     ],
@@ -277,6 +283,20 @@ def test_axes_of_ones_own():
 def test_a_plane_that_cannot_be(options, n_axes, told):
     with pytest.raises(ConfigError, match=f"^{told}"):
         PlaneOptions(**options).resolved(n_axes)
+
+
+def test_a_refined_plane_keeps_its_first_seed():
+    """Would reveal new points, or more seeds of an old one, that begin at seed 0."""
+    plane = PlaneOptions(x="decoder_wd=0,2", y="loss=mse", seeds=3, first_seed=7).resolved(2)
+    runs = plane.configs()
+    assert [run.seed for run in runs] == [7, 8, 9, 7, 8, 9]
+    phases = ["grokking"] * 4 + ["confusion"] * 2
+    table = pd.DataFrame(
+        {"decoder_wd": run.decoder_wd, "loss": run.loss, "delay": 1.0, "phase": phase}
+        for run, phase in zip(runs, phases, strict=True)
+    )
+    more = refinement(plane, points(table, plane.axes), runs)
+    assert sorted((run.decoder_wd, run.seed) for run in more) == [(1, 7), (1, 8), (1, 9), (2, 10), (2, 11), (2, 12)]
 
 
 def test_a_grid_beyond_reason_is_refused_at_once():

@@ -19,7 +19,14 @@ from analysis.compare_theory import pictures
 from analysis.compare_theory.outcomes import score_accuracy, score_probability
 from analysis.compare_theory.predictors import PREDICTORS
 from analysis.compare_theory.report import as_report, compare
-from analysis.compare_theory.success import SUCCESS_PREDICTORS, predict_success, score_irreducible, score_success
+from analysis.compare_theory.success import (
+    FITTED,
+    SUCCESS_PREDICTORS,
+    predict_success,
+    score_differences,
+    score_irreducible,
+    score_success,
+)
 from analysis.compare_theory.times import score_medians, score_time
 from analysis.compare_theory.verdict import verdict
 from analysis.runs.tables import TARGETS
@@ -78,9 +85,11 @@ def test_test_samples_are_those_outside_the_training_set():
 def told(table: pd.DataFrame, everyone: pd.DataFrame | None = None) -> str:
     table["accuracy"], table["predicted_accuracy"], table["ideal_accuracy"] = 0.5, 1.0, 1.0
     chances = linear_probabilities(10, 200, seed=0)
-    success = score_success(table, predict_success(table, chances), seed=0)
+    predicted = predict_success(table, chances)
+    success, differences = score_success(table, predicted, seed=0), score_differences(table, predicted, seed=0)
     scores = score_time(table, 0), *score_probability(table, chances), score_accuracy(table), success
-    return " ".join(verdict(*scores, [] if everyone is None else score_irreducible(everyone, seed=0)))
+    irreducible = [] if everyone is None else score_irreducible(everyone, seed=0)
+    return " ".join(verdict(*scores, irreducible, differences))
 
 
 def test_predictions_are_the_theorys_on_the_very_runs(runs):
@@ -94,21 +103,31 @@ def test_predictions_are_the_theorys_on_the_very_runs(runs):
         assert run.inverse_lambda3 == pytest.approx(run.z0 / (run.repr_lr * run.lambda3) if run.lambda3 else math.inf)
 
 
-def test_the_theory_with_a_decoder_has_steps_of_its_own_to_each_target(store, configs):
+def test_the_theories_with_a_decoder_have_steps_of_their_own_to_each_target(store, configs):
+    """Would reveal a theory that goes by another's name."""
     runs = store.table(configs)
     drawn = []
     table = predict_decoder(runs, draws=3, on_draws=drawn.append)
-    assert sum(drawn) == 9 * len(runs)
-    for blind, name in ((True, "decoder_flow_blind"), (False, "decoder_flow")):
-        for outlook, row in zip(outlooks(configs, 6 if blind else 3, blind), table.to_dict("records"), strict=True):
+    assert sum(drawn) == 18 * len(runs)
+    assert DECODER_FLOWS == ("decoder_flow_blind", "decoder_flow", "memory_flow_blind", "memory_flow")
+    for name in DECODER_FLOWS:
+        blind, adiabatic = name.endswith("_blind"), name.startswith("decoder_flow")
+        found = outlooks(configs, 6 if blind else 3, blind, adiabatic=adiabatic)
+        for outlook, row in zip(found, table.to_dict("records"), strict=True):
             assert row[f"{name}_success"] == outlook.success
             assert [row[time_column(name, target)] for target in TARGETS] == list(map(outlook.median, TARGETS))
+    for suffix in ("_blind", ""):
+        assert (table[f"decoder_flow{suffix}_train"] != table[f"memory_flow{suffix}_train"]).any()
+    one = predict_decoder(runs, draws=3, names=["decoder_flow"])
+    pd.testing.assert_frame_equal(one, table[one.columns])
     made = made_up([10.0, 20.0], [5.0, 10.0]).assign(decoder_flow_train=[10.0, 20.0])
     scores: list[Any] = [e for e in score_time(made, 0) if e.predictor == "decoder_flow"]
     medians = {e.target: e.ratio.median for e in scores}
     assert medians == {"rqi": 2, "train": 1, "test": 2}
     predicted = {e.target: e.predicted_median_decoder_flow for e in score_medians(made)}
     assert predicted == {"rqi": 5, "train": 10, "test": 5}
+    others = {e.target: e.predicted_median_memory_flow for e in score_medians(made)}
+    assert others == {"rqi": 5, "train": 5, "test": 5}
 
 
 def test_the_null_model_knows_nothing_within_a_size(runs):
@@ -171,6 +190,10 @@ def test_report_has_the_promised_fields_and_is_valid_json(runs, tmp_path):
     assert [entry["repr_lr"] for entry in read["success"][:: len(SUCCESS_PREDICTORS)]] == [1e-2, 1e-2, None]
     wanted = "predictor auc auc_interval brier brier_interval calibration_error mean_predicted mean_measured n bins"
     assert set(wanted.split()) <= set(read["success"][0])
+    assert {"predicted_median_memory_flow", "predicted_median_memory_flow_blind"} <= set(read["medians"][0])
+    pairs = {(entry["predictor"], entry["minus"]) for entry in read["brier_differences"]}
+    assert pairs >= {(name, other) for name in DECODER_FLOWS for other in FITTED}
+    assert pairs >= {("memory_flow", "decoder_flow"), ("memory_flow_blind", "decoder_flow_blind")}
     assert read["irreducible"] == []
     for run, row in zip(read["runs"], runs.itertuples(), strict=True):
         assert (run["steps_to_rqi"] is None) == (row.steps_to_rqi != row.steps_to_rqi)
@@ -219,6 +242,15 @@ def test_success_is_judged_run_by_run():
     for name in DECODER_FLOWS:
         table[f"{name}_success"] = 1 - table[f"{name}_success"]
     assert "Success, decoder theory, blind, not fitted: worse than it. Brier score 1.000" in told(table)
+    # wrong as all four are, no one is better; then the one that remembers is right
+    assert "Success, theory with memory against the decoder theory: not to be told from it." in told(table)
+    table["memory_flow_success"] = np.isfinite(times).astype(float)
+    text = told(table)
+    assert "Success, theory with memory, not fitted: better than it. Brier score 0.000" in text
+    assert "Success, theory with memory against the decoder theory: better than it. Difference" in text
+    assert "against the decoder theory, blind: not to be told from it." in text
+    table["decoder_flow_success"], table["memory_flow_success"] = table["memory_flow_success"], 0.5
+    assert "against the decoder theory: worse than it. Difference of the Brier scores +0.250" in told(table)
     assert "not judged run by run: 1 of 2 runs did" in told(made_up([10.0, math.inf], [1.0, 2.0]))
 
 
@@ -256,6 +288,34 @@ def test_a_median_beyond_the_budget_is_told_in_words():
     assert "Times, exact gradient flow: too early. Measured over predicted steps, median beyond the budget, " in text
     assert "[inf" not in text
     assert "nan" not in text
+
+
+def test_a_list_of_those_that_beat_the_null_model_can_be_read():
+    """Names have commas. Sizes say nothing here, and only some of the predictors are
+    right.
+    """
+    times = [float(t) for t in range(10, 50)]
+    table = made_up(times, times).sample(frac=1, random_state=0)
+    for name in set(PREDICTORS) - {"memory_flow", "memory_flow_blind", "training_fraction"}:
+        for target in TARGETS:
+            table[time_column(name, target)] = 5.0
+    end = "these beat it: theory with memory, blind; theory with memory."
+    assert f"Order of the times to train accuracy 0.9: the null model has concordance 0.50; {end}" in told(table)
+    table[time_column("memory_flow", "train")] = 5.0
+    assert "0.50; theory with memory, blind beats it." in told(table)
+    table[time_column("memory_flow_blind", "train")] = 5.0
+    assert "0.50; none of the others beats it." in told(table)
+
+
+def test_pictures_tell_all_predictors_apart(runs):
+    """Would reveal a colour or a mark that two predictors share, or a panel left out."""
+    figure = pictures.concordance(score_time(runs, seed=0))
+    [legend] = figure.legends
+    looks = [(str(line.get_color()), str(line.get_marker())) for line in legend.get_lines()]
+    assert len({colour for colour, _ in looks}) == len({mark for _, mark in looks}) == len(PREDICTORS)
+    labels = [axes.get_xlabel() for axes in pictures.times(runs).axes]
+    for name in set(PREDICTORS) - {"training_fraction"}:
+        assert labels.count(f"predicted steps: {pictures.NAMES[name]}") == 2  # settings
 
 
 def test_times_of_zero_can_be_drawn():

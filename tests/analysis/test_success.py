@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
 from analysis.compare_theory.success import (
+    ADIABATIC,
     BASELINE,
+    FITTED,
     LOGISTIC,
     RIDGE,
     SUCCESS_PREDICTORS,
     cluster_weights,
     fit_logistic,
     predict_success,
+    score_differences,
     score_irreducible,
     score_success,
 )
@@ -126,6 +129,28 @@ def test_a_difference_of_brier_scores_is_that_of_the_same_runs():
             low, high = entry.brier_minus_baseline_interval
             assert low <= entry.brier_minus_baseline <= high
         assert scores[BASELINE].brier_minus_baseline_interval == (0, 0)
+
+
+def test_pairs_are_the_scores_of_the_same_runs_and_draws():
+    """Would reveal a difference of the wrong sign, or one whose two sides are drawn
+    apart.
+    """
+    runs = made_up(8, 3, rates=(1e-5, 1e-4))
+    predicted = predict_success(runs, CHANCES)
+    scores = {(e.predictor, e.decoder_lr): e for e in score_success(runs, predicted, seed=0)}
+    found = score_differences(runs, predicted, seed=0)
+    assert [entry.decoder_lr for entry in found[:: len(found) // 3]] == [1e-5, 1e-4, None]
+    for entry in found:
+        one, other = scores[entry.predictor, entry.decoder_lr], scores[entry.minus, entry.decoder_lr]
+        assert entry.n == one.n == (24 if entry.decoder_lr else 48)
+        assert entry.difference == pytest.approx(one.brier - other.brier)
+        if entry.minus == BASELINE:
+            assert entry.interval == pytest.approx(one.brier_minus_baseline_interval)
+    pairs = {(entry.predictor, entry.minus) for entry in found}
+    assert pairs == {(name, other) for name in DECODER_FLOWS for other in FITTED} | set(ADIABATIC.items())
+    alike = predicted.assign(memory_flow=predicted["decoder_flow"])
+    intervals = {e.predictor: e.interval for e in score_differences(runs, alike, 0) if e.minus == "decoder_flow"}
+    assert intervals == {"memory_flow": (0, 0)}
 
 
 def test_runs_that_share_a_training_set_are_drawn_together():
