@@ -308,7 +308,9 @@ def test_a_list_of_those_that_beat_the_null_model_can_be_read():
 
 
 def test_pictures_tell_all_predictors_apart(runs):
-    """Would reveal a colour or a mark that two predictors share, or a panel left out."""
+    """Would reveal a colour or a mark that two predictors share, or a panel left
+    out.
+    """
     figure = pictures.concordance(score_time(runs, seed=0))
     [legend] = figure.legends
     looks = [(str(line.get_color()), str(line.get_marker())) for line in legend.get_lines()]
