@@ -17,7 +17,7 @@ import time
 import numpy as np
 import torch
 
-from analysis.theory.decoder_theory import follow, known
+from analysis.theory.decoder_theory import follow, follow_adiabatic, known
 from neural import RunConfig
 from neural.ensemble import Ensemble
 from neural.families.toy import Toy, start
@@ -34,7 +34,7 @@ def prediction_seconds(configs: list[RunConfig], adiabatic: bool) -> list[float]
     for config in [configs[0], *configs]:  # the first one compiles
         knowledge = known(config)
         begin = time.process_time()
-        follow(config, *knowledge, seed=0, adiabatic=adiabatic)
+        (follow_adiabatic if adiabatic else follow)(config, *knowledge, seed=0)
         seconds.append(time.process_time() - begin)
     return seconds[1:]
 

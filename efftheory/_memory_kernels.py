@@ -82,8 +82,8 @@ class Rates(NamedTuple):
 class Pace(NamedTuple):
     """How many updates to follow; limits of a merged step: the largest move of an
     embedding, its share of the time before it, and how far the residual may end from
-    where it should, as a share (`tolerance`) of its size, or of `floor` of the targets';
-    and how far apart records are, as a share of the time.
+    where it should, as a share (`tolerance`) of its size, or of `floor` of the
+    targets'; and how far apart records are, as a share of the time.
     """
 
     steps: int
@@ -118,8 +118,8 @@ class Layers(NamedTuple):
 
 @njit(inline="always")
 def tanh(z):
-    """tanh z within 2e-6, without a call: Lambert's continued fraction at z / 2, and the
-    addition theorem.
+    """tanh z within 2e-6, without a call: Lambert's continued fraction at z / 2, and
+    the addition theorem.
     """
     y = min(max(z, np.float32(-9.0)), np.float32(9.0)) * np.float32(0.5)
     s = y * y

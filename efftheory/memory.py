@@ -54,7 +54,7 @@ from efftheory.operations import Operation, Seed
 from efftheory.parallelograms import Mask
 
 BLOCKS = 32  # a hidden layer
-RESOLUTION = 0.015  # optimiser steps are merged while no embedding moves by more than this
+LARGEST_MOVE = 0.015  # optimiser steps are merged while no embedding moves by more than this
 _SHARE = 0.05  # of the time before, that a merged step may last
 # How far a merged step may end from the residual that it should have, as a share of
 # that at its start, or of this share of the targets.
@@ -77,7 +77,7 @@ def memory_flow(
     repr_l1: float = 0.0,
     batch_size: int | None = None,
     blocks: int = BLOCKS,
-    resolution: float = RESOLUTION,
+    resolution: float = LARGEST_MOVE,
 ) -> LearningTrajectory:
     """What becomes of the embeddings E0 while a decoder learns beside them and
     remembers; the equations are in `efftheory.memory`.

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from analysis.theory.decoder_theory import follow, known
+from analysis.theory.decoder_theory import follow_adiabatic, known
 from neural import RunConfig
 from neural.families.toy import start as start_of
 from neural.families.toy import task
@@ -57,7 +57,7 @@ def beside_theory(config: RunConfig) -> list[ComparedLook]:
     """The looks at one network, each with what the theory says of the same step."""
     looks = measure(config)
     seen = replace(config, budget=max(look.step for look in looks))
-    theory = follow(seen, *known(seen), seed=config.seed)
+    theory = follow_adiabatic(seen, *known(seen), seed=config.seed)
     compared = []
     for look in looks:
         at = min(np.searchsorted(theory.times, look.step), len(theory.times) - 1)

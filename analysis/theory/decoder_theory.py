@@ -115,22 +115,39 @@ def follow(
     embedding: NDArray[np.float64],
     targets: NDArray[np.float64] | None,
     seed: Seed,
-    adiabatic: bool = False,
 ) -> et.LearningTrajectory:
-    """The theory of one run over its budget, with one draw of the decoder."""
-    run: dict[str, Any] = {
+    """The theory of one run over its budget, with one draw of the decoder's initial
+    weights.
+    """
+    known_to_it_alone: dict[str, Any] = {"repr_l1": config.repr_l1, "batch_size": config.batch_size}
+    return et.memory_flow(
+        operation(config), mask, embedding, targets, seed=seed, **_training(config), **known_to_it_alone
+    )
+
+
+def follow_adiabatic(
+    config: RunConfig,
+    mask: NDArray[np.bool_],
+    embedding: NDArray[np.float64],
+    targets: NDArray[np.float64] | None,
+    seed: Seed,
+) -> et.DecoderTrajectory:
+    """The same by the adiabatic theory, with one draw of the decoder's initial
+    function.
+    """
+    return et.decoder_flow(operation(config), mask, embedding, targets, seed=seed, **_training(config))
+
+
+def _training(config: RunConfig) -> dict[str, Any]:
+    """How a run is trained, as both theories take it."""
+    return {
         "repr_lr": config.repr_lr,
         "decoder_lr": config.decoder_lr,
         "decoder": decoder(config),
         "steps": config.budget,
-        "seed": seed,
         "repr_optimizer": config.repr_optimizer,
         "repr_wd": config.repr_wd,
     }
-    op = operation(config)
-    if adiabatic:
-        return et.decoder_flow(op, mask, embedding, targets, **run)
-    return et.memory_flow(op, mask, embedding, targets, repr_l1=config.repr_l1, batch_size=config.batch_size, **run)
 
 
 def outlook_of(
@@ -139,6 +156,6 @@ def outlook_of(
     steps = []
     for number in range(draws):
         seed = np.random.default_rng([config.seed, config.n_train, number, int(blind)])
-        path = follow(config, *knowledge, seed, adiabatic)
+        path = (follow_adiabatic if adiabatic else follow)(config, *knowledge, seed)
         steps.append((path.steps_to_train, path.steps_to_test, path.steps_to_rqi))
     return Outlook(*np.array(steps).T)
