@@ -128,7 +128,7 @@ def main(arguments: Arguments) -> None:
         network={name: value for name, value in asdict(base).items() if name not in {"seed", *asdict(DEFAULT)}},
         calibration_error=CALIBRATION_ERROR,
         check=found,
-        sentence=sentence(rows[advised], rows[DEFAULT], enough, base.n_train),
+        sentence=sentence(rows[advised], rows[DEFAULT], enough, sizes[-1], base.n_train),
         environment=environment(PROG, trained),
     )
     said = [table(page_rows(report), "simple"), "", report.sentence]

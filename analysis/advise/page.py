@@ -63,27 +63,25 @@ def in_words(one: Candidate) -> str:
     return said
 
 
-def sentence(advice: Row, default: Row, needed: dict[str, int | None], n_train: int) -> str:
-    """The advice in words, with what is predicted of it."""
+def sentence(advice: Row, default: Row, needed: dict[str, int | None], largest: int, n_train: int) -> str:
+    """The advice in words, with what is predicted of it; `largest`: the size of the
+    largest training sets that were tried.
+    """
+    kept = advice.candidate == DEFAULT
+    takes = {name: f"more than {largest}" if size is None else f"about {size}" for name, size in needed.items()}
+    samples = f"A share of {LIKELY:g} takes {takes['advised']} samples"
+    samples += "." if kept else f" as advised, {takes['default']} by default."
+    if not advice.success.value:
+        return f"No advice: of {advice.success.draws} runs none is predicted to succeed. {samples}"
+    order = "Keep the default rates:" if kept else "Train with"
     success = with_span(advice.success.value, advice.success.interval)
-    if advice.candidate == DEFAULT:
-        said = f"Keep the default rates ({in_words(DEFAULT)}): {success} of the runs are predicted to succeed"
-    else:
-        said = f"Train with {in_words(advice.candidate)}: {success} of the runs are predicted to succeed"
-        said += f" with {n_train} samples, {with_span(default.success.value, default.success.interval)} with the "
-        said += "default rates"
-    said += "."
-    if advice.success.interval[1] < 0.5:
-        said += " Nothing that was tried makes success likely with so few samples."
-    sizes = [needed["advised"], needed["default"]]
-    if advice.candidate == DEFAULT:
-        return f"{said} {_from_on(sizes[0])}."
-    return f"{said} {_from_on(sizes[0])} as advised, and {_from_on(sizes[1], short=True)} by default."
-
-
-def _from_on(size: int | None, short: bool = False) -> str:
-    what = "" if short else f"A share of {LIKELY:g} takes "
-    return what + ("more samples than were tried" if size is None else f"about {size} samples")
+    said = (
+        f"{order} {in_words(advice.candidate)}. {success} of the runs are predicted to succeed with {n_train} samples"
+    )
+    if not kept:
+        said += f", {with_span(default.success.value, default.success.interval)} with the default rates"
+    unlikely = " Nothing that was tried makes success likely." if advice.success.interval[1] < 0.5 else ""
+    return f"{said}.{unlikely} {samples}"
 
 
 def page_rows(report: Report) -> list[dict[str, Any]]:

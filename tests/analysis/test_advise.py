@@ -214,14 +214,14 @@ def test_the_sentence_names_what_to_do():
         replace(DEFAULT, decoder_warmup=3000, decoder_wd=5.0), trial([5] * 9 + [NEVER], [5] * 10).outcomes, "rqi"
     )
     rare = row_of(DEFAULT, trial([5] + [NEVER] * 19, [5] * 20).outcomes, "rqi")
-    said = sentence(likely, rare, {"advised": 38, "default": None}, 45)
-    assert "warms up over 3,000 steps; weight decay 5 of the decoder: 0.90 [0.55, 1.00]" in said
-    assert said.endswith(
-        "A share of 0.8 takes about 38 samples as advised, and more samples than were tried by default."
-    )
-    kept = sentence(rare, rare, {"advised": 50, "default": 50}, 45)
-    assert kept.startswith("Keep the default rates")
-    assert "Nothing that was tried makes success likely" in kept
+    said = sentence(likely, rare, {"advised": 38, "default": None}, 50, 45)
+    assert "warms up over 3,000 steps; weight decay 5 of the decoder. 0.90 [0.55, 1.00]" in said
+    assert said.endswith("A share of 0.8 takes about 38 samples as advised, more than 50 by default.")
+    kept = sentence(rare, rare, {"advised": 50, "default": 50}, 50, 45)
+    assert kept.startswith("Keep the default rates: learning rates 0.001")
+    assert "Nothing that was tried makes success likely. A share of 0.8 takes about 50 samples." in kept
+    never = row_of(DEFAULT, trial([NEVER] * 5, [5] * 5).outcomes, "rqi")
+    assert sentence(never, never, {"advised": None, "default": None}, 50, 45).startswith("No advice: of 5 runs")
 
 
 def test_the_command_from_end_to_end(tmp_path, monkeypatch, capsys):
