@@ -11,12 +11,8 @@ from analysis.advise.candidates import DEFAULT, Candidate
 from analysis.advise.outcomes import Goal
 from analysis.advise.rows import Row
 from analysis.advise.samples import LIKELY, Size
-from analysis.advise.search import Round
+from analysis.advise.search import CALIBRATION_ERROR, Round
 from analysis.advise.trained import Arm, Check
-
-# Of the theory without memory, on nine settings that nothing in it was chosen on: see
-# docs/decoder.
-CALIBRATION_ERROR = 0.06
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,6 @@ class Report:
             at none of those tried.
         goal: what counts as success, beside train accuracy 0.9.
         network: the fields of `RunConfig` that are not advised.
-        calibration_error: how far predicted probabilities were off elsewhere.
         check: trained networks; None: none were.
         sentence: the advice in words.
         environment: what the numbers were made with.
@@ -47,7 +42,6 @@ class Report:
     needed: dict[str, int | None]
     goal: Goal
     network: dict[str, Any]
-    calibration_error: float
     check: Check | None
     sentence: str
     environment: dict[str, Any]
@@ -167,9 +161,10 @@ def page(report: Report) -> list[str]:
         table(page_rows(report)),
         f"Shares with exact 95 % intervals over {last.seeds} imagined runs, the same for all; median steps (a dash: "
         "most do not get there). The error of the theory comes on top: on nine other settings its probabilities, "
-        f"there without memory, were off by {report.calibration_error:g} on average.",
-        f"Tried: {tried}, each round the best of the one before, the last one on runs of its own. Of those that "
-        "cannot be told from the best by their paired difference, the quickest is advised.",
+        f"there without memory, were off by {CALIBRATION_ERROR:g} on average.",
+        f"Tried: {tried}, each round the best of the one before, the last one on runs of its own. Of those less than "
+        f"{CALIBRATION_ERROR:g} below the best that cannot be told from it by their paired difference, the quickest is "
+        "advised.",
         "![success over training samples](samples.png)",
         "Predicted success over the number of samples in random training sets, with 95 % bands; dotted: the share of "
         "sets that leave one linear representation.",

@@ -1,5 +1,5 @@
-"""Fresh networks, trained as advised and with the default rates: does it help?
-"""
+"""Fresh networks, trained as advised and with the default rates: does it help?"""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
