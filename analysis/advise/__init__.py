@@ -1,0 +1,1 @@
+"""How to train, said before anything is trained."""
