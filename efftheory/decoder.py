@@ -411,7 +411,7 @@ def _room(E: NDArray[np.float64], depth: int, steps: int) -> kernels.Records:
 def _trajectory(op: Operation, mask: Mask, records: kernels.Records, n: int) -> DecoderTrajectory:
     """The first n records."""
     layers = records.layers[:n]
-    common = learned_fields(op, mask, *(array[:n] for array in records[:3]), records.crossed)
+    common = learned_fields(op, mask, records.times[:n], records.path[:n], records.curves[:n], records.crossed)
     return DecoderTrajectory(**common, layer_rates=layers[:, 0], layer_lengths=layers[:, 1])
 
 

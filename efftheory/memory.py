@@ -157,8 +157,9 @@ def memory_flow(
     squares = views(np.zeros_like(weights.all), weights)
     if rates.noise == 0.0:
         squares = squares._replace(all=np.empty(0, np.float32))
-    count = kernels.memory_flow(E, task, network, rates, pace, weights, gradient, squares, paces, records)
-    return LearningTrajectory(**learned_fields(op, mask, *(array[:count] for array in records[:3]), records.crossed))
+    n = kernels.memory_flow(E, task, network, rates, pace, weights, gradient, squares, paces, records)
+    recorded = (records.times[:n], records.path[:n], records.curves[:n])
+    return LearningTrajectory(**learned_fields(op, mask, *recorded, records.crossed))
 
 
 def batch_noise(n: int, size: int) -> float:

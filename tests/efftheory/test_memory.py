@@ -78,6 +78,7 @@ def trained(op, mask, E0, targets, decoder, weights, rates, steps, l1=0.0):
             E *= 1 - rates["repr_lr"] * rates["repr_wd"]
         of_decoder.step()
         of_embeddings.step()
+    raise AssertionError("there is a last step")
 
 
 CASES: dict[str, tuple[et.Operation, et.Decoder, int, dict[str, Any]]] = {
@@ -122,6 +123,12 @@ def test_single_steps_are_those_of_the_network(name):
     assert path.train_loss[-1] == pytest.approx(loss, rel=1e-3)
 
 
+def room(n: int, blocks: int, outputs: int) -> kernels.Layers:
+    """For what two hidden layers compute of n samples."""
+    values, slopes = (np.empty((2, n, blocks), np.float32) for _ in range(2))
+    return kernels.Layers(values, slopes, np.empty((n, outputs), np.float32))
+
+
 def test_blocks_have_the_networks_initial_function():
     """Mean square of the outputs of width 400, by few blocks and by all units."""
     decoder, x = et.Decoder(width=400, n_outputs=50), np.linspace(-1, 1, 7, dtype=np.float32)[:, None]
@@ -131,8 +138,7 @@ def test_blocks_have_the_networks_initial_function():
         found = []
         for seed in range(draws):
             weights = initial_weights(decoder, 1, 50, blocks, np.random.default_rng(seed))
-            empty = (np.empty((2, 7, blocks), np.float32) for _ in range(2))
-            layers = kernels.Layers(*empty, np.empty((7, 50), np.float32))
+            layers = room(7, blocks, 50)
             kernels.forward(x, weights, network, layers)
             found.append((layers.outputs**2).mean())
         return float(np.mean(found))
@@ -177,8 +183,7 @@ def _ridge_step(op, E, targets, weights, rates):
     n, k = len(table.trained), targets.shape[1]
     x = (E[table.left] + E[table.right]).astype(np.float32)
     network = kernels.Network(1.0, relu=False, classify=False)
-    shape = (2, n, width)
-    layers = kernels.Layers(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty((n, k), np.float32))
+    layers = room(n, width, k)
     kernels.forward(x, weights, network, layers)
     paces = views(np.full_like(weights.all, 1e-9), weights)
     paces.hidden[:, :-1], paces.last[:-1] = rates  # but for the biases
@@ -234,7 +239,7 @@ def test_the_scatter_of_gradients(op):
     place = np.empty((n, c))
     kernels.compose(E, table, table.trained, place)
     x = place.astype(np.float32)
-    layers = kernels.Layers(*(np.empty((2, n, 3), np.float32) for _ in range(2)), np.empty((n, 2), np.float32))
+    layers = room(n, 3, 2)
     kernels.forward(x, weights, network, layers)
     D = rng.normal(size=(n, 2)).astype(np.float32)
 
