@@ -1,5 +1,5 @@
-"""The numba kernels of a decoder that remembers: units in blocks, their gradients, and
-merged steps of the optimiser; memory.py has the equations.
+"""The numba kernels of a decoder that remembers: merged steps of the optimiser, of its
+weights and the embeddings; memory.py has the equations.
 
 Weights and what is computed of them are float32: the steps merge many of the network's.
 """
@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from efftheory._block_kernels import Layers, Weights, backward, forward, push
 from efftheory._decoder_flow_kernels import (
     ACCURACY_THRESHOLD,
     BETA1,
@@ -31,29 +32,7 @@ _FASTER = 2.0  # a merged step is at most so much longer than the one before
 _SLOWER = 0.25  # and one that is tried again at least this share of the failed one
 _REJECT = 2.5  # times the tolerance: tried again
 _RESIDUAL = 0.1  # of the equation for the residual, relative
-_PRODUCTS = 3  # for it at most
-
-
-class Weights(NamedTuple):
-    """Numbers of a decoder with c inputs, M blocks a hidden layer, k outputs, all in
-    one array, and views of it: first (c + 1, M), hidden (depth - 1, M + 1, M), last
-    (M + 1, k); the last row of each is the biases.
-    """
-
-    all: NDArray[np.float32]
-    first: NDArray[np.float32]
-    hidden: NDArray[np.float32]
-    last: NDArray[np.float32]
-
-
-class Network(NamedTuple):
-    """What does not change: how many units a block stands for, the activation, the
-    loss.
-    """
-
-    units: float
-    relu: bool
-    classify: bool
+_ITERATIONS = 2  # for it at most
 
 
 class Task(NamedTuple):
@@ -104,152 +83,6 @@ class Records(NamedTuple):
     path: NDArray[np.float64]
     curves: NDArray[np.float64]
     crossed: NDArray[np.float64]
-
-
-class Layers(NamedTuple):
-    """Of the samples (N, M): activations of each hidden layer, and their slopes; and
-    the outputs (N, k).
-    """
-
-    values: NDArray[np.float32]
-    slopes: NDArray[np.float32]
-    outputs: NDArray[np.float32]
-
-
-@njit(inline="always")
-def tanh(z):
-    """tanh z within 2e-6, without a call: Lambert's continued fraction at z / 2, and
-    the addition theorem.
-    """
-    y = min(max(z, np.float32(-9.0)), np.float32(9.0)) * np.float32(0.5)
-    s = y * y
-    top = ((s + np.float32(378.0)) * s + np.float32(17325.0)) * s + np.float32(135135.0)
-    bottom = ((np.float32(28.0) * s + np.float32(3150.0)) * s + np.float32(62370.0)) * s + np.float32(135135.0)
-    t = y * top
-    return np.float32(2.0) * t * bottom / (bottom * bottom + t * t)
-
-
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
-def activate(z, value, slope, scale, bias, relu):
-    """value, slope (N, M) of the activation at scale z + bias."""
-    n, m = z.shape
-    one, none = np.float32(1.0), np.float32(0.0)
-    for a in range(n):
-        if relu:
-            for j in range(m):
-                u = scale * z[a, j] + bias[j]
-                value[a, j] = max(u, none)
-                slope[a, j] = one if u > none else none
-        else:
-            for j in range(m):
-                y = tanh(scale * z[a, j] + bias[j])
-                value[a, j] = y
-                slope[a, j] = one - y * y
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def forward(x, weights, network, layers):
-    """Fill `layers` at the inputs x (N, c)."""
-    m, c = weights.first.shape[1], x.shape[1]
-    units, one = np.float32(network.units), np.float32(1.0)
-    z = np.empty((len(x), m), np.float32)
-    for i in range(len(layers.values)):
-        if i == 0:
-            np.dot(x, weights.first[:c], z)
-            activate(z, layers.values[0], layers.slopes[0], one, weights.first[c], network.relu)
-        else:
-            np.dot(layers.values[i - 1], weights.hidden[i - 1, :m], z)
-            activate(z, layers.values[i], layers.slopes[i], units, weights.hidden[i - 1, m], network.relu)
-    out = layers.outputs
-    np.dot(layers.values[-1], weights.last[:m], out)
-    for a in range(len(out)):
-        for k in range(out.shape[1]):
-            out[a, k] = units * out[a, k] + weights.last[m, k]
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _sum_rows(D, into):
-    into[:] = np.float32(0.0)
-    for a in range(len(D)):
-        for k in range(D.shape[1]):
-            into[k] += D[a, k]
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def backward(D, x, weights, network, layers, gradient, squares, force):
-    """From the derivative D (n, k) by the outputs of the first n samples: by one unit's
-    weights, into `gradient`; by the inputs, into force (n, c). Into `squares`, unless
-    it is empty: the sums of the samples' squared derivatives by weights.
-    """
-    n, c = force.shape
-    m, depth = weights.first.shape[1], len(layers.values)
-    spread, units = len(squares.all) > 0, np.float32(network.units)
-    back, lower = np.empty((n, m), np.float32), np.empty((n, m), np.float32)
-    top = layers.values[depth - 1, :n]
-    np.dot(top.T, D, gradient.last[:m])
-    _sum_rows(D, gradient.last[m])
-    if spread:
-        np.dot((top * top).T, D * D, squares.last[:m])
-        _sum_rows(D * D, squares.last[m])
-    np.dot(D, weights.last[:m].T, back)
-    for i in range(depth - 1, -1, -1):
-        slope = layers.slopes[i]
-        for a in range(n):
-            for j in range(m):
-                back[a, j] *= slope[a, j]
-        if i > 0:
-            below = layers.values[i - 1, :n]
-            np.dot(below.T, back, gradient.hidden[i - 1, :m])
-            _sum_rows(back, gradient.hidden[i - 1, m])
-            if spread:
-                np.dot((below * below).T, back * back, squares.hidden[i - 1, :m])
-                _sum_rows(back * back, squares.hidden[i - 1, m])
-            np.dot(back, weights.hidden[i - 1, :m].T, lower)
-            for a in range(n):
-                for j in range(m):
-                    back[a, j] = units * lower[a, j]
-        else:
-            below = x[:n]
-            np.dot(below.T, back, gradient.first[:c])
-            _sum_rows(back, gradient.first[c])
-            if spread:
-                np.dot((below * below).T, back * back, squares.first[:c])
-                _sum_rows(back * back, squares.first[c])
-            np.dot(back, weights.first[:c].T, force)
-            for a in range(n):
-                for q in range(c):
-                    force[a, q] *= units
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def push(moves, dx, x, weights, network, layers, change):
-    """change (n, k) of the outputs, to first order, under moves of the weights and dx
-    (n, c) of the inputs.
-    """
-    n, c = dx.shape
-    m, depth = weights.first.shape[1], len(layers.values)
-    units = np.float32(network.units)
-    below, own = np.empty((n, m), np.float32), np.empty((n, m), np.float32)
-    np.dot(x[:n], moves.first[:c], below)
-    np.dot(dx, weights.first[:c], own)
-    bias = moves.first[c]
-    scale = np.float32(1.0)
-    for i in range(depth):
-        slope = layers.slopes[i]
-        for a in range(n):
-            for j in range(m):
-                below[a, j] = slope[a, j] * (scale * (below[a, j] + own[a, j]) + bias[j])
-        scale = units
-        if i < depth - 1:
-            own2 = np.dot(below, weights.hidden[i, :m])
-            np.dot(layers.values[i, :n], moves.hidden[i, :m], below)
-            own[:] = own2
-            bias = moves.hidden[i, m]
-    np.dot(below, weights.last[:m], change)
-    rest = np.dot(layers.values[depth - 1, :n], moves.last[:m])
-    for a in range(n):
-        for k in range(change.shape[1]):
-            change[a, k] = units * (change[a, k] + rest[a, k]) + moves.last[m, k]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -430,18 +263,31 @@ def implicit(residual, roots, E, task, x, weights, network, layers, paces, repr_
     inverse = np.eye(n, dtype=np.float32)
     if not solve(K, inverse):
         return False
-    here = np.empty((n, k), np.float32)
-    q = np.empty((n, k), np.float32)
-    size = np.float32(0.0)
+    here, q = np.empty((n, k), np.float32), np.empty((n, k), np.float32)
+    size, left, rho = np.float32(0.0), np.float32(0.0), np.float32(0.0)
     for a in range(n):
         for b in range(k):
             here[a, b] = residual[a, b] / roots[a]
             size += here[a, b] * here[a, b]
+    enough = np.float32(_RESIDUAL * _RESIDUAL) * size
     u = np.dot(inverse, here)
-    along = u.copy()
-    z, y = here.copy(), u.copy()
-    rho = np.float32(0.0)
-    for step in range(_PRODUCTS):
+    for a in range(n):
+        for b in range(k):
+            end[a, b] = u[a, b] * roots[a]
+    response(end, E, task, x, weights, network, layers, paces, repr_paces, moves, none, q)
+    z = np.empty((n, k), np.float32)  # what is left of the equation
+    for a in range(n):
+        for b in range(k):
+            z[a, b] = here[a, b] - (u[a, b] + roots[a] * q[a, b])
+            left += z[a, b] * z[a, b]
+    y = np.dot(inverse, z)
+    along = y.copy()
+    for a in range(n):
+        for b in range(k):
+            rho += z[a, b] * y[a, b]
+    for _ in range(_ITERATIONS):
+        if left <= enough:
+            break
         for a in range(n):
             for b in range(k):
                 end[a, b] = along[a, b] * roots[a]
@@ -450,20 +296,6 @@ def implicit(residual, roots, E, task, x, weights, network, layers, paces, repr_
         for a in range(n):
             for b in range(k):
                 q[a, b] = along[a, b] + roots[a] * q[a, b]
-                if step == 0:
-                    z[a, b] = here[a, b] - q[a, b]
-                    left += z[a, b] * z[a, b]
-        if step == 0:  # the first product is that of the first guess
-            if left <= np.float32(_RESIDUAL * _RESIDUAL) * size:
-                break
-            np.dot(inverse, z, y)
-            along[:] = y
-            for a in range(n):
-                for b in range(k):
-                    rho += z[a, b] * y[a, b]
-            continue
-        for a in range(n):
-            for b in range(k):
                 down += along[a, b] * q[a, b]
         length = rho / down
         for a in range(n):
@@ -471,8 +303,6 @@ def implicit(residual, roots, E, task, x, weights, network, layers, paces, repr_
                 u[a, b] += length * along[a, b]
                 z[a, b] -= length * q[a, b]
                 left += z[a, b] * z[a, b]
-        if left <= np.float32(_RESIDUAL * _RESIDUAL) * size:
-            break
         np.dot(inverse, z, y)
         for a in range(n):
             for b in range(k):
@@ -502,6 +332,51 @@ def descend(values, gradient, squares, first, second, b1, b2, c1, c2, rate, keep
         second[i] = b2 * second[i] + (one - b2) * (g * g + noise)
         move = g if sgd else first[i] * c1 / (math.sqrt(second[i] * c2) + eps)
         values[i] = keep * values[i] - rate * move
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def find_paces(second, c2, rate, sgd, paces):
+    """How far a variable moves per unit of its derivative, at Adam's second moments."""
+    for i in range(len(second)):
+        paces[i] = rate * (1.0 if sgd else 1.0 / (math.sqrt(second[i] / c2) + EPS))
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def to_variance(squares, gradient, n, noise):
+    """From the n samples' sums of squares, and of derivatives, to the variance of a
+    mini-batch's.
+    """
+    for i in range(len(squares)):
+        squares[i] = noise * max(n * squares[i] - gradient[i] ** 2, 0.0)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def move_embeddings(E, pulled, noise, first, second, b1, b2, c1, c2, h, rates):
+    """A merged step of the embeddings along their derivative and the penalty's; the
+    largest move.
+    """
+    p, c = E.shape
+    keep, largest = (1.0 - rates.repr_lr * rates.repr_wd) ** h, 0.0
+    for i in range(p):
+        for q in range(c):
+            g = pulled[i, q]
+            if E[i, q] != 0.0:
+                g += math.copysign(rates.repr_l1 / (p * c), E[i, q])
+            first[i, q] = b1 * first[i, q] + (1.0 - b1) * g
+            second[i, q] = b2 * second[i, q] + (1.0 - b2) * (g * g + noise[i, q])
+            move = g if rates.repr_sgd else first[i, q] / c1 / (math.sqrt(second[i, q] / c2) + EPS)
+            moved = E[i, q] * (keep - 1.0) - rates.repr_lr * h * move
+            largest = max(largest, abs(moved))
+            E[i, q] += moved
+    return largest
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def see(E, table, which, weights, network, place, x, layers):
+    """What the decoder makes of the embeddings: fill x (N, c) and `layers`."""
+    compose(E, table, which, place)
+    x[:] = place
+    forward(x, weights, network, layers)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -535,9 +410,7 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, paces
     scale = n * (1.0 - 1.0 / k) if network.classify else float((task.targets**2).mean()) * n * k
     t, h, power1, power2 = 0.0, 1.0, 1.0, 1.0
     n_records, next_record = 0, 0.0
-    compose(E, table, which, place)
-    x[:] = place
-    forward(x, weights, network, layers)
+    see(E, table, which, weights, network, place, x, layers)
     train, test, loss = look(task, layers, network, n, residual, roots)
     while n_records < len(records.times) and loss < 1e100:
         high = rqi(E, table)
@@ -564,46 +437,24 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, paces
                 rate *= min(1.0, (t + 0.5 * (h + 1.0)) / rates.warmup)
             end[:] = residual
             if h > 1.0:  # a single step is explicit, as the network's
-                for i in range(len(second)):
-                    scaled = 1.0 if rates.decoder_sgd else 1.0 / (math.sqrt(second[i] / (1.0 - power2)) + EPS)
-                    paces.all[i] = unit * rate * h * scaled
-                for i in range(p):
-                    for q in range(c):
-                        scaled = 1.0 if rates.repr_sgd else 1.0 / (math.sqrt(m2[i, q] / (1.0 - power2)) + EPS)
-                        repr_paces[i, q] = unit * rates.repr_lr * h * scaled
+                find_paces(second, 1.0 - power2, unit * rate * h, rates.decoder_sgd, paces.all)
+                find_paces(m2.ravel(), 1.0 - power2, unit * rates.repr_lr * h, rates.repr_sgd, repr_paces.ravel())
                 if not implicit(
                     residual, roots, E, task, x, weights, network, layers, paces, repr_paces, gradient, none, end
                 ):
                     return n_records
             backward(end * np.float32(-unit), x, weights, network, layers, gradient, squares, force)
             to_embeddings(E, table, force, pulled, noise)
-            for i in range(len(squares.all)):
-                squares.all[i] = rates.noise * max(n * squares.all[i] - gradient.all[i] ** 2, 0.0)
-            for i in range(p):
-                for q in range(c):
-                    noise[i, q] = rates.noise * max(n * noise[i, q] - pulled[i, q] ** 2, 0.0)
-                    if E[i, q] != 0.0:
-                        pulled[i, q] += math.copysign(rates.repr_l1 / (p * c), E[i, q])
+            to_variance(squares.all, gradient.all, n, rates.noise)
+            to_variance(noise.ravel(), pulled.ravel(), n, rates.noise)
             b1, b2 = BETA1**h, BETA2**h
             c1, c2 = 1.0 - power1 * b1, 1.0 - power2 * b2
             keep = (1.0 - rate * rates.decoder_wd) ** h
             descend(
                 weights.all, gradient.all, squares.all, first, second, b1, b2, c1, c2, rate * h, keep, rates.decoder_sgd
             )
-            keep = (1.0 - rates.repr_lr * rates.repr_wd) ** h
-            largest = 0.0
-            for i in range(p):
-                for q in range(c):
-                    g = pulled[i, q]
-                    m1[i, q] = b1 * m1[i, q] + (1.0 - b1) * g
-                    m2[i, q] = b2 * m2[i, q] + (1.0 - b2) * (g * g + noise[i, q])
-                    move = g if rates.repr_sgd else m1[i, q] / c1 / (math.sqrt(m2[i, q] / c2) + EPS)
-                    moved = E[i, q] * (keep - 1.0) - rates.repr_lr * h * move
-                    largest = max(largest, abs(moved))
-                    E[i, q] += moved
-            compose(E, table, which, place)
-            x[:] = place
-            forward(x, weights, network, layers)
+            largest = move_embeddings(E, pulled, noise, m1, m2, b1, b2, c1, c2, h, rates)
+            see(E, table, which, weights, network, place, x, layers)
             train, test, loss = look(task, layers, network, n, new_residual, new_roots)
             off, size = 0.0, pace.floor * pace.floor * scale
             for a in range(n):
@@ -615,9 +466,7 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, paces
                 break
             weights.all[:], first[:], second[:], E[:], m1[:], m2[:] = before
             h = float(int(max(1.0, h * max(_SLOWER, 0.7 / math.sqrt(off)))))
-            compose(E, table, which, place)
-            x[:] = place
-            forward(x, weights, network, layers)
+            see(E, table, which, weights, network, place, x, layers)
         residual, new_residual, roots, new_roots = new_residual, residual, new_roots, roots
         t += h
         power1 *= b1

@@ -47,6 +47,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efftheory import _checks
 from efftheory import _memory_kernels as kernels
+from efftheory._block_kernels import Network, Weights
 from efftheory._checks import ArgumentError
 from efftheory.criticality import Estimate, proportion
 from efftheory.decoder import SPACING, Decoder, LearningTrajectory, capacity, learned_fields, start
@@ -146,7 +147,7 @@ def memory_flow(
     else:
         Y = _checks.real_array("targets", targets, (op.n_results, outputs))
     task = kernels.Task(table, np.ascontiguousarray(Y, dtype=np.float32))
-    network = kernels.Network(decoder.width / blocks, decoder.activation == "relu", classify)
+    network = Network(decoder.width / blocks, decoder.activation == "relu", classify)
     records = kernels.Records(
         times=np.empty(capacity(pace.steps)),
         path=np.empty((capacity(pace.steps), *E.shape)),
@@ -172,7 +173,7 @@ def batch_noise(n: int, size: int) -> float:
     return float(np.mean([1 / B - 1 / n for B in batches])) * n / (n - 1)
 
 
-def initial_weights(decoder: Decoder, c: int, outputs: int, blocks: int, rng: np.random.Generator) -> kernels.Weights:
+def initial_weights(decoder: Decoder, c: int, outputs: int, blocks: int, rng: np.random.Generator) -> Weights:
     """Of a decoder of c inputs in `blocks`: uniform like PyTorch's, but those of blocks
     smaller by sqrt(mu).
     """
@@ -188,15 +189,15 @@ def initial_weights(decoder: Decoder, c: int, outputs: int, blocks: int, rng: np
     return _views(np.concatenate(parts).astype(np.float32), first, hidden, last)
 
 
-def views(array: NDArray[np.float32], weights: kernels.Weights) -> kernels.Weights:
+def views(array: NDArray[np.float32], weights: Weights) -> Weights:
     """An array as `weights` are laid out."""
     return _views(array, weights.first.shape, weights.hidden.shape, weights.last.shape)
 
 
-def _views(array: NDArray[np.float32], *shapes: tuple[int, ...]) -> kernels.Weights:
+def _views(array: NDArray[np.float32], *shapes: tuple[int, ...]) -> Weights:
     ends = np.cumsum([math.prod(shape) for shape in shapes])
     parts = [part.reshape(shape) for part, shape in zip(np.split(array, ends[:-1]), shapes, strict=True)]
-    return kernels.Weights(array, *parts)
+    return Weights(array, *parts)
 
 
 def success_probability(

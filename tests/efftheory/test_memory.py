@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import efftheory as et
+from efftheory import _block_kernels as units
 from efftheory import _memory_kernels as kernels
 from efftheory.decoder import start
 from efftheory.memory import batch_noise, initial_weights, memory_flow, views
@@ -30,18 +31,18 @@ misused: Any = et
 # The network itself
 
 
-def network_of(decoder: et.Decoder, weights: kernels.Weights) -> nn.Sequential:
+def network_of(decoder: et.Decoder, weights: units.Weights) -> nn.Sequential:
     """As PyTorch would have it: each block as so many equal units."""
     blocks = weights.first.shape[1]
-    units = decoder.width // blocks
+    repeats = decoder.width // blocks
     matrices = [weights.first, *weights.hidden, weights.last]
     layers: list[nn.Module] = []
     for number, matrix in enumerate(matrices):
         kernel, bias = matrix[:-1].T, matrix[-1]  # (out, in)
         if number > 0:
-            kernel = np.repeat(kernel, units, axis=1)
+            kernel = np.repeat(kernel, repeats, axis=1)
         if number < len(matrices) - 1:
-            kernel, bias = np.repeat(kernel, units, axis=0), np.repeat(bias, units)
+            kernel, bias = np.repeat(kernel, repeats, axis=0), np.repeat(bias, repeats)
         linear = nn.Linear(kernel.shape[1], kernel.shape[0], dtype=torch.float64)
         with torch.no_grad():
             linear.weight.copy_(torch.as_tensor(kernel.astype(float)))
@@ -123,10 +124,10 @@ def test_single_steps_are_those_of_the_network(name):
     assert path.train_loss[-1] == pytest.approx(loss, rel=1e-3)
 
 
-def room(n: int, blocks: int, outputs: int) -> kernels.Layers:
+def room(n: int, blocks: int, outputs: int) -> units.Layers:
     """For what two hidden layers compute of n samples."""
     values, slopes = (np.empty((2, n, blocks), np.float32) for _ in range(2))
-    return kernels.Layers(values, slopes, np.empty((n, outputs), np.float32))
+    return units.Layers(values, slopes, np.empty((n, outputs), np.float32))
 
 
 def test_blocks_have_the_networks_initial_function():
@@ -134,12 +135,12 @@ def test_blocks_have_the_networks_initial_function():
     decoder, x = et.Decoder(width=400, n_outputs=50), np.linspace(-1, 1, 7, dtype=np.float32)[:, None]
 
     def mean_square(blocks: int, draws: int) -> float:
-        network = kernels.Network(400 / blocks, relu=False, classify=False)
+        network = units.Network(400 / blocks, relu=False, classify=False)
         found = []
         for seed in range(draws):
             weights = initial_weights(decoder, 1, 50, blocks, np.random.default_rng(seed))
             layers = room(7, blocks, 50)
-            kernels.forward(x, weights, network, layers)
+            units.forward(x, weights, network, layers)
             found.append((layers.outputs**2).mean())
         return float(np.mean(found))
 
@@ -147,7 +148,7 @@ def test_blocks_have_the_networks_initial_function():
 
 
 def test_tanh_is_tanh():
-    python: Any = kernels.tanh
+    python: Any = units.tanh
     for z in np.linspace(-12, 12, 481, dtype=np.float32):
         assert python.py_func(z) == pytest.approx(math.tanh(z), abs=2e-6)
 
@@ -182,9 +183,9 @@ def _ridge_step(op, E, targets, weights, rates):
     E, table = start(op, None, E)
     n, k = len(table.trained), targets.shape[1]
     x = (E[table.left] + E[table.right]).astype(np.float32)
-    network = kernels.Network(1.0, relu=False, classify=False)
+    network = units.Network(1.0, relu=False, classify=False)
     layers = room(n, width, k)
-    kernels.forward(x, weights, network, layers)
+    units.forward(x, weights, network, layers)
     paces = views(np.full_like(weights.all, 1e-9), weights)
     paces.hidden[:, :-1], paces.last[:-1] = rates  # but for the biases
     moves = views(np.empty_like(weights.all), weights)
@@ -196,7 +197,7 @@ def _ridge_step(op, E, targets, weights, rates):
     assert kernels.implicit(residual, roots, E, task, x, weights, network, layers, paces, still, moves, none, end)
     # the fit at fixed features: outputs move by residual - end, from 0
     value = float((end * residual).sum()) / (n * k)
-    kernels.backward(end, x, weights, network, layers, moves, none, force)
+    units.backward(end, x, weights, network, layers, moves, none, force)
     moved = views(moves.all * paces.all, weights)
     # what pulls the inputs: the derivative of the moves' effect, the moves held
     step, found = 1e-2, np.empty_like(E)
@@ -206,8 +207,8 @@ def _ridge_step(op, E, targets, weights, rates):
             there = E.copy()
             there[i] += sign * step
             place = (there[table.left] + there[table.right]).astype(np.float32)
-            kernels.forward(place, weights, network, layers)
-            kernels.push(moved, np.zeros_like(place), place, weights, network, layers, into)
+            units.forward(place, weights, network, layers)
+            units.push(moved, np.zeros_like(place), place, weights, network, layers, into)
         found[i] = -2 * (end * (change[0] - change[1])).sum() / (2 * step) / (n * k)
     return value, found
 
@@ -235,18 +236,18 @@ def test_the_scatter_of_gradients(op):
     E, table = start(op, None, rng.normal(size=(op.n_symbols, 2, 2) if op is S3 else (op.n_symbols, 1)))
     c, n = E.shape[1], op.n_samples
     weights = initial_weights(et.Decoder(width=6, n_outputs=2), c, 2, 3, rng)
-    network = kernels.Network(2.0, relu=False, classify=False)
+    network = units.Network(2.0, relu=False, classify=False)
     place = np.empty((n, c))
     kernels.compose(E, table, table.trained, place)
     x = place.astype(np.float32)
     layers = room(n, 3, 2)
-    kernels.forward(x, weights, network, layers)
+    units.forward(x, weights, network, layers)
     D = rng.normal(size=(n, 2)).astype(np.float32)
 
     def derivatives(rows):
         out, total = views(np.empty_like(weights.all), weights), views(np.empty_like(weights.all), weights)
         force, by_E, scatter = np.empty((n, c), np.float32), np.empty(E.shape), np.empty(E.shape)
-        kernels.backward(np.where(rows[:, None], D, np.float32(0)), x, weights, network, layers, out, total, force)
+        units.backward(np.where(rows[:, None], D, np.float32(0)), x, weights, network, layers, out, total, force)
         kernels.to_embeddings(E, table, force, by_E, scatter)
         return out.all, by_E, total.all, scatter
 
