@@ -20,7 +20,7 @@ import torch
 from analysis.league.measures import measured
 from analysis.league.settings import GENERALISED, LEARNED, SETTINGS
 from analysis.runs.traces import Traces
-from neural import History, family_of, train_runs
+from neural import family_of, train_runs
 from neural.ensemble import Ensemble
 from neural.training import default_lanes
 
@@ -32,19 +32,6 @@ def seconds(work: Callable[[], object]) -> float:
     begin = time.process_time()
     work()
     return time.process_time() - begin
-
-
-def traces_of(history: History) -> Traces:
-    """As a store would have them."""
-    return Traces(
-        steps=history.steps,
-        metrics=history.traces,
-        norms=history.norms,
-        checkpoint_steps=history.checkpoint_steps,
-        checkpoints=history.checkpoints,
-        mask=history.mask,
-        correct=history.correct,
-    )
 
 
 def looks(ensemble: Ensemble) -> None:
@@ -75,7 +62,7 @@ def main() -> int:
         parts = []
         for number, history in enumerate(train_runs(runs[: RUNS + 1], device="cpu")):
             learned, generalised = (getattr(history, step) or float("nan") for step in (LEARNED, GENERALISED))
-            arguments = (history.config, traces_of(history), learned, generalised, setting.early)
+            arguments = (history.config, Traces.of(history), learned, generalised, setting.early)
             took = seconds(lambda them=arguments: measured(*them))
             if number:
                 training = history.steps_run * update

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import tyro
@@ -32,6 +32,7 @@ from analysis.advise.samples import growth, needed
 from analysis.advise.search import FIRST_SEED, choose, rounds, search
 from analysis.advise.trained import Check, check
 from analysis.runs.executors import Execution, WorkerError
+from analysis.runs.experiments import S3
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure
 from analysis.theory.decoder_theory import operation, outlooks
@@ -41,7 +42,6 @@ from neural.command import run_command
 PROG = "python -m analysis.advise"
 ERRORS = (StoreError, WorkerError)
 _SHARE = RunConfig.n_train / RunConfig().n_samples
-_S3: dict[str, Any] = {"init_scale": 0.1, "repr_l1": 1e-3}  # as the official S3 code
 _CHECK_DRAWS = 2  # decoders of the theory behind each trained run
 
 
@@ -168,15 +168,14 @@ def plan(arguments: Arguments) -> tuple[RunConfig, list[Candidate], list[int]]:
 
 def network(arguments: Arguments) -> RunConfig:
     """What is trained, with the default rates."""
-    s3 = arguments.operation == "s3"
-    p = arguments.p if arguments.p is not None else 6 if s3 else RunConfig.p
-    names = ("operation", "width", "depth", "activation", "n_outputs", "loss", "budget")
-    smallest = RunConfig(
-        p=p,
+    usual = S3 if arguments.operation == "s3" else RunConfig()
+    names = ("width", "depth", "activation", "n_outputs", "loss", "budget")
+    smallest = replace(
+        usual,
+        p=usual.p if arguments.p is None else arguments.p,
+        d=usual.d if arguments.d is None else arguments.d,
         n_train=1,
-        d=arguments.d if arguments.d is not None else 3 if s3 else RunConfig.d,
         **{name: getattr(arguments, name) for name in names},
-        **(_S3 if s3 else {}),
     )
     n_train = arguments.n_train
     if n_train is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from analysis.runs.experiments import S3
 from neural import RunConfig
 
 
@@ -23,9 +24,6 @@ class Setup:
         return [replace(self.base, n_train=n, seed=seed) for n in self.sizes for seed in seeds]
 
 
-_S3 = RunConfig(operation="s3", p=6, n_train=16, d=3, init_scale=0.1, repr_l1=1e-3)  # as the official S3 code
-
-
 SETUPS = {
     "the paper's": Setup(RunConfig()),
     "width 50": Setup(RunConfig(width=50)),
@@ -43,7 +41,7 @@ SETUPS = {
     "decoder decay 5": Setup(RunConfig(decoder_wd=5.0)),
     "mini-batches of 10": Setup(RunConfig(batch_size=10)),
     "d = 2": Setup(RunConfig(d=2)),
-    "S3": Setup(_S3, (16, 20, 24, 28, 32), 6),
+    "S3": Setup(replace(S3, n_train=16), (16, 20, 24, 28, 32), 6),
     "p = 7": Setup(RunConfig(p=7, n_train=13), (13, 15, 18, 20, 23, 25)),
     "p = 15": Setup(RunConfig(p=15), (55, 65, 76, 87, 98, 109)),
     "p = 20": Setup(RunConfig(p=20), (115, 134, 153, 172, 191), 2),

@@ -26,7 +26,8 @@ POINTS = 40  # of a learning curve
 FRAMES = 60  # of an animation
 _TRIED = 5  # runs of a plane, for one with embeddings that were kept
 _PREDICTORS = {
-    "decoder_flow": "with a decoder",
+    "memory_flow": "with memory",
+    "decoder_flow": "adiabatic",
     "optimizer_flow": "flow with Adam",
     "exact_flow": "exact flow",
     "inverse_lambda3": "1/lambda_3",

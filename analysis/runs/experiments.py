@@ -28,11 +28,11 @@ class Diagram:
     y: str
 
 
-_TOY = RunConfig(budget=100_000)
-_CE = replace(_TOY, loss="ce")
 # The official S3 code: latents in [-0.05, 0.05], and an L1 penalty that the paper does
 # not mention.
-_S3 = replace(_TOY, operation="s3", p=6, n_train=24, d=3, init_scale=0.1, repr_l1=1e-3)
+S3 = RunConfig(operation="s3", p=6, n_train=24, d=3, init_scale=0.1, repr_l1=1e-3)
+_TOY, _S3 = (replace(base, budget=100_000) for base in (RunConfig(), S3))
+_CE = replace(_TOY, loss="ce")
 _LEARNING_RATES = "decoder_lr=1e-5:1e-2:16:log"
 _FAST = "decoder_lr=1e-4:1e-2:9:log"
 

@@ -39,6 +39,19 @@ class Traces:
     mask: NDArray[np.bool_]
     correct: NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, history: History) -> Traces:
+        """Of a run that has just been trained."""
+        return cls(
+            steps=history.steps,
+            metrics=history.traces,
+            norms=history.norms,
+            checkpoint_steps=history.checkpoint_steps,
+            checkpoints=history.checkpoints,
+            mask=history.mask,
+            correct=history.correct,
+        )
+
 
 def traces_path(store: Path, key: str) -> Path:
     """Where the traces of the run with this key are."""

@@ -119,9 +119,15 @@ def follow(
     """The theory of one run over its budget, with one draw of the decoder's initial
     weights.
     """
-    known_to_it_alone: dict[str, Any] = {"repr_l1": config.repr_l1, "batch_size": config.batch_size}
     return et.memory_flow(
-        operation(config), mask, embedding, targets, seed=seed, **_training(config), **known_to_it_alone
+        operation(config),
+        mask,
+        embedding,
+        targets,
+        seed=seed,
+        repr_l1=config.repr_l1,
+        batch_size=config.batch_size,
+        **_training(config),
     )
 
 

@@ -261,15 +261,7 @@ def test_what_is_measured_of_a_run() -> None:
     curvature there alone, the rest on the way to generalisation too.
     """
     history = train_run(TINY)
-    traces = Traces(
-        steps=history.steps,
-        metrics=history.traces,
-        norms=history.norms,
-        checkpoint_steps=history.checkpoint_steps,
-        checkpoints=history.checkpoints,
-        mask=history.mask,
-        correct=history.correct,
-    )
+    traces = Traces.of(history)
     learned, generalised = history.steps_to_train_99, history.steps_to_test_95
     found = measures.measured(TINY, traces, learned, generalised, [20, 30])
     for name in ("sharpness", "gradient norm", "effective sparsity", "excluded loss, final keys", "training loss"):
