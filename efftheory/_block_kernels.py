@@ -45,6 +45,15 @@ class Layers(NamedTuple):
     outputs: NDArray[np.float32]
 
 
+@njit(cache=True, nogil=True)
+def room(weights, n):
+    """Layers of n samples, not filled."""
+    m, depth = weights.first.shape[1], len(weights.hidden) + 1
+    shape = (depth, n, m)
+    outputs = np.empty((n, weights.last.shape[1]), np.float32)
+    return Layers(np.empty(shape, np.float32), np.empty(shape, np.float32), outputs)
+
+
 @njit(inline="always")
 def tanh(z):
     """tanh z within 2e-6, without a call: Lambert's continued fraction at z / 2, and
@@ -114,7 +123,7 @@ def backward(D, x, weights, network, layers, gradient, squares, force):
     m, depth = weights.first.shape[1], len(layers.values)
     spread, units = len(squares.all) > 0, np.float32(network.units)
     back, lower = np.empty((n, m), np.float32), np.empty((n, m), np.float32)
-    top = layers.values[depth - 1, :n]
+    top = layers.values[depth - 1]
     np.dot(top.T, D, gradient.last[:m])
     _sum_rows(D, gradient.last[m])
     if spread:
@@ -127,7 +136,7 @@ def backward(D, x, weights, network, layers, gradient, squares, force):
             for j in range(m):
                 back[a, j] *= slope[a, j]
         if i > 0:
-            below = layers.values[i - 1, :n]
+            below = layers.values[i - 1]
             np.dot(below.T, back, gradient.hidden[i - 1, :m])
             _sum_rows(back, gradient.hidden[i - 1, m])
             if spread:
@@ -138,7 +147,7 @@ def backward(D, x, weights, network, layers, gradient, squares, force):
                 for j in range(m):
                     back[a, j] = units * lower[a, j]
         else:
-            below = x[:n]
+            below = x
             np.dot(below.T, back, gradient.first[:c])
             _sum_rows(back, gradient.first[c])
             if spread:
@@ -148,34 +157,3 @@ def backward(D, x, weights, network, layers, gradient, squares, force):
             for a in range(n):
                 for q in range(c):
                     force[a, q] *= units
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def push(moves, dx, x, weights, network, layers, change):
-    """change (n, k) of the outputs, to first order, under moves of the weights and dx
-    (n, c) of the inputs.
-    """
-    n, c = dx.shape
-    m, depth = weights.first.shape[1], len(layers.values)
-    units = np.float32(network.units)
-    below, own = np.empty((n, m), np.float32), np.empty((n, m), np.float32)
-    np.dot(x[:n], moves.first[:c], below)
-    np.dot(dx, weights.first[:c], own)
-    bias = moves.first[c]
-    scale = np.float32(1.0)
-    for i in range(depth):
-        slope = layers.slopes[i]
-        for a in range(n):
-            for j in range(m):
-                below[a, j] = slope[a, j] * (scale * (below[a, j] + own[a, j]) + bias[j])
-        scale = units
-        if i < depth - 1:
-            own2 = np.dot(below, weights.hidden[i, :m])
-            np.dot(layers.values[i, :n], moves.hidden[i, :m], below)
-            own[:] = own2
-            bias = moves.hidden[i, m]
-    np.dot(below, weights.last[:m], change)
-    rest = np.dot(layers.values[depth - 1, :n], moves.last[:m])
-    for a in range(n):
-        for k in range(change.shape[1]):
-            change[a, k] = units * (change[a, k] + rest[a, k]) + moves.last[m, k]

@@ -24,17 +24,24 @@ that sharpen as they are learned, decay of what was learned, saturated classes.
        E g_B^2 = g^2 + (1/B - 1/n) n/(n - 1) (sum_a g_a^2 / n - g^2),
 
    averaged over the batches of an epoch; the moves are those of all samples.
-4. Merged steps. h steps are one, with moments that decay by beta^h, while nothing moves
-   far. Within them the residual relaxes: the gradient is taken at the residual that the
-   step ends with, r' = r - c J P J^T r', in which J are the derivatives of the outputs
-   by weights and embeddings, P = h eta / sqrt(v) the paces, c the loss's curvature. A
-   step that ends too far from r' is tried again, shorter. One step alone (h = 1) is the
-   network's own.
+4. Merged steps. h steps are one where that changes nothing: with the same gradient g,
+   moments m, v before it and b = beta_1,
+
+       m <- b^h m + (1 - b^h) g,      v <- beta_2^h v + (1 - beta_2^h) g^2,
+       theta <- (1 - eta lambda)^h theta - eta (A m + (h - A) g) / sqrt(v),
+       A = b (1 - b^h) / (1 - b),
+
+   which for h = 1 is the network's own step. h grows by a tenth while the outputs go on
+   as they went, and falls where they turn: where the loss's derivative by the outputs
+   changes otherwise than in the step before (the cosine of the two changes is below
+   1/2). An optimiser that swings at the edge of its stability does so at once, and is
+   followed step by step: merging there would blow the second moments up.
 
 With as many blocks as units and single steps this is the network. With embeddings at
-rest and small moves, one long step is the ridge fit of `efftheory.decoder`, whose
-kernel is that of infinitely many blocks. Nothing is fitted to outcomes; docs/decoder
-has the derivation and what it predicts. Source: ours; the paper has no decoder.
+rest and small moves the outputs relax by the tangent kernel, which is that of
+`efftheory.decoder` for infinitely many blocks. Nothing is fitted to outcomes;
+docs/decoder has the derivation and what it predicts. Source: ours; the paper has no
+decoder.
 """
 
 from __future__ import annotations
@@ -57,9 +64,7 @@ from efftheory.parallelograms import Mask
 BLOCKS = 32  # a hidden layer
 LARGEST_MOVE = 0.015  # optimiser steps are merged while no embedding moves by more than this
 _SHARE = 0.05  # of the time before, that a merged step may last
-# How far a merged step may end from the residual that it should have, as a share of
-# that at its start, or of this share of the targets.
-_TOLERANCE, _FLOOR = 0.15, 0.5
+_STRAIGHT = 0.5  # the least cosine of a step's change with the one before
 
 
 def memory_flow(
@@ -130,8 +135,7 @@ def memory_flow(
         steps=_checks.integer("steps", steps, 0),
         resolution=_checks.positive("resolution", resolution),
         share=_SHARE,
-        tolerance=_TOLERANCE,
-        floor=_FLOOR,
+        straight=_STRAIGHT,
         spacing=SPACING,
     )
     classify = decoder.loss == "ce"
@@ -146,7 +150,8 @@ def memory_flow(
         Y = rng.normal(0, 1, (op.n_results, outputs))
     else:
         Y = _checks.real_array("targets", targets, (op.n_results, outputs))
-    task = kernels.Task(table, np.ascontiguousarray(Y, dtype=np.float32))
+    Y = np.ascontiguousarray(Y, dtype=np.float32)
+    task = kernels.Task(table, Y, (Y**2).sum(axis=1) / 2)
     network = Network(decoder.width / blocks, decoder.activation == "relu", classify)
     records = kernels.Records(
         times=np.empty(capacity(pace.steps)),
@@ -154,11 +159,11 @@ def memory_flow(
         curves=np.empty((capacity(pace.steps), 4)),
         crossed=np.full(3, np.inf),
     )
-    gradient, paces = views(np.empty_like(weights.all), weights), views(np.empty_like(weights.all), weights)
+    gradient = views(np.empty_like(weights.all), weights)
     squares = views(np.zeros_like(weights.all), weights)
     if rates.noise == 0.0:
         squares = squares._replace(all=np.empty(0, np.float32))
-    n = kernels.memory_flow(E, task, network, rates, pace, weights, gradient, squares, paces, records)
+    n = kernels.memory_flow(E, task, network, rates, pace, weights, gradient, squares, records)
     recorded = (records.times[:n], records.path[:n], records.curves[:n])
     return LearningTrajectory(**learned_fields(op, mask, *recorded, records.crossed))
 

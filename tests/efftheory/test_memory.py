@@ -124,12 +124,6 @@ def test_single_steps_are_those_of_the_network(name):
     assert path.train_loss[-1] == pytest.approx(loss, rel=1e-3)
 
 
-def room(n: int, blocks: int, outputs: int) -> units.Layers:
-    """For what two hidden layers compute of n samples."""
-    values, slopes = (np.empty((2, n, blocks), np.float32) for _ in range(2))
-    return units.Layers(values, slopes, np.empty((n, outputs), np.float32))
-
-
 def test_blocks_have_the_networks_initial_function():
     """Mean square of the outputs of width 400, by few blocks and by all units."""
     decoder, x = et.Decoder(width=400, n_outputs=50), np.linspace(-1, 1, 7, dtype=np.float32)[:, None]
@@ -139,7 +133,7 @@ def test_blocks_have_the_networks_initial_function():
         found = []
         for seed in range(draws):
             weights = initial_weights(decoder, 1, 50, blocks, np.random.default_rng(seed))
-            layers = room(7, blocks, 50)
+            layers = units.room(weights, 7)
             units.forward(x, weights, network, layers)
             found.append((layers.outputs**2).mean())
         return float(np.mean(found))
@@ -156,61 +150,70 @@ def test_tanh_is_tanh():
 # The adiabatic limit
 
 
-@pytest.mark.parametrize("width", [100, 1600])
-def test_a_long_step_at_rest_is_the_ridge_fit(width):
+@pytest.mark.parametrize("width", [60, 240])
+def test_a_ridge_fit_by_the_tangent_kernel_is_the_adiabatic_potential(width):
     """With many units, embeddings at rest, and paces that are the same within a layer,
-    the residual that a step ends with is that of the kernel ridge fit, and so are the
-    potential and what pulls the embeddings; the more units, the closer.
+    the fit by the blocks' tangent kernel has the potential of the kernel that fits at
+    once, and pulls the embeddings as it does; the more units, the closer.
     """
     op, decoder = et.addition(5), et.Decoder(width=width, n_outputs=4)
     rng = np.random.default_rng(0)
     E, targets = rng.uniform(-0.5, 0.5, (5, 1)), rng.normal(size=(9, 4))
     rates = np.array([2.0, 1.0]) / width  # of the second layer and the outputs
     value, gradient = et.ridge_potential(op, None, E, targets, rates, [0.0, 0.0], decoder)
-    off, off_gradient = [], []
+    off, off_gradient, step = [], [], 0.03 * np.eye(5)[:, :, None]
     for seed in range(6):
         weights = initial_weights(decoder, 1, 4, width, np.random.default_rng(seed))
-        found, pulled = _ridge_step(op, E, targets, weights, rates)
-        off.append(found / value - 1)
-        off_gradient.append(pulled - gradient)
+        found = [_ridge_value(op, E + move, targets, weights, rates) for move in (0 * E, *step, *-step)]
+        off.append(found[0] / value - 1)
+        off_gradient.append((np.array(found[1:6]) - found[6:]) / 0.06 - gradient[:, 0])
     assert abs(np.mean(off)) < 4 / math.sqrt(width)
     assert np.abs(np.mean(off_gradient, axis=0)).max() < 8 / math.sqrt(width) * np.abs(gradient).max()
 
 
-def _ridge_step(op, E, targets, weights, rates):
-    """V and its gradient by `implicit` and `backward`, without an initial function."""
-    width = weights.first.shape[1]
-    E, table = start(op, None, E)
-    n, k = len(table.trained), targets.shape[1]
-    x = (E[table.left] + E[table.right]).astype(np.float32)
-    network = units.Network(1.0, relu=False, classify=False)
-    layers = room(n, width, k)
-    units.forward(x, weights, network, layers)
-    paces = views(np.full_like(weights.all, 1e-9), weights)
+def _ridge_value(op, E, targets, weights, rates):
+    """y (1 + J P J^T)^-1 y / (n k) with the outputs' derivatives J by weights, one
+    `backward` an output, and the paces P.
+    """
+    _, J = _tangents(op, E, weights)
+    paces = views(np.zeros_like(weights.all), weights)
     paces.hidden[:, :-1], paces.last[:-1] = rates  # but for the biases
-    moves = views(np.empty_like(weights.all), weights)
-    none = moves._replace(all=np.empty(0, np.float32))
-    task = kernels.Task(table, targets.astype(np.float32))
-    residual, roots = targets[table.results].astype(np.float32), np.ones(n, np.float32)
-    end, force = np.empty((n, k), np.float32), np.empty((n, 1), np.float32)
-    still = np.zeros(E.shape)
-    assert kernels.implicit(residual, roots, E, task, x, weights, network, layers, paces, still, moves, none, end)
-    # the fit at fixed features: outputs move by residual - end, from 0
-    value = float((end * residual).sum()) / (n * k)
-    units.backward(end, x, weights, network, layers, moves, none, force)
-    moved = views(moves.all * paces.all, weights)
-    # what pulls the inputs: the derivative of the moves' effect, the moves held
-    step, found = 1e-2, np.empty_like(E)
-    change = [np.empty((n, k), np.float32) for _ in range(2)]
-    for i in range(len(E)):
-        for sign, into in zip((1, -1), change, strict=True):
-            there = E.copy()
-            there[i] += sign * step
-            place = (there[table.left] + there[table.right]).astype(np.float32)
-            units.forward(place, weights, network, layers)
-            units.push(moved, np.zeros_like(place), place, weights, network, layers, into)
-        found[i] = -2 * (end * (change[0] - change[1])).sum() / (2 * step) / (n * k)
-    return value, found
+    y = targets[op.results].ravel()
+    return y @ np.linalg.solve(np.eye(len(y)) + J * paces.all @ J.T, y) / len(y)
+
+
+def _tangents(op, E, weights):
+    """Outputs (n k,) of the samples of D0, and their derivatives J by all weights."""
+    E, table = start(op, None, E)
+    n, k, width = len(table.trained), weights.last.shape[1], weights.first.shape[1]
+    x = (E[table.left] + E[table.right]).astype(np.float32)
+    network, layers = units.Network(1.0, relu=False, classify=False), units.room(weights, n)
+    assert layers.values.shape == (2, n, width)
+    units.forward(x, weights, network, layers)
+    none = views(np.empty_like(weights.all), weights)._replace(all=np.empty(0, np.float32))
+    J, force = [], np.empty((n, 1), np.float32)
+    for D in np.eye(n * k, dtype=np.float32).reshape(-1, n, k):
+        moves = views(np.empty_like(weights.all), weights)
+        units.backward(D, x, weights, network, layers, moves, none, force)
+        J.append(moves.all)
+    return layers.outputs.ravel().astype(float), np.array(J, dtype=float)
+
+
+def test_at_rest_outputs_relax_by_the_tangent_kernel():
+    """Many units that move little: f - y = (1 - 2 eta J J^T / (n k))^t (f_0 - y)."""
+    op, decoder = et.addition(4), et.Decoder(width=400, n_outputs=3, optimizer="sgd")
+    E = np.array([[-0.9], [-0.2], [0.3], [1.0]])
+    targets = 0.1 * np.random.default_rng(0).normal(size=(7, 3))  # near: small moves
+    rate, still = 0.05, {"repr_lr": 1e-9, "repr_optimizer": "sgd"}
+    run: dict[str, Any] = {"decoder": decoder, "decoder_lr": rate, "steps": 800, "seed": 1, "blocks": 400, **still}
+    path = memory_flow(op, None, E, targets, **run)
+    f0, J = _tangents(op, E, initial_weights(decoder, 1, 3, 400, np.random.default_rng(1)))
+    y = targets[op.results].ravel()
+    values, vectors = np.linalg.eigh(J @ J.T)
+    left = (1 - 2 * rate / len(y) * values) ** path.times[:, None] * (vectors.T @ (f0 - y))
+    expected = (left**2).mean(axis=1)
+    assert expected[-1] < 0.3 * expected[0]
+    np.testing.assert_allclose(path.train_loss, expected, rtol=0.05)
 
 
 # Mini-batches
@@ -237,10 +240,9 @@ def test_the_scatter_of_gradients(op):
     c, n = E.shape[1], op.n_samples
     weights = initial_weights(et.Decoder(width=6, n_outputs=2), c, 2, 3, rng)
     network = units.Network(2.0, relu=False, classify=False)
-    place = np.empty((n, c))
-    kernels.compose(E, table, table.trained, place)
-    x = place.astype(np.float32)
-    layers = room(n, 3, 2)
+    x = np.empty((n, c), np.float32)
+    kernels.compose(E, table, table.trained, x)
+    layers = units.room(weights, n)
     units.forward(x, weights, network, layers)
     D = rng.normal(size=(n, 2)).astype(np.float32)
 
@@ -266,6 +268,26 @@ def test_mini_batches_slow_the_embeddings_down():
 
 
 # Merged steps
+
+
+@given(st.integers(1, 200), st.integers(0, 2**31))
+def test_steps_of_a_constant_gradient_merge_exactly(h, seed):
+    """h steps of Adam are one where neither the gradient nor its square changes,
+    whatever the first moment was.
+    """
+    rng = np.random.default_rng(seed)
+    gradient = rng.normal(size=8).astype(np.float32)
+    none = np.empty(0, np.float32)
+
+    moment = rng.normal(size=8).astype(np.float32)
+
+    def descended(*lengths: int):
+        values, first, second = np.zeros(8, np.float32), moment.copy(), gradient**2
+        for n in lengths:
+            kernels.descend(values, gradient, none, first, second, 0.9**n, 0.999**n, 1.0, 1.0, n, 1e-3, 1.0, False)
+        return np.concatenate([values, first, second])
+
+    np.testing.assert_allclose(descended(h), descended(*[1] * h), rtol=1e-3, atol=1e-5)
 
 
 def test_merged_steps_follow_single_ones():
