@@ -27,8 +27,8 @@ from efftheory._decoder_flow_kernels import (
 from efftheory._decoder_kernels import FAST
 
 _MOST = 200.0  # steps that are merged at most
-_LONGER, _SHORTER = 1.1, 0.7  # what the next merged step is at most, or where it does not go straight
-_READING = 0.002  # the share of the time between readings of accuracies and RQI
+_LONGER, _SHORTER = 1.2, 0.6  # the next merged step, at most where this one went straight, and else
+_READING = 0.005  # the share of the time between readings of accuracies and RQI
 
 
 class Task(NamedTuple):
@@ -213,20 +213,15 @@ def move_embeddings(E, pulled, noise, first, second, b1, b2, c1, c2, h, rates):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def change(D, before, last):
-    """(square, product with the last one) of the change of D (n, k) from what it was
-    `before`; put into `last`.
+    """(square, product with the last one) of the change of D from what it was `before`;
+    put into `last`. All flat.
     """
-    n, k = D.shape
-    square, product = 0.0, 0.0
-    for a in range(n):
-        of_row, with_row = np.float32(0.0), np.float32(0.0)
-        for q in range(k):
-            now = D[a, q] - before[a, q]
-            of_row += now * now
-            with_row += now * last[a, q]
-            last[a, q] = now
-        square += of_row
-        product += with_row
+    square, product = np.float32(0.0), np.float32(0.0)
+    for i in range(len(D)):
+        now = D[i] - before[i]
+        square += now * now
+        product += now * last[i]
+        last[i] = now
     return square, product
 
 
@@ -252,12 +247,12 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, recor
     n, n_test, k = len(table.trained), len(table.tested), weights.last.shape[1]
     layers, tests = room(weights, n), room(weights, n_test)
     x, x_test = np.empty((n, c), np.float32), np.empty((n_test, c), np.float32)
-    D, before, last = np.empty((n, k), np.float32), np.empty((n, k), np.float32), np.zeros((n, k), np.float32)
+    D, before, last = np.empty((n, k), np.float32), np.empty((n, k), np.float32), np.zeros(n * k, np.float32)
     force = np.empty((n, c), np.float32)
     first, second = np.zeros_like(weights.all), np.zeros_like(weights.all)
     pulled, noise = np.empty((p, c)), np.empty((p, c))
     m1, m2 = np.zeros((p, c)), np.zeros((p, c))
-    t, wish, square, power1, power2 = 0.0, 1.0, 0.0, 1.0, 1.0
+    t, wish, square, power1, power2 = 0.0, 1.0, np.float32(0.0), 1.0, 1.0
     n_records, next_reading, next_record = 0, 0.0, 0.0
     see(E, table, table.trained, weights, network, x, layers)
     loss = differentiate(layers.outputs, task, network, D)
@@ -303,8 +298,8 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, recor
         see(E, table, table.trained, weights, network, x, layers)
         loss = differentiate(layers.outputs, task, network, D)
         last_square = square
-        square, product = change(D, before, last)
-        straight = product > pace.straight * math.sqrt(square * last_square)
+        square, product = change(D.ravel(), before.ravel(), last)
+        straight = product > pace.straight * math.sqrt(square) * math.sqrt(last_square)
         wish *= _LONGER if straight else _SHORTER
         wish = max(1.0, min(wish, pace.resolution * h / max(largest, 1e-300), pace.share * t, _MOST))
     return n_records

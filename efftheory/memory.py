@@ -31,7 +31,7 @@ that sharpen as they are learned, decay of what was learned, saturated classes.
        theta <- (1 - eta lambda)^h theta - eta (A m + (h - A) g) / sqrt(v),
        A = b (1 - b^h) / (1 - b),
 
-   which for h = 1 is the network's own step. h grows by a tenth while the outputs go on
+   which for h = 1 is the network's own step. h grows by a fifth while the outputs go on
    as they went, and falls where they turn: where the loss's derivative by the outputs
    changes otherwise than in the step before (the cosine of the two changes is below
    1/2). An optimiser that swings at the edge of its stability does so at once, and is
