@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -56,7 +57,7 @@ def environment(prog: str, trained_on: Sequence[tuple[str, str]] = ()) -> dict[s
     """
     packages = ("efftheory", "numpy", "scipy", "numba", "torch", "pandas")
     return {
-        "command": " ".join([prog, *sys.argv[1:]]),
+        "command": " ".join([prog, *map(shlex.quote, sys.argv[1:])]),
         "trained_on": [f"{device}, torch {release}" for device, release in trained_on],
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
