@@ -61,7 +61,7 @@ from efftheory.decoder import SPACING, Decoder, LearningTrajectory, capacity, le
 from efftheory.operations import Operation, Seed
 from efftheory.parallelograms import Mask
 
-BLOCKS = {"tanh": 32, "relu": 64}  # a hidden layer; a ReLU unit that dies takes its block with it
+BLOCKS = 32  # a hidden layer
 LARGEST_MOVE = 0.015  # optimiser steps are merged while no embedding moves by more than this
 _SHARE = 0.05  # of the time before, that a merged step may last
 _STRAIGHT = 0.5  # the least cosine of a step's change with the one before
@@ -82,7 +82,7 @@ def memory_flow(
     repr_wd: float = 0.0,
     repr_l1: float = 0.0,
     batch_size: int | None = None,
-    blocks: int | None = None,
+    blocks: int = BLOCKS,
     resolution: float = LARGEST_MOVE,
 ) -> LearningTrajectory:
     """What becomes of the embeddings E0 while a decoder learns beside them and
@@ -103,8 +103,7 @@ def memory_flow(
             decay.
         repr_l1: weight of the penalty mean |E| in the loss.
         batch_size: samples an update, each epoch in a new order; None is all of them.
-        blocks: of equal units, in a hidden layer, at most its width is used; by default
-            32, with ReLU 64.
+        blocks: of equal units, in a hidden layer; at most its width is used.
         resolution: merged optimiser steps move no embedding by more than this.
 
     Returns:
@@ -141,8 +140,7 @@ def memory_flow(
     )
     classify = decoder.loss == "ce"
     outputs = op.n_results if classify else decoder.n_outputs
-    blocks = BLOCKS[decoder.activation] if blocks is None else _checks.integer("blocks", blocks, 1)
-    blocks = min(blocks, decoder.width)
+    blocks = min(_checks.integer("blocks", blocks, 1), decoder.width)
     weights = initial_weights(decoder, E.shape[1], outputs, blocks, rng)
     if classify and targets is not None:
         raise ArgumentError("targets", "be None for loss ce, which has classes", "is given")
