@@ -113,22 +113,11 @@ def _sum_rows(D, into):
             into[k] += D[a, k]
 
 
-@njit(cache=True, nogil=True)
-def _transposed(A):
-    """A copy, with which BLAS is faster than with a view."""
-    n, m = A.shape
-    B = np.empty((m, n), A.dtype)
-    for i in range(n):
-        for j in range(m):
-            B[j, i] = A[i, j]
-    return B
-
-
 @njit(cache=True, nogil=True, fastmath=FAST)
 def backward(D, x, weights, network, layers, gradient, squares, force):
-    """From the derivative D (n, k) by the outputs of the first n samples: by one unit's
-    weights, into `gradient`; by the inputs, into force (n, c). Into `squares`, unless
-    it is empty: the sums of the samples' squared derivatives by weights.
+    """From the derivative D (n, k) by the outputs of n samples at inputs x: by one
+    unit's weights, into `gradient`; by the inputs, into force (n, c). Into `squares`,
+    unless it is empty: the sums of the samples' squared derivatives by weights.
     """
     n, c = force.shape
     m, depth = weights.first.shape[1], len(layers.values)
@@ -140,7 +129,7 @@ def backward(D, x, weights, network, layers, gradient, squares, force):
     if spread:
         np.dot((top * top).T, D * D, squares.last[:m])
         _sum_rows(D * D, squares.last[m])
-    np.dot(D, _transposed(weights.last[:m]), back)
+    np.dot(D, np.ascontiguousarray(weights.last[:m].T), back)  # BLAS is faster than with a view
     for i in range(depth - 1, -1, -1):
         slope = layers.slopes[i]
         for a in range(n):
@@ -153,16 +142,15 @@ def backward(D, x, weights, network, layers, gradient, squares, force):
             if spread:
                 np.dot((below * below).T, back * back, squares.hidden[i - 1, :m])
                 _sum_rows(back * back, squares.hidden[i - 1, m])
-            np.dot(back, _transposed(weights.hidden[i - 1, :m]), lower)
+            np.dot(back, np.ascontiguousarray(weights.hidden[i - 1, :m].T), lower)
             for a in range(n):
                 for j in range(m):
                     back[a, j] = units * lower[a, j]
         else:
-            below = x
-            np.dot(below.T, back, gradient.first[:c])
+            np.dot(x.T, back, gradient.first[:c])
             _sum_rows(back, gradient.first[c])
             if spread:
-                np.dot((below * below).T, back * back, squares.first[:c])
+                np.dot((x * x).T, back * back, squares.first[:c])
                 _sum_rows(back * back, squares.first[c])
             np.dot(back, weights.first[:c].T, force)
             for a in range(n):

@@ -58,7 +58,7 @@ class Rates(NamedTuple):
 class Pace(NamedTuple):
     """How many updates to follow; limits of a merged step: the largest move of an
     embedding, its share of the time before it, and the cosine of its change of the
-    loss's derivative with the one before, below which it was too long; and how far
+    loss's derivative with the change before, below which it was too long; and how far
     apart records are, as a share of the time.
     """
 
@@ -72,7 +72,8 @@ class Pace(NamedTuple):
 class Records(NamedTuple):
     """The flow at times (T,): embeddings path (T, p, c); curves (T, 4): train accuracy,
     test accuracy, RQI, training loss. crossed (3,): the first step with train
-    accuracy >= 0.9, test accuracy >= 0.9, RQI > 0.95, inf where there is none.
+    accuracy >= 0.9, test accuracy >= 0.9, RQI > 0.95 that was read (each after half a
+    percent of the time), inf where there is none.
     """
 
     times: NDArray[np.float64]
@@ -156,15 +157,23 @@ def accuracy(outputs, samples, task):
     return right / len(samples) if len(samples) else np.nan
 
 
+@njit(inline="always")
+def carried(b1):
+    """A = b (1 - b^h) / (1 - b), b = beta_1: how many steps along the first moment that
+    it had are part of h merged ones; the others are along the gradient.
+    """
+    return BETA1 * (1.0 - b1) / (1.0 - BETA1)
+
+
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
 def descend(values, gradient, squares, first, second, b1, b2, c1, c2, h, rate, keep, sgd):
-    """`values` after a merged step of AdamW (moments `first`, `second`) or SGD: moves
-    by `rate`, what decay leaves is `keep`. `squares`: variance of the gradient.
+    """`values` after h merged steps of AdamW (moments `first`, `second`, which decay by
+    b1 and b2 and are corrected by c1 and c2) or SGD, each by `rate`; what decay leaves
+    is `keep`. `squares`: variance of the gradient, or empty.
     """
     one = np.float32(1.0)
-    old = np.float32(BETA1 * (1.0 - b1) / (1.0 - BETA1))
-    new = np.float32(h) - old
-    steps = np.float32(h)
+    steps, old = np.float32(h), np.float32(carried(b1))
+    new = steps - old
     b1, b2, c1, c2 = np.float32(b1), np.float32(b2), np.float32(1.0 / c1), np.float32(1.0 / c2)
     rate, keep, eps = np.float32(rate), np.float32(keep), np.float32(EPS)
     for i in range(len(values)):
@@ -187,12 +196,12 @@ def to_variance(squares, gradient, n, noise):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def move_embeddings(E, pulled, noise, first, second, b1, b2, c1, c2, h, rates):
-    """A merged step of the embeddings along their derivative and the penalty's; the
-    largest move.
+    """h merged steps of the embeddings, likewise, along their derivative and the
+    penalty's; the largest move.
     """
     p, c = E.shape
     keep, largest = (1.0 - rates.repr_lr * rates.repr_wd) ** h, 0.0
-    old = BETA1 * (1.0 - b1) / (1.0 - BETA1)
+    old = carried(b1)
     for i in range(p):
         for q in range(c):
             g = pulled[i, q]

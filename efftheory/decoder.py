@@ -111,10 +111,10 @@ class LearningTrajectory(Trajectory):
             samples are trained on.
         train_loss: float64 (T,), of the training samples: mean squared residual, or
             (`memory_flow`) cross-entropy.
-        steps_to_rqi: first (merged) step with RQI above 0.95 (by `memory_flow` up to .5
-            % late); inf = never.
+        steps_to_rqi: first (merged) step with RQI above 0.95; inf = never.
         steps_to_train, steps_to_test: first step with an accuracy of at least 0.9, of
-            `times` (up to 3 % late) or, by `memory_flow`, up to .5 % late; inf = never.
+            `times` (up to 3 % late); inf = never. `memory_flow` reads all three after
+            every half percent of the time.
     """
 
     train_accuracy: NDArray[np.float64]

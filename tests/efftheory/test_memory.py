@@ -185,10 +185,9 @@ def _ridge_value(op, E, targets, weights, rates):
 def _tangents(op, E, weights):
     """Outputs (n k,) of the samples of D0, and their derivatives J by all weights."""
     E, table = start(op, None, E)
-    n, k, width = len(table.trained), weights.last.shape[1], weights.first.shape[1]
+    n, k = len(table.trained), weights.last.shape[1]
     x = (E[table.left] + E[table.right]).astype(np.float32)
     network, layers = units.Network(1.0, relu=False, classify=False), units.room(weights, n)
-    assert layers.values.shape == (2, n, width)
     units.forward(x, weights, network, layers)
     none = views(np.empty_like(weights.all), weights)._replace(all=np.empty(0, np.float32))
     J, force = [], np.empty((n, 1), np.float32)
@@ -260,6 +259,42 @@ def test_the_scatter_of_gradients(op):
     np.testing.assert_allclose(scatter, sum(one[1] ** 2 for one in single), rtol=1e-3, atol=1e-7)
 
 
+def test_second_moments_are_those_that_adam_measures():
+    """A network at rest, 300 epochs of mini-batches: what PyTorch's Adam has in mind of
+    the squares of every weight's gradient, against all samples' and their scatter.
+    """
+    op, size, rng = et.addition(4), 3, np.random.default_rng(5)
+    E, table = start(op, None, rng.normal(size=(4, 1)))
+    decoder, n = et.Decoder(width=8, n_outputs=2), op.n_samples
+    weights = initial_weights(decoder, 1, 2, 4, rng)
+    targets = rng.normal(size=(7, 2))
+    x, D = np.empty((n, 1), np.float32), np.empty((n, 2), np.float32)
+    network, layers = units.Network(2.0, relu=False, classify=False), units.room(weights, n)
+    kernels.see(E, table, table.trained, weights, network, x, layers)
+    Y = targets.astype(np.float32)
+    kernels.differentiate(layers.outputs, kernels.Task(table, Y, (Y**2).sum(axis=1) / 2), network, D)
+    gradient, squares = (views(np.empty_like(weights.all), weights) for _ in range(2))
+    units.backward(D, x, weights, network, layers, gradient, squares, np.empty((n, 1), np.float32))
+    kernels.to_variance(squares.all, gradient.all, n, batch_noise(n, size))
+
+    net = network_of(decoder, weights)
+    adam = torch.optim.Adam(net.parameters(), lr=0.0)
+    inputs, wanted = torch.as_tensor(x.astype(float)), torch.as_tensor(targets[op.results])
+    for _ in range(300):
+        for batch in torch.as_tensor(rng.permutation(n)).split(size):
+            adam.zero_grad()
+            (net(inputs[batch]) - wanted[batch]).square().mean().backward()
+            adam.step()
+    steps = 300 * math.ceil(n / size)
+    measured = [adam.state[weight]["exp_avg_sq"].numpy() / (1 - 0.999**steps) for weight in net.parameters()]
+    said = views(gradient.all**2 + squares.all, weights)
+    assert squares.all.sum() > 0.3 * (gradient.all**2).sum()  # the scatter is a good part of it
+    of_hidden, of_last = measured[2][::2, ::2].T, measured[4][:, ::2].T  # one unit a block
+    for found, expected in ((of_hidden, said.hidden[0, :-1]), (of_last, said.last[:-1])):
+        assert found.mean() == pytest.approx(expected.mean(), rel=0.1)
+        np.testing.assert_allclose(found, expected, rtol=0.3)
+
+
 def test_mini_batches_slow_the_embeddings_down():
     op, mask = et.addition(8), et.addition(8).random_training_set(30, seed=2)
     E0 = np.random.default_rng(0).uniform(-0.5, 0.5, (8, 1))
@@ -278,7 +313,6 @@ def test_steps_of_a_constant_gradient_merge_exactly(h, seed):
     rng = np.random.default_rng(seed)
     gradient = rng.normal(size=8).astype(np.float32)
     none = np.empty(0, np.float32)
-
     moment = rng.normal(size=8).astype(np.float32)
 
     def descended(*lengths: int):
