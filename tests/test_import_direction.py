@@ -24,9 +24,10 @@ FORBIDDEN = {
     "neural": {"efftheory", "analysis", "paper_figures"},
     "analysis": {"paper_figures"},
 }
-# The theory's command draws; the library is held to draw nothing, and so not to import
-# its command.
-ALLOWED = {"efftheory/__main__.py": {"matplotlib"}}
+# The theory's command draws; the library is held to draw nothing, and so to import
+# neither its command nor the picture.
+ALLOWED = {"efftheory/_picture.py": {"matplotlib"}}
+ONLY_THE_COMMAND = ("__main__", "_picture")
 
 
 def imports(source: str, package: str) -> Iterator[tuple[int, str]]:
@@ -65,6 +66,15 @@ def test_no_import_statement_goes_against_the_direction(package: str) -> None:
     assert {file: lines for file, lines in found.items() if lines} == {}
 
 
+def test_the_library_imports_neither_its_command_nor_the_picture() -> None:
+    for file in sorted((ROOT / "efftheory").rglob("*.py")):
+        if file.name != "__main__.py":
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    words = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+                    assert not {part for word in words for part in word.split(".")} & set(ONLY_THE_COMMAND), file.name
+
+
 def test_the_scan_finds_what_it_is_for() -> None:
     """Plain, dotted, from, renamed, lazy, conditional and by name; and nothing else."""
     source = '''
@@ -97,7 +107,7 @@ PROBE = """
 import importlib, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
 for module in pkgutil.walk_packages(package.__path__, sys.argv[1] + "."):
-    if module.name.split(".")[-1] != "__main__":
+    if module.name.split(".")[-1] not in ("__main__", "_picture"):
         importlib.import_module(module.name)
 print(*sorted({name.split(".")[0] for name in sys.modules}))
 """

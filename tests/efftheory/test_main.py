@@ -16,7 +16,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 import efftheory as et
-from efftheory.__main__ import BLUE, LIGHT_BLUE, ORANGE, picture_of, run
+from efftheory.__main__ import run
+from efftheory._picture import BLUE, LIGHT_BLUE, ORANGE, picture_of
 from tests import systems
 
 GOLDEN = ["--p", "10", "--n-train", "45", "--seed", "58"]
@@ -85,6 +86,20 @@ def test_the_report_is_what_the_library_says(told):
     assert report["eigenvalues"] == description.eigenvalues.tolist()
     assert (report["operation"], report["nullity"], report["is_linear"]) == ("addition(10)", 2, True)
     assert report["lambda3"] == description.lambda3
+
+
+def test_without_matplotlib_there_is_no_picture(told, monkeypatch, capsys):
+    """All the rest is there, and a picture of an earlier training set is not."""
+    told("--p", "4")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "efftheory._picture")
+    text, report = told("--p", "5")
+    assert report["p"] == 5
+    assert text.splitlines()[-1] == "results/efftheory/report.json; the picture needs matplotlib"
+    assert not Path("results/efftheory/training_set.png").exists()
+    with pytest.raises(SystemExit) as stop:
+        run(["--help"])
+    assert stop.value.code == 0
 
 
 def test_all_of_ten_symbols_is_the_default(told):
