@@ -4,12 +4,11 @@ page to read), pictures.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from PIL import Image
 from tabulate import tabulate
 
 from neural import ConfigError
+from neural._files import replacing
 
 
 def prepare_folder(out: Path) -> None:
@@ -88,19 +88,6 @@ def _replace(path: Path, content: bytes) -> None:
             fresh.write_bytes(content)
     except OSError as error:
         raise ConfigError(f"`out` must be a folder that can be written, but {path}: {error.strerror}.") from None
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file to write to, which takes the place of `path` at the end: the old file
-    stays whole until the new one is.
-
-    In a folder of its own beside `path`: two commands may write one report at a time.
-    """
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", ignore_cleanup_errors=True) as folder:
-        fresh = Path(folder) / path.name
-        yield fresh
-        fresh.replace(path)
 
 
 def _plain(value: Any) -> Any:

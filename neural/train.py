@@ -18,6 +18,7 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
+from neural._files import check_writable, replacing
 from neural.command import run_command
 from neural.config import ConfigError
 from neural.families import FAMILIES
@@ -50,11 +51,9 @@ def main(arguments: Arguments[Any]) -> None:
     device = resolve_device(arguments.device)
     if arguments.json is not None:  # before the training: an unwritable file must not cost a run
         try:
-            arguments.json.parent.mkdir(parents=True, exist_ok=True)
-            arguments.json.open("a").close()
+            check_writable(arguments.json)
         except OSError as error:
-            reason = f"{arguments.json}: {error.strerror}"
-            raise ConfigError(f"`json` must be a file that can be written, but {reason}.") from None
+            raise _unwritable(arguments.json, error) from None
     begin = time.monotonic()
     with tqdm(total=arguments.run.budget, unit="step", smoothing=0) as bar:
         history = next(train_runs([arguments.run], device, None, arguments.compile, bar.update))
@@ -62,7 +61,15 @@ def main(arguments: Arguments[Any]) -> None:
     record["seconds"] = round(time.monotonic() - begin, 3)
     print(json.dumps(record, indent=2))
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps(record | curves(history)) + "\n")
+        try:
+            with replacing(arguments.json) as fresh:
+                fresh.write_text(json.dumps(record | curves(history)) + "\n")
+        except OSError as error:
+            raise _unwritable(arguments.json, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"`json` must be a file that can be written, but {path}: {error.strerror}.")
 
 
 def curves(history: History) -> dict[str, object]:

@@ -12,10 +12,11 @@ from typing import Annotated, Any
 import pandas as pd
 import tyro
 
-from analysis._report import replacing, save_picture, table
+from analysis._report import save_picture, table
 from analysis.runs.pictures import learning_curves
 from analysis.runs.store import RunStore, StoreError, config_columns, config_of, step_columns
 from neural import FAMILIES, ConfigError, family_of
+from neural._files import replacing
 from neural.command import run_command
 from neural.family import Family
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis._report import replacing
 from neural import History
+from neural._files import replacing
 
 
 class TracesError(Exception):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from analysis._report import prepare_folder, replacing, write_page
+from analysis._report import prepare_folder, write_page
+from neural._files import replacing
 
 
 def test_two_commands_may_write_one_file(tmp_path):
