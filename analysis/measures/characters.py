@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import efftheory as et
-from analysis.measures.fourier import as_choice, as_logits, as_numbers
+from analysis.measures.arrays import as_numbers
+from analysis.measures.fourier import as_choice, as_logits
 
 _SEED = 0
 _DRAWS = 8  # of the matrix whose eigenvectors are the characters

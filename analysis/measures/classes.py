@@ -10,10 +10,12 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from analysis.measures.arrays import as_reals
 
 
-def spreads(labels: ArrayLike, path: Iterable[NDArray[np.float64]]) -> pd.DataFrame:
+def spreads(labels: ArrayLike, path: Iterable[ArrayLike]) -> pd.DataFrame:
     """How the representations (n, d) of samples with labels (n,) are spread, a row a
     time. Of two classes or more.
 
@@ -26,7 +28,8 @@ def spreads(labels: ArrayLike, path: Iterable[NDArray[np.float64]]) -> pd.DataFr
     names, which, sizes = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
     one, other = np.triu_indices(len(names), 1)
     rows = []
-    for F in path:
+    for now in path:
+        F = as_reals("path", "hold real arrays (n, d)", now)
         z = (F**2).sum(axis=1).mean()  # Z/n, as all squares below
         means = np.zeros((len(names), F.shape[1]))
         np.add.at(means, which, F)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
 import efftheory as et
+from analysis.measures.arrays import as_reals
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +39,7 @@ def as_embedding(E: ArrayLike, name: str = "E", least: int = 2) -> NDArray[np.fl
         ArgumentError: it is something else.
     """
     requirement = f"be a finite real array (p, d) with p of at least {least} and d of at least 1"
-    try:
-        array = np.asarray(E)
-        if np.iscomplexobj(array):
-            raise TypeError
-        array = array.astype(np.float64)
-    except (TypeError, ValueError):
-        raise et.ArgumentError(name, requirement, "has entries that are no real numbers") from None
+    array = as_reals(name, requirement, E)
     if array.ndim != 2 or array.shape[0] < least or array.shape[1] < 1:
         raise et.ArgumentError(name, requirement, f"has shape {array.shape}")
     if not np.isfinite(array).all():

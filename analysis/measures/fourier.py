@@ -23,22 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import efftheory as et
+from analysis.measures.arrays import as_numbers
 from analysis.measures.components import as_embedding
-
-
-def as_numbers(name: str, requirement: str, values: Any, kinds: str = "fiu") -> NDArray[Any]:
-    """`values` as an array of one of these kinds of numbers, by default any real ones.
-
-    Raises:
-        ArgumentError: they are something else; `requirement` says what they must be.
-    """
-    try:
-        array = np.asarray(values)
-    except ValueError:  # ragged
-        raise et.ArgumentError(name, requirement, "is no array") from None
-    if array.dtype.kind not in kinds:
-        raise et.ArgumentError(name, requirement, f"has dtype {array.dtype}")
-    return array
 
 
 def as_logits(logits: ArrayLike) -> NDArray[np.float64]:
@@ -108,7 +94,7 @@ def fewest(powers: ArrayLike, share: float = 0.9) -> NDArray[np.int64]:
             not in (0, 1].
     """
     array = _as_amounts("powers", powers)
-    if not (isinstance(share, int | float | np.floating) and 0 < share <= 1):
+    if not (isinstance(share, int | float | np.integer | np.floating) and 0 < share <= 1):
         raise et.ArgumentError("share", "be a number above 0 and at most 1", f"is {share!r}")
     order = np.argsort(-array, kind="stable")
     held = np.cumsum(array[order])
@@ -233,7 +219,7 @@ def inverse_participation(weights: ArrayLike, r: float = 2) -> NDArray[np.float6
             finite number of at least 1.
     """
     array = as_embedding(weights, "weights")
-    if not (isinstance(r, int | float | np.number) and 1 <= r < np.inf):
+    if not (isinstance(r, int | float | np.integer | np.floating) and 1 <= r < np.inf):
         raise et.ArgumentError("r", "be a finite number of at least 1", f"is {r!r}")
     largest = np.abs(array).max(axis=0)
     scaled = array / np.where(largest > 0, largest, np.nan)  # their squares stay finite

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import efftheory as et
+from analysis.measures.arrays import as_numbers
 from analysis.measures.components import as_embedding
 
 
@@ -75,9 +76,9 @@ def gradient_gap(gradient: ArrayLike, relevant: ArrayLike) -> float:
     """
     sizes = np.abs(as_embedding(gradient, "gradient", least=1))
     n = sizes.shape[1]
-    chosen = np.asarray(relevant)
     requirement = f"be distinct integers (k,) in 0..{n - 1}, with k in 1..{n - 1}"
-    if chosen.ndim != 1 or not 1 <= len(chosen) < n or not np.issubdtype(chosen.dtype, np.integer):
+    chosen = as_numbers("relevant", requirement, relevant, "iu")
+    if chosen.ndim != 1 or not 1 <= len(chosen) < n:
         raise et.ArgumentError("relevant", requirement, f"is {relevant!r}")
     if chosen.min() < 0 or chosen.max() >= n or len(np.unique(chosen)) < len(chosen):
         raise et.ArgumentError("relevant", requirement, f"is {relevant!r}")

@@ -47,9 +47,26 @@ def pattern_accuracy(steps: ArrayLike, rates: ArrayLike, times: ArrayLike, share
     are independently of each other.
 
     Source: Davies et al., "Unifying grokking and double descent" (2303.06173).
+
+    Args:
+        steps: float (L,), at least one.
+        rates: float (n,), alpha_i.
+        times: float (n,), b_i.
+        shares: float (n,), gamma_i.
+
+    Raises:
+        ArgumentError: one of them is not finite or has another shape.
     """
-    learned = expit(np.asarray(rates) * (np.asarray(steps)[:, None] - np.asarray(times)))
-    return 1 - np.prod(1 - np.asarray(shares) * learned, axis=1)
+    t, alpha = as_series(steps, "steps"), as_series(rates, "rates", least=0)
+    b, gamma = (as_series(values, name, length=len(alpha)) for values, name in ((times, "times"), (shares, "shares")))
+    return _accuracy(t, alpha, b, gamma)
+
+
+def _accuracy(
+    t: NDArray[np.float64], alpha: NDArray[np.float64], b: NDArray[np.float64], gamma: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    learned = expit(alpha * (t[:, None] - b))
+    return 1 - np.prod(1 - gamma * learned, axis=1)
 
 
 def fit_patterns(steps: ArrayLike, train_accuracy: ArrayLike, test_accuracy: ArrayLike, n_patterns: int) -> Patterns:
@@ -100,7 +117,7 @@ def fit_patterns(steps: ArrayLike, train_accuracy: ArrayLike, test_accuracy: Arr
 
     def off(angles: NDArray[np.float64]) -> NDArray[np.float64]:
         log_rates, times, *shares = within(angles)
-        curves = [pattern_accuracy(t, np.exp(log_rates), times, one) for one in shares]
+        curves = [_accuracy(t, np.exp(log_rates), times, one) for one in shares]
         return np.concatenate([curves[0] - train, curves[1] - test])
 
     def slopes(angles: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -124,7 +124,7 @@ def ring_rqi(E: ArrayLike, delta: float = 0.25) -> float:
         ArgumentError: as `ring_angles`; `delta` is not in (0, 1/2].
     """
     angles = ring_angles(E)
-    if not (isinstance(delta, int | float | np.floating) and 0 < delta <= 0.5):
+    if not (isinstance(delta, int | float | np.integer | np.floating) and 0 < delta <= 0.5):
         raise et.ArgumentError("delta", "be a number above 0 and at most 1/2", f"is {delta!r}")
     p = len(angles)
     i, j = np.triu_indices(p)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import efftheory as et
+from analysis.measures.arrays import as_reals
 
 LEAST_VALUES = 4  # of fewer there is one second difference, which has no variance
 
@@ -39,13 +40,7 @@ def as_series(values: ArrayLike, name: str, *, least: int = 1, length: int | Non
     """
     size = f"at least {least}" if length is None else f"{length}"
     requirement = f"be a finite real array (L,) with L of {size}"
-    try:
-        array = np.asarray(values)
-        if np.iscomplexobj(array):
-            raise TypeError
-        array = array.astype(np.float64)
-    except (TypeError, ValueError):
-        raise et.ArgumentError(name, requirement, "has entries that are no real numbers") from None
+    array = as_reals(name, requirement, values)
     if array.ndim != 1 or len(array) < least or length not in (None, len(array)):
         raise et.ArgumentError(name, requirement, f"has shape {array.shape}")
     if not np.isfinite(array).all():

@@ -44,7 +44,7 @@ def count_slingshots(train_loss: ArrayLike, last_norm: ArrayLike, factor: float 
     if losses.min() < 0:
         raise et.ArgumentError("train_loss", "be at least 0", f"has {losses.min()}")
     norms = as_series(last_norm, "last_norm", length=len(losses))
-    if not (isinstance(factor, int | float | np.floating) and 1 < factor < math.inf):
+    if not (isinstance(factor, int | float | np.integer | np.floating) and 1 < factor < math.inf):
         raise et.ArgumentError("factor", "be a number above 1", f"is {factor!r}")
     count, least, norm_before = 0, math.inf, norms[0]
     highest = None  # of the spike that is on

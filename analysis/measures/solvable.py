@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import efftheory as et
+from analysis.measures.arrays import as_reals
 
 
 def threshold_limit(mean: float, l1: float = 0.0, l2: float = 0.0) -> float:
@@ -48,7 +49,7 @@ def threshold_path(times: ArrayLike, start: float, limit: float, l2: float = 0.0
     Raises:
         ArgumentError: one of them is not finite or too small.
     """
-    t = np.asarray(times, np.float64)
+    t = as_reals("times", "be finite and at least 0", times)
     if not np.isfinite(t).all() or (t < 0).any():
         raise et.ArgumentError("times", "be finite and at least 0", f"is {times!r}")
     x_l, b0 = _number("limit", limit, -math.inf), _number("start", start)
@@ -93,7 +94,7 @@ def grokking_probability(eps: float, l1: float = 0.0, l2: float = 0.0) -> float:
 
 
 def _number(name: str, value: float, least: float = 0.0) -> float:
-    if not (isinstance(value, int | float | np.floating) and math.isfinite(value) and value >= least):
+    if not (isinstance(value, int | float | np.integer | np.floating) and math.isfinite(value) and value >= least):
         bound = f" of at least {least:g}" if math.isfinite(least) else ""
         raise et.ArgumentError(name, f"be a finite number{bound}", f"is {value!r}")
     return float(value)
