@@ -78,6 +78,21 @@ def training_mask(mask: Any, n_samples: int) -> NDArray[np.bool_]:
     return array
 
 
+def whole_pairs(name: str, value: Any) -> NDArray[np.integer]:
+    """`value` as an array (n, 2) of whole numbers; an empty list is (0, 2)."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, OverflowError):  # ragged
+        raise ArgumentError(name, "have shape (n, 2)", f"is a ragged {type(value).__name__}") from None
+    if array.shape == (0,):
+        return np.zeros((0, 2), np.int64)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ArgumentError(name, "have shape (n, 2)", f"has shape {array.shape}")
+    if not np.issubdtype(array.dtype, np.integer):
+        raise ArgumentError(name, "hold whole numbers", f"has dtype {array.dtype}")
+    return array
+
+
 def real_array(name: str, value: Any, shape: tuple[int, ...] | None = None) -> NDArray[np.float64]:
     """`value` as a finite, C-contiguous float64 array, of `shape` unless that is
     None.

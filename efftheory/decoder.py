@@ -49,7 +49,7 @@ from efftheory._decoder_kernels import Growth, Network, grow
 from efftheory._kernels import loss_path
 from efftheory.embeddings import DELTA, matrix_embedding, sum_embedding
 from efftheory.flow import Trajectory
-from efftheory.operations import Operation, Seed
+from efftheory.operations import Operation, Seed, require_one_table
 from efftheory.parallelograms import Mask, training_samples
 
 COHERENCE = 1 / 3  # of the moves of a hidden layer's weights; measured on weights, see docs/decoder
@@ -290,6 +290,7 @@ def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.
 
 def start(op: Operation, mask: Mask, E0: ArrayLike, name: str = "E0") -> tuple[NDArray[np.float64], kernels.Table]:
     """The embeddings, flat (p, c), and the samples as the kernels take them."""
+    require_one_table(op)
     product = op.composition == "product"
     E = matrix_embedding(E0, op, name) if product else sum_embedding(E0, op, name)
     trained = _checks.training_mask(mask, op.n_samples)

@@ -69,8 +69,18 @@ class Description:
     @property
     def out_of_reach(self) -> Index:
         """int32 (n, 2): the pairs outside Dbar, which no parallelogram leads to."""
-        left, right, _ = self.operation.rule(np.flatnonzero(~self.reached))
-        return np.stack([left, right], axis=1)
+        return self.beyond(self.n_beyond)
+
+    @property
+    def n_beyond(self) -> int:
+        """How many pairs are outside Dbar."""
+        return len(self.reached) - int(np.count_nonzero(self.reached))
+
+    def beyond(self, most: int) -> Index:
+        """int32 (n, 2): the first pairs outside Dbar, at most so many; no list of
+        all.
+        """
+        return self.operation.first_pairs(~self.reached, most)
 
     @property
     def is_linear(self) -> bool:
@@ -92,12 +102,12 @@ class Description:
             pace = f"{name} = 0: the flow never singles out the {what}"
         if not self.converged:
             pace += " (the iteration has not converged)"
-        beyond, accuracy = self.out_of_reach, f"{self.ideal_accuracy:.4f}"
-        if len(beyond) and accuracy == "1.0000":
+        n_beyond, accuracy = self.n_beyond, f"{self.ideal_accuracy:.4f}"
+        if n_beyond and accuracy == "1.0000":
             accuracy = f"1 - {1 - self.ideal_accuracy:.1e}"
-        missing = " ".join(f"{i}+{j}" for i, j in beyond[:MOST_LISTED]) or "none"
-        if len(beyond) > MOST_LISTED:
-            missing += f" and {len(beyond) - MOST_LISTED} more"
+        missing = " ".join(_in_words(op, i, j) for i, j in self.beyond(MOST_LISTED).tolist()) or "none"
+        if n_beyond > MOST_LISTED:
+            missing += f" and {n_beyond - MOST_LISTED} more"
         return "\n".join(
             [
                 f"{op.name}: {self.n_train} of {op.n_samples} samples ({self.n_train / op.n_samples:.1%}), "
@@ -108,6 +118,12 @@ class Description:
                 f"out of reach: {missing}",
             ]
         )
+
+
+def _in_words(op: Operation, i: int, j: int) -> str:
+    """A pair of symbols as reports write it."""
+    j %= op.n_symbols // op.tables  # on the right they are numbered on
+    return f"{i}+{j}" if op.names is None else f"({op.names[i]}, {op.names[j]})"
 
 
 def describe(op: Operation, mask: Mask = None) -> Description:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
 from efftheory._kernels import Samples
-from efftheory.operations import Operation, require_sum
+from efftheory.operations import Operation, require_one_table, require_sum
 from efftheory.parallelograms import Mask, count_parallelograms, trained_flags
 
 # What counts as a parallelogram, where nothing else is said: see `rqi`.
@@ -58,6 +58,7 @@ def spread_embedding(E: Any, op: Operation, name: str = "E") -> NDArray[np.float
     """As `sum_embedding`, and not constant along any dimension (it can be
     standardised).
     """
+    require_one_table(op)
     array = sum_embedding(E, op, name)
     if (np.ptp(array, axis=0) <= 1e-12 * np.abs(array).max(axis=0)).any():  # what is left is round-off
         raise ArgumentError(name, "vary in every dimension", "is constant in one")
@@ -118,7 +119,8 @@ def rqi(op: Operation, E: ArrayLike, delta: float | None = None) -> float:
 
     Raises:
         ArgumentError: `E` is not finite (p, d) or is constant along a dimension, for
-            products not finite (p, d, d) or zero; `delta` is not positive.
+            products not finite (p, d, d) or zero; `delta` is not positive; `op` has two
+            tables of embeddings.
     """
     E, delta = _measured(op, E, delta)
     return float(rqi_path(op, E[None], delta)[0])

@@ -22,7 +22,7 @@ from efftheory._checks import ArgumentError
 from efftheory.constants import RQI_THRESHOLD
 from efftheory.embeddings import DELTA, rqi_path, spread_embedding
 from efftheory.loss import POWER, loss_argument, normalized_gradient, parallelogram_loss
-from efftheory.operations import Operation, require_sum
+from efftheory.operations import Operation, require_one_table, require_sum
 from efftheory.parallelograms import Mask, training_samples
 from efftheory.spectrum import Spectrum, spectrum
 
@@ -137,8 +137,10 @@ def flow(
 
     Raises:
         ArgumentError: `E0` is not finite, has another shape or is zero; `times` are not
-            ascending from 0 on; unknown `method`, or "exact" for products.
+            ascending from 0 on; unknown `method`, or "exact" for products; `op` has two
+            tables of embeddings.
     """
+    require_one_table(op)
     E = loss_argument(op, E0, "E0")
     t = _checks.ascending_times("times", times)
     sums = op.composition == "sum"
@@ -231,7 +233,7 @@ def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = RQI
 
     Raises:
         ArgumentError: `E0` is not finite, has another shape, or is constant along a
-            dimension, for products zero.
+            dimension, for products zero; `op` has two tables of embeddings.
     """
     E = spread_embedding(E0, op, "E0") if op.composition == "sum" else loss_argument(op, E0, "E0")
     threshold = _checks.positive("threshold", threshold, zero=True)
@@ -297,9 +299,11 @@ def optimizer_flow(
 
     Raises:
         ArgumentError: `E0` is not finite (p, d) or is zero; unknown optimizer; a rate
-            or `steps` out of range; `op` composes by a product.
+            or `steps` out of range; `op` composes by a product, or has two tables of
+            embeddings.
     """
     require_sum(op)
+    require_one_table(op)
     E = loss_argument(op, E0, "E0")
     kind = _OPTIMIZERS[_checks.choice("optimizer", optimizer, tuple(_OPTIMIZERS))]
     learning_rate = _checks.positive("learning_rate", learning_rate)

@@ -8,8 +8,8 @@ rule, so that memory stays O(|D|) beside the mask.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import permutations
 from typing import Literal
@@ -26,6 +26,7 @@ Seed = int | np.random.Generator
 Composition = Literal["sum", "product"]
 
 MAX_SYMBOLS = 60_000  # of an addition: its samples are numbered by 31 bits
+_CHUNK = 1 << 20  # samples looked at a time
 
 # the numbers of samples -> the two symbols and the result of each
 Rule = Callable[[NDArray[np.integer]], tuple[Index, Index, Index]]
@@ -38,9 +39,9 @@ class Operation:
     Attributes:
         name: what it is called in reports, for example "addition(10)".
         n_symbols: p, the number of symbols.
-        n_samples: N = |D0|: one unordered pair i <= j a sample where embeddings are
-            composed by a sum (the operation commutes), all ordered pairs where by a
-            product.
+        n_samples: N = |D0|: one unordered pair i <= j a sample where embeddings of one
+            table are composed by a sum (the operation commutes), else all ordered
+            pairs. Samples are in ascending order of their pairs.
         n_results: the number of result classes.
         rule: the numbers of some samples -> their left symbols, right symbols and
             results, int32 each.
@@ -51,6 +52,10 @@ class Operation:
         permutations: int (p, n), where the operation was built from permutations of
             0..n-1: each symbol's own.
         linear: whether the line E_i = i satisfies all of D0, composed by a sum.
+        tables: 2 where each side of the sum has embeddings of its own, E_a + F_b: the
+            symbols of the left are then 0..p/2-1, those of the right p/2..p-1, and
+            embeddings have p rows, E above F.
+        names: what reports call the symbols, p / tables of them; None is their number.
         pairs: int32 (N, 2), the two symbols of each sample.
         results: int32 (N,), the result class of each sample, in 0..n_results-1.
     """
@@ -64,6 +69,8 @@ class Operation:
     known_nullity: int | None = None
     permutations: NDArray[np.integer] | None = None
     linear: bool = False
+    tables: int = 1
+    names: tuple[str, ...] | None = None
 
     @cached_property
     def pairs(self) -> Index:
@@ -97,15 +104,74 @@ class Operation:
     @property
     def least_nullity(self) -> int:
         """What n_0 cannot fall below, as far as known beforehand: a translation costs
-        nothing in any sum.
+        nothing in any sum, and each table has its own.
         """
-        return 1 if self.known_nullity is None else self.known_nullity
+        return self.tables if self.known_nullity is None else self.known_nullity
 
     def chosen(self, numbers: NDArray[np.integer]) -> Samples:
         """The samples with these numbers, ordered by result class; O(n)."""
         left, right, results = self.rule(numbers)
         order, first = _kernels.class_order(results, self.n_results)
         return Samples(left[order], right[order], first)
+
+    def first_pairs(self, flags: NDArray[np.bool_], most: int) -> Index:
+        """int32 (n, 2): the pairs of the first samples that `flags` (N,) marks, at most
+        so many.
+        """
+        numbers = [np.zeros(0, np.int64)]
+        for begin in range(0, self.n_samples, _CHUNK):
+            if most <= 0:
+                break
+            numbers.append(begin + np.flatnonzero(flags[begin : begin + _CHUNK])[:most])
+            most -= len(numbers[-1])
+        left, right, _ = self.rule(np.concatenate(numbers))
+        return np.stack([left, right], axis=1)
+
+    def mask(self, pairs: ArrayLike) -> NDArray[np.bool_]:
+        """The training set of these samples, as a mask.
+
+        >>> addition(3).mask([(0, 2), (1, 1)]).tolist()
+        [False, False, True, True, False, False]
+
+        Args:
+            pairs: int (n, 2), the two symbols of each sample, as in `op.pairs`; a sum
+                does not ask for their order. A sample may be named more than once.
+
+        Returns:
+            bool (N,), True for the samples of D.
+
+        Raises:
+            ArgumentError: `pairs` are not whole numbers (n, 2), or no samples of the
+                operation.
+        """
+        wanted = _checks.whole_pairs("pairs", pairs)
+        inside = np.all((wanted >= 0) & (wanted < self.n_symbols), axis=1)
+        ends = np.where(inside[:, None], wanted, 0).astype(np.int64)
+        if self.composition == "sum":
+            ends.sort(axis=1)
+        numbers, found = self._numbers(ends[:, 0] * self.n_symbols + ends[:, 1])
+        if not (inside & found).all():
+            finding = f"has {tuple(wanted[np.argmin(inside & found)].tolist())}"
+            raise ArgumentError("pairs", f"be samples of {self.name}", finding)
+        mask = np.zeros(self.n_samples, dtype=np.bool_)
+        mask[numbers] = True
+        return mask
+
+    def _numbers(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The numbers of the samples (i, j) with these keys i p + j, and whether there
+        are such samples. By bisection: the samples are in the order of their keys.
+        """
+
+        def key(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+            left, right, _ = self.rule(numbers)
+            return left.astype(np.int64) * self.n_symbols + right
+
+        low, high = np.zeros(len(keys), np.int64), np.full(len(keys), self.n_samples - 1)
+        for _ in range(self.n_samples.bit_length()):
+            middle = (low + high + 1) // 2
+            reached = key(middle) <= keys
+            low, high = np.where(reached, middle, low), np.where(reached, high, middle - 1)
+        return low, key(low) == keys
 
     def random_training_set(self, n_train: int, seed: Seed) -> NDArray[np.bool_]:
         """A training set of `n_train` samples, all sets of that size equally likely.
@@ -133,6 +199,17 @@ def require_sum(op: Operation) -> None:
     """
     if op.composition != "sum":
         raise ArgumentError("op", "compose by a sum", f"{op.name} composes by a matrix {op.composition}")
+
+
+def require_one_table(op: Operation) -> None:
+    """`op` has one table of embeddings, whose quality can be measured.
+
+    Raises:
+        ArgumentError: each side of the sum has a table of its own.
+    """
+    if op.tables != 1:
+        finding = f"{op.name} has two, for which RQI and flows are not defined"
+        raise ArgumentError("op", "have one table of embeddings", finding)
 
 
 def addition(p: int) -> Operation:
@@ -181,7 +258,7 @@ def modular_addition(p: int, tables: int = 1) -> Operation:
         a, b = (part.astype(np.int32) for part in np.divmod(numbers, p))
         return a, b + np.int32(p), (a + b) % np.int32(p)
 
-    return Operation(f"modular_addition({p}, tables=2)", 2 * p, p * p, p, rule, "sum", 2)
+    return Operation(f"modular_addition({p}, tables=2)", 2 * p, p * p, p, rule, "sum", 2, tables=2)
 
 
 def _unordered(
@@ -233,39 +310,75 @@ def dihedral_group(n: int) -> Operation:
     return _permutations(f"dihedral_group({n})", np.concatenate([turns + corners, turns - corners]) % n)
 
 
-def from_table(table: ArrayLike, composition: Composition = "product", name: str = "table") -> Operation:
+def from_table(
+    table: ArrayLike,
+    composition: Composition = "product",
+    name: str = "table",
+    tables: int = 1,
+    names: Sequence[str] | None = None,
+) -> Operation:
     """Any operation on 0..p-1 by its Cayley table: result table[a, b]. It need not be a
     group.
+
+    With two tables of embeddings, one for each side of the sum, the operation need not
+    commute either: parallelograms (a, b), (m, n) of one result then say
+    E_a + F_b = E_m + F_n, the same linear algebra on 2p columns. The symbols are 0..p-1
+    on the left and p..2p-1 on the right, as in `modular_addition`.
+
+    What all data leaves open are at least the constants, one of each table of
+    embeddings. Of a table with each result once in every row and column (a quasigroup,
+    a group is one) they are all: the sum over row a, p E_a + sum_b F_b, is that of all
+    values, so E_a is the same for every a; likewise F_b. So n_0 = 1 or 2 there, no sum
+    of real embeddings tells its symbols apart, and what a training set can make unique
+    is a constant: see `modular_addition`. Of other tables n_0 is computed, 3 for plain
+    addition or subtraction with two tables.
 
     Args:
         table: int (p, p); equal entries are one result, whatever their value: they are
             numbered in ascending order.
         composition: "product": all p^2 ordered pairs are samples. "sum": E_a + E_b
-            cannot tell (a, b) from (b, a), so the table must be symmetric, and the
-            pairs a <= b are the samples.
+            cannot tell (a, b) from (b, a), so with one table of embeddings the
+            operation must commute, and the pairs a <= b are the samples; with two, all
+            ordered pairs are, as the symbols (a, p + b).
         name: what it is called in reports.
+        tables: of embeddings, 1 or 2; 1 for a product.
+        names: what reports call the symbols, p strings; None is their number.
 
     Raises:
         ArgumentError: `table` is not a square of whole numbers with p >= 2 rows, or not
-            symmetric where composed by a sum; `composition` is not one of the two.
+            symmetric where composed by a sum of one table; another argument is out of
+            its range.
     """
     _checks.choice("composition", composition, ("sum", "product"))
+    tables = _checks.integer("tables", tables, 1, 2 if composition == "sum" else 1)
     cells = np.asarray(table)
     if cells.ndim != 2 or cells.shape[0] != cells.shape[1] or len(cells) < 2:
         raise ArgumentError("table", "have shape (p, p) with p of at least 2", f"has shape {cells.shape}")
     if not np.issubdtype(cells.dtype, np.integer):
         raise ArgumentError("table", "hold whole numbers", f"has dtype {cells.dtype}")
     p = len(cells)
-    if composition == "sum":
+    if names is not None and (len(names) != p or not all(isinstance(each, str) for each in names)):
+        raise ArgumentError("names", f"be {p} strings", f"is {names!r:.60}")
+    if composition == "sum" and tables == 1:
         if (cells != cells.T).any():
             a, b = np.argwhere(cells != cells.T)[0].tolist()
             finding = f"has {cells[a, b]} at ({a}, {b}) and {cells[b, a]} at ({b}, {a})"
-            raise ArgumentError("table", "be symmetric to be composed by a sum", finding)
+            raise ArgumentError("table", "be symmetric to be composed by a sum of one table", finding)
         pairs = np.stack(np.triu_indices(p))
     else:
         pairs = np.stack(np.divmod(np.arange(p * p), p))
     values, results = np.unique(cells[pairs[0], pairs[1]], return_inverse=True)
-    return _listed(name, p, pairs, results, len(values), composition)
+    pairs[1] += p * (tables - 1)
+    op = _listed(name, p * tables, pairs, results, len(values), composition)
+    known = tables if composition == "sum" and _is_latin(cells) else None
+    return replace(op, tables=tables, known_nullity=known, names=None if names is None else tuple(names))
+
+
+def _is_latin(cells: NDArray[np.integer]) -> bool:
+    """Whether the same p values are in every row and in every column, each once."""
+    first = np.unique(cells[0])
+    lines = (np.sort(cells, axis=1), np.sort(cells.T, axis=1))
+    return len(first) == len(cells) and all(bool((line == first).all()) for line in lines)
 
 
 def _permutations(name: str, elements: NDArray[np.integer]) -> Operation:

@@ -123,11 +123,14 @@ def solve(
 
 def _free_modes(op: Operation) -> NDArray[np.float64]:
     """An orthonormal basis (p, full_nullity) of what no training set drives."""
-    p, n_free = op.n_symbols, op.full_nullity
-    if n_free > op.least_nullity:  # a table with more freedom than translation
+    n_free, rows = op.full_nullity, op.n_symbols // op.tables
+    constants = np.repeat(np.eye(op.tables) / math.sqrt(rows), rows, axis=0)  # one of each table
+    if n_free == op.tables:
+        return constants
+    if not (op.linear and n_free == op.tables + 1):  # more freedom than translation and the line
         return scipy.linalg.eigh(hessian(op), subset_by_index=[0, n_free - 1])[1]
-    k = np.arange(p) - (p - 1) / 2
-    return np.stack([np.full(p, 1 / math.sqrt(p)), k / np.linalg.norm(k)], axis=1)[:, :n_free]
+    k = np.tile(np.arange(rows) - (rows - 1) / 2, op.tables)
+    return np.concatenate([constants, (k / np.linalg.norm(k))[:, None]], axis=1)
 
 
 def _lanczos(H: LinearOperator, free: NDArray, k: int) -> tuple[NDArray, NDArray, float]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from itertools import pairwise, product
+from itertools import combinations, pairwise, product
 from typing import Any
 
 import numpy as np
@@ -132,6 +132,43 @@ def reach_closure(
     A = equations(op, mask)
     before = rank(A)
     return dbar(op, mask, lambda q: rank(np.vstack([A, np.array([equation(q, op.n_symbols)])])) == before)
+
+
+# Two tables of embeddings, of a table that need not commute
+
+
+def two_table_equations(table: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """E_a + F_b - E_m - F_n for all pairs (a, b), (m, n) of D with one result: rows
+    (M, 2p), from the table (p, p) and its mask (p, p) alone. Would reveal a pair that
+    is taken for its mirror image, and a column of E in the place of one of F."""
+    rows = []
+    for (a, b), (m, n) in combinations(np.argwhere(mask).tolist(), 2):
+        if table[a, b] == table[m, n]:
+            row = np.zeros((2, len(table)), dtype=np.int64)
+            for side, symbol, sign in ((0, a, 1), (1, b, 1), (0, m, -1), (1, n, -1)):
+                row[side, symbol] += sign
+            rows.append(row.ravel())
+    return np.array(rows, dtype=np.int64).reshape(-1, 2 * len(table))
+
+
+def two_table_reach(table: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Dbar(D, P(D)), (p, p): a pair is in reach if the equation that ties it to a pair
+    of D with its result adds nothing to the rank. Would reveal a null space of another
+    size.
+    """
+    A = two_table_equations(table, mask)
+    before, reached = fraction_rank(A), mask.copy()
+    for a, b in np.argwhere(~mask):
+        for m, n in np.argwhere(mask & (table == table[a, b])):
+            row = np.zeros((2, len(table)), dtype=np.int64)
+            row[0, a] += 1
+            row[1, b] += 1
+            row[0, m] -= 1
+            row[1, n] -= 1
+            if fraction_rank(np.vstack([A, row.ravel()])) == before:
+                reached[a, b] = True
+                break
+    return reached
 
 
 # The loss and its derivatives

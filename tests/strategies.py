@@ -29,6 +29,18 @@ def tables(low: int = 2, high: int = 6) -> st.SearchStrategy[et.Operation]:
     return st.integers(low, high).flatmap(symmetric)
 
 
+@st.composite
+def ordered_tables(draw: st.DrawFn, low: int = 2, high: int = 4) -> NDArray[np.int64]:
+    """Any table (p, p): Latin squares, differences, and no rule at all."""
+    p = draw(st.integers(low, high))
+    kind = draw(st.sampled_from(["anything", "differences", "latin"]))
+    if kind == "anything":
+        return draw(hnp.arrays(np.int64, (p, p), elements=st.integers(0, p), fill=st.nothing()))
+    differences = np.subtract.outer(np.arange(p), np.arange(p))
+    rows, columns = (np.array(draw(st.permutations(range(p)))) for _ in range(2))
+    return differences[rows][:, columns] % p if kind == "latin" else differences
+
+
 def _table(p: int, results: list[int]) -> et.Operation:
     table = np.zeros((p, p), dtype=np.int64)
     table[np.triu_indices(p)] = results

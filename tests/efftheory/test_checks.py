@@ -21,6 +21,8 @@ NAN = np.where(np.arange(4) == 2, np.nan, 1.0)[:, None]
 INF = np.where(np.arange(4) == 2, np.inf, 1.0)[:, None]
 S3 = et.symmetric_group(3)
 MATRICES = np.tile(np.eye(2), (6, 1, 1))
+TWO = et.modular_addition(2, tables=2)
+WHY = "modular_addition(2, tables=2) has two, for which RQI and flows are not defined"
 
 misused: Any = et  # what a type checker would catch as well
 
@@ -215,8 +217,56 @@ MISUSES = {
     "table not symmetric": (
         lambda: misused.from_table([[0, 1, 2], [1, 2, 0], [2, 7, 1]], "sum"),
         "table",
-        "be symmetric to be composed by a sum",
+        "be symmetric to be composed by a sum of one table",
         "has 0 at (1, 2) and 7 at (2, 1)",
+    ),
+    "two tables of a product": (
+        lambda: misused.from_table([[0, 1], [1, 0]], tables=2),
+        "tables",
+        "be an integer in 1..1",
+        "is 2",
+    ),
+    "names of other symbols": (
+        lambda: misused.from_table([[0, 1], [1, 0]], names=["e", 1]),
+        "names",
+        "be 2 strings",
+        "is ['e', 1]",
+    ),
+    "pairs flat": (lambda: misused.addition(4).mask([0, 1, 2]), "pairs", "have shape (n, 2)", "has shape (3,)"),
+    "pairs ragged": (lambda: OP.mask([[0, 1], [2]]), "pairs", "have shape (n, 2)", "is a ragged list"),
+    "pairs of floats": (lambda: OP.mask([[0.0, 1.0]]), "pairs", "hold whole numbers", "has dtype float64"),
+    "pairs that are no samples": (
+        lambda: OP.mask([[0, 1], [2, 4], [-1, 0]]),
+        "pairs",
+        "be samples of addition(4)",
+        "has (2, 4)",
+    ),
+    "pairs of one side": (
+        lambda: et.modular_addition(3, 2).mask([[0, 3], [1, 2]]),
+        "pairs",
+        "be samples of modular_addition(3, tables=2)",
+        "has (1, 2)",
+    ),
+    "quality of two tables": (lambda: et.rqi(TWO, np.eye(4)), "op", "have one table of embeddings", WHY),
+    "accuracy of two tables": (
+        lambda: et.predicted_accuracy(TWO, None, np.eye(4)),
+        "op",
+        "have one table of embeddings",
+        WHY,
+    ),
+    "time of two tables": (lambda: et.time_to_rqi(TWO, None, np.eye(4)), "op", "have one table of embeddings", WHY),
+    "flow of two tables": (lambda: et.flow(TWO, None, np.eye(4), 1.0), "op", "have one table of embeddings", WHY),
+    "optimizer of two tables": (
+        lambda: et.optimizer_flow(TWO, None, np.eye(4)),
+        "op",
+        "have one table of embeddings",
+        WHY,
+    ),
+    "decoder of two tables": (
+        lambda: et.success_probability(TWO, None, draws=1),
+        "op",
+        "have one table of embeddings",
+        WHY,
     ),
     "composition": (
         lambda: misused.from_table([[0, 1], [1, 0]], "quotient"),

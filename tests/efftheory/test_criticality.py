@@ -83,6 +83,7 @@ def is_threshold(op, order, n):
         *(et.addition(p) for p in (3, 5, 8, 24)),
         *(et.modular_addition(p) for p in (2, 7, 14)),
         *(et.modular_addition(p, tables=2) for p in (2, 5, 8)),
+        et.from_table(np.subtract.outer(range(5), range(5)), "sum", "difference(5)", tables=2),
     ],
     ids=lambda op: op.name,
 )

@@ -45,7 +45,8 @@ def value(op, mask, objective) -> tuple[float, ...]:
     "op",
     [et.addition(p) for p in (2, 3, 4, 5)]
     + [et.modular_addition(p) for p in (2, 3, 4)]
-    + [et.from_table(np.minimum.outer(range(4), range(4)), "sum", "minimum(4)")],
+    + [et.from_table(np.minimum.outer(range(4), range(4)), "sum", "minimum(4)")]
+    + [et.from_table([[0, 1, 0], [1, 0, 2], [2, 2, 0]], "sum", "of two tables", tables=2)],
     ids=lambda op: op.name,
 )
 def test_the_optimum_of_all_sets_is_found_at_every_size(op):

@@ -59,6 +59,37 @@ def test_every_sample_is_drawn_equally_often():
     assert np.abs(counts / draws - share).max() < bound
 
 
+@given(
+    st.one_of(
+        own.operations(), own.tables(), own.ordered_tables().map(lambda table: et.from_table(table, "sum", tables=2))
+    ),
+    st.data(),
+)
+def test_a_mask_of_pairs(op, data):
+    """Forth and back; in any order, and more than once."""
+    mask = data.draw(own.masks(op))
+    chosen = op.pairs[mask]
+    np.testing.assert_array_equal(op.mask(chosen), mask)
+    np.testing.assert_array_equal(op.mask(np.concatenate([chosen[::-1], chosen[:, ::-1]])), mask)
+    np.testing.assert_array_equal(op.first_pairs(mask, 3), chosen[:3])
+
+
+def test_a_mask_of_products_minds_the_order():
+    op = et.symmetric_group(3)
+    assert np.flatnonzero(op.mask([(1, 0), (5, 5)])).tolist() == [6, 35]
+    assert not op.mask([]).any()
+
+
+def test_a_mask_of_many_symbols():
+    """Numbers beyond 31 bits: p^2 of keys, and D0 is not listed."""
+    op = et.addition(9000)
+    assert np.flatnonzero(op.mask([(8999, 8999), (0, 0), (8998, 8999)])).tolist() == [
+        0,
+        op.n_samples - 2,
+        op.n_samples - 1,
+    ]
+
+
 # Symmetric groups
 
 
