@@ -1,4 +1,4 @@
-"""Targets, numbers and their intervals as text."""
+"""Targets, numbers, their intervals and what these decide, as text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,47 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 TARGETS_IN_WORDS = {"rqi": "RQI > 0.95", "train": "train accuracy 0.9", "test": "test accuracy 0.9"}
+
+NOT_CERTAIN = "not certain"
+Bounds = Sequence[float | None] | None  # of an interval; None: there is none
+
+
+def surely_above(value: float, bounds: Bounds) -> bool:
+    """Whether all of an interval is above `value`.
+
+    A bound that is None is not known: nothing limits the interval there.
+    """
+    return bounds is not None and bounds[0] is not None and bounds[0] > value
+
+
+def surely_below(value: float, bounds: Bounds) -> bool:
+    """Whether all of it is below."""
+    return bounds is not None and bounds[1] is not None and bounds[1] < value
+
+
+def judged(
+    bounds: Bounds,
+    band: tuple[float, float],
+    *,
+    below: str,
+    above: str,
+    within: str | None = None,
+    otherwise: str = NOT_CERTAIN,
+) -> str:
+    """The verdict of an interval: it holds only where all of the interval does.
+
+    `below`, `above`: no point of the interval is in the band. `within`: all of them
+    are, the ends of the band counted. `otherwise`: all else, and where there is no
+    interval. A band of one number, twice, is a threshold, and has no `within`.
+    """
+    if surely_below(band[0], bounds):
+        return below
+    if surely_above(band[1], bounds):
+        return above
+    low, high = bounds or (None, None)
+    if within is not None and low is not None and high is not None and band[0] <= low and high <= band[1]:
+        return within
+    return otherwise
 
 
 def short(value: float | None, form: str = ".2f") -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis._report import table
-from analysis._words import TARGETS_IN_WORDS, with_span
+from analysis._words import TARGETS_IN_WORDS, judged, surely_below, with_span
 from analysis.advise.candidates import DEFAULT, Candidate
 from analysis.advise.outcomes import Goal
 from analysis.advise.rows import Row
@@ -74,7 +74,7 @@ def sentence(advice: Row, default: Row, needed: dict[str, int | None], largest: 
     )
     if not kept:
         said += f", {with_span(default.success.value, default.success.interval)} with the default rates"
-    unlikely = " Nothing that was tried makes success likely." if advice.success.interval[1] < 0.5 else ""
+    unlikely = " Nothing that was tried makes success likely." if surely_below(0.5, advice.success.interval) else ""
     return f"{said}.{unlikely} {samples}"
 
 
@@ -139,9 +139,14 @@ def verdict(check: Check) -> str:
         return "The advice is to keep the default rates, so there is nothing to compare."
     numbers = f"{with_span(gain.value, gain.interval, '+.2f')} of the share that succeeds"
     pairs = f"{gain.gained} of {gain.n} runs succeed only as advised, {gain.lost} only with the default rates"
-    if not gain.decided:
-        return f"These runs do not show that the advice helps, or harms: {numbers}; {pairs}."
-    return f"The advice {'helped' if gain.value > 0 else 'harmed'}: {numbers}; {pairs}."
+    said = judged(
+        gain.interval,
+        (0, 0),
+        below="The advice harmed",
+        above="The advice helped",
+        otherwise="These runs do not show that the advice helps, or harms",
+    )
+    return f"{said}: {numbers}; {pairs}."
 
 
 def page(report: Report) -> list[str]:

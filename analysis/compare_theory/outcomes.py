@@ -7,14 +7,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import pearsonr
 
 import efftheory as et
 from analysis.runs.tables import Setting, settings, sizes
+from analysis.statistics.bootstrap import MIN_OBSERVED, bootstrap_weights, interval
 from analysis.statistics.calibration import Calibration, calibrate
 from analysis.statistics.entries import number
 from analysis.theory.predictions import LinearProbability
+
+_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class SuccessCalibration(Calibration, Setting):
             among the sizes at which there are runs without. The larger the set, the
             likelier both the representation and success, so only the comparison with
             these is a fair one.
+        brier_gap_interval: of the Brier score less that of a constant, at 95 %, runs of
+            each size drawn with replacement.
     """
 
     linear_with_time: int
@@ -60,6 +67,7 @@ class SuccessCalibration(Calibration, Setting):
     not_linear_and_failure: int
     same_sizes_linear_and_success: int
     same_sizes_linear_and_failure: int
+    brier_gap_interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,8 @@ class Agreement:
         pearson_r, pearson_r_interval: correlation with its 95 % interval; None where it
             is not defined, the interval also over several settings.
         mean_absolute_error, mean_error: of predicted minus measured; None without runs.
+        mean_error_interval: at 95 %, runs of each size drawn with replacement; None as
+            that of the correlation, and with fewer than MIN_OBSERVED runs.
         n_accuracy_above: runs in which the network was above the prediction.
         n: runs that are compared.
         n_collapsed: runs without a prediction, or without an accuracy.
@@ -79,6 +89,7 @@ class Agreement:
     pearson_r_interval: tuple[float, ...] | None
     mean_absolute_error: float | None
     mean_error: float | None
+    mean_error_interval: tuple[float, float] | None
     n_accuracy_above: int
     n: int
     n_collapsed: int
@@ -133,10 +144,11 @@ def score_probability(
                 )
             )
         mixed = group["n_train"].isin(group["n_train"][~linear])
+        predicted = np.array([chance[n].predicted for n in group["n_train"]])
         calibration.append(
             SuccessCalibration(
                 **vars(setting),
-                **vars(calibrate([chance[n].predicted for n in group["n_train"]], success)),
+                **vars(calibrate(predicted, success)),
                 linear_with_time=int((linear & (group["exact_flow"] <= group["budget"])).sum()),
                 n_diverged=int(group["train_loss"].isna().sum()),
                 linear_and_success=int((linear & success).sum()),
@@ -145,14 +157,30 @@ def score_probability(
                 not_linear_and_failure=int((~linear & ~success).sum()),
                 same_sizes_linear_and_success=int((mixed & linear & success).sum()),
                 same_sizes_linear_and_failure=int((mixed & linear & ~success).sum()),
+                brier_gap_interval=_brier_gap(predicted, success.to_numpy(float), group["n_train"]),
             )
         )
     return by_size, calibration
 
 
+def _brier_gap(p: NDArray[np.float64], y: NDArray[np.float64], sizes: pd.Series) -> tuple[float, float] | None:
+    """The interval of the Brier score of `p` less that of the constant share of the
+    outcomes `y`, 0 or 1.
+    """
+    drawn = bootstrap_weights(sizes, _SEED) / len(y)
+    share = drawn @ y
+    return interval(drawn @ (p - y) ** 2 - share * (1 - share))
+
+
+def _of_the_mean(values: pd.Series, sizes: pd.Series) -> tuple[float, float] | None:
+    return interval(bootstrap_weights(sizes[values.index], _SEED) @ values.to_numpy(float) / len(values))
+
+
 def score_accuracy(runs: pd.DataFrame) -> Accuracy:
     """Accuracy at the end of the runs, predicted and measured: over all, by setting."""
-    predicted, ideal = (replace(agreement, pearson_r_interval=None) for agreement in _both(runs))
+    predicted, ideal = (
+        replace(agreement, pearson_r_interval=None, mean_error_interval=None) for agreement in _both(runs)
+    )
     by_setting = [
         SettingAccuracy(setting.repr_lr, setting.decoder_lr, *_both(group)) for setting, group in settings(runs)
     ]
@@ -173,6 +201,7 @@ def _agreement(runs: pd.DataFrame, predictor: str) -> Agreement:
         pearson_r_interval=None if r is None else tuple(map(float, r.confidence_interval())),
         mean_absolute_error=number(gap.abs().mean()),
         mean_error=number(gap.mean()),
+        mean_error_interval=_of_the_mean(gap, runs["n_train"]) if len(pairs) >= MIN_OBSERVED else None,
         n_accuracy_above=int((gap < -1e-6).sum()),
         n=len(pairs),
         n_collapsed=len(runs) - len(pairs),

@@ -7,7 +7,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis._words import TARGETS_IN_WORDS, rates, with_span
+from analysis._words import (
+    NOT_CERTAIN,
+    TARGETS_IN_WORDS,
+    judged,
+    rates,
+    surely_above,
+    surely_below,
+    with_span,
+)
 from analysis.compare_theory.outcomes import Accuracy, SettingAccuracy, SuccessCalibration, SuccessShare
 from analysis.compare_theory.predictors import NAMES, NULL_MODEL, PREDICTORS
 from analysis.compare_theory.success import ADIABATIC, BASELINE, LOGISTIC, BrierDifference, Irreducible, SuccessScore
@@ -59,7 +67,9 @@ def verdict(
 
 
 def _success(chance: SuccessCalibration, shares: list[SuccessShare]) -> list[str]:
-    judged = "better" if chance.brier < chance.brier_base_rate else "worse"
+    against = judged(
+        chance.brier_gap_interval, (0, 0), below="better than", above="worse than", otherwise="not to be told from"
+    )
     n_runs = " or ".join(map(str, sorted({entry.n for entry in shares})))
     outside = [
         str(entry.n_train)
@@ -71,8 +81,7 @@ def _success(chance: SuccessCalibration, shares: list[SuccessShare]) -> list[str
     )
     sentences = [
         f"P(linear) says {chance.mean_predicted:.0%} of the runs succeed, {chance.mean_measured:.0%} did; its "
-        f"Brier score {chance.brier:.3f} is {judged} than the {chance.brier_base_rate:.3f} of always saying the "
-        "latter.",
+        f"Brier score {chance.brier:.3f} is {against} the {chance.brier_base_rate:.3f} of always saying the latter.",
         f"P(linear) lies {where} the 95 % interval of the share measured on {n_runs} runs a size.",
     ]
     n_linear = chance.linear_and_success + chance.linear_and_failure
@@ -139,7 +148,7 @@ def _run_by_run(
 
 def _compared(gap: tuple[float, float] | None) -> str:
     """A Brier score beside another, from the interval of their difference."""
-    return "better than it" if _below(0, gap) else "worse than it" if _above(0, gap) else "not to be told from it"
+    return judged(gap, (0, 0), below="better than it", above="worse than it", otherwise="not to be told from it")
 
 
 def _judged(times: dict[str, TimeScore]) -> bool:
@@ -151,15 +160,7 @@ def _judged(times: dict[str, TimeScore]) -> bool:
 
 def _beats_null(entry: TimeScore) -> bool:
     """Whether the order is better than the null model's, and than none."""
-    return _above(0, entry.gain_over_null_interval) and _above(0.5, entry.interval)
-
-
-def _above(value: float, bounds: tuple[float, float] | None) -> bool:
-    return bounds is not None and bounds[0] > value
-
-
-def _below(value: float, bounds: tuple[float, float] | None) -> bool:
-    return bounds is not None and bounds[1] < value
+    return surely_above(0, entry.gain_over_null_interval) and surely_above(0.5, entry.interval)
 
 
 def _order(times: dict[str, TimeScore]) -> list[str]:
@@ -174,10 +175,11 @@ def _order(times: dict[str, TimeScore]) -> list[str]:
             continue
         entry = times[name]
         gain, within = entry.gain_over_null_interval, entry.interval_within_size
-        against = "beats it" if _beats_null(entry) else "is worse" if _below(0, gain) else "cannot be said to beat it"
+        against = "is worse" if surely_below(0, gain) else "cannot be said to beat it"
+        against = "beats it" if _beats_null(entry) else against
         inside = "within one size nothing can be said"
         if within is not None:
-            informed = "carries" if _above(0.5, within) else "misleads:" if _below(0.5, within) else "shows no certain"
+            informed = judged(within, (0.5, 0.5), below="misleads:", above="carries", otherwise="shows no certain")
             inside = f"within one size it {informed} information ({with_span(entry.c_index_within_size, within)})"
         sentences.append(f"{NAMES[name]} ({entry.c_index:.2f}) {against}; {inside}.")
     return sentences
@@ -189,7 +191,7 @@ def _beyond(target: str, times: dict[str, TimeScore]) -> list[str]:
         return []
     null = times[NULL_MODEL]
     better = [NAMES[name] for name, entry in times.items() if name != NULL_MODEL and _beats_null(entry)]
-    reversed_ = " (small training sets get there first)" if _below(0.5, null.interval) else ""
+    reversed_ = " (small training sets get there first)" if surely_below(0.5, null.interval) else ""
     # names have commas, so that a list of several needs another mark
     several = f"these beat it: {'; '.join(better)}"
     beaten = several if len(better) > 1 else f"{(*better, 'none of the others')[0]} beats it"
@@ -210,12 +212,11 @@ def _absolute(what: str, times: dict[str, TimeScore], predictors: Sequence[str])
         if ratio is None or ratio.n_observed < MIN_OBSERVED:
             continue
         low, high = (math.inf if bound is None else bound for bound in ratio.median_interval)
-        right = RIGHT_TIME[0] <= low and high <= RIGHT_TIME[1]
-        judged = "the right size" if right else "too early" if low > 1 else "too late" if high < 1 else "not refuted"
+        said = judged((low, high), RIGHT_TIME, below="too late", within="the right size", above="too early")
         bounds = "" if math.isinf(low) else f" [{low:.2g}, {_in_budget(high)}]"
         median = _in_budget(math.inf if ratio.median is None else ratio.median)
         sentences.append(
-            f"{what}, {NAMES[name]}: {judged}. Measured over predicted steps, median {median}{bounds}, failures "
+            f"{what}, {NAMES[name]}: {said}. Measured over predicted steps, median {median}{bounds}, failures "
             f"counted as longer; {ratio.observed_only[1]:.2g} among the {ratio.n_observed} runs that got there."
         )
     return sentences
@@ -234,9 +235,12 @@ def _accuracy(accuracy: SettingAccuracy) -> list[str]:
         if found.mean_absolute_error is None or found.mean_error is None:
             continue
         r = found.pearson_r
+        way = judged(found.mean_error_interval, (0, 0), below="too low", above="too high")
+        off = f"{abs(found.mean_error):.3f} {way}"
+        if way == NOT_CERTAIN:
+            off = f"{found.mean_error:+.3f} off ({way} which way)"
         sentences.append(
-            f"The {name} is {abs(found.mean_error):.3f} too {'high' if found.mean_error > 0 else 'low'} on average, "
-            f"mean absolute error {found.mean_absolute_error:.3f}, correlation "
+            f"The {name} is {off} on average, mean absolute error {found.mean_absolute_error:.3f}, correlation "
             f"{'not defined' if r is None else f'{r:.2f}'}; the network was above it in {found.n_accuracy_above} of "
             f"{found.n} runs."
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis._report import table
-from analysis._words import with_span
+from analysis._words import surely_above, with_span
 from analysis.critical_size.records import (
     Collapse,
     Decisions,
@@ -44,14 +44,15 @@ def verdict(
         f"Samples per symbol, n_c/p, are {per_symbol}; the transition's 10-90 % width is {widths} of n_c.",
     ]
     sentences += _on_laws(sizes, slopes, laws)
-    decided = [size.p for size in sizes if size.bounds.covering >= _EXACT]
+    open_ = [k for k, size in enumerate(sizes) if not surely_above(_EXACT, size.bounds.covering_interval)]
+    decided = [size.p for size in sizes[open_[-1] + 1 if open_ else 0 :]]
     covering, counting = (
         _listed([f"{share(size.bounds)} of the orders at p = {size.p}" for size in ends])
         for share in (_covering, _counting)
     )
     sentences.append(
         f"The threshold is the moment at which the last symbol is covered in {covering}"
-        + (f" ({_EXACT:.0%} or more from p = {decided[0]} on)" if decided else "")
+        + (f" (surely more than {_EXACT:.0%} from p = {decided[0]} on)" if decided else "")
         + f"; it is the moment at which there are p - 2 equations in {counting}."
     )
     for entry in collapse:

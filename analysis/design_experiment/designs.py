@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 import efftheory as et
-from analysis._words import rates, span, with_span
+from analysis._words import NOT_CERTAIN, judged, rates, span, with_span
 from analysis.runs.store import config_columns
 from analysis.runs.tables import SETTING, TARGETS, measured, with_target
 from analysis.statistics.bootstrap import MIN_OBSERVED
@@ -317,12 +317,11 @@ def _draws(n: int) -> NDArray[np.int64]:
     return np.random.default_rng(0).integers(n, size=(_BOOTSTRAPS, n))
 
 
-def judged(pair: Pair) -> str:
+def order(pair: Pair) -> str:
     """What the interval of a pair says of the theory's order."""
     if pair.interval is None:
         return "not judged"
-    low, high = pair.interval
-    return _AS if low > 0.5 else _AGAINST if high < 0.5 else "which is not certain"
+    return judged(pair.interval, (0.5, 0.5), below=_AGAINST, above=_AS, otherwise=f"which is {NOT_CERTAIN}")
 
 
 def verdict(pairs: list[Pair]) -> list[str]:
@@ -330,21 +329,21 @@ def verdict(pairs: list[Pair]) -> list[str]:
     sentences = []
     for pair in pairs:
         decided = pair.earlier + pair.later
-        order = (
+        earlier = (
             f"Earlier at RQI > 0.95 in {pair.earlier} of the {decided} seeds in which one of them was "
-            f"{span(pair.interval)}, {judged(pair)}"
+            f"{span(pair.interval)}, {order(pair)}"
             if decided
             else "Neither was earlier at RQI > 0.95 in any seed"
         )
         success, accuracy = pair.gain.success, pair.gain.test_accuracy
         sentences.append(
-            f"**|D| = {pair.n_train}, {rates(vars(pair))}: {pair.first} against {pair.second}.** {order}. "
+            f"**|D| = {pair.n_train}, {rates(vars(pair))}: {pair.first} against {pair.second}.** {earlier}. "
             f"Share of runs that get there: {_gain(success)}. Test accuracy at the end: {_gain(accuracy)}."
         )
-    n_as, n_against = (sum(judged(pair) == word for pair in pairs) for word in (_AS, _AGAINST))
+    n_as, n_against = (sum(order(pair) == word for pair in pairs) for word in (_AS, _AGAINST))
     sentences.append(
         f"**All.** The order of lambda_3 is the order of the times in {n_as} of {len(pairs)} comparisons, the reverse "
-        f"in {n_against}, and not certain in {len(pairs) - n_as - n_against}."
+        f"in {n_against}, and {NOT_CERTAIN} in {len(pairs) - n_as - n_against}."
     )
     return sentences
 
@@ -352,8 +351,7 @@ def verdict(pairs: list[Pair]) -> list[str]:
 def _gain(gain: Estimate) -> str:
     if gain.interval is None:
         return f"{gain.mean:+.2f} (too few seeds for an interval)"
-    low, high = gain.interval
-    word = "higher" if low > 0 else "lower" if high < 0 else "no certain difference"
+    word = judged(gain.interval, (0, 0), below="lower", above="higher", otherwise="no certain difference")
     return f"{with_span(gain.mean, gain.interval, '+.2f')}, {word}"
 
 

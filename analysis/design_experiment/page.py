@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis._report import table
 from analysis._words import TARGETS_IN_WORDS, with_span
-from analysis.design_experiment.designs import DesignScore, Estimate, Pair, judged
+from analysis.design_experiment.designs import DesignScore, Estimate, Pair, order
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def pair_rows(report: Report) -> list[dict[str, Any]]:
                 "first / second / neither": f"{pair.earlier} / {pair.later} / {pair.equal}",
                 "wanted": f"{pair.ordered} of {pair.n}",
                 "share": with_span(pair.earlier / decided, pair.interval) if decided else None,
-                "order": judged(pair),
+                "order": order(pair),
                 "ratio": with_span(ratio.value, ratio.interval, ".2f"),
                 "successes": _gain(pair.gain.success),
                 "test accuracy": _gain(pair.gain.test_accuracy),

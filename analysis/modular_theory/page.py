@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis._report import table
-from analysis._words import short, with_span
+from analysis._words import NOT_CERTAIN, short, surely_above, surely_below, with_span
 from analysis.modular_theory.scores import NULL_MODEL, TARGETS, Order, Setting, Time
 from efftheory import Estimate
 
@@ -19,9 +19,10 @@ class Critical:
         setup: which networks.
         theory: the fraction at which half of all random training sets determine the
             ring.
-        below, above: the last of the fractions at which at most half of the networks
-            reach test accuracy 0.95, before the first at which more do; None: there is
-            none.
+        below, above: the fractions between which most networks begin to reach test
+            accuracy 0.95. At `above`, the first of its kind, the 95 % interval of their
+            share is all above one half; at `below`, the last of its kind before that,
+            it is all below. None: there is none.
     """
 
     setup: str
@@ -57,8 +58,9 @@ class Report:
 def critical(setup: str, settings: list[Setting], theory: Estimate) -> Critical:
     """Between which fractions the networks' own lies."""
     ordered = sorted(settings, key=lambda one: one.fraction)
-    above = next((one.fraction for one in ordered if one.generalised > 0.5), None)
-    below = [one.fraction for one in ordered if above is None or one.fraction < above]
+    above = next((one.fraction for one in ordered if surely_above(0.5, one.generalised_interval)), None)
+    few = [one.fraction for one in ordered if surely_below(0.5, one.generalised_interval)]
+    below = [fraction for fraction in few if above is None or fraction < above]
     return Critical(setup, theory, below[-1] if below else None, above)
 
 
@@ -84,10 +86,12 @@ def verdict(criticals: list[Critical], settings: list[Setting], orders: list[Ord
     said = []
     for one in criticals:
         theory = f"half of all training sets determine the ring at a fraction of {one.theory.value:.3f}"
-        if one.above is None:
-            networks = "at none of the fractions do most networks generalise"
+        if one.above is None and one.below is None:
+            networks = f"from which fraction on most networks generalise is {NOT_CERTAIN}"
+        elif one.above is None:
+            networks = f"at no fraction is it certain that most networks generalise, up to {one.below:g} most do not"
         elif one.below is None:
-            networks = f"most networks generalise already at {one.above:g}"
+            networks = f"most networks generalise at {one.above:g}; below it nothing is certain"
         else:
             networks = f"most networks generalise from between {one.below:g} and {one.above:g} on"
         said.append(f"{one.setup}: {theory}; {networks}.")
@@ -98,7 +102,7 @@ def verdict(criticals: list[Critical], settings: list[Setting], orders: list[Ord
             said += _falls(setup, target, settings)
             if not within:
                 continue
-            told = [one for one in within if one.interval and one.interval[0] > 0.5]
+            told = [one for one in within if surely_above(0.5, one.interval)]
             said.append(
                 f"{setup}, steps to {target}, within one fraction: 1/lambda has concordance "
                 f"{', '.join(f'{short(one.c_index)} at {one.fraction:g}' for one in within)}; surely better than "

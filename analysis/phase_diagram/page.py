@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from analysis._report import table
-from analysis._words import TARGETS_IN_WORDS, seed_range, with_span
+from analysis._words import TARGETS_IN_WORDS, judged, seed_range, with_span
 from analysis.phase_diagram.phases import PHASES
 from analysis.phase_diagram.records import OfBoth, Study, TargetScore, Theory
 
@@ -106,7 +106,7 @@ def _theory(report: Study, theory: Theory) -> list[str]:
     """The section on what was predicted."""
     equal, touches, near = theory.equal.points, theory.boundary.touches, theory.boundary.near
     low, high = equal.interval
-    place = "below" if equal.baseline < low else "above" if equal.baseline > high else "inside"
+    place = judged((low, high), (equal.baseline,) * 2, below="above", above="below", otherwise="inside")
     seeds = [f"{seed.equal} of {seed.n}" for seed in theory.equal_by_seed]
     n_differ = equal.n - equal.equal
     parts = [

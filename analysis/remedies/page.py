@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis._report import table
-from analysis._words import with_span
+from analysis._words import judged, with_span
 from analysis.remedies.scores import BASE, Reached, Score
 
 
@@ -54,14 +54,20 @@ def _gain(row: Score, reached: Reached) -> str | None:
     return with_span(reached.gain, reached.gain_interval, "+.2f")
 
 
+def verdict(rows: list[Score]) -> str:
+    """With which remedies more runs succeed, with which fewer, and which do not tell."""
+    words = ("More runs find the linear representation with", "Fewer with", "Not certain with")
+    found: dict[str, list[str]] = {word: [] for word in words}
+    for row in rows:
+        if row.remedy != BASE:
+            more, fewer, open_ = words
+            found[judged(row.rqi.gain_interval, (0, 0), below=fewer, above=more, otherwise=open_)].append(row.remedy)
+    return " ".join(f"{word}: {', '.join(names)}." for word, names in found.items() if names)
+
+
 def page(report: Report) -> list[str]:
     """The paragraphs of report.md."""
     rows = report.remedies
-    better = [row.remedy for row in rows if row.rqi.gain_interval[0] > 0]
-    worse = [row.remedy for row in rows if row.rqi.gain_interval[1] < 0]
-    verdict = f"More runs find the linear representation with: {', '.join(better) or 'none of these'}."
-    if worse:
-        verdict += f" Fewer with: {', '.join(worse)}."
     return [
         "# Remedies",
         f"`{report.environment['command']}`",
@@ -70,7 +76,7 @@ def page(report: Report) -> list[str]:
         "the budget with exact 95 % intervals; gains over no remedy with bootstrap intervals over the pairs; "
         "predicted: by the theory with a decoder, without training a network.",
         table(page_rows(rows)),
-        verdict,
+        verdict(rows),
         "![survival](survival.png)",
         "Share of runs that are not there yet (Kaplan-Meier; a run that retires has all behind it).",
     ]

@@ -134,21 +134,24 @@ def test_a_setting_of_made_up_times() -> None:
     assert {(time.median, time.n_observed) for time in found.times} == {(200.0, 3)}
 
 
-def of_share(fraction: float, generalised: float) -> Setting:
-    return Setting("some", fraction, 8, 1.0, 1.0, 0.1, 1.0, generalised, (0.0, 1.0), [])
+def of_share(fraction: float, n_generalised: int) -> Setting:
+    """Of 8 runs."""
+    share = et.proportion(n_generalised, 8)
+    return Setting("some", fraction, 8, 1.0, 1.0, 0.1, 1.0, share.value, share.interval, [])
 
 
 @pytest.mark.parametrize(
     ("shares", "below", "above", "says"),
     [
-        ({0.2: 0.0, 0.3: 0.4, 0.4: 0.9}, 0.3, 0.4, "most networks generalise from between 0.3 and 0.4 on"),
-        ({0.4: 0.9, 0.2: 0.0, 0.3: 0.5}, 0.3, 0.4, "from between 0.3 and 0.4 on"),
-        ({0.2: 0.7, 0.3: 0.4}, None, 0.2, "already at 0.2"),
-        ({0.2: 0.1, 0.3: 0.5}, 0.3, None, "at none of the fractions"),
+        ({0.2: 0, 0.3: 0, 0.4: 8}, 0.3, 0.4, "most networks generalise from between 0.3 and 0.4 on"),
+        ({0.4: 8, 0.2: 0, 0.3: 5}, 0.2, 0.4, "from between 0.2 and 0.4 on"),  # 5 of 8: may be a half
+        ({0.2: 8, 0.3: 0}, None, 0.2, "most networks generalise at 0.2; below it nothing is certain"),
+        ({0.2: 0, 0.3: 5}, 0.2, None, "up to 0.2 most do not"),
+        ({0.2: 3, 0.3: 5}, None, None, "from which fraction on most networks generalise is not certain"),
     ],
 )
 def test_where_networks_begin_to_generalise(
-    shares: dict[float, float], below: float | None, above: float | None, says: str
+    shares: dict[float, int], below: float | None, above: float | None, says: str
 ) -> None:
     theory = et.critical_fraction(et.modular_addition(5), 50, seed=0)
     found = critical("some", [of_share(*item) for item in shares.items()], theory)
@@ -171,7 +174,7 @@ def test_the_verdict_counts_what_is_surely_told() -> None:
     ]
     times = {0.3: (900.0, 0.03), 0.4: (300.0, 0.02)}
     of_times = [
-        replace(of_share(x, 1.0), inverse_lambda=slow, times=[Time("test accuracy 0.95", 24, median, (None, None))])
+        replace(of_share(x, 8), inverse_lambda=slow, times=[Time("test accuracy 0.95", 24, median, (None, None))])
         for x, (median, slow) in times.items()
     ]
     falls, within, over = verdict([], of_times, rows)

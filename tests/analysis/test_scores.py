@@ -82,8 +82,8 @@ def test_test_samples_are_those_outside_the_training_set():
     assert [entry.n for entry in score_medians(few) if entry.target == "test"] == [12]
 
 
-def told(table: pd.DataFrame, everyone: pd.DataFrame | None = None) -> str:
-    table["accuracy"], table["predicted_accuracy"], table["ideal_accuracy"] = 0.5, 1.0, 1.0
+def told(table: pd.DataFrame, everyone: pd.DataFrame | None = None, ideal: Any = 1.0) -> str:
+    table["accuracy"], table["predicted_accuracy"], table["ideal_accuracy"] = 0.5, 1.0, ideal
     chances = linear_probabilities(10, 200, seed=0)
     predicted = predict_success(table, chances)
     success, differences = score_success(table, predicted, seed=0), score_differences(table, predicted, seed=0)
@@ -262,10 +262,19 @@ def test_replicas_say_what_cannot_be_foretold():
     assert "initial weights alone, leave 0.050 [0." in told(table, pd.concat([table, other]))
 
 
-@pytest.mark.parametrize(("factor", "judged"), [(3.0, "too early"), (0.3, "too late"), (1.0, "the right size")])
-def test_the_size_of_the_times_is_judged(factor, judged):
+@pytest.mark.parametrize(
+    ("factors", "judged"),
+    [
+        ((3.0, 3.0), "too early"),
+        ((0.3, 0.3), "too late"),
+        ((1.0, 1.0), "the right size"),
+        ((0.76, 0.97), "not certain"),
+        ((1.1, 1.5), "not certain"),
+    ],
+)
+def test_the_size_of_the_times_is_judged(factors, judged):
     times = [float(t) for t in range(40, 70)]
-    text = told(made_up(times, [t / factor for t in times]))
+    text = told(made_up(times, [t / factors[k % 2] for k, t in enumerate(times)]))
     assert f"Times, exact gradient flow: {judged}." in text
     assert f"Times to train accuracy 0.9, decoder theory: {judged}." in text
 
@@ -280,6 +289,17 @@ def test_a_prediction_is_better_or_worse_than_a_constant():
     wrong = made_up([10, 10, math.inf, math.inf], [1.0] * 4)
     wrong["n_train"] = [5, 5, 45, 45]
     assert "is worse than the 0.250" in told(wrong)
+    open_ = made_up([10] * 20 + [math.inf] * 20, [1.0] * 40)  # wrong about a quarter, as is the constant
+    open_["n_train"] = [45] * 15 + [5] * 5 + [45] * 5 + [5] * 15
+    assert "is not to be told from the 0.250" in told(open_)
+
+
+def test_an_accuracy_that_may_be_too_high_or_too_low():
+    """Predictions on either side of what was measured."""
+    table = made_up([50.0] * 20, [50.0] * 20)
+    assert "The ideal accuracy is 0.500 too high on average" in told(table)
+    assert "The ideal accuracy is 0.250 too low on average" in told(table, ideal=0.25)
+    assert "The ideal accuracy is +0.000 off (not certain which way) on average" in told(table, ideal=[0.25, 0.75] * 10)
 
 
 def test_a_median_beyond_the_budget_is_told_in_words():
