@@ -64,8 +64,9 @@ def page(report: Comparison, decoder_draws: int, environment: Mapping[str, Any])
         "got there, the faster ones; Z0 = p-1: the median in the paper's units, a standardised embedding, "
         "instead of the run's own Z0. Unpredicted: runs that got there though the theory says never "
         "(optimiser-aware flow, theories with a decoder: not within the budget). n: reached/all. Z0/(lambda_3 eta) is "
-        "an e-folding time: RQI needs several. Times are of the right size if the median ratio's interval lies within "
-        f"{RIGHT_TIME[0]}..{RIGHT_TIME[1]}. The target test accuracy leaves out sizes with fewer than "
+        "an e-folding time: RQI needs several. Times are of the right size if all of the median ratio's interval lies "
+        f"within {RIGHT_TIME[0]}..{RIGHT_TIME[1]}, too early if all of it is above, too late if below, else not "
+        "certain. The target test accuracy leaves out sizes with fewer than "
         f"{MIN_TEST_SAMPLES} test samples; intervals need {MIN_OBSERVED} runs that got there.",
         table(time_rows(report.time)),
         "![concordance](concordance.png)",

@@ -106,7 +106,7 @@ def _theory(report: Study, theory: Theory) -> list[str]:
     """The section on what was predicted."""
     equal, touches, near = theory.equal.points, theory.boundary.touches, theory.boundary.near
     low, high = equal.interval
-    place = judged((low, high), (equal.baseline,) * 2, below="above", above="below", otherwise="inside")
+    place = judged((low, high), (equal.baseline, equal.baseline), below="above", above="below", otherwise="inside")
     seeds = [f"{seed.equal} of {seed.n}" for seed in theory.equal_by_seed]
     n_differ = equal.n - equal.equal
     parts = [

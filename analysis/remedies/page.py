@@ -55,7 +55,7 @@ def _gain(row: Score, reached: Reached) -> str | None:
 
 
 def verdict(rows: list[Score]) -> str:
-    """With which remedies more runs succeed, with which fewer, and which do not tell."""
+    """With which remedies more runs succeed, with which fewer; which do not tell."""
     words = ("More runs find the linear representation with", "Fewer with", "Not certain with")
     found: dict[str, list[str]] = {word: [] for word in words}
     for row in rows:
