@@ -4,7 +4,6 @@ report.
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
 import sys
@@ -17,6 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis._report import save_picture, write_json, write_page
+from efftheory._threads import usable_cores
 from neural import ConfigError
 
 
@@ -61,7 +61,7 @@ def environment(prog: str, trained_on: Sequence[tuple[str, str]] = ()) -> dict[s
         "trained_on": [f"{device}, torch {release}" for device, release in trained_on],
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "versions": {name: version(name) for name in packages},
     }
 

@@ -26,6 +26,7 @@ from typing import Any
 from tqdm import tqdm
 
 from analysis._processes import quiet_children
+from efftheory._threads import usable_cores
 from neural import ConfigError
 
 _WORTH_PROCESSES = 10  # seconds of work: several times what processes take to start
@@ -59,7 +60,7 @@ def computed(path: Path, pieces: Sequence[Piece], workers: int | None = None, do
         missing = [piece for piece in pieces if piece.name not in have]
         total, left = (sum(piece.cost for piece in some) for some in (pieces, missing))
         if workers is None:
-            workers = len(os.sched_getaffinity(0)) if left > _WORTH_PROCESSES else 1
+            workers = usable_cores() if left > _WORTH_PROCESSES else 1
         form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"  # in units of cost, so that the end is foreseen
         with tqdm(total=total, initial=total - left, bar_format=form, smoothing=0, desc=doing, leave=False) as bar:
             for piece, numbers in _each(missing, min(workers, len(missing))):

@@ -24,11 +24,12 @@ def quiet_children() -> Iterator[None]:
     os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker" if warnings is None else warnings
     resource_tracker.ensure_running()  # at its start it would unblock what is blocked below
     handler = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a child inherits this, also through exec
+    mask = getattr(signal, "pthread_sigmask", lambda how, signals: signals)  # Windows has none
+    blocked = mask(getattr(signal, "SIG_BLOCK", 0), {signal.SIGINT})  # a child inherits this, also through exec
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        mask(getattr(signal, "SIG_SETMASK", 0), blocked)
         signal.signal(signal.SIGINT, handler)
         if warnings is None:
             del os.environ["PYTHONWARNINGS"]

@@ -18,7 +18,6 @@ All cores are used where it is not said otherwise. Exit status 1 if a bar is mis
 from __future__ import annotations
 
 import math
-import os
 import resource
 import sys
 import time
@@ -29,9 +28,10 @@ from numpy.typing import NDArray
 
 import efftheory as et
 from benchmarks.bench_describe import median_seconds
+from efftheory._threads import usable_cores
 from efftheory.parallelograms import training_samples
 
-CORES = len(os.sched_getaffinity(0))
+CORES = usable_cores()
 
 
 def paper_linear(op: et.Operation, n_train: int, draws: int, rng: np.random.Generator) -> float:

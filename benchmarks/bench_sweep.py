@@ -18,7 +18,6 @@ takes more than REQUIRED of the baseline's time.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
 import tempfile
 import time
@@ -32,6 +31,7 @@ from analysis.runs.executors import Execution
 from analysis.runs.experiments import PlaneOptions
 from analysis.runs.store import RunStore
 from analysis.runs.sweep import ensure
+from efftheory._threads import usable_cores
 from neural import RunConfig
 from tests.neural.reference import train_alone
 
@@ -74,7 +74,7 @@ def eager_seconds_a_step(configs: list[RunConfig], n_processes: int) -> float:
 def main() -> None:
     """Measure, print, judge."""
     configs = PlaneOptions("regression", seeds=1, budget=BUDGET).resolved(n_axes=2).configs()
-    n_processes = len(os.sched_getaffinity(0))
+    n_processes = usable_cores()
     step = eager_seconds_a_step(configs, n_processes)
     baseline = step * BUDGET * len(configs) / n_processes
     with tempfile.TemporaryDirectory() as folder, RunStore(Path(folder) / "runs.sqlite") as store:

@@ -44,7 +44,7 @@ def run_command(
             sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python still holds goes nowhere
-        sys.exit(128 + signal.SIGPIPE)
+        sys.exit(128 + 13)  # SIGPIPE, a name that Windows lacks
     except (ConfigError, OSError, *errors) as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
         sys.exit(1)

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import math
 import multiprocessing
-import os
 import threading
 import traceback
 from collections import deque
@@ -26,6 +25,7 @@ from typing import Any, Literal
 import torch
 
 from analysis._processes import quiet_children
+from efftheory._threads import usable_cores
 from neural import ConfigError, History, family_of, resolve_device, train_runs
 from neural.config import shape
 from neural.training import MIN_LANES, default_lanes
@@ -91,7 +91,7 @@ class Execution:
         """
         if self.executor == "in-process":
             return 1
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or usable_cores()
 
 
 def lanes_for(missing: Sequence[Any], execution: Execution) -> int:

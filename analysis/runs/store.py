@@ -17,7 +17,6 @@ made with its first run, and full traces and checkpoints in files beside the sto
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import sqlite3
@@ -37,6 +36,11 @@ from analysis.runs.traces import Traces, TracesError, read_traces, traces_path, 
 from neural import FAMILIES, History, family_of
 from neural.config import defaults
 from neural.family import Family
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # on Windows, where commands do not take turns: they may train the same runs
+    fcntl = None
 
 VERSION = 4
 _FIRST = "toy"  # its table is `runs`; what a store had before there were other families
@@ -270,11 +274,12 @@ class RunStore:
         with ExitStack() as stack:
             with self._explained():
                 lock = stack.enter_context(self.path.with_name(self.path.name + ".lock").open("w"))
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    print(f"waiting for another command that is training into {self.path}", file=sys.stderr)
-                    fcntl.flock(lock, fcntl.LOCK_EX)
+                if fcntl is not None:
+                    try:
+                        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        print(f"waiting for another command that is training into {self.path}", file=sys.stderr)
+                        fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def add(self, history: History, device: str, torch_version: str) -> None:

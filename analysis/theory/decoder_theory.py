@@ -7,7 +7,6 @@ theory, its initial function) are drawn anew, `draws` times a run.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import efftheory as et
+from efftheory._threads import usable_cores
 from efftheory.operations import Seed
 from neural import RunConfig
 from neural.families.toy import start as start_of
@@ -66,7 +66,7 @@ def outlooks(
     `efftheory.memory_flow`, which knows all of a run but its seed's decoder.
     """
     found = []
-    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    pool = ThreadPoolExecutor(usable_cores())
     try:
         tasks = [pool.submit(outlook_of, config, known(config, blind), draws, blind, adiabatic) for config in configs]
         for one in tasks:

@@ -197,6 +197,7 @@ def test_orders_are_uniform():
 def test_threads_change_nothing(p, monkeypatch):
     op, draws = et.addition(p), 9000 if p < 20 else 40
     monkeypatch.setattr(criticality, "_CHUNK", 17 if p == 20 else 4096)
+    monkeypatch.setattr(_threads, "usable_cores", lambda: 2)
     found = []
     for n_threads in (1, 2):
         monkeypatch.setattr(_threads.config, "NUMBA_NUM_THREADS", n_threads)

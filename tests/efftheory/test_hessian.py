@@ -129,6 +129,7 @@ def test_products_in_blocks(monkeypatch, n_threads):
     X = np.random.default_rng(0).standard_normal((60, 3))
     whole = np.asarray(et.hessian_operator(op, mask) @ X)
     monkeypatch.setattr(sys.modules["efftheory.hessian"], "_BLOCK_SAMPLES", 50)
+    monkeypatch.setattr(_threads, "usable_cores", lambda: n_threads)
     monkeypatch.setattr(_threads.config, "NUMBA_NUM_THREADS", 1)
     serial = np.asarray(et.hessian_operator(op, mask) @ X)
     monkeypatch.setattr(_threads.config, "NUMBA_NUM_THREADS", n_threads)
