@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neural.config import ConfigError
+from neural.digests import check_file
 
 SIZE = 130_831  # molecules, roughly from small to large
 FEATURES = 11
@@ -25,7 +26,11 @@ _ORBITALS = ("SP", "SP2", "SP3")
 # How many atoms the largest of the first so many molecules has: known beforehand, so
 # that the shape of a run needs no data.
 _LARGEST = {53: 14, 220: 17, 1_065: 20, 5_643: 23, 41_015: 26, SIZE: 29}
-_PARTS = 3  # files
+_PARTS = {  # files, and their SHA-256 in version 1.0.3
+    "qm9_part1.csv": "19f0a5d595462d52cd82eef3370f3e9eb55a1f52cb14985657200349568deff3",
+    "qm9_part2.csv": "2bca113fdc0b28a13563c80ed9b240e934f3da6c64c64fe74ddb4f0f36036e61",
+    "qm9_part3.csv": "9c5efb5733d2af149db8d95d36ff198b4ffed12d9f7b344220a1e5877d5c6a43",
+}
 _COLUMNS = {"SMILES": "U40", "Polarizability_bohr3": "f8"}
 
 
@@ -100,38 +105,34 @@ def graph(smiles: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 @cache
 def table(first: int) -> NDArray:
     """SMILES and polarisability of the `first` so many molecules, as a structured
-    array; of the package's 225 MB only the lines that these take are read.
+    array; of the package's 225 MB only the files that these take are checked, and only
+    their lines are parsed.
 
     Raises:
         ConfigError: they are not there, or damaged.
     """
     parts, left = [], first
-    for number in range(1, _PARTS + 1):
+    for name, sha256 in _PARTS.items():
         if left:
-            parts.append(_read(folder() / f"qm9_part{number}.csv", left))
+            check_file("pool", folder() / name, sha256)
+            parts.append(_read(folder() / name, left))
             left -= len(parts[-1])
-    if left:
-        raise ConfigError(f"`pool` must be molecules that are there, but qm9pack has {first - left:,} of {first:,}.")
     return np.concatenate(parts)
 
 
 def _read(path: Path, most: int) -> NDArray:
-    try:
-        with path.open() as file:
-            names = file.readline().strip().split(",")
-            return np.loadtxt(
-                file,
-                dtype=list(_COLUMNS.items()),
-                delimiter=",",
-                quotechar='"',
-                comments=None,  # SMILES have #
-                usecols=[names.index(name) for name in _COLUMNS],
-                max_rows=most,
-                ndmin=1,
-            )
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"`pool` must be undamaged, but {path} is not what qm9pack's files are: {reason}.") from None
+    with path.open(encoding="utf-8") as file:
+        names = file.readline().strip().split(",")
+        return np.loadtxt(
+            file,
+            dtype=list(_COLUMNS.items()),
+            delimiter=",",
+            quotechar='"',
+            comments=None,  # SMILES have #
+            usecols=[names.index(name) for name in _COLUMNS],
+            max_rows=most,
+            ndmin=1,
+        )
 
 
 def folder() -> Path:

