@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efftheory import _checks
 from efftheory._checks import ArgumentError
+from efftheory._records import short
 
 _ABSENT = 1e-14  # a part of F below this share of |F| is round-off
 
@@ -36,6 +37,8 @@ class ClassTrajectory:
     F: NDArray[np.float64]
     loss: NDArray[np.float64]
     z: NDArray[np.float64]
+
+    __repr__ = short
 
 
 class _Parts(NamedTuple):

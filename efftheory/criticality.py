@@ -17,6 +17,7 @@ from scipy.stats import binomtest
 
 from efftheory import _checks
 from efftheory import _random_kernels as kernels
+from efftheory._records import short
 from efftheory._threads import threaded
 from efftheory.description import describe
 from efftheory.elimination import primes as random_primes
@@ -228,6 +229,8 @@ class RandomTrainingSets:
     nullity: NDArray[np.int64]
     lambda3: NDArray[np.float64]
     ideal_accuracy: NDArray[np.float64]
+
+    __repr__ = short
 
     def quantiles(self, probabilities: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, list[float]]:
         """Quantiles of each."""

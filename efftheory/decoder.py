@@ -47,6 +47,7 @@ from efftheory import _decoder_flow_kernels as kernels
 from efftheory._checks import ArgumentError
 from efftheory._decoder_kernels import Growth, Network, grow
 from efftheory._kernels import loss_path
+from efftheory._records import short
 from efftheory.embeddings import DELTA, matrix_embedding, sum_embedding
 from efftheory.flow import Trajectory
 from efftheory.operations import Operation, Seed, require_one_table
@@ -124,6 +125,8 @@ class LearningTrajectory(Trajectory):
     steps_to_train: float
     steps_to_test: float
 
+    __repr__ = short
+
 
 @dataclass(frozen=True, eq=False)
 class DecoderTrajectory(LearningTrajectory):
@@ -137,6 +140,8 @@ class DecoderTrajectory(LearningTrajectory):
 
     layer_rates: NDArray[np.float64]
     layer_lengths: NDArray[np.float64]
+
+    __repr__ = short
 
 
 def decoder_flow(

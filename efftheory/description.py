@@ -12,6 +12,7 @@ from scipy.linalg import get_lapack_funcs
 
 from efftheory import _checks, _kernels
 from efftheory._kernels import Index
+from efftheory._records import short
 from efftheory.elimination import Nullity
 from efftheory.generalization import in_table_order, nullity_and_reach
 from efftheory.operations import Operation, require_sum
@@ -47,6 +48,8 @@ class Description:
     eigenvalues: NDArray[np.float64]
     reached: NDArray[np.bool_]
     converged: bool = True
+
+    __repr__ = short
 
     @property
     def nullity(self) -> int:

@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 
 from efftheory import _elimination_kernels as kernels
 from efftheory._kernels import Samples, eliminate, null_vector
+from efftheory._records import short
 
 MAX_ERROR = 1e-9
 _MOST_TRIES = 50  # where even they do not bring the error below MAX_ERROR (m above 10,000), the record says so
@@ -80,6 +81,8 @@ class NullVector:
     symbols: NDArray[np.int64]
     classes: NDArray[np.int64]
     prime: int
+
+    __repr__ = short
 
 
 class System:

@@ -19,6 +19,7 @@ from scipy.integrate import solve_ivp
 
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
+from efftheory._records import short
 from efftheory.constants import RQI_THRESHOLD
 from efftheory.embeddings import DELTA, rqi_path, spread_embedding
 from efftheory.loss import POWER, loss_argument, normalized_gradient, parallelogram_loss
@@ -59,6 +60,8 @@ class Trajectory:
     loss: NDArray[np.float64]
     z0: NDArray[np.float64]
     rqi: NDArray[np.float64]
+
+    __repr__ = short
 
     @property
     def z0_drift(self) -> float:

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
 from efftheory._kernels import Index, Samples
+from efftheory._records import short
 from efftheory.ranks import nullity_of
 
 Seed = int | np.random.Generator
@@ -71,6 +72,8 @@ class Operation:
     linear: bool = False
     tables: int = 1
     names: tuple[str, ...] | None = None
+
+    __repr__ = short
 
     @cached_property
     def pairs(self) -> Index:

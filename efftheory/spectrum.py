@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from efftheory import _checks
+from efftheory._records import short
 from efftheory.generalization import exact_nullity
 from efftheory.hessian import hessian, hessian_operator
 from efftheory.operations import Operation, require_sum
@@ -50,6 +51,8 @@ class Spectrum:
     residuals: NDArray[np.float64]
     converged: bool
     method: Method
+
+    __repr__ = short
 
 
 def spectrum(

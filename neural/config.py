@@ -14,6 +14,8 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 
 class ConfigError(Exception):
     """A run was asked for that cannot be trained."""
@@ -66,13 +68,14 @@ def kinds(config_type: type) -> dict[str, Any]:
 
 def check(config: Any) -> None:
     """See that every field has a value of its type, within its bounds. 1 and 1.0 are
-    one value of a real field.
+    one value of a real field; numpy's numbers are kept as Python's.
 
     Raises:
         ConfigError: it has not; the message names the field.
     """
     for one in fields(config):
-        known, kind, value = option_of(one), kinds(type(config))[one.name], getattr(config, one.name)
+        known, kind, value = option_of(one), kinds(type(config))[one.name], _plain(getattr(config, one.name))
+        object.__setattr__(config, one.name, value)
         if get_origin(kind) in (Union, UnionType):
             if value is None:
                 continue
@@ -86,6 +89,15 @@ def check(config: Any) -> None:
         elif kind is float:
             _real(one.name, value, known)
             object.__setattr__(config, one.name, float(value))
+
+
+def _plain(value: Any) -> Any:
+    """Python's own number, truth value or text for one of numpy, reals by their
+    shortest decimal form, so that float32's 0.1 is 0.1; anything else as it is.
+    """
+    if isinstance(value, np.floating):
+        return float(str(value))
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _one_of(name: str, value: Any, options: tuple[Any, ...]) -> None:

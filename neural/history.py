@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neural.families import family_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,30 @@ class History:
                     return self.first_step(metric.reached(self.traces[metric.name], metric.crossings[name]))
         kind = type(self.__dict__.get("config")).__name__  # not self.config: a pickle asks before there is one
         raise AttributeError(f"a History of {kind} has no {name!r}")
+
+    def __dir__(self) -> list[str]:
+        steps = [name for metric in family_of(self.config).METRICS for name in metric.crossings]
+        return [*super().__dir__(), *self.traces, *steps]
+
+    def __repr__(self) -> str:
+        config = self.config
+        last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.traces.items())
+        who = f"{family_of(config).name}, seed {config.seed}, trained on {config.n_train} of {config.n_samples} samples"
+        return f"History({who}; after {self.steps_run} of {config.budget} steps: {last})"
+
+    def to_frame(self) -> DataFrame:
+        """A row a look: `step`, the metrics, and the norm of each tensor of weights as
+        `norm_NAME`, where the family has norms.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError:
+            raise ImportError("`to_frame` needs the package pandas; `traces` has the same as arrays.") from None
+        norms = {f"norm_{name}": values for name, values in self.norms.items()}
+        return DataFrame({"step": self.steps, **self.traces, **norms})
 
     def first_step(self, reached: NDArray[np.bool_]) -> int | None:
         """The step of the first look at which `reached` (L,) is True, None if it never

@@ -16,7 +16,6 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import tyro
-from tqdm import tqdm
 
 from neural._files import check_writable, replacing
 from neural.command import run_command
@@ -55,8 +54,7 @@ def main(arguments: Arguments[Any]) -> None:
         except OSError as error:
             raise _unwritable(arguments.json, error) from None
     begin = time.monotonic()
-    with tqdm(total=arguments.run.budget, unit="step", smoothing=0) as bar:
-        history = next(train_runs([arguments.run], device, None, arguments.compile, bar.update))
+    [history] = train_runs([arguments.run], device, compiled=arguments.compile, progress=True)
     record = {"family": arguments.family, **asdict(arguments.run), **history.summary(), "device": device}
     record["seconds"] = round(time.monotonic() - begin, 3)
     print(json.dumps(record, indent=2))

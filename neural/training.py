@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from neural.config import ConfigError, shape
 from neural.ensemble import Ensemble
@@ -71,6 +72,7 @@ def train_runs(
     lanes: int | None = None,
     compiled: bool | None = None,
     on_work: Callable[[float], object] = lambda operations: None,
+    progress: bool = False,
 ) -> Iterator[History]:
     """Train runs, any number at once, and yield each as it finishes.
 
@@ -87,6 +89,8 @@ def train_runs(
             plan has come nearer to its end: those of the steps trained, and, when a run
             retires, of the rest of its budget. (Steps of one family may cost a hundred
             times those of another.)
+        progress: show a bar of steps, of all budgets together; takes all of `configs`
+            from the iterable at once.
 
     Raises:
         ConfigError: an unknown or absent device.
@@ -97,8 +101,13 @@ def train_runs(
         worth = family_of(config).COMPILES and config.budget >= COMPILE_FROM
         return type(config), shape(config), worth if compiled is None else compiled
 
-    for (_, _, compile_step), group in groupby(configs, key=kind):
-        yield from _train_group(group, device, lanes, compile_step, on_work)
+    total = None
+    if progress:
+        configs = list(configs)
+        total = sum(config.budget for config in configs)
+    with tqdm(total=total, unit="step", smoothing=0, disable=not progress) as bar:
+        for (_, _, compile_step), group in groupby(configs, key=kind):
+            yield from _train_group(group, device, lanes, compile_step, on_work, bar.update)
 
 
 def train_run(config: Any, device: str = "cpu", compiled: bool = False) -> History:
@@ -112,6 +121,7 @@ def _train_group(
     lanes: int | None,
     compiled: bool,
     on_work: Callable[[float], object],
+    on_steps: Callable[[int], object],
 ) -> Iterator[History]:
     leader = next(configs)
     family = family_of(leader)
@@ -133,7 +143,9 @@ def _train_group(
             if recorder is None:
                 continue
             recorder.add(*_of_lane(looked, lane), partial(ensemble.weights, lane) if apart else None)
-            on_work(recorder.progress())
+            steps = recorder.progress()
+            on_work(steps * recorder.cost)
+            on_steps(steps)
             if not recorder.finished:
                 continue
             yield recorder.history(ensemble.compiled)
@@ -201,7 +213,7 @@ class Recorder:
         # steps is what is asked for.
         self._may_retire = start.radius == 0
         self._family = family_of(config)
-        self._cost = self._family.operations(config)
+        self.cost = self._family.operations(config)  # of a step
         self._due = set(self._family.checkpoints(config).tolist())
         self._metrics: list[NDArray] = []
         self._norms: list[dict[str, NDArray]] = []
@@ -265,11 +277,11 @@ class Recorder:
         """Of the budget, after the last state that was seen."""
         return self._config.budget - (self._looks - 1) * self._every
 
-    def progress(self) -> float:
-        """Operations since the last call, counting the whole budget once finished."""
+    def progress(self) -> int:
+        """Steps since the last call, counting the whole budget once finished."""
         done = self._config.budget if self.finished else self._looks * self._every
-        step, self._reported = done - self._reported, done
-        return step * self._cost
+        steps, self._reported = done - self._reported, done
+        return steps
 
     def history(self, compiled: bool) -> History:
         steps = sorted(self._checkpoints)

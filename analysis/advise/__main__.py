@@ -113,6 +113,8 @@ def main(arguments: Arguments) -> None:
 
         finalists = search(candidates, base, arguments.seeds, goal, predict)
         advised = choose(finalists, goal).candidate
+        if advised == DEFAULT:  # the same runs serve both
+            bar.total -= len(sizes) * few
         samples = growth(advised, base, operation(base), sizes, few, goal, predict)
     rows = {trial.candidate: row_of(trial.candidate, trial.outcomes, goal) for trial in finalists}
     found, trained = (None, []) if arguments.check is None else _check(arguments, base, advised, execution)

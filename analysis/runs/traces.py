@@ -39,6 +39,9 @@ class Traces:
     mask: NDArray[np.bool_]
     correct: NDArray[np.bool_]
 
+    def __repr__(self) -> str:
+        return f"Traces({len(self.steps)} looks at {', '.join(self.metrics)}; {len(self.checkpoint_steps)} checkpoints)"
+
     @classmethod
     def of(cls, history: History) -> Traces:
         """Of a run that has just been trained."""

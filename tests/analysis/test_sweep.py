@@ -64,7 +64,12 @@ def test_nothing_missing_starts_nothing(store, configs):
 def test_a_finished_grid_is_extended(trained_here, monkeypatch):
     """Only what is new is trained."""
     asked: list[RunConfig] = []
-    monkeypatch.setattr("analysis.runs.sweep.train", lambda missing, *rest: asked.extend(missing))
+
+    def fake(missing, execution, keep, on_work):
+        asked.extend(missing)
+        on_work(sum(map(executors.whole, missing)))
+
+    monkeypatch.setattr("analysis.runs.sweep.train", fake)
     with RunStore(trained_here) as store:
         ensure(plan(seeds=4), store, HERE)
     assert {config.seed for config in asked} == {3}

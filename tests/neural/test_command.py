@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tqdm import tqdm
 
 from neural.command import run_command
 from neural.config import ConfigError
@@ -91,10 +92,10 @@ def test_a_diverged_run_is_still_json(tmp_path: Path) -> None:
 
 
 def test_s3_from_the_command_line(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], bars: list[tqdm]
 ) -> None:
-    """Matrices in the snapshots, the new fields in the record; in this process, to save
-    another start of torch.
+    """Matrices in the snapshots, the new fields in the record, a bar that counts steps;
+    in this process, to save another start of torch.
     """
     file = tmp_path / "run.json"
     fields = "--operation s3 --p 6 --n-train 30 --d 3 --batch-size 8 --repr-l1 0.001 --steps 2 --width 8"
@@ -110,6 +111,8 @@ def test_s3_from_the_command_line(
     assert (record["decoder_warmup"], record["replica"]) == (3, 2)
     assert np.shape(record["snapshots"]) == (len(record["snapshot_steps"]), 6, 3, 3)
     assert (len(record["mask"]), sum(record["mask"])) == (36, 30)
+    [bar] = bars
+    assert (bar.unit, bar.n, bar.total) == ("step", 2, 2)
 
 
 @pytest.fixture(scope="module")

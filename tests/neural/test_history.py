@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neural.families.modular import ModularConfig
 from neural.families.toy import RunConfig
 from neural.history import History
+from neural.training import train_runs
 
 shares = st.sampled_from([0.0, 0.5, 0.89, 0.9, 0.95, 0.96, 1.0, float("nan")])
 losses = st.floats(width=32, allow_nan=True, allow_infinity=True)
@@ -142,6 +146,30 @@ def test_the_record_of_nothing_is_empty() -> None:
     assert run.record("test_accuracy") == ([], [])
     assert run.record("train_accuracy") == ([0], [0.0])
     assert run.record("rqi") == ([1], [0.9])
+
+
+def test_a_history_shows_itself_on_a_line() -> None:
+    """Whatever its length; what can be asked for is listed, and all of that can be."""
+    run = history(*[[0.5] * 1000] * 4)
+    first = "History(toy, seed 0, trained on 45 of 55 samples; after 999 of 10000 steps: train_accuracy 0.5"
+    assert repr(run).startswith(first)
+    assert len(repr(run)) < 250
+    assert {"train_loss", "rqi", "steps_to_rqi", "steps", "summary"} <= set(dir(run))
+    assert all(hasattr(run, name) for name in dir(run))
+
+
+def test_a_history_as_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row a look, norms included; one line says what is missing without pandas."""
+    run = history([0, 1], [0, 1], [0, 1], [2, 1])
+    frame = run.to_frame()
+    assert list(frame) == ["step", *run.traces]
+    assert frame["train_loss"].tolist() == [2, 1]
+    modular = next(train_runs([ModularConfig(p=5, width=8, budget=50)], "cpu", compiled=False))
+    assert modular.to_frame()["norm_output"].tolist() == modular.norms["output"].tolist()
+    assert modular.to_frame()["step"].tolist() == [0, 25, 50]
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="`to_frame` needs the package pandas"):
+        run.to_frame()
 
 
 def test_history_is_a_record() -> None:

@@ -5,11 +5,13 @@ networks load torch only when they are asked for.
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +94,44 @@ def test_what_is_not_is_refused(config: Made, name: str, data: st.DataObject) ->
     with pytest.raises(ConfigError) as caught:
         dataclasses.replace(config, **{name: value})
     assert str(caught.value) == f"`{name}` must be {rule}, but is {value!r}."
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "kept"),
+    [
+        ("size", np.int64(7), 7),
+        ("seed", np.uint8(7), 7),
+        ("batch", np.int32(7), 7),
+        ("rate", np.float32(0.1), 0.1),
+        ("rate", np.float64(0.1), 0.1),
+        ("rate", np.int16(2), 2.0),
+        ("other_rate", np.float16(0.25), 0.25),
+        ("flag", np.True_, True),
+        ("word", np.str_("no"), "no"),
+        ("text", np.str_("no"), "no"),
+    ],
+)
+def test_numpys_numbers_are_kept_as_pythons(name: str, given: Any, kept: Any) -> None:
+    """So that a run has one key, whoever counted its seed."""
+    config = dataclasses.replace(Made(), **{name: given})
+    assert type(getattr(config, name)) is type(kept)
+    assert config == dataclasses.replace(Made(), **{name: kept})
+    assert json.dumps(dataclasses.asdict(config))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("size", np.float64(2), "2.0"),
+        ("size", np.True_, "True"),
+        ("rate", np.bool_(1), "True"),
+        ("rate", np.inf, "inf"),
+    ],
+)
+def test_numpys_numbers_have_the_same_rules(name: str, value: Any, shown: str) -> None:
+    """A real number is no size, a truth value is no number."""
+    with pytest.raises(ConfigError, match=f"but is {shown}."):
+        dataclasses.replace(Made(), **{name: value})
 
 
 @pytest.mark.parametrize(("name", "limit", "shown"), [("seed", 2**32, "2^32"), ("few", 100, "100")])

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from tqdm import tqdm
 
 from neural.config import ConfigError
 from neural.ensemble import Ensemble
+from neural.families.modular import ModularConfig
 from neural.families.toy import MAX_SNAPSHOTS, RunConfig, Toy
 from neural.history import History
 from neural.training import CHUNK, Recorder, default_lanes, resolve_device, train_run, train_runs
@@ -254,6 +256,18 @@ def test_progress_adds_up() -> None:
     assert any(run.retired for run in histories)
     assert sum(counts) == pytest.approx(sum(config.budget * Toy.operations(config) for config in configs))
     assert min(counts) >= 0
+
+
+def test_progress_counts_the_steps_of_all_budgets(bars: list[tqdm]) -> None:
+    """One bar for runs of two families, whose steps cost differently; none unless it is
+    asked for.
+    """
+    modular = ModularConfig(p=5, width=8, budget=50)
+    list(train_runs([modular], "cpu"))
+    assert not bars
+    list(train_runs(iter([*mixed(60), modular]), "cpu", compiled=False, progress=True))
+    [bar] = bars
+    assert (bar.unit, bar.n, bar.total) == ("step", 60 * len(mixed(60)) + 50, bar.n)
 
 
 def test_everything_trained_on_leaves_no_test_values() -> None:
