@@ -9,29 +9,29 @@ results/measure_checkpoints.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import tyro
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from analysis._command import check_at_least, environment, leave
-from analysis._look import BLUE, LOOK
 from analysis._report import prepare_folder, table
+from analysis.measure_checkpoints.counted import Counted, Patterns, counted, looked_at, shown
 from analysis.measure_checkpoints.files import checkpoint_files, read_checkpoint
+from analysis.measure_checkpoints.named import Named, Options, named
+from analysis.measure_checkpoints.pictures import picture
 from analysis.measures.components import effective_dimension
 from analysis.measures.fourier import excluded, gini, inverse_participation, key_frequencies, mean_cross_entropy
 from analysis.measures.fourier import restricted as restricted_logits
 from analysis.measures.rings import fourier_shares, ring_rqi
-from analysis.measures.weights import largest_change, total_norm
 from efftheory import ArgumentError
 from neural import ConfigError
 from neural.command import run_command
@@ -42,106 +42,127 @@ PROG = "python -m analysis.measure_checkpoints"
 
 @dataclass(frozen=True)
 class Arguments:
-    """Take the measures that apply of checkpoints in a folder: weight norms and how far
-    the weights have moved of any; more if it is said which arrays are which.
+    """Take the measures that apply of checkpoints in a folder: norms and how far the
+    numbers have moved of any; more if it is said which arrays are which. All of it in
+    float64.
     """
 
     folder: tyro.conf.Positional[Path]
     """Folder of .npz or .safetensors files; the last number in a name is its step."""
-    embedding: str | None = None
-    """Array (p, d) of the symbols' embeddings; of one with more rows the first p count:
-    effective dimension, and waves modulo p."""
-    output: str | None = None
-    """Array of the last layer: its norm."""
-    logits: str | None = None
-    """Array (p, p, C) or (p^2, C): the outputs for all pairs (a, b), which should be
-    largest at a + b modulo p: restricted and excluded loss, all pairs."""
-    p: int | None = None
-    """Symbols; by default what the logits have, or the rows of the embedding."""
+    named: tyro.conf.OmitArgPrefixes[Options] = field(default_factory=Options)
+    include: tuple[str, ...] = ()
+    """Patterns of the names of the arrays that are weights, for example 'blocks.*' W_E; by default all arrays of real
+    floating-point numbers are."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of the names of arrays that are none: copies, masks, buffers."""
     out: Path = Path("results/measure_checkpoints")
     """Folder for the report."""
 
 
 def main(arguments: Arguments) -> None:
-    check_at_least(3, arguments, "p")
+    check_at_least(3, arguments.named, "p")
     files = checkpoint_files(arguments.folder)
     prepare_folder(arguments.out)
-    rows = measured_files(files, arguments)
+    rows, weights, notes = measured_files(files, arguments)
     made_with = environment(PROG)
     page = [
         "# Measures of checkpoints",
         f"`{made_with['command']}`",
-        f"{len(files)} files of {arguments.folder}. Key frequencies: the fewest with 90 % of the power of the logits "
-        "in waves of a + b; final ones are those of the last file, which earlier files cannot know.",
+        f"{len(files)} files of {_escaped(str(arguments.folder))}. Key frequencies: the fewest with 90 % of the power "
+        "of the logits in waves of a + b; final ones are those of the last file, which earlier files cannot know.",
+        *map(_escaped, notes),
         "![measures](measures.png)",
         table(_texts(rows)),
+        "## What was counted in the norm",
+        table(_of_weights(weights)) if weights.weights else "Nothing.",
     ]
-    report = {"measures": rows.to_dict("records"), "environment": made_with}
-    leave(arguments.out, report, {"measures.png": picture(rows)}, page, [table(_texts(rows), "simple"), ""])
+    report = {
+        "measures": rows.to_dict("records"),
+        "counted": list(weights.weights),
+        "left_out": weights.left_out,
+        "notes": notes,
+        "environment": made_with,
+    }
+    said = [table(_texts(rows), "simple"), "", *notes]
+    leave(arguments.out, report, {"measures.png": picture(rows)}, page, said)
 
 
-def measured_files(files: Mapping[int, Path], arguments: Arguments) -> pd.DataFrame:
-    """A row a file: step, and a column a measure that applies."""
+def measured_files(files: Mapping[int, Path], arguments: Arguments) -> tuple[pd.DataFrame, Counted, list[str]]:
+    """A row a file: step, and a column a measure that applies. Which arrays count as
+    weights. And what a reader must know of that.
+    """
+    options = arguments.named
+    patterns = Patterns(arguments.include, arguments.exclude, options.taken())
     steps = list(files)
     first, last = read_checkpoint(files[steps[0]]), read_checkpoint(files[steps[-1]])
-    final = None if arguments.logits is None else _logits(last, arguments)
+    patterns.check(list(first | last))
+    final = named(last, options).logits
     final_keys = None if final is None else _or_none(lambda: key_frequencies(final))
-    p = arguments.p if final is None else len(final)
-    rows = []
+    looked, measured, notes = [], [], {}
     for step in tqdm(steps, desc="measuring", unit="file", leave=False):
         arrays = read_checkpoint(files[step])
-        rows.append({"step": step} | _measured(arrays, first, final_keys, p, arguments))
-    return pd.DataFrame(rows)
+        here = named(arrays, options)
+        looked.append(looked_at(arrays, first))
+        measured.append(_measured(here, final_keys))
+        notes |= dict.fromkeys(here.notes)
+    weights = counted(looked, patterns)
+    rows = pd.DataFrame({"step": steps})
+    if weights.weights:
+        said = arguments.include or arguments.exclude  # else nobody knows whether they are
+        rows["weight norm" if said else "norm of all arrays"] = weights.norms()
+        rows["largest change of a weight" if said else "largest change in all arrays"] = weights.changes()
+    rows = pd.concat([rows, pd.DataFrame(measured)], axis=1)
+    if len(rows.columns) == 1:
+        raise ConfigError("`folder` must have arrays of floating point numbers that count, but has none.")
+    return rows, weights, [*notes, *_notes(weights)]
 
 
-def _measured(
-    arrays: dict[str, NDArray],
-    first: dict[str, NDArray],
-    final_keys: NDArray | None,
-    p: int | None,
-    arguments: Arguments,
-) -> dict[str, float]:
+def _notes(weights: Counted) -> list[str]:
+    notes = []
+    if weights.left_out:
+        why = ", ".join(f"{shown(name)} ({why})" for name, why in weights.left_out.items())
+        notes.append(f"Not counted in the norm: {why}.")
+    if still := weights.still():
+        notes.append(
+            f"Counted, but the same in all files, so perhaps masks or buffers (see --exclude): "
+            f"{', '.join(map(shown, still))}."
+        )
+    return notes
+
+
+def _measured(here: Named, final_keys: NDArray | None) -> dict[str, float]:
     """nan where a measure is not defined, of an embedding that is 0, say."""
-    weights, start = (
-        {name: value for name, value in some.items() if name != arguments.logits and value.dtype.kind == "f"}
-        for some in (arrays, first)
-    )
     found: dict[str, Callable[[], float]] = {}
-    if weights:
-        found["weight norm"] = lambda: total_norm(weights)
-        found["largest change of a weight"] = lambda: largest_change(weights, start)
-    if arguments.output is not None:
-        output = _named(arrays, "output", arguments.output)
+    if (output := here.output) is not None:
         found["last layer's norm"] = lambda: float(np.linalg.norm(output))
-    if arguments.embedding is not None:
-        E = _named(arrays, "embedding", arguments.embedding).astype(np.float64)
-        if p is not None and len(E) < p:
-            raise ConfigError(f"`p` must be at most the embedding's {len(E)} rows, but is {p}.")
-        E = E[:p]
+    if (E := here.embedding) is not None:
         found |= {
             "effective dimension": lambda: effective_dimension(E),
             "Gini of the first layer": lambda: gini(np.sqrt(fourier_shares(E))),
             "participation ratio": lambda: float(pd.Series(inverse_participation(E)).median()),
             "ring quality": lambda: ring_rqi(E),
         }
-    if arguments.logits is not None:
-        found |= _of_logits(_logits(arrays, arguments), final_keys)
-    if not found:
-        raise ConfigError("`folder` must have arrays of floating point numbers, but has none.")
+    if here.logits is not None:
+        found |= _of_logits(here.logits, {"train loss": here.train, "test loss": here.test}, final_keys)
     values = {name: _or_none(measure) for name, measure in found.items()}
     return {name: float("nan") if value is None else value for name, value in values.items()}
 
 
-def _of_logits(logits: NDArray[np.float64], final_keys: NDArray | None) -> dict[str, Callable[[], float]]:
+def _of_logits(
+    logits: NDArray[np.float64], parts: Mapping[str, NDArray[np.bool_] | None], final_keys: NDArray | None
+) -> dict[str, Callable[[], float]]:
+    """`parts`: the losses of some pairs only, by name."""
     p = len(logits)
     labels = np.add.outer(np.arange(p), np.arange(p)).ravel() % p
 
-    def loss(values: NDArray) -> float:
-        return mean_cross_entropy(values.reshape(p * p, -1), labels)
+    def loss(values: NDArray, mask: NDArray[np.bool_] | None = None) -> float:
+        which = slice(None) if mask is None else mask
+        return mean_cross_entropy(values.reshape(p * p, -1)[which], labels[which])
 
     keys = cache(lambda: key_frequencies(logits))
     found: dict[str, Callable[[], float]] = {
         "loss": lambda: loss(logits),
+        **{name: lambda mask=mask: loss(logits, mask) for name, mask in parts.items() if mask is not None},
         "key frequencies": lambda: float(len(keys())),
         "restricted loss, current keys": lambda: loss(restricted_logits(logits, keys())),
         "excluded loss, current keys": lambda: loss(excluded(logits, keys())),
@@ -162,25 +183,6 @@ def _or_none(measure: Callable[[], Result]) -> Result | None:
         return None
 
 
-def _named(arrays: dict[str, NDArray], option: str, name: str) -> NDArray:
-    if name not in arrays:
-        raise ConfigError(f"`{option}` must be one of {', '.join(sorted(arrays))}, but is {name}.")
-    return arrays[name]
-
-
-def _logits(arrays: dict[str, NDArray], arguments: Arguments) -> NDArray[np.float64]:
-    """(p, p, C)."""
-    assert arguments.logits is not None
-    values = _named(arrays, "logits", arguments.logits).astype(np.float64)
-    p = arguments.p or (values.shape[0] if values.ndim == 3 else round(len(values) ** 0.5))
-    if values.size == 0 or values.shape[-1] < p or values.size != p * p * values.shape[-1]:
-        raise ConfigError(
-            f"`logits` must name an array (p, p, C) or (p^2, C) with p = {p} and C at least p, but {arguments.logits} "
-            f"has shape {values.shape}."
-        )
-    return values.reshape(p, p, -1)
-
-
 def _texts(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {str(name): f"{value:,.0f}" if name == "step" else f"{value:.4g}" for name, value in row.items()}
@@ -188,24 +190,27 @@ def _texts(rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def picture(rows: pd.DataFrame) -> Figure:
-    """Each measure against the step, a panel each."""
-    names = [name for name in rows if name != "step"]
-    columns = min(3, len(names))
-    lines = -(-len(names) // columns)
-    with mpl.rc_context(LOOK):
-        figure = Figure(figsize=(3.4 * columns, 2.2 * lines))
-        panels: Any = figure.subplots(lines, columns, sharex=True, squeeze=False)
-        for axes, name in zip(panels.flat, names, strict=False):
-            axes.plot(rows["step"], rows[name], "o-", color=BLUE, ms=3)
-            axes.set_title(name, loc="left")
-            if rows["step"].max() > 100 * max(rows["step"].min(), 1):
-                axes.set_xscale("symlog", linthresh=max(rows["step"][rows["step"] > 0].min(), 1))
-        for axes in panels.flat[len(names) :]:
-            axes.set_visible(False)
-        for axes in panels[-1]:
-            axes.set_xlabel("step")
-        return figure
+def _of_weights(weights: Counted) -> list[dict[str, str]]:
+    """A row an array that counts."""
+
+    def text(value: float | None) -> str:
+        return "nan" if value is None else f"{value:.4g}"
+
+    return [
+        {
+            "array": _escaped(name),
+            "shape": str(row[0].shape),
+            "first norm": text(row[0].norm),
+            "last norm": text(row[-1].norm),
+            "largest change from first to last": text(row[-1].change),
+        }
+        for name, row in weights.weights.items()
+    ]
+
+
+def _escaped(text: str) -> str:
+    """Words out of files in a page, where nothing in them has a meaning."""
+    return html.escape(shown(text), quote=False).replace("|", "&#124;")
 
 
 if __name__ == "__main__":

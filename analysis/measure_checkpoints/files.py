@@ -1,38 +1,56 @@
 """Checkpoints in a folder: .npz or .safetensors files of named arrays, the step the
-last number in the file's name. Nothing is unpickled.
+last number in the file's name. Nothing is unpickled, and before memory is taken for an
+array it is known that the file has one of this size.
 """
 
 from __future__ import annotations
 
+import lzma
+import math
 import re
+import struct
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors import SafetensorError, deserialize
 
 from neural import ConfigError
 
 KINDS = (".npz", ".safetensors")
+LARGEST = 2 * 2**30  # bytes that the arrays of one file may take
+_LATEST = 2**63  # steps are below this
+_DAMAGED = (
+    *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, MemoryError, OverflowError, SyntaxError),
+    *(SafetensorError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError),
+)
+# safetensors' names of numpy's types; bfloat16 numpy does not have
+_TYPES = {
+    **{f"F{8 * n}": f"<f{n}" for n in (2, 4, 8)},
+    **{f"{kind.upper()}{8 * n}": f"<{kind}{n}" for kind in "iu" for n in (1, 2, 4, 8)},
+    **{"C64": "<c8", "BOOL": "?"},
+}
 
 
 def checkpoint_files(folder: Path) -> dict[int, Path]:
-    """The files by their steps, ascending.
+    """The files by their steps, ascending. Hidden ones are not looked at.
 
     Raises:
-        ConfigError: there is no such folder, no such file in it, a name without a
-            number, or two of one step.
+        ConfigError: there is no such folder, no such file in it, something else under
+            such a name, a name that does not end in a whole number, or two of one step.
     """
     if not folder.is_dir():
         raise ConfigError(f"`folder` must be a folder of checkpoints, but {folder} is none.")
     found: dict[int, Path] = {}
-    for path in sorted(path for path in folder.iterdir() if path.suffix in KINDS):
-        numbers = re.findall(r"\d+", path.stem)
-        if not numbers:
-            raise ConfigError(f"`folder` must have a step in each file's name, but has {path.name}.")
-        step = int(numbers[-1])
+    for path in sorted(path for path in folder.iterdir() if path.suffix in KINDS and not path.name.startswith(".")):
+        if not path.is_file():
+            raise ConfigError(f"`folder` must have files of plain arrays, but {path.name} is no file.")
+        step = _step(path)
         if step in found:
             raise ConfigError(
                 f"`folder` must have one file a step, but {found[step].name} and {path.name} are both of step {step}."
@@ -43,17 +61,106 @@ def checkpoint_files(folder: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
+def _step(path: Path) -> int:
+    """The last number in a file's name, if it is a whole number as it stands: the 30 of
+    `acc=0.30`, of `1e30` or of `30k` is no step.
+    """
+    last = re.search(r"(\d+)\D*$", path.stem)
+    if last is None:
+        raise ConfigError(f"`folder` must have a step in each file's name, but has {path.name}.")
+    before, behind = path.stem[: last.start()], path.stem[last.end(1) :]
+    unfit = {
+        "is a decimal": re.search(r"(^|[^a-zA-Z])[.,]$", before),  # not that of step.30
+        "has an exponent": re.search(r"\d[.,]?[eE][+-]?$", before),
+        "has a sign": re.search(r"(^|[^a-zA-Z\d])-$|[+\u2212]$", before),  # not that of step-30
+        "has a suffix": re.match(r"[^\W_]|%", behind),
+        "is too large": int(last[1]) >= _LATEST,
+    }
+    for finding, there in unfit.items():
+        if there:
+            raise ConfigError(
+                f"`folder` must have a whole number, the step, last in each file's name, but that of {path.name} "
+                f"{finding}."
+            )
+    return int(last[1])
+
+
 def read_checkpoint(path: Path) -> dict[str, NDArray]:
-    """The arrays of one file, by name.
+    """The arrays of one file, by name. bfloat16 is read as float32, exactly.
 
     Raises:
-        ConfigError: it cannot be read, or holds what would have to be unpickled.
+        ConfigError: it cannot be read, is damaged or encrypted, holds what would have
+            to be unpickled, or takes more than LARGEST.
     """
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, TypeError, KeyError, EOFError, SafetensorError, zipfile.BadZipFile) as error:
+        return _of_safetensors(path) if path.suffix == ".safetensors" else _of_npz(path)
+    except _DAMAGED as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ConfigError(f"`folder` must have files of plain arrays, but {path.name}: {reason}.") from None
+
+
+def read_array(option: str, path: Path) -> NDArray:
+    """The array of an .npy file that an option names.
+
+    Raises:
+        ConfigError: as `read_checkpoint`.
+    """
+    try:
+        if not path.is_file():
+            raise OSError("there is no such file")
+        with path.open("rb") as stream:
+            return _array(stream, path.stat().st_size)
+    except _DAMAGED as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"`{option}` must name a file of one plain array, but {path}: {reason}.") from None
+
+
+def _of_npz(path: Path) -> dict[str, NDArray]:
+    with zipfile.ZipFile(path) as archive:
+        members = {
+            one.filename.removesuffix(".npy"): one
+            for one in archive.infolist()
+            if one.filename.endswith(".npy") and not Path(one.filename).name.startswith(".")
+        }
+        _check_size(sum(one.file_size for one in members.values()))
+        found = {}
+        for name, one in members.items():
+            with archive.open(one) as stream:
+                found[name] = _array(stream, one.file_size)
+        return found
+
+
+def _array(stream: IO[bytes], size: int) -> NDArray:
+    """The array of an .npy file of `size` bytes."""
+    version = npy.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"an array is of version {version[0]} of numpy's format")
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, by_columns, dtype = read(stream)
+    if dtype.hasobject:
+        raise ValueError("an array holds Python objects")
+    declared, there = math.prod(shape) * dtype.itemsize, size - stream.tell()
+    if declared != there:
+        raise ValueError(f"an array of {declared:,} bytes is declared, but {there:,} are there")
+    _check_size(declared)
+    return np.ndarray(shape, dtype, stream.read(declared), order="F" if by_columns else "C")
+
+
+def _of_safetensors(path: Path) -> dict[str, NDArray]:
+    _check_size(path.stat().st_size)
+    found = {}
+    for name, tensor in deserialize(path.read_bytes()):
+        kind = tensor["dtype"]
+        if kind == "BF16":  # the upper half of a float32
+            values = (np.frombuffer(tensor["data"], "<u2").astype(np.uint32) << 16).view(np.float32)
+        elif kind in _TYPES:
+            values = np.frombuffer(tensor["data"], _TYPES[kind])
+        else:
+            raise ValueError(f"an array is of type {kind}")
+        found[name] = values.reshape(tensor["shape"])
+    return found
+
+
+def _check_size(n_bytes: int) -> None:
+    if n_bytes > LARGEST:
+        raise ValueError(f"its arrays take {n_bytes / 2**30:,.1f} GiB, more than {LARGEST / 2**30:g}")
