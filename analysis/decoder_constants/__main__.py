@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from analysis._command import check_at_least, environment, leave
+from analysis._command import environment, leave, seeds_of
 from analysis._report import prepare_folder, table
 from analysis.decoder_constants.page import Report, page, summary
 from analysis.decoder_constants.pictures import picture
@@ -52,16 +52,18 @@ class Arguments:
     """
 
     seeds: int = 3
-    """How many networks of each shape: seeds 0..seeds-1."""
+    """How many networks of each shape."""
+    first_seed: int = 0
+    """The seeds are first_seed .. first_seed + seeds - 1, so that runs nobody has looked at can be asked for."""
     out: Path = Path("results/decoder_constants")
     """Folder for the report."""
 
 
 def main(arguments: Arguments) -> None:
-    check_at_least(1, arguments, "seeds")
+    seeds = seeds_of(arguments)
     prepare_folder(arguments.out)
     rows = []
-    plan = [(name, shape, seed) for name, shape in SHAPES.items() for seed in range(arguments.seeds)]
+    plan = [(name, shape, seed) for name, shape in SHAPES.items() for seed in seeds]
     for name, shape, seed in tqdm(plan, desc="networks", leave=False):
         config = replace(shape, seed=seed, budget=LIMIT)
         rows += [{"shape": name, "seed": seed} | asdict(look) for look in beside_theory(config)]

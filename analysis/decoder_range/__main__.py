@@ -16,7 +16,7 @@ from pathlib import Path
 import tyro
 from tqdm import tqdm
 
-from analysis._command import check_at_least, environment, leave, trained_on
+from analysis._command import check_at_least, environment, leave, seeds_of, trained_on
 from analysis._report import prepare_folder, table
 from analysis.decoder_range.page import Report, page, page_rows
 from analysis.decoder_range.scores import score
@@ -79,11 +79,10 @@ def chosen(arguments: Arguments) -> dict[str, Setup]:
     unknown = set(arguments.only) - set(SETUPS)
     if unknown:
         raise ConfigError(f"`only` must be among {', '.join(SETUPS)}, but is {', '.join(sorted(unknown))}.")
-    check_at_least(1, arguments, "seeds", "decoder_draws")
-    check_at_least(0, arguments, "first_seed")
+    check_at_least(1, arguments, "decoder_draws")
     names = arguments.only or tuple(SETUPS)
-    seeds = {name: arguments.seeds or SETUPS[name].seeds for name in names}
-    return {name: replace(SETUPS[name], seeds=seeds[name], first_seed=arguments.first_seed) for name in names}
+    seeds = {name: seeds_of(arguments, SETUPS[name].seeds) for name in names}
+    return {name: replace(SETUPS[name], seeds=len(some), first_seed=some.start) for name, some in seeds.items()}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ sets, which network was first, and how well each does in the end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -23,7 +24,7 @@ import tyro
 from tqdm import tqdm
 
 import efftheory as et
-from analysis._command import check_at_least, check_given, environment, leave, print_trained, trained_on
+from analysis._command import check_at_least, check_given, environment, leave, print_trained, seeds_of, trained_on
 from analysis._look import LOOK
 from analysis._report import prepare_folder, table
 from analysis.design_experiment.designs import (
@@ -63,7 +64,9 @@ class Arguments:
     sizes: tuple[int, ...] = (30, 40)
     """Training-set sizes |D|."""
     seeds: int = 20
-    """How many seeds a size: 0..seeds-1, each with one network and a training set of every design."""
+    """How many seeds a size, each with one network and a training set of every design."""
+    first_seed: int = 0
+    """The seeds are first_seed .. first_seed + seeds - 1, so that runs nobody has looked at can be asked for."""
     budget: int = RunConfig.budget
     """Steps after which a run that has not reached a threshold is censored."""
     repr_lr: tuple[float, ...] = (RunConfig.repr_lr,)
@@ -101,6 +104,7 @@ def main(arguments: Arguments) -> None:
         pairs=pairs,
         runs=run_entries(runs),
         seeds=arguments.seeds,
+        first_seed=arguments.first_seed,
         budget=arguments.budget,
         environment=environment(PROG, trained_on(runs)),
     )
@@ -112,7 +116,7 @@ def main(arguments: Arguments) -> None:
 
 def check(arguments: Arguments) -> None:
     """ConfigError for what the plan's runs would not complain of, or not as clearly."""
-    check_at_least(1, arguments, "seeds", "decoder_draws")
+    check_at_least(1, arguments, "decoder_draws")
     check_given(arguments, "sizes", "repr_lr", "decoder_lr")
     if arguments.p < 3:
         raise ConfigError(
@@ -122,15 +126,15 @@ def check(arguments: Arguments) -> None:
     for size in arguments.sizes:
         if not 0 < size < n_samples:
             raise ConfigError(f"`sizes` must be in 1..{n_samples - 1}, not all {n_samples} samples, but one is {size}.")
-    drawn(arguments, seeds=1)
+    drawn(arguments, seeds_of(arguments)[:1])
 
 
-def drawn(arguments: Arguments, seeds: int) -> list[RunConfig]:
+def drawn(arguments: Arguments, seeds: Sequence[int]) -> list[RunConfig]:
     """The runs on the training sets that their seeds draw."""
     sizes, rates = sorted(set(arguments.sizes)), (dict.fromkeys(arguments.repr_lr), dict.fromkeys(arguments.decoder_lr))
     return [
         RunConfig(p=arguments.p, n_train=n, budget=arguments.budget, repr_lr=repr_lr, decoder_lr=decoder_lr, seed=seed)
-        for n, repr_lr, decoder_lr, seed in product(sizes, *rates, range(seeds))
+        for n, repr_lr, decoder_lr, seed in product(sizes, *rates, seeds)
     ]
 
 
@@ -141,7 +145,7 @@ def plan(arguments: Arguments) -> dict[str, list[RunConfig]]:
     A run's seed is its designs' too, so that there are several sets of each design
     wherever the search finds several.
     """
-    runs = drawn(arguments, arguments.seeds)
+    runs = drawn(arguments, seeds_of(arguments))
     op = et.addition(arguments.p)
     points = list(dict.fromkeys((run.n_train, run.seed) for run in runs))
     arms, n_searched = {}, sum(objective is not None for objective in OBJECTIVES.values())

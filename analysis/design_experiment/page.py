@@ -19,7 +19,7 @@ class Report:
         designs: a score a setting and design.
         pairs: of designs, in each setting.
         runs: see `run_entries`.
-        seeds: how many a setting.
+        seeds, first_seed: how many a setting, and the first of them.
         budget: steps.
         environment: what the numbers were made with.
     """
@@ -29,6 +29,7 @@ class Report:
     pairs: list[Pair]
     runs: list[dict[str, Any]]
     seeds: int
+    first_seed: int
     budget: int
     environment: dict[str, Any]
 
@@ -46,7 +47,8 @@ def page(report: Report) -> list[str]:
     return [
         "# Training sets by design",
         f"`{report.environment['command']}`",
-        f"{report.seeds} seeds, {report.budget:,} steps. The networks of one seed and size share their targets "
+        f"{report.seeds} seeds from {report.first_seed} on, "
+        f"{report.budget:,} steps. The networks of one seed and size share their targets "
         "and all initial weights, and differ in their training sets alone: fast (searched for the largest lambda_3), "
         "wide (for the largest ideal accuracy, of equals the largest lambda_3), random, slow (searched for the "
         "smallest that leaves only the linear representation). A run that did not get there within the budget is "

@@ -20,7 +20,7 @@ import pandas as pd
 import tyro
 from tqdm import tqdm
 
-from analysis._command import check_at_least, environment, leave, print_trained, trained_on
+from analysis._command import environment, leave, print_trained, seeds_of, trained_on
 from analysis._report import prepare_folder, table
 from analysis.interventions.arms import BASE, SETTINGS, arms
 from analysis.interventions.page import page, rows
@@ -47,7 +47,9 @@ class Arguments:
     names: tyro.conf.Positional[tuple[Literal["squares-40", "transformer"], ...]] = ("squares-40", "transformer")
     """Which networks of the league."""
     seeds: int = 16
-    """How many seeds: 0..seeds-1."""
+    """How many seeds."""
+    first_seed: int = 0
+    """The seeds are first_seed .. first_seed + seeds - 1, so that runs nobody has looked at can be asked for."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Only say how many runs are missing and what they would cost."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
@@ -69,19 +71,19 @@ class Found:
 
 
 def main(arguments: Arguments) -> None:
-    check_at_least(1, arguments, "seeds")
+    seeds = seeds_of(arguments)
     names = list(dict.fromkeys(arguments.names))
     execution = arguments.execution.resolved()
     if arguments.dry_run:
         # when runs memorise is not known yet
-        plans = [arms(name, arguments.seeds, [SETTINGS[name].base.budget] * arguments.seeds) for name in names]
+        plans = [arms(name, seeds, [SETTINGS[name].base.budget] * len(seeds)) for name in names]
         print_cost([run for plan in plans for arm in plan.values() for run in arm], arguments.store, execution)
         return
     prepare_folder(arguments.out)
     with RunStore(arguments.store) as store:
-        bases = {name: SETTINGS[name].runs(arguments.seeds) for name in names}
+        bases = {name: SETTINGS[name].runs(seeds) for name in names}
         n_trained = ensure([run for base in bases.values() for run in base], store, execution)
-        plans = {name: arms(name, arguments.seeds, store.table(base)[LEARNED].tolist()) for name, base in bases.items()}
+        plans = {name: arms(name, seeds, store.table(base)[LEARNED].tolist()) for name, base in bases.items()}
         configs = [run for plan in plans.values() for arm in plan.values() for run in arm]
         n_trained += ensure(configs, store, execution)
         tables = {name: {arm: store.table(runs) for arm, runs in plan.items()} for name, plan in plans.items()}

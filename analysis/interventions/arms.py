@@ -19,7 +19,7 @@ _SGD = {"squares-40": (10.0, 3e-4), "transformer": (0.3, 7e-4)}
 _EPSILON = 1e-4  # of Adam; the gradients' entries are of this size or smaller
 
 
-def arms(name: str, seeds: int, learned: Sequence[float]) -> dict[str, list[ModularConfig]]:
+def arms(name: str, seeds: Sequence[int], learned: Sequence[float]) -> dict[str, list[ModularConfig]]:
     """The runs of each arm.
 
     learned: of the runs as they are, steps to memorisation; nan where there is none,

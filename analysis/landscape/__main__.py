@@ -45,7 +45,9 @@ class Arguments:
     set: tuple[str, ...] = ()
     """FIELD=VALUE that all runs share, for example width=200."""
     seeds: int | None = None
-    """How many seeds a point: 0..seeds-1; by default the landscape's own number."""
+    """How many seeds a point; by default the landscape's own number."""
+    first_seed: int = 0
+    """The seeds are first_seed .. first_seed + seeds - 1, so that runs nobody has looked at can be asked for."""
     budget: int | None = None
     """Steps of each run; by default the landscape's own number."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -58,7 +60,15 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    plan = resolved(arguments.name, arguments.x, arguments.y, arguments.set, arguments.seeds, budget=arguments.budget)
+    plan = resolved(
+        arguments.name,
+        arguments.x,
+        arguments.y,
+        arguments.set,
+        arguments.seeds,
+        budget=arguments.budget,
+        first_seed=arguments.first_seed,
+    )
     execution, configs = arguments.execution.resolved(), plan.configs()
     if arguments.dry_run:
         print_cost(configs, arguments.store, execution)

@@ -35,7 +35,8 @@ def page(plan: Landscape, summary: pd.DataFrame, command: str) -> list[str]:
         f"# {plan.title}: landscape",
         f"`{command}`",
         f"Networks whose weights are scaled back to their initial norm, alpha times the usual one, after every "
-        f"update: {len(plan.scales.values)} alphas, {len(plan.sizes.values)} data sizes, {plan.seeds} seeds, "
+        f"update: {len(plan.scales.values)} alphas, {len(plan.sizes.values)} data sizes, {plan.seeds} seeds "
+        f"from {plan.first_seed} on, "
         f"{plan.base.budget:,} steps, without weight decay. The paper expects an L of the training loss in alpha and "
         "a U of the test loss.",
         "![curves](curves.png)",

@@ -92,6 +92,7 @@ class Landscape:
     scales: Axis
     sizes: Axis
     seeds: int
+    first_seed: int = 0
 
     @property
     def family(self) -> type[Family]:
@@ -99,7 +100,7 @@ class Landscape:
         return family_of(self.base)
 
     def configs(self) -> list[Any]:
-        return grid(self.base, (self.scales, self.sizes), self.seeds)
+        return grid(self.base, (self.scales, self.sizes), self.seeds, self.first_seed)
 
     @property
     def times(self) -> tuple[int, ...]:
@@ -117,6 +118,7 @@ def resolved(
     settings: tuple[str, ...] = (),
     seeds: int | None = None,
     budget: int | None = None,
+    first_seed: int = 0,
 ) -> Landscape:
     """The landscape that these options name.
 
@@ -142,6 +144,6 @@ def resolved(
     if budget is not None:
         given["budget"] = budget
     base = replace(setup.base, **{sizes.field: sizes.values[0]} | given)
-    found = Landscape(setup.title, base, scales, sizes, setup.seeds if seeds is None else seeds)
+    found = Landscape(setup.title, base, scales, sizes, setup.seeds if seeds is None else seeds, first_seed)
     found.configs()  # checks every value
     return found

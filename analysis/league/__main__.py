@@ -16,11 +16,11 @@ from typing import Any, Literal
 import pandas as pd
 import tyro
 
-from analysis._command import check_at_least, environment, leave, print_trained, trained_on
+from analysis._command import environment, leave, print_trained, seeds_of, trained_on
 from analysis._pieces import Piece, computed
 from analysis._report import prepare_folder, table
 from analysis.league.measures import Series, series_of, sources
-from analysis.league.page import Table, page, rank_rows
+from analysis.league.page import Table, page, rank_rows, way_rows
 from analysis.league.pictures import picture_of_moves, picture_of_ranks
 from analysis.league.scores import moves, pooled, ranks
 from analysis.league.settings import GENERALISED, LEARNED, SETTINGS, Setting
@@ -48,7 +48,9 @@ class Arguments:
     ] = ("squares-40", "squares-32", "transformer", "symmetric", "parity")
     """Which settings; all by default."""
     seeds: int | None = None
-    """How many seeds: 0..seeds-1, 10 at least; by default each setting's own number, 32 or 48."""
+    """How many seeds, 10 at least; by default each setting's own number, 32 or 48."""
+    first_seed: int = 0
+    """The seeds are first_seed .. first_seed + seeds - 1, so that runs nobody has looked at can be asked for."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Only say how many runs are missing and what they would cost."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
@@ -59,10 +61,11 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    check_at_least(MIN_OBSERVED, arguments, "seeds")  # with fewer nothing can be said
     settings = {name: SETTINGS[name] for name in dict.fromkeys(arguments.names)}
     execution = arguments.execution.resolved()
-    plans = {name: setting.runs(arguments.seeds) for name, setting in settings.items()}
+    # with fewer than MIN_OBSERVED nothing can be said
+    seeds = {name: seeds_of(arguments, setting.seeds, least=MIN_OBSERVED) for name, setting in settings.items()}
+    plans = {name: setting.runs(seeds[name]) for name, setting in settings.items()}
     configs = [config for plan in plans.values() for config in plan]
     if arguments.dry_run:
         print_cost(configs, arguments.store, execution)
@@ -106,7 +109,7 @@ def main(arguments: Arguments) -> None:
         "environment": made_with,
     }
     pictures = {"ranks.png": picture_of_ranks(found), "moves.png": picture_of_moves(found)}
-    said = [table(rank_rows(found), "simple"), ""]
+    said = [table(rank_rows(found), "simple"), "", "which way each moves:", table(way_rows(found), "simple"), ""]
     leave(arguments.out, report, pictures, page(found, both, made_with["command"]), said)
 
 

@@ -5,6 +5,7 @@ them: what tells the runs apart are the training set and the initial weights.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,8 +32,8 @@ class Setting:
     seeds: int
     early: tuple[int, ...]
 
-    def runs(self, seeds: int | None = None) -> list[Any]:
-        return [replace(self.base, seed=seed) for seed in range(self.seeds if seeds is None else seeds)]
+    def runs(self, seeds: Sequence[int]) -> list[Any]:
+        return [replace(self.base, seed=seed) for seed in seeds]
 
 
 LEARNED = "steps_to_train_99"

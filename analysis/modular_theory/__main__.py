@@ -19,7 +19,7 @@ import tyro
 from tqdm import tqdm
 
 import efftheory as et
-from analysis._command import check_at_least, environment, leave, print_trained, trained_on
+from analysis._command import check_at_least, environment, leave, print_trained, seeds_of, trained_on
 from analysis._report import prepare_folder, table
 from analysis.modular_theory.page import Report, critical, order_rows, page, setting_rows, verdict
 from analysis.modular_theory.pictures import picture
@@ -43,7 +43,9 @@ class Arguments:
     only: tuple[str, ...] = ()
     """Set-ups by name: squares (a hidden layer of squares), transformer (small); by default both."""
     seeds: int = 24
-    """How many seeds a training fraction: 0..seeds-1."""
+    """How many seeds a training fraction."""
+    first_seed: int = 0
+    """The seeds are first_seed .. first_seed + seeds - 1, so that runs nobody has looked at can be asked for."""
     budget: int = 10_000
     """Steps after which a run that has not reached a threshold is censored; a multiple of 25."""
     draws: int = 2000
@@ -56,13 +58,14 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    check_at_least(1, arguments, "seeds", "draws")
+    seeds = seeds_of(arguments)
+    check_at_least(1, arguments, "draws")
     unknown = set(arguments.only) - set(SETUPS)
     if unknown:
         raise ConfigError(f"`only` must be among {', '.join(SETUPS)}, but is {', '.join(sorted(unknown))}.")
     setups = {name: setup for name, setup in SETUPS.items() if name in (arguments.only or SETUPS)}
     plan = {
-        (name, fraction): setup.at(fraction, arguments.seeds, arguments.budget)
+        (name, fraction): setup.at(fraction, seeds, arguments.budget)
         for name, setup in setups.items()
         for fraction in setup.fractions
     }
@@ -94,6 +97,7 @@ def main(arguments: Arguments) -> None:
         orders=ranks,
         shared={name: asdict(setup.base) | {"fraction": setup.fractions} for name, setup in setups.items()},
         seeds=arguments.seeds,
+        first_seed=arguments.first_seed,
         budget=arguments.budget,
         environment=environment(PROG, trained_on(*runs.values())),
     )

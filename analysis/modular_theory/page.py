@@ -41,7 +41,8 @@ class Report:
         settings: a line a set-up and training fraction.
         orders: a line a predictor, target and set of runs.
         shared: by set-up, what its runs share.
-        seeds, budget: how many runs a setting, and their steps.
+        seeds, first_seed, budget: how many runs a setting, the first one's seed, and
+            their steps.
         environment: what the numbers were made with.
     """
 
@@ -51,6 +52,7 @@ class Report:
     orders: list[Order]
     shared: dict[str, dict[str, Any]]
     seeds: int
+    first_seed: int
     budget: int
     environment: dict[str, Any]
 
@@ -171,7 +173,8 @@ def page(report: Report) -> list[str]:
         "![theory beside networks](theory.png)",
         "## Who generalises, and when",
         table(setting_rows(report.settings)),
-        f"{report.seeds} seeds a line, {report.budget:,} steps. Ring determined: the share of the runs' own training "
+        f"{report.seeds} seeds a line, from {report.first_seed} on, "
+        f"{report.budget:,} steps. Ring determined: the share of the runs' own training "
         "sets; 1/lambda: their median, in Z0/eta steps. Generalise: test accuracy 0.95 within the budget, with the "
         "exact 95 % interval. Steps: Kaplan-Meier's median with its interval; a dash is beyond the budget.",
         "## In which order",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from neural import ModularConfig
@@ -26,8 +27,8 @@ class Setup:
         """
         return 1 if self.base.network == "transformer" or self.base.inputs == "sum" else 2
 
-    def at(self, fraction: float, seeds: int, budget: int) -> list[ModularConfig]:
-        return [replace(self.base, fraction=fraction, seed=seed, budget=budget) for seed in range(seeds)]
+    def at(self, fraction: float, seeds: Sequence[int], budget: int) -> list[ModularConfig]:
+        return [replace(self.base, fraction=fraction, seed=seed, budget=budget) for seed in seeds]
 
 
 SETUPS = {

@@ -16,8 +16,9 @@ from typing import Any, Literal
 import pandas as pd
 import tyro
 
-from analysis._command import check_at_least, check_given, environment, leave, print_trained, trained_on
+from analysis._command import check_given, environment, leave, print_trained, seeds_of, trained_on
 from analysis._report import prepare_folder, table
+from analysis._words import seed_range
 from analysis.norm_law.page import Scored, page, rows, section
 from analysis.norm_law.pictures import picture
 from analysis.norm_law.scores import scores
@@ -43,7 +44,9 @@ class Arguments:
     names: tyro.conf.Positional[tuple[Literal["teacher", "digits", "transformer"], ...]] = ("teacher",)
     """Which networks: teacher, digits, transformer."""
     seeds: int | None = None
-    """How many seeds: 0..seeds-1; by default 8 of the teacher, 5 of the others."""
+    """How many seeds; by default 8 of the teacher, 5 of the others."""
+    first_seed: int = 0
+    """The seeds are first_seed .. first_seed + seeds - 1, so that runs nobody has looked at can be asked for."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Only say how many runs are missing and what they would cost."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
@@ -55,11 +58,14 @@ class Arguments:
 
 def main(arguments: Arguments) -> None:
     check_given(arguments, "names")
-    check_at_least(1, arguments, "seeds")
-    if arguments.seeds is not None and arguments.seeds > min(CALIBRATION_SEEDS):
-        raise ConfigError(f"`seeds` must be at most {min(CALIBRATION_SEEDS)}, but is {arguments.seeds}.")
     setups = {name: SETUPS[name] for name in dict.fromkeys(arguments.names)}
-    seeds = {name: range(arguments.seeds or setup.seeds) for name, setup in setups.items()}
+    seeds = {name: seeds_of(arguments, setup.seeds) for name, setup in setups.items()}
+    for some in seeds.values():
+        if set(some) & set(CALIBRATION_SEEDS):
+            raise ConfigError(
+                f"`seeds` and `first_seed` must leave out {seed_range(CALIBRATION_SEEDS)}, the seeds of the "
+                f"calibration, but are {seed_range(some)}."
+            )
     execution = arguments.execution.resolved()
     configs = [config for name, setup in setups.items() for config in plan(setup, seeds[name])]
     if arguments.dry_run:

@@ -13,7 +13,7 @@ from analysis.runs.plan import parse_axis
 from neural import DigitsConfig, ModularConfig, TeacherConfig
 
 # On these seeds the form of the law was chosen, and its rivals are calibrated on one
-# cell of them; what is reported comes from seeds 0, 1, ...
+# cell of them; what is reported comes from others.
 CALIBRATION_SEEDS = (100, 101, 102, 103)
 _PATIENCE = 1.5  # of a budget, in units of the time to the smallest shell it leaves room for
 

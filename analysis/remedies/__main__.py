@@ -16,7 +16,7 @@ from pathlib import Path
 import tyro
 from tqdm import tqdm
 
-from analysis._command import environment, leave, print_trained, trained_on
+from analysis._command import check_at_least, check_given, environment, leave, print_trained, seeds_of, trained_on
 from analysis._report import prepare_folder, table
 from analysis.remedies.page import Report, page, page_rows
 from analysis.remedies.pictures import picture
@@ -25,7 +25,7 @@ from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure
 from analysis.theory.decoder_theory import outlooks
-from neural import ConfigError, RunConfig
+from neural import RunConfig
 from neural.command import run_command
 
 PROG = "python -m analysis.remedies"
@@ -43,7 +43,9 @@ class Arguments:
     sizes: tuple[int, ...] = (30, 40, 45)
     """Training-set sizes |D|."""
     seeds: int = 16
-    """How many seeds a size: 0..seeds-1."""
+    """How many seeds a size."""
+    first_seed: int = 0
+    """The seeds are first_seed .. first_seed + seeds - 1, so that runs nobody has looked at can be asked for."""
     budget: int = RunConfig.budget
     """Steps after which a run that has not reached a threshold is censored."""
     repr_lr: float = RunConfig.repr_lr
@@ -75,6 +77,7 @@ def main(arguments: Arguments) -> None:
         remedies=rows,
         sizes=arguments.sizes,
         seeds=arguments.seeds,
+        first_seed=arguments.first_seed,
         budget=arguments.budget,
         environment=environment(PROG, trained_on(*runs.values())),
     )
@@ -88,8 +91,9 @@ def plan(arguments: Arguments) -> dict[str, list[RunConfig]]:
     A warm-up is chosen by the theory's clock: embeddings need some 0.5/eta_r steps to
     sort themselves.
     """
-    if not arguments.sizes or arguments.seeds < 1 or arguments.decoder_draws < 1:
-        raise ConfigError("`sizes`, `seeds` and `decoder_draws` must leave something to do, but one of them does not.")
+    check_given(arguments, "sizes")
+    check_at_least(1, arguments, "decoder_draws")
+    seeds = seeds_of(arguments)
     base = RunConfig(
         p=arguments.p,
         n_train=arguments.sizes[0],
@@ -108,7 +112,7 @@ def plan(arguments: Arguments) -> dict[str, list[RunConfig]]:
         "orthogonal targets": orthogonal,
         "orthogonal targets and warm-up over 3/eta_r": replace(orthogonal, decoder_warmup=round(3 * clock)),
     }
-    points = [(n, seed) for n in arguments.sizes for seed in range(arguments.seeds)]
+    points = [(n, seed) for n in arguments.sizes for seed in seeds]
     return {name: [replace(arm, n_train=n, seed=seed) for n, seed in points] for name, arm in arms.items()}
 
 

@@ -17,7 +17,7 @@ class Report:
     Attributes:
         remedies: a score a remedy.
         sizes: training-set sizes |D|, of each remedy.
-        seeds: how many a size.
+        seeds, first_seed: how many a size, and the first of them.
         budget: steps.
         environment: what the numbers were made with.
     """
@@ -25,6 +25,7 @@ class Report:
     remedies: list[Score]
     sizes: tuple[int, ...]
     seeds: int
+    first_seed: int
     budget: int
     environment: dict[str, Any]
 
@@ -72,7 +73,8 @@ def page(report: Report) -> list[str]:
         "# Remedies",
         f"`{report.environment['command']}`",
         f"{rows[0].n} training sets and initial embeddings, each under every remedy (|D| = "
-        f"{', '.join(map(str, report.sizes))}, {report.seeds} seeds, {report.budget:,} steps). Shares within "
+        f"{', '.join(map(str, report.sizes))}, {report.seeds} seeds from {report.first_seed} on, "
+        f"{report.budget:,} steps). Shares within "
         "the budget with exact 95 % intervals; gains over no remedy with bootstrap intervals over the pairs; "
         "predicted: by the theory with a decoder, without training a network.",
         table(page_rows(rows)),

@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 import tyro
 
-from analysis._command import check_at_least, check_given, environment, leave, print_trained, trained_on
+from analysis._command import check_given, environment, leave, print_trained, seeds_of, trained_on
 from analysis._report import prepare_folder, table
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
@@ -54,7 +54,9 @@ class Arguments:
     sizes: tuple[int, ...] = (25, 35, 45, 55)
     """Training-set sizes, of p(p+1)/2."""
     seeds: int = 3
-    """How many seeds a size: 0..seeds-1."""
+    """How many seeds a size."""
+    first_seed: int = 0
+    """The seeds are first_seed .. first_seed + seeds - 1, so that runs nobody has looked at can be asked for."""
     width: int = 64
     """Width of the decoder's hidden layers."""
     scales: tuple[float, ...] = (2, 2.6, 3.4, 4.5, 6, 8)
@@ -135,7 +137,7 @@ def plan(arguments: Arguments) -> tuple[dict[Which, list[MessinessConfig]], dict
     Raises:
         ConfigError: an option leaves nothing to do, or no landscape around the start.
     """
-    check_at_least(1, arguments, "seeds")
+    seeds = seeds_of(arguments)
     check_given(arguments, "operations", "sizes", "decays")
     scales, levels = (sorted(set(values)) for values in (arguments.scales, arguments.levels))
     for name, axis, low, high in (
@@ -160,7 +162,7 @@ def plan(arguments: Arguments) -> tuple[dict[Which, list[MessinessConfig]], dict
         raise ConfigError(f"`sizes` must be between 1 and p(p+1)/2 = {n_samples}, but is {arguments.sizes}.")
     base = MessinessConfig(p=arguments.p, width=arguments.width, look_every=LOOK_EVERY, n_train=1)
     sets, free = {}, {}
-    for which in product(dict.fromkeys(arguments.operations), sorted(set(arguments.sizes)), range(arguments.seeds)):
+    for which in product(dict.fromkeys(arguments.operations), sorted(set(arguments.sizes)), seeds):
         operation, n_train, seed = which
         own = replace(base, operation=operation, n_train=n_train, seed=seed)
         held = replace(own, constrained=True, budget=arguments.landscape_steps)

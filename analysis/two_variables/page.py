@@ -127,8 +127,8 @@ def page(report: Mapping[str, Any], times: list[dict[str, Any]]) -> list[str]:
         "which both are free (AdamW for the decoder, plain descent for m, which is held while the decoder over-fits).",
         "\n".join(f"- {sentence}" for sentence in report["verdict"]),
         "![the landscapes, with what moves on them](landscape.png)",
-        f"The reduced loss of seed 0, with the border where it is {BORDER:g}. Losses count as {FLOOR:g} at the least, "
-        "and of all norms up to w the least loss counts.",
+        f"The reduced loss of the first seed, with the border where it is {BORDER:g}. Losses count as "
+        f"{FLOOR:g} at the least, and of all norms up to w the least loss counts.",
         "## Who comes to small m",
         table(reach_rows(report["reached"])),
         "All seeds and decays. The formula has a time where the border lies between the start and the corner, and the "

@@ -92,9 +92,9 @@ def test_outcomes_of_made_up_runs() -> None:
 
 
 def test_arms_differ_in_what_they_say_and_nothing_else() -> None:
-    found = plans.arms("transformer", 3, [30.0, float("nan"), 50.0])
+    found = plans.arms("transformer", range(3), [30.0, float("nan"), 50.0])
     base = found[BASE]
-    assert base == SETTINGS["transformer"].runs(3)
+    assert base == SETTINGS["transformer"].runs(range(3))
     assert [run.decay_until for run in found["decay removed after memorisation"]] == [30, None, 50]
     touched = {"weight_decay", "decay_until", "constrained", "epsilon", "optimizer", "learning_rate"}
     for arm in found.values():
@@ -113,7 +113,7 @@ def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
         run_command(command.Arguments, command.main, "interventions", command.ERRORS)
         assert f"18 runs, {trained} of them trained now" in capsys.readouterr().err
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert [one["arm"] for one in report["squares-40"]["outcomes"]] == list(plans.arms("squares-40", 1, [1.0]))
+    assert [one["arm"] for one in report["squares-40"]["outcomes"]] == list(plans.arms("squares-40", range(1), [1.0]))
     assert len(report["squares-40"]["cuts"]) == 3
     assert (tmp_path / "out" / "squares-40.png").stat().st_size > 10_000
     page = (tmp_path / "out" / "report.md").read_text()

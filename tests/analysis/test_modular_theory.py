@@ -67,7 +67,7 @@ def test_all_data_of_two_tables(p: int) -> None:
 def test_a_training_set_is_the_runs_own(setup: Setup) -> None:
     """Pair by pair; of one table a pair counts whichever way round it is trained on."""
     op = operation(setup)
-    for config in setup.at(0.4, seeds=3, budget=100):
+    for config in setup.at(0.4, seeds=range(3), budget=100):
         trained = np.flatnonzero(family_of(config).start(config).mask)
         pairs = {(a, b) for a, b in zip(*np.divmod(trained, config.p), strict=True)}
         wanted = {(a, b + 5) for a, b in pairs} if setup.tables == 2 else {(min(ab), max(ab)) for ab in pairs}

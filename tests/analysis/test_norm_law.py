@@ -264,9 +264,12 @@ def test_reported_seeds_are_not_those_of_the_calibration() -> None:
         assert shared == {setup.cell}
 
 
-@pytest.mark.parametrize(("seeds", "says"), [("0", "at least 1, but is 0"), ("101", "at most 100, but is 101")])
+@pytest.mark.parametrize(
+    ("seeds", "says"),
+    [("0", "at least 1, but is 0"), ("101", "must leave out 100..103, the seeds of the calibration, but are 0..100")],
+)
 def test_bad_input_is_one_line(seeds: str, says: str, tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(sys, "argv", ["norm_law", "--seeds", seeds, "--store", str(tmp_path / "runs.sqlite")])
+    monkeypatch.setattr(sys, "argv", ["norm_law", "--seeds", *seeds.split(), "--store", str(tmp_path / "runs.sqlite")])
     with pytest.raises(SystemExit):
         run_command(Arguments, main, "norm_law", ERRORS)
     assert capsys.readouterr().err.endswith(f"{says}.\n")
