@@ -46,7 +46,8 @@ class Measure:
             in the order in which they stand. "the task": what the network should find,
             such as its Fourier basis or the relevant bits. "final network": hindsight.
         larger: whether, by that theory, a run with more of it generalises sooner or
-            later.
+            later. What comes sooner with more of it must rise as a network generalises,
+            and the other falls: `way`.
         scale: on which it moves.
     """
 
@@ -60,6 +61,11 @@ class Measure:
     def sign(self) -> int:
         """What turns the value into a score that rises with the time."""
         return 1 if self.larger == "later" else -1
+
+    @property
+    def way(self) -> Literal["rises", "falls"]:
+        """Which it does, by its theory, from memorisation to generalisation."""
+        return "falls" if self.larger == "later" else "rises"
 
 
 _NANDA, _CHUGHTAI, _BARAK = "Nanda 2301.05217", "Chughtai 2302.03025", "Barak 2207.08799"

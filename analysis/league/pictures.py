@@ -46,18 +46,21 @@ def picture_of_ranks(found: Mapping[str, Table]) -> Figure:
 
 def picture_of_moves(found: Mapping[str, Table]) -> Figure:
     """When each measure moves before test accuracy .95, in units of the steps between
-    memorisation and that; a line where test accuracy itself does.
+    memorisation and that; a line where test accuracy itself does. Filled marks move the
+    way that the theory says, crosses the other; open ones cannot be told.
     """
 
     def cell(axes: Any, one: Table, name: str, y: float, colour: str, marker: str) -> None:
         move = one.move(name)
         if move is not None:
-            axes.plot(move.share, y, marker, color=colour, ms=5)
+            style = {"yes": (marker, colour), "no": ("x", colour)}.get(move.agrees, (marker, "white"))
+            axes.plot(move.share, y, style[0], color=colour, mfc=style[1], ms=5)
             if name == "test accuracy":
                 axes.axvline(move.share, color=GREY, lw=0.8)
 
     def finish(axes: Any) -> None:
         axes.set(xlim=(-0.04, 1.04), xlabel="lead (share of the delay)")
+        axes.plot([], [], "x", color=GREY, label="moves the other way than its theory says")
 
     return _panels(found, lambda one: {move.measure for move in one.moves}, cell, finish)
 
@@ -84,5 +87,5 @@ def _panels(
         for needs, (colour, marker) in _LOOKS.items():
             panels[0].plot([], [], marker, color=colour, label=f"needs {needs}")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(_LOOKS))
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
         return figure

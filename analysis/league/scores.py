@@ -16,6 +16,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control, rankdata
 
+import efftheory as et
+from analysis._words import judged
 from analysis.league.measures import BY_NAME, Series
 from analysis.statistics.bootstrap import BOOTSTRAPS, MIN_OBSERVED, bootstrap_weights, interval
 from analysis.statistics.concordance import compare_pairs
@@ -67,6 +69,11 @@ class Move:
             drawn with replacement.
         lead_95, interval_95: to test accuracy .95.
         share: lead_95 in units of the steps from memorisation to that; median.
+        start, end: its values there, medians.
+        rising, rising_interval: runs in which it rises, and the exact 95 % interval of
+            their share. In the others it falls.
+        expected: which of the two its theory says.
+        agrees: whether most runs do, by all of that interval: yes, no, or not certain.
     """
 
     measure: str
@@ -76,6 +83,12 @@ class Move:
     lead_95: float
     interval_95: tuple[float, float] | None
     share: float
+    start: float
+    end: float
+    rising: int
+    rising_interval: tuple[float, float]
+    expected: str
+    agrees: str
 
 
 def read(series: Series, name: str, step: float) -> tuple[float, float]:
@@ -175,10 +188,7 @@ def half_way(steps: ArrayLike, values: ArrayLike, since: float, until: float) ->
     nan if there are too few values in between, or the way is not clear of their
     scatter, taken from second differences.
     """
-    at, value = np.asarray(steps, float), np.asarray(values, float)
-    at, value = at[np.isfinite(value)], value[np.isfinite(value)]
-    first, last = int(np.searchsorted(at, since)), int(np.searchsorted(at, until))
-    at, value = at[first : last + 1], value[first : last + 1]
+    at, value = _on_the_way(steps, values, since, until)
     if len(at) < _POINTS:
         return float("nan")
     way, scatter = value[-1] - value[0], np.median(np.abs(np.diff(value, 2))) / 0.6745 / np.sqrt(6)
@@ -189,15 +199,28 @@ def half_way(steps: ArrayLike, values: ArrayLike, since: float, until: float) ->
     return float(np.interp(0.5, share[k : k + 2], at[k : k + 2]))
 
 
+def _on_the_way(
+    steps: ArrayLike, values: ArrayLike, since: float, until: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The steps and values between two moments, those of the checkpoints that enclose
+    them included.
+    """
+    at, value = np.asarray(steps, float), np.asarray(values, float)
+    at, value = at[np.isfinite(value)], value[np.isfinite(value)]
+    first, last = int(np.searchsorted(at, since)), int(np.searchsorted(at, until))
+    return at[first : last + 1], value[first : last + 1]
+
+
 def moves(runs: pd.DataFrame, series: Sequence[Series]) -> list[Move]:
-    """Of a setting: when each measure moves, on its own scale, against test
-    accuracy.
+    """Of a setting: when each measure moves, on its own scale, against test accuracy;
+    and which way.
     """
     found, rng = [], np.random.default_rng(_SEED)
     spans = list(zip(runs["learned"], runs["generalised"], strict=True))
     halves = [half_way(*one["test accuracy"], *span) for one, span in zip(series, spans, strict=True)]
     for name, measure in BY_NAME.items():
         leads: list[tuple[float, float, float]] = []
+        ends: list[tuple[float, float]] = []
         for one, (since, until), half in zip(series, spans, halves, strict=True):
             if name not in one or name.startswith(_FROZEN) or not since < until:
                 continue
@@ -206,11 +229,33 @@ def moves(runs: pd.DataFrame, series: Sequence[Series]) -> list[Move]:
             when = half_way(one[name][0], values, since, until)
             if np.isfinite([when, half]).all():
                 leads.append((half - when, until - when, (until - when) / (until - since)))
+                way = _on_the_way(one[name][0], values, since, until)[1]
+                ends.append((way[0], way[-1]))
         if len(leads) >= MIN_OBSERVED:
             draws = rng.integers(len(leads), size=(BOOTSTRAPS, len(leads)))
             drawn = np.median(np.array(leads)[draws], axis=1)
             lead, lead_95, share = (float(value) for value in np.median(leads, axis=0))
-            found.append(Move(name, len(leads), lead, interval(drawn[:, 0]), lead_95, interval(drawn[:, 1]), share))
+            start, end = np.median(np.exp(ends) if measure.scale == "log" else ends, axis=0)
+            rising = sum(last > first for first, last in ends)
+            bounds = et.proportion(rising, len(ends)).interval
+            words = {"rises": ("no", "yes"), "falls": ("yes", "no")}[measure.way]
+            found.append(
+                Move(
+                    name,
+                    len(leads),
+                    lead,
+                    interval(drawn[:, 0]),
+                    lead_95,
+                    interval(drawn[:, 1]),
+                    share,
+                    float(start),
+                    float(end),
+                    rising,
+                    bounds,
+                    measure.way,
+                    judged(bounds, (0.5, 0.5), below=words[0], above=words[1]),
+                )
+            )
     return found
 
 

@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 from torch.func import functional_call
 
+from analysis._words import NOT_CERTAIN
 from analysis.league import __main__ as command
 from analysis.league import measures, scores
 from analysis.league.measures import BY_NAME, MEASURES
 from analysis.league.networks import network_at, samples_of, training_loss
+from analysis.league.page import Table, way_rows
 from analysis.league.scores import MEMORISED, half_way, moves, pooled, ranks, read
 from analysis.league.settings import SETTINGS
 from analysis.runs.traces import Traces
@@ -233,6 +235,40 @@ def test_leads_of_made_up_measures() -> None:
     assert found["effective dimension"].interval == pytest.approx((500, 500))
 
 
+@pytest.mark.parametrize(
+    ("rising", "agrees"), [(12, "no"), (10, "no"), (9, NOT_CERTAIN), (6, NOT_CERTAIN), (3, NOT_CERTAIN), (0, "yes")]
+)
+def test_a_direction_is_that_of_the_runs(rising: int, agrees: str) -> None:
+    """The effective dimension is to fall; a loss is, too, and one of outputs without
+    their keys is to rise. Half of the way, and so the lead, is the same either way.
+    """
+    runs = made_up(12)
+    runs["generalised"] = 1_000.0
+    steps = list(range(100, 1_001, 100))
+    up = np.array([1.0, 1, 2, 3, 3, 3, 3, 3, 3, 3])
+    series = [
+        {
+            "test accuracy": (steps, [0.0] * 7 + [0.5, 1, 1]),
+            "effective dimension": (steps, (up if k < rising else 4 - up).tolist()),
+            "training loss": (steps, np.exp(-up).tolist()),
+            "excluded loss, final keys": (steps, np.exp(up).tolist()),
+        }
+        for k in range(12)
+    ]
+    table = Table(SETTINGS["squares-40"], runs, [], moves(runs, series))
+    found = {one.measure: one for one in table.moves}
+    dimension, loss, excluded = (found[name] for name in list(series[0])[1:])
+    assert (dimension.expected, loss.expected, excluded.expected) == ("falls", "falls", "rises")
+    assert (dimension.rising, loss.rising, excluded.rising) == (rising, 0, 12)
+    assert (dimension.agrees, loss.agrees, excluded.agrees) == (agrees, "yes", "yes")
+    assert dimension.lead == pytest.approx(500)
+    assert (loss.start, loss.end) == pytest.approx((np.exp(-1), np.exp(-3)))
+    said = {row["measure"]: row["squares-40"] for row in way_rows({"squares-40": table})}
+    assert said["effective dimension"].startswith(f"rises in {rising} of 12 (")
+    assert said["effective dimension"].endswith(f": {agrees}")
+    assert said["excluded loss, final keys"] == f"rises in 12 of 12 ({np.e:.3g} to {np.e**3:.3g}): yes"
+
+
 def test_the_null_model_ranks_settings_and_nothing_within_them() -> None:
     slow, fast = made_up(10), made_up(10)
     slow["generalised"] += 2_000
@@ -296,6 +332,8 @@ def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
     page = (tmp_path / "out" / "report.md").read_text()
     assert "## Which foretell" in page
     assert "null model" in page
+    assert "## Which way each moves" in page
+    assert {move["expected"] for one in report["settings"].values() for move in one["moves"]} == {"rises", "falls"}
     for name in ("ranks.png", "moves.png"):
         assert (tmp_path / "out" / name).stat().st_size > 10_000
 
@@ -303,7 +341,7 @@ def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
 def test_every_measure_has_a_row_of_its_own() -> None:
     assert len(BY_NAME) == len(MEASURES)
     for setting in SETTINGS.values():
-        assert {replace(run, seed=0) for run in setting.runs(3)} == {replace(setting.base, seed=0)}
+        assert {replace(run, seed=0) for run in setting.runs(range(3))} == {replace(setting.base, seed=0)}
         assert set(setting.early) <= set(family_of(setting.base).checkpoints(setting.base).tolist())
 
 
