@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 RUN := .venv/bin/python
 
-.PHONY: compare test elsewhere lint docs figures bench clean
+.PHONY: compare test wheel elsewhere lint docs figures bench clean
 
 compare: .venv/installed
 	$(RUN) -m analysis.compare_theory
@@ -10,6 +10,10 @@ compare: .venv/installed
 # Two files of tests at a time, for fixtures that train are shared within a file; in order, for the longest come first.
 test: .venv/installed
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# The wheel in a fresh environment, without torch: about a minute, most of it pip's.
+wheel: .venv/installed
+	$(RUN) -m tests.wheel
 
 # The same as other processors would run it, one after the other: about 40 minutes.
 elsewhere: .venv/installed

@@ -4,4 +4,4 @@ Each has its command in `__main__.py`, beside what that computes, its page and i
 pictures.
 """
 
-from efftheory import _interrupt as _interrupt  # Ctrl-C while the rest is imported
+from efftheory import _start as _start  # before the rest, which takes a while

@@ -28,8 +28,8 @@ computer algebra, for small p. Nothing here imports torch; the library reads no 
 and draws nothing.
 """
 
-# Ctrl-C while the rest is imported
-from efftheory import _interrupt as _interrupt
+# Before the rest, which takes a while to import
+from efftheory import _start as _start
 
 # A training set as a table
 from efftheory._checks import ArgumentError
@@ -87,6 +87,8 @@ from efftheory.operations import (
 from efftheory.parallelograms import constraint_matrix, count_parallelograms, parallelograms
 from efftheory.representations import degrees_of_freedom, permutation_representation
 from efftheory.spectrum import Spectrum, grokking_steps, spectrum
+
+__version__ = "0.1.0"
 
 __all__ = [
     "ArgumentError",

@@ -231,6 +231,7 @@ def _parse(command: list[str] | None) -> argparse.Namespace:
     about = "Say what the effective theory predicts of a training set, before any network is trained on it."
     parser = _Parser(prog="python -m efftheory", description=about, allow_abbrev=False)
     add = parser.add_argument
+    add("--version", action="version", version=f"efftheory {et.__version__}")
     add("--p", type=int, help="symbols 0..p-1 (default: 10, or with --pairs 1 + the largest symbol of the file)")
     add("--n-train", type=int, help="size of a random training set (default: all samples)")
     add("--seed", type=int, help="of the random training set, op.random_training_set(n_train, seed) (default: 0)")

@@ -15,7 +15,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from neural import _interrupt as _interrupt  # Ctrl-C while the rest is imported
+from neural import _start as _start  # before the rest, which takes a while
 from neural.config import ConfigError
 
 if TYPE_CHECKING:

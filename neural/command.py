@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import tyro
 
-from neural._interrupt import end
+from neural._start import end
 from neural.config import ConfigError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def run_command(
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """Ctrl-C is an exception here, which closes what is open. A second one ends the
-    process at once, as one before this does and one after it (`_interrupt`).
+    process at once, as one before this does and one after it (`_start`).
 
     Where nothing can catch the exception (in a callback of a compiler, say) Python
     would report it and go on: it comes again instead.

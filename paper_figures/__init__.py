@@ -7,4 +7,4 @@ of it computed) and `draw(tables)`; its docstring is the caption. `Scale` says h
 is trained.
 """
 
-from efftheory import _interrupt as _interrupt  # Ctrl-C while the rest is imported
+from efftheory import _start as _start  # before the rest, which takes a while

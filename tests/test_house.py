@@ -81,7 +81,7 @@ def test_a_constant_has_one_value(package: str) -> None:
     """
     where = defaultdict(list)
     for file, tree in TREES.items():
-        if file.startswith(f"{package}/") and not file.endswith("_interrupt.py"):
+        if file.startswith(f"{package}/") and not file.endswith("_start.py"):
             for node in ast.iter_child_nodes(tree):
                 targets = node.targets if isinstance(node, ast.Assign) else []
                 names = {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}

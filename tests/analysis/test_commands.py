@@ -1,0 +1,123 @@
+"""The one name for all commands, and what every command does at its start."""
+
+from __future__ import annotations
+
+import io
+import re
+import runpy
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import efftheory
+from analysis.__main__ import COMMANDS, main, module_of
+from efftheory import _start
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Runs `efftheory WORDS`, but for the command itself: (its module, its words)."""
+
+    def start(*words: str) -> tuple[str, list[str]]:
+        found = []
+        monkeypatch.setattr(sys, "argv", ["efftheory", *words])
+        monkeypatch.setattr(runpy, "run_module", lambda module, **_: found.append((module, sys.argv[1:])))
+        main()
+        return found[0]
+
+    return start
+
+
+def test_readme_has_the_same_commands():
+    """A line each, in the same words."""
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \| \[", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert rows == list(COMMANDS.values())
+
+
+def test_every_command_is_listed(capsys, monkeypatch):
+    found = {f"analysis.{file.parent.name}" for file in (ROOT / "analysis").glob("*/__main__.py")}
+    assert {module for module, _ in COMMANDS.values()} == found | {"efftheory", "neural.train", "paper_figures"}
+    for words in ([], ["--help"]):
+        monkeypatch.setattr(sys, "argv", ["efftheory", *words])
+        main()
+        printed = capsys.readouterr().out
+        assert all(re.search(f"^  {name} +{re.escape(line)}$", printed, re.M) for name, (_, line) in COMMANDS.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("compare", "analysis.compare_theory"),
+        ("compare_theory", "analysis.compare_theory"),
+        ("compare-theory", "analysis.compare_theory"),
+        ("analysis.compare_theory", "analysis.compare_theory"),
+        ("phase-diagram", "analysis.phase_diagram"),
+        ("phase_diagram", "analysis.phase_diagram"),
+        ("sweep", "analysis.sweep"),
+        ("train", "neural.train"),
+        ("figures", "paper_figures"),
+        ("paper-figures", "paper_figures"),
+        ("theory", "efftheory"),
+    ],
+)
+def test_names_as_people_type_them(started, name, module):
+    assert started(name, "--p", "5", "train") == (module, ["--p", "5", "train"])
+
+
+def test_options_without_a_command_are_the_theorys(started):
+    assert started("--p", "10", "--n-train", "25") == ("efftheory", ["--p", "10", "--n-train", "25"])
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("swep", "there is no command 'swep'. The nearest is sweep. efftheory --help lists all."),
+        ("qqq", "there is no command 'qqq'. efftheory --help lists all."),
+    ],
+)
+def test_an_unknown_command_is_one_line(capsys, name, says):
+    with pytest.raises(SystemExit) as stop:
+        module_of(name)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f"error: {says}\n"
+
+
+def test_the_version(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["efftheory", "--version"])
+    main()
+    assert capsys.readouterr().out == f"efftheory {efftheory.__version__}\n"
+
+
+def test_a_package_that_is_not_installed_is_one_line(capsys, monkeypatch):
+    """Those of the extra; anything else is a bug and keeps its traceback."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in ("torch.nn", "nowhere"):
+        try:
+            __import__(name)
+        except ModuleNotFoundError as error:
+            _start.report(type(error), error, error.__traceback__)
+    one, *others = capsys.readouterr().err.splitlines()
+    assert one == "error: this command needs the package torch: pip install 'efftheory[networks]'"
+    assert others[0] == "Traceback (most recent call last):"
+
+
+def test_these_packages_are_those_of_the_extra():
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["networks"]
+    names = [re.split("[><=]", word)[0].replace("pillow", "PIL") for word in extra]
+    assert sorted(names) == sorted(_start.NETWORKS)
+
+
+def test_what_is_printed_can_be_printed(monkeypatch):
+    """On a terminal that has no such letters, and where there is none at all."""
+    screen = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(screen, encoding="ascii"))
+    monkeypatch.setattr(sys, "stderr", None)
+    _start.open_streams()
+    print("Kähler \udce9", flush=True)
+    assert screen.getvalue() == b"K\\xe4hler \\udce9\n"
+    with sys.stderr as nowhere:
+        print("lost", file=nowhere, flush=True)
