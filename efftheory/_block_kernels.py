@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from efftheory._cache import CACHE
 from efftheory._decoder_kernels import FAST
 
 
@@ -45,7 +46,7 @@ class Layers(NamedTuple):
     outputs: NDArray[np.float32]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def room(weights, n):
     """Layers of n samples, not filled."""
     m, depth = weights.first.shape[1], len(weights.hidden) + 1
@@ -67,7 +68,7 @@ def tanh(z):
     return np.float32(2.0) * t * bottom / (bottom * bottom + t * t)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(cache=CACHE, nogil=True, fastmath=FAST, error_model="numpy")
 def activate(z, value, slope, scale, bias, relu):
     """value, slope (N, M) of the activation at scale z + bias."""
     n, m = z.shape
@@ -85,7 +86,7 @@ def activate(z, value, slope, scale, bias, relu):
                 slope[a, j] = one - y * y
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def forward(x, weights, network, layers):
     """Fill `layers` at the inputs x (N, c)."""
     m, c = weights.first.shape[1], x.shape[1]
@@ -105,7 +106,7 @@ def forward(x, weights, network, layers):
             out[a, k] = units * out[a, k] + weights.last[m, k]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def _sum_rows(D, into):
     into[:] = np.float32(0.0)
     for a in range(len(D)):
@@ -113,7 +114,7 @@ def _sum_rows(D, into):
             into[k] += D[a, k]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def backward(D, x, weights, network, layers, gradient, squares, force):
     """From the derivative D (n, k) by the outputs of n samples at inputs x: by one
     unit's weights, into `gradient`; by the inputs, into force (n, c). Into `squares`,

@@ -1,15 +1,22 @@
 """Argument checks with one grammar: "Argument `NAME` must REQUIREMENT, but FINDING."
 
-Only the public functions check; the kernels trust what they get.
+Only the public functions check; the kernels trust what they get. What can only be
+converted with a loss is refused: imaginary parts, masked entries, text that reads like
+a number.
 """
 
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+MOST = 2**31 - 1  # of what is counted
+_SHOWN = 60  # characters of a value in a message
+_SEED = "be an integer of at least 0 or a numpy Generator"
 
 
 class ArgumentError(ValueError):
@@ -19,34 +26,51 @@ class ArgumentError(ValueError):
         super().__init__(f"Argument `{name}` must {requirement}, but {finding}.")
 
 
-def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """`value` as an int within low..high (both included)."""
-    span = f"be an integer of at least {low}" if high is None else f"be an integer in {low}..{high}"
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise ArgumentError(name, span, f"is {value!r}")
-    if value < low or (high is not None and value > high):
-        raise ArgumentError(name, span, f"is {value}")
-    return int(value)
-
-
-def positive(name: str, value: Any, *, zero: bool = False) -> float:
-    """`value` as a finite float above zero (or at least zero)."""
-    requirement = "be a finite number of at least 0" if zero else "be a finite number above 0"
+def shown(value: Any) -> str:
+    """`value` as a part of a line."""
     try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ArgumentError(name, requirement, f"is {value!r}") from None
-    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
-        raise ArgumentError(name, requirement, f"is {value!r}")
+        text = " ".join(repr(value).split())
+    except Exception:  # a user's class, or more digits than Python writes
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 4]} ..."
+
+
+def integer(name: str, value: Any, low: int, high: int = MOST) -> int:
+    """`value` as an int within low..high (both included)."""
+    span = f"be an integer of at least {low}" if high == MOST else f"be an integer in {low}..{high}"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
+        raise ArgumentError(name, span, f"is {shown(value)}")
+    if value > high:
+        span = f"be an integer in {low}..{high}"
+    elif value >= low:
+        return int(value)
+    raise ArgumentError(name, span, f"is {shown(int(value))}")
+
+
+def positive(name: str, value: Any, *, zero: bool = False, high: float = math.inf) -> float:
+    """`value` as a finite float above zero (or at least zero), and below `high`."""
+    requirement = "be a finite number of at least 0" if zero else "be a finite number above 0"
+    if high < math.inf:
+        requirement += f" and below {high:g}"
+    try:
+        array = _numbers(name, value)
+        number = float(array) if array.ndim == 0 else math.nan
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not 0 <= number < high or (number == 0 and not zero):
+        raise ArgumentError(name, requirement, f"is {shown(value)}")
     return number
 
 
 def generator(name: str, seed: Any) -> np.random.Generator:
-    """A numpy Generator from a seed, or the Generator itself."""
-    try:
-        return np.random.default_rng(seed)
-    except (TypeError, ValueError):
-        raise ArgumentError(name, "be an integer of at least 0 or a numpy Generator", f"is {seed!r}") from None
+    """A numpy Generator from a seed, or the Generator itself. None is neither: nobody
+    could repeat what it gives.
+    """
+    if isinstance(seed, np.random.Generator):
+        return seed
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ArgumentError(name, _SEED, f"is {shown(seed)}")
+    return np.random.default_rng(int(seed))
 
 
 def streams(name: str, seed: Any, n: int) -> list[np.random.Generator]:
@@ -56,21 +80,53 @@ def streams(name: str, seed: Any, n: int) -> list[np.random.Generator]:
     try:
         return generator(name, seed).spawn(n)
     except TypeError:  # of a legacy bit generator
-        raise ArgumentError(name, "be able to spawn generators", f"is {seed!r}") from None
+        raise ArgumentError(name, "be able to spawn generators", f"is {shown(seed)}") from None
 
 
 def choice(name: str, value: Any, options: tuple[str, ...]) -> str:
     """`value` if it is one of `options`."""
     if not isinstance(value, str) or value not in options:
-        raise ArgumentError(name, f"be one of {', '.join(options)}", f"is {value!r}")
+        raise ArgumentError(name, f"be one of {', '.join(options)}", f"is {shown(value)}")
     return value
+
+
+def instance(name: str, value: Any, kind: type) -> None:
+    """`value` is a `kind`, which is one of ours."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise ArgumentError(name, f"be {article} {kind.__name__}", f"is {shown(value)}")
+
+
+def as_array(name: str, value: Any, requirement: str = "be an array") -> NDArray[Any]:
+    """`value` as numpy has it. A tensor that requires a gradient, or lies on another
+    device, is taken for its numbers.
+    """
+    if type(value) is np.ndarray:
+        return value
+    try:
+        if callable(getattr(value, "detach", None)):
+            value = value.detach().cpu()
+        array = np.asarray(value)
+    except Exception as error:  # ragged; or what a foreign class thinks of being converted
+        ragged = isinstance(error, ValueError) and isinstance(value, list | tuple)
+        finding = f"is a ragged {type(value).__name__}" if ragged else _kind(value)
+        raise ArgumentError(name, requirement, finding) from None
+    if np.ma.is_masked(value):
+        raise ArgumentError(name, requirement, "has masked entries")
+    return array
+
+
+def _kind(value: Any) -> str:
+    """The type of `value`, and of its entries, if it says so."""
+    dtype = getattr(value, "dtype", None)
+    return f"is a {type(value).__name__}" if dtype is None else f"has dtype {' '.join(str(dtype).split())}"
 
 
 def training_mask(mask: Any, n_samples: int) -> NDArray[np.bool_]:
     """`mask` as a bool (N,) array; None stands for all of D0."""
     if mask is None:
         return np.ones(n_samples, dtype=np.bool_)
-    array = np.asarray(mask)
+    array = as_array("mask", mask, "be an array of bool")
     if array.shape != (n_samples,):
         raise ArgumentError("mask", f"have shape (N,) = ({n_samples},)", f"has shape {array.shape}")
     if array.dtype != np.bool_:
@@ -80,10 +136,7 @@ def training_mask(mask: Any, n_samples: int) -> NDArray[np.bool_]:
 
 def whole_pairs(name: str, value: Any) -> NDArray[np.integer]:
     """`value` as an array (n, 2) of whole numbers; an empty list is (0, 2)."""
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError, OverflowError):  # ragged
-        raise ArgumentError(name, "have shape (n, 2)", f"is a ragged {type(value).__name__}") from None
+    array = as_array(name, value, "have shape (n, 2)")
     if array.shape == (0,):
         return np.zeros((0, 2), np.int64)
     if array.ndim != 2 or array.shape[1] != 2:
@@ -98,20 +151,37 @@ def real_array(name: str, value: Any, shape: tuple[int, ...] | None = None) -> N
     None.
     """
     array = reals(name, value)
-    if shape is not None and np.shape(value) != shape:
-        raise ArgumentError(name, f"have shape {shape}", f"has shape {np.shape(value)}")
+    if shape is not None and array.shape != shape:
+        raise ArgumentError(name, f"have shape {shape}", f"has shape {array.shape}")
     return finite(name, array)
 
 
+def _numbers(name: str, value: Any, requirement: str = "be a number") -> NDArray[Any]:
+    """`value` as an array of real numbers, of numpy's kinds or Python's.
+
+    Raises:
+        TypeError: it holds anything else.
+    """
+    array = as_array(name, value, requirement)
+    if array.dtype.kind == "O":
+        known = all(isinstance(each, numbers.Real) for each in array.flat)
+    else:
+        known = array.dtype.kind in "biuf"
+    if not known:
+        raise TypeError
+    return array
+
+
 def reals(name: str, value: Any) -> NDArray[np.float64]:
-    """`value` as a C-contiguous float64 array."""
+    """`value` as a C-contiguous float64 array, a copy."""
+    requirement = "be an array of real numbers"
     try:
-        array = np.ascontiguousarray(value)
-        if np.iscomplexobj(array):
-            raise TypeError
-        return array.astype(np.float64)
-    except (TypeError, ValueError):
-        raise ArgumentError(name, "be an array of real numbers", f"is a {type(value).__name__}") from None
+        with np.errstate(over="ignore"):
+            return np.array(_numbers(name, value, requirement), dtype=np.float64, order="C")
+    except ArgumentError:
+        raise
+    except (TypeError, ValueError, OverflowError):
+        raise ArgumentError(name, requirement, _kind(value)) from None
 
 
 def finite(name: str, array: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -125,11 +195,12 @@ def ascending_times(name: str, value: Any) -> NDArray[np.float64]:
     """`value` as a float64 (T,) array of strictly ascending times from 0 on; a number
     is one time.
     """
+    requirement = "be finite, strictly ascending and at least 0"
     try:
-        t = np.atleast_1d(np.asarray(value, dtype=np.float64))
-    except (TypeError, ValueError):
-        t = np.array(np.nan)  # refused below
+        t = np.atleast_1d(reals(name, value))
+    except ArgumentError:
+        t = np.array(math.nan)  # refused below
     ascending = t.ndim == 1 and t.size > 0 and np.isfinite(t).all() and (np.diff(t) > 0).all()
     if not ascending or t[0] < 0:
-        raise ArgumentError(name, "be finite, strictly ascending and at least 0", f"is {value!r}")
+        raise ArgumentError(name, requirement, f"is {shown(value)}")
     return t

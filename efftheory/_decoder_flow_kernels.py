@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from efftheory._cache import CACHE
 from efftheory._decoder_kernels import (
     FAST,
     Growth,
@@ -22,6 +23,7 @@ from efftheory._decoder_kernels import (
     layer_kernels,
     pull_to_features,
 )
+from efftheory._kernels import collapsed, of_usual_size
 from efftheory.constants import ACCURACY_THRESHOLD, BETA1, BETA2, EPS, RQI_THRESHOLD
 
 # A step of the flow stands for as many steps of the optimiser as move no embedding by
@@ -93,7 +95,7 @@ class Records(NamedTuple):
     crossed: NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def solve(K, Y):
     """Y -> K^-1 Y in place, by a Cholesky factor that overwrites K; False where K is
     not positive definite.
@@ -124,7 +126,7 @@ def solve(K, Y):
     return True
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def compose(E, table, which, x):
     """What the decoder sees of the samples `which`: E_i + E_j, or the matrix product
     E_i E_j; E, x are flat, (., c).
@@ -145,7 +147,7 @@ def compose(E, table, which, x):
                 x[a, r * m + s] = total
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def pull_to_embeddings(E, table, force, gradient):
     """The gradient by the embeddings (p, c) from that by the composed training samples
     (n, c).
@@ -168,12 +170,17 @@ def pull_to_embeddings(E, table, force, gradient):
                     gradient[j, k * m + s] += f * E[i, r * m + k]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def rqi(E, table):
     """The share of the parallelograms whose standardised mean squared residual is below
-    delta2.
+    delta2; 0 of an embedding that has collapsed.
     """
     p, c = E.shape
+    if len(table.first) == 0:
+        return np.nan
+    if collapsed(E, table.product):
+        return 0.0
+    E = of_usual_size(E)
     x = np.empty((len(table.left), c))
     compose(E, table, np.arange(len(table.left)), x)
     scale = np.empty(c)
@@ -184,12 +191,12 @@ def rqi(E, table):
         total = 0.0
         for q in range(c):
             residual = x[table.first[s], q] - x[table.second[s], q]
-            total += residual * residual / (scale[q] + 1e-300)
+            total += residual * residual / scale[q]
         hits += total < table.delta2 * c
-    return hits / len(table.first) if len(table.first) else np.nan
+    return hits / len(table.first)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def kernels_at(E, table, which, network, gammas, begin=0):
     """All pieces of the decoder's kernel at the samples `which`, in the rows from
     `begin` on.
@@ -206,7 +213,7 @@ def kernels_at(E, table, which, network, gammas, begin=0):
     return Pieces(phi, slope, Q, D, bends, B, T)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def fit(problem, growth, pieces, residual):
     """The ridge fit: residual (n, r) of a decoder that started from its initial
     function; False if it overflowed.
@@ -229,7 +236,7 @@ def fit(problem, growth, pieces, residual):
     return solve(K, residual)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def pull(E, problem, growth, pieces, residual, gradient):
     """gradient (p, c) of half the summed squared residual by the embeddings, the
     decoder held where it is.
@@ -253,7 +260,7 @@ def pull(E, problem, growth, pieces, residual, gradient):
     pull_to_embeddings(E, table, force, gradient)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def accuracies(E, problem, growth, residual):
     """(train, test): the share of samples whose output is nearest to the right target;
     nan without test samples.
@@ -290,7 +297,7 @@ def accuracies(E, problem, growth, residual):
     return hits[0] / n, (hits[1] / n_test if n_test else np.nan)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def record(t, E, problem, growth, residual, records, number):
     """Write record `number`, of time t and this fit, but for the mean square; whether
     all is learned.
@@ -308,7 +315,7 @@ def record(t, E, problem, growth, residual, records, number):
     return train == 1.0 and not test < 1.0 and high > RQI_THRESHOLD
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def decoder_flow(E, problem, rates, pace, records):
     """Move E (p, c) for pace.steps updates of the optimiser in the potential of the
     decoder that fits it.

@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from efftheory._activation_kernels import relu_mean, tanh_mean
+from efftheory._cache import CACHE
 
 FAST = {"contract", "reassoc", "nsz", "arcp"}  # all but the assumption that nothing is inf or nan
 
@@ -65,7 +66,7 @@ class Pieces(NamedTuple):
     T: NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def grow(network, growth):
     """Fill growth.gammas: of the variance, what is left of the initial one, and what
     the moves have added.
@@ -76,7 +77,7 @@ def grow(network, growth):
             growth.gammas[i] += network.coherence * (network.width * growth.lengths[i]) ** 2
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def first_layer(x, network, phi, slope):
     """phi[a, k]: activation at node k of x[a], times its root, so that
     E[h(x_a) h(x_b)] = phi[a] . phi[b]; slope: its derivative by the preactivation.
@@ -94,7 +95,7 @@ def first_layer(x, network, phi, slope):
                 phi[a, k], slope[a, k] = y * root, (1.0 - y * y) * root
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(cache=CACHE, nogil=True, fastmath=FAST, error_model="numpy")
 def hidden_layers(Q, D, bends, gammas, network, begin):
     """From Q[0] upwards, in the rows from `begin` on and on the diagonal, of hidden
     layer l: Q[l] = E[h h], D[l] = E[h' h']; bends[l]: dQ/dC_aa, dQ/dC_bb, dD/dC_aa,
@@ -125,7 +126,7 @@ def hidden_layers(Q, D, bends, gammas, network, begin):
                     bends[i, 2, a, b], bends[i, 3, a, b], bends[i, 4, a, b] = da, db, dab
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def layer_kernels(Q, D, gammas, network, begin, B, T):
     """In the rows from `begin` on. T[l], l = 1 .. depth: the tangent kernel of the
     weights that lead into layer l (the last are the output's), per output. B[l]: width
@@ -144,7 +145,7 @@ def layer_kernels(Q, D, gammas, network, begin, B, T):
                 T[i, a, b] = width * Q[i - 1, a, b] * B[i, a, b]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def pull_to_features(pieces, network, growth, gram, Qbar, Dbar):
     """The derivative of -sum_ab gram_ab K_ab, K = sum_l thetas[l] T[l], by Q[0]: into
     Qbar[0], where an entry off the diagonal counts for both.

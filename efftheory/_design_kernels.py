@@ -17,13 +17,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from efftheory._cache import CACHE
 from efftheory._kernels import inverse
 
 N_MODES = 4  # lowest modes that screen a swap; four hold the near-degenerate pairs of symmetric sets, twice
 PROGRESS = 1e-10  # a swap must gain more than this share of lambda_3: round-off is no progress, and cannot cycle
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def add_gain(W, first, class_of, trained, s, factor, out):
     """out += factor * 2 sum_v (w_s - w_v)(w_s - w_v)^T over the trained v of the class
     of s: what s is worth to M.
@@ -37,7 +38,7 @@ def add_gain(W, first, class_of, trained, s, factor, out):
                     out[x, y] += slope * (W[s, y] - W[v, y])
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def gram(W, first, class_of, trained):
     """M (r, r) of the trained samples, from scratch: each is added to those before
     it.
@@ -51,7 +52,7 @@ def gram(W, first, class_of, trained):
     return M
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def exceeds(A, bound, L):
     """Whether the smallest eigenvalue of A is above `bound`: whether A - bound has a
     Cholesky factor (written to L).
@@ -71,7 +72,7 @@ def exceeds(A, bound, L):
     return True
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def covered(first, trained):
     """The number of samples whose class has a trained one: |Dbar| where the linear
     representation is unique.
@@ -83,7 +84,7 @@ def covered(first, trained):
     return total
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def climb(W, first, class_of, trained, order, cover):
     """Exchange samples of `trained` (in place) while lambda_3 grows and `covered` stays
     at least `cover`: lambda_3.
@@ -159,7 +160,7 @@ def climb(W, first, class_of, trained, order, cover):
     return values[0]
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def pivot(table, basis, row, s, q):
     """Sample s takes the place of basis[row]; table[row, s] is not 0."""
     scale = inverse(table[row, s], q)
@@ -175,7 +176,7 @@ def pivot(table, basis, row, s, q):
     basis[row] = s
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def tableau(left, right, class_of, n_symbols, n_classes, q):
     """(table, basis) of all samples, by elimination in their order."""
     N = len(left)
@@ -193,7 +194,7 @@ def tableau(left, right, class_of, n_symbols, n_classes, q):
     return table[basis >= 0], basis[basis >= 0]
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def settle(table, basis, trained, q):
     """Pivot until the basis holds as many trained samples as are independent; returns
     how many.
@@ -213,7 +214,7 @@ def settle(table, basis, trained, q):
     return independent
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def spanned(table, basis, trained):
     """bool (N,): the samples that depend on trained ones, Dbar(D, P(D)); the table is
     settled.
@@ -227,7 +228,7 @@ def spanned(table, basis, trained):
     return inside
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def widest(table, basis, trained, rows, q):
     """(size, a, b): the exchange of basis sample a for b with the largest span, the
     first found in the order `rows`.
@@ -270,7 +271,7 @@ def widest(table, basis, trained, rows, q):
     return best_size, best_a, best_b
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def descend(W, first, class_of, trained, order, table, basis, q):
     """Exchange samples of `trained` (in place, linear-unique) while lambda_3 falls and
     it stays so: lambda_3.

@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from efftheory._cache import CACHE
 from efftheory._kernels import Index, inverse
 
 
@@ -64,7 +65,7 @@ class Steps(NamedTuple):
     unknowns: Index
 
 
-@njit(cache=True, inline="always")
+@njit(cache=CACHE, inline="always")
 def _member(which, rows, s):
     """Unknown `which` = 0, 1, 2 of equation s; -1 for the second symbol of a sample
     (i, i).
@@ -76,7 +77,7 @@ def _member(which, rows, s):
     return rows.p + rows.result[s]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def _listed(left, right, first, p):
     """The samples as equations."""
     n, n_classes = len(left), len(first) - 1
@@ -104,7 +105,7 @@ def _listed(left, right, first, p):
     return Equations(left, right, result, p, n_unknowns, begin, incident)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def _peel(rows, todo, steps):
     """Take away the leaves, one after the other; returns how many."""
     n_steps = 0
@@ -138,7 +139,7 @@ def _peel(rows, todo, steps):
     return n_steps
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def _count_open(rows, todo):
     """(n_open, ripe): how many unknowns of each equation are not known; in how many
     equations with two of them each unknown is.
@@ -158,7 +159,7 @@ def _count_open(rows, todo):
     return n_open, ripe
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def _guess(rows, todo, steps, n_steps):
     """Guess unknowns until all are known; returns the guessed ones, and the number of
     steps there are now.
@@ -212,7 +213,7 @@ def _guess(rows, todo, steps, n_steps):
     return guessed[:n_guessed], n_steps
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def plan(left, right, first, p):
     """How the equations are solved, with as few unknowns left over as a greedy choice
     finds.
@@ -244,7 +245,7 @@ def plan(left, right, first, p):
     return Plan(rows, steps.equations[:n_steps], steps.unknowns[:n_steps], n_leaves, guessed, n_free, spare)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=CACHE, inline="always")
 def _tell(i, j, c, u, values, q):
     """The value of unknown u by E_i + E_j = V_c, from the values of the others."""
     if u == c:
@@ -254,7 +255,7 @@ def _tell(i, j, c, u, values, q):
     return (values[c] + q - values[j if u == i else i]) % q
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def follow(plan, values, q):
     """Fill the values of the unknowns of all steps after the leaves, from those of the
     guessed ones; in place.
@@ -266,7 +267,7 @@ def follow(plan, values, q):
         values[u] = _tell(left[s], right[s], p + result[s], u, values, q)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def fill(plan, values, q):
     """Fill the values of all unknowns that a step solves, leaves last, from those of
     the others; in place.
@@ -279,7 +280,7 @@ def fill(plan, values, q):
         values[u] = _tell(left[s], right[s], p + result[s], u, values, q)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def misfits(plan, values, q, out):
     """out = E_i + E_j - V_c of the spare equations; values (unknowns,): the guessed
     ones, the others are filled in.
@@ -291,7 +292,7 @@ def misfits(plan, values, q, out):
         out[k] = (values[left[s]] + values[right[s]] + q - values[p + result[s]]) % q
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def pull_back(plan, weights, sums, q):
     """The transpose of `misfits`: sums[u] = sum over the spare equations of weight
     d(misfit)/d(value u).
@@ -320,7 +321,7 @@ def pull_back(plan, weights, sums, q):
             sums[j if u == i else i] += q - weight
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def misfit_rows(plan, q):
     """The misfits as a matrix (spare, guessed) modulo q."""
     matrix = np.empty((len(plan.guessed), len(plan.spare)), np.int64)
@@ -332,7 +333,7 @@ def misfit_rows(plan, q):
     return matrix.T.copy()
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def recurrence(sequence, q):
     """The shortest linear recurrence of `sequence` modulo q (Berlekamp, Massey).
 
@@ -369,7 +370,7 @@ def recurrence(sequence, q):
     return current[: length + 1].copy()
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def dot(x, y, q):
     """x . y modulo q."""
     total = 0

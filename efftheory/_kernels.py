@@ -8,12 +8,14 @@ unless its comment says otherwise.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from efftheory._cache import CACHE
 from efftheory.constants import BETA1, BETA2, EPS
 
 Index = NDArray[np.int32]  # symbols, results: half the memory of int64, and half the time to read it
@@ -32,7 +34,7 @@ class Samples(NamedTuple):
     first: NDArray[np.int64]
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def class_order(results, n_results):
     """(order, first): the numbers of the samples by result class, stable; class c is
     order[first[c]:first[c+1]].
@@ -50,7 +52,7 @@ def class_order(results, n_results):
     return order, first
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def loss_and_gradient(left, right, first, E, gradient):
     """l0 = sum_c k_c sum_s |u_s - mean_c|^2 with u_s = E_i + E_j; adds dl0/dE into
     `gradient`.
@@ -79,7 +81,7 @@ def loss_and_gradient(left, right, first, E, gradient):
     return total
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def hessian(left, right, first, trained, p):
     """H = 2 sum_c [k_c sum_s u_s u_s^T - (sum_s u_s)(sum_s u_s)^T] over the trained
     samples, (p, p).
@@ -113,7 +115,7 @@ def hessian(left, right, first, trained, p):
     return H
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def count_pairs(first, trained):
     """(|D|, |P0(D)|): trained samples, and same-class pairs of them."""
     samples = pairs = 0
@@ -126,7 +128,7 @@ def count_pairs(first, trained):
     return samples, pairs
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def loss_path(left, right, first, path):
     """l0 of each path[t] (p, d): (T,)."""
     scratch = np.zeros_like(path[0])
@@ -136,7 +138,53 @@ def loss_path(left, right, first, path):
     return losses
 
 
-@njit(cache=True)
+COLLAPSED = 1e-12  # of the largest entry of a dimension: what varies by less is round-off
+
+
+@njit(cache=CACHE, nogil=True)
+def collapsed(E, product):
+    """Whether E (p, c) tells symbols apart too little to have a quality, so that its
+    RQI is 0: composed by a sum if it is constant along a dimension, which cannot be
+    standardised, and by a product if it is constant along all, every symbol the same
+    matrix. The one place that says so.
+    """
+    p, c = E.shape
+    constant = 0
+    for x in range(c):
+        low = high = E[0, x]
+        for k in range(1, p):
+            low, high = min(low, E[k, x]), max(high, E[k, x])
+        constant += high - low <= COLLAPSED * max(abs(low), abs(high))
+    return constant == c if product else constant > 0
+
+
+@njit(cache=CACHE, nogil=True)
+def of_usual_size(E):
+    """E (p, c), divided by a power of 2 (exactly, then) near its largest entry where
+    its fourth powers might overflow or vanish: RQI does not see the size.
+    """
+    largest = 0.0
+    for k in range(E.shape[0]):
+        for x in range(E.shape[1]):
+            largest = max(largest, abs(E[k, x]))
+    if 1e-60 < largest < 1e60 or not 0.0 < largest < np.inf:
+        return E
+    power = math.frexp(largest)[1]
+    return E / math.ldexp(1.0, min(max(power, -1000), 1000))  # whose reciprocal is a float as well
+
+
+@njit(cache=CACHE)
+def comparable(path, product):
+    """(which of path (T, p, c) have collapsed, (T,), and the path, each of usual
+    size).
+    """
+    out, flags = np.empty_like(path), np.empty(len(path), np.bool_)
+    for t in range(len(path)):
+        flags[t], out[t] = collapsed(path[t], product), of_usual_size(path[t])
+    return flags, out
+
+
+@njit(cache=CACHE)
 def count_close(left, right, first, E, delta2):
     """Same-class pairs with mean over dimensions of (u_s - u_t)^2 below delta2, for
     each E[t]: (T,).
@@ -159,7 +207,7 @@ def count_close(left, right, first, E, delta2):
     return counts
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def reach_close(left, right, first, trained, E, delta2):
     """Samples that are trained, or close (as in count_close) to a trained sample of
     their class.
@@ -181,7 +229,7 @@ def reach_close(left, right, first, trained, E, delta2):
     return reached
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def inverse(value, q):
     """1/value modulo the prime q: by Fermat, but for 1 and -1, which are nearly all
     that occurs here.
@@ -197,7 +245,7 @@ def inverse(value, q):
     return result
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def insert_row(row, echelon, has_pivot, q):
     """Reduce `row` (entries in 0..q-1) by the echelon form; keep it if it is
     independent.
@@ -222,7 +270,7 @@ def insert_row(row, echelon, has_pivot, q):
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def eliminate(matrix, q, full_rank):
     """Row echelon form of `matrix` modulo q: (echelon (columns, columns), has_pivot
     (columns,)).
@@ -239,7 +287,7 @@ def eliminate(matrix, q, full_rank):
     return echelon, has_pivot
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def null_vector(echelon, has_pivot, free, q):
     """The null vector of an echelon form with these values in the columns without a
     pivot.
@@ -254,7 +302,7 @@ def null_vector(echelon, has_pivot, free, q):
     return v
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def equation_row(row, i, j, m, n, q):
     """Write the equation E_i + E_j - E_m - E_n = 0 into `row`, modulo q."""
     row[:] = 0
@@ -264,7 +312,7 @@ def equation_row(row, i, j, m, n, q):
     row[n] = (row[n] + q - 1) % q
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def echelon_form(left, right, first, trained, p, q, full_rank):
     """Row echelon form modulo q of the equations of P0(D): (echelon (p, p), has_pivot
     (p,), rank).
@@ -292,7 +340,7 @@ def echelon_form(left, right, first, trained, p, q, full_rank):
     return echelon, has_pivot, rank
 
 
-@njit(cache=True)
+@njit(cache=CACHE)
 def reach_closure(left, right, first, trained, echelon, has_pivot, q):
     """Samples whose equation against a trained sample of their class follows from the
     echelon form.
@@ -340,7 +388,7 @@ def reach_closure(left, right, first, trained, echelon, has_pivot, q):
 ADAM, ADAMW, SGD = 0, 1, 2
 
 
-@njit(cache=True, error_model="numpy")  # E that has decayed to nothing goes on as nan, not as an exception
+@njit(cache=CACHE, error_model="numpy")  # E that has decayed to nothing goes on as nan, not as an exception
 def optimizer_flow(left, right, first, path, kind, learning_rate, weight_decay):
     """Descend l_eff = l0/Z0 from path[0] (p, d) with torch's Adam, AdamW or SGD; fills
     path[1:].

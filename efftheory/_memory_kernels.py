@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from efftheory._block_kernels import backward, forward, room
+from efftheory._cache import CACHE
 from efftheory._decoder_flow_kernels import (
     ACCURACY_THRESHOLD,
     BETA1,
@@ -82,7 +83,7 @@ class Records(NamedTuple):
     crossed: NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def to_embeddings(E, table, force, gradient, squares):
     """From the derivative by the inputs of the training samples, force (n, c): by the
     embeddings, into gradient (p, c); and the sums of the samples' squares.
@@ -116,7 +117,7 @@ def to_embeddings(E, table, force, gradient, squares):
                 squares[j, q] += of_right[q] ** 2
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def differentiate(outputs, task, network, D):
     """The training loss; fill D (n, k), its derivative by the outputs."""
     n, k = outputs.shape
@@ -141,7 +142,7 @@ def differentiate(outputs, task, network, D):
     return loss
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def accuracy(outputs, samples, task):
     """The share of `samples` whose outputs (n, k) are nearest to the right target; nan
     of none.
@@ -165,7 +166,7 @@ def carried(b1):
     return BETA1 * (1.0 - b1) / (1.0 - BETA1)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(cache=CACHE, nogil=True, fastmath=FAST, error_model="numpy")
 def descend(values, gradient, squares, first, second, b1, b2, c1, c2, h, rate, keep, sgd):
     """`values` after h merged steps of AdamW (moments `first`, `second`, which decay by
     b1 and b2 and are corrected by c1 and c2) or SGD, each by `rate`; what decay leaves
@@ -185,7 +186,7 @@ def descend(values, gradient, squares, first, second, b1, b2, c1, c2, h, rate, k
         values[i] = keep * values[i] - rate * move
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def to_variance(squares, gradient, n, noise):
     """From the n samples' sums of squares, and of derivatives, to the variance of a
     mini-batch's.
@@ -194,7 +195,7 @@ def to_variance(squares, gradient, n, noise):
         squares[i] = noise * max(n * squares[i] - gradient[i] ** 2, 0.0)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def move_embeddings(E, pulled, noise, first, second, b1, b2, c1, c2, h, rates):
     """h merged steps of the embeddings, likewise, along their derivative and the
     penalty's; the largest move.
@@ -220,7 +221,7 @@ def move_embeddings(E, pulled, noise, first, second, b1, b2, c1, c2, h, rates):
     return largest
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def change(D, before, last):
     """(square, product with the last one) of the change of D from what it was `before`;
     put into `last`. All flat.
@@ -234,7 +235,7 @@ def change(D, before, last):
     return square, product
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def see(E, table, samples, weights, network, x, layers):
     """What the decoder makes of the embeddings of `samples`: fill x (N, c) and
     `layers`.
@@ -243,7 +244,7 @@ def see(E, table, samples, weights, network, x, layers):
     forward(x, weights, network, layers)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=CACHE, nogil=True, fastmath=FAST)
 def memory_flow(E, task, network, rates, pace, weights, gradient, squares, records):
     """Move E (p, c) and `weights` for pace.steps updates of the optimiser.
 

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from efftheory._cache import CACHE
 from efftheory._kernels import Index, equation_row, insert_row
 
 
@@ -50,7 +51,7 @@ class Echelon(NamedTuple):
     row: NDArray
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def draw_order(rng, order, n):
     """Make order[:n] a random choice of its elements in random order; any order will do
     to begin with.
@@ -60,7 +61,7 @@ def draw_order(rng, order, n):
         order[t], order[other] = order[other], order[t]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def list_equations(order, n, results, anchor, equations):
     """Fill `equations` with those that order[:n] gives; returns how many. anchor:
     scratch (n_results,).
@@ -77,7 +78,7 @@ def list_equations(order, n, results, anchor, equations):
     return k
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def covering(left, right, equations, k, covered, n_coverable):
     """How many of the k equations it takes until `n_coverable` symbols are in one;
     k + 1 if more than all.
@@ -100,7 +101,7 @@ def covering(left, right, equations, k, covered, n_coverable):
     return k + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def equations_to_rank(table, equations, k, q, echelon):
     """How many of the k equations it takes to the full rank modulo q; k + 1 if more
     than all.
@@ -118,7 +119,7 @@ def equations_to_rank(table, equations, k, q, echelon):
     return k + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def thresholds(rng, n_draws, n, table, primes):
     """For random orders the number of samples at which the rank is `full_rank`, n + 1
     where it takes more: (n_draws,).
@@ -153,7 +154,7 @@ SMALL_PRIME, SMALL_SYMBOLS = 19031, 12
 _Q, _LANES = np.uint32(SMALL_PRIME), 16
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def small_equations_to_rank(table, equations, k, inverses, echelon):
     """`equations_to_rank` modulo SMALL_PRIME, p <= 12; inverses: uint32 (SMALL_PRIME,),
     1/x modulo it.
@@ -189,7 +190,7 @@ def small_equations_to_rank(table, equations, k, inverses, echelon):
     return k + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def small_thresholds(rng, n_draws, n, table, inverses):
     """As `thresholds`, for p <= 12."""
     found = np.full(n_draws, n + 1, np.int64)
@@ -207,7 +208,7 @@ def small_thresholds(rng, n_draws, n, table, inverses):
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def ternary_rank_is_full(table, equations, k, plus, minus):
     """Whether the equations have the full rank modulo 3, p <= 12, no symbol twice in a
     class.
@@ -252,7 +253,7 @@ def ternary_rank_is_full(table, equations, k, plus, minus):
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=CACHE, nogil=True)
 def small_count(rng, n_draws, n, table, inverses):
     """How many of random training sets of n samples have the full rank, p <= 12, no
     symbol twice in a class.

@@ -57,15 +57,16 @@ class _Parts(NamedTuple):
 def _parts(labels: ArrayLike, F: ArrayLike, name: str) -> tuple[NDArray[np.float64], float, _Parts]:
     """(F checked, Z, its parts)."""
     array = _checks.real_array(name, F)
-    if array.ndim != 2 or array.size == 0 or np.ndim(F) != 2:
-        raise ArgumentError(name, "have shape (n, d)", f"has shape {np.shape(F)}")
-    try:
-        known = np.asarray(labels)
-        _, classes = np.unique(known, return_inverse=True)
-    except (TypeError, ValueError):  # ragged, or of kinds that have no order
-        raise ArgumentError("labels", f"be {len(array)} values of one kind", f"is {labels!r}") from None
+    if array.ndim != 2 or array.size == 0:
+        raise ArgumentError(name, "have shape (n, d)", f"has shape {array.shape}")
+    requirement = f"be {len(array)} values of one kind"
+    known = _checks.as_array("labels", labels, requirement)
     if known.shape != array.shape[:1]:
         raise ArgumentError("labels", f"have shape (n,) = ({len(array)},)", f"has shape {known.shape}")
+    try:
+        _, classes = np.unique(known, return_inverse=True)
+    except (TypeError, ValueError):  # of kinds that have no order
+        raise ArgumentError("labels", requirement, f"is {_checks.shown(labels)}") from None
     with np.errstate(over="ignore"):
         z = float((array**2).sum())
     if z == 0 or not np.isfinite(z):

@@ -17,12 +17,13 @@ from scipy.stats import binomtest
 
 from efftheory import _checks
 from efftheory import _random_kernels as kernels
+from efftheory._checks import ArgumentError
 from efftheory._records import short
 from efftheory._threads import threaded
 from efftheory.description import describe
 from efftheory.elimination import primes as random_primes
 from efftheory.elimination import sparse_nullity
-from efftheory.operations import Operation, Seed, require_sum
+from efftheory.operations import Operation, Seed, require_operation, require_sum
 from efftheory.ranks import DENSE_NULLITY, minor_bits, primes_beyond
 from efftheory.representations import unique_thresholds
 
@@ -50,7 +51,13 @@ class Estimate:
 
 
 def proportion(successes: int, draws: int) -> Estimate:
-    """successes / draws with the exact (Clopper-Pearson) 95 % interval."""
+    """successes / draws with the exact (Clopper-Pearson) 95 % interval.
+
+    Raises:
+        ArgumentError: `draws` is below 1, or `successes` not in 0..draws.
+    """
+    draws = _checks.integer("draws", draws, 1)
+    successes = _checks.integer("successes", successes, 0, draws)
     interval = binomtest(successes, draws).proportion_ci(_CONFIDENCE, method="exact")
     return Estimate(successes / draws, (float(interval.low), float(interval.high)), draws)
 
@@ -85,6 +92,7 @@ def linear_thresholds(op: Operation, draws: int, seed: Seed, n_train: int | None
         ArgumentError: `draws` is below 1 or `n_train` not in 0..N; `op` composes by a
             product and is not a group.
     """
+    require_operation(op)
     draws = _checks.integer("draws", draws, 1)
     n = op.n_samples if n_train is None else _checks.integer("n_train", n_train, 0, op.n_samples)
     if op.composition == "product":
@@ -202,6 +210,7 @@ def linear_probability(op: Operation, n_train: int, draws: int, seed: Seed) -> E
         ArgumentError: `n_train` or `draws` out of range; `op` composes by a product and
             is not a group.
     """
+    require_operation(op)
     n_train = _checks.integer("n_train", n_train, 0, op.n_samples)
     draws = _checks.integer("draws", draws, 1)
     p = op.n_symbols
@@ -233,9 +242,16 @@ class RandomTrainingSets:
     __repr__ = short
 
     def quantiles(self, probabilities: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, list[float]]:
-        """Quantiles of each."""
+        """Quantiles of each.
+
+        Raises:
+            ArgumentError: `probabilities` are not in 0..1.
+        """
+        at = _checks.real_array("probabilities", probabilities)
+        if at.ndim != 1 or ((at < 0) | (at > 1)).any():
+            raise ArgumentError("probabilities", "be a list of numbers in 0..1", f"is {_checks.shown(probabilities)}")
         names = ("nullity", "lambda3", "ideal_accuracy")
-        return {name: np.quantile(getattr(self, name), probabilities).tolist() for name in names}
+        return {name: np.quantile(getattr(self, name), at).tolist() for name in names}
 
 
 def random_training_sets(op: Operation, n_train: int, draws: int, seed: Seed) -> RandomTrainingSets:

@@ -48,7 +48,7 @@ from efftheory._checks import ArgumentError
 from efftheory._decoder_kernels import Growth, Network, grow
 from efftheory._kernels import loss_path
 from efftheory._records import short
-from efftheory.embeddings import DELTA, matrix_embedding, sum_embedding
+from efftheory.embeddings import DELTA, embedding
 from efftheory.flow import Trajectory
 from efftheory.operations import Operation, Seed, require_one_table
 from efftheory.parallelograms import Mask, training_samples
@@ -185,7 +185,7 @@ def decoder_flow(
         ArgumentError: an argument of wrong shape or out of range; the training set is
             empty.
     """
-    decoder = Decoder() if decoder is None else decoder
+    decoder = decoder_of(decoder)
     E, table = start(op, mask, E0)
     rng = _checks.generator("seed", seed)
     rates = _rates(decoder, repr_lr, decoder_lr, repr_optimizer, repr_wd)
@@ -231,7 +231,7 @@ def ridge_potential(
     Raises:
         ArgumentError: an argument of wrong shape, rates or growth below 0; loss "ce".
     """
-    decoder = Decoder() if decoder is None else decoder
+    decoder = decoder_of(decoder)
     place, table = start(op, mask, E, "E")
     if decoder.loss == "ce":
         raise ArgumentError("decoder", "have loss mse", "has loss ce")
@@ -242,7 +242,7 @@ def ridge_potential(
     for name, values, into in (("rates", rates, grown.thetas), ("growth", growth, grown.lengths)):
         array = _checks.real_array(name, values, (decoder.depth,))
         if (array < 0).any():
-            raise ArgumentError(name, "be at least 0", f"is {values!r}")
+            raise ArgumentError(name, "be at least 0", f"is {_checks.shown(values)}")
         into[1:] = array
     network = _network(decoder, place, decoder.n_outputs)
     grow(network, grown)
@@ -278,7 +278,7 @@ def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.
     Raises:
         ArgumentError: `x` is not finite (n, c).
     """
-    decoder = Decoder() if decoder is None else decoder
+    decoder = decoder_of(decoder)
     points = _checks.real_array("x", x)
     if points.ndim != 2 or points.size == 0:
         raise ArgumentError("x", "have shape (n, c)", f"has shape {points.shape}")
@@ -293,11 +293,18 @@ def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.
     return lower + np.tril(lower, -1).transpose(0, 2, 1)
 
 
+def decoder_of(decoder: Decoder | None) -> Decoder:
+    """`decoder`; None is the paper's."""
+    if decoder is None:
+        return Decoder()
+    _checks.instance("decoder", decoder, Decoder)
+    return decoder
+
+
 def start(op: Operation, mask: Mask, E0: ArrayLike, name: str = "E0") -> tuple[NDArray[np.float64], kernels.Table]:
     """The embeddings, flat (p, c), and the samples as the kernels take them."""
     require_one_table(op)
-    product = op.composition == "product"
-    E = matrix_embedding(E0, op, name) if product else sum_embedding(E0, op, name)
+    E = embedding(E0, op, name)
     trained = _checks.training_mask(mask, op.n_samples)
     if not trained.any():
         raise ArgumentError("mask", "have a sample to train on", "has none")
@@ -312,7 +319,7 @@ def start(op: Operation, mask: Mask, E0: ArrayLike, name: str = "E0") -> tuple[N
         tested=np.flatnonzero(~trained),
         first=first[same],
         second=second[same],
-        product=product,
+        product=op.composition == "product",
         delta2=DELTA[op.composition] ** 2,
     )
     return E.reshape(op.n_symbols, -1).copy(), table

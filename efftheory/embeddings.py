@@ -16,53 +16,23 @@ from numpy.typing import ArrayLike, NDArray
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
 from efftheory._kernels import Samples
-from efftheory.operations import Operation, require_one_table, require_sum
+from efftheory.operations import Operation, require_one_table, require_operation
 from efftheory.parallelograms import Mask, count_parallelograms, trained_flags
 
 # What counts as a parallelogram, where nothing else is said: see `rqi`.
 DELTA = {"sum": 0.1, "product": math.sqrt(0.5)}
 
 
-def _real_array(E: Any, shape: str, n_symbols: int, name: str) -> NDArray[np.float64]:
-    """`E` as a finite, C-contiguous float64 array of p non-empty entries, of as many
-    axes as `shape` names.
+def embedding(E: Any, op: Operation, name: str = "E") -> NDArray[np.float64]:
+    """`E` as a finite, C-contiguous float64 array, not empty: (p, d), or (p, d, d)
+    where `op` composes by a product.
     """
-    array = _checks.reals(name, E)
+    require_operation(op)
+    array, shape = _checks.reals(name, E), "(p, d)" if op.composition == "sum" else "(p, d, d)"
     n_axes = shape.count(",") + 1
-    if np.ndim(E) != n_axes or array.shape[0] != n_symbols or len(set(array.shape[1:])) > 1 or array.size == 0:
-        raise ArgumentError(name, f"have shape {shape} with p = {n_symbols}", f"has shape {np.shape(E)}")
+    if array.ndim != n_axes or array.shape[0] != op.n_symbols or len(set(array.shape[1:])) > 1 or array.size == 0:
+        raise ArgumentError(name, f"have shape {shape} with p = {op.n_symbols}", f"has shape {array.shape}")
     return _checks.finite(name, array)
-
-
-def sum_embedding(E: Any, op: Operation, name: str = "E") -> NDArray[np.float64]:
-    """`E` as a finite, C-contiguous float64 (p, d) array, for an operation that
-    composes by a sum.
-    """
-    require_sum(op)
-    return _real_array(E, "(p, d)", op.n_symbols, name)
-
-
-def matrix_embedding(E: Any, op: Operation, name: str = "E") -> NDArray[np.float64]:
-    """`E` as a finite, C-contiguous float64 (p, d, d) array that can be divided by its
-    root mean square.
-    """
-    array = _real_array(E, "(p, d, d)", op.n_symbols, name)
-    with np.errstate(over="ignore"):
-        mean_square = float((array**2).mean())
-    if mean_square == 0 or not math.isfinite(mean_square):
-        raise ArgumentError(name, "have a mean square that is finite and not 0", f"has {mean_square}")
-    return array
-
-
-def spread_embedding(E: Any, op: Operation, name: str = "E") -> NDArray[np.float64]:
-    """As `sum_embedding`, and not constant along any dimension (it can be
-    standardised).
-    """
-    require_one_table(op)
-    array = sum_embedding(E, op, name)
-    if (np.ptp(array, axis=0) <= 1e-12 * np.abs(array).max(axis=0)).any():  # what is left is round-off
-        raise ArgumentError(name, "vary in every dimension", "is constant in one")
-    return array
 
 
 def standardize(E: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -72,21 +42,36 @@ def standardize(E: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _measured(op: Operation, E: ArrayLike, delta: float | None) -> tuple[NDArray[np.float64], float]:
-    """`E` and `delta` checked, each as `op`'s composition wants it."""
-    E = spread_embedding(E, op) if op.composition == "sum" else matrix_embedding(E, op)
-    return E, DELTA[op.composition] if delta is None else _checks.positive("delta", delta)
+    """`E` and `delta` checked; None is the composition's own."""
+    array = embedding(E, op)
+    require_one_table(op)
+    return array, DELTA[op.composition] if delta is None else _checks.positive("delta", delta)
+
+
+def _squared(delta: float) -> float:
+    """delta^2, also where that is no float: never 0, so that what is exact counts."""
+    return max(delta * delta, np.finfo(np.float64).tiny)
+
+
+def of_usual_size(op: Operation, path: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """(whether each path[t] has collapsed, (T,), and each of usual size)."""
+    flat = path.reshape(*path.shape[:2], -1)
+    collapsed, flat = _kernels.comparable(flat, op.composition == "product")
+    return collapsed, flat.reshape(path.shape)
 
 
 def _composed(op: Operation, E: NDArray[np.float64]) -> tuple[Samples, NDArray[np.float64]]:
-    """The samples and the standardised embeddings whose sums the kernels compare.
+    """The samples and the standardised embeddings, E of usual size, whose sums the
+    kernels compare; nan where E has collapsed.
 
     E (..., p, d) of sums is standardised, and that is all. E (..., p, d, d) of products
     is divided by its root mean square; half of each product E_a E_b, flattened, is then
     a symbol of its own, and the sample adds it to itself.
     """
-    if op.composition == "sum":
-        return op.samples, standardize(E)
-    E = E / np.sqrt((E**2).mean(axis=(-3, -2, -1), keepdims=True))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if op.composition == "sum":
+            return op.samples, standardize(E)
+        E = E / np.sqrt((E**2).mean(axis=(-3, -2, -1), keepdims=True))
     left, right, first = op.samples
     products = E[..., left, :, :] @ E[..., right, :, :]
     own = np.arange(op.n_samples, dtype=np.int32)
@@ -104,7 +89,12 @@ def rqi(op: Operation, E: ArrayLike, delta: float | None = None) -> float:
     Products: E (p, d, d) is divided by its root mean square over all entries, and
     (a, b, c, e) of P0 counts if the mean over the d*d entries of (E_a E_b - E_c E_e)^2
     is below delta^2. Every matrix representation of the group has RQI 1, also one that
-    does not tell all elements apart (the trivial one: all E_a equal to the identity).
+    does not tell all elements apart, but for the trivial one, which has collapsed.
+
+    Collapsed embeddings have RQI 0: of sums those that are constant along a dimension,
+    which cannot be standardised, and of products those whose E_a are all equal. What
+    varies by less than 1e-12 of the largest entry is round-off. The size of E does not
+    matter.
 
     Args:
         op: the operation.
@@ -118,23 +108,24 @@ def rqi(op: Operation, E: ArrayLike, delta: float | None = None) -> float:
     0.5.
 
     Raises:
-        ArgumentError: `E` is not finite (p, d) or is constant along a dimension, for
-            products not finite (p, d, d) or zero; `delta` is not positive; `op` has two
-            tables of embeddings.
+        ArgumentError: `E` is not finite (p, d), for products (p, d, d); `delta` is not
+            positive; `op` has two tables of embeddings.
     """
-    E, delta = _measured(op, E, delta)
-    return float(rqi_path(op, E[None], delta)[0])
+    array, delta = _measured(op, E, delta)
+    return float(rqi_path(op, array[None], delta)[0])
 
 
 def rqi_path(op: Operation, E: NDArray[np.float64], delta: float) -> NDArray[np.float64]:
-    """`rqi` of each E[t], E (T, p, d) or (T, p, d, d) -> (T,). A collapsed E counts no
-    parallelogram.
+    """`rqi` of each E[t], E (T, p, d) or (T, p, d, d) -> (T,). One that is not finite
+    counts no parallelogram.
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        samples, composed = _composed(op, E)
-    counts = _kernels.count_close(*samples, composed, delta**2)
     n_all = count_parallelograms(op)
-    return counts / n_all if n_all else np.full(len(E), np.nan)
+    if not n_all:
+        return np.full(len(E), np.nan)
+    collapsed, E = of_usual_size(op, E)
+    samples, composed = _composed(op, E)
+    counts = _kernels.count_close(*samples, composed, _squared(delta))
+    return np.where(collapsed, 0.0, counts / n_all)
 
 
 def predicted_accuracy(op: Operation, mask: Mask, E: ArrayLike, delta: float | None = None) -> float:
@@ -142,14 +133,18 @@ def predicted_accuracy(op: Operation, mask: Mask, E: ArrayLike, delta: float | N
     parallelograms of E.
 
     A sample counts if it is trained, or if a trained sample of its result lies within
-    delta. `E`, its standardisation and `delta` as in `rqi`.
+    delta. `E`, its standardisation and `delta` as in `rqi`; of a collapsed E only the
+    trained samples count.
 
     Source: paper, equations 5 and 6, and appendix H; over the full data set.
 
     Raises:
         ArgumentError: as `rqi`; `mask` is not bool (N,).
     """
-    E, delta = _measured(op, E, delta)
+    array, delta = _measured(op, E, delta)
     trained = trained_flags(op, mask)
-    samples, composed = _composed(op, E)
-    return float(_kernels.reach_close(*samples, trained, composed, delta**2).mean())
+    (collapsed,), (array,) = of_usual_size(op, array[None])
+    if collapsed:
+        return float(trained.mean())
+    samples, composed = _composed(op, array)
+    return float(_kernels.reach_close(*samples, trained, composed, _squared(delta)).mean())

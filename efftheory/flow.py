@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.integrate import solve_ivp
+from scipy.integrate import DOP853, LSODA, OdeSolver, solve_ivp
 
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
 from efftheory._records import short
 from efftheory.constants import RQI_THRESHOLD
-from efftheory.embeddings import DELTA, rqi_path, spread_embedding
-from efftheory.loss import POWER, loss_argument, normalized_gradient, parallelogram_loss
+from efftheory.embeddings import DELTA, embedding, of_usual_size, rqi_path
+from efftheory.loss import POWER, loss_argument, normalized_gradient, parallelogram_loss, size_of
 from efftheory.operations import Operation, require_one_table, require_sum
 from efftheory.parallelograms import Mask, training_samples
 from efftheory.spectrum import Spectrum, spectrum
@@ -41,6 +41,13 @@ _STANDING = 1e-9
 _HORIZON = 1000.0
 _COURSE_RTOL = 1e-10
 
+MAX_STEPS = 10_000  # of a solver: some seconds
+_LEAST_RTOL = 100 * np.finfo(np.float64).eps  # what scipy's solvers can keep
+
+# In units of Z0: nothing moves in so short a time, and no longer one is a float in all
+# units.
+_SHORTEST, _LONGEST = 1e-290, 1e300
+
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
@@ -53,6 +60,8 @@ class Trajectory:
         z0: float64 (T,), Z0 = sum_k |E_k|^2: constant along the exact gradient flow.
         rqi: float64 (T,), at the composition's own delta (see `rqi`); nan where P0 is
             empty.
+        converged: False where a solver gave up, or E grew or decayed beyond floats,
+            before the last of `times`: from there on E or loss are nan, and rqi is 0.
     """
 
     times: NDArray[np.float64]
@@ -60,30 +69,39 @@ class Trajectory:
     loss: NDArray[np.float64]
     z0: NDArray[np.float64]
     rqi: NDArray[np.float64]
+    converged: bool = field(default=True, kw_only=True)
 
     __repr__ = short
 
     @property
     def z0_drift(self) -> float:
         """max over t of |Z0(t)/Z0(0) - 1|: the solver's error in the conserved
-        quantity.
+        quantity; nan where it gave up.
         """
         return float(np.abs(self.z0 / self.z0[0] - 1).max())
 
     def time_to_rqi(self, threshold: float = RQI_THRESHOLD) -> float:
         """The first of `times` with RQI above `threshold`; inf where there is none."""
-        above = np.flatnonzero(self.rqi > threshold)
+        above = np.flatnonzero(self.rqi > _checks.positive("threshold", threshold, zero=True))
         return float(self.times[above[0]]) if len(above) else math.inf
 
 
 def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDArray[np.float64]) -> Trajectory:
-    z0 = (path**2).reshape(len(path), -1).sum(axis=1)
-    if op.composition == "sum":
-        l0 = _kernels.loss_path(*training_samples(op, mask), path)
-    else:
-        l0 = np.array([parallelogram_loss(op, mask, E)[0] for E in path])
-    rqi = rqi_path(op, path, DELTA[op.composition])
-    return Trajectory(times=times, E=path, loss=l0 / z0 ** POWER[op.composition], z0=z0, rqi=rqi)
+    with np.errstate(all="ignore"):  # where E has grown or decayed beyond floats, or the solver gave up
+        z0 = _z0(path)
+        usual = path if ((z0 > 1e-70) & (z0 < 1e70)).all() else of_usual_size(op, path)[1]
+        if op.composition == "sum":
+            l0 = _kernels.loss_path(*training_samples(op, mask), usual)
+        else:
+            l0 = np.array([parallelogram_loss(op, mask, E)[0] for E in usual])
+        loss = l0 / _z0(usual) ** POWER[op.composition]
+        rqi = rqi_path(op, path, DELTA[op.composition])
+    converged = bool(np.isfinite(path).all() and np.isfinite(loss).all())
+    return Trajectory(times=times, E=path, loss=loss, z0=z0, rqi=rqi, converged=converged)
+
+
+def _z0(path: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (path**2).reshape(len(path), -1).sum(axis=1)
 
 
 def exact_path(system: Spectrum, E0: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -108,6 +126,7 @@ def flow(
     times: ArrayLike,
     method: Literal["exact", "ode"] | None = None,
     rtol: float = 1e-10,
+    max_steps: int = MAX_STEPS,
 ) -> Trajectory:
     """Gradient flow of the effective loss, dE/dt = -grad l_eff; of sums
     -(1/Z0)(H - rho I) E, rho = E^T H E / Z0.
@@ -131,45 +150,63 @@ def flow(
         method: "exact" or "ode"; None is "exact" for sums and "ode" for products.
         rtol: relative tolerance of the ODE solver; the absolute one is rtol times the
             root mean square of E0.
+        max_steps: of the ODE solver; it gives up after so many.
 
     Returns:
         Trajectory; its `z0_drift` tells the solver's error. nan from the time on at
-        which the solver gave up.
+        which the solver gave up, and then `converged` is False.
 
     Source: paper, section 4.1, equations 7 and 8; for products our extension.
 
     Raises:
         ArgumentError: `E0` is not finite, has another shape or is zero; `times` are not
-            ascending from 0 on; unknown `method`, or "exact" for products; `op` has two
-            tables of embeddings.
+            ascending from 0 on; unknown `method`, or "exact" for products; `rtol` or
+            `max_steps` out of range; `op` has two tables of embeddings.
     """
     require_one_table(op)
     E = loss_argument(op, E0, "E0")
     t = _checks.ascending_times("times", times)
+    size = size_of(E)
+    with np.errstate(over="ignore", under="ignore"):
+        scaled = np.minimum(t / size**2, _LONGEST)
     sums = op.composition == "sum"
     method = ("exact" if sums else "ode") if method is None else method
     if _checks.choice("method", method, ("exact", "ode")) == "exact":
         if not sums:
             raise ArgumentError("method", "be ode where op composes by a matrix product", "is 'exact'")
-        return _trajectory(op, mask, t, exact_path(spectrum(op, mask), E, t))
-    rtol = _checks.positive("rtol", rtol)
-    if t[-1] == 0:
+        path = size * exact_path(spectrum(op, mask), E / size, scaled)
+        return _trajectory(op, mask, t, path)
+    rtol = _checks.positive("rtol", rtol, high=1.0)
+    max_steps = _checks.integer("max_steps", max_steps, 1)
+    if scaled[-1] < _SHORTEST:
         return _trajectory(op, mask, t, np.repeat(E[None], len(t), axis=0))
-    size = _size(E)
-    solution = _integrate(op, mask, E / size, t[-1] / size**2, rtol, t_eval=t / size**2)
-    path = np.full((len(t), *E.shape), np.nan)  # nan where the solver gave up
-    if len(solution.t):
-        path[: len(solution.t)] = size * solution.y.T.reshape(-1, *E.shape)
-    return _trajectory(op, mask, t, path)
+    ask, place = np.unique(scaled, return_inverse=True)  # at the limits of floats times may be one
+    solution = _integrate(op, mask, E / size, float(ask[-1]), rtol, max_steps=max_steps, t_eval=ask)
+    found = np.full((len(ask), *E.shape), np.nan)  # nan where the solver gave up
+    n = len(solution.t)
+    if n:
+        found[:n] = size * solution.y.T.reshape(-1, *E.shape)
+    return _trajectory(op, mask, t, found[place])
 
 
-def _size(E: NDArray[np.float64]) -> float:
-    """About sqrt(Z0): the flow of E / size is the same, in times of size^2, and within
-    a solver's range.
+class _Bounded(OdeSolver):
+    """A solver of scipy's that gives up after `max_steps` steps."""
 
-    A power of 2, so that nothing is rounded.
-    """
-    return float(np.exp2(np.round(np.log2(np.sqrt((E**2).sum())))))
+    def __init__(self, *arguments: Any, max_steps: int, **options: Any):
+        super().__init__(*arguments, **options)
+        self._left = max_steps
+
+    def _step_impl(self) -> Any:
+        self._left -= 1
+        return super()._step_impl() if self._left >= 0 else (False, "too many steps")
+
+
+class _Explicit(_Bounded, DOP853):
+    pass
+
+
+class _Stiff(_Bounded, LSODA):
+    pass
 
 
 def _integrate(op: Operation, mask: Mask, E0: NDArray[np.float64], end: float, rtol: float, **options: Any):
@@ -179,18 +216,20 @@ def _integrate(op: Operation, mask: Mask, E0: NDArray[np.float64], end: float, r
         return -normalized_gradient(op, mask, flat.reshape(E0.shape)).ravel()
 
     atol = rtol * np.sqrt((E0**2).mean())
-    solver = "DOP853" if op.composition == "sum" else "LSODA"
+    solver: Any = _Explicit if op.composition == "sum" else _Stiff
+    rtol = max(rtol, _LEAST_RTOL)
     return solve_ivp(velocity, (0.0, end), E0.ravel(), method=solver, rtol=rtol, atol=atol, **options)
 
 
 class _Course(NamedTuple):
-    """The flow from one E0 as a function of time, and the times within which it moves;
-    end = 0: it does not.
+    """The flow from one E0 as a function of time, the times within which it moves
+    (end = 0: it does not), and whether it is known up to where it stands.
     """
 
     path: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     begin: float
     end: float
+    complete: bool = True
 
 
 def _exact_course(op: Operation, mask: Mask, E: NDArray[np.float64]) -> _Course:
@@ -209,12 +248,16 @@ def _integrated_course(op: Operation, mask: Mask, E: NDArray[np.float64]) -> _Co
 
     motion.terminal = True  # pyright: ignore[reportFunctionMemberAccess]
     fastest = motion(0.0, E.ravel()) + _STANDING
+    standing = _Course(lambda times: np.repeat(E[None], len(times), axis=0), 0.0, 0.0)
     if fastest <= _STANDING:
-        return _Course(lambda times: np.repeat(E[None], len(times), axis=0), 0.0, 0.0)
-    solution = _integrate(op, mask, E, _HORIZON * size**2, _COURSE_RTOL, events=motion, dense_output=True)
-    end = float(solution.t[-1])
+        return standing
+    options: Any = {"max_steps": MAX_STEPS, "events": motion, "dense_output": True}
+    solution = _integrate(op, mask, E, _HORIZON * size**2, _COURSE_RTOL, **options)
+    end, complete = float(solution.t[-1]), solution.status >= 0
+    if end == 0:  # gave up at once
+        return standing._replace(complete=complete)
     begin = min(1e-3 * size**2 / fastest, end / 2)
-    return _Course(lambda times: solution.sol(times).T.reshape(-1, *E.shape), begin, end)
+    return _Course(lambda times: solution.sol(times).T.reshape(-1, *E.shape), begin, end, complete)
 
 
 def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = RQI_THRESHOLD) -> float:
@@ -224,23 +267,29 @@ def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = RQI
     Divide by the embeddings' learning rate for steps. RQI is a step function of t: it
     is looked for on a grid of times in ratio 1.01, from a hundredth of the fastest
     mode's decay time to e^-60 of the slowest, and the first crossing is bisected to
-    machine precision. A rise and fall within one grid step is not seen.
+    machine precision. A rise and fall within one grid step is not seen. A collapsed E0
+    (see `rqi`) has no quality, and never gets any.
 
     Matrix products: the flow is integrated (as by `flow`) until it stands, |grad l_eff|
     sqrt(Z0) < 1e-9, or to t = 1000 Z0, and what has not crossed by then counts as
     never; the first time looked at is a thousandth of the time in which E0, at its
     initial speed, would move by its own size. There RQI goes up also where symbols fall
-    together.
+    together. nan where the solver gave up (after 10,000 steps) and there was no
+    crossing before.
 
     Source: paper, section 4.2, figure 4 (b); for products our extension.
 
     Raises:
-        ArgumentError: `E0` is not finite, has another shape, or is constant along a
-            dimension, for products zero; `op` has two tables of embeddings.
+        ArgumentError: `E0` is not finite or has another shape; `threshold` is below 0;
+            `op` has two tables of embeddings.
     """
-    E = spread_embedding(E0, op, "E0") if op.composition == "sum" else loss_argument(op, E0, "E0")
+    require_one_table(op)
+    E = embedding(E0, op, "E0")
     threshold = _checks.positive("threshold", threshold, zero=True)
-    size = _size(E)
+    if of_usual_size(op, E[None])[0][0]:  # collapsed
+        return math.inf
+    E = loss_argument(op, E, "E0")
+    size = size_of(E)
     course = (_exact_course if op.composition == "sum" else _integrated_course)(op, mask, E / size)
 
     def first_above(times: NDArray[np.float64]) -> int | None:
@@ -249,13 +298,14 @@ def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = RQI
 
     if first_above(np.zeros(1)) is not None:
         return 0.0
+    never = math.inf if course.complete else math.nan
     if not course.end:
-        return math.inf
+        return never
     n_grid = math.ceil(math.log(course.end / course.begin) / math.log(_SCAN_RATIO)) + 1
     grid = np.concatenate(([0.0], np.geomspace(course.begin, course.end, n_grid)))
     crossing = first_above(grid)
     if crossing is None:
-        return math.inf
+        return never
     low, high = grid[crossing - 1], grid[crossing]
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)

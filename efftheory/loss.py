@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efftheory import _checks, _kernels, products
 from efftheory._checks import ArgumentError
-from efftheory.embeddings import matrix_embedding, sum_embedding
+from efftheory.embeddings import embedding
 from efftheory.operations import Operation
 from efftheory.parallelograms import Mask, count_parallelograms, training_samples
 
@@ -44,12 +44,28 @@ def normalized_gradient(op: Operation, mask: Mask, E: NDArray[np.float64]) -> ND
     return (gradient - 2 * power * l0 / z0 * E) / z0**power
 
 
+def _of_usual_size(E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """(size, E / size), where a power of Z0 might leave the range of floats; else size
+    1. l_eff does not see it.
+    """
+    z0 = (E**2).sum()
+    if 1e-70 < z0 < 1e70:
+        return 1.0, E
+    size = size_of(E)
+    return size, E / size
+
+
+def size_of(E: NDArray[np.float64]) -> float:
+    """About sqrt(Z0): a power of 2, so that E / size is exact."""
+    return float(np.exp2(np.round(np.log2(np.sqrt((E**2).sum())))))
+
+
 def loss_argument(op: Operation, E: ArrayLike, name: str = "E") -> NDArray[np.float64]:
     """`E` as float64 (p, d) or (p, d, d), whichever `op` composes, of a size that l_eff
     can be divided by.
     """
+    array = embedding(E, op, name)
     power = POWER[op.composition]
-    array = sum_embedding(E, op, name) if op.composition == "sum" else matrix_embedding(E, op, name)
     with np.errstate(over="ignore"):
         z0 = (array**2).sum()
         divisor = z0**power
@@ -97,7 +113,7 @@ def effective_loss(op: Operation, mask: Mask, E: ArrayLike, normalization: Norma
         ArgumentError: `E` is not finite, has another shape or is zero; unknown
             `normalization`.
     """
-    E = loss_argument(op, E)
+    _, E = _of_usual_size(loss_argument(op, E))
     divisor = _divisor(op, mask, normalization)
     z0 = float((E**2).sum())
     return parallelogram_loss(op, mask, E)[0] / (z0 ** POWER[op.composition] * divisor)
@@ -116,5 +132,5 @@ def effective_loss_gradient(
     The paper prints only H E; the second term, from differentiating Z0, is what keeps
     Z0 constant under the flow. Arguments, conventions and errors as `effective_loss`.
     """
-    E = loss_argument(op, E)
-    return normalized_gradient(op, mask, E) / _divisor(op, mask, normalization)
+    size, E = _of_usual_size(loss_argument(op, E))
+    return normalized_gradient(op, mask, E) / (size * _divisor(op, mask, normalization))

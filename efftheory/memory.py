@@ -57,8 +57,8 @@ from efftheory import _memory_kernels as kernels
 from efftheory._block_kernels import Network, Weights
 from efftheory._checks import ArgumentError
 from efftheory.criticality import Estimate, proportion
-from efftheory.decoder import SPACING, Decoder, LearningTrajectory, capacity, learned_fields, start
-from efftheory.operations import Operation, Seed
+from efftheory.decoder import SPACING, Decoder, LearningTrajectory, capacity, decoder_of, learned_fields, start
+from efftheory.operations import Operation, Seed, require_operation
 from efftheory.parallelograms import Mask
 
 BLOCKS = 32  # a hidden layer
@@ -115,7 +115,7 @@ def memory_flow(
         ArgumentError: an argument of wrong shape or out of range; the training set is
             empty.
     """
-    decoder = Decoder() if decoder is None else decoder
+    decoder = decoder_of(decoder)
     E, table = start(op, mask, E0)
     rng = _checks.generator("seed", seed)
     n = len(table.trained)
@@ -239,6 +239,7 @@ def success_probability(
     draws = _checks.integer("draws", draws, 1)
     d = _checks.integer("d", d, 1)
     init_scale = _checks.positive("init_scale", init_scale)
+    require_operation(op)
     rng = _checks.generator("seed", seed)
     shape = (op.n_symbols, d) if op.composition == "sum" else (op.n_symbols, d, d)
     hits = 0

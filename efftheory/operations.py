@@ -193,13 +193,23 @@ class Operation:
         return mask
 
 
+def require_operation(op: Operation) -> None:
+    """`op` is an Operation.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    _checks.instance("op", op, Operation)
+
+
 def require_sum(op: Operation) -> None:
     """`op` composes by a sum: the representations that satisfy a training set are a
     linear space.
 
     Raises:
-        ArgumentError: it composes by a product.
+        ArgumentError: it composes by a product, or is no Operation.
     """
+    require_operation(op)
     if op.composition != "sum":
         raise ArgumentError("op", "compose by a sum", f"{op.name} composes by a matrix {op.composition}")
 
@@ -208,8 +218,10 @@ def require_one_table(op: Operation) -> None:
     """`op` has one table of embeddings, whose quality can be measured.
 
     Raises:
-        ArgumentError: each side of the sum has a table of its own.
+        ArgumentError: each side of the sum has a table of its own, or `op` is no
+            Operation.
     """
+    require_operation(op)
     if op.tables != 1:
         finding = f"{op.name} has two, for which RQI and flows are not defined"
         raise ArgumentError("op", "have one table of embeddings", finding)
@@ -354,14 +366,17 @@ def from_table(
     """
     _checks.choice("composition", composition, ("sum", "product"))
     tables = _checks.integer("tables", tables, 1, 2 if composition == "sum" else 1)
-    cells = np.asarray(table)
+    cells = _checks.as_array("table", table)
     if cells.ndim != 2 or cells.shape[0] != cells.shape[1] or len(cells) < 2:
         raise ArgumentError("table", "have shape (p, p) with p of at least 2", f"has shape {cells.shape}")
     if not np.issubdtype(cells.dtype, np.integer):
         raise ArgumentError("table", "hold whole numbers", f"has dtype {cells.dtype}")
     p = len(cells)
-    if names is not None and (len(names) != p or not all(isinstance(each, str) for each in names)):
-        raise ArgumentError("names", f"be {p} strings", f"is {names!r:.60}")
+    if not isinstance(name, str):
+        raise ArgumentError("name", "be a string", f"is {_checks.shown(name)}")
+    listed = [] if names is None else [each for each in _checks.as_array("names", names).flat if isinstance(each, str)]
+    if names is not None and not len(listed) == len(names) == p:
+        raise ArgumentError("names", f"be {p} strings", f"is {_checks.shown(names)}")
     if composition == "sum" and tables == 1:
         if (cells != cells.T).any():
             a, b = np.argwhere(cells != cells.T)[0].tolist()

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from efftheory import _checks
 from efftheory._kernels import Samples
-from efftheory.operations import Operation, require_sum
+from efftheory.operations import Operation, require_operation, require_sum
 
 Mask = NDArray[np.bool_] | None
 
@@ -28,11 +28,13 @@ def trained_flags(op: Operation, mask: Mask) -> NDArray[np.bool_]:
     """Which of `op.samples` are in D, bool (N,): the mask in the order of the result
     classes.
     """
+    require_operation(op)
     return _checks.training_mask(mask, op.n_samples)[op.by_result]
 
 
 def training_samples(op: Operation, mask: Mask) -> Samples:
     """The samples of D ordered by result class; O(|D|) memory beside the mask."""
+    require_operation(op)
     if mask is None:
         return op.samples
     return op.chosen(np.flatnonzero(_checks.training_mask(mask, op.n_samples)))
@@ -44,6 +46,7 @@ def count_parallelograms(op: Operation, mask: Mask = None) -> int:
     Unordered pairs of distinct samples; nothing is enumerated. Source: paper, section
     3.2.
     """
+    require_operation(op)
     numbers = np.arange(op.n_samples) if mask is None else np.flatnonzero(_checks.training_mask(mask, op.n_samples))
     sizes = np.zeros(op.n_results, np.int64)
     for part in np.split(numbers, range(_CHUNK, len(numbers), _CHUNK)):  # no list of all samples by class
@@ -65,7 +68,7 @@ def parallelograms(op: Operation, mask: Mask = None) -> NDArray[np.int64]:
         s, t = np.triu_indices(end - begin, k=1)
         s, t = s + begin, t + begin
         rows.append(np.stack([left[s], right[s], left[t], right[t]], axis=1))
-    return np.concatenate(rows)
+    return np.concatenate(rows, dtype=np.int64)
 
 
 def constraint_matrix(op: Operation, mask: Mask = None) -> sparse.csr_array:

@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 from efftheory import _checks
 from efftheory._checks import ArgumentError
 from efftheory.generalization import nullity
-from efftheory.operations import Operation, Seed
+from efftheory.operations import Operation, Seed, require_operation
 from efftheory.parallelograms import Mask, trained_flags
 
 Integers = NDArray[np.int64]
@@ -140,6 +140,7 @@ def _group_table(op: Operation) -> Integers:
     """The Cayley table (p, p) of `op`, once it is known to be a group: associative,
     rows and columns permutations.
     """
+    require_operation(op)
     if op.composition != "product":
         raise ArgumentError("op", "compose by a matrix product", f"{op.name} composes by a sum")
     p = op.n_symbols
@@ -159,10 +160,7 @@ def _representation(op: Operation, representation: ArrayLike | None) -> Integers
     table = _group_table(op)
     if representation is None:
         return permutation_representation(op)
-    try:
-        rho, p = np.asarray(representation), op.n_symbols
-    except ValueError:  # ragged
-        raise ArgumentError("representation", "be an array of whole numbers", "is none") from None
+    rho, p = _checks.as_array("representation", representation, "be an array of whole numbers"), op.n_symbols
     if rho.ndim != 3 or rho.shape[0] != p or rho.shape[1] != rho.shape[2] or rho.size == 0:
         raise ArgumentError("representation", f"have shape (p, d, d) with p = {p}", f"has shape {rho.shape}")
     if not np.issubdtype(rho.dtype, np.integer):

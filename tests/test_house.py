@@ -116,10 +116,27 @@ def test_kernels_stand_in_files_of_kernels() -> None:
         if file.startswith("efftheory/")
         and any(isinstance(node, ast.ImportFrom) and node.module == "numba" for node in ast.walk(tree))
     }
-    compiled.discard("efftheory/_threads.py")  # asks how many threads there are
+    compiled -= {"efftheory/_threads.py", "efftheory/_cache.py"}  # ask numba for its settings
     assert all(file.endswith("_kernels.py") for file in compiled)
     assert len(compiled) > 1
     assert not (ast.get_docstring(TREES["efftheory/_kernels.py"]) or "").startswith("Every")
+
+
+def test_kernels_are_kept_where_something_can_be_kept() -> None:
+    """None asks numba for a folder of its own accord: where there is none, the import
+    would fail.
+    """
+    asked = [
+        (file, ast.unparse(keyword.value))
+        for file, tree in TREES.items()
+        if file.startswith("efftheory/") and file != "efftheory/_cache.py"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "njit"
+        for keyword in node.keywords
+        if keyword.arg == "cache"
+    ]
+    assert len(asked) > 60
+    assert {value for _, value in asked} == {"CACHE"}, asked
 
 
 def module_name(file: str) -> str:

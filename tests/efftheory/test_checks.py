@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import efftheory as et
 from efftheory import _checks
@@ -139,7 +140,7 @@ MISUSES = {
         lambda: misused.effective_loss(OP, None, [[1.0], [2.0, 3.0], [1.0], [0.0]]),
         "E",
         "be an array of real numbers",
-        "is a list",
+        "is a ragged list",
     ),
     "E nan": (lambda: misused.effective_loss(OP, None, NAN), "E", "be finite", "holds nan or inf"),
     "E inf": (lambda: misused.predicted_accuracy(OP, None, INF), "E", "be finite", "holds nan or inf"),
@@ -154,18 +155,6 @@ MISUSES = {
         "E",
         "have a Z0 = sum_k |E_k|^2 that is finite and not 0",
         "has Z0 = 0.0",
-    ),
-    "E constant": (
-        lambda: misused.rqi(OP, np.hstack([E, 0 * E + 5])),
-        "E",
-        "vary in every dimension",
-        "is constant in one",
-    ),
-    "E constant, Acc-hat": (
-        lambda: misused.predicted_accuracy(OP, MASK, 0 * E),
-        "E",
-        "vary in every dimension",
-        "is constant in one",
     ),
     "delta zero": (lambda: misused.rqi(OP, E, delta=0), "delta", "be a finite number above 0", "is 0"),
     "delta negative": (
@@ -301,24 +290,6 @@ MISUSES = {
         "has shape (6, 0, 0)",
     ),
     "matrices nan": (lambda: misused.rqi(S3, MATRICES * np.nan), "E", "be finite", "holds nan or inf"),
-    "matrices zero": (
-        lambda: misused.rqi(S3, 0 * MATRICES),
-        "E",
-        "have a mean square that is finite and not 0",
-        "has 0.0",
-    ),
-    "matrices zero, Acc-hat": (
-        lambda: misused.predicted_accuracy(S3, None, 0 * MATRICES),
-        "E",
-        "have a mean square that is finite and not 0",
-        "has 0.0",
-    ),
-    "matrices huge": (
-        lambda: misused.rqi(S3, 1e200 * MATRICES),
-        "E",
-        "have a mean square that is finite and not 0",
-        "has inf",
-    ),
     "matrices flat, loss": (
         lambda: misused.effective_loss(S3, None, MATRICES.reshape(6, 4)),
         "E",
@@ -328,8 +299,8 @@ MISUSES = {
     "matrices zero, gradient": (
         lambda: misused.effective_loss_gradient(S3, None, 0 * MATRICES),
         "E",
-        "have a mean square that is finite and not 0",
-        "has 0.0",
+        "have a Z0^2 = (sum_k |E_k|^2)^2 that is finite and not 0",
+        "has Z0 = 0.0",
     ),
     "matrices too large for a fourth power": (
         lambda: misused.effective_loss(S3, None, 2.0**300 * MATRICES),
@@ -342,12 +313,6 @@ MISUSES = {
         "E0",
         "be finite",
         "holds nan or inf",
-    ),
-    "matrices zero, time": (
-        lambda: misused.time_to_rqi(S3, None, 0 * MATRICES),
-        "E0",
-        "have a mean square that is finite and not 0",
-        "has 0.0",
     ),
     "closed form of products": (
         lambda: misused.flow(S3, None, MATRICES, [0.0], method="exact"),
@@ -485,12 +450,6 @@ MISUSES = {
         "have a Z0 = sum_k |E_k|^2 that is finite and not 0",
         "has Z0 = 0.0",
     ),
-    "E0 constant": (
-        lambda: misused.time_to_rqi(OP, None, 0 * E + 1),
-        "E0",
-        "vary in every dimension",
-        "is constant in one",
-    ),
     "times descending": (
         lambda: misused.flow(OP, None, E, [1.0, 0.5]),
         "times",
@@ -530,7 +489,7 @@ MISUSES = {
     "rtol": (
         lambda: misused.flow(OP, None, E, [1.0], method="ode", rtol=-1e-3),
         "rtol",
-        "be a finite number above 0",
+        "be a finite number above 0 and below 1",
         "is -0.001",
     ),
     "optimizer": (
@@ -586,6 +545,119 @@ MISUSES = {
         "seed",
         "be an integer of at least 0 or a numpy Generator",
         "is -1",
+    ),
+    "seed of nobody": (
+        lambda: misused.linear_probability(OP, 5, 10, None),
+        "seed",
+        "be an integer of at least 0 or a numpy Generator",
+        "is None",
+    ),
+    "solver's steps": (
+        lambda: misused.flow(OP, None, E, [1.0], "ode", max_steps=0),
+        "max_steps",
+        "be an integer of at least 1",
+        "is 0",
+    ),
+    "more steps than can be counted": (
+        lambda: misused.optimizer_flow(OP, None, E, steps=10**30),
+        "steps",
+        "be an integer in 0..2147483647",
+        "is 1000000000000000000000000000000",
+    ),
+    "more successes than draws": (lambda: et.proportion(5, 3), "successes", "be an integer in 0..3", "is 5"),
+    "share of nothing": (lambda: et.proportion(0, 0), "draws", "be an integer of at least 1", "is 0"),
+    "table ragged": (lambda: misused.from_table([[0, 1], [1]]), "table", "be an array", "is a ragged list"),
+    "mask ragged": (
+        lambda: misused.nullity(OP, [[True], [True, False]]),
+        "mask",
+        "be an array of bool",
+        "is a ragged list",
+    ),
+    "op a word": (lambda: misused.count_parallelograms("addition"), "op", "be an Operation", "is 'addition'"),
+    "decoder a word": (
+        lambda: misused.decoder_kernels([[1.0]], "deep"),
+        "decoder",
+        "be a Decoder",
+        "is 'deep'",
+    ),
+    "times, many": (
+        lambda: et.flow(OP, None, E, np.zeros((30, 30), dtype=np.int64)),
+        "times",
+        "be finite, strictly ascending and at least 0",
+        "is array([[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  ...",
+    ),
+    "E complex": (
+        lambda: misused.rqi(OP, E + 1j),
+        "E",
+        "be an array of real numbers",
+        "has dtype complex128",
+    ),
+    "E of text": (
+        lambda: misused.rqi(OP, np.array([["1"], ["2"], ["3"], ["4"]])),
+        "E",
+        "be an array of real numbers",
+        "has dtype <U1",
+    ),
+    "E of text in a list": (
+        lambda: misused.rqi(OP, [["1"], ["2"], ["3"], ["4"]]),
+        "E",
+        "be an array of real numbers",
+        "is a list",
+    ),
+    "E structured": (
+        lambda: misused.rqi(OP, np.zeros(4, dtype=[("x", float)])),
+        "E",
+        "be an array of real numbers",
+        "has dtype [('x', '<f8')]",
+    ),
+    "E of no axes": (lambda: misused.rqi(OP, 1.0), "E", "have shape (p, d) with p = 4", "has shape ()"),
+    "E masked": (
+        lambda: misused.rqi(OP, np.ma.array(E, mask=E == 3)),
+        "E",
+        "be an array of real numbers",
+        "has masked entries",
+    ),
+    "E of a precision numpy lacks": (
+        lambda: misused.rqi(OP, torch.ones((4, 1), dtype=torch.bfloat16)),
+        "E",
+        "be an array of real numbers",
+        "has dtype torch.bfloat16",
+    ),
+    "mask masked": (
+        lambda: misused.nullity(OP, np.ma.array(MASK, mask=~MASK | (np.arange(10) == 3))),
+        "mask",
+        "be an array of bool",
+        "has masked entries",
+    ),
+    "labels masked": (
+        lambda: misused.class_loss(np.ma.array([0, 0, 1, 1], mask=np.arange(4) == 2), E),
+        "labels",
+        "be 4 values of one kind",
+        "has masked entries",
+    ),
+    "times complex": (
+        lambda: misused.flow(OP, None, E, np.array([1.0 + 2.0j])),
+        "times",
+        "be finite, strictly ascending and at least 0",
+        "is array([1.+2.j])",
+    ),
+    "rate complex": (
+        lambda: misused.grokking_steps(OP, None, np.complex128(1e-3 + 1j), 1.0),
+        "learning_rate",
+        "be a finite number above 0",
+        "is np.complex128(0.001+1j)",
+    ),
+    "rate in text": (
+        lambda: misused.grokking_steps(OP, None, "1e-3", 1.0),
+        "learning_rate",
+        "be a finite number above 0",
+        "is '1e-3'",
+    ),
+    "rate beyond floats": (
+        lambda: misused.grokking_steps(OP, None, 10**400, 1.0),
+        "learning_rate",
+        "be a finite number above 0",
+        "is 1" + 55 * "0" + " ...",
     ),
     "no slow design": (
         lambda: misused.design_training_set(OP, 3, "slow"),
@@ -677,6 +749,33 @@ def test_lists_and_integer_arrays_are_embeddings():
     table = [[0], [1], [3], [2]]
     assert et.effective_loss(OP, None, table) == et.effective_loss(OP, None, E)
     assert misused.effective_loss(OP, MASK.tolist(), E) == et.effective_loss(OP, None, E)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.int8, np.uint64, bool, object])
+def test_all_of_numpys_real_numbers_are_taken(kind):
+    line = np.array([[0], [1], [0], [1]]).astype(kind)
+    assert et.effective_loss(OP, None, line) == et.effective_loss(OP, None, line.astype(np.float64))
+    assert misused.grokking_steps(OP, None, line[1, 0] if kind is not bool else 1, np.float32(1)) > 0
+
+
+def test_masked_arrays_without_a_masked_entry_are_taken():
+    assert et.effective_loss(OP, np.ma.array(MASK), np.ma.array(E)) == et.effective_loss(OP, None, E)
+
+
+def test_tensors_are_taken_for_their_numbers():
+    """Also those that require a gradient, which numpy refuses."""
+    tensor = torch.tensor(E, requires_grad=True)
+    assert misused.effective_loss(OP, torch.tensor(MASK), tensor) == et.effective_loss(OP, None, E)
+    rate = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+    assert misused.grokking_steps(OP, None, rate, 9) == et.grokking_steps(OP, None, 0.5, 9)
+    np.testing.assert_array_equal(misused.flow(OP, None, tensor, 2 * rate).E, et.flow(OP, None, E, 1.0).E)
+
+
+def test_a_message_is_one_line():
+    with pytest.raises(et.ArgumentError) as error:
+        et.flow(OP, None, E, np.random.default_rng(0).normal(size=(40, 3)))
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 150
 
 
 def test_input_is_not_written_to():

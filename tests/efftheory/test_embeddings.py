@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 import efftheory as et
 from tests import oracles, systems, tolerances
 from tests import strategies as own
+
+S3 = et.symmetric_group(3)
 
 
 def _no_tie(op, E, delta=0.1):
@@ -85,6 +88,63 @@ def test_generic_solution_of_the_equations_attains_exactly_the_ideal(drawn):
 
 def test_rqi_of_two_symbols_is_not_a_number():
     assert math.isnan(et.rqi(et.addition(2), np.array([[0.0], [1.0]])))
+
+
+COLLAPSED = {
+    "zero": (et.addition(5), np.zeros((5, 1))),
+    "constant": (et.addition(5), np.full((5, 2), 0.1)),
+    "constant but for round-off": (et.addition(5), 0.1 + 1e-16 * np.arange(5)[:, None]),
+    "constant along one dimension": (et.addition(5), np.stack([np.arange(5.0), np.full(5, 3.0)], axis=1)),
+    "matrices of zeros": (S3, np.zeros((6, 2, 2))),
+    "one matrix": (S3, np.tile(np.eye(2), (6, 1, 1))),
+    "one matrix but for round-off": (S3, np.full((6, 2, 2), 0.1) + 1e-16 * np.arange(6)[:, None, None]),
+}
+
+
+@pytest.mark.parametrize("case", COLLAPSED)
+def test_what_has_collapsed_is_no_success(case):
+    """Whichever function is asked, and never at step 0."""
+    op, E = COLLAPSED[case]
+    mask = op.random_training_set(op.n_samples // 2, seed=0)
+    assert et.rqi(op, E) == 0
+    assert et.rqi(op, E, delta=1e3) == 0
+    assert et.predicted_accuracy(op, mask, E) == mask.mean()
+    assert et.time_to_rqi(op, mask, E) == math.inf
+    small: Any = {"decoder": et.Decoder(width=4, n_outputs=2), "steps": 0}
+    for flow in (et.memory_flow, et.decoder_flow):
+        path = flow(op, mask, E, **small)
+        assert (path.rqi[0], path.steps_to_rqi) == (0, math.inf)
+    assert et.success_probability(op, mask, E, draws=2, **small).value == 0
+    if E.any():
+        path = et.flow(op, mask, E, [0.0, 1.0])
+        assert path.rqi[0] == 0
+
+
+@pytest.mark.parametrize("size", [1e-320, 1e-160, 1e-60, 1e150, 1e300])
+@pytest.mark.parametrize("op", [et.addition(6), S3], ids=["sum", "product"])
+def test_quality_does_not_see_the_size(op, size):
+    """Also where squares of the embedding are no floats."""
+    rng, d = np.random.default_rng(2), 2
+    E = rng.integers(-3, 4, (op.n_symbols, d, d) if op is S3 else (op.n_symbols, d)).astype(float)
+    mask = op.random_training_set(op.n_samples // 2, rng)
+    scaled = E * float(np.exp2(np.round(np.log2(size))))
+    np.testing.assert_array_equal(scaled / np.abs(scaled).max(), E / np.abs(E).max())
+    assert et.rqi(op, scaled, 1.0) == et.rqi(op, E, 1.0)
+    assert 0 < et.rqi(op, E, 1.0) < 1
+    assert et.predicted_accuracy(op, mask, scaled, 1.0) == et.predicted_accuracy(op, mask, E, 1.0)
+    small: Any = {"decoder": et.Decoder(width=4, n_outputs=2), "steps": 0}
+    if size < 1:  # larger inputs overflow in the decoder
+        assert et.memory_flow(op, mask, scaled, **small).rqi[0] == et.rqi(op, E)
+
+
+@pytest.mark.parametrize("delta", [1e-320, 1e-200, 1e200, 1e308])
+def test_delta_at_the_limits_of_floats(delta):
+    op = et.addition(5)
+    curved = np.arange(5.0)[:, None] ** 2
+    assert et.rqi(op, np.arange(5.0)[:, None], delta) == 1  # standardised it is exact
+    assert et.rqi(op, curved, delta) == (delta > 1)
+    assert et.rqi(S3, _permutation_matrices(3), delta) == 1
+    assert et.predicted_accuracy(op, None, curved, delta) == 1
 
 
 def test_rqi_by_hand():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from itertools import pairwise
 
 import numpy as np
@@ -332,8 +333,52 @@ def test_the_scale_of_the_embedding_is_that_of_time(scale):
     np.testing.assert_allclose(et.time_to_rqi(op, None, E * scale), et.time_to_rqi(op, None, E) * scale**2, rtol=1e-10)
 
 
-def test_a_solver_that_gives_up_at_once_is_nan():
+def test_a_solver_that_gives_up_says_so():
+    """nan from there on, as a value: nobody waits for a flow of a million decay
+    times.
+    """
     op = et.addition(6)
-    E = np.random.default_rng(0).normal(size=(6, 1)) * 1e-150
-    path = et.flow(op, None, E, [0, 1e-300], "ode").E
-    assert path.shape == (2, 6, 1)
+    E = np.random.default_rng(0).normal(size=(6, 1))
+    path = et.flow(op, None, E, [0.0, 0.1, 1e6], "ode", max_steps=50)
+    assert not path.converged
+    assert np.isfinite(path.E[:2]).all()
+    assert np.isnan(path.E[2]).all()
+    assert np.isnan(path.loss[2])
+    assert math.isnan(path.z0_drift)
+    assert path.time_to_rqi() == math.inf
+    np.testing.assert_allclose(path.E[:2], et.flow(op, None, E, [0.0, 0.1]).E, rtol=1e-8, atol=1e-8)
+    enough = et.flow(op, None, E, [0.0, 0.1], "ode")
+    assert enough.converged
+    np.testing.assert_allclose(enough.E, path.E[:2], rtol=1e-8, atol=1e-8)
+
+
+ODD_TIMES = {"long": np.linspace(0, 1e6, 50), "short": [0, 1e-320], "both": [1e-300, 1e300], "one": [1e300]}
+
+
+@pytest.mark.parametrize("size", [1e-140, 1.0, 1e140])
+@pytest.mark.parametrize("times", ODD_TIMES.values(), ids=ODD_TIMES)
+def test_a_flow_ends_at_any_times(times, size):
+    """And its closed form is finite."""
+    op, s3 = et.addition(4), et.symmetric_group(3)
+    E = size * np.random.default_rng(1).normal(size=(4, 1))
+    assert et.flow(op, None, E, times).converged
+    solved = et.flow(op, None, E, times, "ode", max_steps=100)
+    assert solved.converged == np.isfinite(solved.E).all()
+    matrices = math.sqrt(size) * np.random.default_rng(1).normal(size=(6, 1, 1))
+    of_group = et.flow(s3, None, matrices, times, max_steps=100)
+    assert of_group.converged == np.isfinite(of_group.E).all()
+
+
+def test_time_to_rqi_is_unknown_where_the_solver_gave_up(monkeypatch):
+    s3 = et.symmetric_group(3)
+    E = np.random.default_rng(0).normal(size=(6, 2, 2))
+    monkeypatch.setattr(import_module("efftheory.flow"), "MAX_STEPS", 3)
+    assert math.isnan(et.time_to_rqi(s3, None, E, threshold=1.0))
+
+
+def test_a_flow_that_leaves_the_floats_says_so():
+    op = et.addition(4)
+    E = np.random.default_rng(0).normal(size=(4, 1))
+    path = et.optimizer_flow(op, None, E, "sgd", learning_rate=1e200, steps=20)
+    assert not path.converged
+    assert et.optimizer_flow(op, None, E, "sgd", learning_rate=1e-2, steps=20).converged

@@ -149,6 +149,29 @@ def test_loss_path(drawn, seed):
     np.testing.assert_allclose(losses, expected, rtol=tolerances.LINALG, atol=tolerances.EPS)
 
 
+@pytest.mark.parametrize("size", [1e-310, 1e-100, 1.0, 1e200])
+@pytest.mark.parametrize("product", [False, True])
+def test_collapsed_and_of_usual_size(product, size):
+    """What differs by round-off only is equal, dimension by dimension, and no size is
+    too small or too large to say so.
+    """
+    rng = np.random.default_rng(0)
+    varying = rng.integers(-8, 9, (20, 4, 3)) / 8.0
+    varying[:, 1, :2] = 3.0  # the first symbols of a path of 20 are alike in one place or in all
+    paths = [varying, np.ones((20, 4, 3)), np.zeros((20, 4, 3)), np.where(np.arange(3) == 1, 1.0, varying)]
+    for path in paths:
+        path = path * float(np.exp2(np.round(np.log2(size))))
+        constant = np.array([[len(set(column)) == 1 for column in E.T.tolist()] for E in path])
+        flags, sized = _kernels.comparable(path, product)
+        np.testing.assert_array_equal(flags, constant.all(axis=1) if product else constant.any(axis=1))
+        for E, scaled, flag in zip(path, sized, flags, strict=True):
+            assert _kernels.collapsed(E, product) == flag
+            np.testing.assert_array_equal(_kernels.of_usual_size(E), scaled)
+            largest = np.abs(E).max() or 1.0
+            np.testing.assert_array_equal(scaled / (np.abs(scaled).max() or 1.0), E / largest)
+            assert not E.any() or 1e-60 < np.abs(scaled).max() < 1e60
+
+
 def test_every_kernel_has_a_twin():
     # a new kernel comes with its twin: this list and a test above
     kernels = {name for name, kernel in vars(_kernels).items() if hasattr(kernel, "py_func")}
@@ -159,6 +182,9 @@ def test_every_kernel_has_a_twin():
         "hessian",
         "count_pairs",
         "count_close",
+        "collapsed",
+        "of_usual_size",
+        "comparable",
         "reach_close",
         "echelon_form",
         "reach_closure",

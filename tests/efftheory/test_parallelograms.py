@@ -101,3 +101,9 @@ def test_a_groups_list_is_the_double_loops(drawn):
     expected = oracles.parallelograms(op, mask)
     assert sorted(map(tuple, et.parallelograms(op, mask).tolist())) == sorted(expected)
     assert et.count_parallelograms(op, mask) == len(expected)
+
+
+@pytest.mark.parametrize("op", [et.addition(2), et.addition(5), et.symmetric_group(3)])
+def test_the_list_has_the_type_that_it_promises(op):
+    for mask in (None, np.zeros(op.n_samples, dtype=np.bool_)):
+        assert et.parallelograms(op, mask).dtype == np.int64
