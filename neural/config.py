@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -73,22 +73,35 @@ def check(config: Any) -> None:
     Raises:
         ConfigError: it has not; the message names the field.
     """
-    for one in fields(config):
-        known, kind, value = option_of(one), kinds(type(config))[one.name], _plain(getattr(config, one.name))
-        object.__setattr__(config, one.name, value)
-        if get_origin(kind) in (Union, UnionType):
-            if value is None:
-                continue
-            [kind] = [part for part in get_args(kind) if part is not NoneType]
-        if get_origin(kind) is Literal:
-            _one_of(one.name, value, get_args(kind))
-        elif kind is bool:
-            _one_of(one.name, value, (False, True))
+    for name, known, kind, choices, optional in _rules(type(config)):
+        given = getattr(config, name)
+        value = _plain(given)
+        if value is not given:
+            object.__setattr__(config, name, value)
+        if optional and value is None:
+            continue
+        if choices:
+            _one_of(name, value, choices)
         elif kind is int:
-            _whole(one.name, value, known)
+            _whole(name, value, known)
         elif kind is float:
-            _real(one.name, value, known)
-            object.__setattr__(config, one.name, float(value))
+            _real(name, value, known)
+            object.__setattr__(config, name, float(value))
+
+
+@cache
+def _rules(config_type: type) -> list[tuple[str, Option, Any, tuple[Any, ...], bool]]:
+    """Of each field: its name, Option, type, which values it may have where these are
+    few, and whether it may be None.
+    """
+    found = []
+    for one in fields(config_type):
+        kind, optional = kinds(config_type)[one.name], False
+        if get_origin(kind) in (Union, UnionType):
+            [kind], optional = [part for part in get_args(kind) if part is not NoneType], True
+        choices = get_args(kind) if get_origin(kind) is Literal else (False, True) if kind is bool else ()
+        found.append((one.name, option_of(one), kind, choices, optional))
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -126,7 +139,12 @@ def shape(config: Any) -> tuple[object, ...]:
     """All that the runs of one ensemble must have in common; equal for runs that fit
     together.
     """
-    return tuple(value for name, value in asdict(config).items() if name not in mixed(type(config)))
+    return tuple(getattr(config, name) for name in _shared(type(config)))
+
+
+@cache
+def _shared(config_type: type) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(config_type) if one.name not in mixed(config_type))
 
 
 @cache

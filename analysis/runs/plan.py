@@ -106,6 +106,8 @@ def parse_axis(config_type: type, name: str, text: str) -> Axis:
     if n < 1 or not (math.isfinite(low) and math.isfinite(high)) or low > high or (log and low <= 0):
         bounds = "0 < LO <= HI" if log else "LO <= HI"
         raise ConfigError(f"`{name}` must have {bounds} and N of at least 1, but is {text!r}.")
+    if n > MAX_RUNS:
+        raise ConfigError(f"`{name}` must have at most {MAX_RUNS:,} values, but is {text!r}.")
     grid = np.geomspace(low, high, n) if log else np.linspace(low, high, n)
     return Axis(field, tuple(dict.fromkeys(_number(kind, value) for value in grid)), log, label)
 

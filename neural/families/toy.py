@@ -475,7 +475,7 @@ class Toy:
     @staticmethod
     def operations(config: RunConfig) -> float:
         """The engine goes back over all training samples, also for a small batch."""
-        return least_operations(replace(config, batch_size=None))
+        return least_operations(config if config.batch_size is None else replace(config, batch_size=None))
 
     @staticmethod
     def product(config: RunConfig) -> tuple[int, int]:

@@ -302,3 +302,11 @@ def test_a_refined_plane_keeps_its_first_seed():
 def test_a_grid_beyond_reason_is_refused_at_once():
     with pytest.raises(ConfigError, match="must span at most 1,000,000 runs, but span 30,000,000,000"):
         PlaneOptions("lr_lr", x="decoder_lr=1:2:100000", y="repr_lr=1e-5:1:100000:log").resolved(2)
+
+
+@pytest.mark.parametrize("form", ["repr_lr=1e-5:1:1000000000", "repr_lr=1e-5:1:1000000000:log", "p=2:9:1000001"])
+def test_an_axis_that_is_too_long_is_refused_before_it_is_made(monkeypatch, form):
+    for name in ("linspace", "geomspace"):
+        monkeypatch.setattr(np, name, lambda *_: pytest.fail("made"))
+    with pytest.raises(ConfigError, match=r"^`x` must have at most 1,000,000 values, but is "):
+        parse_axis(RunConfig, "x", form)
