@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -22,6 +23,8 @@ from tabulate import tabulate
 
 from neural import ConfigError
 from neural._files import replacing
+
+_TAG = re.compile("<(?=[A-Za-z/!?])")  # with what html begins
 
 
 def prepare_folder(out: Path) -> None:
@@ -44,8 +47,19 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_page(path: Path, parts: Sequence[str]) -> None:
-    """Write a markdown page of paragraphs."""
-    write_text(path, "\n\n".join(parts) + "\n")
+    """Write a markdown page of paragraphs. What a table from elsewhere says is text on
+    it: neither html nor control characters.
+    """
+    write_text(path, _TAG.sub("&lt;", "\n".join(map(printable, "\n\n".join(parts).split("\n")))) + "\n")
+
+
+def printable(text: str) -> str:
+    """A text with its control characters as escape sequences: a terminal shows them,
+    and does not obey.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -75,8 +89,11 @@ def save_animation(path: Path, figure: Figure, frame: Callable[[int], object], n
 
 
 def table(rows: list[dict[str, Any]], form: str = "github") -> str:
-    """Rows of one shape as a text table; None is a dash."""
-    return tabulate(rows, headers="keys", tablefmt=form, missingval="-", disable_numparse=True)
+    """Rows of one shape as a text table; None is a dash, control characters are
+    escaped.
+    """
+    shown = [{name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]
+    return tabulate(shown, headers="keys", tablefmt=form, missingval="-", disable_numparse=True)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -37,7 +37,7 @@ def main() -> int:
                 store.add(history, "cpu", "benchmark")
             store.keep_predictions(predict(store.table(configs)))
             begin = time.perf_counter()
-            page = gallery(store, Thresholds(), 2_000, 6)
+            page = gallery(store, Thresholds(), 10_000, 2_000, 6)
             made = time.perf_counter() - begin
         path = Path(name) / "gallery.html"
         path.write_text(page)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,6 @@ from analysis.phase_diagram.records import Thresholds
 from analysis.runs.store import RunStore, StoreError, config_of
 from neural import ConfigError
 from neural.command import run_command
-from neural.families.toy import Toy
-from neural.family import Family
 
 PROG = "python -m analysis.gallery"
 
@@ -37,6 +35,8 @@ PROG = "python -m analysis.gallery"
 class Arguments:
     """Make one page of a run store, to be looked at in a browser."""
 
+    newest: int = 10_000
+    """Among how many runs of each family to look for planes: the newest ones."""
     most: int = 2_000
     """About how many runs to show: planes of most cells first, as long as the next fits."""
     films: int = 6
@@ -54,42 +54,47 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    check_at_least(1, arguments, "most")
+    check_at_least(1, arguments, "newest", "most")
     check_at_least(0, arguments, "films")
     thresholds = Thresholds(arguments.train_threshold, arguments.test_threshold, arguments.delay)
     prepare_folder(arguments.out)
     with RunStore(arguments.store, read_only=True) as store:
-        page = gallery(store, thresholds, arguments.most, arguments.films)
+        page = gallery(store, thresholds, arguments.newest, arguments.most, arguments.films)
     path = arguments.out / "gallery.html"
     write_text(path, page)
     print(path)
 
 
-def gallery(store: RunStore, thresholds: Thresholds, most: int, films: int) -> str:
+def gallery(store: RunStore, thresholds: Thresholds, newest: int, most: int, films: int) -> str:
     """The page.
 
     Raises:
         ConfigError: the runs of this store differ in nothing that would be an axis.
+        StoreError: a run is damaged.
     """
-    tables = {family: all_runs(store, family) for family in store.families()}
-    n_runs = sum(map(len, tables.values()))
-    planes = [plane for family, runs in tables.items() for plane in find_planes(runs, family)]
+    counts = {family: store.count(family) for family in store.families()}
+    n_runs, n_seen = sum(counts.values()), sum(min(n, newest) for n in counts.values())
+    planes = [plane for family in counts for plane in find_planes(store.settings(family, newest), family)]
     if not planes:
         raise ConfigError(
             f"`store` must have runs of at least {LEAST_CELLS} settings that differ in one field or two, but "
             f"{store.path} has none: python -m analysis.sweep trains some."
         )
     planes.sort(key=lambda plane: (-len(plane.axes), -plane.n_cells))
-    shown = first_of(planes, most)
+    shown = [with_results(plane, store) for plane in first_of(planes, most)]
     n_shown = len({key for plane in shown for key in plane.runs["key"]})
+    n_lost = sum(not store.has_traces(config_of(key)) for plane in shown for key in plane.runs["key"])
     with tqdm(total=sum(len(plane.runs) for plane in shown), desc="runs", unit="run", leave=False) as bar:
         content: dict[str, Any] = {
-            "about": f"{n_runs:,} runs are in the store, {n_shown:,} of them on this page. Learned: train accuracy "
-            f"{thresholds.train:g}; generalised: test accuracy {thresholds.test:g}, in all families; grokking: "
-            f"{thresholds.delay:,g} steps later or more.",
+            "about": f"{n_runs:,} runs are in the store"
+            + (f"; planes were looked for among the newest {n_seen:,}" if n_seen < n_runs else "")
+            + f", {n_shown:,} of them on this page"
+            + (f", {n_lost:,} without their curves, whose traces are gone" if n_lost else "")
+            + f". Learned: train accuracy {thresholds.train:g}; generalised: test accuracy {thresholds.test:g}, in all "
+            f"families; grokking: {thresholds.delay:,g} steps later or more.",
             "phases": phases(),
             "planes": [plane_content(plane, store, thresholds, bar.update) for plane in shown],
-            "theory": theory_content(tables.get(Toy), store.predictions(), most),
+            "theory": theory_content(store, most),
             "films": animations(shown, store, films),
         }
     template = resources.files("analysis.gallery").joinpath("page.html").read_text(encoding="utf-8")
@@ -97,9 +102,13 @@ def gallery(store: RunStore, thresholds: Thresholds, most: int, films: int) -> s
     return template.replace("@DATA@", written)
 
 
-def all_runs(store: RunStore, family: type[Family]) -> Any:
-    """A family's runs, as the store's table has them."""
-    return store.table([config_of(key) for key in store.select(columns=["key"], family=family)["key"]])
+def with_results(plane: Plane, store: RunStore) -> Plane:
+    """The plane with all that the store's table has of its runs."""
+    runs = store.table([config_of(key) for key in plane.runs["key"]])
+    if len(runs) < len(plane.runs):
+        lost = f"{len(plane.runs) - len(runs):,} of the runs that {store.path} lists are not found in it"
+        raise StoreError(f"`store` must be an undamaged run store, but {lost}.")
+    return replace(plane, runs=runs)
 
 
 def first_of(planes: Sequence[Plane], most: int) -> list[Plane]:

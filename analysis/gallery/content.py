@@ -19,7 +19,7 @@ from analysis.phase_diagram.phases import PHASES, classify
 from analysis.phase_diagram.pictures import COLOURS, LETTERS
 from analysis.phase_diagram.records import Thresholds
 from analysis.runs.plan import Axis
-from analysis.runs.store import RunStore, config_of, phase_records
+from analysis.runs.store import LostTraces, RunStore, config_of, phase_records
 from neural.families.toy import Toy
 
 POINTS = 40  # of a learning curve
@@ -72,9 +72,12 @@ def plane_content(
 
 def curve(store: RunStore, key: str, plane: Plane) -> list[list[int | None]]:
     """Steps, and train and test accuracy in per cent, of a run: at most POINTS of
-    each.
+    each. Where the traces are gone, one step without accuracies.
     """
-    curves = store.curves(config_of(key))
+    try:
+        curves = store.curves(config_of(key))
+    except LostTraces:
+        return [[0], [None], [None]]
     steps = curves["steps"]
     chosen = thinned(len(steps), POINTS)
     shares = [curves[name][chosen] for name in (plane.family.LEARNED, plane.family.GENERALISED)]
@@ -91,14 +94,16 @@ def thinned(n: int, most: int) -> NDArray[np.int64]:
     return np.unique(np.concatenate([[0], np.round(late)]).astype(np.int64))
 
 
-def theory_content(runs: pd.DataFrame | None, predictions: pd.DataFrame, most: int) -> dict[str, Any]:
-    """Predicted and measured steps to RQI > 0.95 of the runs that were predicted: of
+def theory_content(store: RunStore, most: int) -> dict[str, Any]:
+    """Predicted and measured steps to RQI > 0.95 of `most` runs that were predicted: of
     each predictor what it is called, and of each run its steps (None: never, or, of
     those that end with it, not within the budget), size, seed and budget.
     """
-    if runs is None or predictions.empty:
+    predictions = store.predictions().head(most)
+    configs = [config_of(key) for key in predictions["key"]]
+    both = store.table([config for config in configs if isinstance(config, Toy.Config)]).merge(predictions, on="key")
+    if both.empty:
         return {"predictors": [], "runs": []}
-    both = runs.merge(predictions, on="key").head(most)
     names = [name for name in _PREDICTORS if name in both]
     return {
         "predictors": [_PREDICTORS[name] for name in names],
@@ -139,7 +144,7 @@ def animation(store: RunStore, row: pd.Series, plane: Plane) -> dict[str, Any] |
     """One run: its steps, accuracies, and the places (frames, p, 2) of the symbols,
     along the first two principal components of the last embeddings; where embeddings
     have one dimension, the symbol's number and its entry. None for a network without
-    embeddings.
+    embeddings, or without traces.
     """
     config = config_of(row["key"])
     if plane.family is Toy:
@@ -147,7 +152,10 @@ def animation(store: RunStore, row: pd.Series, plane: Plane) -> dict[str, Any] |
         E, steps = curves["embedding"], curves["steps"]
         at = {"steps": steps} | {name: curves[name] for name in ("train_accuracy", "test_accuracy")}
     else:
-        traces = store.traces(config)
+        try:
+            traces = store.traces(config)
+        except LostTraces:
+            return None
         E, steps = traces.checkpoints.get("embedding"), traces.checkpoint_steps
         at = {"steps": traces.steps} | traces.metrics
     if E is None or len(E) < 3 or not np.isfinite(E).all():

@@ -31,7 +31,7 @@ class Plane:
         axes: one or two.
         shared: of the fields that other runs of the store have otherwise, what these
             have.
-        runs: a row a run, as the store's table has them.
+        runs: a row a run, with its key and settings at least.
         n_cells: settings.
     """
 

@@ -1,23 +1,36 @@
-"""Look into the run store: python -m analysis.runs list | export FILE | inspect N."""
+"""Look into the run store: python -m analysis.runs list | export FILE | inspect N, and
+retrain what has lost its traces.
+"""
 
 from __future__ import annotations
 
-import json
+import csv
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-import pandas as pd
 import tyro
 
 from analysis._report import save_picture, table
+from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.pictures import learning_curves
-from analysis.runs.store import RunStore, StoreError, config_columns, config_of, step_columns
+from analysis.runs.store import (
+    RunStore,
+    StoreError,
+    config_columns,
+    config_of,
+    record_columns,
+    result_columns,
+    step_columns,
+)
+from analysis.runs.sweep import retrain
 from neural import FAMILIES, ConfigError, family_of
-from neural._files import replacing
+from neural._files import check_writable, replacing
 from neural.command import run_command
+from neural.config import kinds
 from neural.family import Family
 
 Where = Annotated[str, tyro.conf.arg(metavar="SQL")]
@@ -65,14 +78,29 @@ class Inspect:
     """The run store."""
 
 
+@dataclass(frozen=True)
+class Retrain:
+    """Train again the runs whose traces are gone. Their rows stay."""
+
+    where: Where = "1"
+    """Only runs for which this holds."""
+    family: str | None = None
+    """Only runs of this family: modular, digits, teacher, reviews, molecules, messiness or parity."""
+    execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
+    store: Path = Path("results/runs.sqlite")
+    """The run store."""
+
+
 Command = (
     Annotated[List, tyro.conf.subcommand("list")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Inspect, tyro.conf.subcommand("inspect")]
+    | Annotated[Retrain, tyro.conf.subcommand("retrain")]
 )
+ERRORS = (StoreError, WorkerError, sqlite3.Error)
 
 
-def main(command: List | Export | Inspect) -> None:
+def main(command: List | Export | Inspect | Retrain) -> None:
     if command.family is not None and command.family not in FAMILIES:
         raise ConfigError(f"`family` must be one of {', '.join(FAMILIES)}, but is {command.family!r}.")
     with RunStore(command.store, read_only=True) as store:
@@ -80,6 +108,8 @@ def main(command: List | Export | Inspect) -> None:
             inspect(store, command)
         elif isinstance(command, Export):
             export(store, command)
+        elif isinstance(command, Retrain):
+            train_lost(command, store.families())
         elif command.family is not None:
             show(store, command, FAMILIES[command.family])
         else:
@@ -93,17 +123,33 @@ def show(store: RunStore, command: List, family: type[Family]) -> None:
         raise ConfigError(f"`limit` must be an integer of at least 0, but is {command.limit}.")
     columns, last = config_columns(family), [*step_columns(family), "steps_run", "accuracy"]
     last += [metric.name for metric in family.METRICS if metric.kind == "share" and "accuracy" not in metric.name]
-    runs = store.select(command.where, [*columns, *last], family)
-    print(f"{len(runs)} runs in {command.store}" + ("" if family.name == "toy" else f", family {family.name}"))
-    if runs.empty:
+    n, values, tail = 0, [set() for _ in columns], deque(maxlen=command.limit)
+    for batch in store.batches(command.where, [*columns, *last], family):
+        n += len(batch)
+        tail.extend(batch)
+        for seen, column in zip(values, list(zip(*batch, strict=True))[1:], strict=False):
+            seen.update(column)
+    print(f"{n} runs in {command.store}" + ("" if family.name == "toy" else f", family {family.name}"))
+    if n == 0:
         return
-    rows = [{"field": name, "values": _values(runs[name])} for name in columns]
-    print(table(rows, "simple"))
-    varied = [name for name in columns if runs[name].nunique(dropna=False) > 1]
-    lines = runs[["number", *varied, *last]].tail(command.limit)
+    lost = store.lost(family, command.where)
+    if lost:
+        some = ", ".join(str(number) for number, _ in lost[:5]) + (", ..." if len(lost) > 5 else "")
+        print(f"{len(lost)} of them have lost their traces ({some}). {store.advice()}")
+    print(
+        table([{"field": name, "values": _values(seen)} for name, seen in zip(columns, values, strict=True)], "simple")
+    )
+    varied = {name for name, seen in zip(columns, values, strict=True) if len(seen) > 1}
+    lines = [dict(zip(["number", *columns, *last], row, strict=True)) for row in tail]
     print()
     print(
-        table([{str(name): _cell(value) for name, value in row.items()} for row in lines.to_dict("records")], "simple")
+        table(
+            [
+                {name: _cell(value) for name, value in row.items() if name in varied or name not in columns}
+                for row in lines
+            ],
+            "simple",
+        )
     )
 
 
@@ -111,19 +157,84 @@ def export(store: RunStore, command: Export) -> None:
     """Write a table of the runs."""
     if command.file.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"`file` must be NAME.csv or NAME.parquet, but is {command.file}.")
-    runs = store.select(command.where, family=FAMILIES[command.family])
+    family = FAMILIES[command.family]
+    names = ["number", *(store.columns(family) or ["key", *config_columns(family), *result_columns(family)])]
+    batches = store.batches(command.where, family=family)
     try:
         command.file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(command.file) as fresh:
-            if command.file.suffix == ".csv":
-                runs.to_csv(fresh, index=False)
-            else:
-                runs.to_parquet(fresh, index=False)
-    except ImportError:
-        raise ConfigError("`file` must be NAME.csv: parquet needs the package pyarrow (efftheory[parquet]).") from None
+            write = write_csv if command.file.suffix == ".csv" else write_parquet
+            n = write(fresh, names, batches, family)
     except OSError as error:
         raise ConfigError(f"`file` must be a file that can be written, but {command.file}: {error.strerror}.") from None
-    print(f"{len(runs)} runs in {command.file}")
+    print(f"{n} runs in {command.file}")
+
+
+def write_csv(file: Path, names: Sequence[str], batches: Iterable[list[tuple]], family: type[Family]) -> int:
+    """Write rows as they come; how many they were."""
+    n = 0
+    with file.open("w", encoding="utf-8", newline="") as opened:
+        writer = csv.writer(opened, lineterminator="\n")
+        writer.writerow(names)
+        for batch in batches:
+            writer.writerows(batch)
+            n += len(batch)
+    return n
+
+
+def write_parquet(file: Path, names: Sequence[str], batches: Iterable[list[tuple]], family: type[Family]) -> int:
+    """Write rows as they come, each column of one type; how many they were.
+
+    Raises:
+        ConfigError: there is no pyarrow.
+        StoreError: a number is none; the message names the run.
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow.parquet import ParquetWriter
+    except ImportError:
+        raise ConfigError("`file` must be NAME.csv: parquet needs the package pyarrow (efftheory[parquet]).") from None
+    kinds = column_kinds(family)
+    types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
+    schema = pa.schema([(name, types[kinds[name]]) for name in names])
+    n = 0
+    with ParquetWriter(file, schema) as writer:
+        for batch in batches:
+            for row in batch:
+                for name, cell in zip(names, row, strict=True):
+                    if cell is not None and not isinstance(cell, (int, float) if kinds[name] is float else kinds[name]):
+                        wanted = "text" if kinds[name] is str else "a number"
+                        raise StoreError(
+                            f"`store` must have {wanted} as `{name}`, but that of run {row[0]} ({family.name}) is "
+                            f"{cell!r:.60}."
+                        )
+            columns = zip(*batch, strict=True) if batch else [()] * len(names)
+            arrays = [pa.array(column, one.type) for column, one in zip(columns, schema, strict=True)]
+            writer.write_batch(pa.record_batch(arrays, schema))
+            n += len(batch)
+    return n
+
+
+def column_kinds(family: type[Family]) -> dict[str, type]:
+    """What each column of an export has: int, float or str."""
+    found: dict[str, type] = {"number": int, "key": str}
+    for name, hint in kinds(family.Config).items():
+        options = [kind for kind in (hint, *get_args(hint)) if kind in (int, bool, float)]
+        found[name] = str if not options else float if options[0] is float else int
+    found |= dict.fromkeys(result_columns(family), str)
+    found |= dict.fromkeys(["accuracy", *(metric.name for metric in family.METRICS)], float)
+    return found | dict.fromkeys([*step_columns(family), "steps_run", "retired", "compiled"], int)
+
+
+def train_lost(command: Retrain, families: Sequence[type[Family]]) -> None:
+    """Train again what has lost its traces."""
+    if command.family is not None:
+        families = [FAMILIES[command.family]]
+    with RunStore(command.store) as store:
+        n, n_others = retrain(store, families, command.where, command.execution)
+    print(f"{n} runs trained again in {command.store}")
+    if n_others:
+        print(f"{n_others} of them came out otherwise than their rows, which stay: by another processor or torch")
 
 
 def inspect(store: RunStore, command: Inspect) -> None:
@@ -134,30 +245,33 @@ def inspect(store: RunStore, command: Inspect) -> None:
     if runs.empty:
         raise ConfigError(f"`number` must be that of a run in {command.store} (see list), but is {command.number}.")
     [run] = runs.to_dict("records")
-    arrays = [name for name, value in run.items() if isinstance(value, str) and value.startswith("[")]
-    scalars = {name: value for name, value in run.items() if name != "key" and name not in arrays}
-    print(table([{"name": name, "value": _cell(value)} for name, value in scalars.items()], "simple"))
     config = config_of(run["key"])
+    [whole] = store.table([config]).to_dict("records")  # says if the row is damaged
+    family = family_of(config)
+    scalars = {name: run[name] for name in run if name not in ("key", *family.ARRAYS, *record_columns(family))}
+    print(table([{"name": name, "value": _cell(value)} for name, value in scalars.items()], "simple"))
     print(f"\ntraining set: {config.n_train} of {config.n_samples} samples", end="")
-    print(f": {''.join(map(str, json.loads(run['mask'])))}" if "mask" in run else "")
+    print(f": {''.join(map(str, whole['mask'].astype(int)))}" if "mask" in whole else "")
+    if not store.has_traces(config):
+        print(f"the traces of this run are gone. {store.advice()}")
     if command.picture is not None:
         try:
-            command.picture.parent.mkdir(parents=True, exist_ok=True)
+            check_writable(command.picture)
         except OSError as error:
             raise ConfigError(
                 f"`picture` must be a file that can be written, but {command.picture}: {error.strerror}."
             ) from None
         curves = store.curves(config)
-        save_picture(command.picture, learning_curves(curves, family_of(config).METRICS, f"run {command.number}"))
+        save_picture(command.picture, learning_curves(curves, family.METRICS, f"run {command.number}"))
         print(command.picture)
 
 
-def _values(column: pd.Series) -> str:
-    values: Sequence[Any] = [None if pd.isna(value) else value for value in column.unique().tolist()]
-    numbers = sorted(value for value in values if isinstance(value, int | float))
-    if len(values) <= 6:
-        return ", ".join([*map(_cell, numbers), *sorted(_cell(value) for value in values if value not in numbers)])
-    return f"{len(values)} values" + (f", {_cell(min(numbers))} to {_cell(max(numbers))}" if numbers else "")
+def _values(seen: Collection[Any]) -> str:
+    numbers = sorted(value for value in seen if isinstance(value, int | float))
+    if len(seen) <= 6:
+        others = sorted(_cell(value) for value in seen if not isinstance(value, int | float))
+        return ", ".join([*map(_cell, numbers), *others])
+    return f"{len(seen)} values" + (f", {_cell(min(numbers))} to {_cell(max(numbers))}" if numbers else "")
 
 
 def _cell(value: Any) -> str:
@@ -168,4 +282,4 @@ def _cell(value: Any) -> str:
 
 if __name__ == "__main__":
     command: Any = Command
-    run_command(command, main, "python -m analysis.runs", (StoreError, sqlite3.Error))
+    run_command(command, main, "python -m analysis.runs", ERRORS)

@@ -13,18 +13,25 @@ curves are in the table `curves`, what the last comparison predicted of each run
 So it is for the toy model. Each other family has a table of its own (`runs_modular`),
 made with its first run, and full traces and checkpoints in files beside the store
 (`traces`).
+
+A store is its file: a symbolic link to it names the same store, with the same lock and
+the same traces. Readers fetch and let go; a program that holds the file, because it was
+stopped, say, is waited for by what trains.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import shlex
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, fields
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +39,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.runs.traces import Traces, TracesError, read_traces, traces_path, write_traces
-from neural import FAMILIES, History, family_of
+from analysis.runs.traces import (
+    Traces,
+    TracesError,
+    make_folder,
+    read_traces,
+    share,
+    traces_folder,
+    traces_path,
+    write_traces,
+)
+from neural import FAMILIES, ConfigError, History, family_of
 from neural.config import defaults
 from neural.family import Family
 
@@ -78,7 +94,10 @@ def table_name(family: type[Family]) -> str:
     return "runs" if family.name == _FIRST else f"runs_{family.name}"
 
 
-_WAIT_S = 60.0  # for another command that is writing
+_WAIT_S = 60.0  # for another program that holds the file
+_TRY_S = 1.0  # of these, before Ctrl-C is heard
+_BATCH, _NARROW_BATCH = 1_000, 20_000  # rows that are fetched at a time: whole ones, or some of their columns
+_KEYS = 500  # that are looked up at a time
 _PATIENCE_S = 30.0  # with a condition that finds no further run
 _INSTRUCTIONS = 10_000  # of sqlite, about a millisecond, between two looks at the clock and for Ctrl-C
 
@@ -98,6 +117,10 @@ class StoreError(Exception):
     """The run store cannot be used as it is; nothing in it was changed."""
 
 
+class LostTraces(StoreError):
+    """A run's row is there, its traces are not."""
+
+
 def key(config: Any) -> str:
     """A run's identity: its whole configuration, as JSON; and its family, unless that
     is the first one.
@@ -105,17 +128,34 @@ def key(config: Any) -> str:
     A field that came later is left out where it has its default, so that the keys of
     older runs stay.
     """
-    family, values = family_of(config), asdict(config)
-    for name, default in defaults(family.Config, lambda option: option.later).items():
+    family, values = family_of(config), values_of(config)
+    for name, default in _later(family.Config).items():
         if values[name] == default:
             del values[name]
     return json.dumps(values if family.name == _FIRST else values | {"family": family.name}, sort_keys=True)
 
 
-def config_of(key: str) -> Any:
-    """The configuration that has this key."""
-    values = json.loads(key)
-    return FAMILIES[values.pop("family", _FIRST)].Config(**values)
+def values_of(config: Any) -> dict[str, Any]:
+    """The fields of a configuration; `dataclasses.asdict` would copy each value."""
+    return {one.name: getattr(config, one.name) for one in fields(config)}
+
+
+@cache
+def _later(config_type: type) -> dict[str, Any]:
+    return defaults(config_type, lambda option: option.later)
+
+
+def config_of(name: str) -> Any:
+    """The configuration that has this key; StoreError if none has."""
+    try:
+        values = json.loads(name)
+        config = FAMILIES[values.pop("family", _FIRST)].Config(**values)
+        if key(config) != name:
+            raise ValueError
+        return config
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ConfigError) as error:
+        found = f"one is {name!r:.400} ({type(error).__name__})"
+        raise StoreError(f"`store` must have configurations as the keys of its runs, but {found}.") from None
 
 
 class RunStore:
@@ -132,16 +172,20 @@ class RunStore:
 
     def __init__(self, path: Path, read_only: bool = False):
         self.path = path
+        self._file = Path(os.path.realpath(path))
         with self._explained():
-            if read_only:
-                if not path.is_file():
-                    raise StoreError(f"`store` must be a run store, but there is none at {path}.")
-                self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_WAIT_S)
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._connection = sqlite3.connect(path, timeout=_WAIT_S)
+            if read_only and not self._file.is_file():
+                raise StoreError(f"`store` must be a run store, but there is none at {path}.")
+            if not read_only:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+            # who only reads also takes back what a killed writer has half written, if
+            # the file system lets it
+            mode = "rw" if read_only else "rwc"
+            self._connection = sqlite3.connect(f"{self._file.as_uri()}?mode={mode}", uri=True, timeout=_WAIT_S)
             try:
-                if not read_only and self._version() in OLD_VERSIONS:
+                if read_only:
+                    self._connection.execute("PRAGMA query_only = 1")
+                elif self._version() in OLD_VERSIONS:
                     with self.training():  # a command that has begun with an old version ends with it
                         self._migrate()
                 self._open(read_only)
@@ -154,8 +198,8 @@ class RunStore:
 
     def _open(self, read_only: bool) -> None:
         run = self._connection.execute
-        if not read_only:
-            run("BEGIN IMMEDIATE")  # also tells now, not after hours of training, whether it can be written
+        # tells now, not after hours of training, whether the file can be written
+        run("BEGIN" if read_only else "BEGIN IMMEDIATE")
         version = self._version()
         empty = run("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if empty and version == 0 and not read_only:
@@ -171,6 +215,7 @@ class RunStore:
             raise StoreError(
                 f"`store` must be a run store of version {VERSION}, but {self.path} is of version {version}."
             )
+        self._check_end()
         self._connection.commit()
         if not read_only:
             self._check_whole()
@@ -184,13 +229,21 @@ class RunStore:
                 self._add_later(family)
                 self._check_columns(family, config_columns(family))
 
-    def _check_whole(self) -> None:
-        """sqlite3.DatabaseError if the file is damaged anywhere: reads all of it, which
-        only writing is worth.
+    def _check_end(self) -> None:
+        """sqlite3.DatabaseError if the file ends within a page: sqlite itself misses
+        only whole ones.
         """
-        verdict = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        n_bytes = self._file.stat().st_size
+        if n_bytes % self._connection.execute("PRAGMA page_size").fetchone()[0]:
+            raise sqlite3.DatabaseError(f"its end is missing, it was cut after {n_bytes:,} bytes")
+
+    def _check_whole(self) -> None:
+        """sqlite3.DatabaseError if the file is damaged anywhere, or an index disagrees
+        with its table: reads all of it, which only writing is worth.
+        """
+        verdict = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
+            raise sqlite3.DatabaseError(" ".join(verdict.split()))
 
     def _has(self, family: type[Family]) -> bool:
         """Whether there is a table of this family's runs."""
@@ -256,12 +309,21 @@ class RunStore:
         """Those of `configs`, of any families, that have not been trained, each once,
         in order.
         """
-        with self._explained():
-            have = set()
-            for family in {family_of(config) for config in configs}:
+        wanted = {key(config): config for config in configs}
+        have = set()
+        for family in {family_of(config) for config in configs}:
+            names = [name for name, config in wanted.items() if family_of(config) is family]
+            with self._explained():
                 if self._has(family):
-                    have |= {row[0] for row in self._connection.execute(f"SELECT key FROM {table_name(family)}")}
-        return [config for config in dict.fromkeys(configs) if key(config) not in have]
+                    have |= {row[0] for row in self._rows_of(family, names, "key")}
+        return [config for name, config in wanted.items() if name not in have]
+
+    def _rows_of(self, family: type[Family], keys: Sequence[str], columns: str) -> Iterator[tuple]:
+        """Those rows of a family's table that have one of these keys, in no order."""
+        for begin in range(0, len(keys), _KEYS):
+            some = keys[begin : begin + _KEYS]
+            query = f"SELECT {columns} FROM {table_name(family)} WHERE key IN ({', '.join('?' * len(some))})"
+            yield from self._connection.execute(query, some).fetchall()
 
     @contextmanager
     def training(self) -> Iterator[None]:
@@ -271,24 +333,57 @@ class RunStore:
         The lock is the system's: it ends with the process that holds it, however that
         ends.
         """
-        with ExitStack() as stack:
-            with self._explained():
-                lock = stack.enter_context(self.path.with_name(self.path.name + ".lock").open("w"))
-                if fcntl is not None:
+        lock, path = self._lock_file()
+        try:
+            if fcntl is not None:
+                with self._explained(path):
                     try:
                         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     except BlockingIOError:
                         print(f"waiting for another command that is training into {self.path}", file=sys.stderr)
                         fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(lock)
+
+    def _lock_file(self) -> tuple[int, Path]:
+        """The open file of the lock, and its path. Nothing is written into it, nor is a
+        symbolic link followed; who may write the store may open it.
+        """
+        path = self._file.with_name(self._file.name + ".lock")
+        if path.is_symlink():
+            raise StoreError(f"`store` must have a lock file of its own, but {path} is a symbolic link.")
+        how = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # nor is a pipe waited for
+        with self._explained(path):
+            with suppress(FileExistsError):
+                number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | how, 0o666)
+                share(path, self._file)
+                return number, path
+            try:
+                return os.open(path, os.O_RDWR | how), path
+            except PermissionError:  # another user's: reading is enough for a lock
+                return os.open(path, os.O_RDONLY | how), path
+
+    def prepare_traces(self, configs: Sequence[Any]) -> None:
+        """StoreError if the traces of these runs could not be kept beside the store;
+        before they are trained.
+        """
+        if any(family_of(config).name != _FIRST for config in configs):
+            folder = traces_folder(self._file)
+            with self._explained(folder):
+                make_folder(folder, self._file)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise StoreError(f"`store` must have a folder of traces that can be written, but {folder} cannot.")
 
     def add(self, history: History, device: str, torch_version: str) -> None:
         """Keep a finished run, in one transaction; a run that is there already stays as
         it is.
+
+        Another program that holds the file is waited for.
         """
         family = family_of(history.config)
         values = (
-            asdict(history.config)
+            values_of(history.config)
             | history.summary()
             | {"device": device, "torch": torch_version, "compiled": history.compiled}
             | {name: json.dumps(array.tolist()) for name, array in family.arrays(history).items()}
@@ -297,15 +392,44 @@ class RunStore:
         row = {"key": key(history.config)}
         row |= {name: values[name] for name in [*config_columns(family), *result_columns(family)]}
         names, slots = (", ".join(form.format(name) for name in row) for form in ('"{}"', ":{}"))
+        if family.name != _FIRST:  # before the row, which says that the run is whole
+            path = traces_path(self._file, row["key"])
+            with self._explained(path.parent):
+                make_folder(path.parent, self._file)
+                write_traces(path, row["key"], history, self._file)
+
+        def put() -> None:
+            self._create(family)
+            self._connection.execute(f"INSERT OR IGNORE INTO {table_name(family)} ({names}) VALUES ({slots})", row)
+            if family.name == _FIRST:
+                curves = json.dumps(_curves(history))
+                self._connection.execute("INSERT OR IGNORE INTO curves VALUES (?, ?)", (row["key"], curves))
+
+        self._write(put)
+
+    def _write(self, put: Callable[[], None]) -> None:
+        """Do this in one transaction, as soon as no other program holds the file."""
+        begin = said = time.monotonic()
         with self._explained():
-            if family.name != _FIRST:  # before the row, which says that the run is whole
-                write_traces(traces_path(self.path, row["key"]), row["key"], history)
-            with self._connection:
-                self._create(family)
-                self._connection.execute(f"INSERT OR IGNORE INTO {table_name(family)} ({names}) VALUES ({slots})", row)
-                if family.name == _FIRST:
-                    curves = json.dumps(_curves(history))
-                    self._connection.execute("INSERT OR IGNORE INTO curves VALUES (?, ?)", (row["key"], curves))
+            self._connection.execute(f"PRAGMA busy_timeout = {round(1000 * _TRY_S)}")
+            try:
+                while True:
+                    try:
+                        with self._connection:
+                            put()
+                        return
+                    except sqlite3.OperationalError as error:
+                        if not _is_busy(error):
+                            raise
+                    if time.monotonic() - said > _WAIT_S / 2:
+                        said = time.monotonic()
+                        print(
+                            f"waiting for another program, a stopped one perhaps, that has held {self.path} for "
+                            f"{said - begin:.0f} s; nothing is lost",
+                            file=sys.stderr,
+                        )
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {round(1000 * _WAIT_S)}")
 
     def table(self, configs: Sequence[Any]) -> pd.DataFrame:
         """The finished ones of `configs`, all of one family, in their order, a row each
@@ -313,29 +437,63 @@ class RunStore:
 
         A mask is a bool array (N,), other arrays of the family are float, the records
         float arrays (2, n): steps and values.
+
+        Raises:
+            StoreError: a row is not what was written; the message names the run.
         """
         [family] = {family_of(config) for config in configs} or {FAMILIES[_FIRST]}
-        wanted = [(number, key(config)) for number, config in enumerate(dict.fromkeys(configs))]
-        run = self._connection.execute
+        wanted = {key(config): config for config in configs}
         with self._explained():
-            if not self._has(family):
-                return pd.DataFrame(columns=["key", *config_columns(family), *result_columns(family)])
-            run("CREATE TEMP TABLE wanted (number INTEGER PRIMARY KEY, key TEXT)")
-            self._connection.executemany("INSERT INTO wanted VALUES (?, ?)", wanted)
-            name = table_name(family)
-            cursor = run(f"SELECT {name}.* FROM wanted JOIN {name} USING (key) ORDER BY number")
-            names = [column[0] for column in cursor.description]
-            runs = pd.DataFrame(cursor.fetchall(), columns=names)
-            run("DROP TABLE wanted")
-            self._connection.commit()
+            names = self._columns(family) if self._has(family) else []
+            rows = self._rows_of(family, list(wanted), "rowid, *") if names else iter(())
+            found: dict[str, dict[str, Any]] = {}
+            for number, *values in rows:
+                row = dict(zip(names, values, strict=True))
+                if row["key"] in found or row["key"] not in wanted:
+                    raise sqlite3.DatabaseError(f"its index does not find run {number}, or finds it twice")
+                found[row["key"]] = self._checked_row(number, wanted[row["key"]], row)
+        if not found:
+            return pd.DataFrame(columns=["key", *config_columns(family), *result_columns(family)])
+        runs = pd.DataFrame([found[name] for name in wanted if name in found], columns=names)
         for name in step_columns(family):
             runs[name] = runs[name].astype(float)
         for name in [*family.ARRAYS, *record_columns(family)]:
-            dtype = np.bool_ if name == "mask" else np.float64
-            with self._explained():
-                values = [np.array(json.loads(text), dtype=dtype) for text in runs[name]]
-            runs[name] = pd.Series(values, dtype=object)
+            runs[name] = runs[name].astype(object)
         return runs
+
+    def _checked_row(self, number: int, config: Any, row: dict[str, Any]) -> dict[str, Any]:
+        """A row with its arrays in place of their text; StoreError, which names the
+        run, unless all of it is what `add` writes.
+        """
+        family = family_of(config)
+        with self._named(number, family):
+            _check_settings(config, row)
+            metrics = [metric.name for metric in family.METRICS]
+            for name in [*step_columns(family), "steps_run", "accuracy", *metrics]:
+                _demand(row[name] is None or isinstance(row[name], int | float), name, "a number", row[name])
+            arrays = {}
+            for name in family.ARRAYS:
+                arrays[name] = _array(name, row[name], np.dtype(bool) if name == "mask" else np.dtype(float))
+                if name == "mask":
+                    shape, fits = f"({config.n_samples},)", arrays[name].shape == (config.n_samples,)
+                else:
+                    shape, fits = "(p, ...)", arrays[name].ndim > 1
+                _demand(fits, name, f"of shape {shape}", arrays[name].shape)
+            for name in record_columns(family):
+                arrays[name] = _array(name, row[name], np.dtype(float))
+                _demand(arrays[name].shape[:-1] == (2,), name, "of shape (2, n)", arrays[name].shape)
+        return row | arrays
+
+    @contextmanager
+    def _named(self, number: int, family: type[Family]) -> Iterator[None]:
+        """What is wrong with a row, as an error that names the run."""
+        try:
+            yield
+        except _DamagedRow as damage:
+            raise StoreError(
+                f"`store` must be an undamaged run store, but in run {number} ({family.name}) of {self.path} {damage}. "
+                "It was left as it is; without the row, the run is trained again."
+            ) from None
 
     def select(
         self, where: str = "1", columns: Sequence[str] = (), family: type[Family] = FAMILIES[_FIRST]
@@ -346,13 +504,62 @@ class RunStore:
 
         Raises:
             StoreError: the condition is no SQL, names something that a run does not
-                have, or cannot be decided in a
-            reasonable time.
+                have, or cannot be decided in a reasonable time.
         """
-        wanted = ", ".join(f'"{name}"' for name in columns) or "*"
+        names = ["number", *(columns or self.columns(family))]
+        rows = [row for batch in self.batches(where, columns, family) for row in batch]
+        return pd.DataFrame(rows, columns=names)
+
+    def settings(self, family: type[Family], newest: int) -> pd.DataFrame:
+        """Keys and settings of the newest so many runs of a family, the oldest of them
+        first; StoreError if a run's key has other settings than its row.
+        """
+        names = ["key", *config_columns(family)]
+        with self._explained():
+            query = f"SELECT rowid FROM {table_name(family)} ORDER BY rowid DESC LIMIT 1 OFFSET ?"
+            first = self._connection.execute(query, (newest - 1,)).fetchone()
+        rows = []
+        for batch in self.batches("1", names, family, first[0] if first else 0):
+            for number, *values in batch:
+                with self._named(number, family):
+                    _check_settings(config_of(values[0]), dict(zip(names, values, strict=True)))
+                rows.append(values)
+        return pd.DataFrame(rows, columns=names)
+
+    def count(self, family: type[Family]) -> int:
+        """How many runs of a family there are."""
+        with self._explained():
+            return self._connection.execute(f"SELECT count(*) FROM {table_name(family)}").fetchone()[0]
+
+    def columns(self, family: type[Family]) -> list[str]:
+        """What a row of a family has, in the file's order."""
+        with self._explained():
+            return self._columns(family)
+
+    def batches(
+        self, where: str = "1", columns: Sequence[str] = (), family: type[Family] = FAMILIES[_FIRST], begin: int = 0
+    ) -> Iterator[list[tuple]]:
+        """What `select` gives, from number `begin` on, some rows at a time; between two
+        batches the file is free for others.
+        """
         with self._explained():
             if not self._has(family):
-                return pd.DataFrame(columns=["number", *columns])
+                return
+        size = _NARROW_BATCH if columns else _BATCH
+        wanted = ", ".join(f'"{name}"' for name in columns) or "*"
+        query = (
+            f"SELECT rowid AS number, {wanted} FROM {table_name(family)} "
+            f"WHERE ({where}) AND rowid >= ? ORDER BY rowid LIMIT {size}"
+        )
+        while True:
+            rows = self._patiently(query, begin, where)
+            yield rows
+            if len(rows) < size:
+                return
+            begin = rows[-1][0] + 1
+
+    def _patiently(self, query: str, begin: int, where: str) -> list[tuple]:
+        """The rows that a query with a user's condition finds."""
         deadline = time.monotonic() + _PATIENCE_S
 
         def overdue() -> bool:
@@ -362,25 +569,23 @@ class RunStore:
         with self._explained():
             self._connection.set_progress_handler(overdue, _INSTRUCTIONS)
             try:
-                query = f"SELECT rowid AS number, {wanted} FROM {table_name(family)} WHERE ({where}) ORDER BY rowid"
-                cursor = self._connection.execute(query)
-                for row in cursor:
+                for row in self._connection.execute(query, (begin,)):
                     rows.append(row)
                     deadline = time.monotonic() + _PATIENCE_S  # many runs may take long, a single one may not
             except (sqlite3.DatabaseError, sqlite3.Warning) as error:
-                code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+                code = getattr(error, "sqlite_errorcode", None)
                 if code == sqlite3.SQLITE_INTERRUPT and not overdue():
                     raise KeyboardInterrupt from None  # Ctrl-C, which sqlite takes for the handler's answer
                 if code == sqlite3.SQLITE_INTERRUPT:
                     found = f"{where!r} took longer"
                     raise StoreError(f"`where` must be decided within {_PATIENCE_S:g} s a run, but {found}.") from None
-                if code not in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG):  # not the condition's fault
+                if not _is_the_conditions(error):
                     raise
                 found = f"{where!r}: {error}"
                 raise StoreError(f"`where` must be an SQL condition on a run's columns, but {found}.") from None
             finally:
                 self._connection.set_progress_handler(None, 0)
-        return pd.DataFrame(rows, columns=[column[0] for column in cursor.description])
+        return rows
 
     def keep_predictions(self, predictions: pd.DataFrame) -> None:
         """Put a comparison's predictions (with the runs' `key`) beside the runs, in
@@ -388,16 +593,22 @@ class RunStore:
         """
         columns = ", ".join(f'"{name}"' for name in predictions.columns)
         slots = ", ".join("?" * len(predictions.columns))
-        with self._explained(), self._connection:
+
+        def put() -> None:
             self._connection.execute("BEGIN IMMEDIATE")  # the old table stays until the new one is whole
             self._connection.execute("DROP TABLE IF EXISTS predictions")
             self._connection.execute(f"CREATE TABLE predictions ({columns})")
             rows = predictions.astype(object).itertuples(index=False, name=None)
             self._connection.executemany(f"INSERT INTO predictions VALUES ({slots})", rows)
 
+        self._write(put)
+
     def predictions(self) -> pd.DataFrame:
         """What the last comparison predicted: a row a run, with its `key`; no rows
         where there was none.
+
+        Raises:
+            StoreError: a prediction is no number; the message names the run.
         """
         with self._explained():
             cursor = self._connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'predictions'")
@@ -405,7 +616,20 @@ class RunStore:
                 return pd.DataFrame(columns=["key"])
             cursor = self._connection.execute("SELECT * FROM predictions")
             names = [column[0] for column in cursor.description]
-            return pd.DataFrame(cursor.fetchall(), columns=names)
+            rows = cursor.fetchall()
+        for row in (dict(zip(names, values, strict=True)) for values in rows):
+            for name, value in row.items():
+                if name != "key" and not (value is None or isinstance(value, int | float)):
+                    with self._explained():
+                        found = self._connection.execute(
+                            "SELECT rowid FROM runs WHERE key = ?", (row["key"],)
+                        ).fetchone()
+                    run = f"run {found[0]}" if found else "a run that is not there"
+                    raise StoreError(
+                        f"`store` must have numbers as predictions, but `{name}` of {run} in {self.path} is "
+                        f"{value!r:.60}; the next comparison writes all of them anew."
+                    )
+        return pd.DataFrame(rows, columns=names)
 
     def families(self) -> list[type[Family]]:
         """The families that there are runs of."""
@@ -433,19 +657,60 @@ class RunStore:
             traces = self.traces(config)
             return {"steps": traces.steps.astype(float)} | traces.metrics
         with self._explained():
-            row = self._connection.execute("SELECT curves FROM curves WHERE key = ?", (name,)).fetchone()
-            if row is None:
-                raise KeyError(f"no finished run {name}")
-            return {name: np.array(values, dtype=np.float64) for name, values in json.loads(row[0]).items()}
+            query = "SELECT runs.rowid, curves FROM runs JOIN curves USING (key) WHERE key = ?"
+            row = self._connection.execute(query, (name,)).fetchone()
+        if row is None:
+            raise KeyError(f"no finished run {name}")
+        with self._named(row[0], family):
+            return _checked_curves(row[1], [metric.name for metric in family.METRICS])
 
     def traces(self, config: Any) -> Traces:
-        """Full traces and checkpoints of a finished run, not of the toy model;
-        StoreError if they are not there.
+        """Full traces and checkpoints of a finished run, not of the toy model.
+
+        Raises:
+            LostTraces: they are gone.
+            StoreError: they are damaged, or another run's.
         """
+        name = key(config)
+        found = self._traces_of(name)
+        if found is None:
+            with self._explained():
+                query = f"SELECT rowid FROM {table_name(family_of(config))} WHERE key = ?"
+                number = self._connection.execute(query, (name,)).fetchone()
+            run = f"run {number[0]}" if number else f"a run with seed {config.seed}"
+            lost = f"those of {run} ({family_of(config).name}) are gone: {traces_path(self._file, name)}"
+            raise LostTraces(f"`store` must have the traces of its runs beside it, but {lost}. {self.advice()}")
         try:
-            return read_traces(traces_path(self.path, key(config)), key(config))
+            return read_traces(found, name, [metric.name for metric in family_of(config).METRICS])
         except TracesError as error:
             raise StoreError(f"`store` must have the traces of its runs beside it, but {error}.") from None
+
+    def has_traces(self, config: Any) -> bool:
+        """Whether a finished run's traces are where they were put."""
+        return family_of(config).name == _FIRST or self._traces_of(key(config)) is not None
+
+    def _traces_of(self, name: str) -> Path | None:
+        """Where the traces of the run with this key are; stores that were once used by
+        a symbolic link have some beside the link.
+        """
+        places = [traces_path(path, name) for path in (self._file, self.path)]
+        return next((place for place in places if place.exists()), None)
+
+    def lost(self, family: type[Family], where: str = "1") -> list[tuple[int, str]]:
+        """Numbers and keys of the finished runs of a family whose traces are gone."""
+        if family.name == _FIRST:  # whose curves are in the store
+            return []
+        there: Collection[str] = set()
+        with self._explained():
+            for folder in {traces_folder(self._file), traces_folder(self.path)}:
+                there = {*there, *(os.listdir(folder) if folder.is_dir() else ())}
+        rows = (row for batch in self.batches(where, ["key"], family) for row in batch)
+        return [(number, name) for number, name in rows if traces_path(self._file, name).name not in there]
+
+    def advice(self) -> str:
+        """What to do where traces are gone."""
+        command = f"python -m analysis.runs retrain --store {shlex.quote(str(self.path))}"
+        return f"The rows are kept; `{command}` trains these runs again."
 
     def close(self) -> None:
         self._connection.close()
@@ -457,21 +722,109 @@ class RunStore:
         self.close()
 
     @contextmanager
-    def _explained(self):
-        """sqlite's and the file system's errors, as one that names the store."""
+    def _explained(self, path: Path | None = None) -> Iterator[None]:
+        """sqlite's and the file system's errors, as one that names the store, or the
+        file beside it.
+        """
+        path = path or self.path
         try:
             yield
-        except sqlite3.OperationalError as error:  # locked, unwritable, disk full
-            raise StoreError(f"`store` must be a file that can be written, but {self.path}: {error}.") from None
-        except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
-            raise StoreError(
-                f"`store` must be an undamaged run store, but {self.path}: {error}. "
-                "It was left as it is; name another with --store."
-            ) from None
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self._reason(error)}") from None
+        except json.JSONDecodeError as error:
+            raise StoreError(self._damaged(error)) from None
         except OSError as error:
-            raise StoreError(
-                f"`store` must be a file that can be written, but {self.path}: {error.strerror}."
-            ) from None
+            raise StoreError(f"`store` must be a file that can be written, but {path}: {error.strerror}.") from None
+
+    def _damaged(self, error: Exception) -> str:
+        told = f"{self.path}: {error}. It was left as it is; name another with --store."
+        return f"`store` must be an undamaged run store, but {told}"
+
+    def _reason(self, error: sqlite3.DatabaseError) -> str:
+        code = getattr(error, "sqlite_errorcode", None)
+        if not isinstance(error, sqlite3.OperationalError) or code is None:  # without one: text that is none
+            return self._damaged(error)
+        if _is_busy(error):
+            held = f"another program, a stopped one perhaps, holds {self.path}"
+            return f"`store` must become free within {_WAIT_S:g} s, but {held}."
+        if code == sqlite3.SQLITE_READONLY_ROLLBACK:
+            return (
+                f"`store` must be opened once by somebody who may write it, but you may not: a command was killed "
+                f"while it wrote {self.path}, and `python -m analysis.runs list` mends that. Nothing is lost."
+            )
+        return f"`store` must be a file that can be written, but {self.path}: {error}."  # unwritable, disk full
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def _is_the_conditions(error: Exception) -> bool:
+    """Whether an error is the fault of the SQL condition in the query, and not the
+    file's.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # Python's own: text that is none, of which the file is full
+        return not (isinstance(error, sqlite3.OperationalError) and "decode" in str(error))
+    return code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
+
+
+class _DamagedRow(Exception):
+    """What of a row is not what was written."""
+
+
+def _demand(holds: bool, name: str, wanted: str, found: Any) -> None:
+    if not holds:
+        raise _DamagedRow(f"`{name}` must be {wanted}, but is {found!r:.60}")
+
+
+def _check_settings(config: Any, row: Mapping[str, Any]) -> None:
+    """_DamagedRow unless a row has the settings that its key has."""
+    for name, value in values_of(config).items():
+        if row[name] != value:
+            _demand(False, name, f"{value!r}, as its key says", row[name])
+
+
+def _array(name: str, text: Any, dtype: np.dtype) -> NDArray:
+    """The array of a cell, from its JSON; _DamagedRow if it is none."""
+    try:
+        values = json.loads(text)
+        _demand(isinstance(values, list), name, "an array", text)
+        return _numbers(name, values, dtype)
+    except (ValueError, TypeError, RecursionError):
+        raise _DamagedRow(f"`{name}` must be an array, but is {text!r:.60}") from None
+
+
+def _numbers(name: str, values: Any, dtype: np.dtype) -> NDArray:
+    """Nested lists of numbers as an array; null is nan."""
+    try:
+        found = np.array(values)
+        if found.dtype.kind == "O" and dtype.kind == "f":  # with null
+            return np.array(values, dtype=dtype)
+        if found.dtype.kind not in "biuf":
+            raise ValueError
+        return found.astype(dtype)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise _DamagedRow(f"`{name}` must be numbers in an array, but is {str(values)!r:.60}") from None
+
+
+def _checked_curves(text: Any, metrics: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """The curves that `_curves` has made, from their JSON: steps and metrics (S,),
+    embedding (S, p, ...).
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        found = None
+    names = {"steps", *metrics, "embedding"}
+    _demand(isinstance(found, Mapping) and set(found) == names, "curves", f"those of {', '.join(sorted(names))}", text)
+    assert isinstance(found, Mapping)
+    curves = {name: _numbers(f"curves: {name}", values, np.dtype(float)) for name, values in found.items()}
+    n = len(curves["steps"]) if curves["steps"].ndim else 0
+    for name, values in curves.items():
+        fits = values.ndim > 2 if name == "embedding" else values.ndim == 1
+        _demand(n > 0 and fits and len(values) == n, f"curves: {name}", f"of {n} snapshots", values.shape)
+    return curves
 
 
 def _curves(history: History) -> dict[str, list[Any]]:

@@ -6,16 +6,19 @@ command loses at most the runs in flight.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from tqdm import tqdm
 
 from analysis.runs.executors import Execution, train, whole
-from analysis.runs.store import RunStore
+from analysis.runs.store import RunStore, StoreError, config_of
 from neural import History, family_of
 from neural.config import shape
+from neural.family import Family
 
 
 def missing_runs(configs: Sequence[Any], path: Path) -> list[Any]:
@@ -29,25 +32,70 @@ def missing_runs(configs: Sequence[Any], path: Path) -> list[Any]:
 
 
 def ensure(configs: Sequence[Any], store: RunStore, execution: Execution) -> int:
-    """Train those of `configs` that `store` lacks; how many that were.
+    """Train those of `configs` that `store` lacks; how many that were. At the end all
+    are there.
 
     Raises:
         WorkerError: training processes died again and again (all finished runs are
             kept).
         ConfigError: an absent device, or options of the execution that do not go
             together.
-        StoreError: the store cannot be written any more.
+        StoreError: the store cannot be written any more, or does not give back what was
+            put into it.
     """
     execution = execution.resolved()
-    if not store.missing(configs):
-        return 0
-    with store.training():
-        # another command may have trained some while this one waited; runs of one shape
-        # together, they share ensembles
-        missing = sorted(store.missing(configs), key=_company)
-        if missing:
-            _train(missing, store, execution)
+    missing = store.missing(configs)
+    if missing:
+        with store.training():
+            # another command may have trained some while this one waited; runs of one
+            # shape together, they share ensembles
+            missing = sorted(store.missing(configs), key=_company)
+            if missing:
+                store.prepare_traces(missing)
+                _train(missing, store, execution)
+        absent = store.missing(configs)
+        if absent:
+            some = ", ".join(f"seed {config.seed} of {family_of(config).name}" for config in absent[:3])
+            raise StoreError(
+                f"`store` must have all {len(set(configs)):,} runs after training, but {store.path} lacks "
+                f"{len(absent):,} ({some}{', ...' if len(absent) > 3 else ''}). The same command trains them again."
+            )
+    _tell_lost(configs, store)
     return len(missing)
+
+
+def _tell_lost(configs: Sequence[Any], store: RunStore) -> None:
+    """Say on standard error for how many of these runs there are no traces any more."""
+    n = sum(not store.has_traces(config) for config in configs)
+    if n:
+        print(f"the traces of {n:,} of these runs are gone. {store.advice()}", file=sys.stderr)
+
+
+def retrain(store: RunStore, families: Sequence[type[Family]], where: str, execution: Execution) -> tuple[int, int]:
+    """Train again the finished runs whose traces are gone; their rows stay as they are.
+
+    Returns:
+        how many they were, and how many of them came out otherwise than their row says:
+        trained by another processor, say.
+    """
+    execution = execution.resolved()
+    with store.training():
+        configs = [config_of(name) for family in families for _, name in store.lost(family, where)]
+        store.prepare_traces(configs)
+        others: list[bool] = []
+        if configs:
+            _train(
+                sorted(configs, key=_company), store, execution, lambda history: others.append(_differs(history, store))
+            )
+    return len(configs), sum(others)
+
+
+def _differs(history: History, store: RunStore) -> bool:
+    """Whether a run's row says something else."""
+    [row] = store.table([history.config]).to_dict("records")
+    return any(
+        row[name] != value and not (value is None and pd.isna(row[name])) for name, value in history.summary().items()
+    )
 
 
 def _company(config: Any) -> tuple[str, str, int]:
@@ -55,7 +103,9 @@ def _company(config: Any) -> tuple[str, str, int]:
     return family_of(config).name, repr(shape(config)), config.budget
 
 
-def _train(missing: list[Any], store: RunStore, execution: Execution) -> None:
+def _train(
+    missing: list[Any], store: RunStore, execution: Execution, kept: Callable[[History], object] = lambda history: None
+) -> None:
     total = sum(map(whole, missing))
     with tqdm(
         total=total, unit="FLOP", unit_scale=True, mininterval=1, smoothing=0.05, desc="compiling", leave=False
@@ -69,5 +119,6 @@ def _train(missing: list[Any], store: RunStore, execution: Execution) -> None:
 
         def keep(history: History, device: str, torch_version: str) -> None:
             store.add(history, device, torch_version)
+            kept(history)
 
         train(missing, execution, keep, on_work)

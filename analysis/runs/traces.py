@@ -8,7 +8,10 @@ store.
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neural import History
-from neural._files import replacing
+from neural._files import replacing, sync
 
 
 class TracesError(Exception):
@@ -56,13 +59,43 @@ class Traces:
         )
 
 
+def traces_folder(store: Path) -> Path:
+    """The folder of traces beside a store."""
+    return store.with_name(store.name + ".traces")
+
+
 def traces_path(store: Path, key: str) -> Path:
     """Where the traces of the run with this key are."""
-    return store.with_name(store.name + ".traces") / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+    return traces_folder(store) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
 
 
-def write_traces(path: Path, key: str, history: History) -> None:
-    """Write a run's traces; an old file stays whole until the new one is."""
+def make_folder(folder: Path, store: Path) -> None:
+    """Make the folder of traces; who may write the store may write it."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        share(folder, store)
+        sync(folder.parent)
+
+
+def share(path: Path, store: Path) -> None:
+    """Whoever may read or write the store may do so with a file or folder beside it, as
+    far as it is ours to say so.
+    """
+    with suppress(OSError, AttributeError):
+        known, have = store.stat(), path.lstat()
+        mode = known.st_mode & 0o666
+        if path.is_dir():
+            mode |= (mode & 0o444) >> 2 | (have.st_mode & 0o7000)
+        if have.st_gid != known.st_gid:
+            os.chown(path, -1, known.st_gid, follow_symlinks=False)
+        if have.st_mode & 0o7777 != mode:
+            path.chmod(mode)
+
+
+def write_traces(path: Path, key: str, history: History, store: Path) -> None:
+    """Write a run's traces to the disk; an old file stays whole until the new one is
+    there.
+    """
     arrays = {
         "key": np.array(key),
         "steps": history.steps,
@@ -73,19 +106,17 @@ def write_traces(path: Path, key: str, history: History) -> None:
     arrays |= {f"metric/{name}": values for name, values in history.traces.items()}
     arrays |= {f"norm/{name}": values for name, values in history.norms.items()}
     arrays |= {f"weights/{name}": values for name, values in history.checkpoints.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as fresh:
+    with replacing(path, synced=True) as fresh:
         np.savez(fresh, **arrays)
+        share(fresh, store)
 
 
-def read_traces(path: Path, key: str) -> Traces:
-    """The traces of the run with this key.
+def read_traces(path: Path, key: str, metrics: Sequence[str]) -> Traces:
+    """The traces of the run with this key, which has these metrics.
 
     Raises:
-        TracesError: there is no such file, or it does not hold this run.
+        TracesError: the file does not hold this run, or not all of it.
     """
-    if not path.exists():
-        raise TracesError(f"the traces of this run are missing ({path}); its row in the store is kept")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -95,6 +126,11 @@ def read_traces(path: Path, key: str) -> Traces:
             kind: {name.removeprefix(kind): arrays[name] for name in arrays if name.startswith(kind)}
             for kind in ("metric/", "norm/", "weights/")
         }
+        looks = [arrays["steps"], *(named["metric/"][name] for name in metrics), *named["norm/"].values()]
+        if any(values.shape != (len(arrays["steps"]),) for values in looks):
+            raise ValueError("its metrics have other lengths than its steps")
+        if any(len(values) != len(arrays["checkpoint_steps"]) for values in named["weights/"].values()):
+            raise ValueError("it has other checkpoints than it says")
         return Traces(
             steps=arrays["steps"],
             metrics=named["metric/"],
@@ -104,6 +140,6 @@ def read_traces(path: Path, key: str) -> Traces:
             mask=arrays["mask"],
             correct=arrays["correct"],
         )
-    except (KeyError, ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, TypeError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TracesError(f"{path} is no file of traces that this program wrote: {reason}") from None

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore
-from neural import RunConfig, train_runs
+from neural import History, ModularConfig, RunConfig, train_runs
 
 
 @pytest.fixture(scope="session")
@@ -26,5 +26,21 @@ def histories(configs):
 def store(tmp_path: Path, histories):
     with RunStore(tmp_path / "runs.sqlite") as store:
         for history in histories:
+            store.add(history, "cpu", "test")
+        yield store
+
+
+@pytest.fixture(scope="session")
+def modular() -> list[History]:
+    """Runs of another family, which have traces."""
+    base = ModularConfig(p=7, width=8, fraction=0.6, look_every=5, budget=20)
+    return list(train_runs(grid(base, [Axis("init_scale", (0.3, 1.0))], 2), device="cpu", compiled=False, lanes=2))
+
+
+@pytest.fixture
+def traced(tmp_path: Path, modular):
+    """A store of these."""
+    with RunStore(tmp_path / "runs.sqlite") as store:
+        for history in modular:
             store.add(history, "cpu", "test")
         yield store

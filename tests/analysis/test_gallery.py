@@ -7,8 +7,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.gallery.__main__ import PROG, Arguments, all_runs, first_of, gallery, main
+from analysis.gallery.__main__ import PROG, Arguments, first_of, gallery, main, with_results
 from analysis.gallery.content import FRAMES, POINTS, animations, thinned
 from analysis.gallery.planes import find_planes
 from analysis.phase_diagram.phases import PHASES
 from analysis.phase_diagram.records import Thresholds
 from analysis.runs.plan import Axis, grid
-from analysis.runs.store import RunStore, StoreError
+from analysis.runs.store import RunStore, StoreError, key
+from analysis.runs.traces import traces_folder, traces_path
 from analysis.theory.predictions import predict
 from neural import ModularConfig, RunConfig, train_runs
 from neural.command import run_command
@@ -53,7 +56,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunStore]:
 
 @pytest.fixture(scope="module")
 def page(store: RunStore) -> str:
-    return gallery(store, Thresholds(), 1_000, 4)
+    return gallery(store, Thresholds(), 1_000, 1_000, 4)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def content(page: str) -> dict[str, Any]:
 
 
 def test_planes_are_the_grids_that_were_trained(store: RunStore) -> None:
-    two, one = find_planes(all_runs(store, Toy), Toy)
+    two, one = find_planes(store.settings(Toy, 1_000), Toy)
     assert [set(axis.values) for axis in two.axes] in ([set(RATES.values), set(DECAYS.values)],)
     assert [axis.field for axis in two.axes] == ["repr_lr", "decoder_wd"]
     assert two.axes[0].log
@@ -72,13 +75,13 @@ def test_planes_are_the_grids_that_were_trained(store: RunStore) -> None:
     assert two.shared == {"n_train": 10}
     assert [axis.field for axis in one.axes] == ["n_train"]
     assert set(SIZES.values) <= set(one.axes[0].values)
-    [line] = find_planes(all_runs(store, Modular), Modular)
+    [line] = find_planes(store.settings(Modular, 1_000), Modular)
     assert [axis.values for axis in line.axes] == [SCALES.values]
     assert len(line.runs) == 6
 
 
 def test_a_value_that_is_none_is_one_like_others(store: RunStore) -> None:
-    runs = all_runs(store, Toy)
+    runs = store.settings(Toy, 1_000)
     sizes = runs["n_train"].map({6: 2.0, 8: 4.0}.get)
     [plane] = find_planes(runs[runs["n_train"] != 10].assign(batch_size=sizes, n_train=10), Toy)
     assert set(plane.axes[0].values) == {2, 4, None}
@@ -86,7 +89,7 @@ def test_a_value_that_is_none_is_one_like_others(store: RunStore) -> None:
 
 def test_a_truth_value_can_be_an_axis(store: RunStore) -> None:
     """sqlite gives 0 and 1 back."""
-    runs = all_runs(store, Modular)
+    runs = store.settings(Modular, 1_000)
     both = pd.concat([runs.assign(constrained=0), runs.assign(constrained=1)], ignore_index=True)
     [plane] = find_planes(both, Modular)
     assert [set(axis.values) for axis in plane.axes] == [set(SCALES.values), {False, True}]
@@ -101,17 +104,17 @@ def test_a_stray_run_does_not_dissolve_a_plane(store: RunStore) -> None:
 
 
 def test_one_run_with_other_checkpoints_is_no_second_one(store: RunStore) -> None:
-    runs = all_runs(store, Modular)
+    runs = store.settings(Modular, 1_000)
     [plane] = find_planes(pd.concat([runs, runs.assign(checkpoints=0)], ignore_index=True), Modular)
     assert len(plane.runs) == 6
 
 
 def test_runs_that_were_given_their_training_sets_make_no_plane(store: RunStore) -> None:
-    assert find_planes(all_runs(store, Toy).assign(samples="3ff"), Toy) == []
+    assert find_planes(store.settings(Toy, 1_000).assign(samples="3ff"), Toy) == []
 
 
 def test_as_many_planes_as_there_is_room_for(store: RunStore) -> None:
-    planes = find_planes(all_runs(store, Toy), Toy)
+    planes = find_planes(store.settings(Toy, 1_000), Toy)
     n = [len(plane.runs) for plane in planes]
     assert first_of(planes, sum(n)) == planes
     assert first_of(planes, sum(n) - 1) == planes[:1]
@@ -181,7 +184,7 @@ def test_films_show_the_embeddings_that_were_kept(content: dict[str, Any], store
 
 def test_a_film_is_of_the_run_that_generalised_best(store: RunStore) -> None:
     """Not of one that had nothing to be tested on."""
-    [line] = find_planes(all_runs(store, Modular), Modular)
+    [line] = [with_results(plane, store) for plane in find_planes(store.settings(Modular, 1_000), Modular)]
     accuracy = np.linspace(0.1, 0.6, 6)
     accuracy[2] = np.nan
     runs = line.runs.assign(test_accuracy=accuracy)
@@ -208,10 +211,58 @@ def test_the_page_needs_nothing_else(page: str) -> None:
     assert page.count("</script>") == 2
 
 
+def test_runs_without_their_traces_are_shown_without_curves(tmp_path: Path, store: RunStore) -> None:
+    """And the page says how many."""
+    with RunStore(tmp_path / "runs.sqlite") as other:
+        for history in train_runs(grid(PERCEPTRON, [SCALES], 1), device="cpu", compiled=False):
+            other.add(history, "cpu", "test")
+        lost = grid(PERCEPTRON, [SCALES], 1)[0]
+        traces_path(other.path, key(lost)).unlink()
+        page = gallery(other, Thresholds(), 1_000, 1_000, 4)
+        assert animations([with_results(p, other) for p in find_planes(other.settings(Modular, 3), Modular)], other, 4)
+    assert "3 of them on this page, 1 without their curves, whose traces are gone" in page
+    assert page.count('"curve":[[0],[null],[null]]') == 1
+
+
+def test_planes_are_looked_for_among_the_newest_runs(store: RunStore) -> None:
+    newest = store.settings(Toy, 6)
+    pd.testing.assert_frame_equal(newest, store.settings(Toy, 1_000).tail(6).reset_index(drop=True))
+    page = gallery(store, Thresholds(), 6, 1_000, 0)
+    assert "30 runs are in the store; planes were looked for among the newest 12, 12 of them on this page" in page
+    found = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    assert [plane["n"] for plane in json.loads(found[1])["planes"]] == [6, 6]
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("UPDATE runs SET p = 'ten' WHERE rowid = 3", r"in run 3 \(toy\) of .* `p` must be 5, as its key says"),
+        ("UPDATE runs SET test_record = '[]' WHERE rowid = 3", r"in run 3 \(toy\) of .* `test_record`"),
+        ("UPDATE curves SET curves = 'null'", r"in run 1 \(toy\) of .* `curves` must be"),
+        ("UPDATE predictions SET exact_flow = 'never'", "`exact_flow` of run 19 in .* is 'never'"),
+        ("UPDATE runs SET key = '{}' WHERE rowid = 3", "must have configurations as the keys"),
+    ],
+)
+def test_a_damaged_run_is_one_line(store, tmp_path, monkeypatch, capsys, damage, told) -> None:
+    path = tmp_path / "runs.sqlite"
+    path.write_bytes(store.path.read_bytes())
+    traces_folder(path).symlink_to(traces_folder(store.path))
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(damage)
+    with pytest.raises(SystemExit) as ended:
+        command(monkeypatch, "--store", path, "--out", tmp_path)
+    assert ended.value.code == 1
+    err = capsys.readouterr().err
+    assert err.splitlines()[-1].startswith("error: `store` must ")
+    assert re.search(told, err)
+    assert "Traceback" not in err
+
+
 def test_what_runs_say_cannot_end_the_script(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     hostile = "</script><script>alert(1)</script>"
     monkeypatch.setattr("analysis.gallery.__main__.phases", lambda: [{"name": hostile, "colour": "red", "letter": "C"}])
-    assert hostile not in gallery(store, Thresholds(), 1_000, 0)
+    assert hostile not in gallery(store, Thresholds(), 1_000, 1_000, 0)
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
@@ -228,6 +279,7 @@ def test_the_command(store: RunStore, tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--newest", 0], "`newest` must be an integer of at least 1, but is 0."),
         (["--most", 0], "`most` must be an integer of at least 1, but is 0."),
         (["--test-threshold", 1.5], "`test_threshold` must be a number above 0 and at most 1, but is 1.5."),
         (["--delay", 0], "`delay` must be a number of steps above 0, but is 0.0."),

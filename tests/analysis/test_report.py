@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis._report import prepare_folder, write_page
+from analysis._report import prepare_folder, printable, table, write_page
 from neural._files import replacing
 
 
@@ -21,3 +21,18 @@ def test_a_prepared_folder_is_empty(tmp_path):
     out = tmp_path / "a" / "b"
     prepare_folder(out)
     assert list(out.iterdir()) == []
+
+
+def test_a_page_is_text(tmp_path):
+    """What a store says on it is neither html nor obeyed by a terminal; signs of
+    arithmetic stay.
+    """
+    write_page(tmp_path / "report.md", ["# 2 < 3 -> 5 <= 5\n", "torch <script>alert(1)</script><!-- \x1b[2J\u202e"])
+    text = (tmp_path / "report.md").read_text()
+    assert text == "# 2 < 3 -> 5 <= 5\n\n\ntorch &lt;script>alert(1)&lt;/script>&lt;!-- \\x1b[2J\\u202e\n"
+
+
+def test_control_characters_are_shown():
+    assert printable("η = 1 |D|") == "η = 1 |D|"
+    assert printable("a\x1b[31m\r\n\x9b") == "a\\x1b[31m\\r\\n\\x9b"
+    assert "\x1b" not in table([{"a": "\x1b[2J", "b": 1}])

@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ import pytest
 
 import analysis.runs.__main__ as module
 from analysis.runs.__main__ import Export, Inspect, List, main
-from analysis.runs.store import RunStore, StoreError, config_columns, result_columns
+from analysis.runs.store import RunStore, StoreError, config_columns, key, result_columns
+from analysis.runs.traces import traces_path
 from neural import ConfigError
 from neural.command import run_command
 from neural.families.toy import Toy
@@ -37,7 +39,7 @@ def command(monkeypatch, capsys):
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["runs", *map(str, words)])
         try:
-            run_command(COMMAND, main, "python -m analysis.runs", (StoreError, sqlite3.Error))
+            run_command(COMMAND, main, "python -m analysis.runs", module.ERRORS)
             status = 0
         except SystemExit as stop:
             status = int(stop.code or 0)
@@ -120,9 +122,60 @@ def test_list_counts_training_sets_that_were_given(store, histories, command):
     assert re.search(r"^samples +8 values$", out, re.MULTILINE)
 
 
+def test_list_shows_control_characters_and_does_not_obey(store, configs, command):
+    """Also where a row is not what it was."""
+    connection = sqlite3.connect(store.path)
+    with connection:
+        connection.execute("UPDATE runs SET loss = ? WHERE rowid = 3", ("\x1b[2J\r<b>\u202e",))
+    connection.close()
+    status, out, _ = command("list", "--store", store.path)
+    assert status == 0
+    assert out.count("\\x1b[2J\\r<b>\\u202e") == 2  # among the values, and in its row
+    assert not {"\x1b", "\r", "\u202e"} & set(out)
+
+
+def test_a_damaged_row_is_one_line(store, tmp_path, command):
+    connection = sqlite3.connect(store.path)
+    with connection:
+        connection.execute("UPDATE runs SET p = 'ten', mask = '[1' WHERE rowid = 3")
+        connection.execute("UPDATE curves SET curves = 'null'")
+    connection.close()
+    for words, told in (
+        (["inspect", 3], r"run 3 \(toy\)"),
+        (["inspect", 2, "--picture", tmp_path / "a.png"], r"run 2 \(toy\)"),
+        (["export", tmp_path / "a.parquet"], "`p`, but that of run 3"),
+    ):
+        status, _, err = command(*words, "--store", store.path)
+        assert (status, err.count("\n")) == (1, 1)
+        assert re.search(told, err)
+    assert command("inspect", 2, "--store", store.path)[0] == 0
+    assert command("list", "--store", store.path)[0] == 0
+
+
+def test_what_has_lost_its_traces_is_told_and_trained_again(traced, modular, tmp_path, command):
+    store = ["--store", traced.path]
+    traces_path(traced.path, key(modular[1].config)).unlink()
+    advice = f"`python -m analysis.runs retrain --store {traced.path}` trains these runs again."
+    status, out, _ = command("list", *store)
+    assert status == 0
+    assert f"1 of them have lost their traces (2). The rows are kept; {advice}" in out
+    status, out, _ = command("inspect", 2, "--family", "modular", *store)
+    assert status == 0
+    assert advice in out
+    status, _, err = command("inspect", 2, "--family", "modular", "--picture", tmp_path / "a.png", *store)
+    assert status == 1
+    assert advice in err
+    again = ["retrain", "--executor", "in-process", "--device", "cpu", *store]
+    assert command(*again)[:2] == (0, f"1 runs trained again in {traced.path}\n")
+    assert command(*again)[:2] == (0, f"0 runs trained again in {traced.path}\n")
+    assert "their traces" not in command("list", *store)[1]
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 @pytest.mark.parametrize("where", ["1", "seed = 1 and n_train = 13", "seed = 99"])
-def test_an_export_has_the_stores_rows(store, tmp_path, command, suffix, where):
+def test_an_export_has_the_stores_rows(store, tmp_path, command, monkeypatch, suffix, where):
+    """However many are written at a time."""
+    monkeypatch.setattr("analysis.runs.store._BATCH", 5)
     if suffix == "parquet":
         pytest.importorskip("pyarrow")
     file = tmp_path / "new folder" / f"runs.{suffix}"
@@ -218,10 +271,7 @@ def test_a_command_line_that_cannot_be_parsed(command, words):
 
 
 def test_without_pyarrow_parquet_is_refused(store, tmp_path, monkeypatch):
-    def refuse(*_: object, **__: object) -> None:
-        raise ImportError("no pyarrow")
-
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", refuse)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigError, match="parquet needs the package pyarrow"):
         main(Export(tmp_path / "runs.parquet", store=store.path))
 
@@ -282,13 +332,13 @@ def test_patience_is_a_runs_not_a_querys(store, configs, monkeypatch):
 def test_control_c_ends_an_endless_condition(store, command, monkeypatch):
     """Also where it arrives while sqlite is at work and asks whether to go on."""
     press = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
-    select = RunStore.select
+    batches = RunStore.batches
 
-    def pressed(*arguments: Any) -> pd.DataFrame:
+    def pressed(*arguments: Any) -> Iterator[list[tuple]]:
         press.start()
-        return select(*arguments)
+        return batches(*arguments)
 
-    monkeypatch.setattr(RunStore, "select", pressed)
+    monkeypatch.setattr(RunStore, "batches", pressed)
     status, out, err = command("list", "--where", ENDLESS, "--store", store.path)
     press.join()
     assert (status, out, err.count("\n")) == (130, "", 1)
@@ -317,7 +367,7 @@ def test_looking_reads_what_it_shows(store, configs, monkeypatch):
     assert not re.search(r"\*|mask|embedding|record|curves", listing)
     statements.clear()
     RunStore(store.path).close()  # to write
-    assert any("quick_check" in statement for statement in statements)
+    assert any("integrity_check" in statement for statement in statements)
 
 
 def test_damage_that_a_look_meets_is_one_line(store, command):

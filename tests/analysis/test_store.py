@@ -4,11 +4,14 @@ touching it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import io
 import json
 import os
 import signal
 import sqlite3
+import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -20,8 +23,12 @@ import pytest
 
 from analysis.runs import sweep
 from analysis.runs.executors import Execution
-from analysis.runs.store import OLD_VERSIONS, VERSION, RunStore, StoreError, key, new_since
+from analysis.runs.store import OLD_VERSIONS, VERSION, LostTraces, RunStore, StoreError, config_of, key, new_since
+from analysis.runs.traces import traces_folder, traces_path
 from neural import RunConfig
+from neural.families.modular import Modular
+
+HERE = Execution("cpu", "in-process")
 
 
 def test_round_trip(store, configs, histories):
@@ -348,3 +355,330 @@ def test_bringing_up_to_date_waits_for_a_command_that_trains(tmp_path, capsys, c
     timer.join()
     assert versions == [3]
     assert "waiting for another command" in capsys.readouterr().err
+
+
+# ---- several users and programs
+
+
+def test_a_lock_is_as_open_as_its_store(tmp_path):
+    """Also to users whose files the first one keeps to himself."""
+    path = tmp_path / "runs.sqlite"
+    before = os.umask(0o077)
+    try:
+        with RunStore(path) as store:
+            path.chmod(0o664)
+            with store.training():
+                assert path.with_name("runs.sqlite.lock").stat().st_mode & 0o777 == 0o664
+    finally:
+        os.umask(before)
+
+
+def test_another_users_lock_can_be_taken(tmp_path, monkeypatch):
+    """For which reading it is enough."""
+    path = tmp_path / "runs.sqlite"
+    lock = path.with_name("runs.sqlite.lock")
+    lock.touch()
+    opened = os.open
+
+    def refuse(name: str, flags: int, *rest: int) -> int:
+        if str(name) == str(lock) and flags & os.O_RDWR and not flags & os.O_EXCL:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+        return opened(name, flags, *rest)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with RunStore(path) as store, store.training(), lock.open() as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_lock_that_cannot_be_opened_is_named(tmp_path):
+    """It, not the store, is the culprit."""
+    (tmp_path / "runs.sqlite.lock").mkdir()
+    with (
+        RunStore(tmp_path / "runs.sqlite") as store,
+        pytest.raises(StoreError, match=r"runs\.sqlite\.lock: Is a directory"),
+        store.training(),
+    ):
+        pass
+
+
+def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path):
+    path, target = tmp_path / "runs.sqlite", tmp_path / "precious"
+    target.write_text("content")
+    path.with_name("runs.sqlite.lock").symlink_to(target)
+    with (
+        RunStore(path) as store,
+        pytest.raises(StoreError, match=r"but .*\.lock is a symbolic link"),
+        store.training(),
+    ):
+        pass
+    assert target.read_text() == "content"
+
+
+def test_a_link_to_a_store_is_that_store(tmp_path, modular):
+    """Its runs, its traces, its lock."""
+    path, link = tmp_path / "real" / "runs.sqlite", tmp_path / "link.sqlite"
+    RunStore(path).close()
+    link.symlink_to(path)
+    with RunStore(link) as linked, RunStore(path) as store:
+        linked.add(modular[0], "cpu", "test")
+        assert len(store.traces(modular[0].config).steps) == len(modular[0].steps)
+        with linked.training(), path.with_name("runs.sqlite.lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["link.sqlite", "real"]
+
+
+def test_traces_that_were_put_beside_a_link_are_found(tmp_path, traced, modular):
+    link = tmp_path / "elsewhere" / "link.sqlite"
+    link.parent.mkdir()
+    link.symlink_to(traced.path)
+    traces_folder(traced.path).rename(traces_folder(link))
+    with RunStore(link, read_only=True) as store:
+        assert store.lost(Modular) == []
+        assert len(store.traces(modular[0].config).steps) == len(modular[0].steps)
+
+
+def test_what_trains_waits_for_a_reader_that_was_stopped(store, histories, monkeypatch):
+    """And says so; the run is kept as soon as the reader goes on."""
+    monkeypatch.setattr("analysis.runs.store._TRY_S", 0.01)
+    monkeypatch.setattr("analysis.runs.store._WAIT_S", 0.04)
+    with closing(sqlite3.connect(store.path)) as reader:
+        cursor = reader.execute("SELECT * FROM runs")
+        cursor.fetchone()
+
+        class Heard(io.StringIO):
+            def write(self, text: str) -> int:
+                cursor.close()
+                return super().write(text)
+
+        heard = Heard()
+        monkeypatch.setattr(sys, "stderr", heard)
+        config = replace(histories[0].config, seed=99)
+        store.add(replace(histories[0], config=config), "cpu", "test")
+        store.keep_predictions(pd.DataFrame({"key": [key(config)]}))
+        assert "waiting for another program, a stopped one perhaps" in heard.getvalue()
+    assert store.missing([config]) == []
+
+
+def test_a_store_that_stays_held_is_told_as_such(store, monkeypatch):
+    monkeypatch.setattr("analysis.runs.store._WAIT_S", 0.01)
+    with closing(sqlite3.connect(store.path)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match=r"must become free within 0\.01 s, but another program.* holds"):
+            RunStore(store.path, read_only=True)
+
+
+def test_between_batches_a_store_is_free(store, configs, monkeypatch):
+    """A slow reader of many rows holds up nobody."""
+    whole = store.select()
+    monkeypatch.setattr("analysis.runs.store._BATCH", 5)
+    sizes = []
+    with closing(sqlite3.connect(store.path, timeout=0)) as writer:
+        for batch in store.batches():
+            sizes.append(len(batch))
+            writer.execute("BEGIN EXCLUSIVE")
+            writer.rollback()
+    assert sizes == [5, 5, 2]
+    pd.testing.assert_frame_equal(store.select(), whole)
+
+
+# ---- damage
+
+
+def killed_while_writing(path: Path) -> None:
+    """Leave a store with half a transaction in it, and the journal that takes it
+    back.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            connection = sqlite3.connect(path)
+            connection.execute("PRAGMA cache_size = 1")  # what is written is not kept back
+            connection.execute("UPDATE runs SET mask = zeroblob(100000)")
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert path.with_name(path.name + "-journal").stat().st_size > 0
+
+
+def test_readers_mend_what_a_killed_writer_left(store, configs):
+    killed_while_writing(store.path)
+    with RunStore(store.path, read_only=True) as reader:
+        assert len(reader.table(configs)) == len(configs)
+    assert not store.path.with_name("runs.sqlite-journal").exists()
+
+
+def test_readers_who_may_not_mend_it_are_told_who_may(store, monkeypatch):
+    killed_while_writing(store.path)
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda name, **more: connect(name.replace("mode=rw", "mode=ro"), **more))
+    with pytest.raises(StoreError, match="must be opened once by somebody who may write it"):
+        RunStore(store.path, read_only=True)
+
+
+def test_a_reader_cannot_write(store):
+    with RunStore(store.path, read_only=True) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader._connection.execute("DELETE FROM runs")
+
+
+def test_a_digit_that_changed_in_an_index_is_found(store, configs):
+    """It hides a run from those who look it up."""
+    content = bytearray(store.path.read_bytes())
+    with closing(sqlite3.connect(store.path)) as file:
+        size = file.execute("PRAGMA page_size").fetchone()[0]
+    pages = [begin for begin in range(0, len(content), size) if content[begin] == 10]  # leaves of indices
+    place = next(at for at in (content.find(b'"seed": ', page, page + size) for page in pages) if at > 0)
+    content[place + len('"seed": ')] = ord("7")
+    store.path.write_bytes(content)
+    with closing(sqlite3.connect(store.path)) as file:
+        assert file.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+    with pytest.raises(StoreError, match="undamaged"):
+        RunStore(store.path)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_store_without_its_end_is_refused(store, read_only):
+    """Where no page is missing as a whole, and none that is read is damaged."""
+    content = store.path.read_bytes()
+    store.path.write_bytes(content[:-1_000])
+    with pytest.raises(StoreError, match=r"undamaged run store, but .*its end is missing"):
+        RunStore(store.path, read_only)
+    assert store.path.read_bytes() == content[:-1_000]
+
+
+ROW = {
+    "UPDATE runs SET mask = '[true, 1, [2]]' WHERE rowid = 3": "`mask` must be numbers in an array",
+    "UPDATE runs SET mask = '[true]' WHERE rowid = 3": r"`mask` must be of shape \(15,\), but is \(1,\)",
+    "UPDATE runs SET mask = NULL WHERE rowid = 3": "`mask` must be an array, but is None",
+    "UPDATE runs SET final_embedding = '[[1, \"a\"]]' WHERE rowid = 3": "`final_embedding` must be numbers",
+    "UPDATE runs SET test_record = '[1]' WHERE rowid = 3": r"`test_record` must be of shape \(2, n\)",
+    "UPDATE runs SET test_record = '{}' WHERE rowid = 3": "`test_record` must be an array",
+    "UPDATE runs SET test_record = '\x1b[2J' WHERE rowid = 3": r"`test_record` must be an array, but is '\\x1b",
+    "UPDATE runs SET steps_to_rqi = 'soon' WHERE rowid = 3": "`steps_to_rqi` must be a number, but is 'soon'",
+    "UPDATE runs SET decoder_lr = 'fast' WHERE rowid = 3": "`decoder_lr` must be 0.00., as its key says",
+}
+
+
+@pytest.mark.parametrize("damage", ROW)
+def test_a_row_that_was_edited_is_named(store, configs, damage):
+    with closing(sqlite3.connect(store.path)) as file, file:
+        file.execute(damage)
+    with pytest.raises(StoreError, match=rf"in run 3 \(toy\) of .*runs\.sqlite {ROW[damage]}") as told:
+        store.table(configs)
+    assert str(told.value).isprintable()
+
+
+EDITED = ("null", "[]", "{}", "5", '{"steps": [0]}', "[" * 100_000, "\x1b[2J")
+
+
+@pytest.mark.parametrize("curves", [*EDITED, "other names", "ragged", "text", "none"], ids=range(11))
+def test_curves_that_were_edited_are_named(store, configs, curves):
+    with closing(sqlite3.connect(store.path)) as file, file:
+        where = " WHERE key = (SELECT key FROM runs WHERE rowid = 3)"
+        known = json.loads(file.execute("SELECT curves FROM curves" + where).fetchone()[0])
+        if curves == "other names":
+            known["loss"] = known.pop("train_loss")
+        elif curves == "ragged":
+            known["embedding"][-1] = [0]
+        elif curves == "text":
+            known["rqi"][0] = "high"
+        elif curves == "none":
+            known = {name: [] for name in known}
+        file.execute("UPDATE curves SET curves = ?" + where, (curves if curves in EDITED else json.dumps(known),))
+        config = config_of(file.execute("SELECT key FROM runs WHERE rowid = 3").fetchone()[0])
+    with pytest.raises(StoreError, match=r"in run 3 \(toy\) of .*runs\.sqlite `curves") as told:
+        store.curves(config)
+    assert str(told.value).isprintable()
+
+
+def test_null_in_curves_is_nan(store, configs):
+    with closing(sqlite3.connect(store.path)) as file, file:
+        text = file.execute("SELECT curves FROM curves WHERE key = ?", (key(configs[0]),)).fetchone()[0]
+        curves = json.loads(text)
+        curves["test_loss"][0] = None
+        file.execute("UPDATE curves SET curves = ? WHERE key = ?", (json.dumps(curves), key(configs[0])))
+    assert np.isnan(store.curves(configs[0])["test_loss"][0])
+
+
+@pytest.mark.parametrize("name", ["[]", "no json", '{"family": "none"}', '{"p": -1}', '{"q": 1}', '{"p": 5}', "7"])
+def test_a_key_that_is_no_configuration_is_named(name):
+    with pytest.raises(StoreError, match="must have configurations as the keys of its runs, but one is"):
+        config_of(name)
+
+
+def test_predictions_that_were_edited_are_named(store, configs):
+    store.keep_predictions(pd.DataFrame({"key": [key(configs[0])], "exact_flow": [1.0]}))
+    with closing(sqlite3.connect(store.path)) as file, file:
+        file.execute("UPDATE predictions SET exact_flow = 'never'")
+    with pytest.raises(StoreError, match=r"`exact_flow` of run 1 in .* is 'never'"):
+        store.predictions()
+
+
+def test_text_that_is_none_is_damage(store, configs):
+    """Not a file that cannot be written, nor a wrong condition."""
+    with closing(sqlite3.connect(store.path)) as file, file:
+        file.execute("UPDATE runs SET device = CAST(x'ff41' AS TEXT) WHERE rowid = 3")
+    for read in (lambda: store.table(configs), store.select):
+        with pytest.raises(StoreError, match="`store` must be an undamaged run store"):
+            read()
+
+
+# ---- traces
+
+
+def test_traces_are_on_the_disk_before_their_row(tmp_path, modular, monkeypatch):
+    steps: list[str] = []
+    fsync = os.fsync
+    with RunStore(tmp_path / "runs.sqlite") as store:
+        monkeypatch.setattr(os, "fsync", lambda number: (steps.append("synced"), fsync(number)))
+        store._connection.set_trace_callback(lambda statement: steps.append(statement.split()[0]))
+        store.add(modular[0], "cpu", "test")
+    assert steps.index("synced") < steps.index("INSERT")
+    assert "synced" not in steps[steps.index("INSERT") :]
+
+
+def test_lost_traces_can_be_trained_again(traced, modular, capsys):
+    """The row says what to do; afterwards both are as they were."""
+    configs = [history.config for history in modular]
+    path = traces_path(traced.path, key(configs[1]))
+    before, rows = traced.traces(configs[1]), traced.table(configs)
+    path.unlink()
+    says = rf"those of run 2 \(modular\) are gone: .*`python -m analysis\.runs retrain --store {traced.path}`"
+    with pytest.raises(LostTraces, match=says):
+        traced.traces(configs[1])
+    assert traced.lost(Modular) == [(2, key(configs[1]))]
+    assert sweep.ensure(configs, traced, HERE) == 0
+    assert "the traces of 1 of these runs are gone" in capsys.readouterr().err
+    assert sweep.retrain(traced, [Modular], "seed = 0", HERE) == (0, 0)
+    assert sweep.retrain(traced, [Modular], "1", HERE) == (1, 0)
+    assert traced.lost(Modular) == []
+    after = traced.traces(configs[1])
+    for name, weights in before.checkpoints.items():
+        np.testing.assert_array_equal(weights, after.checkpoints[name])
+    pd.testing.assert_frame_equal(rows, traced.table(configs))
+
+
+def test_a_run_that_comes_out_otherwise_is_told(traced, modular):
+    with closing(sqlite3.connect(traced.path)) as file, file:
+        file.execute("UPDATE runs_modular SET train_loss = 0.5")
+    traces_path(traced.path, key(modular[0].config)).unlink()
+    assert sweep.retrain(traced, [Modular], "1", HERE) == (1, 1)
+
+
+def test_traces_of_other_lengths_are_told(traced, modular):
+    path = traces_path(traced.path, key(modular[0].config))
+    with np.load(path) as file:
+        arrays = dict(file)
+    for name in ("steps", "metric/train_loss", "checkpoint_steps"):
+        np.savez(path, **arrays | {name: arrays[name][:-1]})
+        with pytest.raises(StoreError, match="no file of traces that this program wrote"):
+            traced.curves(modular[0].config)
+
+
+def test_a_folder_of_traces_that_cannot_be_written_is_told_before_training(tmp_path, modular, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(sweep, "train", lambda *_: pytest.fail("trained"))
+    with (
+        RunStore(tmp_path / "runs.sqlite") as store,
+        pytest.raises(StoreError, match=r"must have a folder of traces .* but .*\.traces cannot"),
+    ):
+        sweep.ensure([modular[0].config], store, HERE)

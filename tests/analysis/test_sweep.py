@@ -62,7 +62,7 @@ def test_nothing_missing_starts_nothing(store, configs):
 
 
 def test_a_finished_grid_is_extended(trained_here, monkeypatch):
-    """Only what is new is trained."""
+    """Only what is new is trained; and what does not arrive in the store is missed."""
     asked: list[RunConfig] = []
 
     def fake(missing, execution, keep, on_work):
@@ -70,7 +70,8 @@ def test_a_finished_grid_is_extended(trained_here, monkeypatch):
         on_work(sum(map(executors.whole, missing)))
 
     monkeypatch.setattr("analysis.runs.sweep.train", fake)
-    with RunStore(trained_here) as store:
+    says = r"`store` must have all 8 runs after training, but .* lacks 2 \(seed 3 of toy, seed 3 of toy\)"
+    with RunStore(trained_here) as store, pytest.raises(StoreError, match=says):
         ensure(plan(seeds=4), store, HERE)
     assert {config.seed for config in asked} == {3}
     assert len(asked) == 2

@@ -36,7 +36,7 @@ def test_a_full_disk_leaves_the_earlier_record(tmp_path, monkeypatch, before):
 
 
 def test_a_run_that_does_not_end_leaves_no_record(tmp_path, monkeypatch):
-    def stopped(*_: object) -> None:
+    def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train, "train_runs", stopped)
