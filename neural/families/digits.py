@@ -21,7 +21,8 @@ from torch.func import functional_call, vmap
 
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
-from neural.datasets import SIZES, Source, digits
+from neural.datasets import SIZES, Source, data_digest, digits
+from neural.digests import check_digest
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
 from neural.perceptron import Perceptron
 from neural.samples import check_looks, index_batches, initial_norm, logarithmic, means_of_parts
@@ -80,6 +81,9 @@ class DigitsConfig:
     messiness: float = option(1.0, mixed=True, later=True, label="messiness $m$")
     """m: what is seen of a digit is m times its image and 1 - m times a constant one,
     whose every pixel is a ninth of the label."""
+    digest: str | None = option(None, later=True, found=lambda config: data_digest(config.data))
+    """Of the data of a folder of yours (mnist): 16 hexadecimal digits, by which its runs are known. Commands find it;
+    what is trained on other data is refused."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -91,6 +95,8 @@ class DigitsConfig:
                 f"`n_train` and `n_test` must be at most {there:,} together, the digits of {self.data}, but are "
                 f"{self.n_samples:,}."
             )
+        if self.digest is not None and self.data != "mnist":
+            raise ConfigError(f"`digest` must be left out for {self.data}, whose data is always the same.")
         check_looks(self)
 
     @property
@@ -181,6 +187,7 @@ class Images:
         with torch.device("meta"):  # its own weights are never used
             self._model = network(config)
         found = digits(config.data)
+        check_digest(config.digest, found)
         kind = getattr(torch, config.dtype)
         self._one_hot = torch.eye(CLASSES, device=device, dtype=kind)
         self._images = torch.as_tensor(found.images, device=device, dtype=kind)

