@@ -107,11 +107,11 @@ def test_the_documented_example(tmp_path: Path, monkeypatch, capsys) -> None:
     """docs/league/README.md: the code that writes the files, and the command."""
     text = (ROOT / "docs" / "league" / "README.md").read_text()
     [code] = re.findall(r"```python\n(.*?)```", text, flags=re.S)
-    [line] = re.findall(r"^python -m analysis\.measure_checkpoints (my_run .*)$", text, flags=re.M)
+    [line] = re.findall(r"^python -m analysis\.measure_checkpoints (my_run [^`]*)", text, flags=re.M)
     monkeypatch.chdir(tmp_path)
     made: dict[str, Any] = {}
     exec(compile(code, "docs/league/README.md", "exec"), made)
-    folder, *options = line.split()
+    folder, *options = line.replace("\\\n", " ").split()
     report = run(monkeypatch, Path(folder), tmp_path / "out", *options)
     found, history = report["measures"], made["history"]
     assert len(found) > 5
