@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 
-def short(record: Any, /) -> str:
+def short(self: Any) -> str:
     """The fields of a dataclass, arrays by their type and shape only: its `__repr__`.
     Functions are left out.
     """
-    values = [(one.name, getattr(record, one.name)) for one in fields(record)]
+    values = [(one.name, getattr(self, one.name)) for one in fields(self)]
     shown = [f"{name}={_shown(value)}" for name, value in values if not callable(value)]
-    return f"{type(record).__name__}({', '.join(shown)})"
+    return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def _shown(value: Any) -> str:

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from neural.families.parity import ParityConfig
     from neural.families.reviews import ReviewsConfig
     from neural.families.teacher import TeacherConfig
-    from neural.families.toy import RunConfig, read_samples, start, write_samples
+    from neural.families.toy import RunConfig, start
     from neural.history import History
+    from neural.samples import read_samples, write_samples
+    from neural.tables import Table
     from neural.training import resolve_device, train_run, train_runs
 
 _WHERE = {
@@ -40,8 +42,10 @@ _WHERE = {
     "neural.families.parity": ("ParityConfig",),
     "neural.families.reviews": ("ReviewsConfig",),
     "neural.families.teacher": ("TeacherConfig",),
-    "neural.families.toy": ("RunConfig", "read_samples", "start", "write_samples"),
+    "neural.families.toy": ("RunConfig", "start"),
     "neural.history": ("History",),
+    "neural.samples": ("read_samples", "write_samples"),
+    "neural.tables": ("Table",),
     "neural.training": ("resolve_device", "train_run", "train_runs"),
 }
 
@@ -56,6 +60,7 @@ __all__ = [
     "ParityConfig",
     "ReviewsConfig",
     "RunConfig",
+    "Table",
     "TeacherConfig",
     "family_of",
     "read_samples",

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from itertools import permutations
 from math import factorial, isqrt
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Composition = Literal["modular_addition", "addition", "division", "symmetric", "dihedral"]
+OPERATIONS = ("modular_addition", "addition", "division", "symmetric", "dihedral")
 _PERMUTED = {factorial(n): n for n in (3, 4, 5)}  # how many things, by the number of their permutations
 
 
-def misfit(composition: Composition, p: int) -> str:
+def misfit(composition: str, p: int) -> str:
     """What `p` would have to be for there to be this operation on p symbols; "" if it
     is.
     """
@@ -32,7 +31,7 @@ def misfit(composition: Composition, p: int) -> str:
     return ""
 
 
-def table(composition: Composition, p: int) -> NDArray[np.int64]:
+def table(composition: str, p: int) -> NDArray[np.int64]:
     """Results of all pairs, (p, p), or (p, p - 1) of quotients."""
     symbols = np.arange(p)
     if composition == "division":

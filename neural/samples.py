@@ -1,19 +1,52 @@
-"""What families share whose data are samples of which some are trained on: checks of
-batches and looks, batches as numbers of samples, means over both parts, the norm that
-weights are held at, the steps of checkpoints.
+"""What families share whose data are samples of which some are trained on: training
+sets in writing, checks of batches and looks, batches as numbers of samples, means over
+both parts, the norm that weights are held at, the steps of checkpoints.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from neural.config import ConfigError
+
+HEXADECIMAL = "[1-9a-f][0-9a-f]*"
+
+
+def write_samples(mask: ArrayLike) -> str:
+    """`samples` of a configuration for a training set, bool (N,)."""
+    return f"{int.from_bytes(np.packbits(np.asarray(mask, bool), bitorder='little').tobytes(), 'little'):x}"
+
+
+def read_samples(samples: str, n_samples: int) -> NDArray[np.bool_]:
+    """The training set, bool (n_samples,), that `samples` (not empty) stands for."""
+    content = int(samples, 16).to_bytes(-(-n_samples // 8), "little")
+    return np.unpackbits(np.frombuffer(content, np.uint8), count=n_samples, bitorder="little").astype(np.bool_)
+
+
+def count_samples(samples: Any, n_samples: int, p: int) -> int:
+    """How many samples of `n_samples` a training set in writing has. There is one way
+    to write it: two equal sets are one configuration.
+
+    Raises:
+        ConfigError: it is no hexadecimal number, or has other samples.
+    """
+    if not isinstance(samples, str) or not re.fullmatch(HEXADECIMAL, samples):
+        form = "a hexadecimal number in lower case, without 0x or leading zeros"
+        raise ConfigError(f"`samples` must be {form}, but is {samples!r}.")
+    bits = int(samples, 16)
+    if bits.bit_length() > n_samples:
+        raise ConfigError(
+            f"`samples` must have bits for the {n_samples} samples of p = {p} only, 0 to {n_samples - 1}, but has bit "
+            f"{bits.bit_length() - 1}."
+        )
+    return bits.bit_count()
 
 
 def check_looks(config: Any) -> None:

@@ -1,20 +1,216 @@
-"""An operation of your own, read from a file: a square table of results."""
+"""An operation of your own: a square table of results, read from a file, as one value
+that a configuration holds; and training sets, read from files of pairs.
+"""
 
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from neural.config import ConfigError
+from neural.samples import HEXADECIMAL, write_samples
 
 MAX_SYMBOLS = 1000  # of a table: a million results
 _MAX_BYTES = 2**26  # 64 bytes a result
 _WHOLE = "[+-]?[0-9]{1,18}"
+_DIGEST = "[0-9a-f]{16}"
+_SQUARE = "`table` must be a CSV file with a square table of results"
+_HEADERS = (["i", "j"], ["a", "b"])
+
+
+class Table(str):
+    """An operation of your own. As a text it is a digest of its content: two equal
+    tables are one value, and a run's key holds the digest alone.
+
+    Attributes:
+        results: int64 (p, p), the result of (a, b), in 0..n_results-1.
+        symbols: names of the symbols, (p,).
+        result_names: of the results, (n_results,).
+        content: all of these as JSON, from which `Table(content)` makes it again.
+    """
+
+    results: NDArray[np.int64]
+    symbols: tuple[str, ...]
+    result_names: tuple[str, ...]
+    content: str
+
+    def __new__(cls, content: str) -> Table:
+        table = super().__new__(cls, hashlib.sha256(content.encode()).hexdigest()[:16])
+        if table in _KNOWN:
+            return _KNOWN[table]
+        held = json.loads(content)
+        table.results = np.array(held["results"], dtype=np.int64)
+        table.results.flags.writeable = False
+        table.symbols, table.result_names = tuple(held["symbols"]), tuple(held["result_names"])
+        table.content = content
+        return _KNOWN.setdefault(str(table), table)
+
+    @classmethod
+    def of(
+        cls, results: ArrayLike, symbols: Sequence[str] | None = None, result_names: Sequence[str] | None = None
+    ) -> Table:
+        """From an array.
+
+        Args:
+            results: int (p, p), the result of (a, b), of at least 0.
+            symbols: their names, by default 0 .. p-1.
+            result_names: those of the results 0 .. n-1; by default the symbols', or
+                numbers where there are more results than symbols.
+
+        Raises:
+            ConfigError: the results are no such table, or names are missing or occur
+                twice.
+        """
+        cells = np.asarray(results)
+        if cells.ndim != 2 or cells.shape[0] != cells.shape[1] or not 2 <= len(cells) <= MAX_SYMBOLS:
+            wanted = f"have shape (p, p) with p in 2..{MAX_SYMBOLS}"
+            raise ConfigError(f"`table` must {wanted}, but has shape {cells.shape}.")
+        if not np.issubdtype(cells.dtype, np.integer) or cells.min() < 0:
+            raise ConfigError("`table` must hold whole numbers of at least 0, but does not.")
+        p, n = len(cells), max(len(cells), int(cells.max()) + 1)
+        if n > p * p:
+            raise ConfigError(f"`table` must number its results from 0 on, but has {n - 1}.")
+        names = [str(number) for number in range(p)] if symbols is None else list(symbols)
+        named = names if n == p else [str(number) for number in range(n)]
+        named = named if result_names is None else list(result_names)
+        for some, least, most in ((names, p, p), (named, int(cells.max()) + 1, p * p)):
+            if not least <= len(set(some)) == len(some) <= most:
+                raise ConfigError(f"`table` must have {least} different names, but has {len(set(some))}.")
+        content = {"results": cells.tolist(), "symbols": names, "result_names": named}
+        return cls(json.dumps(content, separators=(",", ":")))
+
+    @classmethod
+    def read(cls, path: Path) -> Table:
+        """From a CSV file: see `read_table`."""
+        return cls.of(*read_table(path))
+
+    @property
+    def commutes(self) -> bool:
+        """Whether (a, b) and (b, a) always have one result."""
+        return bool((self.results == self.results.T).all())
+
+    @property
+    def witness(self) -> str:
+        """The first pair whose order matters, in words; of a table that does not
+        commute.
+        """
+        a, b = np.argwhere(self.results != self.results.T)[0]
+        one, other = self.result_names[self.results[a, b]], self.result_names[self.results[b, a]]
+        return f"{self.symbols[a]},{self.symbols[b]} is {one} and {self.symbols[b]},{self.symbols[a]} is {other}"
+
+    def __deepcopy__(self, memo: object) -> Table:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Table, (self.content,)
+
+
+_KNOWN: dict[str, Table] = {}  # of this process, by their digests: a key of a run holds no more
+
+
+def adopt_operation(config: Any, known: Sequence[str]) -> None:
+    """See that the operation of a configuration is one of these, or a table: itself,
+    its digest, if it has been seen in this process, or its CSV file. A table says how
+    many symbols there are.
+
+    Raises:
+        ConfigError: it is not; or the configuration has another number of symbols.
+    """
+    value = config.operation
+    if isinstance(value, str) and value in known:
+        return
+    if isinstance(value, str) and value in _KNOWN:
+        table = _KNOWN[value]
+    elif isinstance(value, str) and (value.lower().endswith(".csv") or os.path.isfile(value)):
+        table = Table.read(Path(value))
+    elif isinstance(value, str) and re.fullmatch(_DIGEST, value):
+        raise ConfigError(f"`operation` must be a table that an open store has, but none has {value}.")
+    else:
+        raise ConfigError(f"`operation` must be one of {', '.join(known)}, but is {value!r}.")
+    p = len(table.symbols)
+    if config.p not in (type(config).p, p):
+        raise ConfigError(f"`p` must be left out with a table, which has {p} symbols, but is {config.p}.")
+    object.__setattr__(config, "operation", table)
+    object.__setattr__(config, "p", p)
+
+
+def adopt_pairs(config: Any, task: Callable[[Any], tuple[NDArray[np.int64], NDArray[np.int64]]]) -> bool:
+    """Where the `samples` of a configuration are a file of pairs, make them a number;
+    whether they were.
+
+    Args:
+        config: the configuration.
+        task: its samples, (N, 2), and their results, (N,).
+
+    Raises:
+        ConfigError: as `read_pairs`.
+    """
+    name = config.samples
+    if not isinstance(name, str) or re.fullmatch(HEXADECIMAL, name):
+        return False
+    if not (name.lower().endswith(".csv") or os.path.isfile(name)):
+        return False
+    symbols = results = [str(number) for number in range(max(config.p, config.n_results))]
+    pairs, numbers = task(config)
+    if isinstance(config.operation, Table):
+        symbols, results = config.operation.symbols, config.operation.result_names
+        numbers = config.operation.results[pairs[:, 0], pairs[:, 1]]
+    mask = read_pairs(Path(name), pairs, numbers, symbols[: config.p], results)
+    object.__setattr__(config, "samples", write_samples(mask))
+    return True
+
+
+def read_pairs(
+    path: Path,
+    pairs: NDArray[np.int64],
+    results: NDArray[np.int64],
+    symbols: Sequence[str],
+    result_names: Sequence[str],
+) -> NDArray[np.bool_]:
+    """The training set of a CSV file with a row a sample: two symbols, and the result,
+    which may be left out. A first row i,j or a,b is passed over.
+
+    Args:
+        path: the file.
+        pairs, results: (N, 2) and (N,), the samples; if all have a <= b, a row may name
+            them either way round.
+        symbols, result_names: what the file calls the symbols and the results.
+
+    Returns:
+        bool (N,).
+
+    Raises:
+        ConfigError: the file cannot be read, or a row is no sample.
+    """
+    wanted = "`samples` must be a CSV file with rows a,b or a,b,result"
+    number_of, either = {name: number for number, name in enumerate(symbols)}, (pairs[:, 0] <= pairs[:, 1]).all()
+    sample_of = {(int(a), int(b)): sample for sample, (a, b) in enumerate(pairs)}
+    mask = np.zeros(len(pairs), dtype=np.bool_)
+    for number, (line, row) in enumerate(_rows(path, wanted)):
+        known = [number_of[name] for name in row[:2] if name in number_of]
+        if number == 0 and len(known) < 2 and [name.lower() for name in row[:2]] in _HEADERS:
+            continue
+        shown = repr(",".join(row)[:60])
+        if len(row) not in (2, 3) or len(known) < 2:
+            raise _misfit(path, line, f"has {shown}, where {symbols[0]} .. {symbols[-1]} are symbols", wanted)
+        sample = sample_of.get((min(known), max(known)) if either else (known[0], known[1]))
+        if sample is None:
+            raise _misfit(path, line, f"has {shown}, which is no sample", wanted)
+        if len(row) == 3 and row[2] != result_names[results[sample]]:
+            raise _misfit(path, line, f"has {shown}, where {result_names[results[sample]]} is the result", wanted)
+        mask[sample] = True
+    if not mask.any():
+        raise _misfit(path, None, "holds no pairs", wanted)
+    return mask
 
 
 def read_table(path: Path) -> tuple[NDArray[np.int64], list[str], list[str]]:
@@ -96,23 +292,23 @@ def _grid(path: Path) -> tuple[list[list[str]], list[int]]:
     return rows, lines
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, wanted: str = _SQUARE) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of each row that says something."""
     try:
         if path.exists() and not path.is_file():
-            raise _misfit(path, None, "is no file")
+            raise _misfit(path, None, "is no file", wanted)
         with path.open("rb") as file:
             text = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise _misfit(path, None, f"cannot be read: {error.strerror}") from None
+        raise _misfit(path, None, f"cannot be read: {error.strerror}", wanted) from None
     if len(text) > _MAX_BYTES:
-        raise _misfit(path, None, f"has more than {_MAX_BYTES >> 20} MiB")
+        raise _misfit(path, None, f"has more than {_MAX_BYTES >> 20} MiB", wanted)
     if b"\0" in text:
-        raise _misfit(path, None, "is not a text file (UTF-8)")
+        raise _misfit(path, None, "is not a text file (UTF-8)", wanted)
     try:
         lines = [line if line[:1] != "#" else "" for line in text.decode("utf-8-sig").splitlines()]
     except UnicodeDecodeError:
-        raise _misfit(path, None, "is not a text file (UTF-8)") from None
+        raise _misfit(path, None, "is not a text file (UTF-8)", wanted) from None
     reader = csv.reader(lines, skipinitialspace=True, strict=True)
     try:
         for row in reader:
@@ -120,9 +316,9 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             if any(cells):
                 yield reader.line_num, cells
     except csv.Error as error:
-        raise _misfit(path, reader.line_num, f"is not CSV: {error}") from None
+        raise _misfit(path, reader.line_num, f"is not CSV: {error}", wanted) from None
 
 
-def _misfit(path: Path, line: int | None, finding: str) -> ConfigError:
+def _misfit(path: Path, line: int | None, finding: str, wanted: str = _SQUARE) -> ConfigError:
     where = f"{path} line {line}" if line is not None else f"{path}"
-    return ConfigError(f"`table` must be a CSV file with a square table of results, but {where} {finding}.")
+    return ConfigError(f"{wanted}, but {where} {finding}.")

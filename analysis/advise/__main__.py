@@ -35,8 +35,8 @@ from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import S3
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure
-from analysis.theory.decoder_theory import operation, outlooks
-from neural import ConfigError, RunConfig
+from analysis.theory.decoder_theory import check_table, operation, outlooks
+from neural import ConfigError, RunConfig, Table
 from neural.command import run_command
 
 PROG = "python -m analysis.advise"
@@ -54,12 +54,16 @@ class Arguments:
 
     operation: Literal["addition", "s3"] = "addition"
     """What is learned."""
+    table: Path | None = None
+    """CSV file with your own operation instead, which must commute: a square of results (see neural.train --help)."""
     p: int | None = None
     """Number of symbols, 0..p-1; by default 10, for s3 its 6 elements."""
     n_train: int | None = None
     """Training-set size |D|; by default 9 of 11 samples, or as many as --samples has."""
     samples: str = ""
     """The training set itself, a hexadecimal number whose bit s is sample s of the table; by default random ones."""
+    pairs: Path | None = None
+    """The same as a CSV file: rows a,b or a,b,result."""
     width: int = RunConfig.width
     """Width of the decoder's hidden layers."""
     depth: int = RunConfig.depth
@@ -171,15 +175,25 @@ def plan(arguments: Arguments) -> tuple[RunConfig, list[Candidate], list[int]]:
 def network(arguments: Arguments) -> RunConfig:
     """What is trained, with the default rates."""
     usual = S3 if arguments.operation == "s3" else RunConfig()
+    own = usual.operation
+    if arguments.table is not None:
+        own = Table.read(arguments.table)
+        check_table(own, "memory_flow")
     names = ("width", "depth", "activation", "n_outputs", "loss", "budget")
     smallest = replace(
         usual,
         p=usual.p if arguments.p is None else arguments.p,
         d=usual.d if arguments.d is None else arguments.d,
         n_train=1,
+        operation=own,
         **{name: getattr(arguments, name) for name in names},
     )
     n_train = arguments.n_train
+    if arguments.pairs is not None:
+        for name in ("n_train", "samples"):
+            if getattr(arguments, name):
+                raise ConfigError(f"`{name}` must be left out with pairs, but is {getattr(arguments, name)}.")
+        return replace(smallest, n_train=RunConfig.n_train, samples=str(arguments.pairs))
     if n_train is None:
         n_train = _bits(arguments.samples, smallest.n_samples) or round(_SHARE * smallest.n_samples)
     return replace(smallest, n_train=n_train, samples=arguments.samples)

@@ -152,7 +152,8 @@ def verdict(check: Check) -> str:
 def page(report: Report) -> list[str]:
     """The paragraphs of report.md."""
     network = report.network
-    what = "S3" if network["operation"] == "s3" else f"addition of 0..{network['p'] - 1}"
+    kinds = {"s3": "S3", "addition": f"addition of 0..{network['p'] - 1}"}
+    what = kinds.get(network["operation"], f"the table {network['operation']} of {network['p']} symbols")
     given = "the given" if network["samples"] else "random"
     goal = TARGETS_IN_WORDS[report.goal]
     last = report.rounds[-1]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 import tyro
@@ -23,14 +23,16 @@ from analysis._command import check_at_least, check_given, environment, leave, p
 from analysis._report import prepare_folder, table
 from analysis.compare_theory.page import page, time_rows
 from analysis.compare_theory.pictures import draw_all
+from analysis.compare_theory.predictors import NULL_MODEL, PREDICTORS
 from analysis.compare_theory.report import as_report, compare
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import DEFAULT_SIZES
 from analysis.runs.plan import Axis, grid, parse_settings
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure
+from analysis.theory.decoder_theory import check_table
 from analysis.theory.predictions import DECODER_FLOWS, n_draws, predict, predict_decoder
-from neural import ConfigError, RunConfig
+from neural import ConfigError, RunConfig, Table
 from neural.command import run_command
 
 PROG = "python -m analysis.compare_theory"
@@ -45,6 +47,11 @@ class Arguments:
 
     p: int = 10
     """Number of symbols, 0..p-1."""
+    table: Path | None = None
+    """CSV file with your own operation instead of addition, which must commute: a square of results (see neural.train
+    --help); it says how many symbols there are."""
+    pairs: Path | None = None
+    """CSV file with the training set of all runs, instead of --sizes: rows a,b or a,b,result."""
     sizes: tuple[int, ...] = ()
     """Training-set sizes |D|; by default 20 25 .. 50 54 for p = 10, and the same fractions of p(p+1)/2 for
     another p.
@@ -120,13 +127,15 @@ def plan(arguments: Arguments) -> list[RunConfig]:
         raise ConfigError(
             f"`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is {arguments.p}."
         )
+    known = learned(arguments)
     n_repr, n_decoder = len(arguments.repr_lr), len(arguments.decoder_lr)
     if arguments.paired_rates and n_repr != n_decoder:
         raise ConfigError(f"`decoder_lr` must be {n_repr} numbers, as many as repr_lr, but is {n_decoder}.")
-    n_samples = arguments.p * (arguments.p + 1) // 2
-    sizes = sorted(set(arguments.sizes or [max(n * n_samples // 55, 1) for n in DEFAULT_SIZES]))
+    sizes = sorted(set(arguments.sizes or [max(n * known.n_samples // 55, 1) for n in DEFAULT_SIZES]))
+    if known.samples:
+        sizes = [known.n_train]
     options = {
-        "p": arguments.p,
+        "p": known.p,
         "n_train": sizes[0],
         "budget": arguments.budget,
         "decoder_wd": arguments.decoder_wd,
@@ -134,6 +143,10 @@ def plan(arguments: Arguments) -> list[RunConfig]:
         "loss": arguments.loss,
         "repr_optimizer": arguments.optimizer,
     }
+    if arguments.table is not None:
+        options["operation"] = known.operation
+    if known.samples:
+        options["samples"] = known.samples
     settings = parse_settings(RunConfig, "set", arguments.set)
     for name in settings:
         if name in options or name in ("repr_lr", "decoder_lr", "replica"):
@@ -152,6 +165,21 @@ def plan(arguments: Arguments) -> list[RunConfig]:
     everyone = grid(base, axes, arguments.seeds, arguments.first_seed)
     runs = [run for run in everyone if (run.repr_lr, run.decoder_lr) in rates]
     return [replace(run, replica=replica) for replica in range(arguments.replicas) for run in runs]
+
+
+def learned(arguments: Arguments) -> RunConfig:
+    """What the runs learn, and the training set that is given; ConfigError if the
+    theories say nothing of it.
+    """
+    samples = "" if arguments.pairs is None else str(arguments.pairs)
+    if samples and arguments.sizes:
+        raise ConfigError(f"`sizes` must be left out with pairs, but is {' '.join(map(str, arguments.sizes))}.")
+    given: dict[str, Any] = {"p": arguments.p, "n_train": RunConfig.n_train if samples else 1, "samples": samples}
+    if arguments.table is None:
+        return RunConfig(**given)
+    table = Table.read(arguments.table)
+    check_table(table, ", ".join(name for name in PREDICTORS if name != NULL_MODEL))
+    return RunConfig(**given, operation=table)
 
 
 def predictions_of(runs: pd.DataFrame, decoder_draws: int) -> pd.DataFrame:

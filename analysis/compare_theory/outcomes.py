@@ -119,17 +119,18 @@ class Accuracy:
 
 
 def score_probability(
-    runs: pd.DataFrame, chances: list[LinearProbability]
+    runs: pd.DataFrame, chances: list[LinearProbability], full_nullity: int = 2
 ) -> tuple[list[SuccessShare], list[SuccessCalibration]]:
     """P(linear) at each size (`linear_probabilities`) against the measured share: by
     setting and size, and over the sizes of each setting.
 
-    Success is RQI > 0.95 within the budget.
+    Success is RQI > 0.95 within the budget. A set whose nullity is that of all data
+    leaves one linear representation.
     """
     chance = {entry.n_train: entry for entry in chances}
     by_size, calibration = [], []
     for setting, group in settings(runs):
-        success, linear = group["steps_to_rqi"].notna(), group["nullity"] == 2
+        success, linear = group["steps_to_rqi"].notna(), group["nullity"] == full_nullity
         for n in sizes(group):
             here = group["n_train"] == n
             share = et.proportion(int(success[here].sum()), int(here.sum()))

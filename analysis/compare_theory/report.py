@@ -28,8 +28,9 @@ from analysis.compare_theory.success import (
 )
 from analysis.compare_theory.times import MedianSteps, TimeScore, score_medians, score_time
 from analysis.compare_theory.verdict import verdict
-from analysis.runs.store import config_columns
+from analysis.runs.store import config_columns, config_of
 from analysis.runs.tables import TARGETS
+from analysis.theory.decoder_theory import operation
 from analysis.theory.predictions import LinearProbability, linear_probabilities
 from neural.families.toy import Toy
 
@@ -73,8 +74,9 @@ class Comparison:
 def compare(runs: pd.DataFrame, everyone: pd.DataFrame, draws: int) -> Comparison:
     """From a table of runs with predictions, and of those with all their replicas."""
     time = score_time(runs, seed=0)
-    chances = linear_probabilities(int(runs["p"].iloc[0]), draws, seed=0)
-    probability, calibration = score_probability(runs, chances)
+    op = operation(config_of(runs["key"].iloc[0]))
+    chances = linear_probabilities(op, draws, seed=0)
+    probability, calibration = score_probability(runs, chances, op.full_nullity)
     accuracy = score_accuracy(runs)
     predicted_success = predict_success(runs, chances)
     success = score_success(runs, predicted_success, seed=0)

@@ -39,7 +39,8 @@ class Basis:
 
 def basis_of(config: Any) -> Basis | None:
     """None where there is no group."""
-    if not isinstance(config, ModularConfig) or config.operation in ("addition", "division"):
+    groups = ("modular_addition", "symmetric", "dihedral")
+    if not isinstance(config, ModularConfig) or config.operation not in groups:
         return None
     n = config.p
 

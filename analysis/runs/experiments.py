@@ -5,12 +5,13 @@ diagrams.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import tyro
 
 from analysis.runs.plan import FORM, Axis, grid, parse_axis, parse_settings
-from neural import FAMILIES, ConfigError, RunConfig, family_of
+from neural import FAMILIES, ConfigError, ModularConfig, RunConfig, family_of
 from neural.family import Family
 
 # The training-set sizes of the paper's figures 3 to 5 at p = 10, of 55 samples.
@@ -52,6 +53,10 @@ DIAGRAMS = {
 }
 
 
+# How the size of a training set is said, in the families that learn a table.
+_SIZES: dict[type, str] = {RunConfig: "n_train", ModularConfig: "fraction"}
+
+
 @dataclass(frozen=True)
 class Plane:
     """A grid of runs that is ready to be trained."""
@@ -91,6 +96,12 @@ class PlaneOptions:
     """Vertical axis, likewise; a sweep may do without."""
     set: tuple[str, ...] = ()
     """FIELD=VALUE that all runs share, for example n_train=30 loss=ce."""
+    table: Path | None = None
+    """CSV file with your own operation, for families toy and modular: a square of results (see neural.train --help)."""
+    pairs: Path | None = None
+    """CSV file with the training set of all runs, for these families: rows a,b or a,b,result."""
+    fraction: float | None = None
+    """Share of the samples of these families that is trained on; then a sweep may do without --x."""
     seeds: int = 3
     """How many seeds a point."""
     first_seed: int = 0
@@ -115,12 +126,18 @@ class PlaneOptions:
         if type(known.base) is not config_type:
             raise ConfigError(f"`family` must be that of the diagram {self.name}, but is {self.family!r}.")
         texts = {"x": self.x or known.x, "y": self.y or known.y}
-        for axis in ("x", "y")[:n_axes]:
-            if not texts[axis]:
-                raise ConfigError(f"`{axis}` must be {FORM} where no diagram is named, but is not given.")
         settings = parse_settings(config_type, "set", self.set)
         if self.budget is not None:
             settings["budget"] = self.budget
+        own = self._own_task(known.base, settings)
+        settings |= own
+        if own and n_axes == 1 and not texts["x"]:  # a plane of one point
+            size = _SIZES[config_type]
+            texts["x"] = f"{size}={getattr(replace(known.base, **settings), size)!r}"
+            settings.pop(size, None)
+        for axis in ("x", "y")[:n_axes]:
+            if not texts[axis]:
+                raise ConfigError(f"`{axis}` must be {FORM} where no diagram is named, but is not given.")
         axes = tuple(parse_axis(config_type, name, text) for name, text in texts.items() if text)
         for axis in axes:
             if axis.field in settings:
@@ -131,3 +148,22 @@ class PlaneOptions:
         plane = Plane(name, known.title, replace(known.base, **settings), axes, self.seeds, self.first_seed)
         plane.configs()  # checks every value
         return plane
+
+    def _own_task(self, base: Any, settings: dict[str, Any]) -> dict[str, Any]:
+        """The fields that --table, --pairs and --fraction set."""
+        files = {"operation": self.table, "samples": self.pairs}
+        fields: dict[str, Any] = {name: str(path) for name, path in files.items() if path is not None}
+        if self.fraction is not None:
+            fields[_SIZES.get(type(base), "fraction")] = self.fraction
+        if fields and type(base) not in _SIZES:
+            names = "table, pairs and fraction"
+            raise ConfigError(f"`family` must be toy or modular with {names}, but is {self.family!r}.")
+        for name in fields:
+            if name in settings:
+                raise ConfigError(f"`set` must not name what has an option of its own, but names {name}.")
+        if isinstance(base, RunConfig) and self.fraction is not None:
+            if not 0 < self.fraction <= 1:
+                raise ConfigError(f"`fraction` must be above 0 and at most 1, but is {self.fraction}.")
+            n_samples = replace(base, **settings | fields | {"n_train": 1, "samples": ""}).n_samples
+            fields["n_train"] = max(1, round(self.fraction * n_samples))
+        return fields

@@ -12,7 +12,8 @@ curves are in the table `curves`, what the last comparison predicted of each run
 
 So it is for the toy model. Each other family has a table of its own (`runs_modular`),
 made with its first run, and full traces and checkpoints in files beside the store
-(`traces`).
+(`traces`). Operations that users bring are in the table `tables`, by the digest that
+their runs' keys have.
 
 A store is its file: a symbolic link to it names the same store, with the same lock and
 the same traces. Readers fetch and let go; a program that holds the file, because it was
@@ -49,7 +50,7 @@ from analysis.runs.traces import (
     traces_path,
     write_traces,
 )
-from neural import FAMILIES, ConfigError, History, family_of
+from neural import FAMILIES, ConfigError, History, Table, family_of
 from neural.config import defaults
 from neural.family import Family
 
@@ -146,7 +147,9 @@ def _later(config_type: type) -> dict[str, Any]:
 
 
 def config_of(name: str) -> Any:
-    """The configuration that has this key; StoreError if none has."""
+    """The configuration that has this key; StoreError if none has. A table of results
+    is one that this process has seen, as those of all open stores are.
+    """
     try:
         values = json.loads(name)
         config = FAMILIES[values.pop("family", _FIRST)].Config(**values)
@@ -219,6 +222,12 @@ class RunStore:
         self._connection.commit()
         if not read_only:
             self._check_whole()
+        if run("SELECT count(*) FROM sqlite_master WHERE name = 'tables'").fetchone()[0]:
+            try:
+                for (content,) in run("SELECT content FROM tables").fetchall():
+                    Table(content)  # from now on known by its digest, which keys have: see `config_of`
+            except (KeyError, TypeError, ValueError):
+                raise sqlite3.DatabaseError("a row of its table `tables` is damaged") from None
         for family in FAMILIES.values():
             if family.name == _FIRST or self._has(family):
                 if read_only and self._lacking(family):
@@ -398,7 +407,13 @@ class RunStore:
                 make_folder(path.parent, self._file)
                 write_traces(path, row["key"], history, self._file)
 
+        own = getattr(history.config, "operation", None)
+
         def put() -> None:
+            if isinstance(own, Table):
+                columns = "digest TEXT PRIMARY KEY, content TEXT"
+                self._connection.execute(f"CREATE TABLE IF NOT EXISTS tables ({columns})")
+                self._connection.execute("INSERT OR IGNORE INTO tables VALUES (?, ?)", (str(own), own.content))
             self._create(family)
             self._connection.execute(f"INSERT OR IGNORE INTO {table_name(family)} ({names}) VALUES ({slots})", row)
             if family.name == _FIRST:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import efftheory as et
 from efftheory._threads import usable_cores
 from efftheory.operations import Seed
-from neural import RunConfig
+from neural import ConfigError, RunConfig, Table
 from neural.families.toy import start as start_of
 from neural.families.toy import task
 
@@ -79,7 +79,27 @@ def outlooks(
 
 def operation(config: RunConfig) -> et.Operation:
     """What the run learns."""
+    if isinstance(config.operation, Table):
+        return et.from_table(config.operation.results, "sum", f"table {config.operation}")
     return et.addition(config.p) if config.operation == "addition" else et.symmetric_group(3)
+
+
+def check_table(table: Table, theories: str) -> None:
+    """See that these theories, all of embeddings that are added, say something of an
+    operation.
+
+    Raises:
+        ConfigError: they do not; the line says why.
+    """
+    instead = "analysis.sweep --family modular trains networks on it"
+    if not table.commutes:
+        reason = f"commute for the theories asked for ({theories}), which add embeddings of one table, E_a + E_b"
+        raise ConfigError(f"`table` must {reason}, but {table.witness}; {instead}.")
+    if et.from_table(table.results, "sum").full_nullity < 2:
+        reason = "have sums of real embeddings that tell its symbols apart, but has none"
+        raise ConfigError(
+            f"`table` must {reason}: no network gets there by the theories asked for ({theories}); {instead}."
+        )
 
 
 def decoder(config: RunConfig) -> et.Decoder:

@@ -20,7 +20,7 @@ import pandas as pd
 import efftheory as et
 from analysis.runs.store import config_of
 from analysis.runs.tables import TARGETS
-from analysis.theory.decoder_theory import outlooks
+from analysis.theory.decoder_theory import operation, outlooks
 
 # The theories with a decoder: one that fits at once (adiabatic) and one that remembers,
 # each without the run's targets and with them. They have a time for each target, and a
@@ -52,7 +52,7 @@ def predict(runs: pd.DataFrame, on_run: Callable[[], object] = lambda: None) -> 
 
 
 def _predict_run(run: Any) -> dict[str, Any]:
-    op = et.addition(run.p)
+    op = operation(config_of(run.key))
     start = run.initial_embedding - run.initial_embedding.mean(axis=0)
     z0 = float((start**2).sum())
     described = et.describe(op, run.mask)
@@ -136,9 +136,11 @@ class LinearProbability:
     predicted_interval: tuple[float, float]
 
 
-def linear_probabilities(p: int, draws: int, seed: int) -> list[LinearProbability]:
-    """P(linear) at every training-set size, from the same draws."""
-    op = et.addition(p)
+def linear_probabilities(op: et.Operation | int, draws: int, seed: int) -> list[LinearProbability]:
+    """P(linear) at every training-set size, from the same draws; of an operation, or of
+    addition on so many symbols.
+    """
+    op = et.addition(op) if isinstance(op, int) else op
     thresholds = et.linear_thresholds(op, draws, seed)
     rows = []
     for n in range(1, op.n_samples + 1):

@@ -1,6 +1,6 @@
-"""Addition modulo p, plain addition, division modulo p, or composition in a group, by
-one hidden layer, by a multilayer perceptron on embeddings, or by a one-layer
-transformer.
+"""Addition modulo p, plain addition, division modulo p, composition in a group, or a
+table of your own, by one hidden layer, by a multilayer perceptron on embeddings, or by
+a one-layer transformer.
 
 All ordered pairs (a, b) are samples, a fraction of them is trained on. Sources: Gromov,
 "Grokking modular arithmetic" (a hidden layer of squares on one-hot inputs); Nanda et
@@ -24,12 +24,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from neural.compositions import misfit, table
+from neural.compositions import OPERATIONS, misfit, table
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
 from neural.noise import dropout
-from neural.samples import check_looks, index_batches, initial_norm, logarithmic, means_of_parts
+from neural.samples import (
+    check_looks,
+    count_samples,
+    index_batches,
+    initial_norm,
+    logarithmic,
+    means_of_parts,
+    read_samples,
+)
+from neural.tables import Table, adopt_operation, adopt_pairs
 
 
 @dataclass(frozen=True)
@@ -106,11 +115,13 @@ class ModularConfig:
     """
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of the training."""
-    operation: Literal["modular_addition", "addition", "division", "symmetric", "dihedral"] = option(
-        "modular_addition", later=True
+    operation: Annotated[str, tyro.conf.arg(aliases=["--table"])] = option(
+        "modular_addition", later=True, aliases=("table",)
     )
-    """a + b modulo p; a + b itself, which has 2p - 1 results; a / b modulo a prime p; the product of two permutations
-    (p is 6, 24 or 120), or of two symmetries of a regular polygon (p is even)."""
+    """modular_addition, a + b modulo p; addition, a + b itself, which has 2p - 1 results; division, a / b modulo a
+    prime p; symmetric, the product of two permutations (p is 6, 24 or 120), or dihedral, of two symmetries of a regular
+    polygon (p is even); or a CSV file with your own operation: a square of results, names or numbers, with the symbols'
+    names beside it or without. In Python also a neural.Table."""
     checkpoints: int = option(2, 0, mixed=True, later=True)
     """How many times all weights are kept in an octave of steps; the first and the last
     always are."""
@@ -118,12 +129,17 @@ class ModularConfig:
     """AdamW's epsilon, which keeps small gradients from large updates."""
     decay_until: int | None = option(None, 0, below=2**32, mixed=True, later=True, label="last update with decay")
     """Updates after which all weight decay is 0; by default it never ends."""
+    samples: Annotated[str, tyro.conf.arg(aliases=["--pairs"])] = option("", mixed=True, later=True, aliases=("pairs",))
+    """The training set itself: a CSV file with rows a,b or a,b,result, or a hexadecimal number whose bit s is sample
+    s. It says what the fraction is; by default the seed draws the set."""
 
     def __post_init__(self) -> None:
         check(self)
+        adopt_operation(self, OPERATIONS)
         wanted = misfit(self.operation, self.p)
         if wanted:
             raise ConfigError(f"`p` must be {wanted} for operation {self.operation}, but is {self.p}.")
+        self._adopt_samples()
         for name, limit in (("fraction", 1), ("beta2", 0.999)):
             if getattr(self, name) > limit:
                 raise ConfigError(f"`{name}` must be at most {limit}, but is {getattr(self, name)}.")
@@ -136,6 +152,16 @@ class ModularConfig:
         if self.network == "transformer" and self.d % self.heads:
             raise ConfigError(f"`d` must be a multiple of heads = {self.heads}, but is {self.d}.")
         check_looks(self)
+
+    def _adopt_samples(self) -> None:
+        """The fraction is that of the training set that is given."""
+        if self.samples == "":
+            return
+        adopt_pairs(self, task)
+        fraction = count_samples(self.samples, self.n_samples, self.p) / self.n_samples
+        if self.fraction not in (type(self).fraction, fraction):
+            raise ConfigError(f"`fraction` must be left out with samples, which say it, but is {self.fraction}.")
+        object.__setattr__(self, "fraction", fraction)
 
     @property
     def n_samples(self) -> int:
@@ -150,6 +176,8 @@ class ModularConfig:
     @property
     def n_results(self) -> int:
         """The network's outputs."""
+        if isinstance(self.operation, Table):
+            return len(self.operation.result_names)
         return 2 * self.p - 1 if self.operation == "addition" else self.p
 
 
@@ -301,18 +329,21 @@ def task(config: ModularConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs (N, 2) in the order (0,0), (0,1) .., and their results (N,). No pair of
     division has a second symbol 0.
     """
-    results = table(config.operation, config.p)
+    own = config.operation
+    results = own.results.copy() if isinstance(own, Table) else table(config.operation, config.p)
     first, second = np.indices(results.shape).reshape(2, -1)
     return np.stack([first, second + config.p - results.shape[1]], axis=1), results.ravel()
 
 
 def start(config: ModularConfig) -> Start:
     """Independent streams from (seed, p, n_train): runs that differ in another field
-    only are paired.
+    only, the training set that is given included, are paired.
     """
     streams = np.random.SeedSequence([config.seed, config.p, config.n_train]).spawn(4)
     order = np.random.default_rng(streams[0]).permutation(config.n_samples)
     trained = np.sort(order[: config.n_train])
+    if config.samples:
+        trained = np.flatnonzero(read_samples(config.samples, config.n_samples))
     mask = np.zeros(config.n_samples, dtype=np.bool_)
     mask[trained] = True
     model = network(config)

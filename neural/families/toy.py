@@ -1,12 +1,11 @@
 """The toy model of the paper: embed two symbols, compose, decode by an MLP; addition of
-0..p-1, or the group S3.
+0..p-1, the group S3, or a table of your own that commutes.
 
 Source: paper, section 3.1 and appendix H, and the official code.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise, permutations
@@ -15,13 +14,15 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 import torch
 import tyro
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD, RQI_THRESHOLD
 from neural.family import Group, Looked, Metric, Parameters, Start
+from neural.samples import count_samples, read_samples
+from neural.tables import Table, adopt_operation, adopt_pairs
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,20 @@ class RunConfig:
     default.
     """
 
-    operation: Literal["addition", "s3"] = "addition"
-    """What is learned: i + j with embeddings composed by a sum, or the group S3 by a matrix product (p = 6)."""
+    operation: Annotated[str, tyro.conf.arg(aliases=["--table"])] = option("addition", aliases=("table",))
+    """What is learned: addition, i + j with embeddings composed by a sum; s3, the group S3 by a matrix product (p =
+    6); or a CSV file with your own operation, which must commute, by a sum: a square of results, names or numbers,
+    with the symbols' names beside it or without. In Python also a neural.Table."""
     p: int = option(10, 2)
     """Number of symbols, 0..p-1."""
     n_train: int = option(45, mixed=True, label="training-set size $|D|$ (samples)")
     """Training-set size |D|, of p(p+1)/2 samples (s3: of p^2)."""
     seed: int = option(0, 0, below=2**32, mixed=True)
     """Fixes the training set, unless that is given, the targets and all initial weights."""
-    samples: str = option("", mixed=True, since=4)
-    """The training set itself, of n_train samples: a hexadecimal number whose bit s is sample s of the table, in the
-    order (0,0), (0,1) .. (0,p-1), (1,1) .. (s3: all ordered pairs). By default the seed draws it."""
+    samples: Annotated[str, tyro.conf.arg(aliases=["--pairs"])] = option("", mixed=True, since=4, aliases=("pairs",))
+    """The training set itself: a CSV file with rows a,b or a,b,result; or, of n_train samples, a hexadecimal number
+    whose bit s is sample s of the table, in the order (0,0), (0,1) .. (0,p-1), (1,1) .. (s3: all ordered pairs). By
+    default the seed draws it."""
     replica: int = option(0, 0, below=2**32, mixed=True, since=3)
     """Which draw of the decoder's initial weights; all else that the seed fixes, replicas share."""
     init: Literal["default", "reference"] = option("default", mixed=True)
@@ -90,14 +94,27 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check(self)
+        adopt_operation(self, ("addition", "s3"))
+        own = self.operation
+        if isinstance(own, Table) and not own.commutes:
+            raise ConfigError(
+                f"`table` must commute for toy, which adds embeddings (not for family modular), but {own.witness}."
+            )
+        if adopt_pairs(self, lambda config: (task(config).pairs, task(config).results)):
+            count = int(self.samples, 16).bit_count()
+            if self.n_train == type(self).n_train:
+                object.__setattr__(self, "n_train", count)
         if self.operation == "s3" and self.p != 6:
             raise ConfigError(f"`p` must be 6 for operation s3, which has six elements, but is {self.p}.")
         if self.n_train > self.n_samples:
-            count = "p(p+1)/2" if self.operation == "addition" else "p^2"
+            count = "p^2" if self.operation == "s3" else "p(p+1)/2"
             raise ConfigError(
                 f"`n_train` must be at most {count} = {self.n_samples} for p = {self.p}, but is {self.n_train}."
             )
-        self._training_set("samples")
+        if self.samples != "":
+            count = count_samples(self.samples, self.n_samples, self.p)
+            if count != self.n_train:
+                raise ConfigError(f"`samples` must have n_train = {self.n_train} samples, but has {count}.")
         if self.batch_size is not None and self.batch_size > self.n_train:
             raise ConfigError(f"`batch_size` must be at most n_train = {self.n_train}, but is {self.batch_size}.")
         if self.targets == "orthogonal" and self.loss == "ce":
@@ -111,42 +128,14 @@ class RunConfig:
     @property
     def n_samples(self) -> int:
         """|D0|: unordered pairs of a commutative operation, ordered ones of another."""
-        return self.p * (self.p + 1) // 2 if self.operation == "addition" else self.p**2
+        return self.p**2 if self.operation == "s3" else self.p * (self.p + 1) // 2
 
     @property
     def n_results(self) -> int:
-        """Number of result classes: 2p - 1 sums, or p group elements."""
+        """Number of result classes: 2p - 1 sums, p group elements, those of a table."""
+        if isinstance(self.operation, Table):
+            return len(np.unique(self.operation.results))
         return 2 * self.p - 1 if self.operation == "addition" else self.p
-
-    def _training_set(self, name: str) -> None:
-        """Empty, or the one way to write a set of n_train samples: two equal sets are
-        one configuration.
-        """
-        value = getattr(self, name)
-        if value == "":
-            return
-        if not isinstance(value, str) or not re.fullmatch("[1-9a-f][0-9a-f]*", value):
-            form = "a hexadecimal number in lower case, without 0x or leading zeros"
-            raise ConfigError(f"`{name}` must be {form}, but is {value!r}.")
-        bits = int(value, 16)
-        if bits.bit_length() > self.n_samples:
-            raise ConfigError(
-                f"`{name}` must have bits for the {self.n_samples} samples of p = {self.p} only, 0 to "
-                f"{self.n_samples - 1}, but has bit {bits.bit_length() - 1}."
-            )
-        if bits.bit_count() != self.n_train:
-            raise ConfigError(f"`{name}` must have n_train = {self.n_train} samples, but has {bits.bit_count()}.")
-
-
-def write_samples(mask: ArrayLike) -> str:
-    """`RunConfig.samples` of a training set, bool (N,)."""
-    return f"{int.from_bytes(np.packbits(np.asarray(mask, bool), bitorder='little').tobytes(), 'little'):x}"
-
-
-def read_samples(samples: str, n_samples: int) -> NDArray[np.bool_]:
-    """The training set, bool (n_samples,), that `samples` (not empty) stands for."""
-    content = int(samples, 16).to_bytes(-(-n_samples // 8), "little")
-    return np.unpackbits(np.frombuffer(content, np.uint8), count=n_samples, bitorder="little").astype(np.bool_)
 
 
 class Network(nn.Module):
@@ -242,7 +231,7 @@ def n_outputs(config: RunConfig) -> int:
 
 def layer_widths(config: RunConfig) -> list[int]:
     """Features, hidden layers, outputs of the decoder."""
-    n_features = config.d if config.operation == "addition" else config.d**2
+    n_features = config.d**2 if config.operation == "s3" else config.d
     return [n_features, *[config.width] * config.depth, n_outputs(config)]
 
 
@@ -254,6 +243,8 @@ def n_parameters(config: RunConfig) -> int:
 
 def task(config: RunConfig) -> Task:
     """The data set of a run's operation."""
+    if isinstance(config.operation, Table):
+        return table_task(config.operation)
     return addition_task(config.p) if config.operation == "addition" else s3_task()
 
 
@@ -263,6 +254,14 @@ def addition_task(p: int) -> Task:
     """
     i, j = np.triu_indices(p)
     return Task(pairs=np.stack([i, j], axis=1), results=i + j)
+
+
+def table_task(table: Table) -> Task:
+    """An operation that commutes; pairs as of addition, the results that occur numbered
+    from 0 on.
+    """
+    i, j = np.triu_indices(len(table.symbols))
+    return Task(pairs=np.stack([i, j], axis=1), results=np.unique(table.results[i, j], return_inverse=True)[1])
 
 
 def s3_task() -> Task:
@@ -308,7 +307,7 @@ def start(config: RunConfig) -> Start:
         mask = read_samples(config.samples, config.n_samples)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed)
-        model = SumNetwork(config) if config.operation == "addition" else ProductNetwork(config)
+        model = ProductNetwork(config) if config.operation == "s3" else SumNetwork(config)
         if config.replica:
             torch.manual_seed(_torch_seed(np.random.SeedSequence([*replica_of, config.replica])))
             for layer in model.decoder:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from neural.config import ConfigError, shape
 from neural.config import mixed as mixed_of
-from neural.families.toy import RunConfig, read_samples, write_samples
+from neural.families.toy import RunConfig
+from neural.samples import read_samples, write_samples
 
 NAN, INF = float("nan"), float("inf")
 WHOLE = {"p": 2, "n_train": 1, "seed": 0, "d": 1, "width": 1, "depth": 1, "n_outputs": 1, "budget": 1}

@@ -20,11 +20,11 @@ from neural.families.toy import (
     n_parameters,
     s3_task,
     training_batches,
-    write_samples,
 )
 from neural.families.toy import start as start_of
 from neural.families.toy import task as task_of
 from neural.family import Start
+from neural.samples import write_samples
 from tests.neural.reference import batches_of, network_of, permutation_matrices, s3_parallelograms, samples
 
 S3 = RunConfig(operation="s3", p=6, n_train=30, d=3)
