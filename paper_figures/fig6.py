@@ -4,9 +4,9 @@ of 36; budget 1e5.
 (a) Learning rates of embeddings and decoder, regression. (b) Learning rate and weight
 decay of the decoder, regression. (c) The same, classification. (d) The same, regression
 on the group S3, whose weight decays are drawn in rows and not to scale. A cell is what
-was measured there, never smoothed: the phase of most of its 3 seeds, of equally
-frequent ones the first of the legend; where they disagree, a bar of all and, if there
-is room, the majority's share. The paper has one seed a cell.
+was measured there, never smoothed: the phase of more than half of its 3 seeds,
+undecided (?) where there is none; where they disagree, a bar of all and, if there is
+room, the majority's share. The paper has one seed a cell.
 
 Learned: train accuracy at least 0.9 within the budget. Comprehension: test accuracy at
 least 0.9 less than 1000 steps later; grokking: later than that; memorisation: learned,

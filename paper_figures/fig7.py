@@ -119,7 +119,7 @@ def draw(drawn: Tables) -> Figure:
     right.grid(False)
     draw_phases(right, drawn.cells, drawn.axes)
     right.set_title("(c) phases of learning", loc="left")
-    figure.legend(handles=legend(drawn.cells), loc="outside lower right", ncols=5)
+    figure.legend(handles=legend(drawn.cells), loc="outside lower right", ncols=6)
     return figure
 
 
@@ -158,4 +158,4 @@ def _draw_times(axes: Axes, drawn: Tables) -> None:
     axes.set(xlabel="dropout", ylabel="steps to test accuracy 0.95", yscale="log")
     axes.set_xticks(range(len(place)), [f"{value:g}" for value in place])
     axes.set_title("(b)", loc="left")
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)  # runs may be anywhere

@@ -42,12 +42,12 @@ def phases() -> list[dict[str, str]]:
 def plane_content(
     plane: Plane, store: RunStore, thresholds: Thresholds, on_run: Callable[[], object] = lambda: None
 ) -> dict[str, Any]:
-    """A plane: its title, axes and cells, and in each cell the runs with their phase,
-    steps and curves.
+    """A plane: its title, axes and cells, which of them opens, and in each cell the
+    runs with their phase, steps and curves.
     """
-    runs = classify(plane.runs, thresholds, phase_records(plane.family))
+    classified = classify(plane.runs, thresholds, phase_records(plane.family))
     cells: dict[tuple[int, ...], list[dict[str, Any]]] = {}
-    for row in runs.sort_values("seed").to_dict("records"):
+    for row in classified.sort_values("seed").to_dict("records"):
         place = tuple(axis.values.index(axis.value(row[axis.field])) for axis in plane.axes)
         cells.setdefault(place, []).append(
             {
@@ -60,14 +60,31 @@ def plane_content(
             }
         )
         on_run()
+    found = sorted(cells.items())
     axes = [plain(axis.label or axis.field.replace("_", " ")) for axis in plane.axes]
     return {
         "title": f"{plane.family.name}: {' and '.join(axes)}",
         "shared": ", ".join(f"{name} = {_text(value)}" for name, value in plane.shared.items()),
         "axes": [{"label": label, "values": _texts(axis)} for label, axis in zip(axes, plane.axes, strict=True)],
-        "cells": [{"at": list(place), "runs": found} for place, found in sorted(cells.items())],
-        "n": len(runs),
+        "cells": [{"at": list(place), "runs": runs} for place, runs in found],
+        "opens": most_telling([runs for _, runs in found]),
+        "n": len(classified),
     }
+
+
+def most_telling(cells: Sequence[Sequence[dict[str, Any]]]) -> int:
+    """Which cell tells most at first sight: the one with the longest delay from train
+    to test, in units of the steps to train; of those without any delay the first in
+    which a run generalises, then the first of all.
+    """
+
+    def delay(runs: Sequence[dict[str, Any]]) -> float:
+        there = [(run["train"], run["test"]) for run in runs if run["test"] is not None]
+        return max(
+            (0 if train is None else max(test - train, 0) / (1 + train) for train, test in there), default=-np.inf
+        )
+
+    return int(np.argmax([delay(runs) for runs in cells]))
 
 
 def curve(store: RunStore, key: str, plane: Plane) -> list[list[int | None]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis._report import table
 from analysis._words import TARGETS_IN_WORDS, judged, seed_range, with_span
-from analysis.phase_diagram.phases import PHASES
+from analysis.phase_diagram.phases import PHASES, UNDECIDED
 from analysis.phase_diagram.records import OfBoth, Study, TargetScore, Theory
 
 
@@ -25,8 +25,8 @@ def page(report: Study) -> list[str]:
         f"# {report.title}",
         f"{len(report.runs)} runs at {len(cells)} points of the plane {report.x.field} x {report.y.field}. "
         f"All seeds agree at {agreed:.0%} of the points. "
-        "A letter stands for the phase of most seeds, with their share and a bar of all phases where they disagree; of "
-        f"equally frequent phases for the first of {', '.join(PHASES)}.",
+        "A letter stands for the phase of more than half of the seeds, with their share and a bar of all phases where "
+        f"they disagree. A point without such a phase is {UNDECIDED}: hatched, with a question mark.",
         "![phase diagram](phases.png)",
         table(phase_rows(report)),
         f"Learned: training accuracy at least {limits.train:g} within the budget. Generalised: test accuracy at "
@@ -56,7 +56,9 @@ def page(report: Study) -> list[str]:
 
 
 def phase_rows(report: Study) -> list[dict[str, Any]]:
-    """A row a phase: points that have it as majority, runs, lower median of delays."""
+    """A row a phase: points that have it as majority, runs, lower median of delays; and
+    one for the undecided points.
+    """
     rows = []
     for name in PHASES:
         runs = report.runs[report.runs["phase"] == name]
@@ -73,6 +75,10 @@ def phase_rows(report: Study) -> list[dict[str, Any]]:
                 "median delay (steps)": median,
             }
         )
+    n = int((report.points["majority"] == UNDECIDED).sum())
+    if n:
+        points = f"{n} of {len(report.points)}"
+        rows.append({"phase": UNDECIDED, "points": points, "runs": None, "median delay (steps)": None})
     return rows
 
 
@@ -114,10 +120,13 @@ def _theory(report: Study, theory: Theory) -> list[str]:
         "The theory of embeddings and decoder (`efftheory.memory`) was given each run's training set, initial "
         f"embeddings, targets and rates, and drew {theory.draws} initial decoders of its own. A run's predicted "
         "steps are the lower medians over these, its predicted phase is that of the predicted steps, and a point's is "
-        "that of most of its runs, as above.",
+        "that of most of its runs, as above. Points whose measured phase is undecided are left out: neither "
+        "prediction nor constant can be right there.",
         "![measured and predicted phases](theory.png)",
         table(answer_rows(theory)),
-        f"The theory has the phase of {with_span(equal.share, (low, high), '.0%')} of the points right; "
+        "No point has a measured phase."
+        if not equal.n
+        else f"The theory has the phase of {with_span(equal.share, (low, high), '.0%')} of the points right; "
         f"answering {equal.commonest} everywhere, {equal.baseline:.0%}, is {place} that interval. It takes the "
         "points as independent. They are not, neighbours are alike and all points have the same seeds: it is too "
         "narrow. "
@@ -131,7 +140,8 @@ def _theory(report: Study, theory: Theory) -> list[str]:
         )
     return [
         *parts,
-        "Points by the phase of most seeds, and in brackets single runs; measured down, predicted across:",
+        f"Points by the phase of most seeds, or {UNDECIDED}, and in brackets single runs; measured down, predicted "
+        "across:",
         table(confusion_rows(theory.confusion)),
         "Who gets there within the budget, and when. Right: the share of runs that get there, or do not, as predicted. "
         "Brier score: of the share of draws that get there as a probability; a smaller one is better. Measured / "
@@ -161,7 +171,8 @@ def confusion_rows(confusion: OfBoth[dict[str, dict[str, int]]]) -> list[dict[st
     phases that occur.
     """
     cells, runs = confusion.points, confusion.runs
-    names = [name for name in PHASES if any(runs[name].values()) or any(row[name] for row in runs.values())]
+    both = (*cells.items(), *runs.items())
+    names = [name for name in cells if any(row[name] or (a == name and any(row.values())) for a, row in both)]
     return [{"measured": a} | {b: f"{cells[a][b]} ({runs[a][b]})" for b in names} for a in names]
 
 

@@ -22,6 +22,7 @@ from analysis.phase_diagram.records import Boundary, Thresholds
 from analysis.runs.plan import Axis
 
 PHASES = ("comprehension", "grokking", "memorisation", "confusion", "test only")
+UNDECIDED = "undecided"  # what seeds that disagree leave a point without a majority
 GENERALISING = ("comprehension", "grokking")
 
 # What a cut must gain in log-likelihood, and how much less likely than the best one a
@@ -91,21 +92,21 @@ def points(runs: pd.DataFrame, axes: Sequence[Axis]) -> pd.DataFrame:
     """A row a point of the plane: how many runs, how many in each phase, the majority,
     its agreement, the delay.
 
-    majority: the most frequent phase (of equally frequent ones the first in PHASES).
-    agreement: the share of the runs that are in it. delay: lower median over the runs,
-    inf where more than half of them have none.
+    majority: the phase of more than half of the runs; UNDECIDED where there is none.
+    agreement: the share of the runs in the most frequent phase. delay: lower median
+    over the runs, inf where more than half of them have none.
     """
     rows = []
     for values, group in runs.groupby([axis.field for axis in axes], sort=True, dropna=False):
         counts = {name: int((group["phase"] == name).sum()) for name in PHASES}
-        majority = max(PHASES, key=lambda name: counts[name])  # max keeps the first of equals
+        most = max(PHASES, key=lambda name: counts[name])
         rows.append(
             {name: axis.value(value) for name, axis, value in zip("xy", axes, values, strict=True)}
             | {"n": len(group)}
             | counts
             | {
-                "majority": majority,
-                "agreement": counts[majority] / len(group),
+                "majority": most if 2 * counts[most] > len(group) else UNDECIDED,
+                "agreement": counts[most] / len(group),
                 "delay": float(np.quantile(group["delay"], 0.5, method="inverted_cdf")),
             }
         )
@@ -118,11 +119,13 @@ def boundaries(cells: pd.DataFrame, axes: Sequence[Axis]) -> list[Boundary]:
 
     A line (one value of the other axis) is cut into segments, in each of which every
     phase has one probability: the partition with the greatest likelihood, less a
-    penalty a cut. A cut between segments with different majorities is a boundary. Its
+    penalty a cut. A segment has the phase of most of its runs, UNDECIDED where two have
+    equally many; a cut between segments with different ones is a boundary. Its
     position is the middle of the two points that it separates (of all of them where
     several cuts are equally likely), its interval holds every cut that has the same
-    majorities and is not much less likely while the cuts beside it stay. It is never
-    narrower than the two points: finer is not known without a run in between.
+    phases on both sides (of equally frequent ones the first in PHASES) and is not much
+    less likely while the cuts beside it stay. It is never narrower than the two points:
+    finer is not known without a run in between.
 
     Only lines along an axis of numbers have boundaries.
     """
@@ -152,7 +155,8 @@ def _boundaries_of_line(
     for begin, cut, end in zip(ends, ends[1:], ends[2:], strict=False):
         cuts = np.arange(begin + 1, end)
         before = counts[begin:end].cumsum(axis=0)
-        near, far = before[:-1].argmax(axis=1), (before[-1] - before[:-1]).argmax(axis=1)  # the first of equals
+        behind = before[-1] - before[:-1]
+        near, far = before[:-1].argmax(axis=1), behind.argmax(axis=1)  # the first of equals
         here = cut - begin - 1
         if near[here] == far[here]:
             continue
@@ -164,14 +168,19 @@ def _boundaries_of_line(
             Boundary(
                 along=axis.field,
                 at=where,
-                before=PHASES[near[here]],
-                after=PHASES[far[here]],
+                before=_commonest(before[here]),
+                after=_commonest(behind[here]),
                 position=float(10**position if axis.log else position),
                 low=float(values[within[0] - 1]),
                 high=float(values[within[-1]]),
             )
         )
     return found
+
+
+def _commonest(counts: NDArray[np.int64]) -> str:
+    """The phase that most runs of a segment have, UNDECIDED where two have as many."""
+    return UNDECIDED if (counts == counts.max()).sum() > 1 else PHASES[counts.argmax()]
 
 
 def _log_likelihoods(counts: NDArray[np.int64]) -> NDArray[np.float64]:

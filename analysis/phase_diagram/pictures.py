@@ -21,19 +21,29 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.tri import Triangulation
+from numpy.typing import ArrayLike
 from scipy.spatial import KDTree
 
 from analysis._look import BLUE, LOOK, ORANGE, VERMILION
-from analysis.phase_diagram.phases import GENERALISING, PHASES
+from analysis.phase_diagram.phases import GENERALISING, PHASES, UNDECIDED
 from analysis.phase_diagram.records import Boundary
 from analysis.runs.plan import Axis
 
-# The paper's colours; "test only" is ours. The letters tell them apart without colour.
-_RGB = np.array([(160, 218, 57), (253, 231, 37), (70, 50, 126), (30, 30, 30), (230, 120, 160)]) / 255
-COLOURS: dict[str, str] = {name: to_hex(rgb) for name, rgb in zip(PHASES, _RGB.tolist(), strict=True)}
-LETTERS: dict[str, str] = dict(zip(PHASES, "CGMXT", strict=True))
+# The paper's colours but for comprehension, whose green is darker: the paper's cannot
+# be told from the yellow of grokking without the eye's cones for red, and points of
+# large diagrams have no letters. "test only" and white, which is hatched, are ours.
+_RGB = np.array([(60, 160, 70), (253, 231, 37), (70, 50, 126), (30, 30, 30), (230, 120, 160), (255, 255, 255)]) / 255
+_NAMES = (*PHASES, UNDECIDED)
+COLOURS: dict[str, str] = {name: to_hex(rgb) for name, rgb in zip(_NAMES, _RGB.tolist(), strict=True)}
+LETTERS: dict[str, str] = dict(zip(_NAMES, "CGMXT?", strict=True))
+_HATCH: Any = {"hatch": "////", "edgecolor": "0.6", "lw": 0}
 _EDGE: Any = [withStroke(linewidth=2, foreground="0.25")]  # around what is white
-_DIFFERENCES = {"equal": "#E6E6E6", "differ at a measured boundary": ORANGE, "differ elsewhere": BLUE}
+_DIFFERENCES = {
+    "equal": "#E6E6E6",
+    "differ at a measured boundary": ORANGE,
+    "differ elsewhere": BLUE,
+    "measured: undecided": COLOURS[UNDECIDED],
+}
 _SHARES = ScalarMappable(Normalize(0, 1), colormaps["cividis"])
 _RASTER = 720  # pixels a side for diagrams that are no regular grid
 _DELAYS = [10**k for k in (1, 2, 3, 4)]
@@ -57,7 +67,7 @@ def phase_diagram(cells: pd.DataFrame, boundaries: Sequence[Boundary], axes: Seq
         if _draw_boundaries(right, boundaries, plane):
             label = "edge of generalisation"
             handles.append(Line2D([], [], color=VERMILION, marker="o", ms=4, lw=1.2, label=label))
-        figure.legend(handles=handles, loc="outside lower center", ncols=7)
+        _legend_below(figure, handles, 7)
     return figure
 
 
@@ -73,8 +83,10 @@ def theory_diagram(cells: pd.DataFrame, expected: pd.DataFrame, axes: Sequence[A
             panel.set_title(f"{what}, {_seeds(cells)}")
         places = _draw_differences(right, expected, axes)
         handles = legend(pd.concat([cells, expected]))
-        handles += [Patch(facecolor=colour, edgecolor="0.5", label=label) for label, colour in places.items()]
-        figure.legend(handles=handles, loc="outside lower center", ncols=8)
+        for label, colour in places.items():
+            look: Any = _HATCH if colour == COLOURS[UNDECIDED] else {"edgecolor": "0.5"}
+            handles.append(Patch(facecolor=colour, label=label, **look))
+        _legend_below(figure, handles, 8)
         figure.suptitle(title, fontsize="medium")
     return figure
 
@@ -97,18 +109,29 @@ def success_maps(expected: pd.DataFrame, axes: Sequence[Axis]) -> Figure:
 
 
 def legend(cells: pd.DataFrame) -> list[Patch]:
-    """A patch a phase that occurs in `cells`."""
+    """A patch a phase that occurs in `cells`, and one for undecided points."""
     names = [name for name in PHASES if cells[name].sum() > 0]
-    return [Patch(facecolor=COLOURS[name], edgecolor="0.5", label=f"{LETTERS[name]}  {name}") for name in names]
+    patches = [Patch(facecolor=COLOURS[name], edgecolor="0.5", label=f"{LETTERS[name]}  {name}") for name in names]
+    if (cells["majority"] == UNDECIDED).any():
+        label = f"{LETTERS[UNDECIDED]}  {UNDECIDED}"
+        patches.append(Patch(facecolor=COLOURS[UNDECIDED], label=label, **_HATCH))
+    return patches
+
+
+def _legend_below(figure: Figure, handles: Sequence[Patch | Line2D], most: int) -> None:
+    """In two rows where there are more than `most`, which have room in one."""
+    n = len(handles)
+    figure.legend(handles=handles, loc="outside lower center", ncols=n if n <= most else (n + 1) // 2)
 
 
 def draw_phases(axes: Axes, cells: pd.DataFrame, plane_axes: Sequence[Axis]) -> None:
     """The majority phase of each point; where the seeds disagree, a bar of their phases
-    and the majority's share.
+    and the majority's share. A point without a majority is hatched.
     """
     plane = _Plane(cells, plane_axes)
-    codes = np.array([PHASES.index(name) for name in cells["majority"]])
-    plane.fill(axes, codes, cmap=ListedColormap([COLOURS[name] for name in PHASES]), vmin=-0.5, vmax=len(PHASES) - 0.5)
+    codes = np.array([_NAMES.index(name) for name in cells["majority"]])
+    plane.fill(axes, codes, cmap=ListedColormap([COLOURS[name] for name in _NAMES]), vmin=-0.5, vmax=len(_NAMES) - 0.5)
+    plane.hatch(axes, cells["majority"] == UNDECIDED, **_HATCH)
     dense = len(cells) > 300
     roomy = plane.roomy()
     rows = cells.to_dict("records")
@@ -117,7 +140,9 @@ def draw_phases(axes: Axes, cells: pd.DataFrame, plane_axes: Sequence[Axis]) -> 
         ink = "white" if row["majority"] in ("memorisation", "confusion") else "0.15"
         shared = row["agreement"] < 1
         if not dense:
-            text = LETTERS[row["majority"]] + (f"\n{row[row['majority']]}/{row['n']}" if shared and room else "")
+            text = LETTERS[row["majority"]]
+            if shared and room and row["majority"] != UNDECIDED:
+                text += f"\n{row[row['majority']]}/{row['n']}"
             axes.text(x, y, text, ha="center", va="center", fontsize=6.5, color=ink, linespacing=1.2)
         if shared:
             left, span = west + 0.1 * width, 0.8 * width / row["n"]
@@ -138,19 +163,23 @@ def draw_phases(axes: Axes, cells: pd.DataFrame, plane_axes: Sequence[Axis]) -> 
 
 def _draw_differences(axes: Axes, expected: pd.DataFrame, plane_axes: Sequence[Axis]) -> dict[str, str]:
     """Points with another phase than predicted, whose letter is below the measured
-    one's; returns what colours mean.
+    one's; returns what colours mean. A point without a phase is neither equal nor not.
     """
     plane = _Plane(expected, plane_axes)
-    differs = (expected["measured"] != expected["majority"]).to_numpy()
-    codes = np.where(differs, np.where(expected["touches"], 1, 2), 0)
-    plane.fill(axes, codes, cmap=ListedColormap(list(_DIFFERENCES.values())), vmin=-0.5, vmax=2.5)
+    decided = (expected["measured"] != UNDECIDED).to_numpy()
+    differs = decided & (expected["measured"] != expected["majority"]).to_numpy()
+    codes = np.where(differs, np.where(expected["touches"], 1, 2), np.where(decided, 0, 3))
+    colours = list(_DIFFERENCES.values())
+    plane.fill(axes, codes, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5)
+    plane.hatch(axes, ~decided, **_HATCH)
     rows = expected.to_dict("records")
     for (x, y), code, room, row in zip(plane.places, codes, plane.roomy(), rows, strict=True):
-        if code and room:
+        if code in (1, 2) and room:
             ink = "white" if code == 2 else "0.15"
             text = f"{LETTERS[row['measured']]}\n{LETTERS[row['majority']]}"
             axes.text(x, y, text, ha="center", va="center", fontsize=6.5, color=ink, linespacing=1.2)
-    axes.set_title(f"equal at {(~differs).sum()} of {len(differs)} points (letters: measured above predicted)")
+    n = decided.sum()
+    axes.set_title(f"equal at {n - differs.sum()} of {n} points (letters: measured above predicted)")
     plane.label(axes)
     return {label: colour for code, (label, colour) in enumerate(_DIFFERENCES.items()) if code in codes}
 
@@ -166,9 +195,7 @@ def _draw_delay(axes: Axes, plane: _Plane) -> bool:
     shown = np.where(finite, np.maximum(delay, 1), np.nan)  # test before train, too, is no delay
     top = max(np.nanmax(shown, initial=1e4), 1e4)
     image = plane.fill(axes, shown, cmap=colormaps["cividis"], norm=LogNorm(1, top))
-    for corner, (width, height), reached in zip(plane.corners, plane.sizes, finite, strict=True):
-        if not reached and plane.regular:
-            axes.add_patch(Rectangle(corner, width, height, fill=False, hatch="////", edgecolor="0.65", lw=0))
+    plane.hatch(axes, ~finite, hatch="////", edgecolor="0.65", lw=0)
     if finite.sum() > 3 and min(map(len, plane.ticks)) > 1:
         triangles = Triangulation(*plane.places.T)
         triangles.set_mask(~finite[triangles.triangles].all(axis=1))
@@ -194,7 +221,8 @@ def _draw_boundaries(axes: Axes, boundaries: Sequence[Boundary], plane: _Plane) 
     along = 0 if plane.axes[0].is_number else 1
     axis, across = plane.axes[along], plane.axes[1 - along]
     for found in boundaries:
-        crossing = (found.before in GENERALISING) != (found.after in GENERALISING)
+        sides = (found.before, found.after)
+        crossing = UNDECIDED not in sides and (found.before in GENERALISING) != (found.after in GENERALISING)
         if found.along != axis.field or not crossing:
             continue
         low, place, high = (_place(axis, value) for value in (found.low, found.position, found.high))
@@ -246,6 +274,12 @@ class _Plane:
             nearest = KDTree(self.places / step).query(centres / step)[1]
             table = values[nearest]
         return axes.pcolormesh(x, y, table, rasterized=True, **options)
+
+    def hatch(self, axes: Axes, which: ArrayLike, **look: Any) -> None:
+        """The patches of some points, in a regular grid."""
+        for corner, (width, height), here in zip(self.corners, self.sizes, np.asarray(which), strict=True):
+            if here and self.regular:
+                axes.add_patch(Rectangle(corner, width, height, fill=False, **look))
 
     def label(self, axes: Axes) -> None:
         for which, axis, ticks in zip((axes.xaxis, axes.yaxis), self.axes, self.ticks, strict=True):

@@ -75,7 +75,7 @@ class EqualShare:
     """How many phases are as predicted.
 
     Attributes:
-        n: how many there are.
+        n: how many there are; points whose measured phase is undecided are not counted.
         equal: of these, as predicted.
         share, interval: equal / n, with its exact binomial 95 % interval.
         commonest: the commonest measured phase.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 import efftheory as et
-from analysis.phase_diagram.phases import PHASES, points, with_phases
+from analysis.phase_diagram.phases import PHASES, UNDECIDED, points, with_phases
 from analysis.phase_diagram.records import EqualShare, OfBoth, OtherSeeds, SeedShare, TargetScore, Theory, Zone, Zones
 from analysis.runs.plan import Axis
 from analysis.statistics.calibration import calibrate
@@ -50,7 +50,8 @@ def compare(runs: pd.DataFrame, predicted: pd.DataFrame, axes: Sequence[Axis]) -
     runs, points: what was predicted of each. A point's `measured` is the majority that
     was measured, `test_share` and `rqi_share` are the predicted shares of its runs that
     generalise and that have RQI > 0.95, `measured_...` the measured ones; `touches` and
-    `near` are those of `boundary_zone`.
+    `near` are those of `boundary_zone`. Points whose measured phase is UNDECIDED are
+    not compared: no prediction can be right or wrong there. A predicted one is wrong.
     """
     runs = runs.reset_index(drop=True)
     fields = [axis.field for axis in axes]
@@ -65,16 +66,17 @@ def compare(runs: pd.DataFrame, predicted: pd.DataFrame, axes: Sequence[Axis]) -
         expected[f"measured_{target}_share"] = shares["measured"].to_numpy()
     touches, near = boundary_zone(cells, axes)
     expected = expected.assign(measured=cells["majority"], touches=touches, near=near)
-    differs = (expected["measured"] != expected["majority"]).to_numpy()
+    decided = (expected["measured"] != UNDECIDED).to_numpy()
+    differs = decided & (expected["measured"] != expected["majority"]).to_numpy()
     of_points, of_runs = (cells["majority"], expected["majority"]), (measured["phase"], predicted["phase"])
     equal = measured["phase"] == predicted["phase"]
     return Theory(
         draws=DRAWS,
-        equal=OfBoth(equal_share(*of_points), equal_share(*of_runs)),
+        equal=OfBoth(equal_share(*(names[decided] for names in of_points)), equal_share(*of_runs)),
         equal_by_seed=[SeedShare(seed, len(same), int(same.sum())) for seed, same in equal.groupby(where["seed"])],
         other_seeds=other_seeds(cells),
         confusion=OfBoth(confusion(*of_points), confusion(*of_runs)),
-        boundary=Zones(*(Zone(int(zone.sum()), int((zone & differs).sum())) for zone in (touches, near))),
+        boundary=Zones(*(Zone(int((zone & decided).sum()), int((zone & differs).sum())) for zone in (touches, near))),
         targets=[score_target(measured, predicted, target) for target in TARGETS],
         points=expected,
         runs=predicted,
@@ -82,11 +84,13 @@ def compare(runs: pd.DataFrame, predicted: pd.DataFrame, axes: Sequence[Axis]) -
 
 
 def equal_share(measured: pd.Series, predicted: pd.Series) -> EqualShare:
-    """How many phases are as predicted.
+    """How many phases are as predicted; no share of none.
 
     The interval takes the cases as independent. Neighbouring points are not, and all
     points have the same few seeds, so it is too narrow.
     """
+    if measured.empty:
+        return EqualShare(n=0, equal=0, share=np.nan, interval=(0.0, 1.0), commonest=UNDECIDED, baseline=np.nan)
     equal = et.proportion(int((measured == predicted).sum()), len(measured))
     counts = {name: int((measured == name).sum()) for name in PHASES}
     commonest = max(PHASES, key=lambda name: counts[name])
@@ -116,8 +120,9 @@ def other_seeds(cells: pd.DataFrame) -> OtherSeeds:
 
 
 def confusion(measured: pd.Series, predicted: pd.Series) -> dict[str, dict[str, int]]:
-    """[measured][predicted]: how many have these phases."""
-    return {a: {b: int(((measured == a) & (predicted == b)).sum()) for b in PHASES} for a in PHASES}
+    """[measured][predicted]: how many have these phases, or are undecided."""
+    names = (*PHASES, UNDECIDED)
+    return {a: {b: int(((measured == a) & (predicted == b)).sum()) for b in names} for a in names}
 
 
 def boundary_zone(cells: pd.DataFrame, axes: Sequence[Axis]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

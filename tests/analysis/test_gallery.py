@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.gallery.__main__ import PROG, Arguments, first_of, gallery, main, with_results
-from analysis.gallery.content import FRAMES, POINTS, animations, thinned
+from analysis.gallery.content import FRAMES, POINTS, animations, most_telling, thinned
 from analysis.gallery.planes import find_planes
 from analysis.phase_diagram.phases import PHASES
 from analysis.phase_diagram.records import Thresholds
@@ -145,6 +145,25 @@ def test_cells_have_the_runs_that_were_trained(content: dict[str, Any], store: R
             assert len(steps) == len(train) == len(test) <= POINTS
             assert train[-1] == round(100 * row["train_accuracy"])
             assert test[-1] == round(100 * row["test_accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "opens"),
+    [
+        ([[(10, None)], [(10, 20)], [(100, 2_000), (10, None)], [(1_000, 2_500)]], 2),  # late by twenty times
+        ([[(10, None)], [(None, None)], [(20, 10)]], 2),  # nothing late
+        ([[(None, None)], [(None, 30)]], 1),
+        ([[(None, None)], [(10, None)]], 0),  # nothing generalises
+    ],
+)
+def test_the_cell_that_opens_groks(cells: list[list[tuple]], opens: int) -> None:
+    """Not the first one, which may only have memorised."""
+    assert most_telling([[{"train": train, "test": test} for train, test in runs] for runs in cells]) == opens
+
+
+def test_a_plane_opens_on_its_most_telling_cell(content: dict[str, Any]) -> None:
+    for plane in content["planes"]:
+        assert plane["opens"] == most_telling([cell["runs"] for cell in plane["cells"]])
 
 
 def test_theory_beside_experiment_is_the_stores(content: dict[str, Any], store: RunStore) -> None:
@@ -363,6 +382,7 @@ def test_cells_are_reached_by_keyboard(shown: Any) -> None:
     shown.execute_script("document.querySelector('#plane').focus()")
     press(shown, Keys.TAB)
     assert shown.switch_to.active_element.get_attribute("aria-pressed") == "true"
+    press(shown, *[Keys.ARROW_LEFT, Keys.ARROW_UP] * 2)  # the corner: which cell opens depends on the runs
     before = text(shown, "#runs strong")
     press(shown, Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
     after = text(shown, "#runs strong")

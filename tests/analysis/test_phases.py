@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from analysis.phase_diagram.phases import PHASES, boundaries, classify, phase, points, steps_to, uncertain
+from analysis.phase_diagram.phases import PHASES, UNDECIDED, boundaries, classify, phase, points, steps_to, uncertain
 from analysis.phase_diagram.records import Boundary, Thresholds
 from analysis.runs.plan import Axis, parse_axis
 from neural import History, RunConfig
@@ -29,10 +29,10 @@ def table_of(line: list[dict[str, int]], places=None, at: float | str = "mse") -
     rows = []
     for x, counts in zip(range(len(line)) if places is None else places, line, strict=True):
         full = {name: counts.get(name, 0) for name in PHASES}
-        majority = max(PHASES, key=lambda name: full[name])
-        n = sum(full.values())
+        most, n = max(PHASES, key=lambda name: full[name]), sum(full.values())
+        majority = most if full[most] > n / 2 else UNDECIDED
         rows.append(
-            {"x": x, "y": at, "n": n} | full | {"majority": majority, "agreement": full[majority] / n, "delay": 1.0}
+            {"x": x, "y": at, "n": n} | full | {"majority": majority, "agreement": full[most] / n, "delay": 1.0}
         )
     return pd.DataFrame(rows)
 
@@ -173,10 +173,9 @@ def test_points_against_counting(runs, random):
         assert cell["n"] == sum(cell[name] for name in PHASES) == len(here)
         for name in PHASES:
             assert cell[name] == names.count(name)
-        assert names.count(cell["majority"]) == max(map(names.count, names))
-        assert cell["agreement"] == names.count(cell["majority"]) / len(names)
-        for earlier in PHASES[: PHASES.index(cell["majority"])]:  # of equals the first
-            assert names.count(earlier) < names.count(cell["majority"])
+        assert cell["agreement"] == max(map(names.count, names)) / len(names)
+        most = [name for name in PHASES if names.count(name) > len(names) / 2]
+        assert cell["majority"] == (most[0] if most else UNDECIDED)
         delays = sorted(math.inf if math.inf in (a, b) else b - a for _, _, a, b in here)
         assert cell["delay"] == delays[(len(delays) - 1) // 2]
         never = sum(math.inf in run for run in here)
@@ -248,6 +247,11 @@ def naive_majorities(line: Counts, begin: int, cut: int, end: int) -> tuple[str,
     return PHASES[near.index(max(near))], PHASES[far.index(max(far))]
 
 
+def naive_name(line: Counts, begin: int, end: int) -> str:
+    pool = naive_pool(line[begin:end])
+    return PHASES[pool.index(max(pool))] if pool.count(max(pool)) == 1 else UNDECIDED
+
+
 def naive_boundaries(line: Counts, ends: tuple[int, ...]) -> list[tuple[str, str, float, float, float]]:
     """from, to, low, position, high on an axis of the numbers from 0, from a
     partition.
@@ -265,7 +269,8 @@ def naive_boundaries(line: Counts, ends: tuple[int, ...]) -> list[tuple[str, str
         }
         best = [cut for cut, value in moved.items() if value >= max(moved.values()) - 1e-9]
         within = [cut for cut, value in moved.items() if value >= max(moved.values()) - DROP]
-        found.append((near, far, min(within) - 1, (min(best) - 1 + max(best)) / 2, max(within)))
+        names = naive_name(line, begin, here), naive_name(line, here, end)
+        found.append((*names, min(within) - 1, (min(best) - 1 + max(best)) / 2, max(within)))
     return found
 
 
@@ -358,6 +363,22 @@ def test_a_cut_between_segments_of_one_majority_is_no_boundary():
     line = [[0, 0, 20, 0, 0]] * 3 + [[0, 8, 12, 0, 0]] * 3
     assert naive_partitions(line) == [(0, 3, 6)]
     assert along_x(cells_from(line)) == []
+
+
+def test_seeds_that_disagree_decide_nothing():
+    """Two and two, and one, one and one; more than half is a majority."""
+    rows = [(0.0, A), (0.0, A), (0.0, C), (0.0, C), (1.0, A), (1.0, B), (1.0, C), (2.0, C), (2.0, C), (2.0, A)]
+    runs = pd.DataFrame(rows, columns=["decoder_wd", "phase"]).assign(loss="mse", delay=1.0)
+    cells = points(runs, (LINE, OTHER))
+    assert cells["majority"].tolist() == [UNDECIDED, UNDECIDED, C]
+    assert cells["agreement"].tolist() == pytest.approx([1 / 2, 1 / 3, 2 / 3])
+    assert uncertain(cells, (LINE, OTHER), 4)[0.0, "mse"] == 8  # more seeds are asked
+
+
+def test_a_segment_with_two_phases_alike_has_neither():
+    """Before: the first of them, in the order of the table."""
+    line = [{A: 20}] * 3 + [{B: 10, C: 10}] * 3
+    assert [(one.before, one.after, one.position) for one in along_x(table_of(line))] == [(A, UNDECIDED, 2.5)]
 
 
 def test_a_cut_with_other_majorities_is_another_boundary():

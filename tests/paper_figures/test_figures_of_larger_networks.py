@@ -103,6 +103,16 @@ def test_the_two_orders_of_a_pair_are_one_to_the_decoder(store: RunStore) -> Non
 # --- figure 7
 
 
+def test_the_legend_of_the_times_lies_on_no_run(store: RunStore) -> None:
+    """Runs may be anywhere in the panel, so that it lies below."""
+    figure = fig7.draw(fig7.tables(store, SCALE))
+    figure.draw_without_rendering()
+    times = figure.axes[1]
+    legend = times.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().y1 < times.get_window_extent().y0
+
+
 def test_dimensions_are_those_of_the_checkpoints(store: RunStore) -> None:
     configs = [run for run in fig7.runs(SCALE) if run.checkpoints][:2]
     found = dimensions(store, configs)
