@@ -2,145 +2,165 @@
 
     python -m efftheory --p 10 --n-train 45 --seed 58
     python -m efftheory --pairs FILE.csv
+    python -m efftheory --table TABLE.csv --n-train 60
 
-FILE.csv has a row `i,j` or `i,j,result` a sample. Leaves report.json and
-training_set.png in results/efftheory, the picture only where there is matplotlib. The
-only file of the package that parses and reads, and that imports what draws
-(`_picture.py`); the library never imports it.
+FILE.csv has a row `i,j` or `i,j,result` a sample, TABLE.csv the results of all pairs.
+Leaves report.json and training_set.png in results/efftheory, the picture only where
+there is matplotlib. The only file of the package that parses, and that imports what
+reads and draws (`_files.py`, `_picture.py`); the library never imports them.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 import platform
-import re
 import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 import efftheory as et
 from efftheory import _checks
+from efftheory._files import (
+    InputError,
+    Rows,
+    Table,
+    check_writable,
+    read_named_pairs,
+    read_pairs,
+    read_table,
+    replacing,
+)
 from efftheory.operations import MAX_SYMBOLS
 
 OPERATIONS = {"addition": et.addition, "modular_addition": et.modular_addition}
 
 
-class InputError(ValueError):
-    """What the user gave cannot be worked with; the message is one line."""
+LISTED = 10_000  # pairs of a list in the report
+MOST_BYTES = 10**9
+_SAMPLE_BYTES, _TRAINED_BYTES = 4, 40  # of the theory, a sample of D0 and one of D
+_DRAW_BYTES = 9  # a sample of D0, for a random set of more than a fiftieth
 
 
 def main(arguments: argparse.Namespace) -> None:
     repr_lr = _checks.positive("repr_lr", arguments.repr_lr)
-    if arguments.pairs is None:
-        op, mask, remarks = _random_training_set(arguments)
-    else:
-        op, mask, remarks = _training_set_of(arguments.pairs, arguments.p, arguments.operation)
+    op, mask, remarks = _training_set(arguments)
     picture_of = _drawing()
-    picture, report = arguments.out / "training_set.png", arguments.out / "report.json"
-    _prepare(arguments.out, [report] if picture_of is None else [report, picture])
+    report, picture = arguments.out / "report.json", arguments.out / "training_set.png"
+    files = [report] if picture_of is None else [report, picture]
+    for file in files:
+        check_writable(file)
     description = et.describe(op, mask)
-    z0 = op.n_symbols - 1  # of an embedding with unit unbiased standard deviation
+    z0 = op.n_symbols - op.tables  # of embeddings with unit unbiased standard deviation
     steps = z0 / (description.lambda3 * repr_lr) if description.lambda3 > 0 else math.inf
     pace = f"{steps:.4g} steps" if steps < math.inf else "never"
     if math.isnan(description.lambda3):
         pace = "not defined"
+    embeddings = "p - 1 = {}, a standardised embedding" if op.tables == 1 else "2 (p - 1) = {}, standardised embeddings"
     print(description)
-    print(f"e-folding time at --repr-lr {repr_lr:g}: {pace} (Z0 = p - 1 = {z0}, a standardised embedding in 1D)")
+    print(f"e-folding time at --repr-lr {repr_lr:g}: {pace} (Z0 = {embeddings.format(z0)} in 1D)")
     for remark in remarks:
         print(f"note: {remark}")
+    content = _report(description, mask, {"repr_lr": repr_lr, "z0": z0, "steps": steps}) | {"remarks": remarks}
+    lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
+    with replacing(files) as fresh:
+        fresh[0].write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        if picture_of is not None:
+            picture_of(description, mask).savefig(fresh[1], dpi=150)
     if picture_of is None:
         picture.unlink(missing_ok=True)  # an earlier command's would be taken for this one's
-    else:
-        picture_of(description, mask).savefig(picture, dpi=150)
-    content = _report(description, mask, {"repr_lr": repr_lr, "z0": z0, "steps": steps})
-    report.write_text(json.dumps(content | {"remarks": remarks}, indent=1) + "\n")
     print(f"{report}; the picture needs matplotlib" if picture_of is None else f"{report}, {picture}")
 
 
 # The training set
 
 
-class Rows(NamedTuple):
-    """A file of pairs: `cells` int (n, 2) or (n, 3), and the line that each row stands
-    on.
-    """
-
-    cells: NDArray[np.int64]
-    lines: list[int]
-
-
-def _random_training_set(arguments: argparse.Namespace) -> tuple[et.Operation, NDArray[np.bool_], list[str]]:
-    op = OPERATIONS[arguments.operation or "addition"](10 if arguments.p is None else arguments.p)
-    n_train = op.n_samples if arguments.n_train is None else arguments.n_train
-    mask = op.random_training_set(n_train, 0 if arguments.seed is None else arguments.seed)
-    return op, mask, _on_modular(op)
-
-
-def _training_set_of(path: Path, p: int | None, operation: str | None) -> tuple[et.Operation, NDArray, list[str]]:
-    cells, lines = rows = _read(path)
-    pairs = np.sort(cells[:, :2], axis=1)  # D0 has i <= j
-    largest = int(pairs.max())
-    if p is not None and largest >= p:
-        line = lines[int(pairs[:, 1].argmax())]
-        raise InputError(f"{path} line {line}: symbol {largest}, but --p {p} leaves only 0..{p - 1}.")
-    n_symbols = 1 + largest if p is None else p
-    if p is None and not 2 <= n_symbols <= MAX_SYMBOLS:
-        line = lines[int(pairs[:, 1].argmax())]
-        raise InputError(f"{path} line {line}: the largest symbol must be in 1..{MAX_SYMBOLS - 1}, but is {largest}.")
-    op = _operation_of(path, rows, n_symbols, operation)
-    i, j = pairs.T
-    mask = np.zeros(op.n_samples, dtype=np.bool_)
-    mask[i * op.n_symbols - i * (i - 1) // 2 + j - i] = True  # row i of D0 is (i, i) .. (i, p-1)
-    remarks = [f"the results in {path} are those of {op.name}"] if cells.shape[1] == 3 else []
+def _training_set(arguments: argparse.Namespace) -> tuple[et.Operation, NDArray[np.bool_], list[str]]:
+    """The operation, the mask, and what is to be said of them."""
+    table = None if arguments.table is None else read_table(arguments.table)
+    if arguments.pairs is None:
+        make = OPERATIONS[arguments.operation or "addition"]
+        op = make(10 if arguments.p is None else arguments.p) if table is None else _of_table(table)
+        n_train = op.n_samples if arguments.n_train is None else arguments.n_train
+        _check_size(op, n_train, drawn=True)
+        mask = op.random_training_set(n_train, 0 if arguments.seed is None else arguments.seed)
+        return op, mask, _of_operation(op)
+    path: Path = arguments.pairs
+    rows = read_pairs(path) if table is None else read_named_pairs(path, table)
+    if table is None:
+        op = _operation_of(path, rows, _n_symbols(path, rows, arguments.p), arguments.operation)
+    else:
+        op = _of_table(table)
+        _check_results(path, rows, table)
+    pairs = rows.cells[:, :2]
+    _check_size(op, len(pairs), drawn=False)
+    right = op.n_symbols // 2 if op.tables == 2 else 0  # where the symbols of the right begin
+    mask = op.mask(np.stack([pairs[:, 0], pairs[:, 1] + right], axis=1))
+    remarks = [f"the results in {path} are those of {op.name}"] if rows.cells.shape[1] == 3 else []
     if repeated := len(pairs) - int(mask.sum()):
-        remarks.append(f"{repeated} of {len(pairs)} rows repeat a sample (i,j and j,i are one)")
-    return op, mask, remarks + _on_modular(op)
+        one = " (i,j and j,i are one)" if op.tables == 1 else ""
+        remarks.append(f"{repeated} of {len(pairs)} rows repeat a sample{one}")
+    return op, mask, remarks + _of_operation(op)
 
 
-def _on_modular(op: et.Operation) -> list[str]:
-    if not op.name.startswith("modular"):
-        return []
-    return ["no sum of real embeddings tells the symbols of modular addition apart: what is unique here is a constant"]
+def _check_size(op: et.Operation, n_train: int, drawn: bool) -> None:
+    """See that the theory's memory is bounded, before any of it is taken."""
+    needed = _SAMPLE_BYTES * op.n_samples + _TRAINED_BYTES * n_train
+    if drawn and 50 * n_train > op.n_samples:
+        needed = max(needed, _DRAW_BYTES * op.n_samples)
+    if needed > MOST_BYTES:
+        what = f"{n_train} of {op.n_samples} samples of {op.name} would take about {needed / 1e9:.1f} GB of memory"
+        raise InputError(f"{what}, more than the {MOST_BYTES / 1e9:.0f} GB that this command takes at most.")
 
 
-def _read(path: Path) -> Rows:
-    """The rows of a CSV file; InputError where one is not two or three whole
-    numbers.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise InputError(f"{path} is not a text file (UTF-8).")
-    reader = csv.reader((line.partition("#")[0] for line in text.splitlines()), skipinitialspace=True)
-    rows, lines = [], []
-    for found in reader:
-        row = [cell.strip() for cell in found]
-        if not any(row):
-            continue
-        if not rows and [cell.lower() for cell in row] in (["i", "j"], ["i", "j", "result"]):
-            continue
-        if len(row) not in (2, 3) or not all(re.fullmatch("[0-9]{1,18}", cell) for cell in row):
-            wanted = "i,j or i,j,result in whole numbers from 0"
-            raise InputError(f"{path} line {reader.line_num}: must be {wanted}, but is {','.join(row)[:60]!r}.")
-        if rows and len(row) != len(rows[0]):
-            raise InputError(f"{path} line {reader.line_num}: {len(row)} columns, but {len(rows[0])} before.")
-        rows.append([int(cell) for cell in row])
-        lines.append(reader.line_num)
-    if not rows:
-        raise InputError(f"{path} holds no pairs.")
-    return Rows(np.array(rows), lines)
+def _of_table(table: Table) -> et.Operation:
+    """Composed by a sum of one table of embeddings if it commutes, else of two."""
+    p, tables = len(table.names), 1 if (table.results == table.results.T).all() else 2
+    name = f"{table.name}({p})" if tables == 1 else f"{table.name}({p}, tables=2)"
+    return et.from_table(table.results, "sum", name, tables, table.names)
+
+
+def _of_operation(op: et.Operation) -> list[str]:
+    remarks = []
+    if op.tables == 2:
+        remarks.append("the table does not commute: each side of the sum has its own embeddings, E_a + F_b")
+    if op.full_nullity == op.tables:
+        constant = "a constant" if op.tables == 1 else "a constant on each side"
+        apart = f"no sum of real embeddings tells the symbols of {op.name} apart"
+        remarks.append(f"{apart}: what is unique here is {constant}")
+    return remarks
+
+
+def _n_symbols(path: Path, rows: Rows, p: int | None) -> int:
+    """`p`, or one more than the largest symbol of the file."""
+    of_rows = rows.cells[:, :2].max(axis=1)
+    largest, line = int(of_rows.max()), rows.lines[int(of_rows.argmax())]
+    if p is not None and largest >= p:
+        raise InputError(f"{path} line {line}: symbol {largest}, but --p {p} leaves only 0..{p - 1}.")
+    if p is None and not 1 <= largest < MAX_SYMBOLS:
+        raise InputError(f"{path} line {line}: the largest symbol must be in 1..{MAX_SYMBOLS - 1}, but is {largest}.")
+    return 1 + largest if p is None else p
+
+
+def _check_results(path: Path, rows: Rows, table: Table) -> None:
+    """See that the results in the file, if there are any, are those of the table."""
+    if rows.cells.shape[1] == 2:
+        return
+    a, b, result = rows.cells.T
+    wrong = np.flatnonzero(table.results[a, b] != result)
+    if len(wrong):
+        k = int(wrong[0])
+        pair, told = f"{table.names[a[k]]},{table.names[b[k]]}", table.results_names[result[k]]
+        right = table.results_names[table.results[a[k], b[k]]]
+        raise InputError(f"{path} line {rows.lines[k]}: {pair} has {told}, in the table {right}.")
 
 
 def _operation_of(path: Path, rows: Rows, p: int, operation: str | None) -> et.Operation:
@@ -150,14 +170,15 @@ def _operation_of(path: Path, rows: Rows, p: int, operation: str | None) -> et.O
     candidates = [make(p) for name, make in OPERATIONS.items() if operation in (None, name)]
     if rows.cells.shape[1] == 2:
         return candidates[0]
-    first: dict[tuple[int, int], tuple[int, int]] = {}
-    for (i, j, result), line in zip(rows.cells.tolist(), rows.lines, strict=True):
-        before, its_line = first.setdefault((min(i, j), max(i, j)), (result, line))
-        if before != result:
-            raise InputError(f"{path} lines {its_line} and {line}: the sample {i},{j} has results {before}, {result}.")
+    i, j, result = rows.cells.T
+    _, first, number = np.unique(np.minimum(i, j) * p + np.maximum(i, j), return_index=True, return_inverse=True)
+    before = first[number]  # the first row with the sample
+    if len(other := np.flatnonzero(result != result[before])):
+        k, its = int(other[0]), int(before[other[0]])
+        lines, sample = f"lines {rows.lines[its]} and {rows.lines[k]}", f"{i[k]},{j[k]}"
+        raise InputError(f"{path} {lines}: the sample {sample} has results {result[its]}, {result[k]}.")
     complaints = []
     for op in candidates:
-        i, j, result = rows.cells.T
         right = (i + j) % p if op.name.startswith("modular") else i + j
         if (right == result).all():
             return op
@@ -174,7 +195,8 @@ def _report(description: et.Description, mask: NDArray[np.bool_], predicted: dic
     return {
         "command": shlex.join(sys.argv[1:]),
         "operation": op.name,
-        "p": op.n_symbols,
+        "p": op.n_symbols // op.tables,
+        "tables": op.tables,
         "n_train": description.n_train,
         "n_samples": op.n_samples,
         "n_parallelograms": description.n_parallelograms,
@@ -186,14 +208,24 @@ def _report(description: et.Description, mask: NDArray[np.bool_], predicted: dic
         "predicted_steps": predicted | {"steps": predicted["steps"] if predicted["steps"] < math.inf else None},
         "ideal_accuracy": description.ideal_accuracy,
         "eigenvalues": description.eigenvalues.tolist(),
-        "training_set": op.pairs[mask].tolist(),
-        "out_of_reach": description.out_of_reach.tolist(),
+        "n_out_of_reach": description.n_beyond,
+        "listed_at_most": LISTED,
+        "training_set": _listed(op, op.first_pairs(mask, LISTED)),
+        "out_of_reach": _listed(op, description.beyond(LISTED)),
         "environment": {
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
             "versions": {name: version(name) for name in ("efftheory", "numpy", "scipy", "numba")},
         },
     }
+
+
+def _listed(op: et.Operation, pairs: NDArray[np.int32]) -> list[list[int]] | list[list[str]]:
+    """Pairs as numbers of symbols, or by their names."""
+    numbers = (pairs % (op.n_symbols // op.tables)).tolist()  # on the right they are numbered on
+    if op.names is None:
+        return numbers
+    return [[op.names[a], op.names[b]] for a, b in numbers]
 
 
 # The command line
@@ -206,15 +238,6 @@ def _drawing() -> Callable[[et.Description, NDArray[np.bool_]], Any] | None:
     except ModuleNotFoundError:
         return None
     return picture_of
-
-
-def _prepare(out: Path, files: list[Path]) -> None:
-    """Make the folder and see that the files can be written, before anything is
-    computed for them.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        file.open("ab").close()
 
 
 def _fail(message: str, status: int) -> NoReturn:
@@ -237,6 +260,8 @@ def _parse(command: list[str] | None) -> argparse.Namespace:
     add("--seed", type=int, help="of the random training set, op.random_training_set(n_train, seed) (default: 0)")
     file = "the training set: CSV, a row i,j or i,j,result a sample (a header, blank lines, # comments may be there)"
     add("--pairs", type=Path, metavar="FILE", help=file)
+    table = "your own operation: CSV, a square of results, row a and column b that of (a, b), with or without names"
+    add("--table", type=Path, metavar="FILE", help=table)
     inferred = "default: addition, or with --pairs what the results in the file are"
     add("--operation", choices=OPERATIONS, help=inferred)
     add("--repr-lr", type=float, default=1e-3, help="learning rate of the embeddings (default: 1e-3)")
@@ -245,6 +270,8 @@ def _parse(command: list[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(command)
     if arguments.pairs is not None and (arguments.n_train is not None or arguments.seed is not None):
         parser.error("--pairs names the training set: leave out --n-train and --seed")
+    if arguments.table is not None and (arguments.p is not None or arguments.operation is not None):
+        parser.error("--table is the operation: leave out --p and --operation")
     return arguments
 
 
@@ -257,7 +284,7 @@ def run(command: list[str] | None = None) -> None:
         main(arguments)
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
-    except (InputError, et.ArgumentError, csv.Error, MemoryError) as error:
+    except (InputError, et.ArgumentError, MemoryError) as error:
         _fail(str(error) or "not enough memory", 1)
     except KeyboardInterrupt:
         _fail("interrupted", 130)

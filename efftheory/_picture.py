@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 import efftheory as et
+from efftheory.operations import CHUNK
 
 # After Okabe and Ito: told apart with any colour vision, by lightness alone, and once
 # more by the marks.
@@ -26,6 +27,7 @@ BLUE, LIGHT_BLUE, ORANGE, VERMILION = "#0072B2", "#CDE7F7", "#E69F00", "#D55E00"
 FATES = (("trained", BLUE, "none"), ("within reach", LIGHT_BLUE, "."), ("out of reach", ORANGE, "x"))
 MOST_PIXELS = 256  # a side of the table; with more symbols a pixel is several samples
 MOST_MARKED = 64  # symbols; smaller cells have no room for a mark
+MOST_NAMED, NAME_LENGTH = 32, 12  # symbols whose names fit beside the table, and letters of each
 TABLE_POINTS = 290  # about the width of the table in points
 LOOK: Any = {
     "axes.spines.top": False,
@@ -50,10 +52,12 @@ def picture_of(description: et.Description, mask: NDArray[np.bool_]) -> Figure:
         _draw_spectrum(panels["spectrum"], panels["null"], description)
         _draw_table(panels["table"], description, mask)
         share = f"{description.n_train} of {op.n_samples} samples"
-        figure.suptitle(f"{op.name}, {share}: ideal accuracy {description.ideal_accuracy:.4f}")
+        figure.suptitle(f"{_plain(op.name)}, {share}: ideal accuracy {description.ideal_accuracy:.4f}")
         marks = _spectrum_key(description)
         names = [mark.get_label() for mark in marks] + [name for name, _, _ in FATES]
-        figure.legend(marks + _table_key(op.n_symbols <= MOST_MARKED), names, loc="outside lower center", ncols=6)
+        figure.legend(
+            marks + _table_key(op.n_symbols // op.tables <= MOST_MARKED), names, loc="outside lower center", ncols=6
+        )
         figure.draw_without_rendering()  # the layout is made under this look
     return figure
 
@@ -99,30 +103,50 @@ def _draw_spectrum(axes: Axes, null: Axes, description: et.Description) -> None:
 
 def _draw_table(axes: Axes, description: et.Description, mask: NDArray[np.bool_]) -> None:
     op = description.operation
-    fate = np.where(mask, 0, np.where(description.reached, 1, 2))
-    side = math.ceil(op.n_symbols / MOST_PIXELS)  # of a pixel, in symbols
-    n = math.ceil(op.n_symbols / side)
-    i, j = op.pairs.T.astype(np.int64) // side
-    counts = np.bincount((j * n + i) * 3 + fate, minlength=3 * n * n).reshape(n, n, 3)
+    p = op.n_symbols // op.tables
+    side = math.ceil(p / MOST_PIXELS)  # of a pixel, in symbols
+    n = math.ceil(p / side)
+    counts = np.zeros(3 * n * n, np.int64)
+    for begin in range(0, op.n_samples, CHUNK):
+        part = slice(begin, min(begin + CHUNK, op.n_samples))
+        i, j, _ = op.rule(np.arange(part.start, part.stop))
+        pixel = (j % p // side).astype(np.int64) * n + i // side
+        counts += np.bincount(pixel * 3 + _fates(description, mask, part), minlength=3 * n * n)
+    counts = counts.reshape(n, n, 3)
     total = counts.sum(axis=2, keepdims=True)
     colours = np.array([to_rgb(colour) for _, colour, _ in FATES])
     image = np.where(total > 0, counts @ colours / np.maximum(total, 1), 1.0)
     edge = n * side - 0.5
     axes.imshow(image, origin="lower", extent=(-0.5, edge, -0.5, edge), interpolation="nearest")
-    if op.n_symbols <= MOST_MARKED:
-        cell = TABLE_POINTS / op.n_symbols
+    if p <= MOST_MARKED:
+        cell, fate = TABLE_POINTS / p, _fates(description, mask, slice(None))
         look: Any = {"ls": "", "color": "black", "markersize": min(0.55 * cell, 7), "mew": min(cell / 7, 1.2)}
         for number, (_, _, mark) in enumerate(FATES):
-            axes.plot(*op.pairs[fate == number].T, **look, marker=mark)
-        lines = np.arange(op.n_symbols + 1) - 0.5
+            axes.plot(*(op.pairs[fate == number] % p).T, **look, marker=mark)
+        lines = np.arange(p + 1) - 0.5
         axes.hlines(lines, -0.5, edge, color="white", linewidth=min(cell / 8, 1.5))
         axes.vlines(lines, -0.5, edge, color="white", linewidth=min(cell / 8, 1.5))
-    axes.set(xlabel="smaller symbol i", ylabel="larger symbol j", title="Samples (i, j) of $D_0$")
-    axes.set(xlim=(-0.6, op.n_symbols - 0.4), ylim=(-0.6, op.n_symbols - 0.4))
+    names = ("smaller symbol i", "larger symbol j") if op.tables == 1 else ("left symbol i", "right symbol j")
+    axes.set(xlabel=names[0], ylabel=names[1], title="Samples (i, j) of $D_0$")
+    axes.set(xlim=(-0.6, p - 0.4), ylim=(-0.6, p - 0.4))
     if side > 1:
         axes.set_title(f"Samples (i, j) of $D_0$; a pixel is {side} x {side}, its colour their mean")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if op.names is not None and p <= MOST_NAMED:
+        shown = [_plain(name[:NAME_LENGTH]) for name in op.names]
+        axes.set_xticks(range(p), shown, rotation=90)
+        axes.set_yticks(range(p), shown)
+
+
+def _fates(description: et.Description, mask: NDArray[np.bool_], part: slice) -> NDArray[np.int64]:
+    """The number in FATES of these samples."""
+    return np.where(mask[part], 0, np.where(description.reached[part], 1, 2))
+
+
+def _plain(text: str) -> str:
+    """Users' names as they are: a $ would begin a formula."""
+    return text.replace("$", r"\$")
 
 
 def _table_key(marked: bool) -> list[Any]:

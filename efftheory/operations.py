@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import permutations
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,7 +27,7 @@ Seed = int | np.random.Generator
 Composition = Literal["sum", "product"]
 
 MAX_SYMBOLS = 60_000  # of an addition: its samples are numbered by 31 bits
-_CHUNK = 1 << 20  # samples looked at a time
+CHUNK = 1 << 20  # samples looked at a time
 
 # the numbers of samples -> the two symbols and the result of each
 Rule = Callable[[NDArray[np.integer]], tuple[Index, Index, Index]]
@@ -104,6 +104,15 @@ class Operation:
         require_sum(self)
         return nullity_of(self.samples, self.n_symbols, self.least_nullity, seed=0).value
 
+    @cached_property
+    def n_parallelograms(self) -> int:
+        """|P0|: pairs of samples that share a result."""
+        sizes = np.zeros(self.n_results, np.int64)
+        for begin in range(0, self.n_samples, CHUNK):
+            results = self.rule(np.arange(begin, min(begin + CHUNK, self.n_samples)))[2]
+            sizes += np.bincount(results, minlength=self.n_results)
+        return pairs_within(sizes)
+
     @property
     def least_nullity(self) -> int:
         """What n_0 cannot fall below, as far as known beforehand: a translation costs
@@ -122,10 +131,10 @@ class Operation:
         so many.
         """
         numbers = [np.zeros(0, np.int64)]
-        for begin in range(0, self.n_samples, _CHUNK):
+        for begin in range(0, self.n_samples, CHUNK):
             if most <= 0:
                 break
-            numbers.append(begin + np.flatnonzero(flags[begin : begin + _CHUNK])[:most])
+            numbers.append(begin + np.flatnonzero(flags[begin : begin + CHUNK])[:most])
             most -= len(numbers[-1])
         left, right, _ = self.rule(np.concatenate(numbers))
         return np.stack([left, right], axis=1)
@@ -200,6 +209,11 @@ def require_operation(op: Operation) -> None:
         ArgumentError: it is something else.
     """
     _checks.instance("op", op, Operation)
+
+
+def pairs_within(sizes: NDArray[np.int64]) -> int:
+    """How many pairs there are within classes of these sizes."""
+    return int((sizes * (sizes - 1)).sum() // 2)
 
 
 def require_sum(op: Operation) -> None:
@@ -374,8 +388,9 @@ def from_table(
     p = len(cells)
     if not isinstance(name, str):
         raise ArgumentError("name", "be a string", f"is {_checks.shown(name)}")
-    listed = [] if names is None else [each for each in _checks.as_array("names", names).flat if isinstance(each, str)]
-    if names is not None and not len(listed) == len(names) == p:
+    listed: Any = names.tolist() if isinstance(names, np.ndarray) else names
+    strings = isinstance(listed, Sequence) and all(isinstance(each, str) for each in listed)
+    if names is not None and not (strings and len(listed) == p):
         raise ArgumentError("names", f"be {p} strings", f"is {_checks.shown(names)}")
     if composition == "sum" and tables == 1:
         if (cells != cells.T).any():
@@ -389,7 +404,7 @@ def from_table(
     pairs[1] += p * (tables - 1)
     op = _listed(name, p * tables, pairs, results, len(values), composition)
     known = tables if composition == "sum" and _is_latin(cells) else None
-    return replace(op, tables=tables, known_nullity=known, names=None if names is None else tuple(names))
+    return replace(op, tables=tables, known_nullity=known, names=None if names is None else tuple(listed))
 
 
 def _is_latin(cells: NDArray[np.integer]) -> bool:

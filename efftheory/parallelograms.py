@@ -17,11 +17,9 @@ from scipy import sparse
 
 from efftheory import _checks
 from efftheory._kernels import Samples
-from efftheory.operations import Operation, require_operation, require_sum
+from efftheory.operations import CHUNK, Operation, pairs_within, require_operation, require_sum
 
 Mask = NDArray[np.bool_] | None
-
-_CHUNK = 1 << 20  # samples looked at a time
 
 
 def trained_flags(op: Operation, mask: Mask) -> NDArray[np.bool_]:
@@ -47,11 +45,14 @@ def count_parallelograms(op: Operation, mask: Mask = None) -> int:
     3.2.
     """
     require_operation(op)
-    numbers = np.arange(op.n_samples) if mask is None else np.flatnonzero(_checks.training_mask(mask, op.n_samples))
+    if mask is None:
+        return op.n_parallelograms
+    trained = _checks.training_mask(mask, op.n_samples)
     sizes = np.zeros(op.n_results, np.int64)
-    for part in np.split(numbers, range(_CHUNK, len(numbers), _CHUNK)):  # no list of all samples by class
-        sizes += np.bincount(op.rule(part)[2], minlength=op.n_results)
-    return int((sizes * (sizes - 1)).sum() // 2)
+    for begin in range(0, op.n_samples, CHUNK):  # no list of all samples by class
+        numbers = begin + np.flatnonzero(trained[begin : begin + CHUNK])
+        sizes += np.bincount(op.rule(numbers)[2], minlength=op.n_results)
+    return pairs_within(sizes)
 
 
 def parallelograms(op: Operation, mask: Mask = None) -> NDArray[np.int64]:

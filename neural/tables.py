@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import os
 import re
@@ -218,8 +219,8 @@ def read_table(path: Path) -> tuple[NDArray[np.int64], list[str], list[str]]:
 
     Results are names or numbers. The symbols' names stand in a row above the results,
     in a column to their left, or in both; then the corner is empty, or a sign such as *
-    that stands nowhere else. Without names the symbols are 0 .. p-1. Blank lines and
-    lines that begin with # are passed over.
+    that stands nowhere else. Without names the symbols are 0 .. p-1. Blank lines are
+    passed over, and what follows a # at the beginning of a line or behind a blank.
 
     Returns:
         the results int64 (p, p), the names of the symbols (p,) and of the results. If
@@ -306,10 +307,10 @@ def _rows(path: Path, wanted: str = _SQUARE) -> Iterator[tuple[int, list[str]]]:
     if b"\0" in text:
         raise _misfit(path, None, "is not a text file (UTF-8)", wanted)
     try:
-        lines = [line if line[:1] != "#" else "" for line in text.decode("utf-8-sig").splitlines()]
+        lines = io.StringIO(text.decode("utf-8-sig"), newline=None)
     except UnicodeDecodeError:
         raise _misfit(path, None, "is not a text file (UTF-8)", wanted) from None
-    reader = csv.reader(lines, skipinitialspace=True, strict=True)
+    reader = csv.reader((re.sub(r"(^|\s)#.*", "", line) for line in lines), skipinitialspace=True, strict=True)
     try:
         for row in reader:
             cells = [cell.strip() for cell in row]

@@ -16,9 +16,14 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 import efftheory as et
+from efftheory import __main__ as command_line
+from efftheory import _files, _picture
 from efftheory.__main__ import run
 from efftheory._picture import BLUE, LIGHT_BLUE, ORANGE, picture_of
+from neural.config import ConfigError
+from neural.tables import MAX_SYMBOLS, read_table
 from tests import systems
+from tests.neural.test_tables import READ, REFUSED
 
 GOLDEN = ["--p", "10", "--n-train", "45", "--seed", "58"]
 
@@ -51,6 +56,12 @@ def refused(tmp_path, capsys, monkeypatch):
         return stop.value.code, said.err
 
     return refuse
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Without the picture, which takes most of the command's time."""
+    monkeypatch.setitem(sys.modules, "efftheory._picture", None)
 
 
 def csv(text: str | bytes) -> str:
@@ -134,8 +145,10 @@ def test_pairs_as_people_write_them(told, tmp_path, text):
     assert report["lambda3"] == pytest.approx(12)
 
 
-def test_the_table_has_the_colours_of_the_samples():
+@pytest.mark.parametrize("chunk", [7, 1 << 20])
+def test_the_table_has_the_colours_of_the_samples(monkeypatch, chunk):
     """The last axes hold the table; row j, column i, as far as i <= j."""
+    monkeypatch.setattr(_picture, "CHUNK", chunk)
     op = et.addition(10)
     mask = op.random_training_set(22, seed=58)
     description = et.describe(op, mask)
@@ -201,6 +214,9 @@ def test_a_file_that_makes_no_sense_is_one_line(refused, tmp_path, text, message
         (["--pairs", "here.csv", "--seed", "1"], 2, "--pairs names the training set"),
         (["--pairs", "nowhere.csv"], 1, "nowhere.csv: No such file or directory"),
         (["--pairs", "."], 1, ".: Is a directory"),
+        (["--table", "here.csv", "--p", "4"], 2, "--table is the operation: leave out --p and --operation"),
+        (["--table", "here.csv", "--operation", "addition"], 2, "--table is the operation: leave out"),
+        (["--table", "nowhere.csv"], 1, "nowhere.csv: No such file or directory"),
         (["--pairs", "here.csv", "--p", "4"], 1, "here.csv line 2: symbol 4, but --p 4 leaves only 0..3."),
         (["--pairs", "here.csv", "--operation", "modular_addition"], 1, "line 2: 4,1 has 5, in modular_addition(5) 0"),
         (["--p", "5", "--n-train", "16"], 1, "Argument `n_train` must be an integer in 0..15, but is 16."),
@@ -216,3 +232,183 @@ def test_options_that_make_no_sense_are_one_line(refused, tmp_path, command, sta
     found, line = refused(*command)
     assert found == status
     assert message in line
+
+
+# An operation of one's own
+
+# Neither commutative nor a group: 5 a + 7 b modulo 12, with results renamed.
+NOTES = ["do", "di", "re", "ri", "mi", "fa", "fi", "so", "si", "la", "li", "ti"]
+OTHERS = np.array([6, 3, 10, 0, 8, 1, 11, 5, 2, 9, 4, 7])
+QUASIGROUP = OTHERS[np.add.outer(5 * np.arange(12), 7 * np.arange(12)) % 12]
+
+
+def quasigroup(path: str = "notes.csv") -> str:
+    rows = [",".join([note, *(NOTES[c] for c in row)]) for note, row in zip(NOTES, QUASIGROUP, strict=True)]
+    Path(path).write_text("\n".join(["," + ",".join(NOTES), *rows]))
+    return path
+
+
+def test_a_quasigroup_by_name(told):
+    """What the command says is what the library says of E_a + F_b."""
+    text, report = told("--table", quasigroup(), "--n-train", "28", "--seed", "1")
+    op = et.from_table(QUASIGROUP, "sum", "notes(12, tables=2)", 2, NOTES)
+    mask = op.random_training_set(28, seed=1)
+    description = et.describe(op, mask)
+    assert text.startswith(str(description))
+    assert report["training_set"] == [[NOTES[a], NOTES[b - 12]] for a, b in op.pairs[mask].tolist()]
+    assert report["out_of_reach"] == [[NOTES[a], NOTES[b - 12]] for a, b in description.out_of_reach.tolist()]
+    assert 0 < len(report["out_of_reach"]) == report["n_out_of_reach"]
+    assert (report["p"], report["tables"], report["n_samples"], report["operation"]) == (12, 2, 144, op.name)
+    assert "Z0 = 2 (p - 1) = 22, standardised embeddings in 1D" in text
+    assert "does not commute: each side of the sum has its own embeddings" in text
+    assert "what is unique here is a constant on each side" in text
+    told("--table", quasigroup("a $ or $ two.csv"), "--n-train", "28")  # no formula in the picture
+
+
+@pytest.mark.parametrize(
+    "text", ["do,di\nti,ti\n", "a,b,result\ndo,di,RESULT\nti,ti,OTHER\n", "i,j # mine\n do, di # one\n\nti,ti\nti,ti\n"]
+)
+@pytest.mark.usefixtures("undrawn")
+def test_pairs_of_a_table_by_name(told, text):
+    results = {name: NOTES[QUASIGROUP[pair]] for name, pair in {"RESULT": (0, 1), "OTHER": (11, 11)}.items()}
+    for name, result in results.items():
+        text = text.replace(name, result)
+    said, report = told("--table", quasigroup(), "--pairs", csv(text))
+    assert report["training_set"] == [["do", "di"], ["ti", "ti"]]
+    assert ("1 of 3 rows repeat a sample\n" in said) == (text.count("ti,ti\n") == 2)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_table_that_commutes_has_one_table_of_embeddings(told):
+    Path("plus.csv").write_text("0,1,2\n1,2,3\n2,3,4\n")
+    text, report = told("--table", "plus.csv", "--pairs", csv("2,0,2\n1,1,2\n"))
+    assert (report["operation"], report["tables"], report["n_samples"]) == ("plus(3)", 1, 6)
+    assert report["lambda3"] == pytest.approx(12)
+    assert report["training_set"] == [["0", "2"], ["1", "1"]]
+    assert "linear representation: unique" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "pairs.csv holds no pairs."),
+        ("do,di\ndo,x\n", "pairs.csv line 2: 'x' is no symbol or result of the table."),
+        ("do,di,x\n", "pairs.csv line 1: 'x' is no symbol or result of the table."),
+        ("do\n", "pairs.csv line 1: must be a,b or a,b,result, but is 'do'."),
+        ("do,di,la\n", f"pairs.csv line 1: do,di has la, in the table {NOTES[QUASIGROUP[0, 1]]}."),
+        ("do,di\ndo,di,do\n", "pairs.csv line 2: 3 columns, but 2 before."),
+    ],
+)
+def test_pairs_that_are_not_of_the_table_are_one_line(refused, tmp_path, text, message):
+    quasigroup()
+    status, line = refused("--table", "notes.csv", "--pairs", csv(text))
+    assert status == 1
+    assert message in line
+
+
+@pytest.mark.parametrize("name", [*READ, *REFUSED])
+def test_tables_are_read_as_networks_read_them(name, tmp_path):
+    """Neither package may import the other, so each has its own reader."""
+    content = READ[name][0].encode() if name in READ else REFUSED[name][0]
+    file = tmp_path / "table.csv"
+    file.write_bytes(content)
+    if name in READ:
+        table, (results, *names) = _files.read_table(file), read_table(file)
+        assert (table.results.tolist(), table.names, table.results_names) == (results.tolist(), *names)
+    else:
+        messages = []
+        for read, error in ((_files.read_table, _files.InputError), (read_table, ConfigError)):
+            with pytest.raises(error) as caught:
+                read(file)
+            messages.append(str(caught.value))
+        assert messages[1].endswith(f"but {messages[0]}")
+    assert _files.MAX_TABLE == MAX_SYMBOLS
+
+
+# Sizes
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_lists_are_cut_and_counted(told, monkeypatch):
+    monkeypatch.setattr(command_line, "LISTED", 5)
+    _, report = told("--p", "10", "--n-train", "30", "--seed", "3")
+    op = et.addition(10)
+    mask = op.random_training_set(30, seed=3)
+    description = et.describe(op, mask)
+    assert report["training_set"] == op.pairs[mask][:5].tolist()
+    assert report["out_of_reach"] == description.out_of_reach[:5].tolist()
+    assert (report["n_train"], report["n_out_of_reach"]) == (30, len(description.out_of_reach))
+    assert len(description.out_of_reach) > 5 == report["listed_at_most"]
+
+
+def test_no_list_of_all_pairs_is_made(told, monkeypatch):
+    """Nor of all out of reach."""
+
+    def listed(self):
+        raise AssertionError
+
+    for name in ("pairs", "samples", "by_result"):
+        monkeypatch.setattr(et.Operation, name, property(listed))
+    monkeypatch.setattr(et.Description, "out_of_reach", property(listed))
+    _, report = told("--p", "520", "--n-train", "9")
+    assert report["n_out_of_reach"] > 135_000 > command_line.LISTED == len(report["out_of_reach"])
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["--pairs", "pairs.csv"], "2 of 1800030000 samples of addition(60000) would take about 7.2 GB of memory"),
+        (["--p", "9000"], "40504500 of 40504500 samples of addition(9000) would take about 1.8 GB of memory"),
+        (
+            ["--p", "16000", "--n-train", "4000000"],
+            "4000000 of 128008000 samples of addition(16000) would take about 1.2",
+        ),
+    ],
+)
+def test_what_takes_too_much_memory_is_refused_before(refused, tmp_path, monkeypatch, command, message):
+    """No mask is made, and no folder."""
+    csv("0,59999\n1,2\n")
+    for name in ("mask", "random_training_set"):
+        monkeypatch.delattr(et.Operation, name)
+    status, line = refused(*command)
+    assert status == 1
+    assert message in line
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("broken", ["report", "picture"])
+def test_files_are_written_whole_or_not_at_all(told, capsys, monkeypatch, broken):
+    """On a full disk the files of an earlier command stay, both of them."""
+    told("--p", "4")
+    folder = Path("results/efftheory")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(path, *args, **options):
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device", str(path))
+
+    if broken == "report":
+        monkeypatch.setattr(Path, "write_text", full)
+    else:
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, path, **options: full(path))
+    with pytest.raises(SystemExit) as stop:
+        run(["--p", "5"])
+    assert stop.value.code == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_link_stays_a_link(told):
+    Path("elsewhere").mkdir()
+    Path("results/efftheory").mkdir(parents=True)
+    link = Path("results/efftheory/report.json")
+    link.symlink_to(Path("elsewhere/report.json").absolute())
+    assert told("--p", "4")[1]["p"] == 4
+    assert link.is_symlink()
+    assert json.loads(Path("elsewhere/report.json").read_text())["p"] == 4
+
+
+def test_a_file_that_cannot_be_written_is_told_before(refused):
+    Path("results/efftheory/report.json").mkdir(parents=True)
+    assert refused("--p", "4") == (1, "error: results/efftheory/report.json: Is a directory\n")

@@ -37,7 +37,7 @@ READ = {
     "other names, as they come": ("z,y\ny,x\n", [[0, 1], [1, 2]], "01", "zyx"),
     "fewer results than symbols": (",a,b,c\na,c,c,c\nb,c,c,c\nc,c,c,c\n", [[2] * 3] * 3, "abc", "abc"),
     "a corner that is a result": ("0,1,2\n1,1,2\n2,2,2\n", [[0, 1, 2], [1, 1, 2], [2, 2, 2]], "012", "012"),
-    "text around it": ('\ufeff# a table\n\n 0 , "1"\r\n,,\n1,0\n', [[0, 1], [1, 0]], "01", "01"),
+    "text around it": ('\ufeff# a table\n\n 0 , "1"\r\n,,\n1,0 # the end\n', [[0, 1], [1, 0]], "01", "01"),
     "names with commas and signs": (
         ',-1,"(1, 2)"\n-1,-1,-1\n"(1, 2)",-1,-1\n',
         [[0, 0], [0, 0]],
@@ -55,6 +55,7 @@ REFUSED = {
     "no corner to be empty": (b",1\n0,1\n1,0\n", "line 1 has nothing in column 1"),
     "a fraction": (b"0,1\n0.5,1\n", "line 2 has '0.5', neither a name nor a whole number"),
     "a control character": (b"0,1\n\x1b[2J,1\n", "line 2 has '\\x1b[2J', neither"),
+    "a name of two lines": (b'0,1\n1,"a\nb"\n', "line 3 has 'a\\nb', neither"),
     "two of a name": (b",a,a\na,a,a\na,a,a\n", "has two symbols 'a'"),
     "rows of other names": (b",a,b\na,a,b\nc,a,b\n", "line 3 is 'c', and column 2 'b'"),
     "rows in another order": (b"*,a,b\nb,a,b\na,a,b\n", "line 2 is 'b', and column 1 'a'"),
