@@ -181,6 +181,8 @@ class RunStore:
                 raise StoreError(f"`store` must be a run store, but there is none at {path}.")
             if not read_only:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
+                if not self._file.exists():  # sqlite would make it for its owner, whatever the umask
+                    os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o666))
             # who only reads also takes back what a killed writer has half written, if
             # the file system lets it
             mode = "rw" if read_only else "rwc"
@@ -369,9 +371,12 @@ class RunStore:
                 share(path, self._file)
                 return number, path
             try:
-                return os.open(path, os.O_RDWR | how), path
+                number = os.open(path, os.O_RDWR | how)
             except PermissionError:  # another user's: reading is enough for a lock
                 return os.open(path, os.O_RDONLY | how), path
+            if os.fstat(number).st_nlink == 1:
+                share(path, self._file)
+            return number, path
 
     def prepare_traces(self, configs: Sequence[Any]) -> None:
         """StoreError if the traces of these runs could not be kept beside the store;
@@ -382,7 +387,10 @@ class RunStore:
             with self._explained(folder):
                 make_folder(folder, self._file)
             if not os.access(folder, os.W_OK | os.X_OK):
-                raise StoreError(f"`store` must have a folder of traces that can be written, but {folder} cannot.")
+                raise StoreError(
+                    f"`store` must have a folder of traces that can be written, but {folder} cannot: where the store "
+                    "can, its owner opens the folder to you, too, by training once more, or by chmod."
+                )
 
     def add(self, history: History, device: str, torch_version: str) -> None:
         """Keep a finished run, in one transaction; a run that is there already stays as

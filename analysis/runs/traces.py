@@ -73,8 +73,8 @@ def make_folder(folder: Path, store: Path) -> None:
     """Make the folder of traces; who may write the store may write it."""
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        share(folder, store)
         sync(folder.parent)
+    share(folder, store)
 
 
 def share(path: Path, store: Path) -> None:

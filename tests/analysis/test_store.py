@@ -360,17 +360,31 @@ def test_bringing_up_to_date_waits_for_a_command_that_trains(tmp_path, capsys, c
 # ---- several users and programs
 
 
-def test_a_lock_is_as_open_as_its_store(tmp_path):
+def test_a_lock_is_as_open_as_its_store(tmp_path, modular):
     """Also to users whose files the first one keeps to himself."""
     path = tmp_path / "runs.sqlite"
+    lock, traces = path.with_name("runs.sqlite.lock"), traces_folder(path)
     before = os.umask(0o077)
     try:
         with RunStore(path) as store:
-            path.chmod(0o664)
-            with store.training():
-                assert path.with_name("runs.sqlite.lock").stat().st_mode & 0o777 == 0o664
+            for mode in (0o600, 0o664):
+                path.chmod(mode)
+                with store.training():
+                    store.prepare_traces([modular[0].config])
+                    store.add(modular[0], "cpu", "test")
+                found = [one.stat().st_mode & 0o777 for one in (lock, *traces.iterdir(), traces)]
+                assert found == [mode, mode, mode | 0o111 & mode >> 2]
     finally:
         os.umask(before)
+
+
+def test_a_new_store_is_as_open_as_new_files_are(tmp_path):
+    before = os.umask(0o002)
+    try:
+        RunStore(tmp_path / "runs.sqlite").close()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "runs.sqlite").stat().st_mode & 0o777 == 0o664
 
 
 def test_another_users_lock_can_be_taken(tmp_path, monkeypatch):
