@@ -63,8 +63,10 @@ def printable(text: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file of text; the old one stays whole until the new one is."""
-    _replace(path, text.encode())
+    """Write a file of text, in UTF-8, with backslashes for what that lacks (bytes in a
+    file's name that are no text); the old one stays whole until the new one is.
+    """
+    _replace(path, text.encode(errors="backslashreplace"))
 
 
 def save_picture(path: Path, figure: Figure) -> None:

@@ -54,7 +54,7 @@ def open_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            nowhere = open(os.devnull, "w")  # noqa: SIM115
+            nowhere = open(os.devnull, "w", errors="backslashreplace")  # noqa: SIM115
             os.set_inheritable(nowhere.fileno(), True)  # else a child's first file would be taken for its output
             setattr(sys, name, nowhere)
         elif isinstance(stream, TextIOWrapper):

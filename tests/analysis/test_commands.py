@@ -120,4 +120,4 @@ def test_what_is_printed_can_be_printed(monkeypatch):
     print("Kähler \udce9", flush=True)
     assert screen.getvalue() == b"K\\xe4hler \\udce9\n"
     with sys.stderr as nowhere:
-        print("lost", file=nowhere, flush=True)
+        print("lost \udce9", file=nowhere, flush=True)
