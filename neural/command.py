@@ -10,14 +10,15 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from itertools import dropwhile, takewhile
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import tyro
 
 from neural._start import end
-from neural.config import ConfigError
+from neural.config import ConfigError, nearest
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -88,11 +89,51 @@ def _parse(arguments: type[Arguments], prog: str) -> Arguments:
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
-            return tyro.cli(arguments, prog=prog)
+            found, unknown = tyro.cli(arguments, prog=prog, return_unknown_args=True)
     except SystemExit as stop:
         if stop.code in (None, 0):  # --help
             raise
-        # tyro draws a titled frame around its message
-        lines = [line for line in complaint.getvalue().splitlines() if not line.startswith("╭")]
-        print("error:", " ".join(re.sub(r"[│╰╯─]", " ", " ".join(lines)).split()), file=sys.stderr)
-        sys.exit(2)
+        _refuse_options(arguments, prog, sys.argv[1:])
+        # tyro draws a titled frame around its message, of dashes where the terminal has
+        # no lines, and more parts below the first
+        lines = [line.strip("│ ") for line in complaint.getvalue().splitlines()[1:]]
+        message = takewhile(lambda line: line.strip("─-"), dropwhile(lambda line: not line.strip("─-"), lines))
+        _refuse(" ".join(" ".join(message).split()).removeprefix("Error parsing ").rstrip(".") + ".")
+    except ConfigError:
+        _refuse_options(arguments, prog, sys.argv[1:])
+        raise
+    if unknown:
+        _refuse_options(arguments, prog, unknown)
+        _refuse(f"{unknown[0]!r} is one word too many.")
+    return found
+
+
+def _refuse(reason: str) -> NoReturn:
+    print("error:", reason, "--help lists the options.", file=sys.stderr)
+    sys.exit(2)
+
+
+def _refuse_options(arguments: type, prog: str, words: Sequence[str]) -> None:
+    """End the process if one of `words` is an option that there is not."""
+    options = _options(arguments, prog)
+    for word in words:
+        name = word.partition("=")[0].removeprefix("--").replace("-", "_")
+        if not word.startswith("--") or not name or name in options:
+            continue
+        option = f"there is no option {word.partition('=')[0]}"
+        if near := nearest(name, options):
+            _refuse(f"{option}; is it --{near.replace('_', '-')}?")
+        _refuse(f"{option}; a field of all runs is --set {name}=VALUE." if "set" in options else f"{option}.")
+
+
+def _options(arguments: type, prog: str) -> list[str]:
+    """The names of all options, from the help of this command, or of the part of it
+    that the command line asks for: tyro gives no list of them.
+    """
+    page = io.StringIO()
+    part = [*takewhile(lambda word: not word.startswith("-"), sys.argv[1:]), "--help"]
+    with suppress(SystemExit), redirect_stdout(page), redirect_stderr(page):
+        tyro.cli(arguments, prog=prog, args=part)
+    rows = [line.strip("│| ") for line in page.getvalue().splitlines()]
+    names = [name for row in rows if row.startswith("-") for name in re.findall(r"--([a-z][\w-]*)", row.split("  ")[0])]
+    return [name.replace("-", "_") for name in names]

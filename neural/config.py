@@ -8,13 +8,17 @@ censored), `dtype`, and, as fields or properties, `n_samples` and `n_train`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from difflib import get_close_matches
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+
+# Names of different families for one thing.
+_SAME = (("n_train", "fraction"),)
 
 
 class ConfigError(Exception):
@@ -67,6 +71,15 @@ def kinds(config_type: type) -> dict[str, Any]:
     """The type of each field."""
     hints = get_type_hints(config_type)
     return {one.name: hints[one.name] for one in fields(config_type)}
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Which of `names` somebody meant who wrote `name`: the one that asks for the same
+    thing, else the one that is spelt alike, "" if none is.
+    """
+    known = list(names)
+    same = [other for pair in _SAME if name in pair for other in pair if other != name and other in known]
+    return next(iter([*same, *get_close_matches(name, known, 1)]), "")
 
 
 def check(config: Any) -> None:

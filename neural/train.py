@@ -1,7 +1,7 @@
 """Train one run.
 
 python -m neural.train --p 10 --n-train 45 --seed 58 --init reference --steps 2000
---json FILE python -m neural.train --family modular --p 31 --steps 3000
+python -m neural.train --family modular --p 31 --steps 3000 --json FILE
 """
 
 from __future__ import annotations

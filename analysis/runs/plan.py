@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 
 from neural import ConfigError
-from neural.config import filled, kinds, option_of
+from neural.config import filled, kinds, nearest, option_of
 
 _DIGITS = 6  # significant ones of a grid value, so that one and the same grid has one and the same keys
 MAX_RUNS = 1_000_000  # more is a slip of the hand
@@ -80,7 +80,9 @@ def parse_axis(config_type: type, name: str, text: str) -> Axis:
     if not found or not values:
         raise ConfigError(f"`{name}` must be {FORM}, but is {text!r}.")
     if field not in kinds(config_type):
-        raise ConfigError(f"`{name}` must name one of {', '.join(kinds(config_type))}, but names {field!r}.")
+        near = nearest(field, kinds(config_type))
+        meant = f"; is it {near}?" if near else "."
+        raise ConfigError(f"`{name}` must name one of {', '.join(kinds(config_type))}, but names {field!r}{meant}")
     if field == "seed":
         raise ConfigError(f"`{name}` must not be seed: how many seeds there are is an option of its own.")
     kind = _kind(config_type, field)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import runpy
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 import efftheory
 from analysis.__main__ import COMMANDS, main, module_of
 from efftheory import _start
+from neural import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 
@@ -121,3 +124,16 @@ def test_what_is_printed_can_be_printed(monkeypatch):
     assert screen.getvalue() == b"K\\xe4hler \\udce9\n"
     with sys.stderr as nowhere:
         print("lost \udce9", file=nowhere, flush=True)
+
+
+def test_families_are_listed_wherever_one_is_asked_for():
+    """By the help of every --family."""
+    found = 0
+    for file in [*(ROOT / "analysis").rglob("*.py"), *(ROOT / "neural").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            for line, after in pairwise(node.body if isinstance(node, ast.ClassDef) else []):
+                if isinstance(line, ast.AnnAssign) and ast.unparse(line).startswith(("family: str =", "family: str |")):
+                    found += 1
+                    told = ast.unparse(after)  # the toy model has no files that could be lost, and so no --family
+                    assert [name for name in FAMILIES if name not in told and name != "toy"] == [], file
+    assert found >= 5

@@ -279,6 +279,21 @@ def test_a_field_that_comes_later_changes_no_key(tmp_path: Path, undisturbed: Pa
     assert [row[: len(before[0])] for row in content(path)["runs_modular"] if row[-1] == 0] == before
 
 
+def test_the_last_example_of_the_page(tmp_path: Path, undisturbed: Path, monkeypatch, capsys) -> None:
+    """Also on a store that has no run of the family, nor a table for it."""
+    source = re.findall(r"```python\n(.*?)```", (ROOT / "docs/families.md").read_text(), re.DOTALL)[-1]
+    monkeypatch.chdir(tmp_path)
+    Path("results").mkdir()
+    with RunStore(Path("results/runs.sqlite")):
+        pass
+    exec(compile(source, "page", "exec"), {})
+    assert capsys.readouterr().out == ""
+    for file in undisturbed.parent.iterdir():
+        (shutil.copytree if file.is_dir() else shutil.copy)(file, Path("results") / file.name)
+    exec(compile(source.replace("steps_to_test_95 is not null", "p = 7"), "page", "exec"), {})
+    assert capsys.readouterr().out.startswith("100 ")
+
+
 def test_the_page_on_adding_a_family(tmp_path: Path, monkeypatch) -> None:
     """Its file and its line make a family that trains, is kept and is found."""
     source = re.findall(r"```python\n(.*?)```", (ROOT / "docs/families.md").read_text(), re.DOTALL)[0]

@@ -242,6 +242,39 @@ class Options:
     """A made-up command's."""
 
     n: int = 1
+    fraction: float = 0.5
+    """Of the samples; --nothing is no option."""
+    learning_rate: float = 1.0
+
+
+@dataclass(frozen=True)
+class Settable(Options):
+    """One that takes fields of runs as well."""
+
+    set: tuple[str, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "says"),
+    [
+        (Options, "--n 2 --learning-rat 3", "there is no option --learning-rat; is it --learning-rate?"),
+        (Options, "--learning_rats=3", "there is no option --learning_rats; is it --learning-rate?"),
+        (Options, "--n-train 40", "there is no option --n-train; is it --fraction?"),
+        (Options, "--nothing", "there is no option --nothing."),
+        (Settable, "--width 3", "there is no option --width; a field of all runs is --set width=VALUE."),
+        (Options, "--n 1 2", "'2' is one word too many."),
+        (Options, "--n two --learning_rats 3", "there is no option --learning_rats; is it --learning-rate?"),
+        (Options, "--n two", "--n: invalid literal for int() with base 10: 'two'."),
+        (Options, "--n", "Missing value for argument '--n'. Expected 1 values."),
+    ],
+)
+def test_a_wrong_option_is_one_line(options, words, says, monkeypatch, capsys) -> None:
+    """With the name that was meant, where there is one."""
+    monkeypatch.setattr(sys, "argv", ["made-up", *words.split()])
+    with pytest.raises(SystemExit) as stopped:
+        run_command(options, print, "made-up")
+    assert stopped.value.code == 2
+    assert capsys.readouterr() == ("", f"error: {says} --help lists the options.\n")
 
 
 class OwnError(Exception):
