@@ -91,10 +91,16 @@ def _each(pieces: Sequence[Piece], workers: int) -> Iterator[tuple[Piece, Any]]:
         return
     context = multiprocessing.get_context("spawn")  # numba's and torch's threads do not survive a fork
     reader, writer = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, context, _worker, (reader,))
+    pool = None
     try:
-        with quiet_children():
-            running = {pool.submit(piece.compute, *piece.arguments): piece for piece in pieces}
+        try:
+            pool = ProcessPoolExecutor(workers, context, _worker, (reader,))
+            with quiet_children():
+                running = {pool.submit(piece.compute, *piece.arguments): piece for piece in pieces}
+        except (OSError, NotImplementedError) as error:  # no semaphores, as without /dev/shm; or no process more
+            raise ConfigError(
+                f"`workers` must be 1 where no processes can be started, but is {workers}: {error}."
+            ) from None
         for future in as_completed(running):
             yield running[future], future.result()
     except BrokenProcessPool:
@@ -103,7 +109,8 @@ def _each(pieces: Sequence[Piece], workers: int) -> Iterator[tuple[Piece, Any]]:
         ) from None
     finally:
         writer.close()  # workers end at once, in the middle of a piece: a pool by itself would wait for them
-        pool.shutdown(cancel_futures=True)
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
         reader.close()
 
 

@@ -5,6 +5,7 @@ line for every mistake.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from multiprocessing.synchronize import SemLock
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +219,19 @@ def test_a_worker_that_is_killed_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="finished pieces are kept"):
         computed(tmp_path / "pieces.sqlite", pieces, workers=2)
     assert kept(tmp_path) == {"0": "0"}
+
+
+def test_processes_that_cannot_be_started_are_one_line(tmp_path, monkeypatch):
+    """Where /dev/shm cannot be written, say: a pool's queues need semaphores."""
+
+    def refuse(*_, **__) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(SemLock, "__init__", refuse)
+    pieces = [Piece(str(number), int, (number,), 1.0) for number in range(3)]
+    with pytest.raises(ConfigError, match=r"^`workers` must be 1 where no processes can be started, but is 2: .*only"):
+        computed(tmp_path / "pieces.sqlite", pieces, workers=2)
+    assert computed(tmp_path / "pieces.sqlite", pieces, workers=1) == [0, 1, 2]
 
 
 def test_the_door_says_which_groups_there_are(monkeypatch, capsys):
