@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from tqdm import tqdm
 
-from analysis.runs.executors import Execution, train, whole
+from analysis.runs.cluster import train_on_cluster
+from analysis.runs.executors import Execution, Keep, OnWork, lanes_for, train_here, whole
+from analysis.runs.processes import Processes
 from analysis.runs.store import RunStore, StoreError, config_of
 from neural import History, family_of
 from neural.config import shape
@@ -122,3 +125,21 @@ def _train(
             kept(history)
 
         train(missing, execution, keep, on_work)
+
+
+def train(missing: list[Any], execution: Execution, keep: Keep, on_work: OnWork) -> None:
+    """Train all of `missing`; `keep` has each history as it finishes, `on_work` as in
+    `train_runs`.
+
+    Raises:
+        WorkerError: training processes died again and again, or a cluster cannot be
+            used.
+    """
+    lanes = lanes_for(missing, execution)
+    if execution.scheduler is not None:
+        train_on_cluster(missing, execution.scheduler, execution.device, lanes, keep, on_work)
+    elif execution.executor == "processes":
+        Processes(missing, lanes, execution.n_workers(), keep, on_work).run()
+    else:
+        for history in train_here(missing, execution.device, lanes, on_work):
+            keep(history, execution.device, torch.__version__)

@@ -98,7 +98,7 @@ def test_an_estimate_adds_up(rate):
     assert (alone.n_runs, alone.n_steps) == (3, 10_600)
     assert alone.operations == 10_500 * operations(TOY) + 100 * operations(runs[2])
     assert alone.seconds == pytest.approx(alone.operations / (ACHIEVED * rate))
-    many = estimate(runs, Execution("cpu", "dask", workers=4))
+    many = estimate(runs, Execution("cpu", "processes", workers=4))
     assert many.seconds == pytest.approx((alone.seconds or 0) / 4)
     assert many.operations == alone.operations
 

@@ -136,11 +136,11 @@ def test_plans_know_the_data_of_a_folder(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "digest" not in json.loads(key(DigitsConfig(data="mnist")))
 
 
-@pytest.mark.parametrize("executor", ["processes", "dask"])
-def test_every_executor_leaves_the_same(tmp_path: Path, undisturbed: Path, executor: Any) -> None:
+def test_every_executor_leaves_the_same(tmp_path: Path, undisturbed: Path) -> None:
+    """Processes; dask workers in test_cluster.py."""
     path = tmp_path / "runs.sqlite"
     with RunStore(path) as store:
-        ensure(mixed_plan(), store, Execution("cpu", executor, workers=2))
+        ensure(mixed_plan(), store, Execution("cpu", "processes", workers=2))
     assert_same(path, undisturbed)
 
 

@@ -14,21 +14,19 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 
-from analysis.runs import executors
-from analysis.runs.executors import MAX_DEATHS, Execution, WorkerError, lanes_for
+from analysis.runs.executors import Execution, WorkerError, lanes_for, whole
 from analysis.runs.plan import Axis, grid
+from analysis.runs.processes import MAX_DEATHS
 from analysis.runs.store import RunStore, StoreError
-from analysis.runs.sweep import ensure
+from analysis.runs.sweep import ensure, train
 from neural import ConfigError, History, RunConfig
-from neural import start as start_of
 from neural.training import COMPILE_FROM
 
 SWEEP = [sys.executable, "-m", "analysis.sweep"]
@@ -67,7 +65,7 @@ def test_a_finished_grid_is_extended(trained_here, monkeypatch):
 
     def fake(missing, execution, keep, on_work):
         asked.extend(missing)
-        on_work(sum(map(executors.whole, missing)))
+        on_work(sum(map(whole, missing)))
 
     monkeypatch.setattr("analysis.runs.sweep.train", fake)
     says = r"`store` must have all 8 runs after training, but .* lacks 2 \(seed 3 of toy, seed 3 of toy\)"
@@ -77,14 +75,13 @@ def test_a_finished_grid_is_extended(trained_here, monkeypatch):
     assert len(asked) == 2
 
 
-@pytest.mark.parametrize("executor", ["processes", "dask"])
-def test_every_executor_leaves_the_same_table(tmp_path, trained_here, executor):
-    """Two worker processes, or two dask workers: the bits of the runs are those of one
-    process.
+def test_every_executor_leaves_the_same_table(tmp_path, trained_here):
+    """Two worker processes: the bits of the runs are those of one process. (Dask
+    workers: in test_cluster.py.)
     """
     path = tmp_path / "runs.sqlite"
     with RunStore(path) as store:
-        ensure(plan(), store, Execution("cpu", executor, workers=2 if executor == "dask" else None))
+        ensure(plan(), store, Execution("cpu", "processes"))
     assert content(path) == content(trained_here)
 
 
@@ -108,24 +105,23 @@ def test_compiled_runs_have_the_same_bits_in_every_process(tmp_path):
         pytest.skip("nothing was checked about compiled runs: this machine cannot compile")
 
 
-def test_a_task_draws_its_networks_undisturbed():
-    """Also where a dask worker has several threads: weights come from torch's global
-    generator.
-    """
-    configs = [RunConfig(seed=seed, budget=1, width=4) for seed in range(40)]
-    with ThreadPoolExecutor(4) as pool:
-        tasks = [pool.submit(executors.train_batch, [config], "cpu", 2) for config in configs]
-    for config, task in zip(configs, tasks, strict=True):  # all are done: here, too, a draw must be alone
-        [history], *_ = task.result()
-        assert np.array_equal(history.checkpoints["embedding"][0], start_of(config).model.embedding.detach().numpy())
-
-
 def test_an_error_in_a_worker_is_told_once(tmp_path, monkeypatch, capfd):
     """A bug would come again in every other worker."""
     broken = RunConfig(p=5, n_train=12, width=16, budget=10)
     object.__setattr__(broken, "dtype", "float33")
     with pytest.raises(WorkerError, match="a training process failed: AttributeError"):
-        executors.train([broken], Execution("cpu", "processes"), lambda *run: None, lambda n: None)
+        train([broken], Execution("cpu", "processes"), lambda *run: None, lambda n: None)
+
+
+def test_processes_that_cannot_be_started_are_one_clear_error(monkeypatch):
+    """Where a system allows no more."""
+
+    def refuse(self) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(SpawnProcess, "start", refuse)
+    with pytest.raises(WorkerError, match=r"^a training process cannot be started: .*unavailable; `--executor in-"):
+        train(plan(), Execution("cpu", "processes"), lambda *run: None, lambda n: None)
 
 
 def test_an_error_while_training_is_not_the_stores(tmp_path):
@@ -163,8 +159,11 @@ def count(path: Path) -> int:
 
 def test_a_dead_worker_is_replaced(tmp_path):
     """Killed from outside (out of memory, say): its runs go to another, and nothing is
-    trained twice but those.
+    trained twice but those. Nor do processes open a port, where others could send them
+    work.
     """
+    execution = Execution("cpu", workers=2).resolved()
+    assert execution.executor == "processes"
     configs = plan(budget=400, seeds=12)
     kept: list[RunConfig] = []
 
@@ -176,11 +175,24 @@ def test_a_dead_worker_is_replaced(tmp_path):
 
     def keep(history: History, *trained_on: str) -> None:
         kept.append(history.config)
+        if len(kept) == 1:
+            ports.extend(open_ports() - before)
 
-    executors.train(configs, Execution("cpu", "processes"), keep, work.append)
+    def open_ports() -> set[tuple[str, int]]:
+        """Of this process and those that it has started."""
+        open_now = set()
+        for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # killed meanwhile
+                connections = process.net_connections("inet")
+                open_now |= {tuple(each.laddr) for each in connections if each.status == psutil.CONN_LISTEN}
+        return open_now
+
+    before, ports = open_ports(), []
+    train(configs, execution, keep, work.append)
     killer.join()
+    assert ports == []
     assert sorted(map(repr, kept)) == sorted(map(repr, configs))
-    assert sum(work) == pytest.approx(sum(map(executors.whole, configs)))  # what died with the worker counts once
+    assert sum(work) == pytest.approx(sum(map(whole, configs)))  # what died with the worker counts once
 
 
 def test_workers_that_keep_dying_are_one_clear_error(tmp_path, monkeypatch, histories):
@@ -205,24 +217,6 @@ def test_workers_that_keep_dying_are_one_clear_error(tmp_path, monkeypatch, hist
         assert store.missing([histories[0].config]) == []
 
 
-def test_a_killed_dask_worker_does_not_stop_the_sweep(tmp_path):
-    """dask's nanny starts another, and the task is done again."""
-    configs = plan(budget=400, seeds=12)
-    kept: list[History] = []
-
-    def workers() -> list[int]:
-        children = psutil.Process().children(recursive=True)
-        names = [(child.pid, " ".join(child.cmdline())) for child in children if child.is_running()]
-        return [pid for pid, name in names if "spawn_main" in name]
-
-    killer = kill_when(lambda: len(kept) > 0, workers)
-    executors.train(
-        configs, Execution("cpu", "dask", workers=2), lambda history, *trained_on: kept.append(history), lambda n: None
-    )
-    killer.join()
-    assert sorted(repr(run.config) for run in kept) == sorted(map(repr, configs))
-
-
 @pytest.mark.parametrize(
     ("execution", "says"),
     [
@@ -230,18 +224,12 @@ def test_a_killed_dask_worker_does_not_stop_the_sweep(tmp_path):
         (Execution(workers=2, scheduler="tcp://127.0.0.1:1"), "`workers` must be left out with a scheduler"),
         (Execution(executor="processes", scheduler="tcp://127.0.0.1:1"), "`executor` must be dask where a scheduler"),
         (Execution(executor="in-process", workers=2), "`workers` must be left out in-process"),
+        (Execution(executor="dask"), "`scheduler` must be the address of a dask scheduler with the executor dask"),
     ],
 )
 def test_executions_that_cannot_be(execution, says):
     with pytest.raises(ConfigError, match=says):
         execution.resolved()
-
-
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x", "127.0.0.1:notaport"])
-def test_an_unreachable_scheduler_is_one_clear_error(tmp_path, monkeypatch, address):
-    monkeypatch.setattr(executors, "SCHEDULER_TIMEOUT", "1s")
-    with RunStore(tmp_path / "runs.sqlite") as store, pytest.raises(WorkerError, match="`scheduler` must be the add"):
-        ensure(plan(), store, Execution(scheduler=address))
 
 
 @pytest.mark.parametrize(("n_runs", "lanes"), [(1, 2), (2, 2), (9, 5), (100, 8)])
