@@ -198,7 +198,8 @@ def write_parquet(file: Path, names: Sequence[str], batches: Iterable[list[tuple
     types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
     schema = pa.schema([(name, types[kinds[name]]) for name in names])
     n = 0
-    with ParquetWriter(file, schema) as writer:
+    # opened here: pyarrow takes a name for an address, which must be UTF-8
+    with file.open("wb") as content, ParquetWriter(content, schema) as writer:
         for batch in batches:
             for row in batch:
                 for name, cell in zip(names, row, strict=True):

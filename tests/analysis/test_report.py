@@ -17,6 +17,12 @@ def test_two_commands_may_write_one_file(tmp_path):
     assert list(tmp_path.iterdir()) == [page]
 
 
+def test_a_page_can_hold_any_name(tmp_path):
+    """Of a file of before UTF-8, say."""
+    write_page(tmp_path / "report.md", ["Kähler r\udce9s"])
+    assert (tmp_path / "report.md").read_text(encoding="utf-8") == "Kähler r\\udce9s\n"
+
+
 def test_a_prepared_folder_is_empty(tmp_path):
     out = tmp_path / "a" / "b"
     prepare_folder(out)

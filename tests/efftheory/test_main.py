@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,11 @@ def test_as_a_process(tmp_path):
     assert done.stdout.startswith(str(et.describe(op, op.random_training_set(45, seed=58))))
     assert done.stderr == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json", "training_set.png"]
+    folder = tmp_path / (os.fsdecode(b"r\xe9s") if sys.platform == "linux" else "res")  # no UTF-8, and no output
+    silent = [*command[:-1], str(folder), "--p", "4"]
+    done = subprocess.run(silent, stderr=subprocess.PIPE, check=False, preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (folder / "report.json").exists()
     done = subprocess.run([*command, "--p", "1"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "error: Argument `p` must be an integer in 2..60000, but is 1.\n"
