@@ -23,6 +23,7 @@ from efftheory.__main__ import run
 from efftheory._picture import BLUE, LIGHT_BLUE, ORANGE, picture_of
 from neural.config import ConfigError
 from neural.tables import MAX_SYMBOLS, read_table
+from neural.tables import read_pairs as neural_pairs
 from tests import systems
 from tests.neural.test_tables import READ, REFUSED
 
@@ -119,6 +120,7 @@ def test_without_matplotlib_there_is_no_picture(told, monkeypatch, capsys):
     assert stop.value.code == 0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_all_of_ten_symbols_is_the_default(told):
     text, report = told()
     assert "addition(10): 55 of 55" in text
@@ -133,13 +135,14 @@ def test_what_never_happens_is_null(told, command):
     assert "never" in text or "not defined" in text
 
 
-@pytest.mark.parametrize(("p", "n_train"), [("3", "4"), ("60", "200"), ("65", "65"), ("520", "9")])
+@pytest.mark.parametrize(("p", "n_train"), [("3", "4"), ("60", "200"), ("65", "65")])
 @pytest.mark.filterwarnings("error")
 def test_draws_small_and_large_tables(told, p, n_train):
     told("--p", p, "--n-train", n_train)
     assert imread("results/efftheory/training_set.png").shape[2] == 4
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     "text",
     ["0,2\n1,1\n", "i,j,result\n0,2,2\n1,1,2\n", "\ufeff# mine\n\nI, J\n 2 , 0 # turned\n1,1\n", '"0","2"\r\n1,1\r\n'],
@@ -168,6 +171,7 @@ def test_the_table_has_the_colours_of_the_samples(monkeypatch, chunk):
     assert (image[np.tril_indices(10, -1)[::-1]] == 1).all()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_results_say_which_operation(told):
     text, report = told("--pairs", csv("3,4,2\n0,1,1\n"))
     assert report["operation"] == "modular_addition(5)"
@@ -177,6 +181,7 @@ def test_results_say_which_operation(told):
     assert told("--pairs", csv("0,1,1\n"), "--operation", "modular_addition", "--p", "9")[1]["p"] == 9
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_repeated_samples_are_one_and_mentioned(told):
     text, report = told("--pairs", csv("0,2,2\n2,0,2\n1,1,2\n1,1,2\n"))
     assert report["n_train"] == 2
@@ -331,6 +336,20 @@ def test_tables_are_read_as_networks_read_them(name, tmp_path):
     assert _files.MAX_TABLE == MAX_SYMBOLS
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_pairs_are_read_as_networks_read_them(told):
+    """One file of names, one training set for the theory and for the networks."""
+    _, report = told(
+        "--table",
+        quasigroup(),
+        "--pairs",
+        csv(f"a,b,result\nsi,do,{NOTES[QUASIGROUP[8, 0]]} # one\n\ndo,si,{NOTES[QUASIGROUP[0, 8]]}\n"),
+    )
+    every = np.argwhere(np.ones((12, 12), dtype=np.bool_))
+    mask = neural_pairs(Path("pairs.csv"), every, QUASIGROUP.ravel(), NOTES, NOTES)
+    assert [[NOTES[a], NOTES[b]] for a, b in every[mask]] == report["training_set"] == [["do", "si"], ["si", "do"]]
+
+
 # Sizes
 
 
@@ -347,8 +366,9 @@ def test_lists_are_cut_and_counted(told, monkeypatch):
     assert len(description.out_of_reach) > 5 == report["listed_at_most"]
 
 
+@pytest.mark.filterwarnings("error")
 def test_no_list_of_all_pairs_is_made(told, monkeypatch):
-    """Nor of all out of reach."""
+    """Nor of all out of reach; a large table is drawn without."""
 
     def listed(self):
         raise AssertionError
@@ -357,6 +377,7 @@ def test_no_list_of_all_pairs_is_made(told, monkeypatch):
         monkeypatch.setattr(et.Operation, name, property(listed))
     monkeypatch.setattr(et.Description, "out_of_reach", property(listed))
     _, report = told("--p", "520", "--n-train", "9")
+    assert imread("results/efftheory/training_set.png").shape[2] == 4
     assert report["n_out_of_reach"] > 135_000 > command_line.LISTED == len(report["out_of_reach"])
 
 
