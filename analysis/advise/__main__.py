@@ -177,6 +177,8 @@ def network(arguments: Arguments) -> RunConfig:
     usual = S3 if arguments.operation == "s3" else RunConfig()
     own = usual.operation
     if arguments.table is not None:
+        if arguments.operation != "addition":
+            raise ConfigError(f"`operation` must be left out with table, but is {arguments.operation!r}.")
         own = Table.read(arguments.table)
         check_table(own, "memory_flow")
     names = ("width", "depth", "activation", "n_outputs", "loss", "budget")

@@ -240,3 +240,5 @@ def test_advice_on_a_table(sums: Path, tmp_path: Path) -> None:
     assert (base.n_train, base.samples) == (2, "802")
     with pytest.raises(ConfigError, match=r"`n_train` must be left out with pairs, but is 3."):
         advise.plan(advise.Arguments(pairs=pairs, n_train=3))
+    with pytest.raises(ConfigError, match=r"`operation` must be left out with table, but is 's3'"):
+        advise.plan(advise.Arguments(table=sums, operation="s3"))
