@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import tyro
 
-from neural._start import end
+from neural._start import end, open_streams
 from neural.config import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def run_command(
     one line and 2, Ctrl-C with one line and 130, a reader that has seen enough
     (`| head`) without a word. Anything else is a bug and keeps its traceback.
     """
+    open_streams()
     try:
         with _interruptible():
             main(_parse(arguments, prog))

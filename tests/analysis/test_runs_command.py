@@ -4,6 +4,7 @@ mistake is one line.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -183,9 +184,12 @@ def test_an_export_has_the_stores_rows(store, tmp_path, command, monkeypatch, su
     file = tmp_path / folder / f"runs.{suffix}"
     status, out, err = command("export", file, "--where", where, "--store", store.path)
     expected = stored(store.path, where)
-    assert (status, out, err) == (0, f"{len(expected)} runs in {file}\n", "")
+    printed = f"{len(expected)} runs in {file}\n".encode(errors="backslashreplace").decode()
+    assert (status, out, err) == (0, printed, "")
     # in a CSV, "12" is a training set only to those who say so
-    read = pd.read_csv(file, dtype={"samples": str}) if suffix == "csv" else pd.read_parquet(file)
+    read = (
+        pd.read_csv(file, dtype={"samples": str}) if suffix == "csv" else pd.read_parquet(io.BytesIO(file.read_bytes()))
+    )
     read["samples"] = read["samples"].fillna("")
     assert list(read) == ["number", "key", *config_columns(Toy), *result_columns(Toy)]
     assert len(read) == len(expected)
