@@ -10,6 +10,7 @@ file. Nothing is trained.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -84,6 +85,8 @@ def gallery(store: RunStore, thresholds: Thresholds, newest: int, most: int, fil
     shown = [with_results(plane, store) for plane in first_of(planes, most)]
     n_shown = len({key for plane in shown for key in plane.runs["key"]})
     n_lost = sum(not store.has_traces(config_of(key)) for plane in shown for key in plane.runs["key"])
+    if n_lost:
+        print(f"the traces of {n_lost:,} of these runs are gone. {store.advice()}", file=sys.stderr)
     with tqdm(total=sum(len(plane.runs) for plane in shown), desc="runs", unit="run", leave=False) as bar:
         content: dict[str, Any] = {
             "about": f"{n_runs:,} runs are in the store"

@@ -230,8 +230,8 @@ def test_the_page_needs_nothing_else(page: str) -> None:
     assert page.count("</script>") == 2
 
 
-def test_runs_without_their_traces_are_shown_without_curves(tmp_path: Path, store: RunStore) -> None:
-    """And the page says how many."""
+def test_runs_without_their_traces_are_shown_without_curves(tmp_path: Path, capsys) -> None:
+    """The page says how many, and the command what to do."""
     with RunStore(tmp_path / "runs.sqlite") as other:
         for history in train_runs(grid(PERCEPTRON, [SCALES], 1), device="cpu", compiled=False):
             other.add(history, "cpu", "test")
@@ -241,6 +241,7 @@ def test_runs_without_their_traces_are_shown_without_curves(tmp_path: Path, stor
         assert animations([with_results(p, other) for p in find_planes(other.settings(Modular, 3), Modular)], other, 4)
     assert "3 of them on this page, 1 without their curves, whose traces are gone" in page
     assert page.count('"curve":[[0],[null],[null]]') == 1
+    assert f"`python -m analysis.runs retrain --store {tmp_path / 'runs.sqlite'}`" in capsys.readouterr().err
 
 
 def test_planes_are_looked_for_among_the_newest_runs(store: RunStore) -> None:

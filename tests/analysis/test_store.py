@@ -643,6 +643,7 @@ def test_traces_are_on_the_disk_before_their_row(tmp_path, modular, monkeypatch)
     steps: list[str] = []
     fsync = os.fsync
     with RunStore(tmp_path / "runs.sqlite") as store:
+        store.prepare_traces([modular[0].config])
         monkeypatch.setattr(os, "fsync", lambda number: (steps.append("synced"), fsync(number)))
         store._connection.set_trace_callback(lambda statement: steps.append(statement.split()[0]))
         store.add(modular[0], "cpu", "test")
