@@ -9,6 +9,7 @@ import json
 import re
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import product
@@ -396,13 +397,18 @@ def test_cells_are_reached_by_keyboard(shown: Any) -> None:
 
 
 @needs_browser
-def test_other_planes_and_predictors_can_be_chosen(shown: Any) -> None:
+def test_other_planes_and_predictors_can_be_chosen(shown: Any, content: dict[str, Any]) -> None:
     from selenium.webdriver.support.ui import Select
 
     planes = Select(shown.find_element("id", "plane"))
     assert len(planes.options) == 3
     planes.select_by_index(2)
-    assert len(shown.find_elements("css selector", "#map button")) == 3
+    buttons, plane = shown.find_elements("css selector", "#map button"), content["planes"][2]
+    assert [button.get_attribute("aria-pressed") == "true" for button in buttons].index(True) == plane["opens"]
+    for button, cell in zip(buttons, plane["cells"], strict=True):
+        most, n = Counter(run["phase"] for run in cell["runs"]).most_common(1)[0]
+        assert button.text == ("?" if 2 * n <= len(cell["runs"]) else content["phases"][most]["letter"])
+    assert len(buttons) == 3
     predictors = Select(shown.find_element("id", "predictor"))
     marks = [shown.find_elements("css selector", "#scatter circle")]
     places = [[mark.get_attribute("cx") for mark in marks[0]]]
