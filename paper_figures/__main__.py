@@ -17,6 +17,7 @@ import matplotlib as mpl
 import tyro
 
 import paper_figures
+from analysis._look import Palette, recolour
 from analysis._report import prepare_folder, save_animation, save_picture, write_page
 from analysis.runs.cost import estimate
 from analysis.runs.executors import Execution, WorkerError
@@ -53,6 +54,8 @@ class Arguments:
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Only say how many runs are missing and what they would cost."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
+    palette: Palette = "okabe-ito"
+    """Colours of lines and marks: Okabe and Ito's or Tol's, for any colour vision, or greys. Maps keep theirs."""
     out: Path = Path("results/paper_figures")
     """Folder for the pictures."""
     store: Path = Path("results/runs.sqlite")
@@ -78,7 +81,7 @@ def main(arguments: Arguments) -> None:
         with RunStore(arguments.store) as store, mpl.rc_context(LOOK):
             ensure(runs, store, execution)
             for name in names:
-                print(draw(name, store, scale_of(name, arguments), arguments.out))
+                print(draw(name, store, scale_of(name, arguments), arguments.out, arguments.palette))
     if lacking:
         raise ConfigError(f"{', '.join(lacking)} left out: {next(iter(lacking.values()))}")
 
@@ -118,17 +121,21 @@ def lacking_data(runs: Sequence[Any]) -> str:
     return ""
 
 
-def draw(name: str, store: RunStore, scale: Scale, out: Path) -> Path:
+def draw(name: str, store: RunStore, scale: Scale, out: Path, palette: Palette = "okabe-ito") -> Path:
     """Draw a figure whose runs are in the store, its animation if it has one, and the
     page of its caption; where the picture is.
     """
     figure = FIGURES[name]
     tables = figure.tables(store, scale)
     picture = out / f"{name}.png"
-    save_picture(picture, figure.draw(tables))
+    drawn = figure.draw(tables)
+    recolour(drawn, palette)
+    save_picture(picture, drawn)
     page = [f"![{name}]({name}.png)"]
     if hasattr(figure, "animate"):
-        save_animation(picture.with_suffix(".gif"), *figure.animate(tables))
+        moving, *frames = figure.animate(tables)
+        recolour(moving, palette)
+        save_animation(picture.with_suffix(".gif"), moving, *frames)
         page.append(f"![{name} over training]({name}.gif)")
     page.append(inspect.getdoc(figure) or "")
     reduced = differences(figure.runs(scale), figure.runs(Scale()))

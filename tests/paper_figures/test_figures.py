@@ -13,9 +13,12 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex, to_rgba_array
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import efftheory as et
+from analysis._look import BLUE, GREEN, ORANGE, VERMILION, recolour
 from analysis._report import save_picture
 from analysis.runs.experiments import PAPER_SIZES
 from analysis.runs.plan import Axis, grid
@@ -289,6 +292,25 @@ def test_a_paper_is_all_of_its_figures():
     assert sorted(figures_named(["fig", "omnigrok"])) == sorted(FIGURES)
 
 
+def test_a_palette_is_that_of_all_but_maps():
+    figure = Figure()
+    axes = figure.subplots()
+    line = axes.plot([1, 2], color=BLUE, marker="o", mfc="none", mec=GREEN, label="line")[0]
+    dots = axes.scatter([1, 2], [1, 2], color=[VERMILION, "white"], alpha=0.5)
+    mapped = axes.scatter([1, 2], [1, 2], c=[0, 1])
+    bar = axes.bar([1], [1], color=ORANGE)[0]
+    key = axes.legend().get_lines()[0]
+    before = mapped.get_cmap()
+    recolour(figure, "tol")
+    assert to_hex(line.get_color()) == to_hex(key.get_color()) == "#4477aa"
+    assert to_hex(line.get_markeredgecolor()) == "#228833"
+    assert to_hex(line.get_markerfacecolor(), keep_alpha=True) == "#00000000"
+    assert [to_hex(rgba, keep_alpha=True) for rgba in to_rgba_array(dots.get_facecolor())] == ["#ee667780", "#ffffff80"]
+    assert to_hex(bar.get_facecolor()) == "#ccbb44"
+    assert mapped.get_cmap() is before
+    assert mapped.get_array() is not None
+
+
 def test_a_dry_run_trains_nothing_and_a_real_one_leaves_picture_and_caption(store, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Scale, "run", Narrow.run)
     scale = ["--points", 3, "--budget", 40, "--store", store.path, "--out", tmp_path / "out"]
@@ -297,7 +319,7 @@ def test_a_dry_run_trains_nothing_and_a_real_one_leaves_picture_and_caption(stor
     assert lines[0] == "12 runs in the plan"
     assert lines[1].startswith("3 runs to train, 120 steps")
     assert not (tmp_path / "out").exists()
-    command(monkeypatch, "fig16", "--seeds", 3, *scale)
+    command(monkeypatch, "fig16", "--seeds", 3, "--palette", "grey", *scale)
     page = (tmp_path / "out" / "fig16.md").read_text()
     assert page.startswith("![fig16](fig16.png)\n\nRepresentations of S3")
     assert page.endswith(
