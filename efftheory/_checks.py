@@ -191,6 +191,14 @@ def finite(name: str, array: NDArray[np.float64]) -> NDArray[np.float64]:
     return array
 
 
+def within(name: str, array: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
+    """`array` if all of it is below `limit` in size."""
+    largest = float(np.abs(array).max(initial=0.0))
+    if largest >= limit:
+        raise ArgumentError(name, f"be below {limit:.0e} in size", f"holds {largest:.3g}")
+    return array
+
+
 def ascending_times(name: str, value: Any) -> NDArray[np.float64]:
     """`value` as a float64 (T,) array of strictly ascending times from 0 on; a number
     is one time.

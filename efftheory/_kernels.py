@@ -138,7 +138,9 @@ def loss_path(left, right, first, path):
     return losses
 
 
-COLLAPSED = 1e-12  # of the largest entry of a dimension: what varies by less is round-off
+# Of the largest entry of a dimension, and of all: what varies by less is round-off, or
+# nothing in squares.
+COLLAPSED, NOTHING = 1e-12, 1e-140
 
 
 @njit(cache=CACHE, nogil=True)
@@ -149,12 +151,15 @@ def collapsed(E, product):
     matrix. The one place that says so.
     """
     p, c = E.shape
-    constant = 0
+    constant, least = 0, 0.0
+    for k in range(p):
+        for x in range(c):
+            least = max(least, NOTHING * abs(E[k, x]))
     for x in range(c):
         low = high = E[0, x]
         for k in range(1, p):
             low, high = min(low, E[k, x]), max(high, E[k, x])
-        constant += high - low <= COLLAPSED * max(abs(low), abs(high))
+        constant += high - low <= max(COLLAPSED * max(abs(low), abs(high)), least)
     return constant == c if product else constant > 0
 
 
@@ -167,7 +172,7 @@ def of_usual_size(E):
     for k in range(E.shape[0]):
         for x in range(E.shape[1]):
             largest = max(largest, abs(E[k, x]))
-    if 1e-60 < largest < 1e60 or not 0.0 < largest < np.inf:
+    if 1e-5 < largest < 1e60 or not 0.0 < largest < np.inf:
         return E
     power = math.frexp(largest)[1]
     return E / math.ldexp(1.0, min(max(power, -1000), 1000))  # whose reciprocal is a float as well

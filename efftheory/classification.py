@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from efftheory import _checks
 from efftheory._checks import ArgumentError
 from efftheory._records import short
+from efftheory.loss import in_units_of, size_of
 
 _ABSENT = 1e-14  # a part of F below this share of |F| is round-off
 
@@ -54,8 +55,10 @@ class _Parts(NamedTuple):
         return self.sizes[self.classes, None]
 
 
-def _parts(labels: ArrayLike, F: ArrayLike, name: str) -> tuple[NDArray[np.float64], float, _Parts]:
-    """(F checked, Z, its parts)."""
+def _parts(labels: ArrayLike, F: ArrayLike, name: str) -> tuple[float, NDArray[np.float64], float, _Parts]:
+    """(size, F / size checked, its Z, its parts): of a size, a power of 2, with which
+    no power of Z leaves the range of floats.
+    """
     array = _checks.real_array(name, F)
     if array.ndim != 2 or array.size == 0:
         raise ArgumentError(name, "have shape (n, d)", f"has shape {array.shape}")
@@ -71,11 +74,14 @@ def _parts(labels: ArrayLike, F: ArrayLike, name: str) -> tuple[NDArray[np.float
         z = float((array**2).sum())
     if z == 0 or not np.isfinite(z):
         raise ArgumentError(name, "have a Z = sum_x |F_x|^2 that is finite and not 0", f"has Z = {z}")
+    size = size_of(array)
+    array = array / size
+    z = float((array**2).sum())
     sizes = np.bincount(classes).astype(np.float64)
     means = np.zeros((len(sizes), array.shape[1]))
     np.add.at(means, classes, array)
     means /= sizes[:, None]
-    return array, z, _Parts(classes, sizes, means, array - means[classes])
+    return size, array, z, _Parts(classes, sizes, means, array - means[classes])
 
 
 def class_loss(labels: ArrayLike, F: ArrayLike) -> float:
@@ -95,7 +101,7 @@ def class_loss(labels: ArrayLike, F: ArrayLike) -> float:
     Raises:
         ArgumentError: `F` is not finite (n, d) or is zero; `labels` is not (n,).
     """
-    _, z, parts = _parts(labels, F, "F")
+    _, _, z, parts = _parts(labels, F, "F")
     return float((parts.k * parts.deviation**2).sum() / z)
 
 
@@ -104,9 +110,9 @@ def class_loss_gradient(labels: ArrayLike, F: ArrayLike) -> NDArray[np.float64]:
 
     Arguments, conventions and errors as `class_loss`.
     """
-    array, z, parts = _parts(labels, F, "F")
+    size, array, z, parts = _parts(labels, F, "F")
     pull = parts.k * parts.deviation
-    return 2 / z * (pull - (pull * parts.deviation).sum() / z * array)
+    return 2 / (size * z) * (pull - (pull * parts.deviation).sum() / z * array)
 
 
 def class_flow(labels: ArrayLike, F0: ArrayLike, times: ArrayLike) -> ClassTrajectory:
@@ -133,7 +139,7 @@ def class_flow(labels: ArrayLike, F0: ArrayLike, times: ArrayLike) -> ClassTraje
         ArgumentError: `F0` is not finite (n, d) or is zero; `labels` is not (n,);
             `times` are not ascending from 0 on.
     """
-    _, z, parts = _parts(labels, F0, "F0")
+    size, _, z, parts = _parts(labels, F0, "F0")
     t = _checks.ascending_times("times", times)
     classes, sizes, means, deviation = parts
     # the share of Z that each mode holds: the class means, then the deviations of each
@@ -142,10 +148,12 @@ def class_flow(labels: ArrayLike, F0: ArrayLike, times: ArrayLike) -> ClassTraje
     rates = np.concatenate(([0.0], 2 * sizes / z))
     present = shares > _ABSENT**2  # what F0 does not hold must not grow out of round-off
     # measured from the slowest that is there: the sum below never underflows to 0
-    decay = np.exp(-np.outer(t, np.maximum(rates - rates[present].min(), 0.0))) * present
+    scaled = in_units_of(size, t)
+    decay = np.exp(-np.outer(scaled, np.maximum(rates - rates[present].min(), 0.0))) * present
     scale = 1 / np.sqrt((shares * decay**2).sum(axis=1))
     weights = scale[:, None] * decay
     path = weights[:, 0, None, None] * means[classes] + weights[:, 1 + classes, None] * deviation
     z_path = (path**2).sum(axis=(1, 2))
     deviations = weights[:, 1 + classes, None] * deviation
-    return ClassTrajectory(t, path, (parts.k * deviations**2).sum(axis=(1, 2)) / z_path, z_path)
+    loss = (parts.k * deviations**2).sum(axis=(1, 2)) / z_path
+    return ClassTrajectory(t, size * path, loss, size**2 * z_path)

@@ -48,6 +48,7 @@ from efftheory._checks import ArgumentError
 from efftheory._decoder_kernels import Growth, Network, grow
 from efftheory._kernels import loss_path
 from efftheory._records import short
+from efftheory.constants import RQI_THRESHOLD
 from efftheory.embeddings import DELTA, embedding
 from efftheory.flow import Trajectory
 from efftheory.operations import Operation, Seed, require_one_table
@@ -56,6 +57,7 @@ from efftheory.parallelograms import Mask, training_samples
 COHERENCE = 1 / 3  # of the moves of a hidden layer's weights; measured on weights, see docs/decoder
 GAIN = math.sqrt(2 / math.pi)
 RESOLUTION = 0.04  # optimiser steps are merged while no embedding moves by more than this
+LARGEST_INPUT = 1e15  # what a decoder is asked about: beyond, its layers overflow
 SPACING = 0.03  # records are this share of the time apart
 # Nodes of the first layer's quadrature: Gauss-Legendre a dimension up to two,
 # quasi-random ones beyond.
@@ -104,8 +106,9 @@ class Decoder:
 class LearningTrajectory(Trajectory):
     """Embeddings and accuracies while a decoder learns; times are optimiser steps.
 
-    `loss` is l_eff (nan for products). It may end before `steps`: where nothing is left
-    to be learned, or where numbers overflowed.
+    `loss` is l_eff (nan for products, and where Z0 has left the range of floats). It
+    may end before `steps`: where nothing is left to be learned, or where numbers
+    overflowed; then `converged` is False, and there may be no record at all.
 
     Attributes:
         train_accuracy, test_accuracy: float64 (T,), nearest target; test nan if all
@@ -205,7 +208,7 @@ def decoder_flow(
     Y = np.ascontiguousarray(Y @ basis)
     pace = kernels.Pace(steps, resolution, SPACING)
     n = kernels.decoder_flow(E, kernels.Problem(table, network, Y), rates, pace, records)
-    return _trajectory(op, mask, records, n)
+    return _trajectory(op, mask, records, n, steps)
 
 
 def ridge_potential(
@@ -229,7 +232,8 @@ def ridge_potential(
     Source: ours, docs/decoder/derivation.md; the paper has no decoder.
 
     Raises:
-        ArgumentError: an argument of wrong shape, rates or growth below 0; loss "ce".
+        ArgumentError: an argument of wrong shape, rates or growth below 0, or numbers
+            of 1e15; loss "ce".
     """
     decoder = decoder_of(decoder)
     place, table = start(op, mask, E, "E")
@@ -240,7 +244,7 @@ def ridge_potential(
         raise ArgumentError("targets", "be given", "is None")
     grown = Growth(*(np.zeros(decoder.depth + 1) for _ in range(3)), decay=1.0)
     for name, values, into in (("rates", rates, grown.thetas), ("growth", growth, grown.lengths)):
-        array = _checks.real_array(name, values, (decoder.depth,))
+        array = _checks.within(name, _checks.real_array(name, values, (decoder.depth,)), LARGEST_INPUT)
         if (array < 0).any():
             raise ArgumentError(name, "be at least 0", f"is {_checks.shown(values)}")
         into[1:] = array
@@ -276,10 +280,10 @@ def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.
     Source: ours, docs/decoder/derivation.md; the paper has no decoder.
 
     Raises:
-        ArgumentError: `x` is not finite (n, c).
+        ArgumentError: `x` is not finite (n, c) and below 1e15 in size.
     """
     decoder = decoder_of(decoder)
-    points = _checks.real_array("x", x)
+    points = _checks.within("x", _checks.real_array("x", x), LARGEST_INPUT)
     if points.ndim != 2 or points.size == 0:
         raise ArgumentError("x", "have shape (n, c)", f"has shape {points.shape}")
     n = len(points)
@@ -304,7 +308,7 @@ def decoder_of(decoder: Decoder | None) -> Decoder:
 def start(op: Operation, mask: Mask, E0: ArrayLike, name: str = "E0") -> tuple[NDArray[np.float64], kernels.Table]:
     """The embeddings, flat (p, c), and the samples as the kernels take them."""
     require_one_table(op)
-    E = embedding(E0, op, name)
+    E = _checks.within(name, embedding(E0, op, name), LARGEST_INPUT)
     trained = _checks.training_mask(mask, op.n_samples)
     if not trained.any():
         raise ArgumentError("mask", "have a sample to train on", "has none")
@@ -422,10 +426,12 @@ def _room(E: NDArray[np.float64], depth: int, steps: int) -> kernels.Records:
     )
 
 
-def _trajectory(op: Operation, mask: Mask, records: kernels.Records, n: int) -> DecoderTrajectory:
+def _trajectory(op: Operation, mask: Mask, records: kernels.Records, n: int, steps: int) -> DecoderTrajectory:
     """The first n records."""
-    layers = records.layers[:n]
-    common = learned_fields(op, mask, records.times[:n], records.path[:n], records.curves[:n], records.crossed)
+    layers, curves = records.layers[:n], records.curves[:n]
+    learned = n > 0 and curves[-1, 0] == 1 and not curves[-1, 1] < 1 and curves[-1, 2] > RQI_THRESHOLD
+    common = learned_fields(op, mask, records.times[:n], records.path[:n], curves, records.crossed)
+    common["converged"] = bool(learned or (n > 0 and records.times[n - 1] == steps))
     return DecoderTrajectory(**common, layer_rates=layers[:, 0], layer_lengths=layers[:, 1])
 
 
@@ -439,10 +445,11 @@ def learned_fields(
 ) -> dict[str, Any]:
     """The fields of a `LearningTrajectory`, from the arrays that a flow records."""
     n = len(times)
-    z0 = (path**2).sum(axis=(1, 2))
+    with np.errstate(over="ignore"):  # a last record before numbers overflow
+        z0 = (path**2).sum(axis=(1, 2))
     if op.composition == "sum":
         l0 = loss_path(*training_samples(op, mask), path)
-        loss = np.divide(l0, z0, out=np.full(n, np.nan), where=z0 > 0)
+        loss = np.divide(l0, z0, out=np.full(n, np.nan), where=(z0 > 0) & (z0 < np.inf))
     else:
         loss = np.full(n, np.nan)
         path = path.reshape(n, op.n_symbols, *[math.isqrt(path.shape[2])] * 2)

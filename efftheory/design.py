@@ -44,6 +44,10 @@ _PRIME = 2**31 - 1
 _KICKED = 3  # samples exchanged at random to leave a local optimum: fewer fall back, more forget it
 _PATIENCE = 30  # tries at each of them, where it must keep the representation unique
 _SAMPLES = 50_000  # descents times N, where nothing is said
+# The time of one descent grows about as N^2.3: above this N there are so many fewer
+# descents that a call takes no longer than here, some three seconds. From N = 1,700 on
+# one is left, which at 5,000 takes about 20 seconds.
+_USUAL, _GROWTH, _MOST = 210, 2.3, 5_000
 _STARTS = 24  # a search starts anew so often, and kicks in between
 _PLATEAU = 20  # exchanges that neither widen nor narrow the span, in a row, before it counts as the widest
 
@@ -78,7 +82,9 @@ def design_training_set(
         objective: as above.
         seed: an int or a numpy Generator.
         descents: how many local optima are compared, at most one for each set of the
-            size; None is 50,000 / N, within 40..1000: about a second at p = 10.
+            size. None is 50,000 / N, at most 1000 (about a second at p = 10), above
+            N = 210 (p = 20) so many that it takes no longer, and at least one; above
+            N = 5,000 it must be said.
 
     Returns:
         bool (N,), True for the samples of D.
@@ -90,16 +96,24 @@ def design_training_set(
 
     Raises:
         ArgumentError: `n_train` is not in 0..N; no linear-unique set of that size was
-            found for "slow"; `objective` is none of the three; `descents` is below 1;
-            `op` composes by a product.
+            found for "slow"; `objective` is none of the three; `descents` is below 1,
+            or None for more than 5,000 samples; `op` composes by a product.
     """
     require_sum(op)
     n_train = _checks.integer("n_train", n_train, 0, op.n_samples)
     _checks.choice("objective", objective, OBJECTIVES)
     if descents is None:
-        descents = min(max(_SAMPLES // op.n_samples, 40), 1000)
+        descents = usual_descents(op.n_samples)
     descents = min(_checks.integer("descents", descents, 1), comb(op.n_samples, n_train))
     return in_table_order(op, Search(op, n_train, _checks.generator("seed", seed)).best(objective, descents))
+
+
+def usual_descents(n_samples: int) -> int:
+    """How many descents are made where nothing is said."""
+    if n_samples > _MOST:
+        raise ArgumentError("descents", f"be given for more than {_MOST} samples", f"there are {n_samples}")
+    usual = min(_SAMPLES // min(n_samples, _USUAL), 1000)
+    return max(int(usual * min(_USUAL / n_samples, 1.0) ** _GROWTH), 1)
 
 
 @dataclass(frozen=True, eq=False)

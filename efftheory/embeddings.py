@@ -93,7 +93,7 @@ def rqi(op: Operation, E: ArrayLike, delta: float | None = None) -> float:
 
     Collapsed embeddings have RQI 0: of sums those that are constant along a dimension,
     which cannot be standardised, and of products those whose E_a are all equal. What
-    varies by less than 1e-12 of the largest entry is round-off. The size of E does not
+    varies by less than 1e-12 of its largest entry is round-off. The size of E does not
     matter.
 
     Args:

@@ -9,6 +9,7 @@ embeddings have mean 0) before you compare.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -22,7 +23,7 @@ from efftheory._checks import ArgumentError
 from efftheory._records import short
 from efftheory.constants import RQI_THRESHOLD
 from efftheory.embeddings import DELTA, embedding, of_usual_size, rqi_path
-from efftheory.loss import POWER, loss_argument, normalized_gradient, parallelogram_loss, size_of
+from efftheory.loss import POWER, in_units_of, loss_argument, normalized_gradient, parallelogram_loss, size_of
 from efftheory.operations import Operation, require_one_table, require_sum
 from efftheory.parallelograms import Mask, training_samples
 from efftheory.spectrum import Spectrum, spectrum
@@ -44,9 +45,7 @@ _COURSE_RTOL = 1e-10
 MAX_STEPS = 10_000  # of a solver: some seconds
 _LEAST_RTOL = 100 * np.finfo(np.float64).eps  # what scipy's solvers can keep
 
-# In units of Z0: nothing moves in so short a time, and no longer one is a float in all
-# units.
-_SHORTEST, _LONGEST = 1e-290, 1e300
+_SHORTEST = 1e-290  # in units of Z0: nothing moves in so short a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +77,8 @@ class Trajectory:
         """max over t of |Z0(t)/Z0(0) - 1|: the solver's error in the conserved
         quantity; nan where it gave up.
         """
-        return float(np.abs(self.z0 / self.z0[0] - 1).max())
+        with np.errstate(all="ignore"):  # Z0 may have left the range of floats
+            return float(np.abs(self.z0 / self.z0[0] - 1).max()) if len(self.z0) else math.nan
 
     def time_to_rqi(self, threshold: float = RQI_THRESHOLD) -> float:
         """The first of `times` with RQI above `threshold`; inf where there is none."""
@@ -89,7 +89,7 @@ class Trajectory:
 def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDArray[np.float64]) -> Trajectory:
     with np.errstate(all="ignore"):  # where E has grown or decayed beyond floats, or the solver gave up
         z0 = _z0(path)
-        usual = path if ((z0 > 1e-70) & (z0 < 1e70)).all() else of_usual_size(op, path)[1]
+        usual = path if ((z0 > 1e-70) & (z0 < 1e70)).all() else _of_usual_size(path)
         if op.composition == "sum":
             l0 = _kernels.loss_path(*training_samples(op, mask), usual)
         else:
@@ -98,6 +98,15 @@ def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDA
         rqi = rqi_path(op, path, DELTA[op.composition])
     converged = bool(np.isfinite(path).all() and np.isfinite(loss).all())
     return Trajectory(times=times, E=path, loss=loss, z0=z0, rqi=rqi, converged=converged)
+
+
+def _of_usual_size(path: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each path[t] divided by a power of 2 near its largest entry: l_eff does not see
+    it.
+    """
+    axes = tuple(range(1, path.ndim))
+    power = np.round(np.log2(np.abs(path).max(axis=axes, keepdims=True)))
+    return path / np.exp2(np.clip(power, -1000, 1000))
 
 
 def _z0(path: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -167,8 +176,7 @@ def flow(
     E = loss_argument(op, E0, "E0")
     t = _checks.ascending_times("times", times)
     size = size_of(E)
-    with np.errstate(over="ignore", under="ignore"):
-        scaled = np.minimum(t / size**2, _LONGEST)
+    scaled = in_units_of(size, t)
     sums = op.composition == "sum"
     method = ("exact" if sums else "ode") if method is None else method
     if _checks.choice("method", method, ("exact", "ode")) == "exact":
@@ -215,10 +223,12 @@ def _integrate(op: Operation, mask: Mask, E0: NDArray[np.float64], end: float, r
     def velocity(_: float, flat: NDArray[np.float64]) -> NDArray[np.float64]:
         return -normalized_gradient(op, mask, flat.reshape(E0.shape)).ravel()
 
-    atol = rtol * np.sqrt((E0**2).mean())
-    solver: Any = _Explicit if op.composition == "sum" else _Stiff
     rtol = max(rtol, _LEAST_RTOL)
-    return solve_ivp(velocity, (0.0, end), E0.ravel(), method=solver, rtol=rtol, atol=atol, **options)
+    options |= {"rtol": rtol, "atol": rtol * np.sqrt((E0**2).mean())}
+    solver: Any = _Explicit if op.composition == "sum" else _Stiff
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.filterwarnings("ignore", "lsoda: ")  # that it gave up, which the result says
+        return solve_ivp(velocity, (0.0, end), E0.ravel(), method=solver, **options)
 
 
 class _Course(NamedTuple):

@@ -22,6 +22,8 @@ from efftheory.parallelograms import Mask, count_parallelograms, training_sample
 Normalization = Literal["sum", "mean"]
 
 
+_LONGEST = 1e300
+
 # l_eff = l0 / Z0^power
 POWER = {"sum": 1, "product": 2}
 
@@ -58,6 +60,12 @@ def _of_usual_size(E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
 def size_of(E: NDArray[np.float64]) -> float:
     """About sqrt(Z0): a power of 2, so that E / size is exact."""
     return float(np.exp2(np.round(np.log2(np.sqrt((E**2).sum())))))
+
+
+def in_units_of(size: float, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """times / size^2, those of the flow of E / size; at most 1e300, as long as any."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.minimum(times / size**2, _LONGEST)
 
 
 def loss_argument(op: Operation, E: ArrayLike, name: str = "E") -> NDArray[np.float64]:

@@ -57,12 +57,22 @@ from efftheory import _memory_kernels as kernels
 from efftheory._block_kernels import Network, Weights
 from efftheory._checks import ArgumentError
 from efftheory.criticality import Estimate, proportion
-from efftheory.decoder import SPACING, Decoder, LearningTrajectory, capacity, decoder_of, learned_fields, start
+from efftheory.decoder import (
+    LARGEST_INPUT,
+    SPACING,
+    Decoder,
+    LearningTrajectory,
+    capacity,
+    decoder_of,
+    learned_fields,
+    start,
+)
 from efftheory.operations import Operation, Seed, require_operation
 from efftheory.parallelograms import Mask
 
 BLOCKS = 32  # a hidden layer
 LARGEST_MOVE = 0.015  # optimiser steps are merged while no embedding moves by more than this
+LARGEST_TARGET = 1e15  # in 32 bits, as the network computes: beyond, its loss overflows
 _SHARE = 0.05  # of the time before, that a merged step may last
 _STRAIGHT = 0.5  # the least cosine of a step's change with the one before
 
@@ -149,7 +159,7 @@ def memory_flow(
     elif targets is None:
         Y = rng.normal(0, 1, (op.n_results, outputs))
     else:
-        Y = _checks.real_array("targets", targets, (op.n_results, outputs))
+        Y = _checks.within("targets", _checks.real_array("targets", targets, (op.n_results, outputs)), LARGEST_TARGET)
     Y = np.ascontiguousarray(Y, dtype=np.float32)
     task = kernels.Task(table, Y, (Y**2).sum(axis=1) / 2)
     network = Network(decoder.width / blocks, decoder.activation == "relu", classify)
@@ -165,7 +175,9 @@ def memory_flow(
         squares = squares._replace(all=np.empty(0, np.float32))
     n = kernels.memory_flow(E, task, network, rates, pace, weights, gradient, squares, records)
     recorded = (records.times[:n], records.path[:n], records.curves[:n])
-    return LearningTrajectory(**learned_fields(op, mask, *recorded, records.crossed))
+    train, test, rqi = records.crossed < np.inf
+    complete = n > 0 and (records.times[n - 1] == steps or (train and rqi and (test or len(table.tested) == 0)))
+    return LearningTrajectory(**learned_fields(op, mask, *recorded, records.crossed), converged=bool(complete))
 
 
 def batch_noise(n: int, size: int) -> float:
@@ -238,7 +250,7 @@ def success_probability(
     """
     draws = _checks.integer("draws", draws, 1)
     d = _checks.integer("d", d, 1)
-    init_scale = _checks.positive("init_scale", init_scale)
+    init_scale = _checks.positive("init_scale", init_scale, high=LARGEST_INPUT)
     require_operation(op)
     rng = _checks.generator("seed", seed)
     shape = (op.n_symbols, d) if op.composition == "sum" else (op.n_symbols, d, d)

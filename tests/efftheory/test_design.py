@@ -287,3 +287,17 @@ def test_descend_ends_where_no_exchange_is_slower_and_stays_unique(op, data, see
     for other in oracles.exchanged(reached):
         if et.is_linear(op, other):
             assert lambda3(op, other) >= found * (1 - 1e-6)
+
+
+def test_no_search_takes_long_where_nothing_is_said():
+    """The work of a descent grows faster than N^2: small sets are searched as ever,
+    large ones less, and very large ones only if they are told how often.
+    """
+    assert [design.usual_descents(n) for n in (3, 55, 210)] == [1000, 909, 238]
+    sizes = np.arange(210, 5001)
+    numbers = np.array([design.usual_descents(int(n)) for n in sizes])
+    assert (np.diff(numbers) <= 0).all()
+    assert (numbers[sizes < 1000] * sizes[sizes < 1000] ** 2.3 <= 1.01 * 238 * 210**2.3).all()
+    assert numbers[-1] == 1
+    with pytest.raises(et.ArgumentError, match="`descents` must be given for more than 5000 samples"):
+        et.design_training_set(et.addition(100), 2000)
