@@ -240,3 +240,19 @@ def test_a_cluster_that_cannot_work_is_one_clear_error(monkeypatch, closes: bool
             train(mixed_plan(), Execution(scheduler=empty.scheduler_address), lambda *run: None, lambda n: None)
         if closes:
             closing.join()
+
+
+def test_a_scheduler_that_ends_is_one_clear_error(monkeypatch) -> None:
+    """While runs are trained."""
+    monkeypatch.setattr(cluster, "ANSWER", 1.0)
+    base = RunConfig(p=5, n_train=12, width=16, budget=100)
+    configs, kept = [replace(base, seed=seed) for seed in range(60)], []
+    with local_cluster(1, protocol="tcp://", processes=False) as ending:
+
+        def keep(*run: object) -> None:
+            kept.append(run)
+            ending.close()
+
+        with pytest.raises(WorkerError, match=r"^the dask cluster was lost: .*; finished runs are kept\.$"):
+            train(configs, Execution(scheduler=ending.scheduler_address), keep, lambda n: None)
+    assert 0 < len(kept) < 60
