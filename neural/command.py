@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import tyro
 
 from neural._start import end, open_streams
-from neural.config import ConfigError, nearest
+from neural.config import ConfigError, also_called, nearest
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -124,7 +124,8 @@ def _refuse_options(arguments: type, prog: str, words: Sequence[str]) -> None:
         option = f"there is no option {word.partition('=')[0]}"
         if near := nearest(name, options):
             _refuse(f"{option}; is it --{near.replace('_', '-')}?")
-        _refuse(f"{option}; a field of all runs is --set {name}=VALUE." if "set" in options else f"{option}.")
+        fields = " or ".join(f"{field}=VALUE" for field in (name, *also_called(name)))
+        _refuse(f"{option}; a field of all runs is --set {fields}." if "set" in options else f"{option}.")
 
 
 def _options(arguments: type, prog: str) -> list[str]:

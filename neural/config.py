@@ -78,8 +78,13 @@ def nearest(name: str, names: Iterable[str]) -> str:
     thing, else the one that is spelt alike, "" if none is.
     """
     known = list(names)
-    same = [other for pair in _SAME if name in pair for other in pair if other != name and other in known]
-    return next(iter([*same, *get_close_matches(name, known, 1)]), "")
+    found = [other for other in also_called(name) if other in known]
+    return next(iter([*found, *get_close_matches(name, known, 1)]), "")
+
+
+def also_called(name: str) -> list[str]:
+    """What other families call the same thing."""
+    return [other for names in _SAME if name in names for other in names if other != name]
 
 
 def check(config: Any) -> None:

@@ -254,6 +254,13 @@ class Settable(Options):
     set: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Plane:
+    """One that takes fields of runs alone."""
+
+    set: tuple[str, ...] = ()
+
+
 @pytest.mark.parametrize(
     ("options", "words", "says"),
     [
@@ -262,6 +269,11 @@ class Settable(Options):
         (Options, "--n-train 40", "there is no option --n-train; is it --fraction?"),
         (Options, "--nothing", "there is no option --nothing."),
         (Settable, "--width 3", "there is no option --width; a field of all runs is --set width=VALUE."),
+        (
+            Plane,
+            "--n-train 4",
+            "there is no option --n-train; a field of all runs is --set n_train=VALUE or fraction=VALUE.",
+        ),
         (Options, "--n 1 2", "'2' is one word too many."),
         (Options, "--n two --learning_rats 3", "there is no option --learning_rats; is it --learning-rate?"),
         (Options, "--n two", "--n: invalid literal for int() with base 10: 'two'."),
