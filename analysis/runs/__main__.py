@@ -158,7 +158,7 @@ def export(store: RunStore, command: Export) -> None:
     if command.file.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"`file` must be NAME.csv or NAME.parquet, but is {command.file}.")
     family = FAMILIES[command.family]
-    names = ["number", *(store.columns(family) or ["key", *config_columns(family), *result_columns(family)])]
+    names = ["number", *store.columns(family)]
     batches = store.batches(command.where, family=family)
     try:
         command.file.parent.mkdir(parents=True, exist_ok=True)

@@ -555,9 +555,9 @@ class RunStore:
             return self._connection.execute(f"SELECT count(*) FROM {table_name(family)}").fetchone()[0]
 
     def columns(self, family: type[Family]) -> list[str]:
-        """What a row of a family has, in the file's order."""
+        """What a row of a family has, in the file's order; also where there is none."""
         with self._explained():
-            return self._columns(family)
+            return self._columns(family) or ["key", *config_columns(family), *result_columns(family)]
 
     def batches(
         self, where: str = "1", columns: Sequence[str] = (), family: type[Family] = FAMILIES[_FIRST], begin: int = 0
