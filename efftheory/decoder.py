@@ -257,7 +257,9 @@ def ridge_potential(
     kernels.pull(place, problem, grown, pieces, residual, gradient)
     scale = len(table.trained) * decoder.n_outputs
     value = (residual * Y[table.results[table.trained]]).sum() / scale
-    return float(value), 2 * gradient.reshape(np.shape(E)) / scale
+    d = math.isqrt(place.shape[1])
+    shape = (len(place), d, d) if op.composition == "product" else place.shape
+    return float(value), 2 * gradient.reshape(shape) / scale
 
 
 def decoder_kernels(x: ArrayLike, decoder: Decoder | None = None) -> NDArray[np.float64]:
@@ -427,7 +429,9 @@ def _room(E: NDArray[np.float64], depth: int, steps: int) -> kernels.Records:
 
 
 def _trajectory(op: Operation, mask: Mask, records: kernels.Records, n: int, steps: int) -> DecoderTrajectory:
-    """The first n records."""
+    """The first n records, up to where one of them overflowed."""
+    finite = np.isfinite(records.layers[:n]).all(axis=(1, 2)) & np.isfinite(records.path[:n]).all(axis=(1, 2))
+    n = n if finite.all() else int(finite.argmin())
     layers, curves = records.layers[:n], records.curves[:n]
     learned = n > 0 and curves[-1, 0] == 1 and not curves[-1, 1] < 1 and curves[-1, 2] > RQI_THRESHOLD
     common = learned_fields(op, mask, records.times[:n], records.path[:n], curves, records.crossed)

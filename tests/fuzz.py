@@ -1,7 +1,7 @@
 """Random calls of all that `import efftheory as et` offers: each returns a value, or
 raises an ArgumentError of one line.
 
-    python -m tests.fuzz                   20,000 calls, about two minutes
+    python -m tests.fuzz                   20,000 calls, about half a minute
     python -m tests.fuzz --seed 1 --calls 5000
     python -m tests.fuzz --only 137        one of them, with its traceback
 

@@ -21,7 +21,7 @@ import efftheory as et
 from efftheory import _activation_kernels
 from efftheory import _decoder_flow_kernels as kernels
 from efftheory import decoder as module
-from tests import oracles, systems, tolerances
+from tests import fuzz, oracles, systems, tolerances
 from tests import strategies as own
 
 ACTIVATIONS = ("tanh", "relu")
@@ -256,6 +256,17 @@ def test_kernels_are_symmetric_and_positive(seed, depth, c, activation):
 
 
 # The potential
+
+
+def test_gradient_has_the_shape_that_the_embeddings_have_as_an_array():
+    """A tensor may not tell its shape."""
+    E = np.random.default_rng(0).normal(size=(6, 2, 2))
+    for op, place in ((S3, E), (et.addition(6), E[:, 0])):
+        targets = np.ones((op.n_results, 30))
+        shown = fuzz.Tensor(place)  # single precision
+        _, gradient = misused.ridge_potential(op, None, shown, targets, [0.1, 0.1], [0.0, 0.0])
+        expected = et.ridge_potential(op, None, place.astype(np.float32), targets, [0.1, 0.1], [0.0, 0.0])[1]
+        np.testing.assert_array_equal(gradient, expected)
 
 
 @given(problems(products=True))
@@ -732,6 +743,22 @@ def test_overflow_ends_the_flow():
     )
     assert path.times[-1] < 10_000
     assert np.isfinite(path.E).all()
+    assert np.isfinite(path.layer_lengths).all()
+    assert not path.converged
+
+
+def test_a_layer_that_overflows_ends_the_flow():
+    """Before the embeddings do."""
+    op = et.from_table([[0, 1], [1, 0]])
+    E0 = 1e-160 * np.random.default_rng(0).normal(size=(2, 2, 2))
+    decoder = et.Decoder(width=9, depth=1, activation="relu", n_outputs=1, optimizer="sgd", warmup=10)
+    rates: Any = {"decoder_lr": 0.03, "repr_optimizer": "sgd", "steps": 20}
+    path = et.decoder_flow(op, None, E0, [[-5e99], [3e99]], decoder=decoder, seed=1, **rates)
+    assert not path.converged
+    assert np.isfinite(path.layer_lengths).all()
+    usual = et.decoder_flow(op, None, E0, [[-5.0], [3.0]], decoder=decoder, seed=1, **rates)
+    assert usual.converged
+    assert usual.times[-1] == 20
 
 
 # Success
