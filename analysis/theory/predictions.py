@@ -72,7 +72,7 @@ def _predict_run(run: Any) -> dict[str, Any]:
 
 
 def _accuracy(op: et.Operation, mask: np.ndarray, E: np.ndarray) -> float:
-    """Acc-hat, nan where training has made the embedding collapse or diverge."""
+    """Acc-hat, nan where training has made the embedding diverge."""
     try:
         return et.predicted_accuracy(op, mask, E)
     except et.ArgumentError:
