@@ -147,20 +147,23 @@ COLLAPSED, NOTHING = 1e-12, 1e-140
 def collapsed(E, product):
     """Whether E (p, c) tells symbols apart too little to have a quality, so that its
     RQI is 0: composed by a sum if it is constant along a dimension, which cannot be
-    standardised, and by a product if it is constant along all, every symbol the same
-    matrix. The one place that says so.
+    standardised, and by a product if it is 0, which has no scale. The one place that
+    says so.
     """
     p, c = E.shape
-    constant, least = 0, 0.0
+    largest = 0.0
     for k in range(p):
         for x in range(c):
-            least = max(least, NOTHING * abs(E[k, x]))
+            largest = max(largest, abs(E[k, x]))
+    if product:
+        return largest == 0.0
     for x in range(c):
         low = high = E[0, x]
         for k in range(1, p):
             low, high = min(low, E[k, x]), max(high, E[k, x])
-        constant += high - low <= max(COLLAPSED * max(abs(low), abs(high)), least)
-    return constant == c if product else constant > 0
+        if high - low <= max(COLLAPSED * max(abs(low), abs(high)), NOTHING * largest):
+            return True
+    return False
 
 
 @njit(cache=CACHE, nogil=True)

@@ -89,12 +89,11 @@ def rqi(op: Operation, E: ArrayLike, delta: float | None = None) -> float:
     Products: E (p, d, d) is divided by its root mean square over all entries, and
     (a, b, c, e) of P0 counts if the mean over the d*d entries of (E_a E_b - E_c E_e)^2
     is below delta^2. Every matrix representation of the group has RQI 1, also one that
-    does not tell all elements apart, but for the trivial one, which has collapsed.
+    does not tell all elements apart, and so have embeddings whose E_a are all equal.
 
     Collapsed embeddings have RQI 0: of sums those that are constant along a dimension,
-    which cannot be standardised, and of products those whose E_a are all equal. What
-    varies by less than 1e-12 of its largest entry is round-off. The size of E does not
-    matter.
+    which cannot be standardised (what varies by less than 1e-12 of its largest entry is
+    round-off), and of products zero. The size of E does not matter otherwise.
 
     Args:
         op: the operation.

@@ -158,7 +158,7 @@ def score_probability(
                 not_linear_and_failure=int((~linear & ~success).sum()),
                 same_sizes_linear_and_success=int((mixed & linear & success).sum()),
                 same_sizes_linear_and_failure=int((mixed & linear & ~success).sum()),
-                brier_gap_interval=_brier_gap(predicted, success.to_numpy(float), group["n_train"]),
+                brier_gap_interval=_brier_gap(predicted, np.asarray(success, np.float64), group["n_train"]),
             )
         )
     return by_size, calibration

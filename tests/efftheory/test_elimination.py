@@ -73,7 +73,7 @@ def test_reach_is_the_dense_one(fill, drawn, seed):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(elimination, "MAX_FILL", fill)
         patch.setattr(generalization, "DENSE_NULLITY", 0)
-        patch.setattr(generalization, "_CHUNK", 7)
+        patch.setattr(generalization, "CHUNK", 7)
         found, reached = generalization.nullity_and_reach(op, mask, seed)
     assert found.value == et.nullity(op, mask)
     np.testing.assert_array_equal(reached, expected)
