@@ -1,12 +1,24 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all; what reading a damaged one raises."""
 
 from __future__ import annotations
 
 import contextlib
+import lzma
 import os
+import struct
 import tempfile
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+
+# All that numpy and zipfile raise at files of arrays whose bytes are others than were
+# written.
+DAMAGED = (
+    *(OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, MemoryError, OverflowError),
+    *(SyntaxError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError),
+)
 
 
 @contextlib.contextmanager

@@ -84,22 +84,24 @@ def gallery(store: RunStore, thresholds: Thresholds, newest: int, most: int, fil
     planes.sort(key=lambda plane: (-len(plane.axes), -plane.n_cells))
     shown = [with_results(plane, store) for plane in first_of(planes, most)]
     n_shown = len({key for plane in shown for key in plane.runs["key"]})
-    n_lost = sum(not store.has_traces(config_of(key)) for plane in shown for key in plane.runs["key"])
-    if n_lost:
-        print(f"the traces of {n_lost:,} of these runs are gone. {store.advice()}", file=sys.stderr)
+    lost: list[str] = []
     with tqdm(total=sum(len(plane.runs) for plane in shown), desc="runs", unit="run", leave=False) as bar:
+        planes_shown = [plane_content(plane, store, thresholds, bar.update, lost.append) for plane in shown]
+        lost = list(dict.fromkeys(lost))
         content: dict[str, Any] = {
             "about": f"{n_runs:,} runs are in the store"
             + (f"; planes were looked for among the newest {n_seen:,}" if n_seen < n_runs else "")
             + f", {n_shown:,} of them on this page"
-            + (f", {n_lost:,} without their curves, whose traces are gone" if n_lost else "")
+            + (f", {len(lost):,} without their curves, whose traces are gone" if lost else "")
             + f". Learned: train accuracy {thresholds.train:g}; generalised: test accuracy {thresholds.test:g}, in all "
             f"families; grokking: {thresholds.delay:,g} steps later or more.",
             "phases": phases(),
-            "planes": [plane_content(plane, store, thresholds, bar.update) for plane in shown],
+            "planes": planes_shown,
             "theory": theory_content(store, most),
             "films": animations(shown, store, films),
         }
+    if lost:
+        print(store.told_lost(lost), file=sys.stderr)
     template = resources.files("analysis.gallery").joinpath("page.html").read_text(encoding="utf-8")
     written = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return template.replace("@DATA@", written)

@@ -40,10 +40,15 @@ def phases() -> list[dict[str, str]]:
 
 
 def plane_content(
-    plane: Plane, store: RunStore, thresholds: Thresholds, on_run: Callable[[], object] = lambda: None
+    plane: Plane,
+    store: RunStore,
+    thresholds: Thresholds,
+    on_run: Callable[[], object] = lambda: None,
+    on_lost: Callable[[str], object] = lambda run: None,
 ) -> dict[str, Any]:
     """A plane: its title, axes and cells, which of them opens, and in each cell the
-    runs with their phase, steps and curves.
+    runs with their phase, steps and curves. `on_lost` has the name of each run whose
+    traces are gone or damaged.
     """
     classified = classify(plane.runs, thresholds, phase_records(plane.family))
     cells: dict[tuple[int, ...], list[dict[str, Any]]] = {}
@@ -56,7 +61,7 @@ def plane_content(
                 "train": _step(row["train"]),
                 "test": _step(row["test"]),
                 "run": int(row["steps_run"]),
-                "curve": curve(store, row["key"], plane),
+                "curve": curve(store, row["key"], plane, on_lost),
             }
         )
         on_run()
@@ -87,13 +92,14 @@ def most_telling(cells: Sequence[Sequence[dict[str, Any]]]) -> int:
     return int(np.argmax([delay(runs) for runs in cells]))
 
 
-def curve(store: RunStore, key: str, plane: Plane) -> list[list[int | None]]:
+def curve(store: RunStore, key: str, plane: Plane, on_lost: Callable[[str], object]) -> list[list[int | None]]:
     """Steps, and train and test accuracy in per cent, of a run: at most POINTS of
-    each. Where the traces are gone, one step without accuracies.
+    each. Where the traces are gone or damaged, one step without accuracies.
     """
     try:
         curves = store.curves(config_of(key))
-    except LostTraces:
+    except LostTraces as lost:
+        on_lost(lost.run)
         return [[0], [None], [None]]
     steps = curves["steps"]
     chosen = thinned(len(steps), POINTS)

@@ -5,13 +5,9 @@ array it is known that the file has one of this size.
 
 from __future__ import annotations
 
-import lzma
 import math
 import re
-import struct
-import tokenize
 import zipfile
-import zlib
 from pathlib import Path
 from typing import IO
 
@@ -21,14 +17,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
 
 from neural import ConfigError
+from neural._files import DAMAGED
 
 KINDS = (".npz", ".safetensors")
 LARGEST = 2 * 2**30  # bytes that the arrays of one file may take
 _LATEST = 2**63  # steps are below this
-_DAMAGED = (
-    *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, MemoryError, OverflowError, SyntaxError),
-    *(SafetensorError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError),
-)
+_DAMAGED = (*DAMAGED, SafetensorError)
 # safetensors' names of numpy's types; bfloat16 numpy does not have
 _TYPES = {
     **{f"F{8 * n}": f"<f{n}" for n in (2, 4, 8)},

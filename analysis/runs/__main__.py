@@ -18,6 +18,7 @@ from analysis._report import save_picture, table
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.pictures import learning_curves
 from analysis.runs.store import (
+    LostTraces,
     RunStore,
     StoreError,
     config_columns,
@@ -80,7 +81,7 @@ class Inspect:
 
 @dataclass(frozen=True)
 class Retrain:
-    """Train again the runs whose traces are gone. Their rows stay."""
+    """Train again the runs whose traces are gone or damaged. Their rows stay."""
 
     where: Where = "1"
     """Only runs for which this holds."""
@@ -253,8 +254,11 @@ def inspect(store: RunStore, command: Inspect) -> None:
     print(table([{"name": name, "value": _cell(value)} for name, value in scalars.items()], "simple"))
     print(f"\ntraining set: {config.n_train} of {config.n_samples} samples", end="")
     print(f": {''.join(map(str, whole['mask'].astype(int)))}" if "mask" in whole else "")
-    if not store.has_traces(config):
-        print(f"the traces of this run are gone. {store.advice()}")
+    if family.name != "toy":
+        try:
+            store.traces(config)
+        except LostTraces as lost:
+            print(lost)
     if command.picture is not None:
         try:
             check_writable(command.picture)

@@ -29,12 +29,12 @@ import shlex
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -43,8 +43,12 @@ from numpy.typing import NDArray
 from analysis.runs.traces import (
     Traces,
     TracesError,
+    check_named,
+    check_there,
+    clear_place,
     make_folder,
     read_traces,
+    remove_leftovers,
     share,
     traces_folder,
     traces_path,
@@ -100,6 +104,7 @@ _TRY_S = 1.0  # of these, before Ctrl-C is heard
 _BATCH, _NARROW_BATCH = 1_000, 20_000  # rows that are fetched at a time: whole ones, or some of their columns
 _KEYS = 500  # that are looked up at a time
 _PATIENCE_S = 30.0  # with a condition that finds no further run
+_NAMED = 5  # runs in a message
 _INSTRUCTIONS = 10_000  # of sqlite, about a millisecond, between two looks at the clock and for Ctrl-C
 
 
@@ -114,12 +119,23 @@ def new_since(version: int) -> dict[str, Any]:
 OLD_VERSIONS = range(2, VERSION)
 
 
+_Looked = TypeVar("_Looked")
+
+
 class StoreError(Exception):
     """The run store cannot be used as it is; nothing in it was changed."""
 
 
 class LostTraces(StoreError):
-    """A run's row is there, its traces are not."""
+    """A run's row is there, its traces are gone or damaged.
+
+    Attributes:
+        run: its number and family.
+    """
+
+    def __init__(self, message: str, run: str):
+        super().__init__(message)
+        self.run = run
 
 
 def key(config: Any) -> str:
@@ -176,6 +192,7 @@ class RunStore:
     def __init__(self, path: Path, read_only: bool = False):
         self.path = path
         self._file = Path(os.path.realpath(path))
+        self._begun = time.time()
         with self._explained():
             if read_only and not self._file.is_file():
                 raise StoreError(f"`store` must be a run store, but there is none at {path}.")
@@ -353,6 +370,7 @@ class RunStore:
                     except BlockingIOError:
                         print(f"waiting for another command that is training into {self.path}", file=sys.stderr)
                         fcntl.flock(lock, fcntl.LOCK_EX)
+                remove_leftovers(traces_folder(self._file), self._begun)
             yield
         finally:
             os.close(lock)
@@ -383,14 +401,26 @@ class RunStore:
         before they are trained.
         """
         if any(family_of(config).name != _FIRST for config in configs):
-            folder = traces_folder(self._file)
-            with self._explained(folder):
-                make_folder(folder, self._file)
+            folder = self._traces_folder()
+            for config in configs:
+                path = traces_path(self._file, key(config))
+                with self._explained(path):
+                    clear_place(path)
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise StoreError(
                     f"`store` must have a folder of traces that can be written, but {folder} cannot: where the store "
                     "can, its owner opens the folder to you, too, by training once more, or by chmod."
                 )
+
+    def _traces_folder(self) -> Path:
+        """The folder of traces, which is made if need be."""
+        folder = traces_folder(self._file)
+        with self._explained(folder):
+            try:
+                make_folder(folder, self._file)
+            except FileExistsError:
+                raise StoreError(f"`store` must have a folder of traces beside it, but {folder} is none.") from None
+        return folder
 
     def add(self, history: History, device: str, torch_version: str) -> None:
         """Keep a finished run, in one transaction; a run that is there already stays as
@@ -411,8 +441,7 @@ class RunStore:
         names, slots = (", ".join(form.format(name) for name in row) for form in ('"{}"', ":{}"))
         if family.name != _FIRST:  # before the row, which says that the run is whole
             path = traces_path(self._file, row["key"])
-            with self._explained(path.parent):
-                make_folder(path.parent, self._file)
+            with self._explained(self._traces_folder()):
                 write_traces(path, row["key"], history, self._file)
 
         own = getattr(history.config, "operation", None)
@@ -691,49 +720,88 @@ class RunStore:
         """Full traces and checkpoints of a finished run, not of the toy model.
 
         Raises:
-            LostTraces: they are gone.
-            StoreError: they are damaged, or another run's.
+            LostTraces: they are gone, damaged, or another run's.
         """
-        name = key(config)
-        found = self._traces_of(name)
-        if found is None:
-            with self._explained():
-                query = f"SELECT rowid FROM {table_name(family_of(config))} WHERE key = ?"
-                number = self._connection.execute(query, (name,)).fetchone()
-            run = f"run {number[0]}" if number else f"a run with seed {config.seed}"
-            lost = f"those of {run} ({family_of(config).name}) are gone: {traces_path(self._file, name)}"
-            raise LostTraces(f"`store` must have the traces of its runs beside it, but {lost}. {self.advice()}")
+        name, family = key(config), family_of(config)
         try:
-            return read_traces(found, name, [metric.name for metric in family_of(config).METRICS])
+            return self._look(name, family, read_traces)
         except TracesError as error:
-            raise StoreError(f"`store` must have the traces of its runs beside it, but {error}.") from None
+            run = self._run(name, family)
+            lost = f"those of {run} are {error}"
+            advised = f"`store` must have the traces of its runs beside it, but {lost}. {self.advice()}"
+            raise LostTraces(advised, run) from None
 
-    def has_traces(self, config: Any) -> bool:
-        """Whether a finished run's traces are where they were put."""
-        return family_of(config).name == _FIRST or self._traces_of(key(config)) is not None
-
-    def _traces_of(self, name: str) -> Path | None:
-        """Where the traces of the run with this key are; stores that were once used by
-        a symbolic link have some beside the link.
-        """
-        places = [traces_path(path, name) for path in (self._file, self.path)]
-        return next((place for place in places if place.exists()), None)
-
-    def lost(self, family: type[Family], where: str = "1") -> list[tuple[int, str]]:
-        """Numbers and keys of the finished runs of a family whose traces are gone."""
-        if family.name == _FIRST:  # whose curves are in the store
-            return []
-        there: Collection[str] = set()
+    def _run(self, name: str, family: type[Family]) -> str:
+        """What people call the run with this key."""
         with self._explained():
-            for folder in {traces_folder(self._file), traces_folder(self.path)}:
-                there = {*there, *(os.listdir(folder) if folder.is_dir() else ())}
-        rows = (row for batch in self.batches(where, ["key"], family) for row in batch)
-        return [(number, name) for number, name in rows if traces_path(self._file, name).name not in there]
+            query = f"SELECT rowid FROM {table_name(family)} WHERE key = ?"
+            number = self._connection.execute(query, (name,)).fetchone()
+        return f"run {number[0]} ({family.name})" if number else f"a run that is not there ({family.name})"
+
+    def _look(self, name: str, family: type[Family], look: Callable[[Path, str, Sequence[str]], _Looked]) -> _Looked:
+        """What `look` finds where the traces of the run with this key are; stores that
+        were once used by a symbolic link have some beside the link.
+
+        Args:
+            look: `check_there`, `check_named` or `read_traces`: each sees all that the
+                one before sees, and takes longer.
+
+        Raises:
+            TracesError: they are gone or damaged.
+        """
+        metrics = [metric.name for metric in family.METRICS]
+        first, *others = dict.fromkeys(traces_path(path, name) for path in (self._file, self.path))
+        try:
+            return look(first, name, metrics)
+        except TracesError:
+            for place in others:
+                with suppress(TracesError):
+                    return look(place, name, metrics)
+            raise
+
+    def without_traces(self, configs: Sequence[Any]) -> list[str]:
+        """Those of these finished runs whose traces are gone or damaged, as far as a
+        look at the end of each file tells, by number and family.
+        """
+        lost = []
+        for config in configs:
+            name, family = key(config), family_of(config)
+            if family.name != _FIRST:
+                try:
+                    self._look(name, family, check_named)
+                except TracesError:
+                    lost.append(self._run(name, family))
+        return lost
+
+    def lost(
+        self,
+        family: type[Family],
+        where: str = "1",
+        look: Callable[[Path, str, Sequence[str]], object] = check_there,
+    ) -> list[tuple[int, str]]:
+        """Numbers and keys of the finished runs of a family whose traces are gone or
+        damaged, as far as `look` sees it (`_look`).
+        """
+        found = []
+        if family.name != _FIRST:  # whose curves are in the store
+            for number, name in (row for batch in self.batches(where, ["key"], family) for row in batch):
+                try:
+                    self._look(name, family, look)
+                except TracesError:
+                    found.append((number, name))
+        return found
+
+    def told_lost(self, runs: Sequence[str]) -> str:
+        """A line about runs without traces, and what to do."""
+        some = ", ".join(runs[:_NAMED]) + (", ..." if len(runs) > _NAMED else "")
+        return f"the traces of {len(runs):,} of these runs are gone or damaged: {some}. {self.advice()}"
 
     def advice(self) -> str:
         """What to do where traces are gone."""
         command = f"python -m analysis.runs retrain --store {shlex.quote(str(self.path))}"
-        return f"The rows are kept; `{command}` trains these runs again."
+        folder = traces_folder(self._file)
+        first = f"{folder} is no folder: move it away. " if folder.exists() and not folder.is_dir() else ""
+        return f"{first}The rows are kept; `{command}` trains these runs again."
 
     def close(self) -> None:
         self._connection.close()

@@ -19,6 +19,7 @@ from analysis.runs.cluster import train_on_cluster
 from analysis.runs.executors import Execution, Keep, OnWork, lanes_for, train_here, whole
 from analysis.runs.processes import Processes
 from analysis.runs.store import RunStore, StoreError, config_of
+from analysis.runs.traces import read_traces
 from neural import History, family_of
 from neural.config import shape
 from neural.family import Family
@@ -68,14 +69,14 @@ def ensure(configs: Sequence[Any], store: RunStore, execution: Execution) -> int
 
 
 def _tell_lost(configs: Sequence[Any], store: RunStore) -> None:
-    """Say on standard error for how many of these runs there are no traces any more."""
-    n = sum(not store.has_traces(config) for config in configs)
-    if n:
-        print(f"the traces of {n:,} of these runs are gone. {store.advice()}", file=sys.stderr)
+    """Say on standard error which of these runs have no traces any more."""
+    lost = store.without_traces(configs)
+    if lost:
+        print(store.told_lost(lost), file=sys.stderr)
 
 
 def retrain(store: RunStore, families: Sequence[type[Family]], where: str, execution: Execution) -> tuple[int, int]:
-    """Train again the finished runs whose traces are gone; their rows stay as they are.
+    """Train again the finished runs whose traces are gone or damaged; their rows stay.
 
     Returns:
         how many they were, and how many of them came out otherwise than their row says:
@@ -83,7 +84,7 @@ def retrain(store: RunStore, families: Sequence[type[Family]], where: str, execu
     """
     execution = execution.resolved()
     with store.training():
-        configs = [config_of(name) for family in families for _, name in store.lost(family, where)]
+        configs = [config_of(name) for family in families for _, name in store.lost(family, where, read_traces)]
         store.prepare_traces(configs)
         others: list[bool] = []
         if configs:

@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
-from collections.abc import Sequence
-from contextlib import suppress
+import re
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neural import History
-from neural._files import replacing, sync
+from neural._files import DAMAGED, replacing, sync
+
+_LEFTOVER = re.compile(r"\.[0-9a-f]{32}\.npz\..+")  # folders of `write_traces`, where it was killed
 
 
 class TracesError(Exception):
-    """A file of traces is missing, or is none of this run."""
+    """A run's traces are "gone: ...", or "damaged: ...", or another run's."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,11 @@ def traces_path(store: Path, key: str) -> Path:
 
 
 def make_folder(folder: Path, store: Path) -> None:
-    """Make the folder of traces; who may write the store may write it."""
+    """Make the folder of traces; who may write the store may write it.
+
+    Raises:
+        FileExistsError: something else is in its place.
+    """
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         sync(folder.parent)
@@ -92,6 +101,32 @@ def share(path: Path, store: Path) -> None:
             path.chmod(mode)
 
 
+def clear_place(path: Path) -> None:
+    """Remove what no file of traces can be written to: a link without its target, a
+    pipe, an empty folder.
+
+    Raises:
+        OSError: it is a folder with something in it, say.
+    """
+    if os.path.lexists(path) and not path.is_file():
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink()
+
+
+def remove_leftovers(folder: Path, before: float) -> None:
+    """Remove what killed commands had half written before this time (s since 1970),
+    while no other command writes.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for one in entries:
+            if _LEFTOVER.fullmatch(one.name) and one.is_dir(follow_symlinks=False):
+                with suppress(OSError):
+                    if one.stat(follow_symlinks=False).st_mtime < before:
+                        shutil.rmtree(one.path, ignore_errors=True)
+
+
 def write_traces(path: Path, key: str, history: History, store: Path) -> None:
     """Write a run's traces to the disk; an old file stays whole until the new one is
     there.
@@ -111,17 +146,57 @@ def write_traces(path: Path, key: str, history: History, store: Path) -> None:
         share(fresh, store)
 
 
+def check_there(path: Path, key: str, metrics: Sequence[str] = ()) -> None:
+    """TracesError unless there is a regular file with something in it: quick."""
+    try:
+        known = path.stat()
+    except FileNotFoundError:
+        found = f"damaged: {path} is a link without its target" if path.is_symlink() else f"gone: {path}"
+        raise TracesError(found) from None
+    except OSError as error:
+        raise TracesError(f"damaged: {path}: {error.strerror}") from None
+    if not stat.S_ISREG(known.st_mode):
+        raise TracesError(f"damaged: {path} is no regular file")
+    if known.st_size == 0:
+        raise TracesError(f"damaged: {path} is empty")
+
+
+def check_named(path: Path, key: str, metrics: Sequence[str] = ()) -> None:
+    """TracesError unless the file has its end, and names this run: reads little."""
+    with _opened(path, key):
+        pass
+
+
+@contextmanager
+def _opened(path: Path, key: str) -> Iterator[Any]:
+    """The arrays of the file, by name; TracesError if it is not this run's, or raises
+    anything while it is read.
+    """
+    check_there(path, key)
+    try:
+        with open(path, "rb", opener=_at_once) as opened, np.load(opened, allow_pickle=False) as file:
+            if str(file["key"]) != key:
+                raise TracesError(f"damaged: {path} has the traces of another run")
+            yield file
+    except DAMAGED as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        found = f"{path} is no file of traces that this program wrote: {reason}"
+        raise TracesError(f"damaged: {found}") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file without waiting, should it have become a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def read_traces(path: Path, key: str, metrics: Sequence[str]) -> Traces:
     """The traces of the run with this key, which has these metrics.
 
     Raises:
         TracesError: the file does not hold this run, or not all of it.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        if str(arrays.pop("key")) != key:
-            raise TracesError(f"{path} has the traces of another run")
+    with _opened(path, key) as file:
+        arrays = {name: file[name] for name in file.files}
         named = {
             kind: {name.removeprefix(kind): arrays[name] for name in arrays if name.startswith(kind)}
             for kind in ("metric/", "norm/", "weights/")
@@ -140,6 +215,3 @@ def read_traces(path: Path, key: str, metrics: Sequence[str]) -> Traces:
             mask=arrays["mask"],
             correct=arrays["correct"],
         )
-    except (KeyError, ValueError, TypeError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise TracesError(f"{path} is no file of traces that this program wrote: {reason}") from None

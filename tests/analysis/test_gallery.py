@@ -231,18 +231,25 @@ def test_the_page_needs_nothing_else(page: str) -> None:
     assert page.count("</script>") == 2
 
 
-def test_runs_without_their_traces_are_shown_without_curves(tmp_path: Path, capsys) -> None:
+@pytest.mark.parametrize("damage", ["gone", "cut"])
+def test_runs_without_their_traces_are_shown_without_curves(tmp_path: Path, capsys, damage: str) -> None:
     """The page says how many, and the command what to do."""
     with RunStore(tmp_path / "runs.sqlite") as other:
         for history in train_runs(grid(PERCEPTRON, [SCALES], 1), device="cpu", compiled=False):
             other.add(history, "cpu", "test")
         lost = grid(PERCEPTRON, [SCALES], 1)[0]
-        traces_path(other.path, key(lost)).unlink()
+        path = traces_path(other.path, key(lost))
+        content = path.read_bytes()
+        path.unlink()
+        if damage == "cut":
+            path.write_bytes(content[:-10])
         page = gallery(other, Thresholds(), 1_000, 1_000, 4)
         assert animations([with_results(p, other) for p in find_planes(other.settings(Modular, 3), Modular)], other, 4)
     assert "3 of them on this page, 1 without their curves, whose traces are gone" in page
     assert page.count('"curve":[[0],[null],[null]]') == 1
-    assert f"`python -m analysis.runs retrain --store {tmp_path / 'runs.sqlite'}`" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "the traces of 1 of these runs are gone or damaged: run 1 (modular). " in err
+    assert f"`python -m analysis.runs retrain --store {tmp_path / 'runs.sqlite'}`" in err
 
 
 def test_planes_are_looked_for_among_the_newest_runs(store: RunStore) -> None:

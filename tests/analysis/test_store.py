@@ -9,10 +9,12 @@ import fcntl
 import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import sys
 import threading
+import zipfile
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -687,6 +689,121 @@ def test_traces_of_other_lengths_are_told(traced, modular):
         np.savez(path, **arrays | {name: arrays[name][:-1]})
         with pytest.raises(StoreError, match="no file of traces that this program wrote"):
             traced.curves(modular[0].config)
+
+
+def damaged(path: Path, damage: str, other: Path) -> None:
+    """Do this to the file of traces at `path`."""
+    content = bytearray(path.read_bytes())
+    entry = content.find(b"PK\x01\x02")  # of the first array, in the list at the end
+    if damage == "another run's":
+        path.write_bytes(other.read_bytes())
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "cut":
+        path.write_bytes(content[:-100])
+    elif damage == "encrypted":
+        content[entry + 8] |= 1
+        content[6] |= 1
+        path.write_bytes(content)
+    elif damage == "packed in an unknown way":
+        content[entry + 10] = content[8] = 99
+        path.write_bytes(content)
+    elif damage == "an array's head":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("key.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': ('<f8'\n")
+    else:
+        path.unlink()
+        if damage == "a link without its target":
+            path.symlink_to(path.with_name("nowhere") / "a.npz")
+        elif damage == "a pipe":
+            os.mkfifo(path)
+        elif damage == "a folder":
+            path.mkdir()
+
+
+DAMAGED = {
+    "gone": "gone: ",
+    "another run's": "damaged: .* has the traces of another run",
+    "empty": "damaged: .* is empty",
+    "cut": "damaged: .* is no file of traces that this program wrote",
+    "encrypted": "damaged: .* is no file of traces that this program wrote",
+    "packed in an unknown way": "damaged: .* is no file of traces that this program wrote",
+    "an array's head": "damaged: .* is no file of traces that this program wrote",
+    "a link without its target": "damaged: .* is a link without its target",
+    "a pipe": "damaged: .* is no regular file",
+    "a folder": "damaged: .* is no regular file",
+}
+SEEN_AT_A_LOOK = {"gone", "empty", "a link without its target", "a pipe", "a folder"}  # no file is opened
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_damaged_traces_are_as_lost_ones(traced, modular, capsys, monkeypatch, damage):
+    """Told by the run's name with what to do, and trained again."""
+    configs = [history.config for history in modular]
+    path, other = (traces_path(traced.path, key(config)) for config in configs[:2])
+    damaged(path, damage, other)
+    says = rf"those of run 1 \(modular\) are {DAMAGED[damage]}.*`python -m analysis\.runs retrain"
+    for read in (traced.traces, traced.curves):
+        with pytest.raises(LostTraces, match=says) as told:
+            read(configs[0])
+        assert str(told.value).isprintable()
+    assert len(traced.lost(Modular)) == (damage in SEEN_AT_A_LOOK)
+    assert sweep.ensure(configs, traced, HERE) == 0
+    assert re.search(r"the traces of 1 of these runs are gone or damaged: run 1 \(modular\)\.", capsys.readouterr().err)
+    monkeypatch.setattr(sweep, "_train", lambda missing, store, *_: store.add(modular[0], "cpu", "test"))
+    assert sweep.retrain(traced, [Modular], "1", HERE) == (1, 0)
+    assert len(traced.traces(configs[0]).steps) == len(modular[0].steps)
+    assert sweep.retrain(traced, [Modular], "1", HERE) == (0, 0)
+
+
+def test_a_digit_that_changed_in_a_file_of_traces_is_found_by_retraining(traced, modular, monkeypatch):
+    path = traces_path(traced.path, key(modular[0].config))
+    content = bytearray(path.read_bytes())
+    content[content.find(b"weights/") + 300] ^= 1
+    path.write_bytes(content)
+    monkeypatch.setattr(sweep, "_train", lambda missing, store, *_: store.add(modular[0], "cpu", "test"))
+    assert sweep.retrain(traced, [Modular], "1", HERE) == (1, 0)
+
+
+def test_a_file_in_place_of_the_folder_of_traces_is_told(tmp_path, modular, capsys, monkeypatch):
+    monkeypatch.setattr(sweep, "train", lambda *_: pytest.fail("trained"))
+    with RunStore(tmp_path / "runs.sqlite") as store:
+        store.add(modular[0], "cpu", "test")
+        folder = traces_folder(store.path)
+        folder.rename(tmp_path / "elsewhere")
+        folder.touch()
+        assert len(store.lost(Modular)) == 1
+        with pytest.raises(LostTraces, match=rf"{folder} is no folder: move it away\. The rows are kept"):
+            store.traces(modular[0].config)
+        for train in (
+            lambda: sweep.retrain(store, [Modular], "1", HERE),
+            lambda: sweep.ensure([modular[1].config], store, HERE),
+            lambda: store.add(modular[1], "cpu", "test"),
+        ):
+            with pytest.raises(StoreError, match=rf"must have a folder of traces beside it, but {folder} is none\."):
+                train()
+
+
+def test_what_a_killed_command_left_is_removed(traced, modular):
+    """Under the lock, of others nothing, and nothing that is younger than this command
+    or not of this program.
+    """
+    folder = traces_folder(traced.path)
+    name = f".{traces_path(traced.path, key(modular[0].config)).name}."
+    old, young, link, foreign = (folder / one for one in (f"{name}old", f"{name}young", f"{name}link", ".kept.npz.a"))
+    for one in (old, young, foreign):
+        one.mkdir()
+        (one / "half.npz").touch()
+    link.symlink_to(foreign)
+    for one in (old, foreign):
+        os.utime(one, (1_000, 1_000))
+    os.utime(young, (2e9, 2e9))
+    with traced.training():
+        assert not old.exists()
+    assert young.is_dir()
+    assert link.is_symlink()
+    assert (foreign / "half.npz").exists()
+    assert len(traced.lost(Modular)) == 0
 
 
 def test_a_folder_of_traces_that_cannot_be_written_is_told_before_training(tmp_path, modular, monkeypatch):
