@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis._report import save_picture, write_json, write_page
+from efftheory import __version__
 from efftheory._threads import usable_cores
 from neural import ConfigError
 
@@ -70,14 +71,14 @@ def environment(prog: str, trained_on: Sequence[tuple[str, str]] = ()) -> dict[s
     No times of day: the same command twice leaves the same report (on one machine;
     others round otherwise).
     """
-    packages = ("efftheory", "numpy", "scipy", "numba", "torch", "pandas")
+    packages = ("numpy", "scipy", "numba", "torch", "pandas")
     return {
         "command": " ".join([prog, *map(shlex.quote, sys.argv[1:])]),
         "trained_on": [f"{device}, torch {release}" for device, release in trained_on],
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "cores": usable_cores(),
-        "versions": {name: version(name) for name in packages},
+        "versions": {"efftheory": __version__} | {name: version(name) for name in packages},
     }
 
 

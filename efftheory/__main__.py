@@ -20,6 +20,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -215,7 +216,7 @@ def _report(description: et.Description, mask: NDArray[np.bool_], predicted: dic
         "environment": {
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
-            "versions": {name: version(name) for name in ("efftheory", "numpy", "scipy", "numba")},
+            "versions": {"efftheory": et.__version__} | {name: version(name) for name in ("numpy", "scipy", "numba")},
         },
     }
 
@@ -232,10 +233,12 @@ def _listed(op: et.Operation, pairs: NDArray[np.int32]) -> list[list[int]] | lis
 
 
 def _drawing() -> Callable[[et.Description, NDArray[np.bool_]], Any] | None:
-    """What draws the picture; None where matplotlib is missing."""
+    """What draws the picture; None where matplotlib is missing, or finds no folder to
+    write to.
+    """
     try:
         from efftheory._picture import picture_of
-    except ModuleNotFoundError:
+    except (ModuleNotFoundError, OSError):
         return None
     return picture_of
 
@@ -247,7 +250,7 @@ def _fail(message: str, status: int) -> NoReturn:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:  # argparse would print its usage before it
-        _fail(f"{message}; --help lists the options.", 2)
+        _fail(f"{message}{'' if message.endswith('?') else '.'} --help lists the options.", 2)
 
 
 def _parse(command: list[str] | None) -> argparse.Namespace:
@@ -267,7 +270,12 @@ def _parse(command: list[str] | None) -> argparse.Namespace:
     add("--repr-lr", type=float, default=1e-3, help="learning rate of the embeddings (default: 1e-3)")
     folder = "for report.json and training_set.png (default: results/efftheory)"
     add("--out", type=Path, default=Path("results/efftheory"), metavar="DIR", help=folder)
-    arguments = parser.parse_args(command)
+    arguments, unknown = parser.parse_known_args(command)
+    if unknown:
+        options = [name.replace("_", "-") for name in vars(arguments)]
+        near = get_close_matches(unknown[0].strip("-").partition("=")[0], options, 1)
+        option = f"there is no option {unknown[0]}" + "".join(f"; is it --{name}?" for name in near)
+        parser.error(option if unknown[0].startswith("-") else f"{unknown[0]!r} is one word too many")
     if arguments.pairs is not None and (arguments.n_train is not None or arguments.seed is not None):
         parser.error("--pairs names the training set: leave out --n-train and --seed")
     if arguments.table is not None and (arguments.p is not None or arguments.operation is not None):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 MAX_TABLE = 1000  # symbols of a table: a million results
 _MAX_BYTES = 2**26  # of a file
 _WHOLE = "[+-]?[0-9]{1,18}"
+_NO_RESULT = r"[+-]?([0-9]*\.[0-9]+|[0-9]+\.)|(?i:nan)|.*;.*"  # decimals, what is missing, another separator
 
 
 class InputError(ValueError):
@@ -126,7 +127,8 @@ def read_table(path: Path) -> Table:
         found.sort(key=int)
     results_names = names if set(found) <= set(names) else found
     number_of = _numbered(results_names)
-    return Table(path.stem, np.array([[number_of[cell] for cell in row] for row in body]), names, results_names)
+    name = path.stem.encode(errors="backslashreplace").decode()  # a report and a picture can hold it
+    return Table(name, np.array([[number_of[cell] for cell in row] for row in body]), names, results_names)
 
 
 def _named(path: Path, rows: list[list[str]], line: int) -> tuple[bool, bool]:
@@ -156,7 +158,7 @@ def _grid(path: Path) -> tuple[list[list[str]], list[int]]:
         for column, cell in enumerate(row):
             if not cell and (rows or column):
                 raise _misfit(path, line, f"has nothing in column {column + 1}")
-            if not cell.isprintable() or re.fullmatch(r"[+-]?([0-9]*\.[0-9]+|[0-9]+\.)", cell):
+            if not cell.isprintable() or re.fullmatch(_NO_RESULT, cell):
                 raise _misfit(path, line, f"has {cell[:60]!r}, neither a name nor a whole number")
         rows.append(row)
         lines.append(line)

@@ -81,7 +81,7 @@ class Description:
 
     def beyond(self, most: int) -> Index:
         """int32 (n, 2): the first pairs outside Dbar, at most so many; no list of
-        all.
+        all. ArgumentError unless `most` is a number of at least 0.
         """
         return self.operation.first_pairs(~self.reached, most)
 

@@ -237,7 +237,8 @@ def success_probability(
     init_scale: float = 1.0,
 ) -> Estimate:
     """The share of decoders (and targets, and embeddings) with which RQI gets above
-    0.95 within `steps`.
+    0.95 within `steps`; whether the decoder has learned by then is not asked. (Of
+    products, embeddings that are one matrix for all symbols have RQI 1: see `rqi`.)
 
     What is not given is drawn anew each time: the decoder's initial weights always,
     `targets` from a standard normal distribution, E0 uniform in

@@ -126,10 +126,14 @@ class Operation:
         order, first = _kernels.class_order(results, self.n_results)
         return Samples(left[order], right[order], first)
 
-    def first_pairs(self, flags: NDArray[np.bool_], most: int) -> Index:
-        """int32 (n, 2): the pairs of the first samples that `flags` (N,) marks, at most
+    def first_pairs(self, mask: NDArray[np.bool_] | None, most: int) -> Index:
+        """int32 (n, 2): the pairs of the first samples that `mask` (N,) marks, at most
         so many.
+
+        Raises:
+            ArgumentError: `mask` is not bool (N,), or `most` no number of at least 0.
         """
+        flags, most = _checks.training_mask(mask, self.n_samples), _checks.integer("most", most, 0)
         numbers = [np.zeros(0, np.int64)]
         for begin in range(0, self.n_samples, CHUNK):
             if most <= 0:
@@ -392,6 +396,8 @@ def from_table(
     strings = isinstance(listed, Sequence) and all(isinstance(each, str) for each in listed)
     if names is not None and not (strings and len(listed) == p):
         raise ArgumentError("names", f"be {p} strings", f"is {_checks.shown(names)}")
+    if listed and len(set(listed)) < p:
+        raise ArgumentError("names", "be different", f"is {_checks.shown(names)}")
     if composition == "sum" and tables == 1:
         if (cells != cells.T).any():
             a, b = np.argwhere(cells != cells.T)[0].tolist()

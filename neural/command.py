@@ -99,7 +99,7 @@ def _parse(arguments: type[Arguments], prog: str) -> Arguments:
         # no lines, and more parts below the first
         lines = [line.strip("│ ") for line in complaint.getvalue().splitlines()[1:]]
         message = takewhile(lambda line: line.strip("─-"), dropwhile(lambda line: not line.strip("─-"), lines))
-        _refuse(" ".join(" ".join(message).split()).removeprefix("Error parsing ").rstrip(".") + ".")
+        _refuse(_plain(" ".join(" ".join(message).split())).removeprefix("Error parsing ").rstrip(".") + ".")
     except ConfigError:
         _refuse_options(arguments, prog, sys.argv[1:])
         raise
@@ -107,6 +107,12 @@ def _parse(arguments: type[Arguments], prog: str) -> Arguments:
         _refuse_options(arguments, prog, unknown)
         _refuse(f"{unknown[0]!r} is one word too many.")
     return found
+
+
+def _plain(message: str) -> str:
+    """What Python says of a text that is no number, in our words."""
+    message = re.sub(r"invalid literal for int\(\) with base 10:", "must be a whole number, but is", message)
+    return re.sub(r"could not convert string to float:", "must be a number, but is", message).replace(": must", " must")
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -124,8 +130,19 @@ def _refuse_options(arguments: type, prog: str, words: Sequence[str]) -> None:
         option = f"there is no option {word.partition('=')[0]}"
         if near := nearest(name, options):
             _refuse(f"{option}; is it --{near.replace('_', '-')}?")
-        fields = " or ".join(f"{field}=VALUE" for field in (name, *also_called(name)))
-        _refuse(f"{option}; a field of all runs is --set {fields}." if "set" in options else f"{option}.")
+        fields = [field for field in (name, *also_called(name)) if field in _fields()] if "set" in options else []
+        _refuse(
+            f"{option}; a field of runs is --set {' or '.join(f'{field}=VALUE' for field in fields)}."
+            if fields
+            else f"{option}."
+        )
+
+
+def _fields() -> set[str]:
+    """What configurations of some family have."""
+    from neural.families import FAMILIES  # imports torch
+
+    return {field for family in FAMILIES.values() for field in family.Config.__dataclass_fields__}
 
 
 def _options(arguments: type, prog: str) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 # Names of different families for one thing.
-_SAME = (("n_train", "fraction"),)
+_SAME = (("n_train", "fraction"), ("steps", "budget"), ("lr", "learning_rate", "decoder_lr"))
 
 
 class ConfigError(Exception):

@@ -23,6 +23,7 @@ from neural.samples import HEXADECIMAL, write_samples
 MAX_SYMBOLS = 1000  # of a table: a million results
 _MAX_BYTES = 2**26  # 64 bytes a result
 _WHOLE = "[+-]?[0-9]{1,18}"
+_NO_RESULT = r"[+-]?([0-9]*\.[0-9]+|[0-9]+\.)|(?i:nan)|.*;.*"  # decimals, what is missing, another separator
 _DIGEST = "[0-9a-f]{16}"
 _SQUARE = "`table` must be a CSV file with a square table of results"
 _HEADERS = (["i", "j"], ["a", "b"])
@@ -45,13 +46,22 @@ class Table(str):
     content: str
 
     def __new__(cls, content: str) -> Table:
+        if not isinstance(content, str):
+            finding = f"is of type {type(content).__name__}"
+            raise ConfigError(f"`content` must be that of a table (of an array it is Table.of), but {finding}.")
         table = super().__new__(cls, hashlib.sha256(content.encode()).hexdigest()[:16])
         if table in _KNOWN:
             return _KNOWN[table]
-        held = json.loads(content)
-        table.results = np.array(held["results"], dtype=np.int64)
+        try:
+            held = json.loads(content)
+            table.results = np.array(held["results"], dtype=np.int64)
+            table.symbols, table.result_names = tuple(held["symbols"]), tuple(held["result_names"])
+        except (ValueError, KeyError, TypeError):
+            finding = f"is {content[:60]!r}"
+            raise ConfigError(
+                f"`content` must be that of a table (of a file it is Table.read), but {finding}."
+            ) from None
         table.results.flags.writeable = False
-        table.symbols, table.result_names = tuple(held["symbols"]), tuple(held["result_names"])
         table.content = content
         return _KNOWN.setdefault(str(table), table)
 
@@ -284,7 +294,7 @@ def _grid(path: Path) -> tuple[list[list[str]], list[int]]:
         for column, cell in enumerate(row):
             if not cell and (rows or column):
                 raise _misfit(path, line, f"has nothing in column {column + 1}")
-            if not cell.isprintable() or re.fullmatch(r"[+-]?([0-9]*\.[0-9]+|[0-9]+\.)", cell):
+            if not cell.isprintable() or re.fullmatch(_NO_RESULT, cell):
                 raise _misfit(path, line, f"has {cell[:60]!r}, neither a name nor a whole number")
         rows.append(row)
         lines.append(line)

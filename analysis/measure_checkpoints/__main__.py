@@ -114,14 +114,17 @@ def measured_files(files: Mapping[int, Path], arguments: Arguments) -> tuple[pd.
     rows = pd.concat([rows, pd.DataFrame(measured)], axis=1)
     if len(rows.columns) == 1:
         raise ConfigError("`folder` must have arrays of floating point numbers that count, but has none.")
-    return rows, weights, [*notes, *_notes(weights)]
+    return rows, weights, [*notes, *_notes(weights, steps)]
 
 
-def _notes(weights: Counted) -> list[str]:
+def _notes(weights: Counted, steps: list[int]) -> list[str]:
     notes = []
     if weights.left_out:
         why = ", ".join(f"{shown(name)} ({why})" for name, why in weights.left_out.items())
         notes.append(f"Not counted in the norm: {why}.")
+    for name, files in weights.diverged().items():
+        at = ", ".join(str(steps[k]) for k in files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+        notes.append(f"{shown(name)} is not finite at step {at}: there the norm is nan (see --exclude).")
     if still := weights.still():
         notes.append(
             f"Counted, but the same in all files, so perhaps masks or buffers (see --exclude): "

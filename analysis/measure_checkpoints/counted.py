@@ -75,6 +75,11 @@ class Counted:
         """The largest of all weights, a number a file."""
         return np.max([[_number(one.change) for one in row] for row in self.weights.values()], axis=0)
 
+    def diverged(self) -> dict[str, list[int]]:
+        """The weights that are not finite in some files, and in which."""
+        rows = {name: [k for k, one in enumerate(row) if one.norm is None] for name, row in self.weights.items()}
+        return {name: found for name, found in rows.items() if found}
+
     def still(self) -> list[str]:
         """The same in all of several files: masks or buffers, perhaps."""
         return [name for name, row in self.weights.items() if len(row) > 1 and not any(one.change for one in row)]

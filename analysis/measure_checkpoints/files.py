@@ -59,7 +59,7 @@ def _step(path: Path) -> int:
     """The last number in a file's name, if it is a whole number as it stands: the 30 of
     `acc=0.30`, of `1e30` or of `30k` is no step.
     """
-    last = re.search(r"(\d+)\D*$", path.stem)
+    last = re.search(r"([0-9]+)[^0-9]*$", path.stem)
     if last is None:
         raise ConfigError(f"`folder` must have a step in each file's name, but has {path.name}.")
     before, behind = path.stem[: last.start()], path.stem[last.end(1) :]
@@ -68,6 +68,9 @@ def _step(path: Path) -> int:
         "has an exponent": re.search(r"\d[.,]?[eE][+-]?$", before),
         "has a sign": re.search(r"(^|[^a-zA-Z\d])-$|[+\u2212]$", before),  # not that of step-30
         "has a suffix": re.match(r"[^\W_]|%", behind),
+        "is hexadecimal": re.search(r"0[xX]$", before),
+        "is that of a copy": before.endswith("("),
+        "is a number of parts": re.search(r"\d[-_ ]?of[-_ ]?$", before),
         "is too large": int(last[1]) >= _LATEST,
     }
     for finding, there in unfit.items():

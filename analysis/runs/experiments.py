@@ -141,7 +141,7 @@ class PlaneOptions:
         axes = tuple(parse_axis(config_type, name, text) for name, text in texts.items() if text)
         for axis in axes:
             if axis.field in settings:
-                raise ConfigError(f"`set` must not name what an axis does, but names {axis.field}.")
+                raise ConfigError(f"{axis.field} must be an axis or one value for all runs, but is both.")
         for axis in axes:  # an axis may make valid what the settings alone are not: n_train below p(p+1)/2, say
             settings.setdefault(axis.field, axis.values[0])
         name = self.name or "-".join(axis.field for axis in axes)

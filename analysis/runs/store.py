@@ -245,7 +245,7 @@ class RunStore:
             try:
                 for (content,) in run("SELECT content FROM tables").fetchall():
                     Table(content)  # from now on known by its digest, which keys have: see `config_of`
-            except (KeyError, TypeError, ValueError):
+            except ConfigError:
                 raise sqlite3.DatabaseError("a row of its table `tables` is damaged") from None
         for family in FAMILIES.values():
             if family.name == _FIRST or self._has(family):

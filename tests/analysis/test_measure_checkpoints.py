@@ -244,7 +244,8 @@ def test_weights_that_diverge_count(tmp_path: Path) -> None:
         step1={"W": np.ones(4), "V": np.ones(5)},
         step2={"W": np.full(4, np.nan), "V": np.ones(5)},
     )
-    (first, last), _ = measured(folder)
+    (first, last), notes = measured(folder)
+    assert "W is not finite at step 2: there the norm is nan (see --exclude)." in notes
     assert first["norm of all arrays"] == pytest.approx(3)
     assert np.isnan([last["norm of all arrays"], last["largest change in all arrays"]]).all()
 
@@ -396,6 +397,9 @@ def test_masks_of_samples(tmp_path: Path) -> None:
         ("-5", "has a sign"),
         ("step+5", "has a sign"),
         ("step_10k", "has a suffix"),
+        ("step_0x10", "is hexadecimal"),
+        ("step 5 (1)", "is that of a copy"),
+        ("model-00001-of-00002", "is a number of parts"),
         ("10%", "has a suffix"),
         ("step" + "9" * 30, "is too large"),
     ],

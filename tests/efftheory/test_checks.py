@@ -215,7 +215,20 @@ MISUSES = {
         "be an integer in 1..1",
         "is 2",
     ),
-    "names of other symbols": (
+    "names that are equal": (
+        lambda: misused.from_table([[0, 1], [1, 0]], names=["a", "a"]),
+        "names",
+        "be different",
+        "is ['a', 'a']",
+    ),
+    "pairs listed, how many": (lambda: OP.first_pairs(None, -1), "most", "be an integer of at least 0", "is -1"),
+    "pairs listed, mask": (
+        lambda: misused.addition(4).first_pairs("all", 3),
+        "mask",
+        "be an array of bool",
+        "is a str",
+    ),
+    "names that are no texts": (
         lambda: misused.from_table([[0, 1], [1, 0]], names=["e", 1]),
         "names",
         "be 2 strings",

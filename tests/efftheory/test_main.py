@@ -220,7 +220,10 @@ def test_a_file_that_makes_no_sense_is_one_line(refused, tmp_path, text, message
     ("command", "status", "message"),
     [
         (["--p", "ten"], 2, "argument --p: invalid int value: 'ten'"),
-        (["--nonsense"], 2, "unrecognized arguments: --nonsense"),
+        (["--nonsense"], 2, "there is no option --nonsense. --help"),
+        (["--seed", "3", "--n-tran", "4"], 2, "there is no option --n-tran; is it --n-train? --help"),
+        (["--n-tran=4"], 2, "there is no option --n-tran=4; is it --n-train? --help"),
+        (["25"], 2, "'25' is one word too many. --help"),
         (["--operation", "division"], 2, "invalid choice: 'division'"),
         (["--pairs", "here.csv", "--seed", "1"], 2, "--pairs names the training set"),
         (["--pairs", "nowhere.csv"], 1, "nowhere.csv: No such file or directory"),

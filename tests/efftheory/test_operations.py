@@ -266,7 +266,7 @@ def test_a_left_zero_table_is_an_operation():
     assert op.results.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     same = np.tile(np.eye(2), (3, 1, 1))
     assert et.effective_loss(op, None, same) == 0  # E_b = 1 for all b is a solution
-    assert et.rqi(op, same) == 0  # but tells nothing apart
+    assert et.rqi(op, same) == 1
 
 
 def test_two_symbols():

@@ -268,15 +268,15 @@ class Plane:
         (Options, "--learning_rats=3", "there is no option --learning_rats; is it --learning-rate?"),
         (Options, "--n-train 40", "there is no option --n-train; is it --fraction?"),
         (Options, "--nothing", "there is no option --nothing."),
-        (Settable, "--width 3", "there is no option --width; a field of all runs is --set width=VALUE."),
+        (Settable, "--width 3", "there is no option --width; a field of runs is --set width=VALUE."),
         (
             Plane,
             "--n-train 4",
-            "there is no option --n-train; a field of all runs is --set n_train=VALUE or fraction=VALUE.",
+            "there is no option --n-train; a field of runs is --set n_train=VALUE or fraction=VALUE.",
         ),
         (Options, "--n 1 2", "'2' is one word too many."),
         (Options, "--n two --learning_rats 3", "there is no option --learning_rats; is it --learning-rate?"),
-        (Options, "--n two", "--n: invalid literal for int() with base 10: 'two'."),
+        (Options, "--n two", "--n must be a whole number, but is 'two'."),
         (Options, "--n", "Missing value for argument '--n'. Expected 1 values."),
     ],
 )

@@ -54,6 +54,8 @@ REFUSED = {
     "a hole": (b"0,1\n1,\n", "line 2 has nothing in column 2"),
     "no corner to be empty": (b",1\n0,1\n1,0\n", "line 1 has nothing in column 1"),
     "a fraction": (b"0,1\n0.5,1\n", "line 2 has '0.5', neither a name nor a whole number"),
+    "what is missing": (b"0,1\nNaN,1\n", "line 2 has 'NaN', neither a name nor a whole number"),
+    "semicolons": (b"0;1\n1;0\n", "line 1 has '0;1', neither a name nor a whole number"),
     "a control character": (b"0,1\n\x1b[2J,1\n", "line 2 has '\\x1b[2J', neither"),
     "a name of two lines": (b'0,1\n1,"a\nb"\n', "line 3 has 'a\\nb', neither"),
     "two of a name": (b",a,a\na,a,a\na,a,a\n", "has two symbols 'a'"),
@@ -139,6 +141,12 @@ def test_another_process_makes_the_same_table(monkeypatch: pytest.MonkeyPatch) -
     assert config == ModularConfig(operation=OWN)
     np.testing.assert_array_equal(config.operation.results, OWN.results)
     assert (config.operation.symbols, config.operation.result_names) == (NAMES, NAMES)
+
+
+@pytest.mark.parametrize("content", [[[0, 1], [1, 0]], "table.csv", "{}", "[]"])
+def test_a_table_is_made_of_its_content(content: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^`content` must be that of a table \(.* it is Table\.(of|read)\), but is "):
+        Table(content)
 
 
 @pytest.mark.parametrize(
