@@ -22,13 +22,12 @@ from analysis.runs.store import (
     RunStore,
     StoreError,
     config_columns,
-    config_of,
     record_columns,
     result_columns,
     step_columns,
 )
 from analysis.runs.sweep import retrain
-from neural import FAMILIES, ConfigError, family_of
+from neural import FAMILIES, ConfigError
 from neural._files import check_writable, replacing
 from neural.command import run_command
 from neural.config import kinds
@@ -247,9 +246,15 @@ def inspect(store: RunStore, command: Inspect) -> None:
     if runs.empty:
         raise ConfigError(f"`number` must be that of a run in {command.store} (see list), but is {command.number}.")
     [run] = runs.to_dict("records")
-    config = config_of(run["key"])
-    [whole] = store.table([config]).to_dict("records")  # says if the row is damaged
-    family = family_of(config)
+    family = FAMILIES[command.family]
+    config = store.config(command.number, run["key"], family)
+    found = store.table([config]).to_dict("records")  # says if the row is damaged
+    if not found:
+        raise StoreError(
+            f"`store` must be an undamaged run store, but in {command.store} its index does not find run "
+            f"{command.number} ({family.name}). It was left as it is."
+        )
+    [whole] = found
     scalars = {name: run[name] for name in run if name not in ("key", *family.ARRAYS, *record_columns(family))}
     print(table([{"name": name, "value": _cell(value)} for name, value in scalars.items()], "simple"))
     print(f"\ntraining set: {config.n_train} of {config.n_samples} samples", end="")

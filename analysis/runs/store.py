@@ -513,6 +513,16 @@ class RunStore:
             runs[name] = runs[name].astype(object)
         return runs
 
+    def config(self, number: int, name: str, family: type[Family]) -> Any:
+        """The configuration that has this key, which is that of run `number` of a
+        family; StoreError if it is of another family.
+        """
+        config = config_of(name)
+        with self._named(number, family):
+            found = family_of(config)
+            _demand(found is family, "key", f"of family {family.name}", found.name)
+        return config
+
     def _checked_row(self, number: int, config: Any, row: dict[str, Any]) -> dict[str, Any]:
         """A row with its arrays in place of their text; StoreError, which names the
         run, unless all of it is what `add` writes.
@@ -521,8 +531,10 @@ class RunStore:
         with self._named(number, family):
             _check_settings(config, row)
             metrics = [metric.name for metric in family.METRICS]
-            for name in [*step_columns(family), "steps_run", "accuracy", *metrics]:
+            for name in [*step_columns(family), "steps_run", "retired", "accuracy", *metrics, "compiled"]:
                 _demand(row[name] is None or isinstance(row[name], int | float), name, "a number", row[name])
+            for name in ("device", "torch"):
+                _demand(isinstance(row[name], str), name, "text", row[name])
             arrays = {}
             for name in family.ARRAYS:
                 arrays[name] = _array(name, row[name], np.dtype(bool) if name == "mask" else np.dtype(float))
@@ -573,8 +585,9 @@ class RunStore:
         rows = []
         for batch in self.batches("1", names, family, first[0] if first else 0):
             for number, *values in batch:
+                config = self.config(number, values[0], family)
                 with self._named(number, family):
-                    _check_settings(config_of(values[0]), dict(zip(names, values, strict=True)))
+                    _check_settings(config, dict(zip(names, values, strict=True)))
                 rows.append(values)
         return pd.DataFrame(rows, columns=names)
 
@@ -660,7 +673,8 @@ class RunStore:
         where there was none.
 
         Raises:
-            StoreError: a prediction is no number; the message names the run.
+            StoreError: a prediction is no number (the message names the run), or their
+                table has no keys.
         """
         with self._explained():
             cursor = self._connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'predictions'")
@@ -669,6 +683,11 @@ class RunStore:
             cursor = self._connection.execute("SELECT * FROM predictions")
             names = [column[0] for column in cursor.description]
             rows = cursor.fetchall()
+        if "key" not in names:
+            raise StoreError(
+                f"`store` must have a `key` with each prediction, but its table `predictions` in {self.path} has none; "
+                "the next comparison writes all of them anew."
+            )
         for row in (dict(zip(names, values, strict=True)) for values in rows):
             for name, value in row.items():
                 if name != "key" and not (value is None or isinstance(value, int | float)):
@@ -709,7 +728,7 @@ class RunStore:
             traces = self.traces(config)
             return {"steps": traces.steps.astype(float)} | traces.metrics
         with self._explained():
-            query = "SELECT runs.rowid, curves FROM runs JOIN curves USING (key) WHERE key = ?"
+            query = "SELECT runs.rowid, curves FROM runs LEFT JOIN curves USING (key) WHERE key = ?"
             row = self._connection.execute(query, (name,)).fetchone()
         if row is None:
             raise KeyError(f"no finished run {name}")
@@ -785,6 +804,8 @@ class RunStore:
         found = []
         if family.name != _FIRST:  # whose curves are in the store
             for number, name in (row for batch in self.batches(where, ["key"], family) for row in batch):
+                if not isinstance(name, str):
+                    self.config(number, name, family)  # says so
                 try:
                     self._look(name, family, look)
                 except TracesError:
@@ -833,7 +854,9 @@ class RunStore:
 
     def _reason(self, error: sqlite3.DatabaseError) -> str:
         code = getattr(error, "sqlite_errorcode", None)
-        if not isinstance(error, sqlite3.OperationalError) or code is None:  # without one: text that is none
+        # without a code it is text that is none; the general one is of a table or a
+        # column that is missing
+        if not isinstance(error, sqlite3.OperationalError) or code in (None, sqlite3.SQLITE_ERROR):
             return self._damaged(error)
         if _is_busy(error):
             held = f"another program, a stopped one perhaps, holds {self.path}"

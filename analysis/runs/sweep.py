@@ -18,7 +18,7 @@ from tqdm import tqdm
 from analysis.runs.cluster import train_on_cluster
 from analysis.runs.executors import Execution, Keep, OnWork, lanes_for, train_here, whole
 from analysis.runs.processes import Processes
-from analysis.runs.store import RunStore, StoreError, config_of
+from analysis.runs.store import RunStore, StoreError
 from analysis.runs.traces import read_traces
 from neural import History, family_of
 from neural.config import shape
@@ -84,7 +84,11 @@ def retrain(store: RunStore, families: Sequence[type[Family]], where: str, execu
     """
     execution = execution.resolved()
     with store.training():
-        configs = [config_of(name) for family in families for _, name in store.lost(family, where, read_traces)]
+        configs = [
+            store.config(number, name, family)
+            for family in families
+            for number, name in store.lost(family, where, read_traces)
+        ]
         store.prepare_traces(configs)
         others: list[bool] = []
         if configs:

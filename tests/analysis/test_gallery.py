@@ -269,6 +269,13 @@ def test_planes_are_looked_for_among_the_newest_runs(store: RunStore) -> None:
         ("UPDATE runs SET test_record = '[]' WHERE rowid = 3", r"in run 3 \(toy\) of .* `test_record`"),
         ("UPDATE curves SET curves = 'null'", r"in run 1 \(toy\) of .* `curves` must be"),
         ("UPDATE predictions SET exact_flow = 'never'", "`exact_flow` of run 19 in .* is 'never'"),
+        (
+            "UPDATE runs_modular SET key = (SELECT key FROM runs WHERE rowid = 1) WHERE rowid = 3",
+            r"in run 3 \(modular\) of .* `key` must be of family modular, but is 'toy'",
+        ),
+        ("DELETE FROM curves", r"in run 1 \(toy\) of .* `curves` must be"),
+        ("DROP TABLE curves", "must be an undamaged run store, but .*: no such table: curves"),
+        ("ALTER TABLE predictions RENAME key TO name", "must have a `key` with each prediction"),
         ("UPDATE runs SET key = '{}' WHERE rowid = 3", "must have configurations as the keys"),
     ],
 )

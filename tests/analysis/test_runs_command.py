@@ -153,6 +153,22 @@ def test_a_damaged_row_is_one_line(store, tmp_path, command):
     assert command("list", "--store", store.path)[0] == 0
 
 
+def test_a_row_that_the_index_does_not_find_is_one_line(store, command):
+    """A digit changed in the index, which only writing reads as a whole."""
+    content = bytearray(store.path.read_bytes())
+    size = int.from_bytes(content[16:18], "big")
+    pages = [begin for begin in range(0, len(content), size) if content[begin] == 10]  # leaves of indices
+    place = next(at for at in (content.find(b'"seed": ', page, page + size) for page in pages) if at > 0)
+    content[place + len('"seed": ')] = ord("7")
+    store.path.write_bytes(content)
+    ends = [command("inspect", number, "--store", store.path) for number in range(1, 13)]
+    hidden = {number: err for number, (status, _, err) in enumerate(ends, 1) if status}
+    assert hidden
+    for number, err in hidden.items():
+        assert f"its index does not find run {number} (toy)" in err
+        assert err.count("\n") == 1
+
+
 def test_what_has_lost_its_traces_is_told_and_trained_again(traced, modular, tmp_path, command):
     store = ["--store", traced.path]
     traces_path(traced.path, key(modular[1].config)).unlink()

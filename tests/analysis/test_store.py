@@ -570,6 +570,9 @@ ROW = {
     "UPDATE runs SET test_record = '{}' WHERE rowid = 3": "`test_record` must be an array",
     "UPDATE runs SET test_record = '\x1b[2J' WHERE rowid = 3": r"`test_record` must be an array, but is '\\x1b",
     "UPDATE runs SET steps_to_rqi = 'soon' WHERE rowid = 3": "`steps_to_rqi` must be a number, but is 'soon'",
+    "UPDATE runs SET device = 1.5 WHERE rowid = 3": "`device` must be text, but is 1.5",
+    "UPDATE runs SET torch = NULL WHERE rowid = 3": "`torch` must be text, but is None",
+    "UPDATE runs SET compiled = 'yes' WHERE rowid = 3": "`compiled` must be a number, but is 'yes'",
     "UPDATE runs SET decoder_lr = 'fast' WHERE rowid = 3": "`decoder_lr` must be 0.00., as its key says",
 }
 
@@ -604,6 +607,43 @@ def test_curves_that_were_edited_are_named(store, configs, curves):
     with pytest.raises(StoreError, match=r"in run 3 \(toy\) of .*runs\.sqlite `curves") as told:
         store.curves(config)
     assert str(told.value).isprintable()
+
+
+@pytest.mark.parametrize("damage", ["DELETE FROM curves", "UPDATE curves SET key = 'another'"])
+def test_a_run_whose_curves_are_gone_is_named(store, damage):
+    where = " WHERE key = (SELECT key FROM runs WHERE rowid = 3)"
+    with closing(sqlite3.connect(store.path)) as file, file:
+        file.execute(damage + where)
+        config = config_of(file.execute("SELECT key FROM runs WHERE rowid = 3").fetchone()[0])
+    with pytest.raises(StoreError, match=r"in run 3 \(toy\) of .*runs\.sqlite `curves` must be .*, but is None"):
+        store.curves(config)
+    with pytest.raises(KeyError, match="no finished run"):
+        store.curves(replace(config, seed=99))
+
+
+def test_a_table_that_is_gone_is_told(store, configs):
+    with closing(sqlite3.connect(store.path)) as file, file:
+        file.execute("DROP TABLE curves")
+    with pytest.raises(StoreError, match=r"undamaged run store, but .*runs\.sqlite: no such table: curves\."):
+        store.curves(configs[0])
+
+
+@pytest.mark.parametrize("name", [key(RunConfig(p=5, n_train=9)), None])
+def test_a_key_of_another_family_is_told(traced, name):
+    with closing(sqlite3.connect(traced.path)) as file, file:
+        file.execute("UPDATE runs_modular SET key = ? WHERE rowid = 2", (name,))
+    told = r"in run 2 \(modular\) of .* `key` must be of family modular, but is 'toy'"
+    told = told if name else "must have configurations as the keys of its runs, but one is None"
+    for read in (lambda: traced.settings(Modular, 9), lambda: sweep.retrain(traced, [Modular], "1", HERE)):
+        with pytest.raises(StoreError, match=told):
+            read()
+
+
+def test_predictions_without_keys_are_told(store):
+    with closing(sqlite3.connect(store.path)) as file, file:
+        file.execute("CREATE TABLE predictions AS SELECT 1.0 AS exact_flow")
+    with pytest.raises(StoreError, match=r"must have a `key` with each prediction, but its table `predictions` in"):
+        store.predictions()
 
 
 def test_null_in_curves_is_nan(store, configs):
