@@ -23,13 +23,12 @@ stopped, say, is waited for by what trains.
 from __future__ import annotations
 
 import json
-import math
 import os
 import shlex
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import cache
@@ -40,6 +39,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.runs.rows import (
+    DamagedRow,
+    array,
+    check_settings,
+    checked_curves,
+    demand,
+    thinned_curves,
+    values_of,
+)
 from analysis.runs.traces import (
     Traces,
     TracesError,
@@ -150,11 +158,6 @@ def key(config: Any) -> str:
         if values[name] == default:
             del values[name]
     return json.dumps(values if family.name == _FIRST else values | {"family": family.name}, sort_keys=True)
-
-
-def values_of(config: Any) -> dict[str, Any]:
-    """The fields of a configuration; `dataclasses.asdict` would copy each value."""
-    return {one.name: getattr(config, one.name) for one in fields(config)}
 
 
 @cache
@@ -454,7 +457,7 @@ class RunStore:
             self._create(family)
             self._connection.execute(f"INSERT OR IGNORE INTO {table_name(family)} ({names}) VALUES ({slots})", row)
             if family.name == _FIRST:
-                curves = json.dumps(_curves(history))
+                curves = json.dumps(thinned_curves(history))
                 self._connection.execute("INSERT OR IGNORE INTO curves VALUES (?, ?)", (row["key"], curves))
 
         self._write(put)
@@ -520,7 +523,7 @@ class RunStore:
         config = config_of(name)
         with self._named(number, family):
             found = family_of(config)
-            _demand(found is family, "key", f"of family {family.name}", found.name)
+            demand(found is family, "key", f"of family {family.name}", found.name)
         return config
 
     def _checked_row(self, number: int, config: Any, row: dict[str, Any]) -> dict[str, Any]:
@@ -529,23 +532,23 @@ class RunStore:
         """
         family = family_of(config)
         with self._named(number, family):
-            _check_settings(config, row)
+            check_settings(config, row)
             metrics = [metric.name for metric in family.METRICS]
             for name in [*step_columns(family), "steps_run", "retired", "accuracy", *metrics, "compiled"]:
-                _demand(row[name] is None or isinstance(row[name], int | float), name, "a number", row[name])
+                demand(row[name] is None or isinstance(row[name], int | float), name, "a number", row[name])
             for name in ("device", "torch"):
-                _demand(isinstance(row[name], str), name, "text", row[name])
+                demand(isinstance(row[name], str), name, "text", row[name])
             arrays = {}
             for name in family.ARRAYS:
-                arrays[name] = _array(name, row[name], np.dtype(bool) if name == "mask" else np.dtype(float))
+                arrays[name] = array(name, row[name], np.dtype(bool) if name == "mask" else np.dtype(float))
                 if name == "mask":
                     shape, fits = f"({config.n_samples},)", arrays[name].shape == (config.n_samples,)
                 else:
                     shape, fits = "(p, ...)", arrays[name].ndim > 1
-                _demand(fits, name, f"of shape {shape}", arrays[name].shape)
+                demand(fits, name, f"of shape {shape}", arrays[name].shape)
             for name in record_columns(family):
-                arrays[name] = _array(name, row[name], np.dtype(float))
-                _demand(arrays[name].shape[:-1] == (2,), name, "of shape (2, n)", arrays[name].shape)
+                arrays[name] = array(name, row[name], np.dtype(float))
+                demand(arrays[name].shape[:-1] == (2,), name, "of shape (2, n)", arrays[name].shape)
         return row | arrays
 
     @contextmanager
@@ -553,7 +556,7 @@ class RunStore:
         """What is wrong with a row, as an error that names the run."""
         try:
             yield
-        except _DamagedRow as damage:
+        except DamagedRow as damage:
             raise StoreError(
                 f"`store` must be an undamaged run store, but in run {number} ({family.name}) of {self.path} {damage}. "
                 "It was left as it is; without the row, the run is trained again."
@@ -587,7 +590,7 @@ class RunStore:
             for number, *values in batch:
                 config = self.config(number, values[0], family)
                 with self._named(number, family):
-                    _check_settings(config, dict(zip(names, values, strict=True)))
+                    check_settings(config, dict(zip(names, values, strict=True)))
                 rows.append(values)
         return pd.DataFrame(rows, columns=names)
 
@@ -733,7 +736,7 @@ class RunStore:
         if row is None:
             raise KeyError(f"no finished run {name}")
         with self._named(row[0], family):
-            return _checked_curves(row[1], [metric.name for metric in family.METRICS])
+            return checked_curves(row[1], [metric.name for metric in family.METRICS])
 
     def traces(self, config: Any) -> Traces:
         """Full traces and checkpoints of a finished run, not of the toy model.
@@ -881,71 +884,3 @@ def _is_the_conditions(error: Exception) -> bool:
     if code is None:  # Python's own: text that is none, of which the file is full
         return not (isinstance(error, sqlite3.OperationalError) and "decode" in str(error))
     return code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
-
-
-class _DamagedRow(Exception):
-    """What of a row is not what was written."""
-
-
-def _demand(holds: bool, name: str, wanted: str, found: Any) -> None:
-    if not holds:
-        raise _DamagedRow(f"`{name}` must be {wanted}, but is {found!r:.60}")
-
-
-def _check_settings(config: Any, row: Mapping[str, Any]) -> None:
-    """_DamagedRow unless a row has the settings that its key has."""
-    for name, value in values_of(config).items():
-        if row[name] != value:
-            _demand(False, name, f"{value!r}, as its key says", row[name])
-
-
-def _array(name: str, text: Any, dtype: np.dtype) -> NDArray:
-    """The array of a cell, from its JSON; _DamagedRow if it is none."""
-    try:
-        values = json.loads(text)
-        _demand(isinstance(values, list), name, "an array", text)
-        return _numbers(name, values, dtype)
-    except (ValueError, TypeError, RecursionError):
-        raise _DamagedRow(f"`{name}` must be an array, but is {text!r:.60}") from None
-
-
-def _numbers(name: str, values: Any, dtype: np.dtype) -> NDArray:
-    """Nested lists of numbers as an array; null is nan."""
-    try:
-        found = np.array(values)
-        if found.dtype.kind == "O" and dtype.kind == "f":  # with null
-            return np.array(values, dtype=dtype)
-        if found.dtype.kind not in "biuf":
-            raise ValueError
-        return found.astype(dtype)
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        raise _DamagedRow(f"`{name}` must be numbers in an array, but is {str(values)!r:.60}") from None
-
-
-def _checked_curves(text: Any, metrics: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """The curves that `_curves` has made, from their JSON: steps and metrics (S,),
-    embedding (S, p, ...).
-    """
-    try:
-        found = json.loads(text)
-    except (ValueError, TypeError, RecursionError):
-        found = None
-    names = {"steps", *metrics, "embedding"}
-    _demand(isinstance(found, Mapping) and set(found) == names, "curves", f"those of {', '.join(sorted(names))}", text)
-    assert isinstance(found, Mapping)
-    curves = {name: _numbers(f"curves: {name}", values, np.dtype(float)) for name, values in found.items()}
-    n = len(curves["steps"]) if curves["steps"].ndim else 0
-    for name, values in curves.items():
-        fits = values.ndim > 2 if name == "embedding" else values.ndim == 1
-        _demand(n > 0 and fits and len(values) == n, f"curves: {name}", f"of {n} snapshots", values.shape)
-    return curves
-
-
-def _curves(history: History) -> dict[str, list[Any]]:
-    """What `RunStore.curves` returns, thinned to the snapshots, with null for nan."""
-    steps = history.checkpoint_steps
-    metrics = {
-        name: [None if math.isnan(value) else round(float(value), 7) for value in values[steps]]
-        for name, values in history.traces.items()
-    }
-    return {"steps": steps.tolist(), **metrics, "embedding": history.checkpoints["embedding"].tolist()}

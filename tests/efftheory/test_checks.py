@@ -225,8 +225,8 @@ MISUSES = {
     "pairs listed, mask": (
         lambda: misused.addition(4).first_pairs("all", 3),
         "mask",
-        "be an array of bool",
-        "is a str",
+        "have shape (N,) = (10,)",
+        "has shape ()",
     ),
     "names that are no texts": (
         lambda: misused.from_table([[0, 1], [1, 0]], names=["e", 1]),
