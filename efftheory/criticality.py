@@ -13,7 +13,6 @@ from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from efftheory import _checks
 from efftheory import _random_kernels as kernels
@@ -58,6 +57,8 @@ def proportion(successes: int, draws: int) -> Estimate:
     """
     draws = _checks.integer("draws", draws, 1)
     successes = _checks.integer("successes", successes, 0, draws)
+    from scipy.stats import binomtest  # a third of a second, which not every command has to wait
+
     interval = binomtest(successes, draws).proportion_ci(_CONFIDENCE, method="exact")
     return Estimate(successes / draws, (float(interval.low), float(interval.high)), draws)
 

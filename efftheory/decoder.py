@@ -40,7 +40,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import qmc
 
 from efftheory import _checks
 from efftheory import _decoder_flow_kernels as kernels
@@ -363,6 +362,8 @@ def _nodes(decoder: Decoder, c: int) -> tuple[NDArray[np.float64], ...]:
     """
     n_nodes = _NODES.get((decoder.activation, c))
     if n_nodes is None:
+        from scipy.stats import qmc  # a third of a second, which not every command has to wait
+
         points = 2 * qmc.Sobol(c + 1, scramble=False).random(_RANDOM_NODES) - 1 + 1 / _RANDOM_NODES
         shares = np.full(_RANDOM_NODES, 1 / _RANDOM_NODES)
     else:
