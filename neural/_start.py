@@ -54,6 +54,7 @@ def open_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
+            # open as long as the process is
             nowhere = open(os.devnull, "w", errors="backslashreplace")  # noqa: SIM115
             os.set_inheritable(nowhere.fileno(), True)  # else a child's first file would be taken for its output
             setattr(sys, name, nowhere)

@@ -502,7 +502,7 @@ def test_every_column_of_the_picture_has_steps_and_wide_ranges_a_logarithm() -> 
     figure.canvas.draw()
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_title(loc="left") for axes in shown if axes.get_yscale() == "log"] == ["loss"]
-    lowest = {axes.get_subplotspec().colspan.start: axes for axes in shown}  # type: ignore[union-attr]
+    lowest = {axes.get_subplotspec().colspan.start: axes for axes in shown}  # pyright: ignore[reportOptionalMemberAccess]
     assert len(lowest) == 3
     for axes in lowest.values():
         assert axes.get_xlabel() == "step"

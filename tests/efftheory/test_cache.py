@@ -50,10 +50,10 @@ def test_where_there_is_no_temporary_folder_either(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
     monkeypatch.setattr(_cache, "found", lambda: False)
-    before = getattr(config, "CACHE_DIR")  # noqa: B009
+    before = config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.warns(RuntimeWarning, match="numba has no folder .* nothing is kept"):
         assert _cache.folder() is None
-    assert getattr(config, "CACHE_DIR") == before  # noqa: B009
+    assert before == config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_where_numba_has_a_folder_nothing_is_said_or_made() -> None:
