@@ -89,7 +89,7 @@ class Trajectory:
 def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDArray[np.float64]) -> Trajectory:
     with np.errstate(all="ignore"):  # where E has grown or decayed beyond floats, or the solver gave up
         z0 = _z0(path)
-        usual = path if ((z0 > 1e-70) & (z0 < 1e70)).all() else _of_usual_size(path)
+        _, usual = of_usual_size(op, path)  # l_eff does not see the size
         if op.composition == "sum":
             l0 = _kernels.loss_path(*training_samples(op, mask), usual)
         else:
@@ -98,15 +98,6 @@ def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDA
         rqi = rqi_path(op, path, DELTA[op.composition])
     converged = bool(np.isfinite(path).all() and np.isfinite(loss).all())
     return Trajectory(times=times, E=path, loss=loss, z0=z0, rqi=rqi, converged=converged)
-
-
-def _of_usual_size(path: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each path[t] divided by a power of 2 near its largest entry: l_eff does not see
-    it.
-    """
-    axes = tuple(range(1, path.ndim))
-    power = np.round(np.log2(np.abs(path).max(axis=axes, keepdims=True)))
-    return path / np.exp2(np.clip(power, -1000, 1000))
 
 
 def _z0(path: NDArray[np.float64]) -> NDArray[np.float64]:
