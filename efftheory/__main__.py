@@ -35,7 +35,6 @@ from efftheory._files import (
     Rows,
     Table,
     check_writable,
-    read_named_pairs,
     read_pairs,
     read_table,
     replacing,
@@ -86,30 +85,33 @@ def main(arguments: argparse.Namespace) -> None:
 
 def _training_set(arguments: argparse.Namespace) -> tuple[et.Operation, NDArray[np.bool_], list[str]]:
     """The operation, the mask, and what is to be said of them."""
-    table = None if arguments.table is None else read_table(arguments.table)
-    if arguments.pairs is None:
+    path, table = arguments.pairs, None if arguments.table is None else read_table(arguments.table)
+    if path is not None:
+        rows = read_pairs(path, table)
+        pairs = rows.cells[:, :2]
+        op = _operation_of(path, rows, arguments) if table is None else _of_table(table)
+        if table is not None and (wrong := _first_misfit(rows, table.results[*pairs.T], op, table)):
+            raise InputError(f"{path} {wrong}.")
+        _check_size(op, len(pairs), drawn=False)
+        right = op.n_symbols // 2 if op.tables == 2 else 0  # where the symbols of the right begin
+        mask = op.mask(pairs + np.array([0, right]))
+        remarks = [f"the results in {path} are those of {op.name}"] if rows.cells.shape[1] == 3 else []
+        if repeated := len(pairs) - int(mask.sum()):
+            one = " (i,j and j,i are one)" if op.tables == 1 else ""
+            remarks.append(f"{repeated} of {len(pairs)} rows repeat a sample{one}")
+    else:
         make = OPERATIONS[arguments.operation or "addition"]
         op = make(10 if arguments.p is None else arguments.p) if table is None else _of_table(table)
         n_train = op.n_samples if arguments.n_train is None else arguments.n_train
         _check_size(op, n_train, drawn=True)
-        mask = op.random_training_set(n_train, 0 if arguments.seed is None else arguments.seed)
-        return op, mask, _of_operation(op)
-    path: Path = arguments.pairs
-    rows = read_pairs(path) if table is None else read_named_pairs(path, table)
-    if table is None:
-        op = _operation_of(path, rows, _n_symbols(path, rows, arguments.p), arguments.operation)
-    else:
-        op = _of_table(table)
-        _check_results(path, rows, table)
-    pairs = rows.cells[:, :2]
-    _check_size(op, len(pairs), drawn=False)
-    right = op.n_symbols // 2 if op.tables == 2 else 0  # where the symbols of the right begin
-    mask = op.mask(np.stack([pairs[:, 0], pairs[:, 1] + right], axis=1))
-    remarks = [f"the results in {path} are those of {op.name}"] if rows.cells.shape[1] == 3 else []
-    if repeated := len(pairs) - int(mask.sum()):
-        one = " (i,j and j,i are one)" if op.tables == 1 else ""
-        remarks.append(f"{repeated} of {len(pairs)} rows repeat a sample{one}")
-    return op, mask, remarks + _of_operation(op)
+        mask, remarks = op.random_training_set(n_train, 0 if arguments.seed is None else arguments.seed), []
+    if op.tables == 2:
+        remarks.append("the table does not commute: each side of the sum has its own embeddings, E_a + F_b")
+    if op.full_nullity == op.tables:
+        constant = "a constant" if op.tables == 1 else "a constant on each side"
+        apart = f"no sum of real embeddings tells the symbols of {op.name} apart"
+        remarks.append(f"{apart}: what is unique here is {constant}")
+    return op, mask, remarks
 
 
 def _check_size(op: et.Operation, n_train: int, drawn: bool) -> None:
@@ -129,46 +131,18 @@ def _of_table(table: Table) -> et.Operation:
     return et.from_table(table.results, "sum", name, tables, table.names)
 
 
-def _of_operation(op: et.Operation) -> list[str]:
-    remarks = []
-    if op.tables == 2:
-        remarks.append("the table does not commute: each side of the sum has its own embeddings, E_a + F_b")
-    if op.full_nullity == op.tables:
-        constant = "a constant" if op.tables == 1 else "a constant on each side"
-        apart = f"no sum of real embeddings tells the symbols of {op.name} apart"
-        remarks.append(f"{apart}: what is unique here is {constant}")
-    return remarks
-
-
-def _n_symbols(path: Path, rows: Rows, p: int | None) -> int:
-    """`p`, or one more than the largest symbol of the file."""
-    of_rows = rows.cells[:, :2].max(axis=1)
+def _operation_of(path: Path, rows: Rows, arguments: argparse.Namespace) -> et.Operation:
+    """The operation that all results agree with; addition where both do, or where there
+    are no results. Its p is that of the command, or one more than the largest symbol.
+    """
+    of_rows, p = rows.cells[:, :2].max(axis=1), arguments.p
     largest, line = int(of_rows.max()), rows.lines[int(of_rows.argmax())]
     if p is not None and largest >= p:
         raise InputError(f"{path} line {line}: symbol {largest}, but --p {p} leaves only 0..{p - 1}.")
     if p is None and not 1 <= largest < MAX_SYMBOLS:
         raise InputError(f"{path} line {line}: the largest symbol must be in 1..{MAX_SYMBOLS - 1}, but is {largest}.")
-    return 1 + largest if p is None else p
-
-
-def _check_results(path: Path, rows: Rows, table: Table) -> None:
-    """See that the results in the file, if there are any, are those of the table."""
-    if rows.cells.shape[1] == 2:
-        return
-    a, b, result = rows.cells.T
-    wrong = np.flatnonzero(table.results[a, b] != result)
-    if len(wrong):
-        k = int(wrong[0])
-        pair, told = f"{table.names[a[k]]},{table.names[b[k]]}", table.results_names[result[k]]
-        right = table.results_names[table.results[a[k], b[k]]]
-        raise InputError(f"{path} line {rows.lines[k]}: {pair} has {told}, in the table {right}.")
-
-
-def _operation_of(path: Path, rows: Rows, p: int, operation: str | None) -> et.Operation:
-    """The operation that all results agree with; addition where both do, or where there
-    are no results.
-    """
-    candidates = [make(p) for name, make in OPERATIONS.items() if operation in (None, name)]
+    p = 1 + largest if p is None else p
+    candidates = [make(p) for name, make in OPERATIONS.items() if arguments.operation in (None, name)]
     if rows.cells.shape[1] == 2:
         return candidates[0]
     i, j, result = rows.cells.T
@@ -178,14 +152,26 @@ def _operation_of(path: Path, rows: Rows, p: int, operation: str | None) -> et.O
         k, its = int(other[0]), int(before[other[0]])
         lines, sample = f"lines {rows.lines[its]} and {rows.lines[k]}", f"{i[k]},{j[k]}"
         raise InputError(f"{path} {lines}: the sample {sample} has results {result[its]}, {result[k]}.")
-    complaints = []
-    for op in candidates:
-        right = (i + j) % p if op.name.startswith("modular") else i + j
-        if (right == result).all():
+    # addition has a result for every sum
+    misfits = {op: _first_misfit(rows, (i + j) % op.n_results, op) for op in candidates}
+    for op, misfit in misfits.items():
+        if not misfit:
             return op
-        k = int((right != result).argmax())
-        complaints.append(f"line {rows.lines[k]}: {i[k]},{j[k]} has {result[k]}, in {op.name} {right[k]}")
-    raise InputError(f"{path}: the results are not those of an operation; {'; '.join(complaints)}.")
+    raise InputError(f"{path}: the results are not those of an operation; {'; '.join(misfits.values())}.")
+
+
+def _first_misfit(rows: Rows, right: NDArray[np.integer], op: et.Operation, table: Table | None = None) -> str:
+    """Where the results in a file first differ from the right ones; "" if nowhere, or
+    if there are none.
+    """
+    wrong = np.flatnonzero(rows.cells[:, 2:] != right[:, None])
+    if not len(wrong):
+        return ""
+    k = int(wrong[0])
+    told = [*rows.cells[k].tolist(), int(right[k])]
+    if table is not None:
+        told = [table.names[n] for n in told[:2]] + [table.results_names[n] for n in told[2:]]
+    return "line {}: {},{} has {}, in {} {}".format(rows.lines[k], *told[:3], op.name, told[3])
 
 
 # The report

@@ -7,8 +7,10 @@ a number.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,6 @@ from numpy.typing import NDArray
 
 MOST = 2**31 - 1  # of what is counted
 _SHOWN = 60  # characters of a value in a message
-_SEED = "be an integer of at least 0 or a numpy Generator"
 
 
 class ArgumentError(ValueError):
@@ -37,28 +38,25 @@ def shown(value: Any) -> str:
 
 def integer(name: str, value: Any, low: int, high: int = MOST) -> int:
     """`value` as an int within low..high (both included)."""
-    span = f"be an integer of at least {low}" if high == MOST else f"be an integer in {low}..{high}"
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise ArgumentError(name, span, f"is {shown(value)}")
-    if value > high:
-        span = f"be an integer in {low}..{high}"
-    elif value >= low:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if whole and low <= value <= high:
         return int(value)
-    raise ArgumentError(name, span, f"is {shown(int(value))}")
+    told = high < MOST or (whole and value > high)  # the most that can be counted, only to whom it matters
+    span = f"in {low}..{high}" if told else f"of at least {low}"
+    raise ArgumentError(name, f"be an integer {span}", f"is {shown(int(value) if whole else value)}")
 
 
 def positive(name: str, value: Any, *, zero: bool = False, high: float = math.inf) -> float:
     """`value` as a finite float above zero (or at least zero), and below `high`."""
-    requirement = "be a finite number of at least 0" if zero else "be a finite number above 0"
-    if high < math.inf:
-        requirement += f" and below {high:g}"
     try:
-        array = _numbers(name, value)
+        array = reals(name, value)
         number = float(array) if array.ndim == 0 else math.nan
-    except (TypeError, ValueError, OverflowError):
+    except ArgumentError:
         number = math.nan
     if not 0 <= number < high or (number == 0 and not zero):
-        raise ArgumentError(name, requirement, f"is {shown(value)}")
+        below = f" and below {high:g}" if high < math.inf else ""
+        least = "of at least 0" if zero else "above 0"
+        raise ArgumentError(name, f"be a finite number {least}{below}", f"is {shown(value)}")
     return number
 
 
@@ -69,7 +67,7 @@ def generator(name: str, seed: Any) -> np.random.Generator:
     if isinstance(seed, np.random.Generator):
         return seed
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ArgumentError(name, _SEED, f"is {shown(seed)}")
+        raise ArgumentError(name, "be an integer of at least 0 or a numpy Generator", f"is {shown(seed)}")
     return np.random.default_rng(int(seed))
 
 
@@ -97,12 +95,10 @@ def instance(name: str, value: Any, kind: type) -> None:
         raise ArgumentError(name, f"be {article} {kind.__name__}", f"is {shown(value)}")
 
 
-def as_array(name: str, value: Any, requirement: str = "be an array") -> NDArray[Any]:
+def as_array(name: str, value: Any, requirement: str) -> NDArray[Any]:
     """`value` as numpy has it. A tensor that requires a gradient, or lies on another
     device, is taken for its numbers.
     """
-    if type(value) is np.ndarray:
-        return value
     try:
         if callable(getattr(value, "detach", None)):
             value = value.detach().cpu()
@@ -134,14 +130,12 @@ def training_mask(mask: Any, n_samples: int) -> NDArray[np.bool_]:
     return array
 
 
-def whole_pairs(name: str, value: Any) -> NDArray[np.integer]:
-    """`value` as an array (n, 2) of whole numbers; an empty list is (0, 2)."""
-    array = as_array(name, value, "have shape (n, 2)")
-    if array.shape == (0,):
-        return np.zeros((0, 2), np.int64)
-    if array.ndim != 2 or array.shape[1] != 2:
-        raise ArgumentError(name, "have shape (n, 2)", f"has shape {array.shape}")
-    if not np.issubdtype(array.dtype, np.integer):
+def whole_numbers(name: str, value: Any, shape: str, fits: Callable[[tuple[int, ...]], bool]) -> NDArray[np.integer]:
+    """`value` as an array of whole numbers, of a shape that `fits`."""
+    array = as_array(name, value, "be an array of whole numbers")
+    if not fits(array.shape):
+        raise ArgumentError(name, f"have shape {shape}", f"has shape {array.shape}")
+    if array.size and not np.issubdtype(array.dtype, np.integer):
         raise ArgumentError(name, "hold whole numbers", f"has dtype {array.dtype}")
     return array
 
@@ -156,32 +150,17 @@ def real_array(name: str, value: Any, shape: tuple[int, ...] | None = None) -> N
     return finite(name, array)
 
 
-def _numbers(name: str, value: Any, requirement: str = "be a number") -> NDArray[Any]:
-    """`value` as an array of real numbers, of numpy's kinds or Python's.
-
-    Raises:
-        TypeError: it holds anything else.
-    """
-    array = as_array(name, value, requirement)
-    if array.dtype.kind == "O":
-        known = all(isinstance(each, numbers.Real) for each in array.flat)
-    else:
-        known = array.dtype.kind in "biuf"
-    if not known:
-        raise TypeError
-    return array
-
-
 def reals(name: str, value: Any) -> NDArray[np.float64]:
-    """`value` as a C-contiguous float64 array, a copy."""
+    """`value` as a C-contiguous float64 array, a copy; numpy's real numbers or
+    Python's.
+    """
     requirement = "be an array of real numbers"
-    try:
-        with np.errstate(over="ignore"):
-            return np.array(_numbers(name, value, requirement), dtype=np.float64, order="C")
-    except ArgumentError:
-        raise
-    except (TypeError, ValueError, OverflowError):
-        raise ArgumentError(name, requirement, _kind(value)) from None
+    array = as_array(name, value, requirement)
+    kind = array.dtype.kind
+    if kind in "biuf" or (kind == "O" and all(isinstance(each, numbers.Real) for each in array.flat)):
+        with contextlib.suppress(TypeError, ValueError, OverflowError), np.errstate(over="ignore"):
+            return np.array(array, dtype=np.float64, order="C")
+    raise ArgumentError(name, requirement, _kind(value))
 
 
 def finite(name: str, array: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -203,12 +182,8 @@ def ascending_times(name: str, value: Any) -> NDArray[np.float64]:
     """`value` as a float64 (T,) array of strictly ascending times from 0 on; a number
     is one time.
     """
-    requirement = "be finite, strictly ascending and at least 0"
-    try:
+    with contextlib.suppress(ArgumentError):
         t = np.atleast_1d(reals(name, value))
-    except ArgumentError:
-        t = np.array(math.nan)  # refused below
-    ascending = t.ndim == 1 and t.size > 0 and np.isfinite(t).all() and (np.diff(t) > 0).all()
-    if not ascending or t[0] < 0:
-        raise ArgumentError(name, requirement, f"is {shown(value)}")
-    return t
+        if t.ndim == 1 and t.size > 0 and t[0] >= 0 and np.isfinite(t).all() and (np.diff(t) > 0).all():
+            return t
+    raise ArgumentError(name, "be finite, strictly ascending and at least 0", f"is {shown(value)}")

@@ -47,56 +47,43 @@ class Table(NamedTuple):
     results_names: list[str]
 
 
-def read_pairs(path: Path) -> Rows:
-    """The rows of a CSV file; InputError where one is not two or three whole
-    numbers.
+def read_pairs(path: Path, table: Table | None = None) -> Rows:
+    """The rows of a CSV file, two or three whole numbers each, or names of the symbols
+    and results of a table; InputError where it holds anything else.
     """
+    wanted, headers, comment = "i,j or i,j,result in whole numbers from 0", ["i,j"], "#.*"
+    if table is not None:
+        wanted, headers, comment = "a,b or a,b,result", ["i,j", "a,b"], _COMMENT
+    symbols, results = (None, None) if table is None else (_numbered(table.names), _numbered(table.results_names))
     cells, lines = array("q"), array("q")  # not lists, of which a few million rows would take a gigabyte
-    for line, row in _rows(path, "#.*"):
-        if not lines and [cell.lower() for cell in row] in (["i", "j"], ["i", "j", "result"]):
+    for line, row in _rows(path, comment):
+        header = ",".join(row).lower().removesuffix(",result") in headers
+        if header and not lines and (symbols is None or row[0] not in symbols):
             continue
-        if len(row) not in (2, 3) or not all(re.fullmatch("[0-9]{1,18}", cell) for cell in row):
-            wanted = "i,j or i,j,result in whole numbers from 0"
-            raise InputError(f"{path} line {line}: must be {wanted}, but is {','.join(row)[:60]!r}.")
-        _add(path, line, [int(cell) for cell in row], cells, lines)
-    return _found(path, cells, lines)
-
-
-def read_named_pairs(path: Path, table: Table) -> Rows:
-    """As `read_pairs`, in the names of a table's symbols and results."""
-    number_of, result_of = _numbered(table.names), _numbered(table.results_names)
-    cells, lines = array("q"), array("q")
-    for line, row in _rows(path, _COMMENT):
-        header = [cell.lower() for cell in row] in (["i", "j"], ["i", "j", "result"], ["a", "b"], ["a", "b", "result"])
-        if header and not lines and row[0] not in number_of:
-            continue
-        if len(row) not in (2, 3):
-            raise InputError(f"{path} line {line}: must be a,b or a,b,result, but is {','.join(row)[:60]!r}.")
-        strange = [cell for cell in row[:2] if cell not in number_of]
-        strange += [cell for cell in row[2:] if cell not in result_of]
-        if strange:
-            raise InputError(f"{path} line {line}: {strange[0][:60]!r} is no symbol or result of the table.")
-        numbers = [*(number_of[cell] for cell in row[:2]), *(result_of[cell] for cell in row[2:])]
-        _add(path, line, numbers, cells, lines)
-    return _found(path, cells, lines)
-
-
-def _add(path: Path, line: int, row: list[int], cells: array[int], lines: array[int]) -> None:
-    """Another row to those that were found, of as many cells."""
-    if lines and len(cells) != len(lines) * len(row):
-        raise InputError(f"{path} line {line}: {len(row)} columns, but {len(cells) // len(lines)} before.")
-    cells.extend(row)
-    lines.append(line)
-
-
-def _found(path: Path, cells: array[int], lines: array[int]) -> Rows:
+        numbers = [_number(cell, symbols) for cell in row[:2]] + [_number(cell, results) for cell in row[2:]]
+        if len(row) not in (2, 3) or (table is None and None in numbers):
+            raise _misfit(path, line, f"must be {wanted}, but is {','.join(row)[:60]!r}", ":")
+        if None in numbers:
+            finding = f"{row[numbers.index(None)][:60]!r} is no symbol or result of the table"
+            raise _misfit(path, line, finding, ":")
+        if lines and len(cells) != len(lines) * len(row):
+            raise _misfit(path, line, f"{len(row)} columns, but {len(cells) // len(lines)} before", ":")
+        cells.extend(number for number in numbers if number is not None)
+        lines.append(line)
     if not lines:
-        raise InputError(f"{path} holds no pairs.")
+        raise _misfit(path, None, "holds no pairs")
     return Rows(np.array(cells).reshape(len(lines), -1), lines)
 
 
 def _numbered(names: Sequence[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(names)}
+
+
+def _number(cell: str, numbered: dict[str, int] | None) -> int | None:
+    """Of a name, or what the text itself says; None if it is neither."""
+    if numbered is not None:
+        return numbered.get(cell)
+    return int(cell) if re.fullmatch("[0-9]{1,18}", cell) else None
 
 
 def read_table(path: Path) -> Table:
@@ -193,8 +180,8 @@ def _rows(path: Path, comment: str) -> Iterator[tuple[int, list[str]]]:
         raise _misfit(path, reader.line_num, f"is not CSV: {error}") from None
 
 
-def _misfit(path: Path, line: int | None, finding: str) -> InputError:
-    return InputError(f"{path}{'' if line is None else f' line {line}'} {finding}.")
+def _misfit(path: Path, line: int | None, finding: str, colon: str = "") -> InputError:
+    return InputError(f"{path}{'' if line is None else f' line {line}'}{colon} {finding}.")
 
 
 @contextlib.contextmanager

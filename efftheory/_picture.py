@@ -19,7 +19,6 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 import efftheory as et
-from efftheory.operations import CHUNK
 
 # After Okabe and Ito: told apart with any colour vision, by lightness alone, and once
 # more by the marks.
@@ -53,51 +52,43 @@ def picture_of(description: et.Description, mask: NDArray[np.bool_]) -> Figure:
         _draw_table(panels["table"], description, mask)
         share = f"{description.n_train} of {op.n_samples} samples"
         figure.suptitle(f"{_plain(op.name)}, {share}: ideal accuracy {description.ideal_accuracy:.4f}")
-        marks = _spectrum_key(description)
-        names = [mark.get_label() for mark in marks] + [name for name, _, _ in FATES]
-        figure.legend(
-            marks + _table_key(op.n_symbols // op.tables <= MOST_MARKED), names, loc="outside lower center", ncols=6
-        )
+        handles: list[Any] = []
+        for panel in (panels["spectrum"], panels["null"]):
+            handles += panel.get_legend_handles_labels()[0]
+        names = [str(handle.get_label()) for handle in handles]
+        for name, colour, mark in FATES:
+            cell, over = Patch(facecolor=colour), Line2D([], [], marker=mark, ls="", color="black")
+            handles.append((cell, over) if op.n_symbols // op.tables <= MOST_MARKED else cell)
+            names.append(name)
+        figure.legend(handles, names, loc="outside lower center", ncols=6)
         figure.draw_without_rendering()  # the layout is made under this look
     return figure
 
 
-def _spectrum_key(description: et.Description) -> list[Any]:
-    marks = [("o", BLUE, BLUE, "eigenvalue"), ("o", BLUE, "none", "exactly 0")]
-    if not math.isnan(description.lambda3):
-        marks.append(("D", VERMILION, "none", _slowest(description)))
-    return [Line2D([], [], marker=m, ls="", color=c, markerfacecolor=face, label=name) for m, c, face, name in marks]
-
-
-def _slowest(description: et.Description) -> str:
-    value = f"{description.lambda3:.4g}" if description.lambda3 else "0"
-    return f"$\\lambda_{description.operation.full_nullity + 1}$ = {value}"
-
-
 def _draw_spectrum(axes: Axes, null: Axes, description: et.Description) -> None:
-    values, p = description.eigenvalues, description.operation.n_symbols
+    values, p, third = description.eigenvalues, description.operation.n_symbols, description.operation.full_nullity
     n_null = min(description.nullity, len(values))  # of large p these are the smallest only
     number = np.arange(1, len(values) + 1)
     size = 6 if len(values) <= MOST_MARKED else 3
-    axes.plot(number[n_null:], values[n_null:], "o", color=BLUE, markersize=size)
-    null.plot(number[:n_null], np.zeros(n_null), "o", color=BLUE, markersize=size, markerfacecolor="none")
-    third = description.operation.full_nullity
+    hollow: Any = {"ls": "", "markerfacecolor": "none"}
+    axes.plot(number[n_null:], values[n_null:], "o", color=BLUE, markersize=size, label="eigenvalue")
+    null.plot(number[:n_null], 0 * values[:n_null], "o", color=BLUE, markersize=size, label="exactly 0", **hollow)
     if not math.isnan(description.lambda3):
+        label = f"$\\lambda_{third + 1}$ = {description.lambda3:.4g}"
         where = axes if third >= n_null else null
-        where.plot(number[third], values[third], "D", color=VERMILION, markersize=size + 5, markerfacecolor="none")
+        where.plot(number[third], values[third], "D", color=VERMILION, markersize=size + 5, label=label, **hollow)
     if n_null == len(values):
         axes.text(0.5, 0.5, "all are 0", ha="center", transform=axes.transAxes)
         axes.set_yticks([])
     else:
         axes.set(yscale="log", ylim=(values[n_null] / 2, values[-1] * 2))
-    for each in (axes, null):
-        each.set_xlim(0.4, len(values) + 0.6)
-        each.grid(alpha=0.25)
     axes.tick_params(labelbottom=False, bottom=False)
     axes.set(ylabel="eigenvalue of H", title="Spectrum of the Hessian of $\\ell_0$")
     which = "ascending" if len(values) == p else f"the smallest of {p}"
     null.set(ylim=(-1, 1), yticks=[0], yticklabels=["0"], xlabel=f"number of the eigenvalue, {which}")
     for each in (axes, null):
+        each.set_xlim(0.4, len(values) + 0.6)
+        each.grid(alpha=0.25)
         each.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
@@ -106,12 +97,12 @@ def _draw_table(axes: Axes, description: et.Description, mask: NDArray[np.bool_]
     p = op.n_symbols // op.tables
     side = math.ceil(p / MOST_PIXELS)  # of a pixel, in symbols
     n = math.ceil(p / side)
+    fates = np.where(mask, np.int8(0), np.int8(2) - description.reached.view(np.int8))  # the number in FATES
     counts = np.zeros(3 * n * n, np.int64)
-    for begin in range(0, op.n_samples, CHUNK):
-        part = slice(begin, min(begin + CHUNK, op.n_samples))
-        i, j, _ = op.rule(np.arange(part.start, part.stop))
+    for part in op.in_chunks():
+        i, j, _ = op.rule(part)
         pixel = (j % p // side).astype(np.int64) * n + i // side
-        counts += np.bincount(pixel * 3 + _fates(description, mask, part), minlength=3 * n * n)
+        counts += np.bincount(pixel * 3 + fates[part], minlength=3 * n * n)
     counts = counts.reshape(n, n, 3)
     total = counts.sum(axis=2, keepdims=True)
     colours = np.array([to_rgb(colour) for _, colour, _ in FATES])
@@ -119,18 +110,17 @@ def _draw_table(axes: Axes, description: et.Description, mask: NDArray[np.bool_]
     edge = n * side - 0.5
     axes.imshow(image, origin="lower", extent=(-0.5, edge, -0.5, edge), interpolation="nearest")
     if p <= MOST_MARKED:
-        cell, fate = TABLE_POINTS / p, _fates(description, mask, slice(None))
+        cell = TABLE_POINTS / p
         look: Any = {"ls": "", "color": "black", "markersize": min(0.55 * cell, 7), "mew": min(cell / 7, 1.2)}
         for number, (_, _, mark) in enumerate(FATES):
-            axes.plot(*(op.pairs[fate == number] % p).T, **look, marker=mark)
-        lines = np.arange(p + 1) - 0.5
-        axes.hlines(lines, -0.5, edge, color="white", linewidth=min(cell / 8, 1.5))
-        axes.vlines(lines, -0.5, edge, color="white", linewidth=min(cell / 8, 1.5))
+            axes.plot(*(op.pairs[fates == number] % p).T, **look, marker=mark)
+        lines, thin = np.arange(p + 1) - 0.5, min(cell / 8, 1.5)
+        axes.hlines(lines, -0.5, edge, color="white", linewidth=thin)
+        axes.vlines(lines, -0.5, edge, color="white", linewidth=thin)
     names = ("smaller symbol i", "larger symbol j") if op.tables == 1 else ("left symbol i", "right symbol j")
-    axes.set(xlabel=names[0], ylabel=names[1], title="Samples (i, j) of $D_0$")
+    title = f"; a pixel is {side} x {side}, its colour their mean" if side > 1 else ""
+    axes.set(xlabel=names[0], ylabel=names[1], title=f"Samples (i, j) of $D_0${title}")
     axes.set(xlim=(-0.6, p - 0.4), ylim=(-0.6, p - 0.4))
-    if side > 1:
-        axes.set_title(f"Samples (i, j) of $D_0$; a pixel is {side} x {side}, its colour their mean")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if op.names is not None and p <= MOST_NAMED:
@@ -139,17 +129,6 @@ def _draw_table(axes: Axes, description: et.Description, mask: NDArray[np.bool_]
         axes.set_yticks(range(p), shown)
 
 
-def _fates(description: et.Description, mask: NDArray[np.bool_], part: slice) -> NDArray[np.int64]:
-    """The number in FATES of these samples."""
-    return np.where(mask[part], 0, np.where(description.reached[part], 1, 2))
-
-
 def _plain(text: str) -> str:
     """Users' names as they are: a $ would begin a formula."""
     return text.replace("$", r"\$")
-
-
-def _table_key(marked: bool) -> list[Any]:
-    cells = [Patch(facecolor=colour) for _, colour, _ in FATES]
-    marks = [Line2D([], [], marker=mark, ls="", color="black") for _, _, mark in FATES]
-    return list(zip(cells, marks, strict=True)) if marked else cells  # a tuple is drawn one on the other

@@ -43,22 +43,21 @@ class ClassTrajectory:
 
 
 class _Parts(NamedTuple):
-    """F = means[classes] + deviation, with k (n,) the size of each sample's class."""
+    """F = size (means[classes] + deviation), with k (n, 1) the size of each sample's
+    class; size is a power of 2, and Z that of F / size, no power of which leaves the
+    range of floats.
+    """
 
+    size: float
+    z: float
     classes: NDArray[np.intp]
     sizes: NDArray[np.float64]
+    k: NDArray[np.float64]
     means: NDArray[np.float64]
     deviation: NDArray[np.float64]
 
-    @property
-    def k(self) -> NDArray[np.float64]:
-        return self.sizes[self.classes, None]
 
-
-def _parts(labels: ArrayLike, F: ArrayLike, name: str) -> tuple[float, NDArray[np.float64], float, _Parts]:
-    """(size, F / size checked, its Z, its parts): of a size, a power of 2, with which
-    no power of Z leaves the range of floats.
-    """
+def _parts(labels: ArrayLike, F: ArrayLike, name: str) -> _Parts:
     array = _checks.real_array(name, F)
     if array.ndim != 2 or array.size == 0:
         raise ArgumentError(name, "have shape (n, d)", f"has shape {array.shape}")
@@ -76,12 +75,12 @@ def _parts(labels: ArrayLike, F: ArrayLike, name: str) -> tuple[float, NDArray[n
         raise ArgumentError(name, "have a Z = sum_x |F_x|^2 that is finite and not 0", f"has Z = {z}")
     size = size_of(array)
     array = array / size
-    z = float((array**2).sum())
     sizes = np.bincount(classes).astype(np.float64)
     means = np.zeros((len(sizes), array.shape[1]))
     np.add.at(means, classes, array)
     means /= sizes[:, None]
-    return size, array, z, _Parts(classes, sizes, means, array - means[classes])
+    z, k = float((array**2).sum()), sizes[classes, None]
+    return _Parts(size, z, classes, sizes, k, means, array - means[classes])
 
 
 def class_loss(labels: ArrayLike, F: ArrayLike) -> float:
@@ -101,18 +100,20 @@ def class_loss(labels: ArrayLike, F: ArrayLike) -> float:
     Raises:
         ArgumentError: `F` is not finite (n, d) or is zero; `labels` is not (n,).
     """
-    _, _, z, parts = _parts(labels, F, "F")
-    return float((parts.k * parts.deviation**2).sum() / z)
+    parts = _parts(labels, F, "F")
+    return float((parts.k * parts.deviation**2).sum() / parts.z)
 
 
 def class_loss_gradient(labels: ArrayLike, F: ArrayLike) -> NDArray[np.float64]:
     """d(l/Z)/dF_x = (2/Z) (k_c (F_x - mean_c) - (l/Z) F_x), float64 (n, d).
 
-    Arguments, conventions and errors as `class_loss`.
+    Args:
+        labels, F: (n,) and float (n, d), as in `class_loss`, whose conventions and
+            errors hold here.
     """
-    size, array, z, parts = _parts(labels, F, "F")
-    pull = parts.k * parts.deviation
-    return 2 / (size * z) * (pull - (pull * parts.deviation).sum() / z * array)
+    size, z, classes, _, k, means, deviation = _parts(labels, F, "F")
+    loss = (k * deviation**2).sum() / z
+    return 2 / (size * z) * (k * deviation - loss * (means[classes] + deviation))
 
 
 def class_flow(labels: ArrayLike, F0: ArrayLike, times: ArrayLike) -> ClassTrajectory:
@@ -139,9 +140,8 @@ def class_flow(labels: ArrayLike, F0: ArrayLike, times: ArrayLike) -> ClassTraje
         ArgumentError: `F0` is not finite (n, d) or is zero; `labels` is not (n,);
             `times` are not ascending from 0 on.
     """
-    size, _, z, parts = _parts(labels, F0, "F0")
+    size, z, classes, sizes, k, means, deviation = _parts(labels, F0, "F0")
     t = _checks.ascending_times("times", times)
-    classes, sizes, means, deviation = parts
     # the share of Z that each mode holds: the class means, then the deviations of each
     # class
     shares = np.concatenate(([(sizes[:, None] * means**2).sum()], np.bincount(classes, (deviation**2).sum(axis=1)))) / z
@@ -152,8 +152,8 @@ def class_flow(labels: ArrayLike, F0: ArrayLike, times: ArrayLike) -> ClassTraje
     decay = np.exp(-np.outer(scaled, np.maximum(rates - rates[present].min(), 0.0))) * present
     scale = 1 / np.sqrt((shares * decay**2).sum(axis=1))
     weights = scale[:, None] * decay
-    path = weights[:, 0, None, None] * means[classes] + weights[:, 1 + classes, None] * deviation
-    z_path = (path**2).sum(axis=(1, 2))
     deviations = weights[:, 1 + classes, None] * deviation
-    loss = (parts.k * deviations**2).sum(axis=(1, 2)) / z_path
+    path = weights[:, 0, None, None] * means[classes] + deviations
+    z_path = (path**2).sum(axis=(1, 2))
+    loss = (k * deviations**2).sum(axis=(1, 2)) / z_path
     return ClassTrajectory(t, size * path, loss, size**2 * z_path)

@@ -108,7 +108,7 @@ class Description:
         n_beyond, accuracy = self.n_beyond, f"{self.ideal_accuracy:.4f}"
         if n_beyond and accuracy == "1.0000":
             accuracy = f"1 - {1 - self.ideal_accuracy:.1e}"
-        missing = " ".join(_in_words(op, i, j) for i, j in self.beyond(MOST_LISTED).tolist()) or "none"
+        missing = " ".join(_named(op, i, j) for i, j in self.beyond(MOST_LISTED).tolist()) or "none"
         if n_beyond > MOST_LISTED:
             missing += f" and {n_beyond - MOST_LISTED} more"
         return "\n".join(
@@ -123,8 +123,7 @@ class Description:
         )
 
 
-def _in_words(op: Operation, i: int, j: int) -> str:
-    """A pair of symbols as reports write it."""
+def _named(op: Operation, i: int, j: int) -> str:
     j %= op.n_symbols // op.tables  # on the right they are numbered on
     return f"{i}+{j}" if op.names is None else f"({op.names[i]}, {op.names[j]})"
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from efftheory import _checks
 from efftheory.elimination import Nullity, primes, sparse_nullity
-from efftheory.operations import CHUNK, Operation, Seed, require_sum
+from efftheory.operations import Operation, Seed, require_sum
 from efftheory.parallelograms import Mask, trained_flags, training_samples
 from efftheory.ranks import DENSE_NULLITY, nullity_of, rank_and_reach
 
@@ -42,12 +42,12 @@ def nullity_and_reach(op: Operation, mask: Mask, seed: Seed = 0) -> tuple[Nullit
     everywhere = found.value == op.least_nullity  # what is left after D is left after D0
     good = (q for q in primes(rng) if system.nullity(q, rng) == found.value)
     solutions = [] if everywhere else [system.null_vector(q, rng) for q in islice(good, SOLUTIONS)]
-    for begin in range(0, op.n_samples, CHUNK):
-        left, right, results = op.rule(np.arange(begin, min(begin + CHUNK, op.n_samples)))
+    for numbers in op.in_chunks():
+        left, right, results = op.rule(numbers)
         tied = occupied[results]
         for E in solutions:
             tied &= (E.symbols[left] + E.symbols[right] - E.classes[results]) % E.prime == 0
-        reached[begin : begin + CHUNK] |= tied
+        reached[numbers] |= tied
     return found, reached
 
 

@@ -8,7 +8,7 @@ rule, so that memory stays O(|D|) beside the mask.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import permutations
@@ -77,8 +77,7 @@ class Operation:
 
     @cached_property
     def pairs(self) -> Index:
-        left, right, _ = self.rule(np.arange(self.n_samples))
-        return np.stack([left, right], axis=1)
+        return np.stack(self.rule(np.arange(self.n_samples))[:2], axis=1)
 
     @cached_property
     def results(self) -> Index:
@@ -107,11 +106,7 @@ class Operation:
     @cached_property
     def n_parallelograms(self) -> int:
         """|P0|: pairs of samples that share a result."""
-        sizes = np.zeros(self.n_results, np.int64)
-        for begin in range(0, self.n_samples, CHUNK):
-            results = self.rule(np.arange(begin, min(begin + CHUNK, self.n_samples)))[2]
-            sizes += np.bincount(results, minlength=self.n_results)
-        return pairs_within(sizes)
+        return self.count_parallelograms(None)
 
     @property
     def least_nullity(self) -> int:
@@ -119,6 +114,21 @@ class Operation:
         nothing in any sum, and each table has its own.
         """
         return self.tables if self.known_nullity is None else self.known_nullity
+
+    def in_chunks(self, mask: NDArray[np.bool_] | None = None) -> Iterator[NDArray[np.int64]]:
+        """The numbers of all samples, or of those that `mask` (N,) marks, a part at a
+        time.
+        """
+        for begin in range(0, self.n_samples, CHUNK):
+            end = min(begin + CHUNK, self.n_samples)
+            yield np.arange(begin, end) if mask is None else begin + np.flatnonzero(mask[begin:end])
+
+    def count_parallelograms(self, mask: NDArray[np.bool_] | None) -> int:
+        """Pairs of samples that `mask` (N,) marks, and that share a result."""
+        sizes = np.zeros(self.n_results, np.int64)
+        for numbers in self.in_chunks(mask):
+            sizes += np.bincount(self.rule(numbers)[2], minlength=self.n_results)
+        return int((sizes * (sizes - 1)).sum() // 2)
 
     def chosen(self, numbers: NDArray[np.integer]) -> Samples:
         """The samples with these numbers, ordered by result class; O(n)."""
@@ -134,14 +144,13 @@ class Operation:
             ArgumentError: `mask` is not bool (N,), or `most` no number of at least 0.
         """
         flags, most = _checks.training_mask(mask, self.n_samples), _checks.integer("most", most, 0)
-        numbers = [np.zeros(0, np.int64)]
-        for begin in range(0, self.n_samples, CHUNK):
+        found = [np.zeros(0, np.int64)]
+        for numbers in self.in_chunks(flags):
+            found.append(numbers[:most])
+            most -= len(found[-1])
             if most <= 0:
                 break
-            numbers.append(begin + np.flatnonzero(flags[begin : begin + CHUNK])[:most])
-            most -= len(numbers[-1])
-        left, right, _ = self.rule(np.concatenate(numbers))
-        return np.stack([left, right], axis=1)
+        return np.stack(self.rule(np.concatenate(found))[:2], axis=1)
 
     def mask(self, pairs: ArrayLike) -> NDArray[np.bool_]:
         """The training set of these samples, as a mask.
@@ -160,7 +169,8 @@ class Operation:
             ArgumentError: `pairs` are not whole numbers (n, 2), or no samples of the
                 operation.
         """
-        wanted = _checks.whole_pairs("pairs", pairs)
+        wanted = _checks.whole_numbers("pairs", pairs, "(n, 2)", lambda shape: shape == (0,) or shape[1:] == (2,))
+        wanted = wanted.reshape(-1, 2)  # a list without pairs
         inside = np.all((wanted >= 0) & (wanted < self.n_symbols), axis=1)
         ends = np.where(inside[:, None], wanted, 0).astype(np.int64)
         if self.composition == "sum":
@@ -207,25 +217,13 @@ class Operation:
 
 
 def require_operation(op: Operation) -> None:
-    """`op` is an Operation.
-
-    Raises:
-        ArgumentError: it is something else.
-    """
+    """ArgumentError where `op` is none."""
     _checks.instance("op", op, Operation)
 
 
-def pairs_within(sizes: NDArray[np.int64]) -> int:
-    """How many pairs there are within classes of these sizes."""
-    return int((sizes * (sizes - 1)).sum() // 2)
-
-
 def require_sum(op: Operation) -> None:
-    """`op` composes by a sum: the representations that satisfy a training set are a
-    linear space.
-
-    Raises:
-        ArgumentError: it composes by a product, or is no Operation.
+    """ArgumentError unless `op` composes by a sum: the representations that satisfy a
+    training set are a linear space.
     """
     require_operation(op)
     if op.composition != "sum":
@@ -233,11 +231,8 @@ def require_sum(op: Operation) -> None:
 
 
 def require_one_table(op: Operation) -> None:
-    """`op` has one table of embeddings, whose quality can be measured.
-
-    Raises:
-        ArgumentError: each side of the sum has a table of its own, or `op` is no
-            Operation.
+    """ArgumentError unless `op` has one table of embeddings, whose quality can be
+    measured.
     """
     require_operation(op)
     if op.tables != 1:
@@ -384,11 +379,8 @@ def from_table(
     """
     _checks.choice("composition", composition, ("sum", "product"))
     tables = _checks.integer("tables", tables, 1, 2 if composition == "sum" else 1)
-    cells = _checks.as_array("table", table)
-    if cells.ndim != 2 or cells.shape[0] != cells.shape[1] or len(cells) < 2:
-        raise ArgumentError("table", "have shape (p, p) with p of at least 2", f"has shape {cells.shape}")
-    if not np.issubdtype(cells.dtype, np.integer):
-        raise ArgumentError("table", "hold whole numbers", f"has dtype {cells.dtype}")
+    square = "(p, p) with p of at least 2"
+    cells = _checks.whole_numbers("table", table, square, lambda s: len(s) == 2 and s[0] == s[1] >= 2)
     p = len(cells)
     if not isinstance(name, str):
         raise ArgumentError("name", "be a string", f"is {_checks.shown(name)}")
@@ -398,17 +390,14 @@ def from_table(
         raise ArgumentError("names", f"be {p} strings", f"is {_checks.shown(names)}")
     if listed and len(set(listed)) < p:
         raise ArgumentError("names", "be different", f"is {_checks.shown(names)}")
-    if composition == "sum" and tables == 1:
-        if (cells != cells.T).any():
-            a, b = np.argwhere(cells != cells.T)[0].tolist()
-            finding = f"has {cells[a, b]} at ({a}, {b}) and {cells[b, a]} at ({b}, {a})"
-            raise ArgumentError("table", "be symmetric to be composed by a sum of one table", finding)
-        pairs = np.stack(np.triu_indices(p))
-    else:
-        pairs = np.stack(np.divmod(np.arange(p * p), p))
-    values, results = np.unique(cells[pairs[0], pairs[1]], return_inverse=True)
-    pairs[1] += p * (tables - 1)
-    op = _listed(name, p * tables, pairs, results, len(values), composition)
+    unordered = composition == "sum" and tables == 1
+    if unordered and len(unlike := np.argwhere(cells != cells.T)):
+        a, b = unlike[0].tolist()
+        finding = f"has {cells[a, b]} at ({a}, {b}) and {cells[b, a]} at ({b}, {a})"
+        raise ArgumentError("table", "be symmetric to be composed by a sum of one table", finding)
+    left, right = np.triu_indices(p) if unordered else np.divmod(np.arange(p * p), p)
+    values, results = np.unique(cells[left, right], return_inverse=True)
+    op = _listed(name, p * tables, (left, right + p * (tables - 1)), results, len(values), composition)
     known = tables if composition == "sum" and _is_latin(cells) else None
     return replace(op, tables=tables, known_nullity=known, names=None if names is None else tuple(listed))
 
@@ -416,8 +405,7 @@ def from_table(
 def _is_latin(cells: NDArray[np.integer]) -> bool:
     """Whether the same p values are in every row and in every column, each once."""
     first = np.unique(cells[0])
-    lines = (np.sort(cells, axis=1), np.sort(cells.T, axis=1))
-    return len(first) == len(cells) and all(bool((line == first).all()) for line in lines)
+    return len(first) == len(cells) and all((np.sort(lines) == first).all() for lines in (cells, cells.T))
 
 
 def _permutations(name: str, elements: NDArray[np.integer]) -> Operation:
@@ -427,20 +415,14 @@ def _permutations(name: str, elements: NDArray[np.integer]) -> Operation:
     left, right = np.divmod(np.arange(p * p), p)
     products = np.ascontiguousarray(elements[left[:, None], elements[right]])  # (p^2, n): (a b)(k) = a(b(k))
     results = np.array([numbers[row.tobytes()] for row in products])
-    return _listed(name, p, np.stack([left, right]), results, p, "product", elements)
+    return replace(_listed(name, p, (left, right), results, p, "product"), permutations=elements)
 
 
 def _listed(
-    name: str,
-    p: int,
-    pairs: NDArray,
-    results: NDArray,
-    n_results: int,
-    composition: Composition,
-    elements: NDArray[np.integer] | None = None,
+    name: str, p: int, pairs: tuple[NDArray, NDArray], results: NDArray, n_results: int, composition: Composition
 ) -> Operation:
-    """The operation whose samples are listed: pairs (2, N), results (N,)."""
-    left, right, results = (np.ascontiguousarray(part, dtype=np.int32) for part in (*pairs, results))
+    """The operation whose samples are listed."""
+    left, right, results = (part.astype(np.int32) for part in (*pairs, results))
 
     def rule(numbers: NDArray[np.integer]) -> tuple[Index, Index, Index]:
         return left[numbers], right[numbers], results[numbers]
@@ -448,4 +430,4 @@ def _listed(
     of_result = np.zeros(n_results, np.int32)
     of_result[results] = left + right
     linear = composition == "sum" and bool((of_result[results] == left + right).all())
-    return Operation(name, p, len(results), n_results, rule, composition, permutations=elements, linear=linear)
+    return Operation(name, p, len(results), n_results, rule, composition, linear=linear)

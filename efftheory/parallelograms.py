@@ -17,7 +17,7 @@ from scipy import sparse
 
 from efftheory import _checks
 from efftheory._kernels import Samples
-from efftheory.operations import CHUNK, Operation, pairs_within, require_operation, require_sum
+from efftheory.operations import Operation, require_operation, require_sum
 
 Mask = NDArray[np.bool_] | None
 
@@ -47,12 +47,7 @@ def count_parallelograms(op: Operation, mask: Mask = None) -> int:
     require_operation(op)
     if mask is None:
         return op.n_parallelograms
-    trained = _checks.training_mask(mask, op.n_samples)
-    sizes = np.zeros(op.n_results, np.int64)
-    for begin in range(0, op.n_samples, CHUNK):  # no list of all samples by class
-        numbers = begin + np.flatnonzero(trained[begin : begin + CHUNK])
-        sizes += np.bincount(op.rule(numbers)[2], minlength=op.n_results)
-    return pairs_within(sizes)
+    return op.count_parallelograms(_checks.training_mask(mask, op.n_samples))
 
 
 def parallelograms(op: Operation, mask: Mask = None) -> NDArray[np.int64]:

@@ -26,7 +26,6 @@ which is as small (few of the 5e7 primes in that range can).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -101,9 +100,9 @@ def degrees_of_freedom(
         if representation is not None:
             raise ArgumentError("representation", "be None where op composes by a sum", "is given")
         return nullity(op, mask) - op.full_nullity
-    point = generic_point(op, representation, seed)
-    left = [point.E.size, *_nullities(op, point, op.by_result[flags])]
-    return left[-1] - point.d**2
+    E, q = _generic_point(op, representation, _checks.generator("seed", seed))
+    left = [E.size, *_nullities(op, E, q, op.by_result[flags])]
+    return left[-1] - E.shape[1] ** 2
 
 
 def unique_thresholds(op: Operation, draws: int, seed: Seed) -> NDArray[np.int64]:
@@ -121,19 +120,12 @@ def unique_thresholds(op: Operation, draws: int, seed: Seed) -> NDArray[np.int64
     """
     draws = _checks.integer("draws", draws, 1)
     rng = _checks.generator("seed", seed)
-    point = generic_point(op, None, rng)
+    E, q = _generic_point(op, None, rng)
     thresholds = np.empty(draws, dtype=np.int64)
     for draw in range(draws):
-        thresholds[draw] = threshold_in_order(op, point, rng.permutation(op.n_samples))
+        left = _nullities(op, E, q, rng.permutation(op.n_samples))
+        thresholds[draw] = next(n for n, dimension in enumerate(left, start=1) if dimension == E.shape[1] ** 2)
     return thresholds
-
-
-def threshold_in_order(op: Operation, point: _Point, order: NDArray[np.integer]) -> int:
-    """The first n at which the first n samples of `order` leave no degree of freedom;
-    all of D0 leaves none.
-    """
-    left = _nullities(op, point, order)
-    return next(n for n, dimension in enumerate(left, start=1) if dimension == point.d**2)
 
 
 def _group_table(op: Operation) -> Integers:
@@ -157,14 +149,12 @@ def _group_table(op: Operation) -> Integers:
 
 def _representation(op: Operation, representation: ArrayLike | None) -> Integers:
     """`representation` as int64 (p, d, d), checked against the table of `op`."""
-    table = _group_table(op)
     if representation is None:
         return permutation_representation(op)
-    rho, p = _checks.as_array("representation", representation, "be an array of whole numbers"), op.n_symbols
-    if rho.ndim != 3 or rho.shape[0] != p or rho.shape[1] != rho.shape[2] or rho.size == 0:
-        raise ArgumentError("representation", f"have shape (p, d, d) with p = {p}", f"has shape {rho.shape}")
-    if not np.issubdtype(rho.dtype, np.integer):
-        raise ArgumentError("representation", "hold whole numbers", f"has dtype {rho.dtype}")
+    table, shape = _group_table(op), f"(p, d, d) with p = {op.n_symbols}"
+    rho = _checks.whole_numbers(
+        "representation", representation, shape, lambda s: len(s) == 3 and s == (op.n_symbols, s[1], s[1]) and s[1] > 0
+    )
     if max(abs(int(rho.max())), abs(int(rho.min()))) >= _LARGEST_ENTRY:  # their products must fit an int64
         raise ArgumentError("representation", f"have entries below {_LARGEST_ENTRY}", f"has {rho.min()}..{rho.max()}")
     rho = rho.astype(np.int64)
@@ -178,19 +168,12 @@ def _representation(op: Operation, representation: ArrayLike | None) -> Integers
     return rho
 
 
-class _Point(NamedTuple):
-    """A solution E (p, d, d) of all of D0, modulo q."""
-
-    E: Integers
-    d: int
-    q: int
-
-
-def generic_point(op: Operation, representation: ArrayLike | None, seed: Seed) -> _Point:
-    """E_a = z rho(a) with a random z of the centraliser, modulo a random prime."""
+def _generic_point(op: Operation, representation: ArrayLike | None, rng: np.random.Generator) -> tuple[Integers, int]:
+    """(E (p, d, d), q): a solution E_a = z rho(a) of all of D0 modulo a random prime q,
+    z a random matrix of the centraliser.
+    """
     from sympy import prevprime  # half a second to import
 
-    rng = _checks.generator("seed", seed)
     rho = _representation(op, representation)
     p, d, _ = rho.shape
     if p * d**2 > _MAX_UNKNOWNS:
@@ -200,28 +183,24 @@ def generic_point(op: Operation, representation: ArrayLike | None, seed: Seed) -
     for element in rho:
         z = commuting.reshape(-1, d, d)
         commuting = _vanishing((z @ element - element @ z) % q, commuting, q)
-    z = np.zeros(d * d, dtype=np.int64)
-    for weight, matrix in zip(rng.integers(0, q, len(commuting)), commuting, strict=True):
-        z = (z + weight * matrix) % q
-    return _Point(_times(z.reshape(d, d), rho % q, q), d, q)
+    z = _times(rng.integers(0, q, (1, len(commuting))), commuting, q).reshape(d, d)
+    return _times(z, rho % q, q), q
 
 
-def _nullities(op: Operation, point: _Point, order: Iterable[np.integer]) -> Iterator[int]:
+def _nullities(op: Operation, E: Integers, q: int, order: Iterable[np.integer]) -> Iterator[int]:
     """The null dimension of the Jacobian after each further sample of `order` (numbers
     of samples of D0).
 
     A class with k samples gives (k - 1) d^2 equations: each product against that of the
     first.
     """
-    E, d, q = point
-    p = len(E)
     pairs, results = op.pairs, op.results
-    basis = np.eye(p * d * d, dtype=np.int64)  # of the null space, a vector a row
+    basis = np.eye(E.size, dtype=np.int64)  # of the null space, a vector a row
     anchors: dict[int, int] = {}
     for s in order:
         anchor = anchors.setdefault(int(results[s]), int(s))
         if anchor != s:
-            X = basis.reshape(-1, p, d, d)
+            X = basis.reshape(-1, *E.shape)
             (a, b), (c, e) = pairs[s], pairs[anchor]
             change = _times(X[:, a], E[b], q) + _times(E[a], X[:, b], q)
             change -= _times(X[:, c], E[e], q) + _times(E[c], X[:, e], q)

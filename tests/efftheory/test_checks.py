@@ -235,7 +235,7 @@ MISUSES = {
         "is ['e', 1]",
     ),
     "pairs flat": (lambda: misused.addition(4).mask([0, 1, 2]), "pairs", "have shape (n, 2)", "has shape (3,)"),
-    "pairs ragged": (lambda: OP.mask([[0, 1], [2]]), "pairs", "have shape (n, 2)", "is a ragged list"),
+    "pairs ragged": (lambda: OP.mask([[0, 1], [2]]), "pairs", "be an array of whole numbers", "is a ragged list"),
     "pairs of floats": (lambda: OP.mask([[0.0, 1.0]]), "pairs", "hold whole numbers", "has dtype float64"),
     "pairs that are no samples": (
         lambda: OP.mask([[0, 1], [2, 4], [-1, 0]]),
@@ -579,7 +579,12 @@ MISUSES = {
     ),
     "more successes than draws": (lambda: et.proportion(5, 3), "successes", "be an integer in 0..3", "is 5"),
     "share of nothing": (lambda: et.proportion(0, 0), "draws", "be an integer of at least 1", "is 0"),
-    "table ragged": (lambda: misused.from_table([[0, 1], [1]]), "table", "be an array", "is a ragged list"),
+    "table ragged": (
+        lambda: misused.from_table([[0, 1], [1]]),
+        "table",
+        "be an array of whole numbers",
+        "is a ragged list",
+    ),
     "mask ragged": (
         lambda: misused.nullity(OP, [[True], [True, False]]),
         "mask",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import efftheory as et
 from efftheory import _elimination_kernels as kernels
-from efftheory import elimination, generalization
+from efftheory import elimination, generalization, operations
 from efftheory.elimination import System, primes, sparse_nullity
 from efftheory.parallelograms import training_samples
 from tests import oracles
@@ -73,7 +73,7 @@ def test_reach_is_the_dense_one(fill, drawn, seed):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(elimination, "MAX_FILL", fill)
         patch.setattr(generalization, "DENSE_NULLITY", 0)
-        patch.setattr(generalization, "CHUNK", 7)
+        patch.setattr(operations, "CHUNK", 7)
         found, reached = generalization.nullity_and_reach(op, mask, seed)
     assert found.value == et.nullity(op, mask)
     np.testing.assert_array_equal(reached, expected)

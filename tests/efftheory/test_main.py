@@ -18,7 +18,7 @@ from matplotlib.image import imread
 
 import efftheory as et
 from efftheory import __main__ as command_line
-from efftheory import _files, _picture
+from efftheory import _files, operations
 from efftheory.__main__ import run
 from efftheory._picture import BLUE, LIGHT_BLUE, ORANGE, picture_of
 from neural.config import ConfigError
@@ -157,7 +157,7 @@ def test_pairs_as_people_write_them(told, tmp_path, text):
 @pytest.mark.parametrize("chunk", [7, 1 << 20])
 def test_the_table_has_the_colours_of_the_samples(monkeypatch, chunk):
     """The last axes hold the table; row j, column i, as far as i <= j."""
-    monkeypatch.setattr(_picture, "CHUNK", chunk)
+    monkeypatch.setattr(operations, "CHUNK", chunk)
     op = et.addition(10)
     mask = op.random_training_set(22, seed=58)
     description = et.describe(op, mask)
@@ -309,7 +309,7 @@ def test_a_table_that_commutes_has_one_table_of_embeddings(told):
         ("do,di\ndo,x\n", "pairs.csv line 2: 'x' is no symbol or result of the table."),
         ("do,di,x\n", "pairs.csv line 1: 'x' is no symbol or result of the table."),
         ("do\n", "pairs.csv line 1: must be a,b or a,b,result, but is 'do'."),
-        ("do,di,la\n", f"pairs.csv line 1: do,di has la, in the table {NOTES[QUASIGROUP[0, 1]]}."),
+        ("do,di,la\n", f"pairs.csv line 1: do,di has la, in notes(12, tables=2) {NOTES[QUASIGROUP[0, 1]]}."),
         ("do,di\ndo,di,do\n", "pairs.csv line 2: 3 columns, but 2 before."),
     ],
 )

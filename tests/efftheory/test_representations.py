@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -143,15 +145,23 @@ def test_of_numbers_by_hand():
 # Random orders
 
 
+class Recording(np.random.Generator):
+    # knows the last order that it gave
+
+    def permutation(self, *args: Any, **options: Any) -> Any:
+        self.order = super().permutation(*args, **options)
+        return self.order
+
+
 @settings(max_examples=10)
 @given(st.sampled_from([S3, et.dihedral_group(3), Z4]), own.seeds)
 def test_threshold_is_where_the_degrees_of_freedom_end(op, seed):
-    order = np.random.default_rng(seed).permutation(op.n_samples)
-    n = representations.threshold_in_order(op, representations.generic_point(op, None, 0), order)
+    rng = Recording(np.random.PCG64(seed))
+    (n,) = representations.unique_thresholds(op, 1, rng)
     counts = []
     for size in range(op.n_samples + 1):
         mask = np.zeros(op.n_samples, dtype=np.bool_)
-        mask[order[:size]] = True
+        mask[rng.order[:size]] = True
         counts.append(et.degrees_of_freedom(op, mask))
     assert n == counts.index(0)
     assert sorted(counts, reverse=True) == counts
