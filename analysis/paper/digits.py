@@ -13,7 +13,7 @@ import efftheory as et
 from analysis.measures.classes import spreads
 from analysis.runs.store import RunStore
 from neural import DigitsConfig
-from neural.datasets import digits
+from neural.data.digits import digits
 from neural.families.digits import hidden_features
 from neural.families.digits import start as start_of
 

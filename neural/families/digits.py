@@ -21,8 +21,8 @@ from torch.func import functional_call, vmap
 
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
-from neural.datasets import SIZES, Source, data_digest, digits
-from neural.digests import check_digest
+from neural.data.digits import SIZES, Source, data_digest, digits
+from neural.data.files import check_digest
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
 from neural.perceptron import Perceptron
 from neural.samples import check_looks, index_batches, initial_norm, logarithmic, means_of_parts

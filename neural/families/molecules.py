@@ -21,8 +21,8 @@ from torch.func import functional_call, vmap
 
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
+from neural.data.molecules import BONDS, FEATURES, SIZE, graphs, room, table
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
-from neural.molecules import BONDS, FEATURES, SIZE, graphs, room, table
 from neural.samples import check_looks, index_batches, initial_norm, logarithmic, means_of_parts
 
 WIDTHS = (FEATURES, 32, 16)  # of an atom, before, between and after the convolutions

@@ -22,9 +22,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, embedding
 
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
-from neural.digests import check_digest
+from neural.data.files import check_digest
+from neural.data.reviews import PACKAGED, ReviewsSource, data_digest, numbered, reviews
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
-from neural.reviews_data import PACKAGED, ReviewsSource, data_digest, numbered, reviews
 from neural.samples import check_looks, index_batches, initial_norm, logarithmic, means_of_parts
 
 READ_AT_ONCE = 100  # texts at a look: more are no quicker, and take memory for all their states

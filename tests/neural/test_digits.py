@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from neural.config import ConfigError, shape
-from neural.datasets import digits
+from neural.data.digits import digits
 from neural.ensemble import Ensemble
 from neural.families.digits import DigitsConfig, Images, start
 from neural.training import train_run, train_runs

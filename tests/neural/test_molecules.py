@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from neural import molecules
 from neural.config import ConfigError, shape
+from neural.data import molecules
+from neural.data.molecules import SIZE, graph, graphs, room, table
 from neural.ensemble import Ensemble
 from neural.families.molecules import TOLERANCE, WIDTHS, GraphNetwork, Molecules, MoleculesConfig, samples, start
-from neural.molecules import SIZE, graph, graphs, room, table
 from neural.training import train_run, train_runs
 from tests.neural.reference import batches_of
 from tests.neural.test_ensemble import run_all

@@ -22,11 +22,11 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from neural import datasets
 from neural.config import ConfigError, filled, shape
+from neural.data.files import FOLDER
+from neural.data.reviews import PACKAGED, numbered, reviews
 from neural.ensemble import Ensemble
 from neural.families.reviews import READ_AT_ONCE, ReviewsConfig, Texts, start
-from neural.reviews_data import PACKAGED, numbered, reviews
 from neural.training import train_run
 from tests.neural.reference import batches_of
 from tests.neural.test_ensemble import run_all
@@ -65,7 +65,7 @@ def folder(tmp_path_factory) -> Iterator[Path]:
         for number in range(20):
             (path / part / f"{number}_7.txt").write_text(made_up(rng, part.endswith("pos")), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(datasets.FOLDER, str(path))
+        patch.setenv(FOLDER, str(path))
         reviews.cache_clear()
         yield path
     reviews.cache_clear()
@@ -329,7 +329,7 @@ def test_too_few_reviews_in_a_folder() -> None:
 def copy_of(folder: Path, to: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same reviews in another folder, which EFFTHEORY_DATA names."""
     shutil.copytree(folder, to)
-    monkeypatch.setenv(datasets.FOLDER, str(to))
+    monkeypatch.setenv(FOLDER, str(to))
     return to
 
 
@@ -383,7 +383,7 @@ def test_runs_know_the_data_of_a_folder(folder: Path, tmp_path: Path, monkeypatc
 
 def test_data_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line that says how to get them."""
-    monkeypatch.setenv(datasets.FOLDER, str(tmp_path))
+    monkeypatch.setenv(FOLDER, str(tmp_path))
     with pytest.raises(ConfigError, match=r"^`data` must be .* needs texts \(\*\.txt\) in train/neg of the folder"):
         reviews.__wrapped__("folder")
     for part in PARTS:

@@ -22,7 +22,7 @@ from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
 from neural import DigitsConfig, train_runs
 from neural.config import shape
-from neural.datasets import digits
+from neural.data.digits import digits
 from neural.families.digits import hidden_features, start
 from neural.families.modular import answers_at, correct_samples, task
 from paper_figures import fig2, fig7, fig8, fig20

@@ -9,6 +9,8 @@ from typing import Any
 
 from neural.config import ConfigError
 
+FOLDER = "EFFTHEORY_DATA"  # names the folder of data of your own; by default data
+
 
 def check_file(field: str, path: Path, sha256: str) -> None:
     """ConfigError, which names the configuration's `field`, unless the file is there

