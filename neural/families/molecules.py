@@ -21,7 +21,7 @@ from torch.func import functional_call, vmap
 
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
-from neural.data.molecules import BONDS, FEATURES, SIZE, graphs, room, table
+from neural.data.molecules import BONDS, FEATURES, SIZE, graphs, largest, read_qm9
 from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
 from neural.samples import check_looks, index_batches, initial_norm, logarithmic, means_of_parts
 
@@ -174,7 +174,7 @@ def start(config: MoleculesConfig) -> Start:
 def samples(numbers: NDArray[np.int64], pool: int) -> dict[str, NDArray]:
     """Molecules as the network takes them, and their polarisability."""
     found = graphs(numbers, pool)
-    itself = np.eye(room(pool), dtype=np.float32) * found.present[:, None]
+    itself = np.eye(largest(pool), dtype=np.float32) * found.present[:, None]
     bonds = np.concatenate([itself[..., None], found.bonds], axis=3)  # (N, A, A, 5)
     around = np.einsum("nvuk,nuf->nvkf", bonds, found.atoms)
     return {
@@ -220,7 +220,7 @@ class Molecules:
 
     def __init__(self, config: MoleculesConfig, device: str):
         self.look_every, self.constrained = config.look_every, config.constrained
-        table(config.pool)  # or say what is missing before anything is trained
+        read_qm9(config.pool)  # or say what is missing before anything is trained
         with torch.device("meta"):  # its own weights are never used
             self._model = GraphNetwork()
 
@@ -275,7 +275,7 @@ class Molecules:
         not change (features, bonds, which atoms there are); forward of all samples at a
         look; AdamW.
         """
-        A, (n_in, n_mid, n_out) = room(config.pool), WIDTHS
+        A, (n_in, n_mid, n_out) = largest(config.pool), WIDTHS
         features, messages = A * KINDS * n_in * n_mid, A * n_mid * KINDS * n_out
         gathered, pooled = A * A * KINDS * n_out, A * n_out
         decoder = n_out * HIDDEN + HIDDEN
@@ -288,4 +288,4 @@ class Molecules:
 
     @staticmethod
     def product(config: MoleculesConfig) -> tuple[int, int]:
-        return (config.batch_size or config.n_train) * room(config.pool), WIDTHS[1]
+        return (config.batch_size or config.n_train) * largest(config.pool), WIDTHS[1]

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from neural.config import ConfigError, shape
 from neural.data import molecules
-from neural.data.molecules import SIZE, graph, graphs, room, table
+from neural.data.molecules import SIZE, graph, graphs, largest, read_qm9
 from neural.ensemble import Ensemble
 from neural.families.molecules import TOLERANCE, WIDTHS, GraphNetwork, Molecules, MoleculesConfig, samples, start
 from neural.training import train_run, train_runs
@@ -108,7 +108,7 @@ def train_alone(config: MoleculesConfig) -> tuple[dict[str, np.ndarray], dict[st
     order = np.random.default_rng(np.random.SeedSequence([config.seed, config.pool]).spawn(3)[0]).permutation(
         config.pool
     )
-    found = table(config.pool)[[*order[: config.n_train], *order[config.pool - config.n_test :]]]
+    found = read_qm9(config.pool)[[*order[: config.n_train], *order[config.pool - config.n_test :]]]
     smiles, y = found["SMILES"].tolist(), torch.as_tensor(found["Polarizability_bohr3"], dtype=kind)
     mask = torch.as_tensor(begin.mask)
     kinds = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
@@ -209,10 +209,10 @@ def test_room_is_known_beforehand() -> None:
     words: Any = {"delimiter": ",", "quotechar": '"', "comments": None, "skiprows": 1, "dtype": int}
     most = np.maximum.accumulate(np.concatenate([np.loadtxt(path, usecols=4, **words) for path in paths]))
     assert len(most) == SIZE
-    given_room = np.array([room(first) for first in range(1, SIZE + 1)])
+    given_room = np.array([largest(first) for first in range(1, SIZE + 1)])
     assert (given_room >= most).all()
     assert (given_room - most)[1_000:].max() <= 2
-    assert room(100) == most[99] == 17
+    assert largest(100) == most[99] == 17
 
 
 def prediction(model: GraphNetwork, lane: dict[str, np.ndarray]) -> np.ndarray:
@@ -237,11 +237,11 @@ def test_neither_order_nor_padding_matter(number: int, other: int, seed: int) ->
     lane = samples(numbers, pool=100)
     wanted = prediction(model, lane)
     np.testing.assert_allclose(prediction(model, samples(numbers, pool=3_000)), wanted, rtol=1e-10)
-    order = rng.permutation(room(100))
-    bonds = lane["bonds"].reshape(2, room(100), room(100), 5)[:, order][:, :, order]
+    order = rng.permutation(largest(100))
+    bonds = lane["bonds"].reshape(2, largest(100), largest(100), 5)[:, order][:, :, order]
     moved = {
         "around": lane["around"][:, order],
-        "bonds": bonds.reshape(2, room(100), -1),
+        "bonds": bonds.reshape(2, largest(100), -1),
         "present": lane["present"][:, order],
     }
     np.testing.assert_allclose(prediction(model, moved), wanted, rtol=1e-10)
@@ -333,7 +333,7 @@ def test_a_package_that_is_not_installed(package: str, monkeypatch: pytest.Monke
         importlib.util, "find_spec", lambda name: None if name == package else ModuleSpec(name, None, origin=__file__)
     )
     with pytest.raises(ConfigError, match=rf"needs the package {package}: pip install 'efftheory\[molecules\]'\.$"):
-        table.__wrapped__(10)
+        read_qm9.__wrapped__(10)
 
 
 HEADER = "XYZ_file,Index,SMILES,Elements,Polarizability_bohr3\n"
@@ -353,7 +353,7 @@ def test_other_files_are_one_line(
     if content is not None:
         (tmp_path / "qm9_part1.csv").write_text(content)
     with pytest.raises(ConfigError, match=f"^`pool` must be .*{says}") as caught:
-        table.__wrapped__(9)
+        read_qm9.__wrapped__(9)
     assert "\n" not in str(caught.value)
 
 
