@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from efftheory._cache import CACHE
-from efftheory._decoder_kernels import FAST
+from efftheory._sample_kernels import FAST
 
 
 class Weights(NamedTuple):

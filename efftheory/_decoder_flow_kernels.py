@@ -23,7 +23,7 @@ from efftheory._decoder_kernels import (
     layer_kernels,
     pull_to_features,
 )
-from efftheory._kernels import collapsed, of_usual_size
+from efftheory._sample_kernels import collapsed, of_usual_size
 from efftheory.constants import ACCURACY_THRESHOLD, BETA1, BETA2, EPS, RQI_THRESHOLD
 
 # A step of the flow stands for as many steps of the optimiser as move no embedding by

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from efftheory._activation_kernels import relu_mean, tanh_mean
 from efftheory._cache import CACHE
-
-FAST = {"contract", "reassoc", "nsz", "arcp"}  # all but the assumption that nothing is inf or nan
+from efftheory._sample_kernels import FAST
 
 
 class Network(NamedTuple):

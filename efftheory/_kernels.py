@@ -8,7 +8,6 @@ unless its comment says otherwise.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -136,105 +135,6 @@ def loss_path(left, right, first, path):
     for t in range(len(path)):
         losses[t] = loss_and_gradient(left, right, first, path[t], scratch)
     return losses
-
-
-# Of the largest entry of a dimension, and of all: what varies by less is round-off, or
-# nothing in squares.
-COLLAPSED, NOTHING = 1e-12, 1e-140
-
-
-@njit(cache=CACHE, nogil=True)
-def collapsed(E, product):
-    """Whether E (p, c) tells symbols apart too little to have a quality, so that its
-    RQI is 0: composed by a sum if it is constant along a dimension, which cannot be
-    standardised, and by a product if it is 0, which has no scale. The one place that
-    says so.
-    """
-    p, c = E.shape
-    largest = 0.0
-    for k in range(p):
-        for x in range(c):
-            largest = max(largest, abs(E[k, x]))
-    if product:
-        return largest == 0.0
-    for x in range(c):
-        low = high = E[0, x]
-        for k in range(1, p):
-            low, high = min(low, E[k, x]), max(high, E[k, x])
-        if high - low <= max(COLLAPSED * max(abs(low), abs(high)), NOTHING * largest):
-            return True
-    return False
-
-
-@njit(cache=CACHE, nogil=True)
-def of_usual_size(E):
-    """E (p, c), divided by a power of 2 (exactly, then) near its largest entry where
-    its fourth powers might overflow or vanish: RQI does not see the size.
-    """
-    largest = 0.0
-    for k in range(E.shape[0]):
-        for x in range(E.shape[1]):
-            largest = max(largest, abs(E[k, x]))
-    if 1e-5 < largest < 1e60 or not 0.0 < largest < np.inf:
-        return E
-    power = math.frexp(largest)[1]
-    return E / math.ldexp(1.0, min(max(power, -1000), 1000))  # whose reciprocal is a float as well
-
-
-@njit(cache=CACHE)
-def comparable(path, product):
-    """(which of path (T, p, c) have collapsed, (T,), and the path, each of usual
-    size).
-    """
-    out, flags = np.empty_like(path), np.empty(len(path), np.bool_)
-    for t in range(len(path)):
-        flags[t], out[t] = collapsed(path[t], product), of_usual_size(path[t])
-    return flags, out
-
-
-@njit(cache=CACHE)
-def count_close(left, right, first, E, delta2):
-    """Same-class pairs with mean over dimensions of (u_s - u_t)^2 below delta2, for
-    each E[t]: (T,).
-
-    O(|P0|) a time: unlike the loss, a count over thresholds has no class-sum form.
-    """
-    n_times, _, d = E.shape
-    counts = np.zeros(n_times, np.int64)
-    for t in range(n_times):
-        for c in range(len(first) - 1):
-            for s in range(first[c], first[c + 1]):
-                for o in range(s + 1, first[c + 1]):
-                    residual = 0.0
-                    for x in range(d):
-                        gap = E[t, left[s], x] + E[t, right[s], x]
-                        gap -= E[t, left[o], x] + E[t, right[o], x]
-                        residual += gap * gap
-                    if residual < delta2 * d:
-                        counts[t] += 1
-    return counts
-
-
-@njit(cache=CACHE)
-def reach_close(left, right, first, trained, E, delta2):
-    """Samples that are trained, or close (as in count_close) to a trained sample of
-    their class.
-    """
-    d = E.shape[1]
-    reached = trained.copy()
-    for c in range(len(first) - 1):
-        for s in range(first[c], first[c + 1]):
-            for o in range(first[c], first[c + 1]):
-                if reached[s]:
-                    break
-                if not trained[o]:
-                    continue
-                residual = 0.0
-                for x in range(d):
-                    gap = E[left[s], x] + E[right[s], x] - E[left[o], x] - E[right[o], x]
-                    residual += gap * gap
-                reached[s] = residual < delta2 * d
-    return reached
 
 
 @njit(cache=CACHE, nogil=True)

@@ -15,17 +15,8 @@ from numpy.typing import NDArray
 
 from efftheory._block_kernels import backward, forward, room
 from efftheory._cache import CACHE
-from efftheory._decoder_flow_kernels import (
-    ACCURACY_THRESHOLD,
-    BETA1,
-    BETA2,
-    EPS,
-    RQI_THRESHOLD,
-    Table,
-    compose,
-    rqi,
-)
-from efftheory._decoder_kernels import FAST
+from efftheory._sample_kernels import FAST, TrainingSet, compose, rqi
+from efftheory.constants import ACCURACY_THRESHOLD, BETA1, BETA2, EPS, RQI_THRESHOLD
 
 _MOST = 200.0  # steps that are merged at most
 _LONGER, _SHORTER = 1.2, 0.6  # the next merged step, at most where this one went straight, and else
@@ -35,7 +26,7 @@ _READING = 0.005  # the share of the time between readings of accuracies and RQI
 class Task(NamedTuple):
     """The samples; targets (n_results, k), and halves of their squares (n_results,)."""
 
-    table: Table
+    data: TrainingSet
     targets: NDArray[np.float32]
     halves: NDArray[np.float32]
 
@@ -84,7 +75,7 @@ class Records(NamedTuple):
 
 
 @njit(cache=CACHE, nogil=True, fastmath=FAST)
-def to_embeddings(E, table, force, gradient, squares):
+def to_embeddings(E, data, force, gradient, squares):
     """From the derivative by the inputs of the training samples, force (n, c): by the
     embeddings, into gradient (p, c); and the sums of the samples' squares.
     """
@@ -93,9 +84,9 @@ def to_embeddings(E, table, force, gradient, squares):
     gradient[:] = 0.0
     squares[:] = 0.0
     of_left, of_right = np.empty(c), np.empty(c)
-    for a in range(len(table.trained)):
-        i, j = table.left[table.trained[a]], table.right[table.trained[a]]
-        if table.product:
+    for a in range(len(data.train.left)):
+        i, j = data.train.left[a], data.train.right[a]
+        if data.product:
             of_left[:] = 0.0
             of_right[:] = 0.0
             for r in range(m):
@@ -124,7 +115,7 @@ def differentiate(outputs, task, network, D):
     loss = 0.0
     unit = np.float32(1.0 / n if network.classify else 2.0 / (n * k))
     for a in range(n):
-        result = task.table.results[task.table.trained[a]]
+        result = task.data.train.results[a]
         if network.classify:
             top, whole = outputs[a].max(), 0.0
             for q in range(k):
@@ -143,19 +134,19 @@ def differentiate(outputs, task, network, D):
 
 
 @njit(cache=CACHE, nogil=True, fastmath=FAST)
-def accuracy(outputs, samples, task):
-    """The share of `samples` whose outputs (n, k) are nearest to the right target; nan
-    of none.
+def accuracy(outputs, results, task):
+    """The share of samples whose outputs (n, k) are nearest to the target of their
+    result; nan of none.
     """
     near = np.dot(outputs, task.targets.T)
     right = 0
-    for a in range(len(samples)):
+    for a in range(len(results)):
         best, found = np.float32(-np.inf), -1
         for q in range(near.shape[1]):
             if near[a, q] - task.halves[q] > best:
                 best, found = near[a, q] - task.halves[q], q
-        right += found == task.table.results[samples[a]]
-    return right / len(samples) if len(samples) else np.nan
+        right += found == results[a]
+    return right / len(results) if len(results) else np.nan
 
 
 @njit(inline="always")
@@ -236,11 +227,11 @@ def change(D, before, last):
 
 
 @njit(cache=CACHE, nogil=True, fastmath=FAST)
-def see(E, table, samples, weights, network, x, layers):
+def see(E, samples, product, weights, network, x, layers):
     """What the decoder makes of the embeddings of `samples`: fill x (N, c) and
     `layers`.
     """
-    compose(E, table, samples, x)
+    compose(E, samples, product, x)
     forward(x, weights, network, layers)
 
 
@@ -252,9 +243,9 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, recor
     `records`, and returns how many there are. Ends early where all three thresholds are
     crossed, or where numbers overflow.
     """
-    table = task.table
+    data = task.data
     p, c = E.shape
-    n, n_test, k = len(table.trained), len(table.tested), weights.last.shape[1]
+    n, n_test, k = len(data.train.left), len(data.test.left), weights.last.shape[1]
     layers, tests = room(weights, n), room(weights, n_test)
     x, x_test = np.empty((n, c), np.float32), np.empty((n_test, c), np.float32)
     D, before, last = np.empty((n, k), np.float32), np.empty((n, k), np.float32), np.zeros(n * k, np.float32)
@@ -264,14 +255,15 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, recor
     m1, m2 = np.zeros((p, c)), np.zeros((p, c))
     t, wish, square, power1, power2 = 0.0, 1.0, np.float32(0.0), 1.0, 1.0
     n_records, next_reading, next_record = 0, 0.0, 0.0
-    see(E, table, table.trained, weights, network, x, layers)
+    see(E, data.train, data.product, weights, network, x, layers)
     loss = differentiate(layers.outputs, task, network, D)
     while n_records < len(records.times) and loss < 1e100:
         if t >= next_reading or t == pace.steps:
             next_reading = t + _READING * t
-            see(E, table, table.tested, weights, network, x_test, tests)
-            train, test = accuracy(layers.outputs, table.trained, task), accuracy(tests.outputs, table.tested, task)
-            high = rqi(E, table)
+            see(E, data.test, data.product, weights, network, x_test, tests)
+            train = accuracy(layers.outputs, data.train.results, task)
+            test = accuracy(tests.outputs, data.test.results, task)
+            high = rqi(E, data.every, data.product, data.delta2)
             for number, reached in enumerate(
                 (train >= ACCURACY_THRESHOLD, test >= ACCURACY_THRESHOLD, high > RQI_THRESHOLD)
             ):
@@ -292,7 +284,7 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, recor
         if rates.warmup > 0.0:
             rate *= min(1.0, (t + 0.5 * (h + 1.0)) / rates.warmup)
         backward(D, x, weights, network, layers, gradient, squares, force)
-        to_embeddings(E, table, force, pulled, noise)
+        to_embeddings(E, data, force, pulled, noise)
         if rates.noise > 0.0:
             to_variance(squares.all, gradient.all, n, rates.noise)
         to_variance(noise.ravel(), pulled.ravel(), n, rates.noise)
@@ -305,7 +297,7 @@ def memory_flow(E, task, network, rates, pace, weights, gradient, squares, recor
         largest = move_embeddings(E, pulled, noise, m1, m2, b1, b2, c1, c2, h, rates)
         t += h
         D, before = before, D
-        see(E, table, table.trained, weights, network, x, layers)
+        see(E, data.train, data.product, weights, network, x, layers)
         loss = differentiate(layers.outputs, task, network, D)
         last_square = square
         square, product = change(D.ravel(), before.ravel(), last)

@@ -47,6 +47,7 @@ from efftheory._checks import ArgumentError
 from efftheory._decoder_kernels import Growth, Network, grow
 from efftheory._kernels import loss_path
 from efftheory._records import short
+from efftheory._sample_kernels import Part, TrainingSet
 from efftheory.constants import RQI_THRESHOLD
 from efftheory.embeddings import DELTA, embedding
 from efftheory.flow import Trajectory
@@ -328,6 +329,19 @@ def start(op: Operation, mask: Mask, E0: ArrayLike, name: str = "E0") -> tuple[N
         delta2=DELTA[op.composition] ** 2,
     )
     return E.reshape(op.n_symbols, -1).copy(), table
+
+
+def training_set(op: Operation, mask: Mask, E0: ArrayLike) -> tuple[NDArray[np.float64], TrainingSet]:
+    """The embeddings, flat (p, c), and the samples as the kernels take them."""
+    require_one_table(op)
+    E = _checks.within("E0", embedding(E0, op, "E0"), LARGEST_INPUT)
+    trained = _checks.training_mask(mask, op.n_samples)
+    if not trained.any():
+        raise ArgumentError("mask", "have a sample to train on", "has none")
+    left, right = op.pairs.T
+    train, test = (Part(left[part], right[part], op.results[part]) for part in (trained, ~trained))
+    data = TrainingSet(train, test, op.samples, DELTA[op.composition] ** 2, op.composition == "product")
+    return E.reshape(op.n_symbols, -1).copy(), data
 
 
 def targets_of(op: Operation, decoder: Decoder, targets: ArrayLike | None) -> NDArray[np.float64] | None:

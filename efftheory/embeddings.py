@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efftheory import _checks, _kernels
+from efftheory import _checks
+from efftheory import _sample_kernels as kernels
 from efftheory._checks import ArgumentError
-from efftheory._kernels import Samples
 from efftheory.operations import Operation, require_one_table, require_operation
-from efftheory.parallelograms import Mask, count_parallelograms, trained_flags
+from efftheory.parallelograms import Mask, trained_flags
 
 # What counts as a parallelogram, where nothing else is said: see `rqi`.
 DELTA = {"sum": 0.1, "product": math.sqrt(0.5)}
@@ -53,29 +53,11 @@ def _squared(delta: float) -> float:
     return max(delta * delta, np.finfo(np.float64).tiny)
 
 
-def of_usual_size(op: Operation, path: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """(whether each path[t] has collapsed, (T,), and each of usual size)."""
-    flat = path.reshape(*path.shape[:2], -1)
-    collapsed, flat = _kernels.comparable(flat, op.composition == "product")
-    return collapsed, flat.reshape(path.shape)
-
-
-def _composed(op: Operation, E: NDArray[np.float64]) -> tuple[Samples, NDArray[np.float64]]:
-    """The samples and the standardised embeddings, E of usual size, whose sums the
-    kernels compare; nan where E has collapsed.
-
-    E (..., p, d) of sums is standardised, and that is all. E (..., p, d, d) of products
-    is divided by its root mean square; half of each product E_a E_b, flattened, is then
-    a symbol of its own, and the sample adds it to itself.
+def of_usual_size(path: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each path[t] (p, d) or (p, d, d) divided by a power of 2 where its fourth powers
+    might be no floats.
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if op.composition == "sum":
-            return op.samples, standardize(E)
-        E = E / np.sqrt((E**2).mean(axis=(-3, -2, -1), keepdims=True))
-    left, right, first = op.samples
-    products = E[..., left, :, :] @ E[..., right, :, :]
-    own = np.arange(op.n_samples, dtype=np.int32)
-    return Samples(own, own, first), products.reshape(*products.shape[:-2], -1) / 2  # (..., N, d*d)
+    return np.array([kernels.of_usual_size(E.reshape(len(E), -1)) for E in path]).reshape(path.shape)
 
 
 def rqi(op: Operation, E: ArrayLike, delta: float | None = None) -> float:
@@ -114,17 +96,10 @@ def rqi(op: Operation, E: ArrayLike, delta: float | None = None) -> float:
     return float(rqi_path(op, array[None], delta)[0])
 
 
-def rqi_path(op: Operation, E: NDArray[np.float64], delta: float) -> NDArray[np.float64]:
-    """`rqi` of each E[t], E (T, p, d) or (T, p, d, d) -> (T,). One that is not finite
-    counts no parallelogram.
-    """
-    n_all = count_parallelograms(op)
-    if not n_all:
-        return np.full(len(E), np.nan)
-    collapsed, E = of_usual_size(op, E)
-    samples, composed = _composed(op, E)
-    counts = _kernels.count_close(*samples, composed, _squared(delta))
-    return np.where(collapsed, 0.0, counts / n_all)
+def rqi_path(op: Operation, path: NDArray[np.float64], delta: float) -> NDArray[np.float64]:
+    """`rqi` of each path[t], (T,). One that is not finite counts no parallelogram."""
+    constants = op.samples, op.composition == "product", _squared(delta)
+    return np.array([kernels.rqi(E.reshape(len(E), -1), *constants) for E in path])
 
 
 def predicted_accuracy(op: Operation, mask: Mask, E: ArrayLike, delta: float | None = None) -> float:
@@ -141,9 +116,6 @@ def predicted_accuracy(op: Operation, mask: Mask, E: ArrayLike, delta: float | N
         ArgumentError: as `rqi`; `mask` is not bool (N,).
     """
     array, delta = _measured(op, E, delta)
-    trained = trained_flags(op, mask)
-    (collapsed,), (array,) = of_usual_size(op, array[None])
-    if collapsed:
-        return float(trained.mean())
-    samples, composed = _composed(op, array)
-    return float(_kernels.reach_close(*samples, trained, composed, _squared(delta)).mean())
+    trained, flat = trained_flags(op, mask), array.reshape(op.n_symbols, -1)
+    product = op.composition == "product"
+    return float(kernels.predicted_accuracy(flat, op.samples, product, trained, _squared(delta)))

@@ -21,6 +21,7 @@ from scipy.integrate import DOP853, LSODA, OdeSolver, solve_ivp
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
 from efftheory._records import short
+from efftheory._sample_kernels import collapsed
 from efftheory.constants import RQI_THRESHOLD
 from efftheory.embeddings import DELTA, embedding, of_usual_size, rqi_path
 from efftheory.loss import POWER, in_units_of, loss_argument, normalized_gradient, parallelogram_loss, size_of
@@ -89,7 +90,7 @@ class Trajectory:
 def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDArray[np.float64]) -> Trajectory:
     with np.errstate(all="ignore"):  # where E has grown or decayed beyond floats, or the solver gave up
         z0 = _z0(path)
-        _, usual = of_usual_size(op, path)  # l_eff does not see the size
+        usual = of_usual_size(path)  # l_eff does not see the size
         if op.composition == "sum":
             l0 = _kernels.loss_path(*training_samples(op, mask), usual)
         else:
@@ -287,7 +288,7 @@ def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = RQI
     require_one_table(op)
     E = embedding(E0, op, "E0")
     threshold = _checks.positive("threshold", threshold, zero=True)
-    if of_usual_size(op, E[None])[0][0]:  # collapsed
+    if collapsed(E.reshape(len(E), -1), op.composition == "product"):
         return math.inf
     E = loss_argument(op, E, "E0")
     size = size_of(E)

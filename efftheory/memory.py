@@ -65,7 +65,7 @@ from efftheory.decoder import (
     capacity,
     decoder_of,
     learned_fields,
-    start,
+    training_set,
 )
 from efftheory.operations import Operation, Seed, require_operation
 from efftheory.parallelograms import Mask
@@ -126,9 +126,9 @@ def memory_flow(
             empty.
     """
     decoder = decoder_of(decoder)
-    E, table = start(op, mask, E0)
+    E, data = training_set(op, mask, E0)
     rng = _checks.generator("seed", seed)
-    n = len(table.trained)
+    n = len(data.train.left)
     size = n if batch_size is None else min(_checks.integer("batch_size", batch_size, 1), n)
     rates = kernels.Rates(
         repr_lr=_checks.positive("repr_lr", repr_lr),
@@ -161,7 +161,7 @@ def memory_flow(
     else:
         Y = _checks.within("targets", _checks.real_array("targets", targets, (op.n_results, outputs)), LARGEST_TARGET)
     Y = np.ascontiguousarray(Y, dtype=np.float32)
-    task = kernels.Task(table, Y, (Y**2).sum(axis=1) / 2)
+    task = kernels.Task(data, Y, (Y**2).sum(axis=1) / 2)
     network = Network(decoder.width / blocks, decoder.activation == "relu", classify)
     records = kernels.Records(
         times=np.empty(capacity(pace.steps)),
@@ -176,7 +176,7 @@ def memory_flow(
     n = kernels.memory_flow(E, task, network, rates, pace, weights, gradient, squares, records)
     recorded = (records.times[:n], records.path[:n], records.curves[:n])
     train, test, rqi = records.crossed < np.inf
-    complete = n > 0 and (records.times[n - 1] == steps or (train and rqi and (test or len(table.tested) == 0)))
+    complete = n > 0 and (records.times[n - 1] == steps or (train and rqi and (test or len(data.test.left) == 0)))
     return LearningTrajectory(**learned_fields(op, mask, *recorded, records.crossed), converged=bool(complete))
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from efftheory import _kernels
+from efftheory import _kernels, _sample_kernels
 from efftheory._kernels import Samples
 from efftheory.operations import Operation
 from efftheory.parallelograms import training_samples
@@ -39,35 +39,24 @@ def test_loss_and_gradient(drawn, before):
 
 
 @given(own.embedded_training_sets(), st.sampled_from([0.01, 0.3, 2.0]))
-def test_count_close(drawn, delta2):
-    op, _, E = drawn
+def test_count_close_and_reach_close(drawn, delta2):
+    op, mask, E = drawn
+    left, right, first = op.samples
     values = np.array(list(oracles.residuals(op, E).values()))
     assume((np.abs(values - delta2) > tolerances.LINALG).all())
-    path = np.stack([E, 2 * E, 0 * E])
-    counts = _kernels.count_close(*_samples(op), path, delta2)
-    everything = len(oracles.parallelograms(op))
-    assume((np.abs(4 * values - delta2) > tolerances.LINALG).all())
-    twice = oracles.count_close(op, 2 * E, delta2)
-    assert counts.tolist() == [oracles.count_close(op, E, delta2), twice, everything]
+    x = E[left] + E[right]
+    assert _sample_kernels.count_close(x, first, delta2) == oracles.count_close(op, E, delta2)
+    assert _sample_kernels.count_close(0 * x, first, delta2) == len(oracles.parallelograms(op))
+    reached = _sample_kernels.reach_close(x, first, mask[op.by_result], delta2)
+    np.testing.assert_array_equal(_in_order(op, reached), oracles.reach_close(op, mask, E, delta2))
 
 
 def test_counts_are_strictly_below():
     """A residual equal to delta is not below it (the official code's <)."""
-    left, right, first = np.array([0, 1]), np.array([2, 1]), np.array([0, 2])
-    E = np.array([[0.0], [0.0], [0.5]])  # residual 1/2, exactly
-    trained = np.array([True, False])
+    x, first, trained = np.array([[0.0], [0.5]]), np.array([0, 2]), np.array([True, False])
     for delta2, close in ((0.25, 0), (0.25 * (1 + 4 * tolerances.EPS), 1)):
-        assert _kernels.count_close(left, right, first, E[None], delta2).tolist() == [close]
-        assert _kernels.reach_close(left, right, first, trained, E, delta2).tolist() == [True, bool(close)]
-
-
-@given(own.embedded_training_sets(), st.sampled_from([0.01, 0.3, 2.0]))
-def test_reach_close(drawn, delta2):
-    op, mask, E = drawn
-    values = np.array(list(oracles.residuals(op, E).values()))
-    assume((np.abs(values - delta2) > tolerances.LINALG).all())
-    reached = _kernels.reach_close(*_samples(op), mask[op.by_result], E, delta2)
-    np.testing.assert_array_equal(_in_order(op, reached), oracles.reach_close(op, mask, E, delta2))
+        assert _sample_kernels.count_close(x, first, delta2) == close
+        assert _sample_kernels.reach_close(x, first, trained, delta2).tolist() == [True, bool(close)]
 
 
 @given(st.integers(1, 2**31 - 2))
@@ -162,11 +151,9 @@ def test_collapsed_and_of_usual_size(product, size):
     for path in paths:
         path = path * float(np.exp2(np.round(np.log2(size))))
         constant = np.array([[len(set(column)) == 1 for column in E.T.tolist()] for E in path])
-        flags, sized = _kernels.comparable(path, product)
-        np.testing.assert_array_equal(flags, ~path.any(axis=(1, 2)) if product else constant.any(axis=1))
-        for E, scaled, flag in zip(path, sized, flags, strict=True):
-            assert _kernels.collapsed(E, product) == flag
-            np.testing.assert_array_equal(_kernels.of_usual_size(E), scaled)
+        for E, some in zip(path, constant.any(axis=1), strict=True):
+            assert _sample_kernels.collapsed(E, product) == (not E.any() if product else some)
+            scaled = _sample_kernels.of_usual_size(E)
             largest, now = (np.abs(each).max() or 1.0 for each in (E, scaled))
             np.testing.assert_array_equal(scaled / now, E / largest)
             assert not E.any() or 1e-20 < np.abs(scaled).max() < 1e60
@@ -174,7 +161,8 @@ def test_collapsed_and_of_usual_size(product, size):
 
 def test_every_kernel_has_a_twin():
     # a new kernel comes with its twin: this list and a test above
-    kernels = {name for name, kernel in vars(_kernels).items() if hasattr(kernel, "py_func")}
+    both = vars(_kernels) | vars(_sample_kernels)
+    kernels = {name for name, kernel in both.items() if hasattr(kernel, "py_func")}
     assert kernels == {
         "class_order",  # as Operation.by_result, in test_operations.py
         "loss_and_gradient",
@@ -182,10 +170,14 @@ def test_every_kernel_has_a_twin():
         "hessian",
         "count_pairs",
         "count_close",
+        "reach_close",
+        "close",  # through both
         "collapsed",
         "of_usual_size",
-        "comparable",
-        "reach_close",
+        "compose",  # these four as `rqi` and `predicted_accuracy`, in test_embeddings.py
+        "standardized",
+        "rqi",
+        "predicted_accuracy",
         "echelon_form",
         "reach_closure",
         "eliminate",

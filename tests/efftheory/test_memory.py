@@ -19,7 +19,7 @@ from torch import nn
 import efftheory as et
 from efftheory import _block_kernels as units
 from efftheory import _memory_kernels as kernels
-from efftheory.decoder import start
+from efftheory.decoder import training_set
 from efftheory.memory import batch_noise, initial_weights, memory_flow, views
 from tests import tolerances
 
@@ -184,9 +184,9 @@ def _ridge_value(op, E, targets, weights, rates):
 
 def _tangents(op, E, weights):
     """Outputs (n k,) of the samples of D0, and their derivatives J by all weights."""
-    E, table = start(op, None, E)
-    n, k = len(table.trained), weights.last.shape[1]
-    x = (E[table.left] + E[table.right]).astype(np.float32)
+    E, data = training_set(op, None, E)
+    n, k = len(data.train.left), weights.last.shape[1]
+    x = (E[data.train.left] + E[data.train.right]).astype(np.float32)
     network, layers = units.Network(1.0, relu=False, classify=False), units.room(weights, n)
     units.forward(x, weights, network, layers)
     none = views(np.empty_like(weights.all), weights)._replace(all=np.empty(0, np.float32))
@@ -235,12 +235,12 @@ def test_the_scatter_of_gradients(op):
     by embeddings that stand in a sample twice.
     """
     rng = np.random.default_rng(1)
-    E, table = start(op, None, rng.normal(size=(op.n_symbols, 2, 2) if op is S3 else (op.n_symbols, 1)))
+    E, data = training_set(op, None, rng.normal(size=(op.n_symbols, 2, 2) if op is S3 else (op.n_symbols, 1)))
     c, n = E.shape[1], op.n_samples
     weights = initial_weights(et.Decoder(width=6, n_outputs=2), c, 2, 3, rng)
     network = units.Network(2.0, relu=False, classify=False)
     x = np.empty((n, c), np.float32)
-    kernels.compose(E, table, table.trained, x)
+    kernels.compose(E, data.train, data.product, x)
     layers = units.room(weights, n)
     units.forward(x, weights, network, layers)
     D = rng.normal(size=(n, 2)).astype(np.float32)
@@ -249,7 +249,7 @@ def test_the_scatter_of_gradients(op):
         out, total = views(np.empty_like(weights.all), weights), views(np.empty_like(weights.all), weights)
         force, by_E, scatter = np.empty((n, c), np.float32), np.empty(E.shape), np.empty(E.shape)
         units.backward(np.where(rows[:, None], D, np.float32(0)), x, weights, network, layers, out, total, force)
-        kernels.to_embeddings(E, table, force, by_E, scatter)
+        kernels.to_embeddings(E, data, force, by_E, scatter)
         return out.all, by_E, total.all, scatter
 
     every = np.ones(n, dtype=bool)
@@ -264,15 +264,15 @@ def test_second_moments_are_those_that_adam_measures():
     the squares of every weight's gradient, against all samples' and their scatter.
     """
     op, size, rng = et.addition(4), 3, np.random.default_rng(5)
-    E, table = start(op, None, rng.normal(size=(4, 1)))
+    E, data = training_set(op, None, rng.normal(size=(4, 1)))
     decoder, n = et.Decoder(width=8, n_outputs=2), op.n_samples
     weights = initial_weights(decoder, 1, 2, 4, rng)
     targets = rng.normal(size=(7, 2))
     x, D = np.empty((n, 1), np.float32), np.empty((n, 2), np.float32)
     network, layers = units.Network(2.0, relu=False, classify=False), units.room(weights, n)
-    kernels.see(E, table, table.trained, weights, network, x, layers)
+    kernels.see(E, data.train, data.product, weights, network, x, layers)
     Y = targets.astype(np.float32)
-    kernels.differentiate(layers.outputs, kernels.Task(table, Y, (Y**2).sum(axis=1) / 2), network, D)
+    kernels.differentiate(layers.outputs, kernels.Task(data, Y, (Y**2).sum(axis=1) / 2), network, D)
     gradient, squares = (views(np.empty_like(weights.all), weights) for _ in range(2))
     units.backward(D, x, weights, network, layers, gradient, squares, np.empty((n, 1), np.float32))
     kernels.to_variance(squares.all, gradient.all, n, batch_noise(n, size))
