@@ -66,9 +66,9 @@ def undrawn(monkeypatch):
     monkeypatch.setitem(sys.modules, "efftheory._picture", None)
 
 
-def csv(text: str | bytes) -> str:
-    Path("pairs.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return "pairs.csv"
+def csv(text: str | bytes, path: str = "pairs.csv") -> str:
+    Path(path).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
 
 
 def test_as_a_process(tmp_path):
@@ -208,9 +208,8 @@ def test_repeated_samples_are_one_and_mentioned(told):
         ("0,1\n0,999999999999\n", "pairs.csv line 2: the largest symbol must be in 1..59999, but is 999999999999."),
     ],
 )
-def test_a_file_that_makes_no_sense_is_one_line(refused, tmp_path, text, message):
-    (tmp_path / "pairs.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    status, line = refused("--pairs", "pairs.csv")
+def test_a_file_that_makes_no_sense_is_one_line(refused, text, message):
+    status, line = refused("--pairs", csv(text))
     assert status == 1
     assert message in line
     assert not Path("results").exists()
@@ -241,8 +240,8 @@ def test_a_file_that_makes_no_sense_is_one_line(refused, tmp_path, text, message
         (["--out", "/proc/nowhere"], 1, "/proc/nowhere: No such file or directory"),
     ],
 )
-def test_options_that_make_no_sense_are_one_line(refused, tmp_path, command, status, message):
-    (tmp_path / "here.csv").write_text("0,1,1\n4,1,5\n")
+def test_options_that_make_no_sense_are_one_line(refused, command, status, message):
+    csv("0,1,1\n4,1,5\n", "here.csv")
     found, line = refused(*command)
     assert found == status
     assert message in line
@@ -258,8 +257,7 @@ QUASIGROUP = OTHERS[np.add.outer(5 * np.arange(12), 7 * np.arange(12)) % 12]
 
 def quasigroup(path: str = "notes.csv") -> str:
     rows = [",".join([note, *(NOTES[c] for c in row)]) for note, row in zip(NOTES, QUASIGROUP, strict=True)]
-    Path(path).write_text("\n".join(["," + ",".join(NOTES), *rows]))
-    return path
+    return csv("\n".join(["," + ",".join(NOTES), *rows]), path)
 
 
 def test_a_quasigroup_by_name(told):
@@ -294,8 +292,8 @@ def test_pairs_of_a_table_by_name(told, text):
 
 @pytest.mark.usefixtures("undrawn")
 def test_a_table_that_commutes_has_one_table_of_embeddings(told):
-    Path("plus.csv").write_text("0,1,2\n1,2,3\n2,3,4\n")
-    text, report = told("--table", "plus.csv", "--pairs", csv("2,0,2\n1,1,2\n"))
+    plus = csv("0,1,2\n1,2,3\n2,3,4\n", "plus.csv")
+    text, report = told("--table", plus, "--pairs", csv("2,0,2\n1,1,2\n"))
     assert (report["operation"], report["tables"], report["n_samples"]) == ("plus(3)", 1, 6)
     assert report["lambda3"] == pytest.approx(12)
     assert report["training_set"] == [["0", "2"], ["1", "1"]]
@@ -313,9 +311,8 @@ def test_a_table_that_commutes_has_one_table_of_embeddings(told):
         ("do,di\ndo,di,do\n", "pairs.csv line 2: 3 columns, but 2 before."),
     ],
 )
-def test_pairs_that_are_not_of_the_table_are_one_line(refused, tmp_path, text, message):
-    quasigroup()
-    status, line = refused("--table", "notes.csv", "--pairs", csv(text))
+def test_pairs_that_are_not_of_the_table_are_one_line(refused, text, message):
+    status, line = refused("--table", quasigroup(), "--pairs", csv(text))
     assert status == 1
     assert message in line
 
@@ -342,12 +339,8 @@ def test_tables_are_read_as_networks_read_them(name, tmp_path):
 @pytest.mark.usefixtures("undrawn")
 def test_pairs_are_read_as_networks_read_them(told):
     """One file of names, one training set for the theory and for the networks."""
-    _, report = told(
-        "--table",
-        quasigroup(),
-        "--pairs",
-        csv(f"a,b,result\nsi,do,{NOTES[QUASIGROUP[8, 0]]} # one\n\ndo,si,{NOTES[QUASIGROUP[0, 8]]}\n"),
-    )
+    rows = f"a,b,result\nsi,do,{NOTES[QUASIGROUP[8, 0]]} # one\n\ndo,si,{NOTES[QUASIGROUP[0, 8]]}\n"
+    _, report = told("--table", quasigroup(), "--pairs", csv(rows))
     every = np.argwhere(np.ones((12, 12), dtype=np.bool_))
     mask = neural_pairs(Path("pairs.csv"), every, QUASIGROUP.ravel(), NOTES, NOTES)
     assert [[NOTES[a], NOTES[b]] for a, b in every[mask]] == report["training_set"] == [["do", "si"], ["si", "do"]]
