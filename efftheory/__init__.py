@@ -28,27 +28,10 @@ computer algebra, for small p. Nothing here imports torch; the library reads no 
 and draws nothing.
 """
 
-# Before the rest, which takes a while to import
-from efftheory import _start as _start
-
-# A training set as a table
+from efftheory import _start as _start  # before the rest, which takes a while to import
 from efftheory._checks import ArgumentError
-
-# Samples with labels, in place of parallelograms
-from efftheory.classification import ClassTrajectory, class_flow, class_loss, class_loss_gradient
-
-# Random training sets
-from efftheory.criticality import (
-    Estimate,
-    RandomTrainingSets,
-    critical_fraction,
-    linear_probability,
-    linear_thresholds,
-    proportion,
-    random_training_sets,
-)
-
-# The decoder beside the embeddings
+from efftheory.classification import class_flow, class_loss, class_loss_gradient
+from efftheory.criticality import Estimate, critical_fraction, linear_probability, linear_thresholds, proportion
 from efftheory.decoder import (
     Decoder,
     DecoderTrajectory,
@@ -58,90 +41,44 @@ from efftheory.decoder import (
     ridge_potential,
 )
 from efftheory.description import Description, describe
-
-# Training sets by design
 from efftheory.design import design_training_set
-
-# What it determines
-from efftheory.elimination import Nullity
-
-# What an embedding realises of it
 from efftheory.embeddings import predicted_accuracy, rqi
-
-# The effective loss, and descending it
 from efftheory.flow import Trajectory, flow, optimizer_flow, time_to_rqi
 from efftheory.generalization import exact_nullity, generalizable, ideal_accuracy, is_linear, nullity
 from efftheory.hessian import hessian, hessian_operator
 from efftheory.loss import effective_loss, effective_loss_gradient
-
-# The decoder as it remembers
 from efftheory.memory import memory_flow, success_probability
-from efftheory.operations import (
-    Operation,
-    addition,
-    dihedral_group,
-    from_table,
-    modular_addition,
-    symmetric_group,
-)
+from efftheory.operations import Operation, addition, dihedral_group, from_table, modular_addition, symmetric_group
 from efftheory.parallelograms import constraint_matrix, count_parallelograms, parallelograms
 from efftheory.representations import degrees_of_freedom, permutation_representation
 from efftheory.spectrum import Spectrum, grokking_steps, spectrum
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ArgumentError",
-    "ClassTrajectory",
-    "Decoder",
-    "DecoderTrajectory",
-    "Description",
-    "Estimate",
-    "LearningTrajectory",
-    "Nullity",
-    "Operation",
-    "RandomTrainingSets",
-    "Spectrum",
-    "Trajectory",
-    "addition",
-    "class_flow",
-    "class_loss",
-    "class_loss_gradient",
-    "constraint_matrix",
-    "count_parallelograms",
-    "critical_fraction",
-    "decoder_flow",
-    "decoder_kernels",
-    "degrees_of_freedom",
-    "describe",
-    "design_training_set",
-    "dihedral_group",
-    "effective_loss",
-    "effective_loss_gradient",
-    "exact_nullity",
-    "flow",
-    "from_table",
-    "generalizable",
-    "grokking_steps",
-    "hessian",
-    "hessian_operator",
-    "ideal_accuracy",
-    "is_linear",
-    "linear_probability",
-    "linear_thresholds",
-    "memory_flow",
-    "modular_addition",
-    "nullity",
-    "optimizer_flow",
-    "parallelograms",
-    "permutation_representation",
-    "predicted_accuracy",
-    "proportion",
-    "random_training_sets",
-    "ridge_potential",
-    "rqi",
-    "spectrum",
-    "success_probability",
-    "symmetric_group",
-    "time_to_rqi",
-]
+# Operations; an operation's own methods make training sets
+__all__ = ["Operation", "addition", "modular_addition", "symmetric_group", "dihedral_group", "from_table"]
+# What a training set determines
+__all__ += ["describe", "Description", "parallelograms", "count_parallelograms", "constraint_matrix"]
+__all__ += ["nullity", "exact_nullity", "is_linear", "generalizable", "ideal_accuracy"]
+__all__ += ["permutation_representation", "degrees_of_freedom"]
+# How fast its slowest mode is
+__all__ += ["hessian", "hessian_operator", "spectrum", "Spectrum", "grokking_steps"]
+# The effective loss of an embedding, and what the embedding realises
+__all__ += ["effective_loss", "effective_loss_gradient", "rqi", "predicted_accuracy"]
+# Descending the effective loss
+__all__ += ["flow", "optimizer_flow", "time_to_rqi", "Trajectory"]
+# The decoder beside the embeddings
+__all__ += ["Decoder", "memory_flow", "success_probability", "LearningTrajectory"]
+__all__ += ["DecoderTrajectory", "decoder_flow", "decoder_kernels", "ridge_potential"]
+# Random training sets, and the best ones
+__all__ += ["linear_probability", "linear_thresholds", "critical_fraction", "Estimate", "proportion"]
+__all__ += ["design_training_set"]
+# Classes in place of operations
+__all__ += ["class_loss", "class_loss_gradient", "class_flow"]
+# What every function raises where an argument cannot be worked with
+__all__ += ["ArgumentError"]
+
+
+def __dir__() -> list[str]:
+    """What there is for users, so not the modules that it comes from."""
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]

@@ -129,8 +129,7 @@ def _named(op: Operation, i: int, j: int) -> str:
 
 
 def describe(op: Operation, mask: Mask = None) -> Description:
-    """Everything the theory says of the training set `mask` (bool (N,); None is all of
-    D0) without an embedding.
+    """Everything the theory says of a training set without an embedding.
 
     Exact combinatorics and one eigenvalue problem; P0(D) is not listed. Up to p = 128
     all is dense, O(N p^2 + p^3), and LAPACK is called directly: for p = 10 numpy's
@@ -143,6 +142,9 @@ def describe(op: Operation, mask: Mask = None) -> Description:
     (True, 2.7458, 0.8)
     >>> description.out_of_reach[:3].tolist()
     [[0, 0], [0, 4], [1, 3]]
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
 
     Raises:
         ArgumentError: `mask` is not bool (N,); `op` composes by a product.

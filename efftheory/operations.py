@@ -137,8 +137,11 @@ class Operation:
         return Samples(left[order], right[order], first)
 
     def first_pairs(self, mask: NDArray[np.bool_] | None, most: int) -> Index:
-        """int32 (n, 2): the pairs of the first samples that `mask` (N,) marks, at most
-        so many.
+        """int32 (n, 2): the pairs of the first samples of a training set.
+
+        Args:
+            mask: bool (N,); None is all of D0.
+            most: how many samples at most.
 
         Raises:
             ArgumentError: `mask` is not bool (N,), or `most` no number of at least 0.
@@ -208,6 +211,9 @@ class Operation:
 
         Returns:
             bool (N,), True for the samples of D.
+
+        Raises:
+            ArgumentError: `n_train` is not in 0..N; `seed` is neither.
         """
         n_train = _checks.integer("n_train", n_train, 0, self.n_samples)
         mask = np.zeros(self.n_samples, dtype=np.bool_)
@@ -246,10 +252,13 @@ def addition(p: int) -> Operation:
     D0 = {(i, j): i <= j} in the order (0,0), (0,1) .. (0,p-1), (1,1) ..,
     so |D0| = p(p+1)/2.
 
+    Args:
+        p: number of symbols, in 2..60000.
+
     Source: paper, section 3.1 (toy model).
 
     Raises:
-        ArgumentError: `p` is not in 2..60000.
+        ArgumentError: `p` is not in that range.
     """
     p = _checks.integer("p", p, 2, MAX_SYMBOLS)
     return _unordered("addition", p, lambda i, j: i + j, 2 * p - 1, 2, linear=True)
@@ -271,11 +280,14 @@ def modular_addition(p: int, tables: int = 1) -> Operation:
     such a ring costs has the same Hessian, whatever the frequency k. To compose by
     products, `from_table`.
 
+    Args:
+        p: the modulus, in 2..60000 (30000 with two tables).
+        tables: of embeddings, 1 or 2.
+
     Source: paper, section 3 and appendix B; the angles are ours.
 
     Raises:
-        ArgumentError: `p` is not in 2..60000 (30000 with two tables); `tables` is not 1
-            or 2.
+        ArgumentError: `p` or `tables` is out of its range.
     """
     tables = _checks.integer("tables", tables, 1, 2)
     p = _checks.integer("p", p, 2, MAX_SYMBOLS // tables)
@@ -311,11 +323,14 @@ def symmetric_group(n: int) -> Operation:
     and the result is the product's own index. D0 = all ordered pairs (a, b), a outer, b
     inner, so |D0| = p^2; S3 has 36 samples and |P0| = 90.
 
+    Args:
+        n: letters that are permuted, in 2..6 (S6 has half a million samples, S7
+            twenty-five million).
+
     Source: paper, appendix H.
 
     Raises:
-        ArgumentError: `n` is not in 2..6 (S6 has half a million samples, S7 twenty-five
-            million).
+        ArgumentError: `n` is not in that range.
     """
     n = _checks.integer("n", n, 2, 6)
     return _permutations(f"symmetric_group({n})", np.array(list(permutations(range(n)))))
@@ -329,9 +344,11 @@ def dihedral_group(n: int) -> Operation:
     k -> a - k, of corners modulo n; (a b)(k) = a(b(k)). D0 = all ordered pairs, a
     outer, b inner.
 
+    Args:
+        n: corners, in 3..100 (two corners have no reflection of their own).
+
     Raises:
-        ArgumentError: `n` is not in 3..100 (two corners have no reflection of their
-            own).
+        ArgumentError: `n` is not in that range.
     """
     n = _checks.integer("n", n, 3, 100)
     corners, turns = np.arange(n), np.arange(n)[:, None]

@@ -51,6 +51,9 @@ def permutation_representation(op: Operation) -> Integers:
     `dihedral_group(n)`, which permute n corners; any other group permutes its own
     symbols (the regular representation, d = p).
 
+    Args:
+        op: the group, composed by a matrix product.
+
     Source: paper, appendix H (S3 by 3 x 3 matrices).
 
     Raises:

@@ -385,8 +385,6 @@ def used(result: Any, rng: Rng) -> None:
     if isinstance(result, et.Trajectory):
         _ = result.z0_drift
         told(lambda: result.time_to_rqi(argument(0.5)))
-    if isinstance(result, et.RandomTrainingSets):
-        told(lambda: result.quantiles(argument([0.5])))
 
 
 def told(call: Callable[[], Any]) -> Any:

@@ -263,7 +263,6 @@ SUMS_ONLY = {
     "design_training_set": (24,),
     "grokking_steps": (None, 1e-3, 5.0),
     "optimizer_flow": (None, MATRICES),
-    "random_training_sets": (10, 2, 0),
 } | dict.fromkeys(
     ("constraint_matrix", "describe", "exact_nullity", "generalizable", "hessian", "hessian_operator"), ()
 )
