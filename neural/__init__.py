@@ -1,10 +1,20 @@
 """What does a network do, trained on this? The real models, many runs at once; knows
 nothing of the theory.
 
-from neural import RunConfig, train_runs
+    from neural import ToyConfig, train_runs
 
-for run in train_runs([RunConfig(n_train=45, seed=seed) for seed in range(8)]):
-    print(run.config.seed, run.steps_to_rqi, run.accuracy)
+    for run in train_runs([ToyConfig(n_train=45, seed=seed) for seed in range(8)]):
+        print(run.config.seed, run.steps_to_rqi, run.accuracy)
+
+- runs: train_run, train_runs, resolve_device; History is what one leaves behind
+- what a run is told: ToyConfig (also RunConfig), ModularConfig, DigitsConfig,
+  TeacherConfig, ReviewsConfig, MoleculesConfig, MessinessConfig, ParityConfig;
+  ConfigError where it cannot be trained
+- families: FAMILIES by name; find_family by name or file, family_of a configuration
+- a family of your own (docs/families.md): Family is what it must have, Supervised has
+  most of it; TrainingConfig, Data, Metric, Group, Start, option, check, dropout
+- operations and training sets of your own: Table, read_samples, write_samples
+- start: a toy run's training set and initial weights
 
 The names are imported when they are first asked for: a command that trains nothing does
 not load torch.
@@ -16,10 +26,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from neural import _start as _start  # before the rest, which takes a while
-from neural.config import ConfigError
+from neural.config import ConfigError, check, option
 
 if TYPE_CHECKING:
-    from neural.families import FAMILIES, family_of
+    from neural.families import FAMILIES, family_of, find_family
     from neural.families.digits import DigitsConfig
     from neural.families.messiness import MessinessConfig
     from neural.families.modular import ModularConfig
@@ -27,53 +37,46 @@ if TYPE_CHECKING:
     from neural.families.parity import ParityConfig
     from neural.families.reviews import ReviewsConfig
     from neural.families.teacher import TeacherConfig
-    from neural.families.toy import RunConfig, start
+    from neural.families.toy import RunConfig, ToyConfig, start
+    from neural.family import Family, Group, Metric, Start
     from neural.history import History
+    from neural.noise import dropout
     from neural.samples import read_samples, write_samples
     from neural.tables import Table
     from neural.training import resolve_device, train_run, train_runs
 
 _WHERE = {
-    "neural.families": ("FAMILIES", "family_of"),
-    "neural.families.digits": ("DigitsConfig",),
-    "neural.families.messiness": ("MessinessConfig",),
-    "neural.families.modular": ("ModularConfig",),
-    "neural.families.molecules": ("MoleculesConfig",),
-    "neural.families.parity": ("ParityConfig",),
-    "neural.families.reviews": ("ReviewsConfig",),
-    "neural.families.teacher": ("TeacherConfig",),
-    "neural.families.toy": ("RunConfig", "start"),
-    "neural.history": ("History",),
-    "neural.samples": ("read_samples", "write_samples"),
-    "neural.tables": ("Table",),
-    "neural.training": ("resolve_device", "train_run", "train_runs"),
+    "families": "FAMILIES family_of find_family",
+    "families.digits": "DigitsConfig",
+    "families.messiness": "MessinessConfig",
+    "families.modular": "ModularConfig",
+    "families.molecules": "MoleculesConfig",
+    "families.parity": "ParityConfig",
+    "families.reviews": "ReviewsConfig",
+    "families.teacher": "TeacherConfig",
+    "families.toy": "RunConfig ToyConfig start",
+    "family": "Family Group Metric Start",
+    "history": "History",
+    "noise": "dropout",
+    "samples": "read_samples write_samples",
+    "tables": "Table",
+    "training": "resolve_device train_run train_runs",
 }
 
-__all__ = [
-    "FAMILIES",
-    "ConfigError",
-    "DigitsConfig",
-    "History",
-    "MessinessConfig",
-    "ModularConfig",
-    "MoleculesConfig",
-    "ParityConfig",
-    "ReviewsConfig",
-    "RunConfig",
-    "Table",
-    "TeacherConfig",
-    "family_of",
-    "read_samples",
-    "resolve_device",
-    "start",
-    "train_run",
-    "train_runs",
-    "write_samples",
-]
+__all__ = ["train_run", "train_runs", "resolve_device", "History"]
+__all__ += ["ConfigError", "ToyConfig", "RunConfig", "ModularConfig", "DigitsConfig", "TeacherConfig"]
+__all__ += ["ReviewsConfig", "MoleculesConfig", "MessinessConfig", "ParityConfig"]
+__all__ += ["FAMILIES", "find_family", "family_of"]
+__all__ += ["Family", "Metric", "Group", "Start", "option", "check", "dropout"]
+__all__ += ["Table", "read_samples", "write_samples", "start"]
 
 
 def __getattr__(name: str) -> Any:
     for module, names in _WHERE.items():
-        if name in names:
-            return getattr(import_module(module), name)
+        if name in names.split():
+            return getattr(import_module(f"neural.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

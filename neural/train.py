@@ -1,6 +1,7 @@
-"""Train one run.
+"""Train one run: of the toy model, or of another family.
 
 python -m neural.train --p 10 --n-train 45 --seed 58 --init reference --steps 2000
+
 python -m neural.train --family modular --p 31 --steps 3000 --json FILE
 """
 
@@ -20,8 +21,9 @@ import tyro
 from neural._files import check_writable, replacing
 from neural.command import run_command
 from neural.config import ConfigError, filled
-from neural.families import FAMILIES
+from neural.families import family_of, find_family
 from neural.families.toy import RunConfig
+from neural.family import Family
 from neural.history import History
 from neural.training import resolve_device, train_runs
 
@@ -32,12 +34,18 @@ Config = TypeVar("Config")
 class Arguments(Generic[Config]):
     """Train one network and print when it crossed the thresholds (null = not within the
     budget).
+
+    The toy model, or networks of another family, which has options of its own:
+
+    python -m neural.train --p 10 --n-train 45 --seed 58 --steps 2000
+
+    python -m neural.train --family modular --p 31 --steps 3000 --json FILE
     """
 
     run: tyro.conf.OmitArgPrefixes[Config]
     family: str = "toy"
-    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness or parity. Each has options of its
-    own: --family modular --help."""
+    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness, parity, or a file of yours,
+    NAME.py. Each has options of its own: --family modular --help."""
     json: Path | None = None
     """Write the record of the run (configuration, steps, history, weights) here."""
     device: str = "auto"
@@ -56,7 +64,7 @@ def main(arguments: Arguments[Any]) -> None:
     run = filled(arguments.run)
     begin = time.monotonic()
     [history] = train_runs([run], device, compiled=arguments.compile, progress=True)
-    record = {"family": arguments.family, **asdict(run), **history.summary(), "device": device}
+    record = {"family": family_of(run).name, **asdict(run), **history.summary(), "device": device}
     record["seconds"] = round(time.monotonic() - begin, 3)
     print(json.dumps(record, indent=2))
     if arguments.json is not None:
@@ -90,23 +98,19 @@ def curves(history: History) -> dict[str, object]:
     return found | {"steps": history.steps.tolist(), "snapshots": weights}
 
 
-def family_asked_for(words: list[str]) -> str:
-    """The value of --family, before the rest is parsed: it decides which options there
-    are.
-    """
+def family_asked_for(words: list[str]) -> type[Family]:
+    """That of --family, before the rest is parsed: options are its configuration's."""
     found = "toy"
     for word, value in pairwise([*words, ""]):
         name, equals, behind = word.partition("=")
         if name == "--family":
             found = behind if equals else value
-    if found not in FAMILIES:
-        raise ConfigError(f"`family` must be one of {', '.join(FAMILIES)}, but is {found!r}.")
-    return found
+    return find_family(found)
 
 
 if __name__ == "__main__":
     try:
-        asked = Arguments[FAMILIES[family_asked_for(sys.argv[1:])].Config]
+        asked = Arguments[family_asked_for(sys.argv[1:]).Config]
     except ConfigError as error:
         print("error:", error, file=sys.stderr)
         sys.exit(1)

@@ -1,9 +1,12 @@
-"""The families: one file and one line each."""
+"""The families: one file and one line each; and those that users bring."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from neural import foreign
+from neural.config import ConfigError
 from neural.families.digits import Images
 from neural.families.messiness import Messiness
 from neural.families.modular import Modular
@@ -18,6 +21,22 @@ _ALL = (Toy, Modular, Images, Teacher, Texts, Molecules, Messiness, Parity)
 FAMILIES: dict[str, type[Family]] = {family.name: family for family in _ALL}
 
 
+def find_family(asked: str) -> type[Family]:
+    """The family with a name, or that of a file of yours, NAME.py.
+
+    Raises:
+        ConfigError: there is none, or the file's cannot be used.
+    """
+    if asked in FAMILIES:
+        return FAMILIES[asked]
+    if asked.endswith(".py"):
+        return foreign.load(Path(asked), FAMILIES)
+    raise ConfigError(f"`family` must be one of {', '.join(FAMILIES)}, or a file NAME.py, but is {asked!r}.")
+
+
 def family_of(config: Any) -> type[Family]:
-    """The family whose configuration this is."""
-    return next(family for family in FAMILIES.values() if type(config) is family.Config)
+    """The family whose configuration this is; ConfigError if there is none."""
+    for family in FAMILIES.values():
+        if type(config) is family.Config:
+            return family
+    return foreign.family_with(type(config), FAMILIES)

@@ -26,7 +26,7 @@ from neural.tables import Table, adopt_operation, adopt_pairs
 
 
 @dataclass(frozen=True)
-class RunConfig:
+class ToyConfig:
     """One training run of a toy model; the paper's set-up, addition of 0..9, by
     default.
     """
@@ -136,6 +136,9 @@ class RunConfig:
         if isinstance(self.operation, Table):
             return len(np.unique(self.operation.results))
         return 2 * self.p - 1 if self.operation == "addition" else self.p
+
+
+RunConfig = ToyConfig  # its first name
 
 
 class Network(nn.Module):

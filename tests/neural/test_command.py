@@ -192,14 +192,20 @@ def test_the_toys_record_says_so(record: dict) -> None:
     ids=str,
 )
 def test_the_family_is_known_before_its_options(words: list[str], found: str) -> None:
-    assert family_asked_for(words) == found
+    assert family_asked_for(words).name == found
+
+
+def test_the_help_shows_the_two_commands_apart() -> None:
+    lines = [line.strip() for line in command("--help").stdout.splitlines()]
+    assert len([line for line in lines if line.startswith("python -m neural.train")]) == 2
 
 
 @pytest.mark.parametrize(
     "words", [["--family"], ["--family", "Toy"], ["--family="], ["--family=x", "--p", "5"]], ids=str
 )
 def test_an_unknown_family(words: list[str]) -> None:
-    with pytest.raises(ConfigError, match=rf"^`family` must be one of {', '.join(FAMILIES)}, but is '.*'\.$"):
+    names = f"{', '.join(FAMILIES)}, or a file NAME.py"
+    with pytest.raises(ConfigError, match=rf"^`family` must be one of {names}, but is '.*'\.$"):
         family_asked_for(words)
 
 
@@ -214,7 +220,7 @@ def test_an_unknown_family(words: list[str]) -> None:
         (("--device", "cuda"), "CUDA"),
         (
             ("--family", "nonsense"),
-            f"`family` must be one of {', '.join(FAMILIES)}, but is 'nonsense'.",
+            f"`family` must be one of {', '.join(FAMILIES)}, or a file NAME.py, but is 'nonsense'.",
         ),
         (("--family", "modular", "--n-train", "45"), "--n-train"),
         (("--weight-decay", "1"), "--weight-decay"),

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pydoc
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -191,8 +193,12 @@ def test_torch_is_loaded_when_a_network_is_asked_for() -> None:
 
 
 def test_every_name_at_the_door_is_there() -> None:
-    """And another one is an AttributeError, as of any module."""
+    """`dir` and `help` show it; another one is an AttributeError, as of any module."""
     for name in neural.__all__:
-        assert getattr(getattr(neural, name), "__name__", name) == name
+        assert getattr(getattr(neural, name), "__name__", name) in (name, "ToyConfig")
+    assert neural.RunConfig is neural.ToyConfig
+    assert set(neural.__all__) <= set(dir(neural))
+    assert set(neural.__all__) <= set(re.findall(r"\w+", neural.__doc__ or ""))
+    assert "class MessinessConfig" in pydoc.plain(pydoc.render_doc(neural))
     with pytest.raises(AttributeError, match="module 'neural' has no attribute 'models'"):
         _ = neural.models

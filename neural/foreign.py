@@ -1,0 +1,216 @@
+"""Families that users bring: one class in a file of theirs, known by the file's text.
+
+A run's key holds a digest of that text, so that a changed file makes other runs. What a
+worker is sent of such a run holds the text itself: it needs no file.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import re
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from traceback import walk_tb
+from types import ModuleType, NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from torch import nn
+
+from neural.config import ConfigError, kinds
+from neural.data.files import digest_of
+from neural.family import Family
+
+# Columns of the store, beside those of fields and metrics.
+_COLUMNS = ("key", "number", "family", "source", "steps_run", "retired", "accuracy", "device", "torch", "compiled")
+_BY_CONFIG: dict[type, type[Family]] = {}
+_BY_SOURCE: dict[tuple[str, str], type[Family]] = {}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file that a family is in; without a path it is in none, as in a notebook."""
+
+    path: str
+    text: str
+
+    @property
+    def digest(self) -> str:
+        """Of the text, however lines end; ConfigError if there is no file."""
+        if not self.path:
+            raise ConfigError("`family` must be in a file for its runs to be kept, but its class is in none.")
+        return digest_of([self.text.encode()])
+
+
+def source_of(family: type[Family]) -> Source | None:
+    """Where a user's family is; None for those that come with this package."""
+    return family.__dict__.get("SOURCE")
+
+
+def known(name: str, digest: str) -> type[Family]:
+    """The family with this name and digest; KeyError unless it was remembered."""
+    return _BY_SOURCE[name, digest]
+
+
+def remember(family: type[Family], source: Source) -> None:
+    """From now on the family is found by its configurations, and by name and digest."""
+    family.SOURCE = source  # type: ignore[attr-defined]
+    _BY_CONFIG[family.Config] = family
+    if source.path:
+        _BY_SOURCE[family.name, source.digest] = family
+
+
+def load(path: Path, taken: Collection[str]) -> type[Family]:
+    """The family in a file of Python.
+
+    Args:
+        path: of the file.
+        taken: names that it may not have.
+
+    Raises:
+        ConfigError: there is no such file, or not one family in it that can be used.
+    """
+    try:
+        return _from_text(str(path.resolve()), path.read_text(encoding="utf-8"), tuple(taken))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", "it is no text")
+        raise ConfigError(f"`family` must be a file of Python, but {path}: {reason}.") from None
+
+
+@cache
+def _from_text(path: str, text: str, taken: tuple[str, ...] = ()) -> type[Family]:
+    source = Source(path, text)
+    name = f"{Path(path).stem}@{source.digest}"
+    module = sys.modules[name] = ModuleType(name)  # where dataclasses look for it
+    module.__file__ = path
+    try:
+        exec(compile(text, path, "exec"), module.__dict__)
+    except SyntaxError as error:
+        raise ConfigError(f"`family` must be a file of Python, but {path}, line {error.lineno}: {error.msg}.") from None
+    except Exception as error:
+        raise ConfigError(f"`family` must be a file that can be imported, but {_place(error, path)}.") from error
+    classes = [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == name]
+    found = [one for one in classes if hasattr(one, "Config") and hasattr(one, "objective")]
+    if len(found) != 1:
+        names = ", ".join(one.__name__ for one in found) or "none"
+        raise ConfigError(f"`family` must be a file with one family, but {path} has {names}.")
+    _adopt(found[0], source, taken)
+    copyreg.pickle(found[0].Config, _reduced)
+    return found[0]
+
+
+def _reduced(config: Any) -> tuple[Any, ...]:
+    source = source_of(_BY_CONFIG[type(config)])
+    assert source is not None
+    return _restored, (source.path, source.text, {one.name: getattr(config, one.name) for one in fields(config)})
+
+
+def _restored(path: str, text: str, values: dict[str, Any]) -> Any:
+    return _from_text(path, text).Config(**values)
+
+
+def family_with(kind: type, taken: Collection[str]) -> type[Family]:
+    """The family with this type of configurations: a class of the module that it is in.
+
+    Raises:
+        ConfigError: there is none, or it cannot be used.
+    """
+    if kind not in _BY_CONFIG:
+        module = sys.modules[kind.__module__]
+        classes = [one for one in vars(module).values() if isinstance(one, type)]
+        found = next((one for one in classes if one.__dict__.get("Config") is kind), None)
+        if found is None:
+            raise ConfigError(f"`configs` must be configurations of families, but {kind.__qualname__} is of none.")
+        file = Path(getattr(module, "__file__", None) or "")
+        there = file.is_file()
+        source = Source(str(file.resolve()), file.read_text(encoding="utf-8")) if there else Source("", "")
+        _adopt(found, source, taken)
+    return _BY_CONFIG[kind]
+
+
+def _adopt(family: type[Family], source: Source, taken: Collection[str]) -> None:
+    """Remember a family; ConfigError unless the engine, the store and the commands can
+    use it.
+    """
+    for holds, reason in _demands(family, taken):
+        if not holds:
+            where = source.path or "a notebook"
+            raise ConfigError(f"`family` must be as docs/families.md shows, but {family.__name__} in {where} {reason}.")
+    remember(family, source)
+
+
+def _demands(family: Any, taken: Collection[str]) -> Iterator[tuple[bool, str]]:
+    """What must hold, in turn, and what is wrong where it does not."""
+    name, config = getattr(family, "name", None), family.Config
+    yield isinstance(name, str) and bool(re.fullmatch("[a-z][a-z0-9_]*", name)), f"has the name {name!r}"
+    yield name not in taken, f"has the name of another family, {name}"
+    yield config.__module__ == family.__module__, "has no configuration of its own in the file"
+    frozen = is_dataclass(config) and vars(config)["__dataclass_params__"].frozen
+    yield frozen, "has a Config that is no frozen dataclass"
+    for one in fields(config):
+        kind = kinds(config)[one.name]
+        parts = [part for part in get_args(kind) if part is not NoneType] if NoneType in get_args(kind) else [kind]
+        plain = len(parts) == 1 and (parts[0] in (int, float, bool, str) or get_origin(parts[0]) is Literal)
+        yield plain, f"has a field {one.name} that is no int, float, bool, str or Literal"
+        yield one.default is not MISSING, f"has a field {one.name} without a default"
+    for wanted in ("seed", "budget", "dtype", "n_train", "n_samples"):
+        yield wanted in kinds(config) or hasattr(config, wanted), f"has a configuration without {wanted}"
+    metrics = getattr(family, "METRICS", ())
+    yield len(metrics) > 1 and all(metric.record for metric in metrics[:2]), "has no two METRICS with records"
+    columns = {part for metric in metrics for part in (metric.name, *metric.crossings, metric.record) if part}
+    lower = [column.lower() for column in (*_COLUMNS, *columns, *kinds(config))]
+    twice = sorted({column for column in lower if lower.count(column) > 1})
+    yield not twice, f"has two things of one name, {', '.join(twice)}"
+
+
+@contextmanager
+def explained(family: type[Family]) -> Iterator[None]:
+    """What goes wrong in a user's family, as a ConfigError of one line with the line of
+    the file and the layer.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        source = source_of(family)
+        place = _place(error, source.path) if source else ""
+        if not place:
+            raise
+        raise ConfigError(f"`family` must train, but {place}.") from error
+
+
+def _place(error: Exception, path: str) -> str:
+    """The last line of the file and the last layer on the way to an error, and what it
+    says; "" if it came through neither.
+    """
+    steps = list(walk_tb(error.__traceback__))
+    lines = [f"{path}, line {line}" for frame, line in steps if frame.f_code.co_filename == path]
+    selves = [frame.f_locals.get("self") for frame, _ in steps]
+    layers = [type(layer).__name__ for layer in selves if isinstance(layer, nn.Module)]
+    if not lines and not layers:
+        return ""
+    said = f"{type(error).__name__}: {' '.join(str(error).split())[:300].rstrip('.')}"
+    return ": ".join([*lines[-1:], *layers[-1:], said])
+
+
+def check_layers(model: nn.Module) -> None:
+    """ConfigError, which names them, if there are layers that runs in one ensemble
+    cannot have: running statistics, and noise that is not from the run's own stream.
+    """
+    found = {}
+    for name, layer in model.named_modules():
+        dropout = getattr(layer, "p" if isinstance(layer, nn.modules.dropout._DropoutNd) else "dropout", 0)
+        if layer.training and isinstance(dropout, float | int) and dropout > 0:
+            found[name] = f"{type(layer).__name__} with dropout {dropout:g}"
+        elif layer.training and getattr(layer, "running_mean", None) is not None:
+            found[name] = f"{type(layer).__name__} with running statistics"
+    if found:
+        named = ", ".join(f"`{name}`, {what}" if name else what for name, what in found.items())
+        raise ConfigError(
+            f"`network` must have no layers that change beside its weights, but has {named}: "
+            "dropout is `neural.dropout` in `outputs`, and statistics are not kept with `track_running_stats=False`."
+        )
