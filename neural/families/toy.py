@@ -386,10 +386,10 @@ class Toy:
         data = task(config)
         self._pairs = torch.as_tensor(data.pairs, device=device)
         self._results = torch.as_tensor(data.results, device=device)
-        first, second = np.triu_indices(len(data.results), k=1)
-        same = data.results[first] == data.results[second]
-        self._first = torch.as_tensor(first[same], device=device)
-        self._second = torch.as_tensor(second[same], device=device)
+        # class by class: of all pairs of samples there are 2 * 10^8 at p = 200
+        classes = [np.flatnonzero(data.results == result) for result in np.unique(data.results)]
+        same = np.concatenate([one[np.stack(np.triu_indices(len(one), k=1))] for one in classes], axis=1)
+        self._first, self._second = torch.as_tensor(same, device=device)
 
     @staticmethod
     def groups(config: RunConfig) -> dict[str, Group]:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -463,3 +465,25 @@ def test_the_network_is_an_mlp_on_the_sum(activation, function) -> None:
     x = x @ layers[-2].T + layers[-1]
     np.testing.assert_allclose(model(pairs).detach().numpy(), x, rtol=1e-4, atol=1e-6)
     assert torch.equal(model(pairs), model(pairs.flip(1)))
+
+
+LARGE = """
+from resource import RUSAGE_SELF, getrusage
+
+from neural.ensemble import Ensemble
+from neural.families.toy import RunConfig, Toy, start
+
+before = getrusage(RUSAGE_SELF).ru_maxrss
+runs = [RunConfig(p=200, n_train=10_000, seed=seed) for seed in (1, 2)]
+Ensemble(Toy, [start(run) for run in runs], runs, "cpu", compiled=False).step()
+print(getrusage(RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_two_hundred_symbols_take_less_than_a_gigabyte() -> None:
+    """Of 20,100 samples there are 2 * 10^8 pairs, of which RQI compares 7 * 10^5: those
+    of one result.
+    """
+    pytest.importorskip("resource", reason="nothing was checked about memory: this system does not measure it so")
+    done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True)
+    assert int(done.stdout) / (1 if sys.platform == "darwin" else 1024) < 600  # MB; importing torch takes 250
