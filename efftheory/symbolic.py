@@ -29,9 +29,8 @@ import.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import combinations
-from typing import cast
+from typing import NamedTuple, cast
 
 import sympy as sp
 
@@ -72,13 +71,11 @@ def loss(op: Operation, mask: Mask = None) -> sp.Expr:
 
 
 def class_sum_loss(op: Operation, mask: Mask = None) -> sp.Expr:
-    """l0 without P0(D): sum over the result classes of k sum s^2 - (sum s)^2,
-    s = E_i + E_j, k samples a class.
+    """l0 without P0(D), which is why l0 and H cost O(|D|): sum over the result classes
+    of k sum s^2 - (sum s)^2, s = E_i + E_j, k samples a class.
 
-    Because sum over the pairs of (s - s')^2 counts each s^2 once with each of the k - 1
-    others and each product twice: (k - 1) sum s^2 - 2 sum over pairs of s s', and
-    (sum s)^2 = sum s^2 + 2 sum over pairs of s s'. This is why l0 and H cost O(|D|)
-    where P0(D) grows as p^3.
+    The sum over pairs of (s - s')^2 counts each s^2 with each of the k - 1 others, and
+    each s s' twice; (sum s)^2 is sum s^2 and each s s' twice.
     """
     E = embedding(op)
     classes: dict[int, list[sp.Expr]] = {}
@@ -109,7 +106,7 @@ def nullity(op: Operation, mask: Mask = None) -> int:
 
 
 def null_space(op: Operation, mask: Mask = None) -> list[sp.Matrix]:
-    """A basis of the null space of H, n_0 columns (p, 1) of rationals: the
+    """A basis of the null space of H, n_0 columns (p, 1) of whole numbers: the
     representations that satisfy D.
 
     For addition it holds (1 .. 1) and (0, 1 .. p-1), and for n_0 = 2 nothing else.
@@ -117,7 +114,7 @@ def null_space(op: Operation, mask: Mask = None) -> list[sp.Matrix]:
     >>> [list(v) for v in null_space(et.addition(4))]
     [[3, 2, 1, 0], [-2, -1, 0, 1]]
     """
-    return [_whole(v) for v in hessian(op, mask).nullspace()]
+    return [v * sp.ilcm(1, *(x.q for x in v.flat())) for v in hessian(op, mask).nullspace()]
 
 
 def characteristic_polynomial(op: Operation, mask: Mask = None) -> sp.Expr:
@@ -134,9 +131,8 @@ def eigenvalues(op: Operation, mask: Mask = None) -> list[sp.Expr]:
     """The p eigenvalues of H, ascending, with multiplicity: exact algebraic numbers;
     `.evalf(50)` has 50 digits.
 
-    Roots of the characteristic polynomial, isolated exactly (those without a simple
-    form are sympy's CRootOf). The one after those that all of D0 leaves at zero, the
-    third for addition, is lambda_3, of the time scale Z0/(lambda_3 eta).
+    Those without a simple form are sympy's CRootOf. The one after those that all of D0
+    leaves at zero, the third for addition, is lambda_3.
     """
     return cast("list[sp.Expr]", sp.real_roots(hessian(op, mask).charpoly("lambda")))
 
@@ -168,13 +164,9 @@ def flow_equation(op: Operation, mask: Mask = None) -> sp.Matrix:
     return -(H * E - rho * E) / Z0
 
 
-@dataclass(frozen=True)
-class ConservationLaws:
-    """What the flow does to two sums, as expressions in E.
-
-    Attributes:
-        z0_rate: dZ0/dt, which is 0.
-        sum_rate: dC/dt of C = sum_k E_k, which is (2 l0/Z0^2) C.
+class ConservationLaws(NamedTuple):
+    """What the flow does to two sums, as expressions in E: dZ0/dt, which is 0, and
+    dC/dt of C = sum_k E_k, which is (2 l0/Z0^2) C.
     """
 
     z0_rate: sp.Expr
@@ -196,8 +188,7 @@ def conservation_laws(op: Operation, mask: Mask = None) -> ConservationLaws:
     E, velocity = embedding(op), gradient_flow(op, mask)
 
     def rate(quantity: sp.Expr) -> sp.Expr:
-        along = _sum(sp.diff(quantity, x) * v for x, v in zip(E, velocity.flat(), strict=True))
-        return cast("sp.Expr", sp.factor(along))
+        return cast("sp.Expr", sp.factor(velocity.dot(sp.Matrix([sp.diff(quantity, x) for x in E]))))
 
     return ConservationLaws(rate(z0(op)), rate(_sum(E)))
 
@@ -217,10 +208,8 @@ def closed_form(op: Operation, mask: Mask = None) -> sp.Matrix:
     """E(t) = sqrt(Z0) F(t)/|F(t)|, (p, 1), with F the `linear_flow`: solves
     dE/dt = -grad l_eff exactly.
 
-    Let E(t) = c F, c = sqrt(Z0)/|F|. Then
-    dc/dt = -c (F . dF/dt)/|F|^2 = c (F^T H F)/(Z0 |F|^2) = c rho/Z0,
-    with rho that of E(t), which does not see c. So
-    dE/dt = c dF/dt + (dc/dt) F = -(H - rho I) E(t)/Z0, and |E(t)|^2 = Z0 all along.
+    With c = sqrt(Z0)/|F|: dc/dt = -c (F . dF/dt)/|F|^2 = c (F^T H F)/(Z0 |F|^2)
+    = c rho/Z0, and d(c F)/dt = -(H - rho I) c F/Z0, where |c F|^2 = Z0 all along.
     `flow_residual` does this by algebra.
 
     Source: ours; the paper integrates numerically.
@@ -233,9 +222,8 @@ def flow_residual(op: Operation, mask: Mask = None) -> sp.Matrix:
     """c (dE/dt + grad l_eff(E)) at E = c F, (p, 1), for any F with dF/dt = -H F/Z0:
     zeros, `closed_form` is a solution.
 
-    The symbols of `embedding` stand for F, and grad l_eff is that of `gradient_flow`,
-    with c F put in. dE/dt = c dF/dt - c F (F . dF/dt)/|F|^2. What is left is rational
-    in F and c^2 = Z0/|F|^2.
+    The symbols of `embedding` stand for F; what is left is rational in F and
+    c^2 = Z0/|F|^2.
 
     >>> list(flow_residual(et.addition(3)))
     [0, 0, 0]
@@ -256,8 +244,3 @@ def _trained(op: Operation, mask: Mask) -> list[tuple[int, int, int]]:
 
 def _sum(terms: Iterable[sp.Expr]) -> sp.Expr:
     return sp.Add(*terms)
-
-
-def _whole(v: sp.Matrix) -> sp.Matrix:
-    """The column times the least number that makes it whole."""
-    return v * sp.ilcm(1, *(x.q for x in v.flat()))

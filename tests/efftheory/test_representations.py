@@ -207,9 +207,7 @@ def test_what_is_no_group_is_refused(table, finding):
 
 
 def test_sums_have_no_unique_thresholds_here():
-    with pytest.raises(
-        et.ArgumentError, match="must compose by a matrix product, but addition\\(4\\) composes by a sum"
-    ):
+    with pytest.raises(et.ArgumentError, match="must compose by a matrix product, but addition"):
         representations.unique_thresholds(et.addition(4), 1, seed=0)
 
 
