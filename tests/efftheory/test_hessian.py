@@ -19,7 +19,9 @@ from tests import strategies as own
 @given(own.training_sets())
 def test_is_the_listed_parallelograms_sum(drawn):
     op, mask = drawn
-    np.testing.assert_array_equal(et.hessian(op, mask), oracles.hessian(op, mask))
+    H = et.hessian(op, mask)
+    np.testing.assert_array_equal(H, oracles.hessian(op, mask))
+    np.testing.assert_array_equal(et.hessian(op, systems.reflected(op, mask)), H[::-1, ::-1])
 
 
 @given(own.training_sets(2, 12))
@@ -103,13 +105,7 @@ def test_more_data_never_lowers_an_eigenvalue(drawn):
     slack = tolerances.null_eigenvalue(high)
     assert np.linalg.eigvalsh(high - low)[0] >= -slack  # Loewner
     assert (np.linalg.eigvalsh(high) >= np.linalg.eigvalsh(low) - slack).all()
-
-
-@given(own.training_sets())
-def test_reflection_reverses_rows_and_columns(drawn):
-    op, mask = drawn
-    mirrored = et.hessian(op, systems.reflected(op, mask))
-    np.testing.assert_array_equal(mirrored, et.hessian(op, mask)[::-1, ::-1])
+    assert not et.spectrum(op, fewer).lambda3 - slack > et.spectrum(op, more).lambda3  # both nan where p < 3
 
 
 @pytest.mark.parametrize("system", systems.SOLVABLE, ids=lambda system: system.name)

@@ -79,22 +79,6 @@ def test_k_smallest_are_the_first_of_all(drawn, data):
     assert few.converged
 
 
-@given(own.training_sets())
-def test_reflection_keeps_the_spectrum(drawn):
-    op, mask = drawn
-    here, there = et.spectrum(op, mask), et.spectrum(op, systems.reflected(op, mask))
-    assert here.nullity == there.nullity
-    atol = tolerances.null_eigenvalue(et.hessian(op, mask))
-    np.testing.assert_allclose(here.eigenvalues, there.eigenvalues, rtol=tolerances.LINALG, atol=atol)
-
-
-@given(own.nested_training_sets(3))
-def test_more_data_never_lowers_lambda3(drawn):
-    op, fewer, more = drawn
-    slack = tolerances.null_eigenvalue(et.hessian(op, more))
-    assert et.spectrum(op, more).lambda3 >= et.spectrum(op, fewer).lambda3 - slack
-
-
 @given(own.training_sets(), st.floats(1e-5, 1.0), st.floats(0.1, 100.0))
 def test_grokking_steps(drawn, learning_rate, z0):
     op, mask = drawn
