@@ -89,7 +89,7 @@ def _number(cell: str, numbered: dict[str, int] | None) -> int | None:
 def read_table(path: Path) -> Table:
     """A square table of results, CSV: row a and column b hold the result of (a, b).
 
-    As `neural.tables.read_table` reads it; neither package may import the other, and a
+    As `neural.tables.Table.read` reads it; neither package may import the other, and a
     test holds that they read alike. Names stand above the results, to their left, or in
     both places; then the corner is empty, or a sign that stands nowhere else. Without
     names the symbols are 0 .. p-1. Where every result is a symbol, results are numbered

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import cache
 from types import NoneType, UnionType
@@ -57,7 +57,7 @@ class Option:
 
 
 def option(default: Any, low: float | None = None, **known: Any) -> Any:
-    """A field with a default and an `Option`."""
+    """A field with a default and an `Option` of `low` and `known`."""
     return field(default=default, metadata={"option": Option(low, **known)})
 
 
@@ -71,6 +71,25 @@ def kinds(config_type: type) -> dict[str, Any]:
     """The type of each field."""
     hints = get_type_hints(config_type)
     return {one.name: hints[one.name] for one in fields(config_type)}
+
+
+@cache
+def mixed(config_type: type) -> frozenset[str]:
+    """The fields in which the runs of one ensemble may differ."""
+    return frozenset(one.name for one in fields(config_type) if option_of(one).mixed)
+
+
+def shape(config: Any) -> tuple[object, ...]:
+    """All that the runs of one ensemble must have in common; equal for runs that fit
+    together.
+    """
+    kind = type(config)
+    return tuple(getattr(config, name) for name in kinds(kind) if name not in mixed(kind))
+
+
+def defaults(config_type: type, which: Callable[[Option], bool]) -> dict[str, Any]:
+    """The defaults of the fields whose `Option` is `which`."""
+    return {one.name: one.default for one in fields(config_type) if which(option_of(one))}
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -87,6 +106,21 @@ def also_called(name: str) -> list[str]:
     return [other for names in _SAME if name in names for other in names if other != name]
 
 
+def filled(config: Any) -> Any:
+    """The configuration with what its fields' `Option.found` say, where they have their
+    defaults.
+
+    A configuration alone reads no files: what makes them for commands calls this, so
+    that the keys of runs know the data of this machine.
+
+    Raises:
+        ConfigError: the data is not there, or damaged.
+    """
+    finders = {one.name: option_of(one).found for one in fields(config) if getattr(config, one.name) == one.default}
+    new = {name: find(config) for name, find in finders.items() if find is not None}
+    return replace(config, **new) if new else config
+
+
 def check(config: Any) -> None:
     """See that every field has a value of its type, within its bounds. 1 and 1.0 are
     one value of a real field; numpy's numbers are kept as Python's.
@@ -95,19 +129,12 @@ def check(config: Any) -> None:
         ConfigError: it has not; the message names the field.
     """
     for name, known, kind, choices, optional in _rules(type(config)):
-        given = getattr(config, name)
-        value = _plain(given)
-        if value is not given:
-            object.__setattr__(config, name, value)
-        if optional and value is None:
-            continue
-        if choices:
-            _one_of(name, value, choices)
-        elif kind is int:
-            _whole(name, value, known)
-        elif kind is float:
-            _real(name, value, known)
-            object.__setattr__(config, name, float(value))
+        value = _plain(getattr(config, name))
+        if not (optional and value is None):
+            if rule := _broken(value, kind, choices, known):
+                raise ConfigError(f"`{name}` must be {rule}, but is {value!r}.")
+            value = float(value) if kind is float else value
+        object.__setattr__(config, name, value)
 
 
 @cache
@@ -134,68 +161,21 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def filled(config: Any) -> Any:
-    """The configuration with what its fields' `Option.found` say, where they have their
-    defaults.
-
-    A configuration alone reads no files: what makes them for commands calls this, so
-    that the keys of runs know the data of this machine.
-
-    Raises:
-        ConfigError: the data is not there, or damaged.
-    """
-    new = {one.name: find(config) for one, find in _finders(type(config)) if getattr(config, one.name) == one.default}
-    return replace(config, **new) if new else config
-
-
-@cache
-def _finders(config_type: type) -> list[tuple[Field[Any], Callable[[Any], Any]]]:
-    known = [(one, option_of(one).found) for one in fields(config_type)]
-    return [(one, find) for one, find in known if find is not None]
-
-
-def _one_of(name: str, value: Any, options: tuple[Any, ...]) -> None:
-    if not any(value is one or (value == one and isinstance(value, str)) for one in options):
-        raise ConfigError(f"`{name}` must be one of {', '.join(map(str, options))}, but is {value!r}.")
-
-
-def _whole(name: str, value: Any, known: Option) -> None:
-    low = 1 if known.low is None else int(known.low)
-    if not isinstance(value, int) or isinstance(value, bool) or value < low:
-        raise ConfigError(f"`{name}` must be an integer of at least {low}, but is {value!r}.")
-    if known.below is not None and value >= known.below:
-        shown = f"2^{known.below.bit_length() - 1}" if known.below.bit_count() == 1 else known.below
-        raise ConfigError(f"`{name}` must be below {shown}, but is {value}.")
-
-
-def _real(name: str, value: Any, known: Option) -> None:
-    low = 0 if known.low is None else known.low
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < low or (value == low and known.above):
-        bound = f"above {low:g}" if known.above else f"at least {low:g}"
-        raise ConfigError(f"`{name}` must be a finite number {bound}, but is {value!r}.")
-
-
-def shape(config: Any) -> tuple[object, ...]:
-    """All that the runs of one ensemble must have in common; equal for runs that fit
-    together.
-    """
-    return tuple(getattr(config, name) for name in _shared(type(config)))
-
-
-@cache
-def _shared(config_type: type) -> tuple[str, ...]:
-    return tuple(one.name for one in fields(config_type) if one.name not in mixed(config_type))
-
-
-@cache
-def mixed(config_type: type) -> frozenset[str]:
-    """The fields in which the runs of one ensemble may differ."""
-    return frozenset(one.name for one in fields(config_type) if option_of(one).mixed)
-
-
-def defaults(config_type: type, which: Callable[[Option], bool]) -> dict[str, Any]:
-    """The defaults of the fields whose `Option` is `which`."""
-    found = {one.name: one.default for one in fields(config_type) if which(option_of(one))}
-    assert MISSING not in found.values()
-    return found
+def _broken(value: Any, kind: Any, choices: tuple[Any, ...], known: Option) -> str:
+    """What a value must be and is not; "" where it is all that it must be."""
+    if choices:
+        fits = any(type(value) is type(one) and value == one for one in choices)
+        return "" if fits else f"one of {', '.join(map(str, choices))}"
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if kind is int:
+        low = 1 if known.low is None else int(known.low)
+        if not whole or value < low:
+            return f"an integer of at least {low}"
+        if known.below is not None and value >= known.below:
+            return f"below {f'2^{known.below.bit_length() - 1}' if known.below.bit_count() == 1 else known.below}"
+    elif kind is float:
+        low = 0 if known.low is None else known.low
+        number = (whole or isinstance(value, float)) and math.isfinite(value)
+        if not number or value < low or (value == low and known.above):
+            return f"a finite number {'above' if known.above else 'at least'} {low:g}"
+    return ""

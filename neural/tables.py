@@ -26,7 +26,6 @@ _WHOLE = "[+-]?[0-9]{1,18}"
 _NO_RESULT = r"[+-]?([0-9]*\.[0-9]+|[0-9]+\.)|(?i:nan)|.*;.*"  # decimals, what is missing, another separator
 _DIGEST = "[0-9a-f]{16}"
 _SQUARE = "`table` must be a CSV file with a square table of results"
-_HEADERS = (["i", "j"], ["a", "b"])
 
 
 class Table(str):
@@ -46,24 +45,21 @@ class Table(str):
     content: str
 
     def __new__(cls, content: str) -> Table:
-        if not isinstance(content, str):
-            finding = f"is of type {type(content).__name__}"
-            raise ConfigError(f"`content` must be that of a table (of an array it is Table.of), but {finding}.")
-        table = super().__new__(cls, hashlib.sha256(content.encode()).hexdigest()[:16])
-        if table in _KNOWN:
-            return _KNOWN[table]
+        text = str(content)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        if digest in _KNOWN:
+            return _KNOWN[digest]
+        table = super().__new__(cls, digest)
         try:
-            held = json.loads(content)
+            held = json.loads(text)
             table.results = np.array(held["results"], dtype=np.int64)
             table.symbols, table.result_names = tuple(held["symbols"]), tuple(held["result_names"])
         except (ValueError, KeyError, TypeError):
-            finding = f"is {content[:60]!r}"
-            raise ConfigError(
-                f"`content` must be that of a table (of a file it is Table.read), but {finding}."
-            ) from None
+            hint = "of an array it is Table.of, of a file Table.read"
+            raise ConfigError(f"`content` must be that of a table ({hint}), but is {text[:60]!r}.") from None
         table.results.flags.writeable = False
-        table.content = content
-        return _KNOWN.setdefault(str(table), table)
+        table.content = text
+        return _KNOWN.setdefault(digest, table)
 
     @classmethod
     def of(
@@ -87,13 +83,13 @@ class Table(str):
             raise ConfigError(f"`table` must {wanted}, but has shape {cells.shape}.")
         if not np.issubdtype(cells.dtype, np.integer) or cells.min() < 0:
             raise ConfigError("`table` must hold whole numbers of at least 0, but does not.")
-        p, n = len(cells), max(len(cells), int(cells.max()) + 1)
+        p, n = len(cells), int(cells.max()) + 1
         if n > p * p:
             raise ConfigError(f"`table` must number its results from 0 on, but has {n - 1}.")
-        names = [str(number) for number in range(p)] if symbols is None else list(symbols)
-        named = names if n == p else [str(number) for number in range(n)]
-        named = named if result_names is None else list(result_names)
-        for some, least, most in ((names, p, p), (named, int(cells.max()) + 1, p * p)):
+        numbers = [str(number) for number in range(max(p, n))]
+        names = numbers[:p] if symbols is None else list(symbols)
+        named = (names if n <= p else numbers) if result_names is None else list(result_names)
+        for some, least, most in ((names, p, p), (named, n, p * p)):
             if not least <= len(set(some)) == len(some) <= most:
                 raise ConfigError(f"`table` must have {least} different names, but has {len(set(some))}.")
         content = {"results": cells.tolist(), "symbols": names, "result_names": named}
@@ -101,22 +97,50 @@ class Table(str):
 
     @classmethod
     def read(cls, path: Path) -> Table:
-        """From a CSV file: see `read_table`."""
-        return cls.of(*read_table(path))
+        """From a CSV file: row a and column b hold the result of (a, b).
 
-    @property
-    def commutes(self) -> bool:
-        """Whether (a, b) and (b, a) always have one result."""
-        return bool((self.results == self.results.T).all())
+        Results are names or numbers. The symbols' names stand in a row above the
+        results, in a column to their left, or in both; then the corner is empty, or a
+        sign such as * that stands nowhere else. Without names the symbols are 0 .. p-1.
+        Blank lines are passed over, and what follows a # at the beginning of a line or
+        behind a blank.
+
+        If every result is a symbol, results are numbered as the symbols are. Otherwise
+        results that all are whole numbers are numbered in ascending order, and other
+        names as they appear, row by row.
+
+        Raises:
+            ConfigError: the file holds no square table of 2 to 1000 symbols, or cannot
+                be read; the message names the file and the line.
+        """
+        rows, lines = _grid(path)
+        above, beside = _named(path, rows, lines[0])
+        body, first_column = [row[beside:] for row in rows[above:]], [row[0] for row in rows[above:]]
+        p = len(body)
+        if p < 2 or len(body[0]) != p:
+            raise _misfit(path, None, f"has {p} rows and {len(body[0]) if body else 0} columns of results")
+        names = rows[0][beside:] if above else first_column if beside else [str(number) for number in range(p)]
+        if "" in names or "" in body[0]:
+            raise _misfit(path, lines[0], "has nothing in column 1")
+        if len(set(names)) < p:
+            raise _misfit(path, None, f"has two symbols {next(name for name in names if names.count(name) > 1)!r}")
+        if above and beside and names != first_column:
+            row = next(number for number in range(p) if names[number] != first_column[number])
+            raise _misfit(path, lines[above + row], f"is {first_column[row]!r}, and column {row + 1} {names[row]!r}")
+        found = list(dict.fromkeys(cell for row in body for cell in row))
+        if all(re.fullmatch(_WHOLE, cell) for cell in found):
+            found.sort(key=int)
+        results = names if set(found) <= set(names) else found
+        number_of = {name: number for number, name in enumerate(results)}
+        return cls.of([[number_of[cell] for cell in row] for row in body], names, results)
 
     @property
     def witness(self) -> str:
-        """The first pair whose order matters, in words; of a table that does not
-        commute.
-        """
-        a, b = np.argwhere(self.results != self.results.T)[0]
-        one, other = self.result_names[self.results[a, b]], self.result_names[self.results[b, a]]
-        return f"{self.symbols[a]},{self.symbols[b]} is {one} and {self.symbols[b]},{self.symbols[a]} is {other}"
+        """The first pair whose order matters, in words; "" if the table commutes."""
+        for a, b in np.argwhere(self.results != self.results.T)[:1]:
+            one, other = self.result_names[self.results[a, b]], self.result_names[self.results[b, a]]
+            return f"{self.symbols[a]},{self.symbols[b]} is {one} and {self.symbols[b]},{self.symbols[a]} is {other}"
+        return ""
 
     def __deepcopy__(self, memo: object) -> Table:
         return self
@@ -136,17 +160,14 @@ def adopt_operation(config: Any, known: Sequence[str]) -> None:
     Raises:
         ConfigError: it is not; or the configuration has another number of symbols.
     """
-    value = config.operation
-    if isinstance(value, str) and value in known:
+    name = config.operation if isinstance(config.operation, str) else ""
+    if name in known:
         return
-    if isinstance(value, str) and value in _KNOWN:
-        table = _KNOWN[value]
-    elif isinstance(value, str) and (value.lower().endswith(".csv") or os.path.isfile(value)):
-        table = Table.read(Path(value))
-    elif isinstance(value, str) and re.fullmatch(_DIGEST, value):
-        raise ConfigError(f"`operation` must be a table that an open store has, but none has {value}.")
-    else:
-        raise ConfigError(f"`operation` must be one of {', '.join(known)}, but is {value!r}.")
+    if name not in _KNOWN and not _is_file(name):
+        if re.fullmatch(_DIGEST, name):
+            raise ConfigError(f"`operation` must be a table that an open store has, but none has {name}.")
+        raise ConfigError(f"`operation` must be one of {', '.join(known)}, but is {config.operation!r}.")
+    table = _KNOWN[name] if name in _KNOWN else Table.read(Path(name))
     p = len(table.symbols)
     if config.p not in (type(config).p, p):
         raise ConfigError(f"`p` must be left out with a table, which has {p} symbols, but is {config.p}.")
@@ -158,57 +179,33 @@ def adopt_pairs(config: Any, task: Callable[[Any], tuple[NDArray[np.int64], NDAr
     """Where the `samples` of a configuration are a file of pairs, make them a number;
     whether they were.
 
+    It is a CSV file with a row a sample: two symbols, and the result, which may be left
+    out. If all samples have a <= b, a row may name them either way round. A first row
+    i,j or a,b is passed over.
+
     Args:
         config: the configuration.
         task: its samples, (N, 2), and their results, (N,).
 
     Raises:
-        ConfigError: as `read_pairs`.
+        ConfigError: the file cannot be read, or a row is no sample.
     """
     name = config.samples
-    if not isinstance(name, str) or re.fullmatch(HEXADECIMAL, name):
+    if not isinstance(name, str) or re.fullmatch(HEXADECIMAL, name) or not _is_file(name):
         return False
-    if not (name.lower().endswith(".csv") or os.path.isfile(name)):
-        return False
+    path, wanted = Path(name), "`samples` must be a CSV file with rows a,b or a,b,result"
     symbols = results = [str(number) for number in range(max(config.p, config.n_results))]
     pairs, numbers = task(config)
     if isinstance(config.operation, Table):
         symbols, results = config.operation.symbols, config.operation.result_names
         numbers = config.operation.results[pairs[:, 0], pairs[:, 1]]
-    mask = read_pairs(Path(name), pairs, numbers, symbols[: config.p], results)
-    object.__setattr__(config, "samples", write_samples(mask))
-    return True
-
-
-def read_pairs(
-    path: Path,
-    pairs: NDArray[np.int64],
-    results: NDArray[np.int64],
-    symbols: Sequence[str],
-    result_names: Sequence[str],
-) -> NDArray[np.bool_]:
-    """The training set of a CSV file with a row a sample: two symbols, and the result,
-    which may be left out. A first row i,j or a,b is passed over.
-
-    Args:
-        path: the file.
-        pairs, results: (N, 2) and (N,), the samples; if all have a <= b, a row may name
-            them either way round.
-        symbols, result_names: what the file calls the symbols and the results.
-
-    Returns:
-        bool (N,).
-
-    Raises:
-        ConfigError: the file cannot be read, or a row is no sample.
-    """
-    wanted = "`samples` must be a CSV file with rows a,b or a,b,result"
+    symbols = symbols[: config.p]
     number_of, either = {name: number for number, name in enumerate(symbols)}, (pairs[:, 0] <= pairs[:, 1]).all()
     sample_of = {(int(a), int(b)): sample for sample, (a, b) in enumerate(pairs)}
     mask = np.zeros(len(pairs), dtype=np.bool_)
     for number, (line, row) in enumerate(_rows(path, wanted)):
         known = [number_of[name] for name in row[:2] if name in number_of]
-        if number == 0 and len(known) < 2 and [name.lower() for name in row[:2]] in _HEADERS:
+        if number == 0 and len(known) < 2 and ",".join(row[:2]).lower() in ("i,j", "a,b"):
             continue
         shown = repr(",".join(row)[:60])
         if len(row) not in (2, 3) or len(known) < 2:
@@ -216,55 +213,17 @@ def read_pairs(
         sample = sample_of.get((min(known), max(known)) if either else (known[0], known[1]))
         if sample is None:
             raise _misfit(path, line, f"has {shown}, which is no sample", wanted)
-        if len(row) == 3 and row[2] != result_names[results[sample]]:
-            raise _misfit(path, line, f"has {shown}, where {result_names[results[sample]]} is the result", wanted)
+        if len(row) == 3 and row[2] != results[numbers[sample]]:
+            raise _misfit(path, line, f"has {shown}, where {results[numbers[sample]]} is the result", wanted)
         mask[sample] = True
     if not mask.any():
         raise _misfit(path, None, "holds no pairs", wanted)
-    return mask
+    object.__setattr__(config, "samples", write_samples(mask))
+    return True
 
 
-def read_table(path: Path) -> tuple[NDArray[np.int64], list[str], list[str]]:
-    """The table of a CSV file: row a and column b hold the result of (a, b).
-
-    Results are names or numbers. The symbols' names stand in a row above the results,
-    in a column to their left, or in both; then the corner is empty, or a sign such as *
-    that stands nowhere else. Without names the symbols are 0 .. p-1. Blank lines are
-    passed over, and what follows a # at the beginning of a line or behind a blank.
-
-    Returns:
-        the results int64 (p, p), the names of the symbols (p,) and of the results. If
-        every result is a symbol, these are the symbols, in their order. Otherwise
-        results that all are whole numbers are numbered in ascending order, and other
-        names as they appear, row by row.
-
-    Raises:
-        ConfigError: the file holds no square table of 2 to 1000 symbols, or cannot be
-            read; the message names the file and the line.
-    """
-    rows, lines = _grid(path)
-    above, beside = _named(path, rows, lines[0])
-    body = [row[beside:] for row in rows[above:]]
-    p = len(body)
-    if p < 2 or len(body[0]) != p:
-        raise _misfit(path, None, f"has {p} rows and {len(body[0]) if body else 0} columns of results")
-    first_column = [row[0] for row in rows[above:]]
-    names = rows[0][beside:] if above else first_column if beside else [str(number) for number in range(p)]
-    if "" in names or "" in body[0]:
-        raise _misfit(path, lines[0], "has nothing in column 1")
-    if len(set(names)) < p:
-        raise _misfit(path, None, f"has two symbols {next(name for name in names if names.count(name) > 1)!r}")
-    if above and beside and names != first_column:
-        row = next(number for number in range(p) if names[number] != first_column[number])
-        raise _misfit(path, lines[above + row], f"is {first_column[row]!r}, and column {row + 1} {names[row]!r}")
-    found = dict.fromkeys(cell for row in body for cell in row)
-    if found.keys() <= set(names):
-        results = names
-    else:
-        whole = all(re.fullmatch(_WHOLE, cell) for cell in found)
-        results = sorted(found, key=int) if whole else list(found)
-    number_of = {name: number for number, name in enumerate(results)}
-    return np.array([[number_of[cell] for cell in row] for row in body]), names, results
+def _is_file(name: str) -> bool:
+    return name.lower().endswith(".csv") or os.path.isfile(name)
 
 
 def _named(path: Path, rows: list[list[str]], line: int) -> tuple[bool, bool]:
@@ -309,18 +268,19 @@ def _rows(path: Path, wanted: str = _SQUARE) -> Iterator[tuple[int, list[str]]]:
         if path.exists() and not path.is_file():
             raise _misfit(path, None, "is no file", wanted)
         with path.open("rb") as file:
-            text = file.read(_MAX_BYTES + 1)
+            content = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise _misfit(path, None, f"cannot be read: {error.strerror}", wanted) from None
-    if len(text) > _MAX_BYTES:
+    if len(content) > _MAX_BYTES:
         raise _misfit(path, None, f"has more than {_MAX_BYTES >> 20} MiB", wanted)
-    if b"\0" in text:
-        raise _misfit(path, None, "is not a text file (UTF-8)", wanted)
     try:
-        lines = io.StringIO(text.decode("utf-8-sig"), newline=None)
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise _misfit(path, None, "is not a text file (UTF-8)", wanted) from None
-    reader = csv.reader((re.sub(r"(^|\s)#.*", "", line) for line in lines), skipinitialspace=True, strict=True)
+        text = "\0"
+    if "\0" in text:
+        raise _misfit(path, None, "is not a text file (UTF-8)", wanted)
+    lines = (re.sub(r"(^|\s)#.*", "", line) for line in io.StringIO(text, newline=None))
+    reader = csv.reader(lines, skipinitialspace=True, strict=True)
     try:
         for row in reader:
             cells = [cell.strip() for cell in row]

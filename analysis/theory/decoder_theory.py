@@ -92,7 +92,7 @@ def check_table(table: Table, theories: str) -> None:
         ConfigError: they do not; the line says why.
     """
     instead = "analysis.sweep --family modular trains networks on it"
-    if not table.commutes:
+    if table.witness:
         reason = f"commute for the theories asked for ({theories}), which add embeddings of one table, E_a + E_b"
         raise ConfigError(f"`table` must {reason}, but {table.witness}; {instead}.")
     if et.from_table(table.results, "sum").full_nullity < 2:

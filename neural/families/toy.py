@@ -96,9 +96,9 @@ class ToyConfig:
         check(self)
         adopt_operation(self, ("addition", "s3"))
         own = self.operation
-        if isinstance(own, Table) and not own.commutes:
+        if isinstance(own, Table) and (witness := own.witness):
             raise ConfigError(
-                f"`table` must commute for toy, which adds embeddings (not for family modular), but {own.witness}."
+                f"`table` must commute for toy, which adds embeddings (not for family modular), but {witness}."
             )
         if adopt_pairs(self, lambda config: (task(config).pairs, task(config).results)):
             count = int(self.samples, 16).bit_count()

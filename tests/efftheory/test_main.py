@@ -22,8 +22,10 @@ from efftheory import _files, operations
 from efftheory.__main__ import run
 from efftheory._picture import BLUE, LIGHT_BLUE, ORANGE, picture_of
 from neural.config import ConfigError
-from neural.tables import MAX_SYMBOLS, read_table
-from neural.tables import read_pairs as neural_pairs
+from neural.families.modular import ModularConfig
+from neural.samples import read_samples
+from neural.tables import MAX_SYMBOLS
+from neural.tables import Table as NeuralTable
 from tests import systems
 from tests.neural.test_tables import READ, REFUSED
 
@@ -324,11 +326,12 @@ def test_tables_are_read_as_networks_read_them(name, tmp_path):
     file = tmp_path / "table.csv"
     file.write_bytes(content)
     if name in READ:
-        table, (results, *names) = _files.read_table(file), read_table(file)
-        assert (table.results.tolist(), table.names, table.results_names) == (results.tolist(), *names)
+        table, other = _files.read_table(file), NeuralTable.read(file)
+        assert table.results.tolist() == other.results.tolist()
+        assert (tuple(table.names), tuple(table.results_names)) == (other.symbols, other.result_names)
     else:
         messages = []
-        for read, error in ((_files.read_table, _files.InputError), (read_table, ConfigError)):
+        for read, error in ((_files.read_table, _files.InputError), (NeuralTable.read, ConfigError)):
             with pytest.raises(error) as caught:
                 read(file)
             messages.append(str(caught.value))
@@ -342,7 +345,8 @@ def test_pairs_are_read_as_networks_read_them(told):
     rows = f"a,b,result\nsi,do,{NOTES[QUASIGROUP[8, 0]]} # one\n\ndo,si,{NOTES[QUASIGROUP[0, 8]]}\n"
     _, report = told("--table", quasigroup(), "--pairs", csv(rows))
     every = np.argwhere(np.ones((12, 12), dtype=np.bool_))
-    mask = neural_pairs(Path("pairs.csv"), every, QUASIGROUP.ravel(), NOTES, NOTES)
+    config = ModularConfig(operation=NeuralTable.of(QUASIGROUP, NOTES), samples="pairs.csv")
+    mask = read_samples(config.samples, len(every))
     assert [[NOTES[a], NOTES[b]] for a, b in every[mask]] == report["training_set"] == [["do", "si"], ["si", "do"]]
 
 
