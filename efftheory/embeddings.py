@@ -110,6 +110,11 @@ def predicted_accuracy(op: Operation, mask: Mask, E: ArrayLike, delta: float | N
     delta. `E`, its standardisation and `delta` as in `rqi`; of a collapsed E only the
     trained samples count.
 
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+        E: float (p, d), or (p, d, d) where `op` composes by a product.
+        delta: None is 0.1 for sums and sqrt(1/2) for products.
+
     Source: paper, equations 5 and 6, and appendix H; over the full data set.
 
     Raises:

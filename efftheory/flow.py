@@ -279,6 +279,11 @@ def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = RQI
     together. nan where the solver gave up (after 10,000 steps) and there was no
     crossing before.
 
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+        E0: float (p, d), or (p, d, d) where `op` composes by a product.
+        threshold: of RQI, at least 0.
+
     Source: paper, section 4.2, figure 4 (b); for products our extension.
 
     Raises:
@@ -343,8 +348,10 @@ def optimizer_flow(
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
         E0: float (p, d), taken as it is (not centred).
+        optimizer: "adam", "adamw" or "sgd".
         learning_rate: eta of the embeddings.
         steps: how many updates.
+        weight_decay: of the optimiser.
 
     Returns:
         Trajectory with times 0, 1 .. steps; the state after that many updates.

@@ -84,6 +84,9 @@ def nullity(op: Operation, mask: Mask = None) -> int:
     Exact integer arithmetic, no eigenvalue threshold; how it is found, and how surely
     above p = 128, says `exact_nullity`.
 
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+
     Source: paper, section 4.2 and appendix G (degrees of freedom n_0 - 2).
 
     Raises:
@@ -95,6 +98,9 @@ def nullity(op: Operation, mask: Mask = None) -> int:
 def is_linear(op: Operation, mask: Mask = None) -> bool:
     """Whether n_0 is that of all of D0, 2 for addition: the linear representation is
     the only one that satisfies D.
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
 
     Source: paper, section 4.2 ("unique linear representation").
 
@@ -115,6 +121,9 @@ def generalizable(op: Operation, mask: Mask = None) -> NDArray[np.bool_]:
     p = 128 two random null vectors, each modulo a random prime, stand for all: a sample
     out of reach is taken for one in reach with a probability below 1e-9.
 
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+
     Source: paper, section 3.2 and appendix B.
 
     Raises:
@@ -124,7 +133,12 @@ def generalizable(op: Operation, mask: Mask = None) -> NDArray[np.bool_]:
 
 
 def ideal_accuracy(op: Operation, mask: Mask = None) -> float:
-    """|Dbar(D, P(D))| / |D0|, over the full data set. Source: paper, section 3.2.
+    """|Dbar(D, P(D))| / |D0|, over the full data set.
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+
+    Source: paper, section 3.2.
 
     Raises:
         ArgumentError: `op` composes by a product.

@@ -32,6 +32,9 @@ def hessian(op: Operation, mask: Mask = None) -> NDArray[np.float64]:
     by Z0 for a rate. In the paper's text convention ("mean" in `effective_loss`) divide
     by |P0(D)| as well; the published time scales come without that.
 
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+
     Source: paper, section 4.1, equation 8.
 
     Raises:
@@ -89,6 +92,9 @@ class _Hessian(LinearOperator):
 def hessian_operator(op: Operation, mask: Mask = None) -> LinearOperator:
     """H (see `hessian`) as a scipy LinearOperator of shape (p, p); O(|D|) a product,
     O(|D|) memory.
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
 
     Raises:
         ArgumentError: `op` composes by a product.

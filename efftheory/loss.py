@@ -138,7 +138,12 @@ def effective_loss_gradient(
     2 k E_a^T (E_a E_b - M) to dl0/dE_b.
 
     The paper prints only H E; the second term, from differentiating Z0, is what keeps
-    Z0 constant under the flow. Arguments, conventions and errors as `effective_loss`.
+    Z0 constant under the flow. Conventions and errors as `effective_loss`.
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+        E: float (p, d), or (p, d, d) where `op` composes by a matrix product.
+        normalization: "sum" or "mean".
     """
     size, E = _of_usual_size(loss_argument(op, E))
     return normalized_gradient(op, mask, E) / (size * _divisor(op, mask, normalization))

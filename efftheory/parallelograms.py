@@ -3,8 +3,6 @@ result.
 
 Counted and listed for any composition, since only results are compared; as equations
 they need a sum.
-
-In every function `mask` is bool (N,), the training set D; None stands for all of D0.
 """
 
 from __future__ import annotations
@@ -41,8 +39,12 @@ def training_samples(op: Operation, mask: Mask) -> Samples:
 def count_parallelograms(op: Operation, mask: Mask = None) -> int:
     """|P0(D)| = sum_c k_c (k_c - 1) / 2 over the result classes with k_c samples in D.
 
-    Unordered pairs of distinct samples; nothing is enumerated. Source: paper, section
-    3.2.
+    Unordered pairs of distinct samples; nothing is enumerated.
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+
+    Source: paper, section 3.2.
     """
     require_operation(op)
     if mask is None:
@@ -56,6 +58,10 @@ def parallelograms(op: Operation, mask: Mask = None) -> NDArray[np.int64]:
 
     M = |P0(D)| grows as p^3 at a fixed training fraction; the other functions never
     need the list.
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+
     Source: paper, section 3.2.
     """
     left, right, first = training_samples(op, mask)
@@ -70,8 +76,12 @@ def parallelograms(op: Operation, mask: Mask = None) -> NDArray[np.int64]:
 def constraint_matrix(op: Operation, mask: Mask = None) -> sparse.csr_array:
     """A(P0(D)), sparse (M, p): the row of (i, j, m, n) is e_i + e_j - e_m - e_n.
 
-    A representation E satisfies every parallelogram of D exactly when A E = 0. Source:
-    paper, section 3.2.
+    A representation E satisfies every parallelogram of D exactly when A E = 0.
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+
+    Source: paper, section 3.2.
 
     Raises:
         ArgumentError: `op` composes by a product.

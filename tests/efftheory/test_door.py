@@ -25,10 +25,7 @@ Description ArgumentError
 """
 # whose docstrings lack the section so far
 LACKING = """
-parallelograms count_parallelograms constraint_matrix nullity is_linear generalizable
-ideal_accuracy hessian hessian_operator effective_loss_gradient predicted_accuracy
-optimizer_flow time_to_rqi success_probability ridge_potential critical_fraction
-proportion
+success_probability ridge_potential critical_fraction proportion
 """
 FUNCTIONS = [name for name in et.__all__ if inspect.isfunction(getattr(et, name)) and name not in LACKING.split()]
 ARRAYS = ("mask", "E", "E0", "F", "F0", "labels", "targets", "times", "table", "pairs", "representation")
