@@ -179,23 +179,6 @@ def insert_row(row, echelon, has_pivot, q):
 
 
 @njit(cache=CACHE, nogil=True)
-def eliminate(matrix, q, full_rank):
-    """Row echelon form of `matrix` modulo q: (echelon (columns, columns), has_pivot
-    (columns,)).
-
-    Stops at `full_rank`, which the matrix cannot exceed.
-    """
-    n = matrix.shape[1]
-    echelon, has_pivot = np.zeros((n, n), np.int64), np.zeros(n, np.bool_)
-    rank = 0
-    for k in range(len(matrix)):
-        if rank == full_rank:
-            break
-        rank += insert_row(matrix[k].copy(), echelon, has_pivot, q)
-    return echelon, has_pivot
-
-
-@njit(cache=CACHE, nogil=True)
 def null_vector(echelon, has_pivot, free, q):
     """The null vector of an echelon form with these values in the columns without a
     pivot.

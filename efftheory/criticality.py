@@ -5,14 +5,14 @@ size on.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
+from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaincinv
 
 from efftheory import _checks
 from efftheory import _random_kernels as kernels
@@ -49,6 +49,14 @@ class Estimate:
         return f"{self.value:.4g} [{low:.4g}, {high:.4g}] from {self.draws} draws"
 
 
+def _clopper_pearson(successes: ArrayLike, draws: int) -> NDArray[np.float64]:
+    """The exact 95 % interval of each share successes / draws: (2, ..)."""
+    k = np.asarray(successes)
+    low = betaincinv(np.maximum(k, 1), draws - k + 1, (1 - _CONFIDENCE) / 2)
+    high = betaincinv(k + 1, np.maximum(draws - k, 1), (1 + _CONFIDENCE) / 2)
+    return np.array([np.where(k > 0, low, 0.0), np.where(k < draws, high, 1.0)])
+
+
 def proportion(successes: int, draws: int) -> Estimate:
     """successes / draws with the exact (Clopper-Pearson) 95 % interval.
 
@@ -57,13 +65,11 @@ def proportion(successes: int, draws: int) -> Estimate:
     """
     draws = _checks.integer("draws", draws, 1)
     successes = _checks.integer("successes", successes, 0, draws)
-    from scipy.stats import binomtest  # a third of a second, which not every command has to wait
-
-    interval = binomtest(successes, draws).proportion_ci(_CONFIDENCE, method="exact")
-    return Estimate(successes / draws, (float(interval.low), float(interval.high)), draws)
+    low, high = _clopper_pearson(successes, draws).tolist()
+    return Estimate(successes / draws, (low, high), draws)
 
 
-def linear_thresholds(op: Operation, draws: int, seed: Seed, n_train: int | None = None) -> NDArray[np.int64]:
+def linear_thresholds(op: Operation, draws: int, seed: Seed = 0, n_train: int | None = None) -> NDArray[np.int64]:
     """For `draws` random orders of D0, the number of samples from which on n_0 is that
     of all data (2 for addition); int64 (draws,).
 
@@ -71,13 +77,13 @@ def linear_thresholds(op: Operation, draws: int, seed: Seed, n_train: int | None
     never raises n_0, so P(linear at size n) = P(threshold <= n): one draw serves every
     size. N + 1 for an order that never gets there.
 
-    A lower bound comes first: until each symbol is in an equation (in a result class
-    with two samples), its embedding alone can be anything. Up to p = 128 samples go
-    into an echelon form one after the other; above, `exact_nullity` of the first n
-    samples says where between the lower bound and N the threshold lies (it nearly
-    always is the lower bound). A threshold is exact where it is that bound, and always
-    for p <= 20; else ranks are modulo two random primes, or as sure as `exact_nullity`,
-    and a draw is too late with a probability of about 1e-9.
+    Until each symbol is in an equation (in a result class with two samples), its
+    embedding alone can be anything: a lower bound, which nearly always is the
+    threshold. Up to p = 128 samples go into an echelon form one after the other; above,
+    `exact_nullity` of the first n samples says where between the bound and N the
+    threshold lies. A threshold is exact where it is that bound, and always for p <= 20;
+    else ranks are modulo two random primes, or as sure as `exact_nullity`, and a draw
+    is too late with a probability of about 1e-9.
 
     Draws are made in chunks with a random stream each, which threads share: the same
     seed gives the same draws for any number of threads, and a longer run begins with
@@ -101,28 +107,16 @@ def linear_thresholds(op: Operation, draws: int, seed: Seed, n_train: int | None
     p, rank = op.n_symbols, op.n_symbols - op.full_nullity
     if rank == 0:
         return np.zeros(draws, np.int64)
-    rng, n_coverable = _checks.generator("seed", seed), count_coverable(op)
+    rng = _checks.generator("seed", seed)
     if p > DENSE_NULLITY:
-        streams = _checks.streams("seed", rng, draws)
-        return np.array(threaded(lambda stream: sparse_threshold(op, n, n_coverable, stream), streams))
-    if p <= kernels.SMALL_SYMBOLS:
-        kernel, field = kernels.small_thresholds, small_inverses()
-    else:
-        kernel, field = kernels.thresholds, working_primes(rank, rng)
-    table = _table(op, n_coverable)
-    return np.concatenate(threaded(lambda stream, size: kernel(stream, size, n, table, field), *_chunks(draws, rng)))
-
-
-def _table(op: Operation, n_coverable: int) -> kernels.Table:
-    """D0 as the kernels take it."""
-    p = op.n_symbols
-    return kernels.Table(*op.rule(np.arange(op.n_samples)), op.n_results, p, p - op.full_nullity, n_coverable)
-
-
-def _chunks(draws: int, rng: np.random.Generator) -> tuple[list[np.random.Generator], list[int]]:
-    """A random stream for each chunk of draws, and how many draws it has."""
+        return np.array(threaded(lambda stream: sparse_threshold(op, n, stream), _checks.streams("seed", rng, draws)))
     sizes = [min(_CHUNK, draws - begin) for begin in range(0, draws, _CHUNK)]
-    return _checks.streams("seed", rng, len(sizes)), sizes
+    streams = _checks.streams("seed", rng, len(sizes))
+    samples = kernels.AllSamples(*op.rule(np.arange(op.n_samples)), op.n_results, p, rank)
+    primes = working_primes(rank, rng)
+    return np.concatenate(
+        threaded(lambda stream, size: kernels.thresholds(stream, size, n, samples, primes), streams, sizes)
+    )
 
 
 def working_primes(rank: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -133,60 +127,31 @@ def working_primes(rank: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.array(enough if len(enough) == 1 else list(islice(random_primes(rng), 2)))
 
 
-@cache
-def small_inverses() -> NDArray[np.uint32]:
-    q = kernels.SMALL_PRIME
-    return np.array([0, *(pow(x, -1, q) for x in range(1, q))], np.uint32)
-
-
-def count_coverable(op: Operation) -> int:
-    """How many symbols are in an equation of D0. The embedding of another one is among
-    what full_nullity counts.
-    """
-    if op.known_nullity is not None and op.n_symbols > 2:
-        return op.n_symbols
-    return _covered(op, np.arange(op.n_samples), op.n_symbols + 1)[1]
-
-
-def _covered(op: Operation, order: NDArray[np.integer], n_coverable: int) -> tuple[int, int]:
-    """(how many of these samples it takes until so many symbols are in an equation, how
-    many are in one in the end).
-
-    One more than there are if they do not suffice.
-    """
-    n = len(order)
-    left, right, results = op.rule(order)
-    anchor, covered = np.empty(op.n_results, np.int64), np.empty(op.n_symbols, np.bool_)
-    equations = kernels.Equations(*(np.empty(n, np.int64) for _ in range(3)))
-    k = kernels.list_equations(np.arange(n), n, results, anchor, equations)
-    needed = kernels.covering(left, right, equations, k, covered, n_coverable)
-    return int(equations.taken[needed - 1]) if needed <= k else n + 1, int(covered.sum())
-
-
-def sparse_threshold(op: Operation, n: int, n_coverable: int, rng: np.random.Generator) -> int:
+def sparse_threshold(op: Operation, n: int, rng: np.random.Generator) -> int:
     """The threshold of one random order; n + 1 if it is above n."""
     p = op.n_symbols
     drawn = min(n, math.ceil(p * (math.log(p) + 5)))  # at least twice the critical size
     order = rng.choice(op.n_samples, drawn, replace=False)
-    found = threshold_within(op, order, n_coverable, rng)
+    found = threshold_within(op, order, rng)
     if found > drawn and drawn < n:  # hardly ever
         rest = np.setdiff1d(np.arange(op.n_samples), order)
-        order = np.concatenate([order, rng.permutation(rest)])[:n]
-        found = threshold_within(op, order, n_coverable, rng)
+        found = threshold_within(op, np.concatenate([order, rng.permutation(rest)])[:n], rng)
     return found
 
 
-def threshold_within(op: Operation, order: NDArray[np.int64], n_coverable: int, rng: np.random.Generator) -> int:
+def threshold_within(op: Operation, order: NDArray[np.int64], rng: np.random.Generator) -> int:
     """The threshold of these samples; one more than there are if they do not
     suffice.
     """
-    n, (least, _) = len(order), _covered(op, order, n_coverable)
+    n = len(order)
 
     def unique(size: int) -> bool:
         found, _ = sparse_nullity(op.chosen(order[:size]), op.n_symbols, op.least_nullity, rng)
         return found.value == op.full_nullity
 
-    low, high, step = least - 1, least, 1  # not unique at low
+    least = covering(op, order)
+    # a table may have symbols that are in no equation, or cancel in it: no lower bound
+    low, high, step = least - 1 if op.known_nullity is not None else 0, least, 1  # not unique at low
     while high <= n and not unique(high):
         low, high, step = high, max(min(high + step, n), high + 1), 2 * step
     while high - low > 1:
@@ -195,14 +160,37 @@ def threshold_within(op: Operation, order: NDArray[np.int64], n_coverable: int, 
     return high
 
 
-def linear_probability(op: Operation, n_train: int, draws: int, seed: Seed) -> Estimate:
+def covering(op: Operation, order: NDArray[np.int64]) -> int:
+    """How many of these samples it takes until each symbol is in an equation, one more
+    than there are if they do not suffice.
+    """
+    left, right, results = op.rule(order)
+    n = len(order)
+    at = np.arange(n)
+    first, second, covered = np.full(op.n_results, n), np.full(op.n_results, n), np.full(op.n_symbols, n)
+    np.minimum.at(first, results, at)
+    again = at[at > first[results]]
+    np.minimum.at(second, results[again], again)
+    entered = np.maximum(at, second[results])  # a class has its first equation with its second sample
+    np.minimum.at(covered, left, entered)
+    np.minimum.at(covered, right, entered)
+    return int(covered.max()) + 1
+
+
+@overload
+def linear_probability(op: Operation, n_train: int, draws: int, seed: Seed = 0) -> Estimate: ...
+@overload
+def linear_probability(op: Operation, n_train: None, draws: int, seed: Seed = 0) -> list[Estimate]: ...
+def linear_probability(op: Operation, n_train: int | None, draws: int, seed: Seed = 0) -> Estimate | list[Estimate]:
     """The share of random training sets of size `n_train` with the n_0 of all data (2
-    for addition), with its exact binomial 95 % interval. How: see `linear_thresholds`.
+    for addition), with its exact binomial 95 % interval. How: see `linear_thresholds`,
+    whose random orders answer every size.
 
     Args:
         op: the operation.
-        n_train: |D|, in 0..N.
-        draws: how many random sets.
+        n_train: |D|, in 0..N. None is all of them: a list of N + 1 estimates, from the
+            same orders.
+        draws: how many random sets of a size.
         seed: an int or a numpy Generator.
 
     Source: paper, section 4.2, figure 4 (a).
@@ -212,15 +200,10 @@ def linear_probability(op: Operation, n_train: int, draws: int, seed: Seed) -> E
             is not a group.
     """
     require_operation(op)
-    n_train = _checks.integer("n_train", n_train, 0, op.n_samples)
-    draws = _checks.integer("draws", draws, 1)
-    p = op.n_symbols
-    if op.known_nullity is None or not 2 < p <= kernels.SMALL_SYMBOLS:
-        return proportion(int((linear_thresholds(op, draws, seed, n_train) <= n_train).sum()), draws)
-    table, inverses = _table(op, p), small_inverses()
-    chunks = _chunks(draws, _checks.generator("seed", seed))
-    counts = threaded(lambda stream, size: kernels.small_count(stream, size, n_train, table, inverses), *chunks)
-    return proportion(sum(counts), draws)
+    sizes = range(op.n_samples + 1) if n_train is None else [_checks.integer("n_train", n_train, 0, op.n_samples)]
+    counts = np.searchsorted(np.sort(linear_thresholds(op, draws, seed)), sizes, side="right")
+    found = [proportion(count, draws) for count in counts.tolist()]
+    return found if n_train is None else found[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,7 +238,7 @@ class RandomTrainingSets:
         return {name: np.quantile(getattr(self, name), at).tolist() for name in names}
 
 
-def random_training_sets(op: Operation, n_train: int, draws: int, seed: Seed) -> RandomTrainingSets:
+def random_training_sets(op: Operation, n_train: int, draws: int, seed: Seed = 0) -> RandomTrainingSets:
     """`describe` for `draws` random training sets of size `n_train`, three numbers
     each; memory O(|D| + draws).
 
@@ -280,7 +263,7 @@ def random_training_sets(op: Operation, n_train: int, draws: int, seed: Seed) ->
     return RandomTrainingSets(n_train, np.array(nullity), np.array(lambda3), np.array(accuracy))
 
 
-def critical_fraction(op: Operation, draws: int, seed: Seed) -> Estimate:
+def critical_fraction(op: Operation, draws: int, seed: Seed = 0) -> Estimate:
     """r_c: the training fraction |D|/|D0| at which half of the random training sets are
     enough.
 
@@ -298,20 +281,18 @@ def critical_fraction(op: Operation, draws: int, seed: Seed) -> Estimate:
         ArgumentError: `draws` is below 1; `op` composes by a product and is not a
             group.
     """
-    thresholds = np.sort(linear_thresholds(op, draws, seed))
+    sizes, counts = np.unique(linear_thresholds(op, draws, seed), return_counts=True)
+    counts = np.cumsum([0, *counts.tolist()])
 
-    def crossing(probability: Callable[[int], float]) -> float:
-        """The fraction at which `probability` of the count of thresholds, which rises
-        with it, is 1/2.
+    def crossing(chances: NDArray[np.float64]) -> float:
+        """The fraction at which these chances, after no size and after each of `sizes`,
+        are 1/2.
         """
-        count = bisect_left(range(draws + 1), 0.5, key=probability)
-        if count == 0 or count > draws:
-            return float(count > 0)
-        size = int(thresholds[count - 1])  # the first at which there are so many
-        low, high = (probability(int(np.searchsorted(thresholds, size, side))) for side in ("left", "right"))
-        return (size - 1 + (0.5 - low) / (high - low)) / op.n_samples if size else 0.0
+        k = int(np.searchsorted(chances, 0.5))
+        if k == 0 or k == len(chances):
+            return float(k > 0)
+        size = int(sizes[k - 1])
+        return (size - 1 + (0.5 - chances[k - 1]) / (chances[k] - chances[k - 1])) / op.n_samples if size else 0.0
 
-    value = crossing(lambda count: count / draws)
-    early = crossing(lambda count: proportion(count, draws).interval[1])
-    late = crossing(lambda count: proportion(count, draws).interval[0])
-    return Estimate(value, (early, late), draws)
+    low, high = _clopper_pearson(counts, draws)
+    return Estimate(crossing(counts / draws), (crossing(high), crossing(low)), draws)

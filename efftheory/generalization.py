@@ -38,15 +38,19 @@ def nullity_and_reach(op: Operation, mask: Mask, seed: Seed = 0) -> tuple[Nullit
     reached = _checks.training_mask(mask, op.n_samples).copy()
     samples = training_samples(op, mask)
     found, system = sparse_nullity(samples, op.n_symbols, op.least_nullity, rng)
-    occupied = np.diff(samples.first) > 0
-    everywhere = found.value == op.least_nullity  # what is left after D is left after D0
-    good = (q for q in primes(rng) if system.nullity(q, rng) == found.value)
-    solutions = [] if everywhere else [system.null_vector(q, rng) for q in islice(good, SOLUTIONS)]
+    solutions = []
+    if found.value > op.least_nullity:  # else what is left after D is left after D0
+        solved = ((*system.solve(q, rng), q) for q in primes(rng))
+        solutions = list(islice((each for each in solved if each[0] == found.value), SOLUTIONS))
+    sizes = np.diff(samples.first)
+    totals = np.zeros((len(solutions), op.n_results), np.int64)  # what each solution gives to the classes in D
+    for total, (_, E, _) in zip(totals, solutions, strict=True):
+        total[np.repeat(np.arange(op.n_results), sizes)] = E[samples.left] + E[samples.right]
     for numbers in op.in_chunks():
         left, right, results = op.rule(numbers)
-        tied = occupied[results]
-        for E in solutions:
-            tied &= (E.symbols[left] + E.symbols[right] - E.classes[results]) % E.prime == 0
+        tied = sizes[results] > 0
+        for total, (_, E, q) in zip(totals, solutions, strict=True):
+            tied &= (E[left] + E[right] - total[results]) % q == 0
         reached[numbers] |= tied
     return found, reached
 
@@ -62,7 +66,7 @@ def exact_nullity(op: Operation, mask: Mask = None, seed: Seed = 0) -> Nullity:
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
-        seed: fixes the primes and projections, an int or a numpy Generator.
+        seed: fixes the primes and random combinations, an int or a numpy Generator.
 
     Source: paper, section 4.2 and appendix G (degrees of freedom n_0 - 2).
 
@@ -70,9 +74,6 @@ def exact_nullity(op: Operation, mask: Mask = None, seed: Seed = 0) -> Nullity:
         ArgumentError: `op` composes by a product.
     """
     require_sum(op)
-    if op.n_symbols <= DENSE_NULLITY:  # without making a list of D's own samples
-        rank, _ = rank_and_reach(op.samples, trained_flags(op, mask), op.n_symbols, op.least_nullity)
-        return Nullity(op.n_symbols - rank, "elimination", 0.0)
     return nullity_of(training_samples(op, mask), op.n_symbols, op.least_nullity, seed)
 
 

@@ -70,7 +70,7 @@ def rank_and_reach(
 
 def nullity_of(samples: Samples, n_symbols: int, least_nullity: int, seed: int | np.random.Generator) -> Nullity:
     """n_0 of the training set with these samples; `seed` fixes the primes and
-    projections of large p.
+    combinations of large p.
     """
     if n_symbols <= DENSE_NULLITY:
         everything = np.ones(len(samples.left), dtype=np.bool_)

@@ -141,9 +141,5 @@ def linear_probabilities(op: et.Operation | int, draws: int, seed: int) -> list[
     addition on so many symbols.
     """
     op = et.addition(op) if isinstance(op, int) else op
-    thresholds = et.linear_thresholds(op, draws, seed)
-    rows = []
-    for n in range(1, op.n_samples + 1):
-        share = et.proportion(int((thresholds <= n).sum()), draws)
-        rows.append(LinearProbability(n, n / op.n_samples, share.value, share.interval))
-    return rows
+    shares = et.linear_probability(op, None, draws, seed)
+    return [LinearProbability(n, n / op.n_samples, share.value, share.interval) for n, share in enumerate(shares) if n]

@@ -1,4 +1,4 @@
-"""Random training sets: against counting all of them."""
+"""Random training sets: against counting all of them; the kernels behind it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from scipy.stats import beta, chisquare, ks_2samp
 
 import efftheory as et
-from efftheory import _random_kernels, _threads, criticality
-from tests import oracles, systems, tolerances
+from efftheory import _random_kernels as kernels
+from efftheory import _threads, criticality
+from tests import oracles, tolerances
 from tests import strategies as own
+
+LARGE_PRIME = 2**31 - 1
 
 
 def _share_of_all_sets(op, size, full_rank=None):
@@ -41,14 +44,18 @@ def test_probability_is_the_share_of_all_sets(p, size):
 
 
 def test_impossible_and_certain_sizes():
-    op = et.addition(6)
-    assert et.linear_probability(op, 5, 500, seed=0).value == 0  # n samples give at most n-1 equations
-    assert et.linear_probability(op, op.n_samples, 500, seed=0).value == 1
-    assert et.linear_probability(et.addition(2), 0, 10, seed=0).value == 1
+    every = [found.value for found in et.linear_probability(et.addition(6), None, 5000)]
+    assert every[5] == 0  # n samples give at most n-1 equations
+    assert every[8] > 0  # paper, figure 9
+    assert every[21] == 1
+    assert et.linear_probability(et.addition(2), 0, 10).value == 1
 
 
-def test_eight_samples_suffice_for_six_symbols():
-    assert et.linear_thresholds(et.addition(6), 5000, seed=0).min() <= 8  # paper, figure 9
+@given(own.operations(2, 9), own.seeds, st.integers(1, 30))
+def test_all_sizes_at_once_are_each_size_by_itself(op, seed, draws):
+    assert et.linear_probability(op, None, draws, seed) == [
+        et.linear_probability(op, n, draws, seed) for n in range(op.n_samples + 1)
+    ]
 
 
 @given(own.operations(), own.seeds)
@@ -64,7 +71,7 @@ def orders_of(op, draws, seed, n):
     (stream,) = np.random.default_rng(seed).spawn(1)
     order = np.arange(op.n_samples)
     for _ in range(draws):
-        _random_kernels.draw_order.py_func(stream, order, n)
+        kernels.draw_order.py_func(stream, order, n)
         yield order[:n].tolist()
 
 
@@ -113,19 +120,27 @@ def test_the_sparse_way_finds_the_same_thresholds(op):
     """
     for seed in range(15):
         order = np.random.default_rng(seed).permutation(op.n_samples)
-        found = criticality.threshold_within(op, order, op.n_symbols, np.random.default_rng(seed))
+        found = criticality.threshold_within(op, order, np.random.default_rng(seed))
         assert is_threshold(op, order, found)
         fewer = order[: found - 1]
-        assert criticality.threshold_within(op, fewer, op.n_symbols, np.random.default_rng(0)) == found
-        assert criticality.sparse_threshold(op, 5, op.n_symbols, np.random.default_rng(seed)) == 6
+        assert criticality.threshold_within(op, fewer, np.random.default_rng(0)) == found
+        assert criticality.sparse_threshold(op, 5, np.random.default_rng(seed)) == 6
 
 
 @given(own.tables(), own.seeds)
 def test_thresholds_of_tables_the_sparse_way(op, seed):
     order = np.random.default_rng(seed).permutation(op.n_samples)
-    n_coverable = criticality.count_coverable(op)
-    found = criticality.threshold_within(op, order, n_coverable, np.random.default_rng(seed))
-    assert found == max(oracles.linear_threshold(op, order.tolist()), found if op.full_nullity == op.n_symbols else 0)
+    found = criticality.threshold_within(op, order, np.random.default_rng(seed))
+    assert found == (1 if op.full_nullity == op.n_symbols else oracles.linear_threshold(op, order.tolist()))
+
+
+@given(own.operations(3, 9), own.seeds, st.data())
+def test_covering(op, seed, data):
+    """Sample by sample: a symbol is in an equation if its class has two samples."""
+    order = np.random.default_rng(seed).permutation(op.n_samples)[: data.draw(st.integers(0, op.n_samples))]
+    masks = [np.isin(np.arange(op.n_samples), order[:n]) for n in range(len(order) + 1)]
+    enough = [n for n, mask in enumerate(masks) if (oracles.equations(op, mask) != 0).any(axis=0).all()]
+    assert criticality.covering(op, order) == min([*enough, len(order) + 1])
 
 
 @pytest.mark.parametrize(
@@ -151,7 +166,7 @@ def test_an_order_that_runs_out_goes_on_at_random(monkeypatch):
     op = et.addition(10)
     monkeypatch.setattr(criticality, "math", SimpleNamespace(log=lambda _: -3.0, ceil=math.ceil))  # 20 samples
     streams = np.random.default_rng(0).spawn(150)
-    found = [criticality.sparse_threshold(op, op.n_samples, op.n_symbols, stream) for stream in streams]
+    found = [criticality.sparse_threshold(op, op.n_samples, stream) for stream in streams]
     assert max(found) > 20
     pvalue = np.asarray(ks_2samp(found, et.linear_thresholds(op, 4000, seed=0)))[1]
     assert pvalue > 1e-3
@@ -162,6 +177,29 @@ def test_ranks_are_asked_modulo_as_many_primes_as_they_need():
     assert len(criticality.working_primes(19, rng)) == 1
     first, second = criticality.working_primes(20, rng)
     assert first != second
+
+
+def kernel_thresholds(op, primes, draws):
+    left, right = np.ascontiguousarray(op.pairs.T)
+    rank = op.n_symbols - op.full_nullity
+    samples = kernels.AllSamples(left, right, op.results, op.n_results, op.n_symbols, rank or 1)
+    return kernels.thresholds(np.random.default_rng(0), draws, op.n_samples, samples, np.array(primes)).tolist()
+
+
+def test_every_prime_is_asked():
+    """Modulo 3 E_k = k satisfies modular addition too: with a large prime beside it, in
+    any place, the threshold is the true one.
+    """
+    op = et.modular_addition(9)
+    true = kernel_thresholds(op, [LARGE_PRIME], 300)
+    assert kernel_thresholds(op, [3], 300) == [op.n_samples + 1] * 300
+    assert max(true) <= op.n_samples
+    assert kernel_thresholds(op, [3, 5, LARGE_PRIME], 300) == kernel_thresholds(op, [LARGE_PRIME, 3], 300) == true
+
+
+def test_a_rank_that_is_never_reached():
+    # three symbols whose samples all have results of their own: no parallelogram at all
+    assert kernel_thresholds(et.from_table([[0, 1, 2], [1, 3, 4], [2, 4, 5]], "sum"), [LARGE_PRIME], 2) == [7, 7]
 
 
 def test_a_generator_that_cannot_spawn_is_one_clear_error():
@@ -296,7 +334,6 @@ def test_proportion_is_clopper_pearson(draws, data):
     np.testing.assert_allclose(found.interval, np.array([low, high]), rtol=tolerances.QUANTILE)
 
 
-def test_paper_golden_set_is_linear():
-    golden = systems.GOLDEN
-    op = et.addition(golden["p"])
-    assert et.is_linear(op, op.random_training_set(golden["n_train"], seed=golden["seed"]))
+def test_all_kernels_have_a_test():
+    found = {name for name, kernel in vars(kernels).items() if hasattr(kernel, "py_func")}
+    assert found - {"equation_row", "insert_row"} == {"draw_order", "thresholds"}

@@ -1,5 +1,5 @@
-"""The nullity at any size: sparse elimination and products, against dense elimination
-and another library's ranks.
+"""The nullity at any size: sparse elimination, against dense elimination and another
+library's ranks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from tests import oracles
 from tests import strategies as own
 
 LARGE_PRIME = 2**31 - 1
-FILLS = [0, 3, 64]  # columns of R that are eliminated: none (all by products), a few, as in the package
 
 
 @st.composite
@@ -43,13 +42,10 @@ def equations(op, mask):
     return training_samples(op, mask), op.n_symbols, op.least_nullity
 
 
-@pytest.mark.parametrize("fill", FILLS)
-@given(drawn=drawn_sets(), seed=own.seeds)
-def test_nullity_is_the_dense_one(fill, drawn, seed):
+@given(drawn_sets(), own.seeds)
+def test_nullity_is_the_dense_one(drawn, seed):
     op, mask = drawn
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(elimination, "MAX_FILL", fill)
-        found, _ = sparse_nullity(*equations(op, mask), np.random.default_rng(seed))
+    found, _ = sparse_nullity(*equations(op, mask), np.random.default_rng(seed))
     assert found.value == et.nullity(op, mask)
     assert 0 <= found.error_probability < elimination.MAX_ERROR
 
@@ -65,13 +61,11 @@ def test_nullity_is_another_librarys_rank():
         assert found.value == op.n_symbols - rank == et.nullity(op, mask)
 
 
-@pytest.mark.parametrize("fill", FILLS)
-@given(drawn=drawn_sets(2, 12), seed=own.seeds)
-def test_reach_is_the_dense_one(fill, drawn, seed):
+@given(drawn_sets(2, 12), own.seeds)
+def test_reach_is_the_dense_one(drawn, seed):
     op, mask = drawn
     expected = et.generalizable(op, mask)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(elimination, "MAX_FILL", fill)
         patch.setattr(generalization, "DENSE_NULLITY", 0)
         patch.setattr(operations, "CHUNK", 7)
         found, reached = generalization.nullity_and_reach(op, mask, seed)
@@ -79,20 +73,15 @@ def test_reach_is_the_dense_one(fill, drawn, seed):
     np.testing.assert_array_equal(reached, expected)
 
 
-@pytest.mark.parametrize("fill", FILLS)
-@given(drawn=drawn_sets(2, 16), seed=own.seeds)
-def test_null_vectors_solve_every_equation(fill, drawn, seed):
+@given(drawn_sets(2, 16), own.seeds)
+def test_solutions_solve_every_equation(drawn, seed):
     op, mask = drawn
-    samples = training_samples(op, mask)
-    rng = np.random.default_rng(seed)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(elimination, "MAX_FILL", fill)
-        v = System(*equations(op, mask)).null_vector(LARGE_PRIME, rng)
-    classes = np.repeat(np.arange(op.n_results), np.diff(samples.first))
-    assert not ((v.symbols[samples.left] + v.symbols[samples.right] - v.classes[classes]) % LARGE_PRIME).any()
+    nullity, E = System(*equations(op, mask)).solve(LARGE_PRIME, np.random.default_rng(seed))
+    assert nullity == et.nullity(op, mask)
+    assert not (oracles.equations(op, mask).astype(object) @ E.astype(object) % LARGE_PRIME).any()
 
 
-def test_null_vectors_span_the_null_space():
+def test_solutions_span_the_null_space():
     """Two free symbols and the linear representation: four random solutions are
     independent.
     """
@@ -101,60 +90,39 @@ def test_null_vectors_span_the_null_space():
     assert et.nullity(op, mask) == 4
     system = System(*equations(op, mask))
     rng = np.random.default_rng(0)
-    vectors = np.array([system.null_vector(LARGE_PRIME, rng).symbols for _ in range(5)])
+    vectors = np.array([system.solve(LARGE_PRIME, rng)[1] for _ in range(5)])
     assert oracles.modular_rank(vectors, LARGE_PRIME) == 4
 
 
 @given(drawn_sets(2, 16))
 def test_the_plan_uses_every_equation_once_and_tells_every_unknown_once(drawn):
-    op, mask = drawn
-    left, right, first = training_samples(op, mask)
-    p = op.n_symbols
-    rows, equations, unknowns, n_leaves, guessed, n_free, spare = kernels.plan(left, right, first, p)
-    assert sorted([*equations, *spare]) == list(range(len(left)))
-    told = [*unknowns, *guessed]
-    assert len(told) == len(set(told))
-    occupied = {p + c for c in range(op.n_results) if first[c + 1] > first[c]}
-    assert len(told) + n_free == p + len(occupied)
-
-    def members(s):
-        return {int(left[s]), int(right[s]), p + int(rows.result[s])}
-
-    known = set(guessed.tolist())
-    for s, u in list(zip(equations.tolist(), unknowns.tolist(), strict=True))[n_leaves:]:
-        assert members(s) - known == {u}
+    system = System(*equations(*drawn))
+    steps, unknowns, guessed, n_free, spare = system._plan
+    n_unknowns = len(system._equations.first) - 2
+    members = [{u for u in row if u < n_unknowns} for row in system._equations.members.tolist()]
+    assert sorted([*steps, *spare]) == list(range(len(members)))
+    told = [*unknowns.tolist(), *guessed.tolist()]
+    assert len(told) == len(set(told)) == n_unknowns - n_free
+    known = {*range(n_unknowns)} - {*told} | {*guessed.tolist()}  # the free ones and the guessed ones
+    for s, u in zip(steps.tolist(), unknowns.tolist(), strict=True):
+        assert members[s] - known == {u}
         known.add(u)
-    assert all(members(s) <= known for s in spare.tolist())
-    later = {u for s in [*equations[n_leaves:], *spare] for u in members(s)}
-    for s, u in reversed(list(zip(equations[:n_leaves].tolist(), unknowns[:n_leaves].tolist(), strict=True))):
-        assert u not in later  # a leaf when its turn came
-        later |= members(s)
+    assert all(sum(u in row for row in members) > 1 for u in guessed)  # others are leaves
 
 
 @given(drawn_sets(2, 16), own.seeds)
-def test_pull_back_is_the_transpose(drawn, seed):
-    op, mask = drawn
-    system, rng, q = System(*equations(op, mask)), np.random.default_rng(seed), LARGE_PRIME
-    x, y = rng.integers(q, size=len(system.guessed)), rng.integers(q, size=system.n_spare)
-    forward = sum(int(a) * int(b) for a, b in zip(system.misfits(x, q), y, strict=True)) % q
-    backward = sum(int(a) * int(b) for a, b in zip(system.pull_back(y, q), x, strict=True)) % q
-    assert forward == backward
-
-
-@given(st.integers(1, 6), own.seeds, st.sampled_from([3, 101, LARGE_PRIME]))
-def test_recurrence(order, seed, q):
-    """A sequence made by a recurrence of this order has one no longer, and it fits all
-    terms.
+def test_a_combination_is_what_the_spare_equations_miss(drawn, seed):
+    """With these weights, for any guesses: the guesses told on, each spare equation in
+    full.
     """
-    rng = np.random.default_rng(seed)
-    coefficients, sequence = rng.integers(q, size=order), list(rng.integers(q, size=order))
-    for _ in range(3 * order):
-        sequence.append(-sum(int(c) * int(s) for c, s in zip(coefficients, sequence[::-1], strict=False)) % q)
-    found = kernels.recurrence(np.array(sequence), q)
-    assert found[0] == 1
-    assert len(found) - 1 <= order
-    for t in range(len(found) - 1, len(sequence)):
-        assert sum(int(c) * int(sequence[t - k]) for k, c in enumerate(found)) % q == 0
+    system, q, rng = System(*equations(*drawn)), LARGE_PRIME, np.random.default_rng(seed)
+    rows, plan = system._equations, system._plan
+    weights, values = rng.integers(q, size=len(plan.spare)), rng.integers(q, size=len(rows.first) - 1)
+    kernels.fill(rows, plan, values, q)
+    missed = (rows.coefficients * values[rows.members].astype(object)).sum(axis=1) % q
+    assert not missed[plan.equations].any()
+    found = kernels.combination(rows, plan, weights, q)
+    assert int(found.astype(object) @ values[plan.guessed]) % q == int(weights.astype(object) @ missed[plan.spare]) % q
 
 
 def test_a_nullity_that_is_the_least_possible_is_proved():
@@ -174,12 +142,21 @@ def test_an_unproved_nullity_says_how_likely_it_is_wrong(monkeypatch):
     """
     op = et.addition(140)
     mask = np.logical_or((op.pairs < 50).all(axis=1), (op.pairs >= 90).all(axis=1))
-    for fill in (64, 0):
-        monkeypatch.setattr(elimination, "MAX_FILL", fill)
-        found = et.exact_nullity(op, mask)
-        assert found.value == 40 + 2 + 2
-        assert 0 < found.error_probability < elimination.MAX_ERROR
-        assert f"wrong with chance < {found.error_probability:.0e}" in str(found)
+    found, used = et.exact_nullity(op, mask), []
+    assert found.value == 40 + 2 + 2
+    assert 0 < found.error_probability < elimination.MAX_ERROR
+    assert f"wrong with chance < {found.error_probability:.0e}" in str(found)
+
+    def spy(rng):
+        for q in primes(rng):
+            used.append(q)
+            yield q
+
+    monkeypatch.setattr(elimination, "primes", spy)
+    found, system = sparse_nullity(*equations(op, mask), np.random.default_rng(0))
+    one = 1.5 * 140 / 30 / 5e7 + system.n_guessed / 2**30
+    assert len(used) > 1
+    assert found.error_probability == pytest.approx(one ** len(used), rel=1e-9)
 
 
 @pytest.mark.parametrize("case", ["empty", "one sample", "one class", "all"])
@@ -206,7 +183,7 @@ def test_primes_are_primes(seed):
         assert pow(3, q - 1, q) == 1
 
 
-def test_the_seed_fixes_primes_and_projections():
+def test_the_seed_fixes_primes_and_combinations():
     op = et.addition(150)
     mask = op.random_training_set(500, 3)
     records = [et.exact_nullity(op, mask, seed) for seed in (0, 0, 1)]
@@ -219,7 +196,7 @@ def test_a_plan_near_the_critical_size_guesses_little():
     op = et.addition(1000)
     for seed in range(3):
         mask = op.random_training_set(int(500 * math.log(1000)) + 800, seed)
-        assert 2 <= len(System(*equations(op, mask)).guessed) < 60
+        assert 2 <= System(*equations(op, mask)).n_guessed < 60
 
 
 @pytest.mark.parametrize(("p", "rare"), [(40, 7), (60, 0)])
@@ -238,62 +215,26 @@ def test_a_part_says_nothing_of_symbols_it_lacks(monkeypatch, p, rare):
         np.testing.assert_array_equal(reached, reach)
 
 
-def test_the_error_is_that_of_all_primes_asked(monkeypatch):
-    op = et.addition(140)
-    mask = np.logical_or((op.pairs < 50).all(axis=1), (op.pairs >= 90).all(axis=1))
-    for fill in (64, 0):
-        used = []
-
-        def spy(rng, used=used):
-            for q in primes(rng):
-                used.append(q)
-                yield q
-
-        monkeypatch.setattr(elimination, "MAX_FILL", fill)
-        monkeypatch.setattr(elimination, "primes", spy)
-        found, system = sparse_nullity(*equations(op, np.asarray(mask)), np.random.default_rng(0))
-        m = len(system.guessed)
-        one = 1.5 * 140 / 30 / 5e7 + (0 if fill else (5.5 * m**2 + 2 * m) / 2**30)
-        assert found.error_probability == pytest.approx(one ** len(used), rel=1e-9)
-
-
-def test_two_diagonals_are_needed():
-    """R = (1, i)^T with i^2 = -1 has R^T R = 0: without the inner diagonal its rank
-    would be lost.
-    """
-    q = next(q for q in range(2**30 + 1, 2**31, 4) if sympy.isprime(q))
-    i = next(pow(a, (q - 1) // 4, q) for a in range(2, 50) if pow(a, (q - 1) // 2, q) == q - 1)
-
-    class Isotropic:
-        guessed, n_spare = np.arange(1), 2
-
-        def misfits(self, x, q):
-            return np.array([x[0], x[0] * i % q])
-
-        def pull_back(self, w, q):
-            return np.array([(w[0] + w[1] * i) % q])
-
-    box = elimination.BlackBox(Isotropic(), q, np.random.default_rng(0))  # pyright: ignore[reportArgumentType]
-    assert box.product(np.array([1])).any()
-
-
 def test_reach_asks_several_solutions_of_the_true_nullity(monkeypatch):
-    """A prime modulo which more solutions exist is passed over."""
-    op = et.addition(10)
-    mask = op.random_training_set(14, seed=0)
+    """A prime modulo which more solutions exist is passed over: modulo 3 E_k = k is one
+    of modular addition.
+    """
+    op = et.modular_addition(9)
+    mask = np.all(op.pairs != 7, axis=1)
+    assert et.nullity(op, mask) == 2
     expected, asked = et.generalizable(op, mask), []
-    solve = System.null_vector
+    solve = System.solve
 
     def spy(system, q, rng):
         asked.append(q)
         return solve(system, q, rng)
 
-    monkeypatch.setattr(System, "null_vector", spy)
+    monkeypatch.setattr(System, "solve", spy)
     monkeypatch.setattr(generalization, "DENSE_NULLITY", 0)
-    monkeypatch.setattr(generalization, "primes", lambda rng: iter([3, LARGE_PRIME, 5, 2**31 - 19, 2**31 - 61]))
+    monkeypatch.setattr(generalization, "primes", lambda rng: iter([3, LARGE_PRIME, 3, 2**31 - 19, 2**31 - 61]))
     _, reached = generalization.nullity_and_reach(op, mask)
     np.testing.assert_array_equal(reached, expected)
-    assert len(asked) == len(set(asked)) == generalization.SOLUTIONS
+    assert asked[-4:] == [3, LARGE_PRIME, 3, 2**31 - 19]
 
 
 def test_many_symbols_are_described():
