@@ -12,7 +12,7 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from traceback import walk_tb
 from types import ModuleType, NoneType
@@ -37,7 +37,7 @@ class Source:
     path: str
     text: str
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of the text, however lines end; ConfigError if there is no file."""
         if not self.path:
@@ -74,20 +74,21 @@ def load(path: Path, taken: Collection[str]) -> type[Family]:
         ConfigError: there is no such file, or not one family in it that can be used.
     """
     try:
-        return _from_text(str(path.resolve()), path.read_text(encoding="utf-8"), tuple(taken))
+        source = Source(str(path.resolve()), path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", "it is no text")
         raise ConfigError(f"`family` must be a file of Python, but {path}: {reason}.") from None
+    return _adopted(_executed(source), source, taken)
 
 
 @cache
-def _from_text(path: str, text: str, taken: tuple[str, ...] = ()) -> type[Family]:
-    source = Source(path, text)
-    name = f"{Path(path).stem}@{source.digest}"
+def _executed(source: Source) -> type[Family]:
+    """The one family in a file, each time the same class."""
+    path, name = source.path, f"{Path(source.path).stem}@{source.digest}"
     module = sys.modules[name] = ModuleType(name)  # where dataclasses look for it
     module.__file__ = path
     try:
-        exec(compile(text, path, "exec"), module.__dict__)
+        exec(compile(source.text, path, "exec"), module.__dict__)
     except SyntaxError as error:
         raise ConfigError(f"`family` must be a file of Python, but {path}, line {error.lineno}: {error.msg}.") from None
     except Exception as error:
@@ -97,7 +98,6 @@ def _from_text(path: str, text: str, taken: tuple[str, ...] = ()) -> type[Family
     if len(found) != 1:
         names = ", ".join(one.__name__ for one in found) or "none"
         raise ConfigError(f"`family` must be a file with one family, but {path} has {names}.")
-    _adopt(found[0], source, taken)
     copyreg.pickle(found[0].Config, _reduced)
     return found[0]
 
@@ -109,7 +109,8 @@ def _reduced(config: Any) -> tuple[Any, ...]:
 
 
 def _restored(path: str, text: str, values: dict[str, Any]) -> Any:
-    return _from_text(path, text).Config(**values)
+    source = Source(path, text)
+    return _adopted(_executed(source), source, ()).Config(**values)
 
 
 def family_with(kind: type, taken: Collection[str]) -> type[Family]:
@@ -127,19 +128,20 @@ def family_with(kind: type, taken: Collection[str]) -> type[Family]:
         file = Path(getattr(module, "__file__", None) or "")
         there = file.is_file()
         source = Source(str(file.resolve()), file.read_text(encoding="utf-8")) if there else Source("", "")
-        _adopt(found, source, taken)
+        _adopted(found, source, taken)
     return _BY_CONFIG[kind]
 
 
-def _adopt(family: type[Family], source: Source, taken: Collection[str]) -> None:
-    """Remember a family; ConfigError unless the engine, the store and the commands can
-    use it.
+def _adopted(family: type[Family], source: Source, taken: Collection[str]) -> type[Family]:
+    """The family, remembered; ConfigError unless the engine, the store and the commands
+    can use it.
     """
     for holds, reason in _demands(family, taken):
         if not holds:
             where = source.path or "a notebook"
             raise ConfigError(f"`family` must be as docs/families.md shows, but {family.__name__} in {where} {reason}.")
     remember(family, source)
+    return family
 
 
 def _demands(family: Any, taken: Collection[str]) -> Iterator[tuple[bool, str]]:

@@ -18,7 +18,7 @@ from neural.family import Family
 
 LEAST_CELLS = 3
 _FILLED = 0.5  # of the cells of each line of a plane that have runs, at least
-_REPEATS = ("seed", "replica", "checkpoints")  # runs that differ in these alone are of one cell
+_REPEATS = ("seed", "replica", "checkpoints", "source")  # runs that differ in these alone are of one cell
 _NONE = "None"  # for a field without a value: pandas groups by it, and `parse_axis` reads it
 
 

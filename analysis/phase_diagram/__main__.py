@@ -126,8 +126,7 @@ def plan(arguments: Arguments) -> tuple[Plane, Thresholds]:
     for config in plane.configs():
         if config.n_train == config.n_samples:
             raise ConfigError(
-                f"`n_train` must leave samples to test on, below {config.n_samples} for p = {config.p}, "
-                f"but is {config.n_train}."
+                f"`n_train` must leave samples to test on, below {config.n_samples}, but is {config.n_train}."
             )
     return plane, thresholds
 

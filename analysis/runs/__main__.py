@@ -16,6 +16,7 @@ import tyro
 
 from analysis._report import save_picture, table
 from analysis.runs.executors import Execution, WorkerError
+from analysis.runs.kept import called, told
 from analysis.runs.pictures import learning_curves
 from analysis.runs.store import (
     LostTraces,
@@ -45,7 +46,8 @@ class List:
     limit: int = 20
     """How many of the runs to print, the last ones."""
     family: str | None = None
-    """Only runs of this family: toy, modular, digits, teacher, reviews, molecules, messiness or parity."""
+    """Only runs of this family: toy, modular, digits, teacher, reviews, molecules, messiness, parity, a file of yours,
+    NAME.py, or what its runs are called here."""
     store: Path = Path("results/runs.sqlite")
     """The run store."""
 
@@ -59,7 +61,8 @@ class Export:
     where: Where = "1"
     """Only runs for which this holds."""
     family: str = "toy"
-    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness or parity."""
+    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness, parity, a file of yours, NAME.py,
+    or what its runs are called here."""
     store: Path = Path("results/runs.sqlite")
     """The run store."""
 
@@ -71,7 +74,8 @@ class Inspect:
     number: tyro.conf.Positional[int]
     """The run's number, as `list` prints it."""
     family: str = "toy"
-    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness or parity."""
+    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness, parity, a file of yours, NAME.py,
+    or what its runs are called here."""
     picture: Path | None = None
     """Draw the learning curves into this PNG."""
     store: Path = Path("results/runs.sqlite")
@@ -85,7 +89,8 @@ class Retrain:
     where: Where = "1"
     """Only runs for which this holds."""
     family: str | None = None
-    """Only runs of this family: modular, digits, teacher, reviews, molecules, messiness or parity."""
+    """Only runs of this family: modular, digits, teacher, reviews, molecules, messiness, parity, or a file of yours,
+    NAME.py."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
     store: Path = Path("results/runs.sqlite")
     """The run store."""
@@ -101,19 +106,17 @@ ERRORS = (StoreError, WorkerError, sqlite3.Error)
 
 
 def main(command: List | Export | Inspect | Retrain) -> None:
-    if command.family is not None and command.family not in FAMILIES:
-        raise ConfigError(f"`family` must be one of {', '.join(FAMILIES)}, but is {command.family!r}.")
     with RunStore(command.store, read_only=True) as store:
+        toy = [FAMILIES["toy"]]
+        families = store.families() if command.family is None else store.families_called(command.family)
         if isinstance(command, Inspect):
-            inspect(store, command)
+            inspect(store, command, families)
         elif isinstance(command, Export):
-            export(store, command)
+            export(store, command, families)
         elif isinstance(command, Retrain):
-            train_lost(command, store.families())
-        elif command.family is not None:
-            show(store, command, FAMILIES[command.family])
+            train_lost(command, families)
         else:
-            for family in store.families() or [FAMILIES["toy"]]:
+            for family in families or toy:
                 show(store, command, family)
 
 
@@ -129,7 +132,8 @@ def show(store: RunStore, command: List, family: type[Family]) -> None:
         tail.extend(batch)
         for seen, column in zip(values, list(zip(*batch, strict=True))[1:], strict=False):
             seen.update(column)
-    print(f"{n} runs in {command.store}" + ("" if family.name == "toy" else f", family {family.name}"))
+    place = f" ({told(family)})" if told(family) else ""
+    print(f"{n} runs in {command.store}" + ("" if family.name == "toy" else f", family {called(family)}{place}"))
     if n == 0:
         return
     lost = store.lost(family, command.where)
@@ -153,11 +157,14 @@ def show(store: RunStore, command: List, family: type[Family]) -> None:
     )
 
 
-def export(store: RunStore, command: Export) -> None:
-    """Write a table of the runs."""
+def export(store: RunStore, command: Export, families: Sequence[type[Family]]) -> None:
+    """Write a table of the runs of a family, of which there must be one."""
     if command.file.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"`file` must be NAME.csv or NAME.parquet, but is {command.file}.")
-    family = FAMILIES[command.family]
+    if len(families) > 1:
+        names = ", ".join(map(called, families))
+        raise ConfigError(f"`family` must be one of {names}, which the store has, but is {command.family!r}.")
+    [family] = families
     names = ["number", *store.columns(family)]
     batches = store.batches(command.where, family=family)
     try:
@@ -229,8 +236,6 @@ def column_kinds(family: type[Family]) -> dict[str, type]:
 
 def train_lost(command: Retrain, families: Sequence[type[Family]]) -> None:
     """Train again what has lost its traces."""
-    if command.family is not None:
-        families = [FAMILIES[command.family]]
     with RunStore(command.store) as store:
         n, n_others = retrain(store, families, command.where, command.execution)
     print(f"{n} runs trained again in {command.store}")
@@ -238,15 +243,17 @@ def train_lost(command: Retrain, families: Sequence[type[Family]]) -> None:
         print(f"{n_others} of them came out otherwise than their rows, which stay: by another processor or torch")
 
 
-def inspect(store: RunStore, command: Inspect) -> None:
-    """Print one run, draw it if asked."""
+def inspect(store: RunStore, command: Inspect, families: Sequence[type[Family]]) -> None:
+    """Print one run, which is of one of these families; draw it if asked."""
     if command.picture is not None and command.picture.suffix != ".png":
         raise ConfigError(f"`picture` must be NAME.png, but is {command.picture}.")
-    runs = store.select(f"rowid = {command.number}", family=FAMILIES[command.family])
-    if runs.empty:
+    for family in families:
+        runs = store.select(f"rowid = {command.number}", family=family)
+        if not runs.empty:
+            break
+    else:
         raise ConfigError(f"`number` must be that of a run in {command.store} (see list), but is {command.number}.")
     [run] = runs.to_dict("records")
-    family = FAMILIES[command.family]
     config = store.config(command.number, run["key"], family)
     found = store.table([config]).to_dict("records")  # says if the row is damaged
     if not found:
@@ -257,8 +264,9 @@ def inspect(store: RunStore, command: Inspect) -> None:
     [whole] = found
     scalars = {name: run[name] for name in run if name not in ("key", *family.ARRAYS, *record_columns(family))}
     print(table([{"name": name, "value": _cell(value)} for name, value in scalars.items()], "simple"))
-    print(f"\ntraining set: {config.n_train} of {config.n_samples} samples", end="")
-    print(f": {''.join(map(str, whole['mask'].astype(int)))}" if "mask" in whole else "")
+    if hasattr(config, "n_samples"):  # not of a user's family whose file is not loaded
+        print(f"\ntraining set: {config.n_train} of {config.n_samples} samples", end="")
+        print(f": {''.join(map(str, whole['mask'].astype(int)))}" if "mask" in whole else "")
     if family.name != "toy":
         try:
             store.traces(config)

@@ -11,7 +11,7 @@ from typing import Any
 import tyro
 
 from analysis.runs.plan import FORM, Axis, grid, parse_axis, parse_settings
-from neural import FAMILIES, ConfigError, ModularConfig, RunConfig, family_of
+from neural import ConfigError, ModularConfig, RunConfig, family_of, find_family
 from neural.family import Family
 
 # The training-set sizes of the paper's figures 3 to 5 at p = 10, of 55 samples.
@@ -88,7 +88,8 @@ class PlaneOptions:
     with _ce for classification); or nothing, with axes of your own.
     """
     family: str = "toy"
-    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness or parity."""
+    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness, parity, or a file of yours,
+    NAME.py."""
     x: str | None = None
     """Horizontal axis: FIELD=LO:HI:N[:log] or FIELD=A,B,C, with any field of a run (see neural.train
     --help)."""
@@ -118,9 +119,7 @@ class PlaneOptions:
         """
         if self.name is not None and self.name not in DIAGRAMS:
             raise ConfigError(f"`name` must be one of {', '.join(DIAGRAMS)}, but is {self.name!r}.")
-        if self.family not in FAMILIES:
-            raise ConfigError(f"`family` must be one of {', '.join(FAMILIES)}, but is {self.family!r}.")
-        config_type = FAMILIES[self.family].Config
+        config_type = find_family(self.family).Config
         base = _TOY if config_type is RunConfig else config_type()
         known = DIAGRAMS[self.name] if self.name else Diagram("A plane of runs", base, "", "")
         if type(known.base) is not config_type:

@@ -18,6 +18,7 @@ import torch
 
 from analysis._processes import quiet_children
 from analysis.runs.executors import Keep, OnWork, WorkerError, train_here, whole
+from neural import ConfigError
 from neural.training import MIN_LANES
 
 # A worker that dies takes the runs it had with it; they are given to another. Where
@@ -92,6 +93,8 @@ class Processes:
             worker.work -= whole(content.config)
             self._deaths = 0
             self._keep(content, "cpu", torch.__version__)
+        elif kind == "refused":
+            raise ConfigError(content)
         elif kind == "error":
             raise WorkerError(f"a training process failed: {content}; finished runs are kept.")
         elif kind == "end":
@@ -132,6 +135,8 @@ def _work(pipe: Connection, lanes: int) -> None:
         pipe.send(("end", None))
     except (EOFError, OSError):  # the driver is gone
         return
+    except ConfigError as error:  # what only training shows, of a user's network
+        pipe.send(("refused", str(error)))
     except Exception as error:  # a bug: it would come again
         traceback.print_exc()
         pipe.send(("error", f"{type(error).__name__}: {error}"))

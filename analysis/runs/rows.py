@@ -13,12 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neural import History
+from neural import History, family_of
+from neural.foreign import source_of
 
 
 def values_of(config: Any) -> dict[str, Any]:
-    """The fields of a configuration; `dataclasses.asdict` would copy each value."""
-    return {one.name: getattr(config, one.name) for one in fields(config)}
+    """The fields of a configuration, and of a user's family the digest of its file;
+    `dataclasses.asdict` would copy each value.
+    """
+    source = source_of(family_of(config))
+    values = {one.name: getattr(config, one.name) for one in fields(config)}
+    return values if source is None else values | {"source": source.digest}
 
 
 class DamagedRow(Exception):

@@ -13,7 +13,9 @@ curves are in the table `curves`, what the last comparison predicted of each run
 So it is for the toy model. Each other family has a table of its own (`runs_modular`),
 made with its first run, and full traces and checkpoints in files beside the store
 (`traces`). Operations that users bring are in the table `tables`, by the digest that
-their runs' keys have.
+their runs' keys have. So are families that users bring in the table `families`; each
+run has the digest of its family's file as `source`, so that a changed file's runs are
+others.
 
 A store is its file: a symbolic link to it names the same store, with the same lock and
 the same traces. Readers fetch and let go; a program that holds the file, because it was
@@ -39,6 +41,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.runs.kept import called, description, kept_family
 from analysis.runs.rows import (
     DamagedRow,
     array,
@@ -62,9 +65,10 @@ from analysis.runs.traces import (
     traces_path,
     write_traces,
 )
-from neural import FAMILIES, ConfigError, History, Table, family_of
+from neural import FAMILIES, ConfigError, History, Table, family_of, find_family
 from neural.config import defaults
 from neural.family import Family
+from neural.foreign import known, source_of
 
 try:
     import fcntl
@@ -76,8 +80,8 @@ _FIRST = "toy"  # its table is `runs`; what a store had before there were other 
 
 
 def config_columns(family: type[Family]) -> list[str]:
-    """The fields of a family's configurations."""
-    return [field.name for field in fields(family.Config)]
+    """The fields of a family's configurations; and `source`, of a user's."""
+    return [field.name for field in fields(family.Config)] + ["source"] * (source_of(family) is not None)
 
 
 def step_columns(family: type[Family]) -> list[str]:
@@ -100,6 +104,14 @@ def result_columns(family: type[Family]) -> list[str]:
     """What was measured, and with what."""
     finals = ["steps_run", "retired", "accuracy", *(metric.name for metric in family.METRICS), "device", "torch"]
     return [*step_columns(family), *finals, *family.ARRAYS, *record_columns(family), "compiled"]
+
+
+def only(family: type[Family]) -> str:
+    """The SQL condition for the runs of a family in its table, where those of another
+    version of a user's file are, too.
+    """
+    source = source_of(family)
+    return "1" if source is None else f"source = '{source.digest}'"
 
 
 def table_name(family: type[Family]) -> str:
@@ -171,7 +183,8 @@ def config_of(name: str) -> Any:
     """
     try:
         values = json.loads(name)
-        config = FAMILIES[values.pop("family", _FIRST)].Config(**values)
+        of, source = values.pop("family", _FIRST), values.pop("source", None)
+        config = (known(of, source) if source else FAMILIES[of]).Config(**values)
         if key(config) != name:
             raise ValueError
         return config
@@ -244,12 +257,13 @@ class RunStore:
         self._connection.commit()
         if not read_only:
             self._check_whole()
-        if run("SELECT count(*) FROM sqlite_master WHERE name = 'tables'").fetchone()[0]:
+        if self._has_table("tables"):
             try:
                 for (content,) in run("SELECT content FROM tables").fetchall():
                     Table(content)  # from now on known by its digest, which keys have: see `config_of`
             except ConfigError:
                 raise sqlite3.DatabaseError("a row of its table `tables` is damaged") from None
+        self._own_families()
         for family in FAMILIES.values():
             if family.name == _FIRST or self._has(family):
                 if read_only and self._lacking(family):
@@ -276,12 +290,31 @@ class RunStore:
         if verdict != "ok":
             raise sqlite3.DatabaseError(" ".join(verdict.split()))
 
-    def _has(self, family: type[Family]) -> bool:
-        """Whether there is a table of this family's runs."""
+    def _has_table(self, name: str) -> bool:
         query = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
-        return self._connection.execute(query, (table_name(family),)).fetchone()[0] > 0
+        return self._connection.execute(query, (name,)).fetchone()[0] > 0
+
+    def _has(self, family: type[Family]) -> bool:
+        """Whether there is a table of this family's runs, with its columns."""
+        if not (source := source_of(family)):
+            return self._has_table(table_name(family))
+        query = "SELECT count(*) FROM families WHERE name = ? AND source = ?"
+        there = self._has_table("families") and self._connection.execute(query, (family.name, source.digest))
+        return there and there.fetchone()[0] > 0
+
+    def _own_families(self) -> list[type[Family]]:
+        """The families of users, a class for each version of a file."""
+        if not self._has_table("families"):
+            return []
+        try:
+            rows = self._connection.execute("SELECT name, source, path, content, description FROM families")
+            return [kept_family(*row) for row in rows.fetchall()]
+        except ValueError:
+            raise sqlite3.DatabaseError("a row of its table `families` is damaged") from None
 
     def _columns(self, family: type[Family]) -> list[str]:
+        if source_of(family) is not None:
+            return ["key", *config_columns(family), *result_columns(family)] if self._has(family) else []
         return [row[1] for row in self._connection.execute(f"PRAGMA table_info({table_name(family)})")]
 
     def _check_columns(self, family: type[Family], config_columns: Sequence[str]) -> None:
@@ -333,8 +366,19 @@ class RunStore:
             run(f"PRAGMA user_version = {VERSION}")
 
     def _create(self, family: type[Family]) -> None:
-        columns = ", ".join(f'"{name}"' for name in [*config_columns(family), *result_columns(family)])
-        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table_name(family)} (key TEXT PRIMARY KEY, {columns})")
+        names, table = [*config_columns(family), *result_columns(family)], table_name(family)
+        columns = ", ".join(f'"{name}"' for name in names)
+        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table} (key TEXT PRIMARY KEY, {columns})")
+        if source := source_of(family):
+            rows = self._connection.execute(f"PRAGMA table_info({table})").fetchall()
+            have = {row[1].lower() for row in rows}  # another version of the file may have other fields
+            for name in names:
+                if name.lower() not in have:
+                    self._connection.execute(f'ALTER TABLE {table} ADD COLUMN "{name}"')
+            columns = "name, source, path TEXT, content TEXT, description TEXT, PRIMARY KEY (name, source)"
+            self._connection.execute(f"CREATE TABLE IF NOT EXISTS families ({columns})")
+            row = (family.name, source.digest, source.path, source.text, description(family))
+            self._connection.execute("INSERT OR REPLACE INTO families VALUES (?, ?, ?, ?, ?)", row)
 
     def missing(self, configs: Sequence[Any]) -> list[Any]:
         """Those of `configs`, of any families, that have not been trained, each once,
@@ -500,7 +544,8 @@ class RunStore:
         wanted = {key(config): config for config in configs}
         with self._explained():
             names = self._columns(family) if self._has(family) else []
-            rows = self._rows_of(family, list(wanted), "rowid, *") if names else iter(())
+            columns = ", ".join(f'"{name}"' for name in names)
+            rows = self._rows_of(family, list(wanted), f"rowid, {columns}") if names else iter(())
             found: dict[str, dict[str, Any]] = {}
             for number, *values in rows:
                 row = dict(zip(names, values, strict=True))
@@ -523,7 +568,7 @@ class RunStore:
         config = config_of(name)
         with self._named(number, family):
             found = family_of(config)
-            demand(found is family, "key", f"of family {family.name}", found.name)
+            demand(called(found) == called(family), "key", f"of family {called(family)}", called(found))
         return config
 
     def _checked_row(self, number: int, config: Any, row: dict[str, Any]) -> dict[str, Any]:
@@ -583,7 +628,7 @@ class RunStore:
         """
         names = ["key", *config_columns(family)]
         with self._explained():
-            query = f"SELECT rowid FROM {table_name(family)} ORDER BY rowid DESC LIMIT 1 OFFSET ?"
+            query = f"SELECT rowid FROM {table_name(family)} WHERE {only(family)} ORDER BY rowid DESC LIMIT 1 OFFSET ?"
             first = self._connection.execute(query, (newest - 1,)).fetchone()
         rows = []
         for batch in self.batches("1", names, family, first[0] if first else 0):
@@ -597,7 +642,9 @@ class RunStore:
     def count(self, family: type[Family]) -> int:
         """How many runs of a family there are."""
         with self._explained():
-            return self._connection.execute(f"SELECT count(*) FROM {table_name(family)}").fetchone()[0]
+            return self._connection.execute(
+                f"SELECT count(*) FROM {table_name(family)} WHERE {only(family)}"
+            ).fetchone()[0]
 
     def columns(self, family: type[Family]) -> list[str]:
         """What a row of a family has, in the file's order; also where there is none."""
@@ -614,10 +661,10 @@ class RunStore:
             if not self._has(family):
                 return
         size = _NARROW_BATCH if columns else _BATCH
-        wanted = ", ".join(f'"{name}"' for name in columns) or "*"
+        wanted = ", ".join(f'"{name}"' for name in columns or self.columns(family))
         query = (
             f"SELECT rowid AS number, {wanted} FROM {table_name(family)} "
-            f"WHERE ({where}) AND rowid >= ? ORDER BY rowid LIMIT {size}"
+            f"WHERE ({where}) AND {only(family)} AND rowid >= ? ORDER BY rowid LIMIT {size}"
         )
         while True:
             rows = self._patiently(query, begin, where)
@@ -710,10 +757,35 @@ class RunStore:
         with self._explained():
             return [
                 family
-                for family in FAMILIES.values()
+                for family in (*FAMILIES.values(), *self._own_families())
                 if self._has(family)
-                and self._connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table_name(family)})").fetchone()[0]
+                and self._connection.execute(
+                    f"SELECT EXISTS (SELECT 1 FROM {table_name(family)} WHERE {only(family)})"
+                ).fetchone()[0]
             ]
+
+    def families_called(self, asked: str) -> list[type[Family]]:
+        """What a command's --family means here: a name, NAME@DIGEST (of a user's, of
+        which there may be several versions), or a file; ConfigError if it is none.
+        """
+        name, _, digest = asked.partition("@")
+        own = [family for family in self.families() if family.name == name and source_of(family)]
+        return [family for family in own if called(family).startswith(f"{name}@{digest}")] or [find_family(asked)]
+
+    def told_changed(self, configs: Sequence[Any]) -> list[str]:
+        """A line for each user's family whose file has changed since the runs that are
+        here were trained, of which these are none.
+        """
+        lines = []
+        for family in {family_of(config) for config in configs}:
+            source, others = source_of(family), [one for one in self.families() if one.name == family.name]
+            if source and others and called(family) not in map(called, others):
+                n = sum(map(self.count, others))
+                lines.append(
+                    f"{source.path} has changed since {n:,} runs of {', '.join(map(called, others))} were trained: "
+                    f"they stay, and those of {called(family)} are other runs"
+                )
+        return lines
 
     def curves(self, config: Any) -> dict[str, NDArray[np.float64]]:
         """Learning curves of a finished run: steps (S,) and the metrics (S,); of the

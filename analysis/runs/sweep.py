@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from analysis.runs.cluster import train_on_cluster
 from analysis.runs.executors import Execution, Keep, OnWork, lanes_for, train_here, whole
+from analysis.runs.kept import called, told
 from analysis.runs.processes import Processes
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.traces import read_traces
@@ -55,6 +56,8 @@ def ensure(configs: Sequence[Any], store: RunStore, execution: Execution) -> int
             # shape together, they share ensembles
             missing = sorted(store.missing(configs), key=_company)
             if missing:
+                for line in store.told_changed(missing):
+                    print(line, file=sys.stderr)
                 store.prepare_traces(missing)
                 _train(missing, store, execution)
         absent = store.missing(configs)
@@ -89,6 +92,12 @@ def retrain(store: RunStore, families: Sequence[type[Family]], where: str, execu
             for family in families
             for number, name in store.lost(family, where, read_traces)
         ]
+        for config in configs:
+            if not hasattr(family_of(config), "start"):  # only read from the store
+                raise StoreError(
+                    f"`family` must be the file of {called(family_of(config))} for its runs to be trained again, "
+                    f"but is not given: --family {told(family_of(config))}."
+                )
         store.prepare_traces(configs)
         others: list[bool] = []
         if configs:
