@@ -32,11 +32,19 @@ class Table(str):
     """An operation of your own. As a text it is a digest of its content: two equal
     tables are one value, and a run's key holds the digest alone.
 
+    Args:
+        results: int (p, p), the result of (a, b), of at least 0.
+        symbols: their names, by default 0 .. p-1.
+        result_names: those of the results 0 .. n-1; by default the symbols', or numbers
+            where there are more results than symbols.
+
     Attributes:
-        results: int64 (p, p), the result of (a, b), in 0..n_results-1.
-        symbols: names of the symbols, (p,).
-        result_names: of the results, (n_results,).
-        content: all of these as JSON, from which `Table(content)` makes it again.
+        results, symbols, result_names: as given, read-only: an int64 array, and tuples.
+        content: all of these as JSON, of which `Table(**json.loads(content))` makes it
+            again.
+
+    Raises:
+        ConfigError: the results are no such table, or names are missing or occur twice.
     """
 
     results: NDArray[np.int64]
@@ -44,39 +52,9 @@ class Table(str):
     result_names: tuple[str, ...]
     content: str
 
-    def __new__(cls, content: str) -> Table:
-        text = str(content)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        if digest in _KNOWN:
-            return _KNOWN[digest]
-        table = super().__new__(cls, digest)
-        try:
-            held = json.loads(text)
-            table.results = np.array(held["results"], dtype=np.int64)
-            table.symbols, table.result_names = tuple(held["symbols"]), tuple(held["result_names"])
-        except (ValueError, KeyError, TypeError):
-            hint = "of an array it is Table.of, of a file Table.read"
-            raise ConfigError(f"`content` must be that of a table ({hint}), but is {text[:60]!r}.") from None
-        table.results.flags.writeable = False
-        table.content = text
-        return _KNOWN.setdefault(digest, table)
-
-    @classmethod
-    def of(
+    def __new__(
         cls, results: ArrayLike, symbols: Sequence[str] | None = None, result_names: Sequence[str] | None = None
     ) -> Table:
-        """From an array.
-
-        Args:
-            results: int (p, p), the result of (a, b), of at least 0.
-            symbols: their names, by default 0 .. p-1.
-            result_names: those of the results 0 .. n-1; by default the symbols', or
-                numbers where there are more results than symbols.
-
-        Raises:
-            ConfigError: the results are no such table, or names are missing or occur
-                twice.
-        """
         cells = np.asarray(results)
         if cells.ndim != 2 or cells.shape[0] != cells.shape[1] or not 2 <= len(cells) <= MAX_SYMBOLS:
             wanted = f"have shape (p, p) with p in 2..{MAX_SYMBOLS}"
@@ -92,8 +70,13 @@ class Table(str):
         for some, least, most in ((names, p, p), (named, n, p * p)):
             if not least <= len(set(some)) == len(some) <= most:
                 raise ConfigError(f"`table` must have {least} different names, but has {len(set(some))}.")
-        content = {"results": cells.tolist(), "symbols": names, "result_names": named}
-        return cls(json.dumps(content, separators=(",", ":")))
+        held = {"results": cells.tolist(), "symbols": names, "result_names": named}
+        content = json.dumps(held, separators=(",", ":"))
+        table = super().__new__(cls, hashlib.sha256(content.encode()).hexdigest()[:16])
+        table.results = cells.astype(np.int64)
+        table.results.flags.writeable = False
+        table.symbols, table.result_names, table.content = tuple(names), tuple(named), content
+        return _KNOWN.setdefault(str(table), table)
 
     @classmethod
     def read(cls, path: Path) -> Table:
@@ -132,7 +115,7 @@ class Table(str):
             found.sort(key=int)
         results = names if set(found) <= set(names) else found
         number_of = {name: number for number, name in enumerate(results)}
-        return cls.of([[number_of[cell] for cell in row] for row in body], names, results)
+        return cls([[number_of[cell] for cell in row] for row in body], names, results)
 
     @property
     def witness(self) -> str:
@@ -146,7 +129,7 @@ class Table(str):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Table, (self.content,)
+        return Table, (self.results, self.symbols, self.result_names)
 
 
 _KNOWN: dict[str, Table] = {}  # of this process, by their digests: a key of a run holds no more

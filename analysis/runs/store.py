@@ -260,8 +260,8 @@ class RunStore:
         if self._has_table("tables"):
             try:
                 for (content,) in run("SELECT content FROM tables").fetchall():
-                    Table(content)  # from now on known by its digest, which keys have: see `config_of`
-            except ConfigError:
+                    Table(**json.loads(content))  # from now on known by its digest, which keys have: see `config_of`
+            except (ConfigError, TypeError, ValueError):
                 raise sqlite3.DatabaseError("a row of its table `tables` is damaged") from None
         self._own_families()
         for family in FAMILIES.values():

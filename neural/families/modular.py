@@ -121,7 +121,7 @@ class ModularConfig:
     """modular_addition, a + b modulo p; addition, a + b itself, which has 2p - 1 results; division, a / b modulo a
     prime p; symmetric, the product of two permutations (p is 6, 24 or 120), or dihedral, of two symmetries of a regular
     polygon (p is even); or a CSV file with your own operation: a square of results, names or numbers, with the symbols'
-    names beside it or without. In Python also neural.Table.of(results)."""
+    names beside it or without. In Python also neural.Table(results)."""
     checkpoints: int = option(2, 0, mixed=True, later=True)
     """How many times all weights are kept in an octave of steps; the first and the last
     always are."""

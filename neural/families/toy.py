@@ -34,7 +34,7 @@ class ToyConfig:
     operation: Annotated[str, tyro.conf.arg(aliases=["--table"])] = option("addition", aliases=("table",))
     """What is learned: addition, i + j with embeddings composed by a sum; s3, the group S3 by a matrix product (p =
     6); or a CSV file with your own operation, which must commute, by a sum: a square of results, names or numbers,
-    with the symbols' names beside it or without. In Python also neural.Table.of(results)."""
+    with the symbols' names beside it or without. In Python also neural.Table(results)."""
     p: int = option(10, 2)
     """Number of symbols, 0..p-1."""
     n_train: int = option(45, mixed=True, label="training-set size $|D|$ (samples)")

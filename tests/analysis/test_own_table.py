@@ -84,7 +84,7 @@ def test_a_sweep_over_seeds_of_a_table(
     keys = {key(config) for config in configs}
     assert all(json.loads(one)["operation"] == str(configs[0].operation) for one in keys)
     assert all(len(one) < 700 for one in keys)
-    other = Table.of(configs[0].operation.results.T, NAMES)
+    other = Table(configs[0].operation.results.T, NAMES)
     assert not keys & {key(dataclasses.replace(config, operation=other)) for config in configs}
     assert not keys & {key(dataclasses.replace(config, operation="dihedral")) for config in configs}
     given = dataclasses.replace(configs[0], samples=f"{2**101 - 1:x}", fraction=ModularConfig.fraction)

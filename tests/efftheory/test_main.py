@@ -345,7 +345,7 @@ def test_pairs_are_read_as_networks_read_them(told):
     rows = f"a,b,result\nsi,do,{NOTES[QUASIGROUP[8, 0]]} # one\n\ndo,si,{NOTES[QUASIGROUP[0, 8]]}\n"
     _, report = told("--table", quasigroup(), "--pairs", csv(rows))
     every = np.argwhere(np.ones((12, 12), dtype=np.bool_))
-    config = ModularConfig(operation=NeuralTable.of(QUASIGROUP, NOTES), samples="pairs.csv")
+    config = ModularConfig(operation=NeuralTable(QUASIGROUP, NOTES), samples="pairs.csv")
     mask = read_samples(config.samples, len(every))
     assert [[NOTES[a], NOTES[b]] for a, b in every[mask]] == report["training_set"] == [["do", "si"], ["si", "do"]]
 
