@@ -22,10 +22,6 @@ COMMANDS = {
     "advise": ("analysis.advise", "how to train so that it succeeds, said beforehand"),
     "remedies": ("analysis.remedies", "what to do about runs that fail"),
     "decoder-range": ("analysis.decoder_range", "how far the theory with a decoder holds"),
-    "decoder-constants": (
-        "analysis.decoder_constants",
-        "the one constant of the adiabatic theory, measured on weights",
-    ),
     "critical-size": ("analysis.critical_size", "how many samples addition needs"),
     "groups": ("analysis.groups", "how many samples groups need"),
     "modular-theory": ("analysis.modular_theory", "rings: theory and networks that add modulo p"),
@@ -41,6 +37,7 @@ COMMANDS = {
     "figures": ("paper_figures", "the paper's figures 1 to 22 from real runs, and those of a second"),
 }
 THEORY = COMMANDS["theory"][0]
+GONE = ("analysis.decoder_constants",)  # which say where they went
 
 
 def main() -> None:
@@ -74,7 +71,8 @@ def module_of(name: str) -> str:
     """The module of a command, by its name here or by its own, with hyphens or
     underscores; an unknown one ends the process with one line and exit status 2.
     """
-    known = {module.rpartition(".")[2].replace("_", "-"): module for module, _ in COMMANDS.values()}
+    modules = [*(module for module, _ in COMMANDS.values()), *GONE]
+    known = {module.rpartition(".")[2].replace("_", "-"): module for module in modules}
     known |= {command: module for command, (module, _) in COMMANDS.items()}
     asked = name.lower().replace("_", "-").rpartition(".")[2]
     if asked not in known:

@@ -32,14 +32,7 @@ from efftheory import _start as _start  # before the rest, which takes a while t
 from efftheory._checks import ArgumentError
 from efftheory.classification import class_flow, class_loss, class_loss_gradient
 from efftheory.criticality import Estimate, critical_fraction, linear_probability, linear_thresholds, proportion
-from efftheory.decoder import (
-    Decoder,
-    DecoderTrajectory,
-    LearningTrajectory,
-    decoder_flow,
-    decoder_kernels,
-    ridge_potential,
-)
+from efftheory.decoder import Decoder, LearningTrajectory
 from efftheory.description import Description, describe
 from efftheory.design import design_training_set
 from efftheory.embeddings import predicted_accuracy, rqi
@@ -69,7 +62,6 @@ __all__ += ["effective_loss", "effective_loss_gradient", "rqi", "predicted_accur
 __all__ += ["flow", "optimizer_flow", "time_to_rqi", "Trajectory"]
 # The decoder beside the embeddings
 __all__ += ["Decoder", "memory_flow", "success_probability", "LearningTrajectory"]
-__all__ += ["DecoderTrajectory", "decoder_flow", "decoder_kernels", "ridge_potential"]
 # Random training sets, and the best ones
 __all__ += ["linear_probability", "linear_thresholds", "critical_fraction", "Estimate", "proportion"]
 __all__ += ["design_training_set"]

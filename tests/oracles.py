@@ -3,7 +3,7 @@ package takes.
 
 P0(D) is listed by a double loop over samples and everything is built from the list.
 Nothing here calls the package; an Operation is read as a table of pairs and results
-only, a Decoder as a record of its settings.
+only.
 """
 
 from __future__ import annotations
@@ -14,19 +14,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from itertools import combinations, pairwise, product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 import sympy
 from numpy.typing import NDArray
-from scipy.integrate import quad
 from scipy.linalg import expm
-from scipy.special import ndtr
 from sympy.polys.domains import GF, QQ
 from sympy.polys.matrices import DomainMatrix
 
-from efftheory import Decoder, Operation
+from efftheory import Operation
 
 Parallelogram = tuple[int, int, int, int]
 Mask = NDArray[np.bool_] | None
@@ -393,285 +391,35 @@ def optimizer_flow(
 
 # The decoder
 
-# tanh u = sum_k a_k erf(s_k u), as efftheory/_activation_kernels.py prints it; a test
-# holds it against tanh itself
-ERF_TERMS = ((0.4355577, 0.61554595), (0.5644423, 1.08696827))
-
-
-def mlp_tangent_kernels(
-    x: NDArray[np.float64], width: int, depth: int, activation: str, draws: int, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(mean, its standard error), each (depth, n, n), of sum_w df/dw df'/dw over random
-    networks, the weights w of one layer at a time from hidden layer 2 on; all are
-    uniform in +-1/sqrt(inputs), backpropagation is by hand.
-
-    Would reveal a wrong fan-in, a factor of the width in the wrong layer, and a
-    backward pass of the wrong derivative.
-    """
-    rng = np.random.default_rng(seed)
-    found = np.empty((draws, depth, len(x), len(x)))
-    for k in range(draws):
-        sizes = [x.shape[1]] + [width] * depth
-        weights = [rng.uniform(-1, 1, (b, a)) / a**0.5 for a, b in pairwise(sizes)]
-        biases = [rng.uniform(-1, 1, b) / a**0.5 for a, b in pairwise(sizes)]
-        hidden, slopes = [x], []
-        for W, bias in zip(weights, biases, strict=True):
-            z = hidden[-1] @ W.T + bias
-            hidden.append(np.tanh(z) if activation == "tanh" else np.maximum(z, 0))
-            slopes.append(1 - np.tanh(z) ** 2 if activation == "tanh" else (z > 0).astype(float))
-        back = np.ones((len(x), 1))  # df/df
-        out = rng.uniform(-1, 1, (1, width)) / width**0.5
-        for layer, W in zip(reversed(range(depth)), [out, *weights[:0:-1]], strict=True):
-            found[k, layer] = (back @ back.T) * (hidden[layer + 1] @ hidden[layer + 1].T)
-            back = back @ W * slopes[layer]
-    return found.mean(axis=0), found.std(axis=0, ddof=1) / draws**0.5
-
-
-@cache
-def _normal_nodes(n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    z, weights = np.polynomial.hermite_e.hermegauss(n)
-    return z, weights / weights.sum()
-
-
-def gaussian_mean(
-    f: Callable[[NDArray], Any], g: Callable[[NDArray], Any], ca: float, cab: float, cb: float, n: int = 150
-) -> float:
-    """E[f(u) g(v)] for smooth f, g and (u, v) ~ N(0, [[ca, cab], [cab, cb]]), by
-    Gauss-Hermite of n^2 nodes.
-    """
-    z, weights = _normal_nodes(n)
-    u = ca**0.5 * z
-    v = cab / ca**0.5 * z[:, None] + max(cb - cab**2 / ca, 0.0) ** 0.5 * z
-    return float(weights * f(u) @ (g(v) @ weights))
-
-
-def relu_mean(ca: float, cab: float, cb: float) -> float:
-    """E[max(u, 0) max(v, 0)]: the mean over v given u in closed form, that over u by
-    quadrature.
-    """
-    rest = (cb - cab**2 / ca) ** 0.5
-
-    def density(z: float) -> float:
-        return math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-
-    def inner(z: float) -> float:
-        ahead = cab / ca**0.5 * z / rest
-        return ca**0.5 * z * rest * (density(ahead) + ahead * ndtr(ahead)) * density(z)
-
-    return float(quad(inner, 0, 12, epsabs=1e-13, epsrel=1e-12, limit=200)[0])
-
-
-def first_layer_nodes(
-    activation: str, c: int, n: int | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Weights (m, c), biases (m,), shares (m,) of Gauss-Legendre nodes for c <= 2, by
-    default as many as the package has, in its order; the half of them with w_1 > 0 for
-    tanh."""
-    n = {("tanh", 1): 6, ("tanh", 2): 6, ("relu", 1): 16, ("relu", 2): 10}[activation, c] if n is None else n
-    places, weights = (values.tolist() for values in np.polynomial.legendre.leggauss(n))
-    points, shares = [], []
-    for ks in product(range(n), repeat=c + 1):
-        point, share = [places[k] for k in ks], math.prod(weights[k] / 2 for k in ks)
-        if activation == "relu" or point[0] > 0:
-            points.append(point)
-            shares.append(share if activation == "relu" else 2 * share)
-    table = np.array(points) / c**0.5
-    return table[:, :-1], table[:, -1], np.array(shares)
-
-
-def tanh_means(C: NDArray) -> tuple[NDArray, NDArray]:
-    """E[h h] and E[h' h'], h the two error functions, for covariances C (..., n, n):
-    Williams (1997).
-    """
-    variance = np.diagonal(C, axis1=-2, axis2=-1)
-    q, d = np.zeros_like(C), np.zeros_like(C)
-    for (a, s), (b, t) in product(ERF_TERMS, repeat=2):
-        AB = (1 + 2 * s * s * variance)[..., :, None] * (1 + 2 * t * t * variance)[..., None, :]
-        q += 2 / np.pi * a * b * np.arcsin(2 * s * t * C / np.sqrt(AB))
-        d += 4 / np.pi * a * b * s * t / np.sqrt(AB - (2 * s * t * C) ** 2)
-    return q, d
-
-
-def relu_means(C: NDArray) -> tuple[NDArray, NDArray]:
-    """The same for max(u, 0): the arc-cosine kernels of Cho and Saul (2009)."""
-    variance = np.diagonal(C, axis1=-2, axis2=-1)
-    norms = np.sqrt(variance[..., :, None] * variance[..., None, :])
-    same = np.eye(C.shape[-1], dtype=np.bool_)
-    cosine = np.where(same, 0, C / norms)
-    angle = np.arccos(cosine)
-    q = norms / (2 * np.pi) * (np.sin(angle) + (np.pi - angle) * cosine)
-    return np.where(same, norms / 2, q), np.where(same, 0.5, (np.pi - angle) / (2 * np.pi))
-
-
-def layer_kernels(
-    X: NDArray, decoder: Decoder, gammas: Sequence[float], n: int | None = None
-) -> tuple[list[NDArray], list[NDArray], NDArray]:
-    """(T, Q, features) by the docstring of `efftheory.decoder`: T[l], Q[l] (..., n, n),
-    l = 0 .. depth-1, for inputs X (..., n, c), c <= 2, real or complex; gammas[l] of
-    the weights into hidden layer 2 .. depth, then the output's."""
-    weights, biases, shares = first_layer_nodes(decoder.activation, X.shape[-1], n)
-    z = X @ weights.T + biases
-    features = (np.tanh(z) if decoder.activation == "tanh" else np.where(z.real > 0, z, 0)) * np.sqrt(shares)
-    Q, D = [features @ np.swapaxes(features, -1, -2)], []
-    means = tanh_means if decoder.activation == "tanh" else relu_means
-    for gamma in gammas[:-1]:
-        q, d = means(gamma * (Q[-1] + 1 / decoder.width))
-        Q.append(q)
-        D.append(d)
-    T, B = [decoder.width * Q[-1]], 1.0
-    for layer in reversed(range(decoder.depth - 1)):
-        B = gammas[layer + 1] * D[layer] * B
-        T.insert(0, decoder.width * Q[layer] * B)
-    return T, Q, features
-
-
-def compose(op: Operation, E: NDArray, chosen: NDArray[np.bool_]) -> NDArray:
-    """What the decoder sees of the chosen samples, (..., n, c), for E (..., p, d) or,
-    one by one, (..., p, d, d).
-    """
-    i, j = op.pairs[chosen].T
-    if op.composition == "sum":
-        return E[..., i, :] + E[..., j, :]
-    x = np.einsum("...krs,...kst->...krt", E[..., i, :, :], E[..., j, :, :])
-    return x.reshape(*x.shape[:-2], -1)
-
-
-def complex_gradient(f: Callable[[NDArray], NDArray], E: NDArray[np.float64]) -> NDArray[np.float64]:
-    """df/dE of an analytic f that takes a stack of E, by steps into the complex plane:
-    exact to round-off.
-    """
-    steps = 1e-30j * np.eye(E.size).reshape(E.size, *E.shape)
-    return np.imag(f(E + steps)).reshape(E.shape) / 1e-30
-
-
-def grown(decoder: Decoder, lengths: Sequence[float], decay: float = 1.0) -> list[float]:
-    """gamma of the weights into hidden layer 2 .. depth and the output, for path
-    lengths; the last does not grow.
-    """
-    return [*(decay**2 / 3 + (decoder.width * length) ** 2 / 3 for length in lengths[:-1]), decay**2 / 3]
-
 
 def ridge_potential(
-    op: Operation,
-    chosen: NDArray[np.bool_],
-    E: NDArray,
-    targets: NDArray[np.float64],
-    rates: Sequence[float],
-    growth: Sequence[float],
-    decoder: Decoder,
-) -> NDArray:
-    """Tr[Y^T (1 + K)^-1 Y] / (n_train n_outputs) by a dense inverse; E may be a stack,
-    and complex. Would reveal half a matrix, a kernel at the wrong samples, and a
-    layer's rate given to another."""
-    T, _, _ = layer_kernels(compose(op, E, chosen), decoder, grown(decoder, growth))
-    Y = targets[op.results[chosen]]
-    K = sum(rate * kernel for rate, kernel in zip(rates, T, strict=True))
-    return np.einsum("ay,...ab,by->...", Y, np.linalg.inv(np.eye(len(Y)) + K), Y) / Y.size
+    op: Operation, E: NDArray[np.float64], targets: NDArray[np.float64], rates: NDArray[np.float64], width: int
+) -> float:
+    """V = Tr[Y^T (1 + K)^-1 Y] / (n k) of the decoder that fits all of D0 at once,
+    E (p, 1), by quadrature: two tanh layers in the limit of great width.
 
-
-@dataclass(frozen=True, eq=False)
-class DecoderPath:
-    """`efftheory.DecoderTrajectory` with a record after every step, under the same
-    names.
+    K = rates[0] n Q_0 D_1 / 3 + rates[1] n Q_1, the tangent kernels of the weights into
+    the second layer and the outputs. Q_0 = E[h h] over the first layer's weights,
+    uniform in [-1, 1]; Q_1 = E[h h] and D_1 = E[h' h'] over preactivations of covariance
+    (Q_0 + 1/n) / 3.
     """
-
-    E: NDArray[np.float64]
-    train_accuracy: NDArray[np.float64]
-    test_accuracy: NDArray[np.float64]
-    train_loss: NDArray[np.float64]
-    layer_rates: NDArray[np.float64]
-    layer_lengths: NDArray[np.float64]
-
-
-def decoder_flow(
-    op: Operation,
-    chosen: NDArray[np.bool_],
-    E0: NDArray[np.float64],
-    targets: NDArray[np.float64] | None,
-    decoder: Decoder,
-    steps: int,
-    seed: int,
-    repr_lr: float,
-    decoder_lr: float,
-    repr_optimizer: str = "adamw",
-    repr_wd: float = 0.0,
-) -> DecoderPath:
-    """The equations of `efftheory.decoder` one optimiser step at a time: full matrices,
-    dense inverses, the embeddings' gradient by complex steps, no rotation of the
-    outputs (which needs n_outputs <= n_results).
-
-    Would reveal a moment that is merged wrongly at h = 1, a unit lost between the
-    gradients of network and residual, decay that forgets a factor, and any wrong term
-    of the gradient.
-    """
-    n, depth, classify = int(chosen.sum()), decoder.depth, decoder.loss == "ce"
-    if targets is None:
-        targets = np.eye(op.n_results) - 1 / op.n_results
-    n_outputs = targets.shape[1]
-    curvature = 1 / n_outputs if classify else 1.0
-    unit = 1 / n if classify else 2 / (n * n_outputs)  # of the loss's gradient, in residuals times df
-    Y, everything = targets[op.results[chosen]], np.ones(len(op.pairs), dtype=np.bool_)
-    sizes = np.array([decoder.width**2] * (depth - 1) + [decoder.width * n_outputs])
-
-    _, Q, features = layer_kernels(compose(op, E0, chosen), decoder, [1 / 3] * depth)
-    deviation = math.sqrt(np.trace(Q[-1]) / np.trace(Q[0]) / 3)
-    initial = np.random.default_rng(seed).normal(0, deviation, (features.shape[1], n_outputs))
-
-    def fit(E: NDArray, gammas: list[float]) -> tuple[NDArray, NDArray, NDArray]:
-        """(r0, M, T): the residual of the initial function, 1 + K, and the layers'
-        kernels.
-        """
-        T, _, phi = layer_kernels(compose(op, E, chosen), decoder, gammas)
-        K = sum(theta * kernel for theta, kernel in zip(thetas, T, strict=True))
-        return Y - curvature * decay ** (depth + 1) * (phi @ initial), np.eye(n) + curvature * K, np.array(T)
-
-    E, decay = E0.copy(), 1.0
-    thetas, lengths, seconds = np.zeros(depth), np.zeros(depth), np.zeros(depth)
-    first, second = np.zeros_like(E), np.zeros_like(E)
-    residual, records = np.zeros(0), []
-    for t in range(steps + 1):
-        gammas = grown(decoder, lengths.tolist(), decay)
-        # record
-        r0, M, T = fit(E, gammas)
-        here = np.linalg.inv(M) @ r0
-        residual = here if t == 0 else residual
-        full, _, phi = layer_kernels(compose(op, E, everything), decoder, gammas)
-        K = np.tensordot(thetas, full, axes=1)
-        outputs = decay ** (depth + 1) * phi @ initial + K[:, chosen] @ here
-        nearest = ((outputs[:, None] - targets) ** 2).sum(axis=2).argmin(axis=1)
-        right = nearest == op.results
-        test = right[~chosen].mean() if not chosen.all() else np.nan
-        records.append((E, right[chosen].mean(), test, (here**2).mean(), thetas, lengths))
-        # the decoder
-        rate = decoder_lr * (min(1.0, (t + 1) / decoder.warmup) if decoder.warmup else 1.0)
-        shrink = math.exp(-rate * decoder.weight_decay)
-        decay *= shrink
-        squares = unit**2 * np.einsum("ay,lab,by->l", residual, T, residual) / sizes  # mean square of a gradient
-        seconds = 0.999 * seconds + 0.001 * squares
-        if decoder.optimizer == "sgd":
-            pace = np.full(depth, rate)
-            moved = rate * np.sqrt(squares)
-        else:
-            root = np.sqrt(seconds / (1 - 0.999 ** (t + 1))) + 1e-8
-            pace = rate * math.sqrt(2 / math.pi) / root
-            moved = rate * np.minimum(1.0, np.sqrt(squares) / root)
-        thetas = shrink * thetas + unit * pace
-        lengths = shrink * lengths + moved
-        # the embeddings
-        r0, M, _ = fit(E, gammas)
-        residual = np.linalg.inv(M) @ r0
-
-        def potential(E: NDArray, gammas: list[float] = gammas) -> NDArray:
-            r0, M, _ = fit(E, gammas)
-            return np.einsum("...ay,...ab,...by->...", r0, np.linalg.inv(M), r0)
-
-        g = unit / (2 * curvature) * complex_gradient(potential, E)
-        first = 0.9 * first + 0.1 * g
-        second = 0.999 * second + 0.001 * g**2
-        root = np.sqrt(second / (1 - 0.999 ** (t + 1))) + 1e-8
-        move = g if repr_optimizer == "sgd" else first / (1 - 0.9 ** (t + 1)) / root
-        E = E - repr_lr * (move + repr_wd * E)
-    return DecoderPath(*(np.array(curve) for curve in zip(*records, strict=True)))
+    i, j = op.pairs.T
+    w, shares = np.polynomial.legendre.leggauss(20)
+    h = np.tanh((E[i] + E[j])[:, :, None] * w[:, None] + w)  # (n, weight, bias)
+    Q0 = np.einsum("awb,cwb,w,b->ac", h, h, shares / 2, shares / 2)
+    C = (Q0 + 1 / width) / 3
+    z, shares = np.polynomial.hermite_e.hermegauss(40)
+    shares = shares / shares.sum()
+    variance = np.broadcast_to(C.diagonal(), C.shape)
+    u = np.sqrt(variance.T)[..., None] * z
+    rest = np.sqrt(np.maximum(variance - C**2 / variance.T, 0))
+    v = (C / np.sqrt(variance.T))[..., None, None] * z[:, None] + rest[..., None, None] * z  # (n, n, of u, of v)
+    Q1, D1 = (
+        np.einsum("acu,acuv,u,v->ac", f(u), f(v), shares, shares) for f in (np.tanh, lambda x: 1 - np.tanh(x) ** 2)
+    )
+    K = width * (rates[0] * Q0 * D1 / 3 + rates[1] * Q1)
+    Y = targets[op.results]
+    return float((Y * np.linalg.solve(np.eye(len(Y)) + K, Y)).mean())
 
 
 # The whole of it

@@ -10,7 +10,7 @@ from analysis._words import TARGETS_IN_WORDS, seed_range, short, span, with_span
 from analysis.compare_theory.outcomes import Accuracy, SuccessShare
 from analysis.compare_theory.predictors import NAMES, NULL_MODEL, PREDICTORS
 from analysis.compare_theory.report import Comparison
-from analysis.compare_theory.success import ADIABATIC, BASELINE, FITTED, BrierDifference, Irreducible, SuccessScore
+from analysis.compare_theory.success import BASELINE, FITTED, BrierDifference, Irreducible, SuccessScore
 from analysis.compare_theory.times import GradientFlowScore, MedianSteps, StepsScore, TimeScore
 from analysis.compare_theory.verdict import RIGHT_TIME, SUCCESS_NAMES
 from analysis.runs.tables import MIN_TEST_SAMPLES, Setting
@@ -25,8 +25,6 @@ _KNOWS: list[dict[str, str]] = [
         (NAMES["inverse_lambda3"], "yes", "norm", "-", "eta_r", "-"),
         (NAMES["exact_flow"], "yes", "yes", "-", "eta_r", "-"),
         (NAMES["optimizer_flow"], "yes", "yes", "-", "eta_r", "-"),
-        (NAMES["decoder_flow_blind"], "yes", "yes", "-", "both", "-"),
-        (NAMES["decoder_flow"], "yes", "yes", "yes", "both", "-"),
         (NAMES["memory_flow_blind"], "yes", "yes", "-", "both", "-"),
         (NAMES["memory_flow"], "yes", "yes", "yes", "both", "-"),
         (SUCCESS_NAMES["linear_probability"], "size", "-", "-", "-", "-"),
@@ -50,9 +48,7 @@ def page(report: Comparison, decoder_draws: int, environment: Mapping[str, Any])
         "D: the training set; E0: the initial embedding; fitted: to the outcomes of the other seeds at the same "
         "rates. None knows the decoder's initial weights; with cross-entropy the targets are no secret. Steps are "
         "those to RQI > 0.95, whatever the target; the theories with a decoder have steps of their own to each "
-        f"accuracy. The {NAMES['decoder_flow']} is adiabatic: its decoder fits at once what the embeddings show it. "
-        f"That of the {NAMES['memory_flow']} keeps what it has learned; this theory also knows the batch size and the "
-        "L1 penalty on the embeddings. "
+        f"accuracy. The {NAMES['memory_flow']} also knows the batch size and the L1 penalty on the embeddings. "
         "Runs that reached no threshold, or diverged, are failures and censored for all predictors alike; a run that "
         "was ended early because it had reached them all is no different from another.",
         table(_KNOWS),
@@ -91,7 +87,7 @@ def page(report: Comparison, decoder_draws: int, environment: Mapping[str, Any])
         table(_success_rows(report.success, len(report.calibration) > 1)),
         "![reliability](reliability.png)",
         "Brier score of each theory with a decoder minus that of another predictor on the same runs, the bootstrap the "
-        "same: below 0 it is better. Adiabatic: the theory with memory minus the decoder theory that knows as much.",
+        "same: below 0 it is better.",
         table(_difference_rows(report.brier_differences, len(report.calibration) > 1)),
         *_irreducible(report.irreducible),
         "## Accuracy",
@@ -181,7 +177,7 @@ def _success_rows(success: list[SuccessScore], several: bool) -> list[dict[str, 
 def _difference_rows(differences: list[BrierDifference], several: bool) -> list[dict[str, Any]]:
     """A row a setting and theory, a column a predictor that it is held against."""
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    columns = {name: f"- {SUCCESS_NAMES[name]}" for name in FITTED} | dict.fromkeys(ADIABATIC.values(), "- adiabatic")
+    columns = {name: f"- {SUCCESS_NAMES[name]}" for name in FITTED}
     for entry in differences:
         if several or entry.repr_lr is not None:
             row = rows.setdefault(

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from analysis._look import BLACK, BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, SIZE_COLOURS, SKY, VERMILION
+from analysis._look import BLACK, BLUE, GREEN, GREY, LOOK, SIZE_COLOURS, SKY, VERMILION
 from analysis._words import TARGETS_IN_WORDS
 from analysis.compare_theory.outcomes import SuccessShare
 from analysis.compare_theory.predictors import GRADIENT_FLOWS, NULL_MODEL, PREDICTORS
@@ -33,10 +33,8 @@ NAMES = PLAIN_NAMES | {"inverse_lambda3": r"$Z_0/(\lambda_3\,\eta_r)$"}
 _NOT_PREDICTED = {
     name: "predicted never" if name in GRADIENT_FLOWS else "not predicted in budget" for name in PREDICTORS
 }
-_COLOURS: dict[str, str] = dict(
-    zip(PREDICTORS, (BLUE, GREEN, VERMILION, PURPLE, ORANGE, SKY, BLACK, GREY), strict=True)
-)
-_MARKS: dict[str, str] = dict(zip(PREDICTORS, "osDPvX*^", strict=True))
+_COLOURS: dict[str, str] = dict(zip(PREDICTORS, (BLUE, GREEN, VERMILION, SKY, BLACK, GREY), strict=True))
+_MARKS: dict[str, str] = dict(zip(PREDICTORS, "osDX*^", strict=True))
 _WITHOUT_DECODER = tuple(name for name in PREDICTORS if name not in (*DECODER_FLOWS, NULL_MODEL))
 
 

@@ -84,7 +84,7 @@ def compare(runs: pd.DataFrame, everyone: pd.DataFrame, draws: int) -> Compariso
     irreducible = score_irreducible(everyone, seed=0)
     records: Any = runs.join(predicted_success.add_prefix("success_by_")).to_dict("records")
     return Comparison(
-        verdict=verdict(time, probability, calibration, accuracy, success, irreducible, differences),
+        verdict=verdict(time, probability, calibration, accuracy, success, irreducible),
         time=time,
         medians=score_medians(runs),
         probability=probability,

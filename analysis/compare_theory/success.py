@@ -8,6 +8,7 @@ is fitted within a setting, to the seeds other than that of the run it is asked 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -26,8 +27,6 @@ LOGISTIC = {f"logistic_{name}": name for name in ("inverse_lambda3", "exact_flow
 SUCCESS_PREDICTORS = ("share_by_size", "linear_probability", *LOGISTIC, *DECODER_FLOWS)
 BASELINE = "logistic_exact_flow"  # what a theory with a decoder must beat
 FITTED = ("share_by_size", *LOGISTIC)  # to the other seeds
-# The theories whose decoder remembers, and what they are without its memory.
-ADIABATIC = {"memory_flow_blind": "decoder_flow_blind", "memory_flow": "decoder_flow"}
 RIDGE = 0.1  # keeps the logistic finite where steps tell success from failure without an error
 
 
@@ -192,17 +191,16 @@ def score_success(runs: pd.DataFrame, predicted: pd.DataFrame, seed: int) -> lis
 
 
 def score_differences(runs: pd.DataFrame, predicted: pd.DataFrame, seed: int) -> list[BrierDifference]:
-    """Each theory with a decoder beside each fitted predictor, and a theory with memory
-    beside the adiabatic one: by setting, and last over all of them.
+    """Each theory with a decoder beside each fitted predictor: by setting, and last
+    over all of them.
 
     Runs are drawn as in `score_success`, both predictors' together.
     """
-    pairs = [(name, other) for name in DECODER_FLOWS for other in FITTED] + list(ADIABATIC.items())
     found = []
     for setting, group in _with_all(runs):
         success, weights = succeeded(group), cluster_weights(group, seed)
         errors = (predicted.loc[group.index] - success[:, None]) ** 2
-        for name, other in pairs:
+        for name, other in product(DECODER_FLOWS, FITTED):
             gap = (errors[name] - errors[other]).to_numpy()
             found.append(
                 BrierDifference(

@@ -96,8 +96,8 @@ class StepsScore(TimeScore):
     Attributes:
         n_predicted: runs with a finite prediction above 0.
         n_reached_though_not_predicted: runs that got there although the theory says
-            never (for `optimizer_flow` and those with a decoder, which are followed to
-            the budget only: not within it).
+            never (for `optimizer_flow` and `memory_flow`, which are followed to the
+            budget only: not within it).
         ratio: measured over predicted steps of the n_predicted runs; None without any.
     """
 
@@ -140,8 +140,6 @@ class MedianSteps(Setting):
     predicted_median_inverse_lambda3: float | None
     predicted_median_exact_flow: float | None
     predicted_median_optimizer_flow: float | None
-    predicted_median_decoder_flow_blind: float | None
-    predicted_median_decoder_flow: float | None
     predicted_median_memory_flow_blind: float | None
     predicted_median_memory_flow: float | None
 

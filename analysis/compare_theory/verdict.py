@@ -18,7 +18,7 @@ from analysis._words import (
 )
 from analysis.compare_theory.outcomes import Accuracy, SettingAccuracy, SuccessCalibration, SuccessShare
 from analysis.compare_theory.predictors import NAMES, NULL_MODEL, PREDICTORS
-from analysis.compare_theory.success import ADIABATIC, BASELINE, LOGISTIC, BrierDifference, Irreducible, SuccessScore
+from analysis.compare_theory.success import BASELINE, LOGISTIC, Irreducible, SuccessScore
 from analysis.compare_theory.times import StepsScore, TimeScore
 from analysis.runs.tables import TARGETS, Setting
 from analysis.statistics.bootstrap import MIN_OBSERVED
@@ -42,7 +42,6 @@ def verdict(
     accuracy: Accuracy,
     success: list[SuccessScore],
     irreducible: list[Irreducible],
-    differences: list[BrierDifference],
 ) -> list[str]:
     """Sentences for each setting: success, order and size of the times, accuracy; and
     for all settings: success.
@@ -53,7 +52,7 @@ def verdict(
         shares = [entry for entry in probability if setting.has(entry)]
         times = [entry for entry in time if setting.has(entry)]
         by_target = {target: {e.predictor: e for e in times if e.target == target} for target in TARGETS}
-        here = _success(chance, shares) + _run_by_run(setting, success, irreducible, differences)
+        here = _success(chance, shares) + _run_by_run(setting, success, irreducible)
         here += _order(by_target["rqi"]) + _absolute("Times", by_target["rqi"], PREDICTORS)
         for target in ("train", "test"):
             here += _beyond(target, by_target[target])
@@ -61,7 +60,7 @@ def verdict(
         here += _accuracy(exact)
         sentences += [f"**{rates(vars(setting))}.** {here[0]}", *here[1:]]
     if len(calibration) > 1:
-        here = _run_by_run(Setting(None, None), success, irreducible, differences)
+        here = _run_by_run(Setting(None, None), success, irreducible)
         sentences += [f"**All settings.** {here[0]}", *here[1:]]
     return sentences
 
@@ -103,11 +102,9 @@ def _success(chance: SuccessCalibration, shares: list[SuccessShare]) -> list[str
     return sentences
 
 
-def _run_by_run(
-    setting: Setting, success: list[SuccessScore], irreducible: list[Irreducible], differences: list[BrierDifference]
-) -> list[str]:
+def _run_by_run(setting: Setting, success: list[SuccessScore], irreducible: list[Irreducible]) -> list[str]:
     """How the theories with a decoder predict each run's success, beside the best fit
-    without one, beside each other, and beside what can be.
+    without one, and beside what can be.
     """
     scores = {entry.predictor: entry for entry in success if setting.has(entry)}
     base = scores[BASELINE]
@@ -122,17 +119,12 @@ def _run_by_run(
     for name in DECODER_FLOWS:
         entry = scores[name]
         gap = entry.brier_minus_baseline_interval
+        against = judged(gap, (0, 0), below="better than it", above="worse than it", otherwise="not to be told from it")
         sentences.append(
-            f"Success, {NAMES[name]}, not fitted: {_compared(gap)}. Brier score {entry.brier:.3f}, difference "
+            f"Success, {NAMES[name]}, not fitted: {against}. Brier score {entry.brier:.3f}, difference "
             f"{with_span(entry.brier_minus_baseline, gap, '+.3f')}; AUC {entry.auc:.2f}; "
             f"it says {entry.mean_predicted:.0%} succeed, {entry.mean_measured:.0%} did."
         )
-    for entry in differences:
-        if setting.has(entry) and ADIABATIC.get(entry.predictor) == entry.minus:
-            sentences.append(
-                f"Success, {NAMES[entry.predictor]} against the {NAMES[entry.minus]}: {_compared(entry.interval)}. "
-                f"Difference of the Brier scores {with_span(entry.difference, entry.interval, '+.3f')}."
-            )
     for entry in irreducible:
         if setting.has(entry):
             if entry.brier_interval is None:
@@ -144,11 +136,6 @@ def _run_by_run(
                 "any predictor that does not know these weights."
             )
     return sentences
-
-
-def _compared(gap: tuple[float, float] | None) -> str:
-    """A Brier score beside another, from the interval of their difference."""
-    return judged(gap, (0, 0), below="better than it", above="worse than it", otherwise="not to be told from it")
 
 
 def _judged(times: dict[str, TimeScore]) -> bool:

@@ -74,7 +74,7 @@ class Arguments:
     decoder_lr: tuple[float, ...] = (3e-5,)
     """Learning rates of the decoder, one or several."""
     decoder_draws: int = 8
-    """Initial functions of the decoder behind each prediction of the theory with a decoder."""
+    """Initial weights of the decoder behind each prediction of the theory with a decoder."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
     out: Path = Path("results/design_experiment")
     """Folder for the report."""
@@ -95,7 +95,7 @@ def main(arguments: Arguments) -> None:
     runs = runs.sort_values(GROUP, kind="stable", ignore_index=True)  # designs of one size beside each other
     print_trained(len(configs), n_trained)
     with tqdm(total=len(configs), desc="theory", unit="run", leave=False) as bar:
-        with_decoder = predict_decoder(everyone, arguments.decoder_draws, ["decoder_flow"], lambda n: bar.update())
+        with_decoder = predict_decoder(everyone, arguments.decoder_draws, ["memory_flow"], lambda n: bar.update())
     runs = runs.merge(predict(everyone).merge(with_decoder, on="key"), on="key")
     pairs = compare_designs(runs, list(OBJECTIVES))
     report = Report(

@@ -54,12 +54,12 @@ class PredictedSteps:
     Attributes:
         inverse_lambda3: the e-folding time Z0/(lambda_3 eta).
         exact_flow: by the exact gradient flow.
-        decoder_flow: by the theory with a decoder.
+        memory_flow: by the theory with a decoder.
     """
 
     inverse_lambda3: float | None
     exact_flow: float | None
-    decoder_flow: float | None
+    memory_flow: float | None
 
 
 @dataclass(frozen=True)
@@ -199,11 +199,11 @@ def score_designs(runs: pd.DataFrame) -> list[DesignScore]:
                 lambda3=group["lambda3"].quantile([0.25, 0.5, 0.75]).tolist(),
                 nullity=[int(group["nullity"].min()), int(group["nullity"].max())],
                 ideal_accuracy=float(group["ideal_accuracy"].mean()),
-                predicted_success=float(group["decoder_flow_success"].mean()),
+                predicted_success=float(group["memory_flow_success"].mean()),
                 predicted_steps=PredictedSteps(
                     inverse_lambda3=_median_of(group["inverse_lambda3"]),
                     exact_flow=_median_of(group["exact_flow"]),
-                    decoder_flow=_median_of(group["decoder_flow"]),
+                    memory_flow=_median_of(group["memory_flow"]),
                 ),
                 rqi=_reached(group, "rqi"),
                 train=_reached(group, "train"),
@@ -359,6 +359,6 @@ def run_entries(runs: pd.DataFrame) -> list[Entry]:
     """Each run in plain numbers; null = not within the budget, or predicted never."""
     names = ["design", *config_columns(Toy), *(f"steps_to_{target}" for target in TARGETS), "steps_run", "rqi"]
     names += ["accuracy", "train_accuracy", "test_accuracy", "nullity", "lambda3", "ideal_accuracy", "z0"]
-    names += ["inverse_lambda3", "exact_flow", "decoder_flow", "decoder_flow_success"]
+    names += ["inverse_lambda3", "exact_flow", "memory_flow", "memory_flow_success"]
     records: Any = runs[names].astype(object).where(runs[names].notna(), None).to_dict("records")
     return records

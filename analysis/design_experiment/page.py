@@ -102,7 +102,7 @@ def _set_row(entry: DesignScore) -> dict[str, Any]:
         "ideal accuracy": f"{entry.ideal_accuracy:.2f}",
         "Z0/(lambda_3 eta)": _steps(steps.inverse_lambda3),
         "exact gradient flow": _steps(steps.exact_flow),
-        "with a decoder": _steps(steps.decoder_flow),
+        "with a decoder": _steps(steps.memory_flow),
     }
 
 

@@ -27,7 +27,6 @@ FRAMES = 60  # of an animation
 _TRIED = 5  # runs of a plane, for one with embeddings that were kept
 _PREDICTORS = {
     "memory_flow": "with memory",
-    "decoder_flow": "adiabatic",
     "optimizer_flow": "flow with Adam",
     "exact_flow": "exact flow",
     "inverse_lambda3": "1/lambda_3",

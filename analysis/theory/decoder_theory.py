@@ -1,8 +1,8 @@
 """The theory with a decoder on the runs' very training sets, initial embeddings and,
 unless it is blind, targets.
 
-It never sees a network's weights: the decoder's initial weights (or, for the adiabatic
-theory, its initial function) are drawn anew, `draws` times a run.
+It never sees a network's weights: the decoder's initial weights are drawn anew, `draws`
+times a run.
 """
 
 from __future__ import annotations
@@ -56,19 +56,14 @@ def outlooks(
     draws: int,
     blind: bool = False,
     on_run: Callable[[], object] = lambda: None,
-    adiabatic: bool = False,
 ) -> list[Outlook]:
     """`Outlook` of each run, on all cores; `blind` takes random targets, new ones each
     draw, for the run's own.
-
-    `adiabatic`: by `efftheory.decoder_flow`, which does not know the batch size (it
-    descends the whole training set) nor the L1 penalty; else by
-    `efftheory.memory_flow`, which knows all of a run but its seed's decoder.
     """
     found = []
     pool = ThreadPoolExecutor(usable_cores())
     try:
-        tasks = [pool.submit(outlook_of, config, known(config, blind), draws, blind, adiabatic) for config in configs]
+        tasks = [pool.submit(outlook_of, config, known(config, blind), draws, blind) for config in configs]
         for one in tasks:
             found.append(one.result())
             on_run()
@@ -145,43 +140,21 @@ def follow(
         embedding,
         targets,
         seed=seed,
+        repr_lr=config.repr_lr,
+        decoder_lr=config.decoder_lr,
+        decoder=decoder(config),
+        steps=config.budget,
+        repr_optimizer=config.repr_optimizer,
+        repr_wd=config.repr_wd,
         repr_l1=config.repr_l1,
         batch_size=config.batch_size,
-        **_training(config),
     )
 
 
-def follow_adiabatic(
-    config: RunConfig,
-    mask: NDArray[np.bool_],
-    embedding: NDArray[np.float64],
-    targets: NDArray[np.float64] | None,
-    seed: Seed,
-) -> et.DecoderTrajectory:
-    """The same by the adiabatic theory, with one draw of the decoder's initial
-    function.
-    """
-    return et.decoder_flow(operation(config), mask, embedding, targets, seed=seed, **_training(config))
-
-
-def _training(config: RunConfig) -> dict[str, Any]:
-    """How a run is trained, as both theories take it."""
-    return {
-        "repr_lr": config.repr_lr,
-        "decoder_lr": config.decoder_lr,
-        "decoder": decoder(config),
-        "steps": config.budget,
-        "repr_optimizer": config.repr_optimizer,
-        "repr_wd": config.repr_wd,
-    }
-
-
-def outlook_of(
-    config: RunConfig, knowledge: tuple[Any, Any, Any], draws: int, blind: bool, adiabatic: bool = False
-) -> Outlook:
+def outlook_of(config: RunConfig, knowledge: tuple[Any, Any, Any], draws: int, blind: bool) -> Outlook:
     steps = []
     for number in range(draws):
         seed = np.random.default_rng([config.seed, config.n_train, number, int(blind)])
-        path = (follow_adiabatic if adiabatic else follow)(config, *knowledge, seed)
+        path = follow(config, *knowledge, seed)
         steps.append((path.steps_to_train, path.steps_to_test, path.steps_to_rqi))
     return Outlook(*np.array(steps).T)

@@ -22,16 +22,9 @@ from analysis.runs.store import config_of
 from analysis.runs.tables import TARGETS
 from analysis.theory.decoder_theory import operation, outlooks
 
-# The theories with a decoder: one that fits at once (adiabatic) and one that remembers,
-# each without the run's targets and with them. They have a time for each target, and a
-# probability of success.
-_KINDS = {
-    "decoder_flow_blind": {"adiabatic": True, "blind": True},
-    "decoder_flow": {"adiabatic": True, "blind": False},
-    "memory_flow_blind": {"adiabatic": False, "blind": True},
-    "memory_flow": {"adiabatic": False, "blind": False},
-}
-DECODER_FLOWS = tuple(_KINDS)
+# The theory with a decoder, without the run's targets and with them: a time for each
+# target, and a probability of success.
+DECODER_FLOWS = ("memory_flow_blind", "memory_flow")
 
 
 def predict(runs: pd.DataFrame, on_run: Callable[[], object] = lambda: None) -> pd.DataFrame:
@@ -85,20 +78,19 @@ def predict_decoder(
     names: Sequence[str] = DECODER_FLOWS,
     on_draws: Callable[[int], object] = lambda n: None,
 ) -> pd.DataFrame:
-    """What the theories with a decoder say of each run in a table of the run store; a
+    """What the theory with a decoder says of each run in a table of the run store; a
     row a run, with its `key`.
 
     For each of `names`, of DECODER_FLOWS: the median steps to each target
     (`time_column`), and as NAME_success the probability of RQI > 0.95 within the
-    budget, the share of draws. `decoder_flow` is the adiabatic theory, `memory_flow`
-    that of a decoder that remembers; both know the run's targets. The `..._blind` ones
-    do not, and have twice the `draws`.
+    budget, the share of draws. `memory_flow_blind` does not know the run's targets, and
+    has twice the `draws`.
     """
     configs = [config_of(key) for key in runs["key"]]
     columns: dict[str, Any] = {"key": runs["key"]}
     for name in names:
         n = n_draws(name, draws)
-        found = outlooks(configs, n, on_run=partial(on_draws, n), **_KINDS[name])
+        found = outlooks(configs, n, _blind(name), on_run=partial(on_draws, n))
         for target in TARGETS:
             columns[time_column(name, target)] = [outlook.median(target) for outlook in found]
         columns[f"{name}_success"] = [outlook.success for outlook in found]
@@ -109,12 +101,16 @@ def n_draws(name: str, draws: int) -> int:
     """How many initial decoders a run one of DECODER_FLOWS has: twice the `draws` where
     it draws the targets, too.
     """
-    return 2 * draws if _KINDS[name]["blind"] else draws
+    return 2 * draws if _blind(name) else draws
+
+
+def _blind(name: str) -> bool:
+    return name.endswith("_blind")
 
 
 def time_column(predictor: str, target: str) -> str:
-    """The column of a predictor's steps to a target: only the theories with a decoder
-    have others than those to RQI.
+    """The column of a predictor's steps to a target: only the theory with a decoder has
+    others than those to RQI.
     """
     return f"{predictor}_{target}" if predictor in DECODER_FLOWS and target != "rqi" else predictor
 

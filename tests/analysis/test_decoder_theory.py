@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.decoder_constants.weights import beside_theory
 from analysis.decoder_range import __main__ as decoder_range
 from analysis.remedies import __main__ as remedies
 from analysis.theory import decoder_theory
@@ -167,17 +166,3 @@ def test_range_from_end_to_end(tmp_path, monkeypatch):
         decoder_range.chosen(decoder_range.Arguments(first_seed=-1))
     with pytest.raises(ConfigError, match="`seeds` must be"):
         decoder_range.chosen(decoder_range.Arguments(seeds=0))
-
-
-def test_weights_move_as_the_theory_says():
-    """The theory's losses and paths against a real network's, early on. Would reveal a
-    wrong pace of a layer.
-    """
-    looks = beside_theory(RunConfig(n_train=45, budget=400))
-    assert {look.layer for look in looks} == {0, 1}
-    for look in looks:
-        assert 0 < look.coherence <= 1.001
-        assert look.path <= 1.001
-        assert 0.9 < look.loss / look.loss_predicted < 1.1
-    first = [look for look in looks if look.step == 10]
-    assert all(0.75 < look.path / look.path_predicted < 1.25 for look in first)

@@ -113,7 +113,7 @@ def test_from_end_to_end_and_on_after_a_kill(tmp_path, monkeypatch, capsys):
     assert [(e["n_train"], e["design"]) for e in report["designs"]] == [(n, d) for n in (9, 11) for d in OBJECTIVES]
     assert len(report["runs"]) == 24
     assert report["seeds"] == 3
-    assert all(0 <= run["decoder_flow_success"] <= 1 for run in report["runs"])  # as in a comparison's predictions
+    assert all(0 <= run["memory_flow_success"] <= 1 for run in report["runs"])  # as in a comparison's predictions
     for entry in report["designs"]:
         runs = [r for r in report["runs"] if (r["n_train"], r["design"]) == (entry["n_train"], entry["design"])]
         assert entry["n"] == len(runs) == 3
@@ -136,8 +136,8 @@ def made_up(steps: dict[str, list[float]], accuracy: dict[str, float] | None = N
             rows.append(
                 {"n_train": 9, "p": 5, "repr_lr": 1e-3, "decoder_lr": 1e-4, "budget": 1000, "design": design}
                 | {"seed": seed, "mask": mask, "lambda3": 3.0 - list(steps).index(design), "nullity": 2}
-                | {"ideal_accuracy": 0.8, "decoder_flow_success": 0.5, "inverse_lambda3": 10.0}
-                | {"exact_flow": [10.0, math.inf][seed % 2], "decoder_flow": math.inf}
+                | {"ideal_accuracy": 0.8, "memory_flow_success": 0.5, "inverse_lambda3": 10.0}
+                | {"exact_flow": [10.0, math.inf][seed % 2], "memory_flow": math.inf}
                 | {f"steps_to_{target}": time for target in ("rqi", "train", "test")}
                 | dict.fromkeys(("accuracy", "train_accuracy", "test_accuracy"), (accuracy or {}).get(design, 0.5))
             )
@@ -172,7 +172,7 @@ def test_who_was_first_counts_a_censored_run_as_later_than_any():
     assert one.rqi.share == 0.8
     assert one.rqi.median_steps == 50
     assert other.rqi.median_steps == 90
-    assert one.predicted_steps == PredictedSteps(inverse_lambda3=10.0, exact_flow=10.0, decoder_flow=None)
+    assert one.predicted_steps == PredictedSteps(inverse_lambda3=10.0, exact_flow=10.0, memory_flow=None)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ QUICK = {
     "advise": "--p 5 --n-train 9 --budget 20 --seeds 1 --check 2 --sizes 9 --repr-lr 1e-3 --decoder-lr 1e-4 "
     "--warmup 0 --decoder-wd 0",
     "compare_theory": "--p 5 --sizes 9",
-    "decoder_constants": "",
     "decoder_range": "--only S3",
     "design_experiment": "--p 5 --sizes 9",
     "interventions": "transformer",
@@ -74,15 +73,13 @@ def test_the_first_seed_moves_the_seeds(name: str, tmp_path: Path, monkeypatch: 
 
     def instead(runs: Any, *_: Any) -> list[Any]:
         seen.extend(run.seed for run in (runs if isinstance(runs, list) else [runs]))
-        if name != "decoder_constants" or len(seen) == len(SEEDS):  # there they come one by one
-            raise Seen
-        return []
+        raise Seen
 
-    monkeypatch.setattr(module, "beside_theory" if name == "decoder_constants" else "ensure", instead)
+    monkeypatch.setattr(module, "ensure", instead)
     if name == "design_experiment":
         monkeypatch.setattr(module, "OBJECTIVES", {"random": None})  # a search takes seconds
     out = ["--out", str(tmp_path / "out")]
-    store = [] if name == "decoder_constants" else ["--store", str(tmp_path / "runs.sqlite")]
+    store = ["--store", str(tmp_path / "runs.sqlite")]
     seeds = [] if "--seeds" in QUICK[name] else ["--seeds", str(len(SEEDS))]
     options = [*QUICK[name].split(), *seeds, "--first-seed", str(SEEDS[0]), *out, *store]
     monkeypatch.setattr(sys, "argv", [name, *options])

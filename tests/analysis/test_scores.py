@@ -23,7 +23,6 @@ from analysis.compare_theory.success import (
     FITTED,
     SUCCESS_PREDICTORS,
     predict_success,
-    score_differences,
     score_irreducible,
     score_success,
 )
@@ -86,10 +85,10 @@ def told(table: pd.DataFrame, everyone: pd.DataFrame | None = None, ideal: Any =
     table["accuracy"], table["predicted_accuracy"], table["ideal_accuracy"] = 0.5, 1.0, ideal
     chances = linear_probabilities(10, 200, seed=0)
     predicted = predict_success(table, chances)
-    success, differences = score_success(table, predicted, seed=0), score_differences(table, predicted, seed=0)
+    success = score_success(table, predicted, seed=0)
     scores = score_time(table, 0), *score_probability(table, chances), score_accuracy(table), success
     irreducible = [] if everyone is None else score_irreducible(everyone, seed=0)
-    return " ".join(verdict(*scores, irreducible, differences))
+    return " ".join(verdict(*scores, irreducible))
 
 
 def test_predictions_are_the_theorys_on_the_very_runs(runs):
@@ -103,30 +102,27 @@ def test_predictions_are_the_theorys_on_the_very_runs(runs):
         assert run.inverse_lambda3 == pytest.approx(run.z0 / (run.repr_lr * run.lambda3) if run.lambda3 else math.inf)
 
 
-def test_the_theories_with_a_decoder_have_steps_of_their_own_to_each_target(store, configs):
-    """Would reveal a theory that goes by another's name."""
+def test_the_theory_with_a_decoder_has_steps_of_its_own_to_each_target(store, configs):
     runs = store.table(configs)
     drawn = []
     table = predict_decoder(runs, draws=3, on_draws=drawn.append)
-    assert sum(drawn) == 18 * len(runs)
-    assert DECODER_FLOWS == ("decoder_flow_blind", "decoder_flow", "memory_flow_blind", "memory_flow")
+    assert sum(drawn) == 9 * len(runs)
+    assert DECODER_FLOWS == ("memory_flow_blind", "memory_flow")
     for name in DECODER_FLOWS:
-        blind, adiabatic = name.endswith("_blind"), name.startswith("decoder_flow")
-        found = outlooks(configs, 6 if blind else 3, blind, adiabatic=adiabatic)
+        blind = name.endswith("_blind")
+        found = outlooks(configs, 6 if blind else 3, blind)
         for outlook, row in zip(found, table.to_dict("records"), strict=True):
             assert row[f"{name}_success"] == outlook.success
             assert [row[time_column(name, target)] for target in TARGETS] == list(map(outlook.median, TARGETS))
-    for suffix in ("_blind", ""):
-        assert (table[f"decoder_flow{suffix}_train"] != table[f"memory_flow{suffix}_train"]).any()
-    one = predict_decoder(runs, draws=3, names=["decoder_flow"])
+    one = predict_decoder(runs, draws=3, names=["memory_flow"])
     pd.testing.assert_frame_equal(one, table[one.columns])
-    made = made_up([10.0, 20.0], [5.0, 10.0]).assign(decoder_flow_train=[10.0, 20.0])
-    scores: list[Any] = [e for e in score_time(made, 0) if e.predictor == "decoder_flow"]
+    made = made_up([10.0, 20.0], [5.0, 10.0]).assign(memory_flow_train=[10.0, 20.0])
+    scores: list[Any] = [e for e in score_time(made, 0) if e.predictor == "memory_flow"]
     medians = {e.target: e.ratio.median for e in scores}
     assert medians == {"rqi": 2, "train": 1, "test": 2}
-    predicted = {e.target: e.predicted_median_decoder_flow for e in score_medians(made)}
+    predicted = {e.target: e.predicted_median_memory_flow for e in score_medians(made)}
     assert predicted == {"rqi": 5, "train": 10, "test": 5}
-    others = {e.target: e.predicted_median_memory_flow for e in score_medians(made)}
+    others = {e.target: e.predicted_median_memory_flow_blind for e in score_medians(made)}
     assert others == {"rqi": 5, "train": 5, "test": 5}
 
 
@@ -193,7 +189,6 @@ def test_report_has_the_promised_fields_and_is_valid_json(runs, tmp_path):
     assert {"predicted_median_memory_flow", "predicted_median_memory_flow_blind"} <= set(read["medians"][0])
     pairs = {(entry["predictor"], entry["minus"]) for entry in read["brier_differences"]}
     assert pairs >= {(name, other) for name in DECODER_FLOWS for other in FITTED}
-    assert pairs >= {("memory_flow", "decoder_flow"), ("memory_flow_blind", "decoder_flow_blind")}
     assert read["irreducible"] == []
     for run, row in zip(read["runs"], runs.itertuples(), strict=True):
         assert (run["steps_to_rqi"] is None) == (row.steps_to_rqi != row.steps_to_rqi)
@@ -238,19 +233,11 @@ def test_success_is_judged_run_by_run():
     table = made_up(times, times)
     for name in PREDICTORS[:3]:
         table[name] = 5.0
-    assert "Success, decoder theory, not fitted: better than it. Brier score 0.000" in told(table)
-    for name in DECODER_FLOWS:
-        table[f"{name}_success"] = 1 - table[f"{name}_success"]
-    assert "Success, decoder theory, blind, not fitted: worse than it. Brier score 1.000" in told(table)
-    # wrong as all four are, no one is better; then the one that remembers is right
-    assert "Success, theory with memory against the decoder theory: not to be told from it." in told(table)
-    table["memory_flow_success"] = np.isfinite(times).astype(float)
+    assert "Success, theory with memory, not fitted: better than it. Brier score 0.000" in told(table)
+    table["memory_flow_blind_success"] = 1 - table["memory_flow_blind_success"]
     text = told(table)
     assert "Success, theory with memory, not fitted: better than it. Brier score 0.000" in text
-    assert "Success, theory with memory against the decoder theory: better than it. Difference" in text
-    assert "against the decoder theory, blind: not to be told from it." in text
-    table["decoder_flow_success"], table["memory_flow_success"] = table["memory_flow_success"], 0.5
-    assert "against the decoder theory: worse than it. Difference of the Brier scores +0.250" in told(table)
+    assert "Success, theory with memory, blind, not fitted: worse than it. Brier score 1.000" in text
     assert "not judged run by run: 1 of 2 runs did" in told(made_up([10.0, math.inf], [1.0, 2.0]))
 
 
@@ -276,7 +263,7 @@ def test_the_size_of_the_times_is_judged(factors, judged):
     times = [float(t) for t in range(40, 70)]
     text = told(made_up(times, [t / factors[k % 2] for k, t in enumerate(times)]))
     assert f"Times, exact gradient flow: {judged}." in text
-    assert f"Times to train accuracy 0.9, decoder theory: {judged}." in text
+    assert f"Times to train accuracy 0.9, theory with memory: {judged}." in text
 
 
 def test_a_prediction_is_better_or_worse_than_a_constant():

@@ -151,9 +151,9 @@ def test_collapsed_and_of_usual_size(product, size):
     paths = [varying, np.ones((20, 4, 3)), np.zeros((20, 4, 3)), np.where(np.arange(3) == 1, 1.0, varying)]
     for path in paths:
         path = path * float(np.exp2(np.round(np.log2(size))))
-        constant = np.array([[len(set(column)) == 1 for column in E.T.tolist()] for E in path])
-        for E, some in zip(path, constant.any(axis=1), strict=True):
-            assert _sample_kernels.collapsed(E, product) == (not E.any() if product else some)
+        for E in path:
+            constant = any(len(set(column)) == 1 for column in E.T.tolist())
+            assert _sample_kernels.collapsed(E, product) == (not E.any() if product else constant)
             scaled = _sample_kernels.of_usual_size(E)
             largest, now = (np.abs(each).max() or 1.0 for each in (E, scaled))
             np.testing.assert_array_equal(scaled / now, E / largest)

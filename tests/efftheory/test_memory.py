@@ -21,7 +21,7 @@ from efftheory import _block_kernels as units
 from efftheory import _memory_kernels as kernels
 from efftheory.decoder import training_set
 from efftheory.memory import batch_noise, initial_weights, memory_flow, views
-from tests import tolerances
+from tests import oracles, tolerances
 
 S3 = et.symmetric_group(3)
 SINGLE = 1e-9  # a resolution at which no steps are merged
@@ -160,15 +160,16 @@ def test_a_ridge_fit_by_the_tangent_kernel_is_the_adiabatic_potential(width):
     rng = np.random.default_rng(0)
     E, targets = rng.uniform(-0.5, 0.5, (5, 1)), rng.normal(size=(9, 4))
     rates = np.array([2.0, 1.0]) / width  # of the second layer and the outputs
-    value, gradient = et.ridge_potential(op, None, E, targets, rates, [0.0, 0.0], decoder)
-    off, off_gradient, step = [], [], 0.03 * np.eye(5)[:, :, None]
+    step = 0.03 * np.eye(5)[:, :, None]
+    places = [E, *(E + step), *(E - step)]
+    values = np.array([oracles.ridge_potential(op, place, targets, rates, width) for place in places])
+    found = []
     for seed in range(6):
         weights = initial_weights(decoder, 1, 4, width, np.random.default_rng(seed))
-        found = [_ridge_value(op, E + move, targets, weights, rates) for move in (0 * E, *step, *-step)]
-        off.append(found[0] / value - 1)
-        off_gradient.append((np.array(found[1:6]) - found[6:]) / 0.06 - gradient[:, 0])
-    assert abs(np.mean(off)) < 4 / math.sqrt(width)
-    assert np.abs(np.mean(off_gradient, axis=0)).max() < 8 / math.sqrt(width) * np.abs(gradient).max()
+        found.append([_ridge_value(op, place, targets, weights, rates) for place in places])
+    off, gradient = np.mean(found, axis=0) - values, values[1:6] - values[6:]
+    assert abs(off[0]) < 4 / math.sqrt(width) * values[0]
+    assert np.abs(off[1:6] - off[6:]).max() < 8 / math.sqrt(width) * np.abs(gradient).max()
 
 
 def _ridge_value(op, E, targets, weights, rates):

@@ -1,1 +1,0 @@
-"""The constants of the theory with a decoder, held against weights."""
