@@ -400,8 +400,8 @@ def ridge_potential(
 
     K = rates[0] n Q_0 D_1 / 3 + rates[1] n Q_1, the tangent kernels of the weights into
     the second layer and the outputs. Q_0 = E[h h] over the first layer's weights,
-    uniform in [-1, 1]; Q_1 = E[h h] and D_1 = E[h' h'] over preactivations of covariance
-    (Q_0 + 1/n) / 3.
+    uniform in [-1, 1]; Q_1 = E[h h] and D_1 = E[h' h'] over preactivations of
+    covariance (Q_0 + 1/n) / 3.
     """
     i, j = op.pairs.T
     w, shares = np.polynomial.legendre.leggauss(20)

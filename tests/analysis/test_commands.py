@@ -6,6 +6,7 @@ import ast
 import io
 import re
 import runpy
+import subprocess
 import sys
 import tomllib
 from itertools import pairwise
@@ -87,6 +88,14 @@ def test_an_unknown_command_is_one_line(capsys, name, says):
         module_of(name)
     assert stop.value.code == 2
     assert capsys.readouterr().err == f"error: {says}\n"
+
+
+@pytest.mark.parametrize("arguments", [["analysis", "decoder-constants"], ["analysis.decoder_constants"]])
+def test_a_command_that_is_gone_says_where_it_went(arguments):
+    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.startswith("error: analysis.decoder_constants")
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_version(capsys, monkeypatch):
