@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -91,22 +91,22 @@ def _parse(arguments: type[Arguments], prog: str) -> Arguments:
     try:
         with redirect_stderr(complaint):
             found, unknown = tyro.cli(arguments, prog=prog, return_unknown_args=True)
+        if not unknown:
+            return found
+        reason = f"{unknown[0]!r} is one word too many."
     except SystemExit as stop:
         if stop.code in (None, 0):  # --help
             raise
-        _refuse_options(arguments, prog, sys.argv[1:])
         # tyro draws a titled frame around its message, of dashes where the terminal has
         # no lines, and more parts below the first
         lines = [line.strip("│ ") for line in complaint.getvalue().splitlines()[1:]]
         message = takewhile(lambda line: line.strip("─-"), dropwhile(lambda line: not line.strip("─-"), lines))
-        _refuse(_plain(" ".join(" ".join(message).split())).removeprefix("Error parsing ").rstrip(".") + ".")
+        reason = _plain(" ".join(" ".join(message).split())).removeprefix("Error parsing ").rstrip(".") + "."
     except ConfigError:
-        _refuse_options(arguments, prog, sys.argv[1:])
+        _refuse_options(arguments, prog)
         raise
-    if unknown:
-        _refuse_options(arguments, prog, unknown)
-        _refuse(f"{unknown[0]!r} is one word too many.")
-    return found
+    _refuse_options(arguments, prog)
+    _refuse(reason)
 
 
 def _plain(message: str) -> str:
@@ -120,22 +120,21 @@ def _refuse(reason: str) -> NoReturn:
     sys.exit(2)
 
 
-def _refuse_options(arguments: type, prog: str, words: Sequence[str]) -> None:
-    """End the process if one of `words` is an option that there is not."""
+def _refuse_options(arguments: type, prog: str) -> None:
+    """End the process if a word of the command line is an option that there is not."""
     options = _options(arguments, prog)
-    for word in words:
+    for word in sys.argv[1:]:
         name = word.partition("=")[0].removeprefix("--").replace("-", "_")
         if not word.startswith("--") or not name or name in options:
             continue
-        option = f"there is no option {word.partition('=')[0]}"
+        reason = f"there is no option {word.partition('=')[0]}"
         if near := nearest(name, options):
-            _refuse(f"{option}; is it --{near.replace('_', '-')}?")
-        fields = [field for field in (name, *also_called(name)) if field in _fields()] if "set" in options else []
-        _refuse(
-            f"{option}; a field of runs is --set {' or '.join(f'{field}=VALUE' for field in fields)}."
-            if fields
-            else f"{option}."
-        )
+            reason += f"; is it --{near.replace('_', '-')}?"
+        elif fields := [field for field in (name, *also_called(name)) if "set" in options and field in _fields()]:
+            reason += f"; a field of runs is --set {' or '.join(f'{field}=VALUE' for field in fields)}."
+        else:
+            reason += "."
+        _refuse(reason)
 
 
 def _fields() -> set[str]:

@@ -16,23 +16,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class History:
-    """One finished run. Index l of a trace is the look at the state after steps[l]
-    updates.
+    """One finished run. Index l of a trace is the state after steps[l] updates.
 
-    The traces can also be asked for as attributes, and so can the steps to the
-    thresholds of the family's metrics: `history.train_loss`, `history.steps_to_train`.
-    These are the updates until a metric was first seen at its threshold, None if it was
-    not within the budget.
+    Traces are attributes, too, and so are the steps to the thresholds of the family's
+    metrics: `history.train_loss`, `history.steps_to_train`. These are the updates until
+    a metric was first at its threshold, None if it was not within the budget.
 
     Attributes:
         config: the run's configuration.
         mask: bool (N,), the training set D.
-        steps: int (L,), the states that were looked at: the first, then every
+        steps: int (L,), the states that were evaluated: the first, then every
             look_every updates.
         traces: float (L,) a metric of the family. Test values are nan if all samples
             are trained on.
         norms: float (L,) a tensor of weights: its Euclidean norm; empty where a family
-            looks at every step.
+            is evaluated at every step.
         checkpoint_steps: int (S,), the first and the last state always among them.
         checkpoints: (S, ...) each: the embeddings (toy model) or all weights, by name.
         correct: bool (N,), which samples the final network gets right.
@@ -74,7 +72,7 @@ class History:
         return f"History({who}; after {self.steps_run} of {config.budget} steps: {last})"
 
     def to_frame(self) -> DataFrame:
-        """A row a look: `step`, the metrics, and the norm of each tensor of weights as
+        """A row a state: `step`, the metrics, and the norm of each tensor of weights as
         `norm_NAME`, where the family has norms.
 
         Raises:
@@ -88,14 +86,13 @@ class History:
         return DataFrame({"step": self.steps, **self.traces, **norms})
 
     def first_step(self, reached: NDArray[np.bool_]) -> int | None:
-        """The step of the first look at which `reached` (L,) is True, None if it never
-        is.
-        """
+        """The step of the first state at which `reached` (L,) is True; None if none."""
         where = np.flatnonzero(reached)
         return int(self.steps[where[0]]) if len(where) else None
 
     @property
     def steps_run(self) -> int:
+        """Updates that were made: the budget, or fewer where the run was retired."""
         return int(self.steps[-1])
 
     def record(self, name: str) -> tuple[list[int], list[float]]:
@@ -120,15 +117,12 @@ class History:
         for not reached and for undefined.
         """
         metrics = family_of(self.config).METRICS
+        last = {metric.name: self.traces[metric.name][-1] for metric in metrics}
         return {
             **{name: getattr(self, name) for metric in metrics for name in metric.crossings},
             "steps_run": self.steps_run,
             "retired": self.retired,
             "accuracy": self.accuracy,
-            **{metric.name: _number(self.traces[metric.name][-1]) for metric in metrics},
+            # by their shortest decimal form: float32's 0.9 is no 0.8999999761581421
+            **{name: float(str(value)) if np.isfinite(value) else None for name, value in last.items()},
         }
-
-
-def _number(value: np.floating) -> float | None:
-    # by its shortest decimal form: float32's 0.9 is 0.9, not 0.8999999761581421
-    return float(str(value)) if np.isfinite(value) else None

@@ -44,7 +44,7 @@ def history(train, test, rqi, loss) -> History:
 
 
 def first_step(reached: np.ndarray) -> int | None:
-    """Of a run that was looked at after every update."""
+    """Of a run that was evaluated after every update."""
     nothing = [0] * len(reached)
     return history(nothing, nothing, nothing, nothing).first_step(reached)
 
@@ -159,7 +159,7 @@ def test_a_history_shows_itself_on_a_line() -> None:
 
 
 def test_a_history_as_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row a look, norms included; one line says what is missing without pandas."""
+    """A row a state, norms included; one line says what is missing without pandas."""
     run = history([0, 1], [0, 1], [0, 1], [2, 1])
     frame = run.to_frame()
     assert list(frame) == ["step", *run.traces]
