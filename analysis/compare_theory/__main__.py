@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from analysis._command import check_at_least, check_given, environment, leave, print_trained, trained_on
 from analysis._report import prepare_folder, table
+from analysis.compare_theory.families import measured, no_theory, plan_family
 from analysis.compare_theory.page import page, time_rows
 from analysis.compare_theory.pictures import draw_all
 from analysis.compare_theory.predictors import NULL_MODEL, PREDICTORS
@@ -32,8 +33,9 @@ from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure
 from analysis.theory.decoder_theory import check_table
 from analysis.theory.predictions import DECODER_FLOWS, n_draws, predict, predict_decoder
-from neural import ConfigError, RunConfig, Table
+from neural import ConfigError, RunConfig, Table, find_family
 from neural.command import run_command
+from neural.families.toy import Toy
 
 PROG = "python -m analysis.compare_theory"
 ERRORS = (StoreError, WorkerError)
@@ -45,6 +47,9 @@ class Arguments:
     well they agree.
     """
 
+    family: str = "toy"
+    """Which networks: toy, or modular, digits, teacher, reviews, molecules, messiness, parity, or a file of yours,
+    NAME.py: no theory speaks of these, they are measured."""
     p: int = 10
     """Number of symbols, 0..p-1."""
     table: Path | None = None
@@ -94,9 +99,13 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    configs = plan(arguments)
+    family = find_family(arguments.family)
+    configs = plan(arguments) if family is Toy else plan_family(family, arguments, RunConfig.budget)
     execution = arguments.execution.resolved()
     prepare_folder(arguments.out)
+    if family is not Toy:
+        measure(configs, execution, arguments)
+        return
     with RunStore(arguments.store) as store:
         n_trained = ensure(configs, store, execution)
         everyone = store.table(configs)
@@ -115,6 +124,19 @@ def main(arguments: Arguments) -> None:
     }
     said = [table(time_rows(found.time), "simple"), "", *(f"- {sentence}" for sentence in found.verdict), ""]
     leave(arguments.out, report, draw_all(runs, found), page(found, arguments.decoder_draws, made_with), said)
+
+
+def measure(configs: list[Any], execution: Execution, arguments: Arguments) -> None:
+    """Train networks that no theory speaks of, and say what was measured."""
+    with RunStore(arguments.store) as store:
+        n_trained = ensure(configs, store, execution)
+        runs = store.table(configs)
+    print_trained(len(runs), n_trained)
+    family = find_family(arguments.family)
+    rows = measured(family, runs)
+    report = {"family": family.name, "measured": rows, "environment": environment(PROG, trained_on(runs))}
+    text = table([{name: "-" if value is None else value for name, value in row.items()} for row in rows])
+    leave(arguments.out, report, {}, [f"# Family {family.name}", no_theory(family), text], [no_theory(family), text])
 
 
 def plan(arguments: Arguments) -> list[RunConfig]:
