@@ -72,7 +72,7 @@ class LearningTrajectory(Trajectory):
         train_accuracy, test_accuracy: float64 (T,), nearest target; test nan if all
             samples are trained on.
         train_loss: float64 (T,), of the training samples: mean squared residual, or
-            (`memory_flow`) cross-entropy.
+            cross-entropy.
         steps_to_rqi: first (merged) step with RQI above 0.95; inf = never.
         steps_to_train, steps_to_test: first step with an accuracy of at least 0.9, of
             `times` (up to 3 % late); inf = never. `memory_flow` reads all three after
