@@ -1,4 +1,4 @@
-"""What does the theory say of a training set? In words, in numbers and in a picture.
+"""What does the theory say of a training set? As text, as numbers and as a picture.
 
     python -m efftheory --p 10 --n-train 45 --seed 58
     python -m efftheory --pairs FILE.csv
@@ -42,8 +42,6 @@ from efftheory._files import (
 from efftheory.operations import MAX_SYMBOLS
 
 OPERATIONS = {"addition": et.addition, "modular_addition": et.modular_addition}
-
-
 LISTED = 10_000  # pairs of a list in the report
 MOST_BYTES = 10**9
 _SAMPLE_BYTES, _TRAINED_BYTES = 4, 40  # of the theory, a sample of D0 and one of D
@@ -60,16 +58,16 @@ def main(arguments: argparse.Namespace) -> None:
         check_writable(file)
     description = et.describe(op, mask)
     z0 = op.n_symbols - op.tables  # of embeddings with unit unbiased standard deviation
-    steps = z0 / (description.lambda3 * repr_lr) if description.lambda3 > 0 else math.inf
-    pace = f"{steps:.4g} steps" if steps < math.inf else "never"
-    if math.isnan(description.lambda3):
-        pace = "not defined"
+    steps = z0 / (description.lambda3 * repr_lr) if description.lambda3 > 0 else None
+    never = "not defined" if math.isnan(description.lambda3) else "never"
+    pace = never if steps is None else f"{steps:.4g} steps"
     embeddings = "p - 1 = {}, a standardised embedding" if op.tables == 1 else "2 (p - 1) = {}, standardised embeddings"
     print(description)
     print(f"e-folding time at --repr-lr {repr_lr:g}: {pace} (Z0 = {embeddings.format(z0)} in 1D)")
     for remark in remarks:
         print(f"note: {remark}")
-    content = _report(description, mask, {"repr_lr": repr_lr, "z0": z0, "steps": steps}) | {"remarks": remarks}
+    predicted = {"repr_lr": repr_lr, "z0": z0, "steps": steps}
+    content = _report(description, mask) | {"predicted_steps": predicted, "remarks": remarks}
     lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
     with replacing(files) as fresh:
         fresh[0].write_text("{\n" + ",\n".join(lines) + "\n}\n")
@@ -117,7 +115,7 @@ def _training_set(arguments: argparse.Namespace) -> tuple[et.Operation, NDArray[
 def _check_size(op: et.Operation, n_train: int, drawn: bool) -> None:
     """See that the theory's memory is bounded, before any of it is taken."""
     needed = _SAMPLE_BYTES * op.n_samples + _TRAINED_BYTES * n_train
-    if drawn and 50 * n_train > op.n_samples:
+    if drawn and 50 * n_train > op.n_samples:  # else numpy draws without a list of all
         needed = max(needed, _DRAW_BYTES * op.n_samples)
     if needed > MOST_BYTES:
         what = f"{n_train} of {op.n_samples} samples of {op.name} would take about {needed / 1e9:.1f} GB of memory"
@@ -177,7 +175,7 @@ def _first_misfit(rows: Rows, right: NDArray[np.integer], op: et.Operation, tabl
 # The report
 
 
-def _report(description: et.Description, mask: NDArray[np.bool_], predicted: dict[str, float]) -> dict[str, Any]:
+def _report(description: et.Description, mask: NDArray[np.bool_]) -> dict[str, Any]:
     op, lambda3 = description.operation, description.lambda3
     return {
         "command": shlex.join(sys.argv[1:]),
@@ -192,7 +190,6 @@ def _report(description: et.Description, mask: NDArray[np.bool_], predicted: dic
         "nullity_known_by": asdict(description.exact_nullity),
         "is_linear": description.is_linear,
         "lambda3": lambda3 if math.isfinite(lambda3) else None,
-        "predicted_steps": predicted | {"steps": predicted["steps"] if predicted["steps"] < math.inf else None},
         "ideal_accuracy": description.ideal_accuracy,
         "eigenvalues": description.eigenvalues.tolist(),
         "n_out_of_reach": description.n_beyond,

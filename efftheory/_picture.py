@@ -25,10 +25,10 @@ import efftheory as et
 BLUE, LIGHT_BLUE, ORANGE, VERMILION = "#0072B2", "#CDE7F7", "#E69F00", "#D55E00"
 FATES = (("trained", BLUE, "none"), ("within reach", LIGHT_BLUE, "."), ("out of reach", ORANGE, "x"))
 MOST_PIXELS = 256  # a side of the table; with more symbols a pixel is several samples
-MOST_MARKED = 64  # symbols; smaller cells have no room for a mark
+MOST_MARKED = 64  # symbols; smaller cells are too small for a mark
 MOST_NAMED, NAME_LENGTH = 32, 12  # symbols whose names fit beside the table, and letters of each
 TABLE_POINTS = 290  # about the width of the table in points
-LOOK: Any = {
+STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": "medium",
@@ -43,7 +43,7 @@ def picture_of(description: et.Description, mask: NDArray[np.bool_]) -> Figure:
     of each sample.
     """
     op = description.operation
-    with mpl.rc_context(LOOK):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10.5, 5.4))
         panels = figure.subplot_mosaic(
             [["spectrum", "table"], ["null", "table"]], height_ratios=(10, 1), width_ratios=(1, 1.15)
@@ -61,7 +61,7 @@ def picture_of(description: et.Description, mask: NDArray[np.bool_]) -> Figure:
             handles.append((cell, over) if op.n_symbols // op.tables <= MOST_MARKED else cell)
             names.append(name)
         figure.legend(handles, names, loc="outside lower center", ncols=6)
-        figure.draw_without_rendering()  # the layout is made under this look
+        figure.draw_without_rendering()  # the layout is made in this style
     return figure
 
 
@@ -111,9 +111,9 @@ def _draw_table(axes: Axes, description: et.Description, mask: NDArray[np.bool_]
     axes.imshow(image, origin="lower", extent=(-0.5, edge, -0.5, edge), interpolation="nearest")
     if p <= MOST_MARKED:
         cell = TABLE_POINTS / p
-        look: Any = {"ls": "", "color": "black", "markersize": min(0.55 * cell, 7), "mew": min(cell / 7, 1.2)}
+        style: Any = {"ls": "", "color": "black", "markersize": min(0.55 * cell, 7), "mew": min(cell / 7, 1.2)}
         for number, (_, _, mark) in enumerate(FATES):
-            axes.plot(*(op.pairs[fates == number] % p).T, **look, marker=mark)
+            axes.plot(*(op.pairs[fates == number] % p).T, **style, marker=mark)
         lines, thin = np.arange(p + 1) - 0.5, min(cell / 8, 1.5)
         axes.hlines(lines, -0.5, edge, color="white", linewidth=thin)
         axes.vlines(lines, -0.5, edge, color="white", linewidth=thin)

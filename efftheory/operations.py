@@ -27,7 +27,7 @@ Seed = int | np.random.Generator
 Composition = Literal["sum", "product"]
 
 MAX_SYMBOLS = 60_000  # of an addition: its samples are numbered by 31 bits
-CHUNK = 1 << 20  # samples looked at a time
+CHUNK = 1 << 20  # samples that are evaluated at a time
 
 # the numbers of samples -> the two symbols and the result of each
 Rule = Callable[[NDArray[np.integer]], tuple[Index, Index, Index]]
@@ -271,14 +271,11 @@ def modular_addition(p: int, tables: int = 1) -> Operation:
     the sum, the symbols are 0..p-1 on the left and p..2p-1 on the right, and D0 = all
     ordered pairs (a, b), a outer, b inner, as the symbols (a, p + b); |D0| = p^2.
 
-    No sum of real embeddings tells the symbols apart: E_i + E_j = f(i + j mod p) for
-    all pairs leaves only E constant, each table for itself (n_0 = 1 or 2 on all data),
-    because Z_p has no other homomorphism to the reals. So the linear representation
-    that the theory of addition finds is missing, and what a network learns instead is a
-    circle. Its angles are summed modulo a full turn: they obey the same equations there
-    (2 pi k i / p for every whole k does), and what a small deviation of the angles from
-    such a ring costs has the same Hessian, whatever the frequency k. To compose by
-    products, `from_table`.
+    No sum of real embeddings tells the symbols apart: Z_p has no homomorphism to the
+    reals but 0, so all pairs leave only constants (n_0 = 1 or 2). What a network learns
+    instead of the linear representation is a circle. Its angles, 2 pi k i / p with any
+    whole k, obey the same equations modulo a full turn, and what a small deviation of
+    the angles costs has the same Hessian. To compose by products, `from_table`.
 
     Args:
         p: the modulus, in 2..60000 (30000 with two tables).
@@ -370,13 +367,12 @@ def from_table(
     E_a + F_b = E_m + F_n, the same linear algebra on 2p columns. The symbols are 0..p-1
     on the left and p..2p-1 on the right, as in `modular_addition`.
 
-    What all data leaves open are at least the constants, one of each table of
-    embeddings. Of a table with each result once in every row and column (a quasigroup,
-    a group is one) they are all: the sum over row a, p E_a + sum_b F_b, is that of all
-    values, so E_a is the same for every a; likewise F_b. So n_0 = 1 or 2 there, no sum
-    of real embeddings tells its symbols apart, and what a training set can make unique
-    is a constant: see `modular_addition`. Of other tables n_0 is computed, 3 for plain
-    addition or subtraction with two tables.
+    All data leave open at least the constants, one of each table of embeddings. Where
+    each result stands once in every row and column (in a group, or any quasigroup)
+    nothing else is left: the sum over row a, p E_a + sum_b F_b, is that of all values,
+    so E_a is the same for every a; likewise F_b. So n_0 = 1 or 2 there, and what a
+    training set can make unique is a constant: see `modular_addition`. Of other tables
+    n_0 is computed, 3 for plain addition or subtraction with two tables.
 
     Args:
         table: int (p, p); equal entries are one result, whatever their value: they are
