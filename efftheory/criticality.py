@@ -5,7 +5,6 @@ size on.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import overload
@@ -16,13 +15,10 @@ from scipy.special import betaincinv
 
 from efftheory import _checks
 from efftheory import _random_kernels as kernels
-from efftheory._checks import ArgumentError
-from efftheory._records import short
 from efftheory._threads import threaded
-from efftheory.description import describe
 from efftheory.elimination import primes as random_primes
 from efftheory.elimination import sparse_nullity
-from efftheory.operations import Operation, Seed, require_operation, require_sum
+from efftheory.operations import Operation, Seed, require_operation
 from efftheory.ranks import DENSE_NULLITY, minor_bits, primes_beyond
 from efftheory.representations import unique_thresholds
 
@@ -59,6 +55,9 @@ def _clopper_pearson(successes: ArrayLike, draws: int) -> NDArray[np.float64]:
 
 def proportion(successes: int, draws: int) -> Estimate:
     """successes / draws with the exact (Clopper-Pearson) 95 % interval.
+
+    Args:
+        successes, draws: how many there were, and of how many draws.
 
     Raises:
         ArgumentError: `draws` is below 1, or `successes` not in 0..draws.
@@ -206,63 +205,6 @@ def linear_probability(op: Operation, n_train: int | None, draws: int, seed: See
     return found if n_train is None else found[0]
 
 
-@dataclass(frozen=True, eq=False)
-class RandomTrainingSets:
-    """What random training sets of one size determine, a number a set.
-
-    Attributes:
-        n_train: |D|.
-        nullity: int64 (draws,), n_0, exact.
-        lambda3: float64 (draws,), as in `Spectrum`; 0 where n_0 is above that of all
-            data.
-        ideal_accuracy: float64 (draws,), |Dbar(D, P(D))| / |D0|.
-    """
-
-    n_train: int
-    nullity: NDArray[np.int64]
-    lambda3: NDArray[np.float64]
-    ideal_accuracy: NDArray[np.float64]
-
-    __repr__ = short
-
-    def quantiles(self, probabilities: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> dict[str, list[float]]:
-        """Quantiles of each.
-
-        Raises:
-            ArgumentError: `probabilities` are not in 0..1.
-        """
-        at = _checks.real_array("probabilities", probabilities)
-        if at.ndim != 1 or ((at < 0) | (at > 1)).any():
-            raise ArgumentError("probabilities", "be a list of numbers in 0..1", f"is {_checks.shown(probabilities)}")
-        names = ("nullity", "lambda3", "ideal_accuracy")
-        return {name: np.quantile(getattr(self, name), at).tolist() for name in names}
-
-
-def random_training_sets(op: Operation, n_train: int, draws: int, seed: Seed = 0) -> RandomTrainingSets:
-    """`describe` for `draws` random training sets of size `n_train`, three numbers
-    each; memory O(|D| + draws).
-
-    Every draw has a random stream of its own, spawned from the seed: a longer run
-    begins with the shorter one.
-
-    Source: paper, figures 5 (a) and 10.
-
-    Raises:
-        ArgumentError: `n_train` or `draws` out of range; `op` composes by a product.
-    """
-    require_sum(op)
-    n_train = _checks.integer("n_train", n_train, 0, op.n_samples)
-    draws = _checks.integer("draws", draws, 1)
-
-    def one(stream: np.random.Generator) -> tuple[int, float, float]:
-        found = describe(op, op.random_training_set(n_train, stream))
-        return found.nullity, found.lambda3, found.ideal_accuracy
-
-    streams = _checks.streams("seed", seed, draws)
-    nullity, lambda3, accuracy = zip(*(one(stream) for stream in streams), strict=True)
-    return RandomTrainingSets(n_train, np.array(nullity), np.array(lambda3), np.array(accuracy))
-
-
 def critical_fraction(op: Operation, draws: int, seed: Seed = 0) -> Estimate:
     """r_c: the training fraction |D|/|D0| at which half of the random training sets are
     enough.
@@ -274,6 +216,11 @@ def critical_fraction(op: Operation, draws: int, seed: Seed = 0) -> Estimate:
     S3, by degrees of freedom: 0.34, where the paper has 0.5. That is the size from
     which on the group's representation cannot be deformed; the paper's is read off
     trained networks, which need more to find it.
+
+    Args:
+        op: the operation.
+        draws: random orders of D0.
+        seed: an int or a numpy Generator.
 
     Source: paper, section 4.2 (r_c about 0.4 at p = 10) and appendix H (S3: 0.5).
 

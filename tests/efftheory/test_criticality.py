@@ -207,7 +207,6 @@ def test_a_generator_that_cannot_spawn_is_one_clear_error():
     for call in (
         lambda: et.linear_thresholds(et.addition(5), 5, legacy),
         lambda: et.linear_probability(et.addition(5), 5, 5, legacy),
-        lambda: criticality.random_training_sets(et.addition(5), 5, 5, legacy),
     ):
         with pytest.raises(et.ArgumentError, match="`seed` must be able to spawn generators"):
             call()
@@ -274,20 +273,6 @@ def test_tables_with_other_freedoms():
     thresholds = et.linear_thresholds(op, 20, seed=1).tolist()
     for order, threshold in zip(orders_of(op, 20, 1, op.n_samples), thresholds, strict=True):
         assert oracles.linear_threshold(op, order) == threshold
-
-
-@given(own.operations(2, 9), own.seeds, st.data())
-def test_random_training_sets_are_described(op, seed, data):
-    n = data.draw(st.integers(0, op.n_samples))
-    found = criticality.random_training_sets(op, n, 3, seed)
-    for k, stream in enumerate(np.random.default_rng(seed).spawn(3)):
-        told = et.describe(op, op.random_training_set(n, stream))
-        np.testing.assert_equal(
-            (found.nullity[k], found.lambda3[k], found.ideal_accuracy[k]),
-            (told.nullity, told.lambda3, told.ideal_accuracy),
-        )
-    np.testing.assert_array_equal(criticality.random_training_sets(op, n, 2, seed).nullity, found.nullity[:2])
-    assert found.quantiles([0.0, 1.0])["nullity"] == [found.nullity.min(), found.nullity.max()]
 
 
 def test_critical_fraction_of_ten_symbols_is_the_papers():

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import efftheory as et
-from efftheory import criticality
 
 # what the architecture promises, and what a user needs with it
 PROMISED = """
@@ -25,7 +24,7 @@ Description ArgumentError
 """
 # whose docstrings lack the section so far
 LACKING = """
-success_probability critical_fraction proportion
+success_probability
 """
 FUNCTIONS = [name for name in et.__all__ if inspect.isfunction(getattr(et, name)) and name not in LACKING.split()]
 ARRAYS = ("mask", "E", "E0", "F", "F0", "labels", "targets", "times", "table", "pairs", "representation")
@@ -65,7 +64,6 @@ def records():
     yield et.flow(op, mask, E, np.linspace(0, 10, 2000))
     yield et.class_flow(np.arange(10) % 3, E, np.linspace(0, 10, 2000))
     yield et.from_table(np.ones((500, 500), int), names=[f"symbol {k}" for k in range(500)])
-    yield criticality.random_training_sets(op, 30, draws=200, seed=0)
     yield et.memory_flow(op, mask, E, targets, steps=100)
 
 

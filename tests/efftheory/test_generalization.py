@@ -89,15 +89,6 @@ def test_closure_goes_beyond_the_trained_parallelograms():
     assert not (et.generalizable(op, mask & ~systems.mask_of(op, (1, 3))) & ~mask).any()
 
 
-@given(own.training_sets())
-def test_reflection_reflects_the_reach(drawn):
-    op, mask = drawn
-    mirrored = systems.reflected(op, mask)
-    assert et.nullity(op, mirrored) == et.nullity(op, mask)
-    assert et.ideal_accuracy(op, mirrored) == et.ideal_accuracy(op, mask)
-    np.testing.assert_array_equal(et.generalizable(op, mirrored), systems.reflected(op, et.generalizable(op, mask)))
-
-
 def test_limits():
     op = et.addition(5)
     nothing = np.zeros(op.n_samples, dtype=np.bool_)

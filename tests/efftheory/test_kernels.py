@@ -121,15 +121,6 @@ def test_optimizer_flow(name, kind, weight_decay, drawn, d, seed):
     tolerances.assert_close(path, expected)
 
 
-@given(own.training_sets())
-def test_hessian_and_counts(drawn):
-    op, mask = drawn
-    trained = mask[op.by_result]
-    np.testing.assert_array_equal(_kernels.hessian(*_samples(op), trained, op.n_symbols), oracles.hessian(op, mask))
-    listed = oracles.parallelograms(op, mask)
-    assert _kernels.count_pairs(op.samples.first, trained) == (mask.sum(), len(listed))
-
-
 @given(own.training_sets(), own.seeds)
 def test_loss_path(drawn, seed):
     op, mask = drawn
@@ -168,8 +159,8 @@ def test_every_kernel_has_a_twin():
         "class_order",  # as Operation.by_result, in test_operations.py
         "loss_and_gradient",
         "loss_path",
-        "hessian",
-        "count_pairs",
+        "hessian",  # in test_hessian.py
+        "count_pairs",  # as `describe`, in test_description.py
         "count_close",
         "reach_close",
         "close",  # through both
