@@ -49,21 +49,29 @@ def strict(text: str) -> dict:
     return json.loads(text, parse_constant=refuse)
 
 
+def written(tmp_path_factory: pytest.TempPathFactory, *arguments: str) -> dict:
+    """The record that the command writes, into a folder that it has to make; it prints
+    the part of it without arrays.
+    """
+    file = tmp_path_factory.mktemp("run") / "new" / "run.json"
+    done = command(*arguments, "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    record = strict(file.read_text())
+    printed = strict(done.stdout)
+    assert printed == {name: record[name] for name in printed}
+    assert {"mask", "history", "steps", "snapshots"}.isdisjoint(printed)
+    return record
+
+
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """The README's command, but shorter; into a folder that it has to make."""
-    file = tmp_path_factory.mktemp("run") / "new" / "run.json"
-    done = command(*GOLDEN, "--json", str(file))
-    assert done.returncode == 0, done.stderr
-    written = strict(file.read_text())
-    printed = strict(done.stdout)
-    assert printed == {name: written[name] for name in printed}
-    return written
+    """The README's command, but shorter."""
+    return written(tmp_path_factory, *GOLDEN)
 
 
 def test_the_record(record: dict) -> None:
-    """Configuration, steps (null: not reached), curves of budget + 1 states,
-    embeddings.
+    """Configuration, steps (null: not reached), curves of budget + 1 states, which need
+    no list of steps, and embeddings alone.
     """
     assert record["steps_to_train"] is record["steps_to_test"] is record["steps_to_rqi"] is None
     assert (record["p"], record["n_train"], record["seed"], record["init"]) == (10, 45, 58, "reference")
@@ -72,6 +80,9 @@ def test_the_record(record: dict) -> None:
     assert record["history"]["train_loss"][0] == pytest.approx(0.981, abs=5e-4)
     assert sum(record["mask"]) == 45
     assert record["snapshot_steps"][-1] == 60
+    assert record["family"] == "toy"
+    assert "steps" not in record
+    assert np.shape(record["snapshots"])[1:] == (10, 1)
 
 
 def test_the_same_command_gives_the_same_numbers(record: dict, tmp_path: Path) -> None:
@@ -115,44 +126,22 @@ def test_s3_from_the_command_line(
     assert (bar.unit, bar.n, bar.total) == ("step", 2, 2)
 
 
-@pytest.fixture(scope="module")
-def modular(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """Another family's record, as the command prints and writes it."""
-    file = tmp_path_factory.mktemp("modular") / "run.json"
-    fields = "--family modular --p 5 --steps 50 --width 8 --optimizer sgd --batch-size 3 --inputs sum --d 4"
-    done = command(*fields.split(), "--device", "cpu", "--json", str(file))
-    assert done.returncode == 0, done.stderr
-    written = strict(file.read_text())
-    printed = strict(done.stdout)
-    assert printed == {name: written[name] for name in printed}
-    assert {"mask", "history", "steps", "snapshots"}.isdisjoint(printed)
-    return written
-
-
-def test_modular_from_the_command_line(modular: dict) -> None:
-    """Its own fields and thresholds; the steps of its looks; all weights at the
+def test_modular_from_the_command_line(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Its own fields and thresholds; the steps of its states; all weights at the
     checkpoints.
     """
+    fields = "--family modular --p 5 --steps 50 --width 8 --optimizer sgd --batch-size 3 --inputs sum --d 4"
+    modular = written(tmp_path_factory, *fields.split(), "--device", "cpu")
     assert (modular["family"], modular["p"], modular["budget"], modular["look_every"]) == ("modular", 5, 50, 25)
-    assert (modular["optimizer"], modular["batch_size"], modular["inputs"], modular["embedding_lr"]) == (
-        "sgd",
-        3,
-        "sum",
-        None,
-    )
-    assert {name for name in modular if name.startswith("steps_to_")} == {
-        "steps_to_train",
-        "steps_to_train_99",
-        "steps_to_test_50",
-        "steps_to_test",
-        "steps_to_test_95",
-    }
-    assert modular["steps"] == [0, 25, 50]
-    assert set(modular["history"]) == {"train_accuracy", "test_accuracy", "train_loss", "test_loss", "weight_norm"}
+    assert (modular["optimizer"], modular["batch_size"], modular["inputs"]) == ("sgd", 3, "sum")
+    assert modular["embedding_lr"] is None
+    crossings = {name for metric in FAMILIES["modular"].METRICS for name in metric.crossings}
+    assert {name for name in modular if name.startswith("steps_to_")} == crossings
+    assert modular["steps"] == modular["snapshot_steps"] == [0, 25, 50]
+    assert set(modular["history"]) == {metric.name for metric in FAMILIES["modular"].METRICS}
     assert all(len(curve) == 3 for curve in modular["history"].values())
     assert modular["weight_norm"] == pytest.approx(modular["history"]["weight_norm"][-1])
     assert (len(modular["mask"]), sum(modular["mask"])) == (25, 10)
-    assert modular["snapshot_steps"] == [0, 25, 50]
     shapes = {name: np.shape(values) for name, values in modular["snapshots"].items()}
     assert shapes == {"embedding": (3, 1, 5, 4), "hidden": (3, 1, 4, 8), "output": (3, 5, 8)}
 
@@ -169,13 +158,6 @@ def test_digits_from_the_command_line() -> None:
     assert missing.returncode == 1
     assert "mnist needs the file train-images-idx3-ubyte" in missing.stderr.splitlines()[-1]
     assert "Traceback" not in missing.stderr
-
-
-def test_the_toys_record_says_so(record: dict) -> None:
-    """Its states need no list of steps, and it keeps embeddings alone."""
-    assert record["family"] == "toy"
-    assert "steps" not in record
-    assert np.shape(record["snapshots"])[1:] == (10, 1)
 
 
 @pytest.mark.parametrize(
@@ -299,11 +281,23 @@ class OwnError(Exception):
     """What a made-up command calls the user's to fix."""
 
 
-@pytest.mark.parametrize("error", [OwnError("two\n  lines"), FileNotFoundError("two lines")], ids=repr)
-def test_an_expected_error_is_one_line(
-    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (OwnError("two\n  lines"), 1, "error: two lines\n"),
+        (FileNotFoundError("two lines"), 1, "error: two lines\n"),
+        (KeyboardInterrupt(), 130, "interrupted; whatever had finished is kept\n"),  # the status that shells expect
+    ],
+    ids=repr,
+)
+def test_an_expected_end_is_one_line(
+    error: BaseException,
+    status: int,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Listed errors and the operating system's, folded into a line."""
+    """Listed errors and the operating system's, folded into a line; Ctrl-C."""
 
     def main(options: Options) -> None:
         raise error
@@ -311,8 +305,8 @@ def test_an_expected_error_is_one_line(
     monkeypatch.setattr(sys, "argv", ["made-up", "--n", "2"])
     with pytest.raises(SystemExit) as stopped:
         run_command(Options, main, "made-up", errors=(OwnError,))
-    assert stopped.value.code == 1
-    assert capsys.readouterr().err == "error: two lines\n"
+    assert stopped.value.code == status
+    assert capsys.readouterr().err == line
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,19 +314,6 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["made-up"])
     with pytest.raises(ZeroDivisionError):
         run_command(Options, lambda options: print(1 // (options.n - 1)), "made-up")
-
-
-def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C is no accident: one line, and the status that shells expect."""
-
-    def main(options: Options) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(sys, "argv", ["made-up"])
-    with pytest.raises(SystemExit) as stopped:
-        run_command(Options, main, "made-up")
-    assert stopped.value.code == 130
-    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 PRINTS = """

@@ -67,13 +67,6 @@ def test_first_step_is_the_first(reached: list[bool]) -> None:
         assert not any(reached[:step])
 
 
-@given(st.integers(0, 30), st.integers(0, 30))
-def test_first_step_of_a_threshold_crossed_once(before: int, after: int) -> None:
-    """Index s is the state after s updates."""
-    reached = np.array([False] * before + [True] * after, dtype=bool)
-    assert first_step(reached) == (before if after else None)
-
-
 def test_thresholds_are_the_papers() -> None:
     """Accuracies at least 0.9, also in float32 for 9 of 10; RQI strictly above 0.95."""
     run = history([0, 0.89, 0.9, 1], [0, 0, np.float32(9) / 10, 0.5], [0.9, 0.95, 0.94, 0.96], [1] * 4)
@@ -170,10 +163,3 @@ def test_a_history_as_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="`to_frame` needs the package pandas"):
         run.to_frame()
-
-
-def test_history_is_a_record() -> None:
-    """Two runs' records cannot be mixed up by assignment."""
-    run = history([1], [1], [1], [1])
-    assert dataclasses.replace(run, retired=True).retired
-    assert not run.retired
