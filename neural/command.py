@@ -32,12 +32,18 @@ def run_command(
     prog: str,
     errors: tuple[type[Exception], ...] = (),
 ) -> None:
-    """Parse the command line into `arguments` and call `main` with it.
+    """Parse the command line and call `main` with it.
 
-    ConfigError, OSError and `errors` (what else is the user's to fix) end it with one
-    line on standard error and exit status 1, a command line that cannot be parsed with
-    one line and 2, Ctrl-C with one line and 130, a reader that has seen enough
-    (`| head`) without a word. Anything else is a bug and keeps its traceback.
+    What is the user's to fix ends it with one line on standard error and exit status 1,
+    a command line that cannot be parsed with one line and 2, Ctrl-C with one line and
+    130, a reader that has seen enough (`| head`) without a word. Anything else is a bug
+    and keeps its traceback.
+
+    Args:
+        arguments: a dataclass with the options.
+        main: what is done with them.
+        prog: what the help calls the command.
+        errors: what is the user's to fix beside ConfigError and OSError.
     """
     open_streams()
     try:

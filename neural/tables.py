@@ -140,6 +140,10 @@ def adopt_operation(config: Any, known: Sequence[str]) -> None:
     its digest, if it has been seen in this process, or its CSV file. A table says how
     many symbols there are.
 
+    Args:
+        config: with fields `operation` and `p`, which are set here.
+        known: operations that have a name.
+
     Raises:
         ConfigError: it is not; or the configuration has another number of symbols.
     """

@@ -67,13 +67,18 @@ def data_digest(source: ReviewsSource) -> str | None:
 
 
 def numbered(texts: Sequence[str], n_train: int, words: int, skip: int, length: int) -> NDArray[np.int64]:
-    """Texts (N) as the numbers of their last `length` known words, (N, length).
+    """Texts as the numbers of their last known words, (N, length).
 
-    Words are runs of letters, apostrophes within, in lower case. Counted in the first
-    `n_train` texts, and sorted by how often they are there and then by the alphabet,
-    the first `skip` of them are left out and the next `words` are known: 1, 2, ... All
-    others are dropped. 0 fills up in front, so that what reads a text ends with its
-    last word.
+    Words are runs of letters, apostrophes within, in lower case. They are sorted by how
+    often they are there, and then by the alphabet. Those that are not known are
+    dropped. 0 fills up in front, so that what reads a text ends with its last word.
+
+    Args:
+        texts: N of them.
+        n_train: words are counted in the first so many.
+        words: how many are known, 1, 2, ...
+        skip: how many are left out before these.
+        length: numbers a text.
 
     Source: as in the official code of "Omnigrok", which leaves out a list of common
     English words instead, has 500 numbers a text, and keeps the first.
