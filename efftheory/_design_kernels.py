@@ -86,17 +86,16 @@ def covered(first, trained):
 
 @njit(cache=CACHE)
 def climb(W, first, class_of, trained, order, cover):
-    """Exchange samples of `trained` (in place) while lambda_3 grows and `covered` stays
-    at least `cover`: lambda_3.
+    """Exchange samples of `trained` (in place) as long as that raises lambda_3 and
+    leaves `covered` at least at `cover`. Returns lambda_3.
 
-    Cook and Nachtsheim's exchange: for each trained sample in turn the best
-    replacement, until nobody has one. By Rayleigh and Ritz the smallest eigenvalue of M
-    in the span of any few vectors is at least that of M, so that a swap which fails in
-    the lowest modes of the present M fails altogether: the screen loses nothing. What
-    passes it is decided by Cholesky and by eigenvalues of the whole M.
+    The exchange algorithm of Cook and Nachtsheim: each trained sample in turn is
+    replaced by the best sample outside of the set, until no replacement helps. Swaps
+    are screened in the span of the lowest modes of M. The smallest eigenvalue there is
+    never below that of M (Rayleigh and Ritz), so no good swap is lost. What passes is
+    decided by Cholesky and by the eigenvalues of M.
 
-    One function, for all it tries shares one set of scratch matrices: a swap costs
-    neither a call nor an allocation.
+    It is one function so that all swaps share their scratch matrices.
     """
     N, r = W.shape
     m = min(r, N_MODES)
@@ -234,9 +233,9 @@ def widest(table, basis, trained, rows, q):
     first found in the order `rows`.
 
     Without a, the samples outside the span fall into families that differ by a factor
-    only; any member of the largest brings the others along. A family is told by a
-    polynomial in its coordinates, at a point modulo q: a chance of 1e-9 to take two for
-    one, which the caller sees when it counts.
+    only; any member of the largest brings the others along. A family is known by a
+    polynomial in its coordinates, at a point modulo q. Two are taken for one with a
+    chance of 1e-9; the caller counts the span anew.
     """
     R, N = table.shape
     inside = spanned(table, basis, trained)
@@ -273,8 +272,8 @@ def widest(table, basis, trained, rows, q):
 
 @njit(cache=CACHE)
 def descend(W, first, class_of, trained, order, table, basis, q):
-    """Exchange samples of `trained` (in place, linear-unique) while lambda_3 falls and
-    it stays so: lambda_3.
+    """Exchange samples of `trained` (in place), which is linear-unique, as long as it
+    stays so and lambda_3 falls. Returns lambda_3.
 
     Which exchanges keep the linear representation unique is read off the settled
     tableau, exactly. Sample a is needed if its class has others and no trained sample
@@ -283,11 +282,9 @@ def descend(W, first, class_of, trained, order, table, basis, q):
     eigenvalue: where the set without a is not slower than what is reached, no
     replacement is.
 
-    The lowest modes of the set without a decide which b to look at. Their smallest Ritz
-    value is never below lambda_3, so that what passes is slower indeed; what they miss
-    is of second order in the other modes.
-
-    One function, as `climb` is.
+    Swaps are screened in the span of the lowest modes of the set without a. The
+    smallest eigenvalue there is never below lambda_3, so what passes is slower; what is
+    missed is of second order in the other modes.
     """
     N, r = W.shape
     m = min(r, N_MODES)

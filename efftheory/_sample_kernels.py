@@ -87,7 +87,7 @@ def collapsed(E, product):
 @njit(cache=CACHE, nogil=True)
 def of_usual_size(E):
     """E (p, c), divided by a power of 2 (exactly, then) near its largest entry where
-    its fourth powers might overflow or vanish: RQI does not see the size.
+    its fourth powers might overflow or vanish: RQI does not depend on it.
     """
     largest = 0.0
     for k in range(E.shape[0]):

@@ -7,7 +7,7 @@ experimental design the largest lambda_3 is an E-optimal design, H being the inf
 matrix; what is unusual is that a sample is worth nothing by itself, only next to others
 of its class.
 
-Two structures carry the search. M, H without the directions that all of D0 leaves free,
+The search uses two structures. M, H without the directions that all of D0 leaves free,
 has lambda_3 as its smallest eigenvalue; adding the sample u to a class with the trained
 samples v adds 2 sum_v (u - v)(u - v)^T to it. And the vectors (e_i + e_j, f_c) of the
 samples, their symbols and their class c side by side, make a linear matroid: the
@@ -41,14 +41,14 @@ OBJECTIVES = ("lambda3", "generalizable", "slow")
 # more.
 _PRIME = 2**31 - 1
 
-_KICKED = 3  # samples exchanged at random to leave a local optimum: fewer fall back, more forget it
+_PERTURBED = 3  # samples exchanged at random to leave a local optimum: fewer fall back, more forget it
 _PATIENCE = 30  # tries at each of them, where it must keep the representation unique
 _SAMPLES = 50_000  # descents times N, where nothing is said
 # The time of one descent grows about as N^2.3: above this N there are so many fewer
 # descents that a call takes no longer than here, some three seconds. From N = 1,700 on
 # one is left, which at 5,000 takes about 20 seconds.
 _USUAL, _GROWTH, _MOST = 210, 2.3, 5_000
-_STARTS = 24  # a search starts anew so often, and kicks in between
+_STARTS = 24  # a search starts anew so often, and perturbs its best in between
 _PLATEAU = 20  # exchanges that neither widen nor narrow the span, in a row, before it counts as the widest
 
 
@@ -62,7 +62,7 @@ def design_training_set(
       instead.
     - "slow": the smallest lambda_3 among the linear-unique sets
       (n_0 = `op.full_nullity`): it does determine the representation, as slowly as
-      possible. Uniqueness is exact; slower than 1e-12 lambda_max is not told apart.
+      possible. Uniqueness is exact; slower than 1e-12 lambda_max is not distinguished.
     - "generalizable": the largest ideal accuracy |Dbar(D, P(D))| / |D0|, of equals the
       larger lambda_3.
 
@@ -147,9 +147,9 @@ class Search:
             share = len(range(round_, descents, _STARTS))  # how many of the descents fall to this start
             if share == 0:
                 break
-            reached = self.descended(objective, self.start())
+            reached = self.descended(objective, self.initial())
             for _ in range(share - 1):
-                other = self.descended(objective, self.kicked(reached.flags, objective == "slow"))
+                other = self.descended(objective, self.perturbed(reached.flags, objective == "slow"))
                 if other.value >= reached.value:
                     reached = other
             if found is None or reached.value > found.value:
@@ -220,7 +220,7 @@ class Search:
 
     # Where descents begin
 
-    def start(self) -> Flags:
+    def initial(self) -> Flags:
         """A random set, built around few classes if a set around many does not make the
         representation unique.
         """
@@ -252,15 +252,15 @@ class Search:
         flags[self.rng.choice(np.flatnonzero(~flags), left, replace=False)] = True
         return flags
 
-    def kicked(self, flags: Flags, unique: bool) -> Flags:
+    def perturbed(self, flags: Flags, unique: bool) -> Flags:
         """`flags` after a few random exchanges, one by one; `unique`: of those that
         keep the representation unique.
         """
         flags = flags.copy()
         table, basis = (part.copy() for part in self.tableau)
         made = 0
-        for _ in range(_KICKED * _PATIENCE):
-            if made == _KICKED or flags.all() or not flags.any():
+        for _ in range(_PERTURBED * _PATIENCE):
+            if made == _PERTURBED or flags.all() or not flags.any():
                 break
             a, b = (self.rng.choice(np.flatnonzero(which)) for which in (flags, ~flags))
             flags[a], flags[b] = False, True

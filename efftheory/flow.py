@@ -90,7 +90,7 @@ class Trajectory:
 def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDArray[np.float64]) -> Trajectory:
     with np.errstate(all="ignore"):  # where E has grown or decayed beyond floats, or the solver gave up
         z0 = _z0(path)
-        usual = of_usual_size(path)  # l_eff does not see the size
+        usual = of_usual_size(path)  # l_eff does not depend on the size
         if op.composition == "sum":
             l0 = _kernels.loss_path(*training_samples(op, mask), usual)
         else:
@@ -224,8 +224,10 @@ def _integrate(op: Operation, mask: Mask, E0: NDArray[np.float64], end: float, r
 
 
 class _Course(NamedTuple):
-    """The flow from one E0 as a function of time, the times within which it moves
-    (end = 0: it does not), and whether it is known up to where it stands.
+    """The flow from one E0: `path` takes times (T,) to embeddings.
+
+    The flow moves between the times `begin` and `end`; where it never moves, end is 0.
+    `complete`: whether it is known to the point where it comes to rest.
     """
 
     path: Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -266,16 +268,16 @@ def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = RQI
     """The first time t at which the flow from E0 has RQI above `threshold`; inf where
     it never has.
 
-    Divide by the embeddings' learning rate for steps. RQI is a step function of t: it
-    is looked for on a grid of times in ratio 1.01, from a hundredth of the fastest
+    Divide by the embeddings' learning rate for steps. RQI is a step function of t. It
+    is evaluated on a grid of times in ratio 1.01, from a hundredth of the fastest
     mode's decay time to e^-60 of the slowest, and the first crossing is bisected to
-    machine precision. A rise and fall within one grid step is not seen. A collapsed E0
-    (see `rqi`) has no quality, and never gets any.
+    machine precision. A rise and fall within one grid step is missed. A collapsed E0
+    has RQI 0 (see `rqi`) and keeps it.
 
-    Matrix products: the flow is integrated (as by `flow`) until it stands, |grad l_eff|
+    Matrix products: the flow is integrated (as by `flow`) until it rests, |grad l_eff|
     sqrt(Z0) < 1e-9, or to t = 1000 Z0, and what has not crossed by then counts as
-    never; the first time looked at is a thousandth of the time in which E0, at its
-    initial speed, would move by its own size. There RQI goes up also where symbols fall
+    never. The grid begins at a thousandth of the time in which E0, at its initial
+    speed, would move by its own size. There RQI goes up also where symbols fall
     together. nan where the solver gave up (after 10,000 steps) and there was no
     crossing before.
 
@@ -340,10 +342,10 @@ def optimizer_flow(
 
     The update rules are torch's with their default moments (beta 0.9 and 0.999, eps
     1e-8; SGD without momentum). `weight_decay` is added to the gradient for "adam" and
-    "sgd", decoupled for "adamw"; at 0 "adam" and "adamw" agree. Adam does not see the
-    size of a gradient, so under it the normalisation of l_eff (and Z0) drops out of the
-    time scale. SGD does: its times depend on the convention "sum", and on l_eff being
-    of the size of the network's own loss, which nothing guarantees.
+    "sgd", decoupled for "adamw"; at 0 "adam" and "adamw" agree. Adam does not depend on
+    the size of a gradient, so the normalisation of l_eff (and Z0) drops out of its time
+    scale. SGD does: its times depend on the convention "sum", and on l_eff being of the
+    size of the network's own loss, which nothing guarantees.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.

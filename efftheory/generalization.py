@@ -1,7 +1,7 @@
 """What a training set determines: nullity, closure, ideal accuracy.
 
 Linear algebra on sums of embeddings, which refuses an operation that composes by a
-product. How surely the numbers are known: see `ranks` and `elimination`. What a given
+product. `ranks` and `elimination` say how surely the numbers are known. What a given
 embedding realises is in `embeddings`.
 """
 
@@ -82,8 +82,8 @@ def nullity(op: Operation, mask: Mask = None) -> int:
     representations that satisfy D.
 
     At least 2 for addition (translation and scaling of E_k = a + k b), 1 for any sum.
-    Exact integer arithmetic, no eigenvalue threshold; how it is found, and how surely
-    above p = 128, says `exact_nullity`.
+    Exact integer arithmetic, no eigenvalue threshold; `exact_nullity` says how it is
+    found, and how surely above p = 128.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.

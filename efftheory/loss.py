@@ -48,7 +48,7 @@ def normalized_gradient(op: Operation, mask: Mask, E: NDArray[np.float64]) -> ND
 
 def _of_usual_size(E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
     """(size, E / size), where a power of Z0 might leave the range of floats; else size
-    1. l_eff does not see it.
+    1. l_eff does not depend on it.
     """
     z0 = (E**2).sum()
     if 1e-70 < z0 < 1e70:
@@ -97,18 +97,18 @@ def effective_loss(op: Operation, mask: Mask, E: ArrayLike, normalization: Norma
     Where `op` composes by a matrix product: l_eff = l0 / Z0^2, l0 = sum over P0(D) of
     |E_a E_b - E_c E_e|_F^2, Z0 = sum_a |E_a|_F^2. The paper gives products no effective
     loss. This quotient is our choice: l0 is of fourth degree in E, so it is the one
-    that does not see the size of E, as l0 / Z0 of sums does not, and Z0 is conserved.
-    It is 0 on every representation of a group, on one times a matrix that commutes with
-    it, and also where symbols are not told apart (all E_a equal): what keeps sums from
-    that, a mean of 0, is no condition on products.
+    that does not depend on the size of E, like l0 / Z0 of sums, and Z0 is conserved. It
+    is 0 on every representation of a group, on one times a matrix that commutes with
+    it, and also where all E_a are equal: what keeps sums from that, a mean of 0, is no
+    condition on products.
 
     Two conventions are in print. "sum" (blog, slides, official code, and ours) is the
     above; "mean" divides it by |P0(D)|, as the paper's text does. Only "sum" has the
     published time scales, and only with it does no eigenvalue of the Hessian fall when
     data is added.
 
-    `E` is taken as it is. The paper assumes mean 0 of sums: l0 does not see a
-    translation, Z0 does.
+    `E` is taken as it is. The paper assumes mean 0 of sums: a translation changes Z0
+    and not l0.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.

@@ -33,7 +33,7 @@ class Spectrum:
     Attributes:
         eigenvalues: float64 (k,), ascending; the first `nullity` are exactly 0.
         modes: float64 (p, k), orthonormal columns.
-        nullity: n_0, exact; how it is known says `exact_nullity`.
+        nullity: n_0, exact; `exact_nullity` says how it is known.
         lambda3: the slowest mode that some training set drives, eigenvalue number
             op.full_nullity + 1: the third for addition; 0 where nullity is above that
             of all data, nan where p < 3.
@@ -141,15 +141,15 @@ def _lanczos(H: LinearOperator, free: NDArray, k: int) -> tuple[NDArray, NDArray
     lambda_max.
     """
     p, n_free = free.shape
-    start = np.random.default_rng(0).standard_normal(p)
-    start -= free @ (free.T @ start)
-    lift = 2 * float(start @ (H @ start) / (start @ start))  # a Rayleigh quotient: above lambda_3
+    initial = np.random.default_rng(0).standard_normal(p)
+    initial -= free @ (free.T @ initial)
+    lift = 2 * float(initial @ (H @ initial) / (initial @ initial))  # a Rayleigh quotient: above lambda_3
     if lift == 0:  # no parallelogram at all: any basis will do
         return np.zeros(k), np.eye(p, k), 0.0
     lifted = LinearOperator((p, p), lambda x: H @ x + lift * (free @ (free.T @ x)), dtype=np.float64)  # pyright: ignore
     n_basis = min(p, max(2 * k + 1, _LEAST_BASIS))
     try:
-        values, modes = eigsh(lifted, k - n_free, which="SA", v0=start, tol=_ARPACK, ncv=n_basis)  # pyright: ignore
+        values, modes = eigsh(lifted, k - n_free, which="SA", v0=initial, tol=_ARPACK, ncv=n_basis)  # pyright: ignore
     except ArpackError as failed:  # what is there is returned, with its residuals
         values = getattr(failed, "eigenvalues", np.zeros(0))
         modes = getattr(failed, "eigenvectors", np.zeros((p, 0)))
@@ -157,7 +157,7 @@ def _lanczos(H: LinearOperator, free: NDArray, k: int) -> tuple[NDArray, NDArray
         values = np.concatenate([values, np.full(missing, np.nan)])
         modes = np.concatenate([modes, np.full((p, missing), np.nan)], axis=1)
     order = np.argsort(values)
-    largest = eigsh(H, 1, which="LA", v0=start, tol=1e-2, return_eigenvectors=False)  # pyright: ignore
+    largest = eigsh(H, 1, which="LA", v0=initial, tol=1e-2, return_eigenvectors=False)  # pyright: ignore
     values = np.concatenate([np.zeros(n_free), values[order]])
     return values, np.concatenate([free, modes[:, order]], axis=1), float(np.max(largest))
 
