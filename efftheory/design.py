@@ -25,7 +25,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from efftheory import _checks, _design_kernels
+from efftheory import _checks
+from efftheory import _design_kernels as kernels
 from efftheory._checks import ArgumentError
 from efftheory.generalization import in_table_order
 from efftheory.hessian import hessian
@@ -137,8 +138,14 @@ class Search:
         self.class_of = np.repeat(np.arange(op.n_results), np.diff(self.first))
         self.n_driven = op.n_symbols - op.full_nullity
         modes = np.linalg.eigh(hessian(op))[1][:, op.full_nullity :]
-        self.geometry = np.ascontiguousarray(modes[left] + modes[right]), self.first, self.class_of
-        self.tableau = _design_kernels.tableau(left, right, self.class_of, op.n_symbols, op.n_results, _PRIME)
+        sums = np.ascontiguousarray(modes[left] + modes[right])
+        self.geometry = kernels.Geometry(sums, self.first, self.class_of)
+        self._tableau = kernels.make_tableau(left, right, self.class_of, op.n_symbols, op.n_results, _PRIME)
+
+    def tableau(self) -> kernels.Tableau:
+        """A fresh copy: settling changes it."""
+        table, basis, q = self._tableau
+        return kernels.Tableau(table.copy(), basis.copy(), q)
 
     def best(self, objective: Objective, descents: int) -> Flags:
         """The best of `descents` local optima."""
@@ -165,30 +172,25 @@ class Search:
 
     def descended(self, objective: Objective, flags: Flags) -> _Candidate:
         """The local optimum next to `flags`, which it takes over."""
-        table, basis = (part.copy() for part in self.tableau)
-        rank = self.rank(flags, table, basis)
-        cover = 0
+        tableau, cover, lambda3 = self.tableau(), 0, 0.0
         if objective == "generalizable":
-            flags, cover = self.widened(flags, table, basis)
-            rank = self.rank(flags, table, basis)
-        lambda3 = 0.0
+            flags, cover = self.widened(flags, tableau)
+        rank = self.rank(flags, tableau)
         if rank == self.n_driven > 0:
             order = self.rng.permutation(len(flags))
-            if objective == "slow":
-                lambda3 = _design_kernels.descend(*self.geometry, flags, order, table, basis, _PRIME)
-            else:
-                lambda3 = _design_kernels.climb(*self.geometry, flags, order, cover)
+            lambda3 = kernels.exchange(self.geometry, flags, order, cover, objective != "slow")
+            rank = self.rank(flags, tableau)
         if objective == "generalizable":
             return _Candidate((cover, lambda3), flags)
         return _Candidate((rank, -lambda3 if objective == "slow" else lambda3), flags)
 
-    def rank(self, flags: Flags, table: NDArray[np.int64], basis: NDArray[np.int64]) -> int:
+    def rank(self, flags: Flags, tableau: kernels.Tableau) -> int:
         """Of A(P0(D)), modulo the prime: p - full_nullity is proof of a unique linear
         representation.
         """
-        return _design_kernels.settle(table, basis, flags, _PRIME) - len(np.unique(self.class_of[flags]))
+        return kernels.settle(tableau, flags) - len(np.unique(self.class_of[flags]))
 
-    def widened(self, flags: Flags, table: NDArray[np.int64], basis: NDArray[np.int64]) -> tuple[Flags, int]:
+    def widened(self, flags: Flags, tableau: kernels.Tableau) -> tuple[Flags, int]:
         """(flags, |Dbar|): the samples exchanged until no exchange of one widens their
         span.
 
@@ -197,24 +199,26 @@ class Search:
         is no wider: plateaus are walked. Of equally wide spans one that makes the
         linear representation unique is kept.
         """
+        basis = tableau.basis
+        kernels.settle(tableau, flags)
         while not flags[basis].all():
             spare = np.setdiff1d(np.flatnonzero(flags), basis)
             if len(spare) == 0:
                 break
-            outside = np.flatnonzero(~_design_kernels.spanned(table, basis, flags))
+            outside = np.flatnonzero(~kernels.spanned(tableau, flags))
             flags[self.rng.choice(spare)] = False
             flags[self.rng.choice(outside)] = True
-            _design_kernels.settle(table, basis, flags, _PRIME)
+            kernels.settle(tableau, flags)
         best, widest, idle = (-1, False), flags.copy(), 0
         while idle < _PLATEAU:
-            unique = self.rank(flags, table, basis) == self.n_driven
-            value = int(_design_kernels.spanned(table, basis, flags).sum()), unique
+            unique = self.rank(flags, tableau) == self.n_driven
+            value = int(kernels.spanned(tableau, flags).sum()), unique
             idle = 0 if value > best else idle + 1
             if value > best:
                 best, widest = value, flags.copy()
             if flags[basis].all() or not flags.any():
                 break
-            _, a, b = _design_kernels.widest(table, basis, flags, self.rng.permutation(len(basis)), _PRIME)
+            _, a, b = kernels.widest(tableau, flags, self.rng.permutation(len(basis)))
             flags[a], flags[b] = False, True
         return widest, best[0]
 
@@ -226,8 +230,8 @@ class Search:
         """
         for spread in (self.op.n_samples, 1):
             flags = self.grown(spread)
-            table, basis = (part.copy() for part in self.tableau)
-            if self.rank(flags, table, basis) == self.n_driven:
+            tableau = self.tableau()
+            if self.rank(flags, tableau) == self.n_driven:
                 break
         return flags
 
@@ -238,16 +242,16 @@ class Search:
         by size, largest first, blurred by `spread`: 1 only shuffles those of one size.
         """
         flags = np.zeros(self.op.n_samples, dtype=np.bool_)
-        table, basis = (part.copy() for part in self.tableau)
+        tableau = self.tableau()
         sizes = np.diff(self.first)
         left = self.n_train
         for c in np.argsort(-(sizes + spread * self.rng.random(len(sizes)))):
             for s in self.first[c] + self.rng.permutation(sizes[c]):
-                if left > 0 and not _design_kernels.spanned(table, basis, flags)[s]:
+                if left > 0 and not kernels.spanned(tableau, flags)[s]:
                     flags[s] = True
                     left -= 1
-                    _design_kernels.settle(table, basis, flags, _PRIME)
-            if self.rank(flags, table, basis) == self.n_driven:
+                    kernels.settle(tableau, flags)
+            if self.rank(flags, tableau) == self.n_driven:
                 break
         flags[self.rng.choice(np.flatnonzero(~flags), left, replace=False)] = True
         return flags
@@ -257,14 +261,14 @@ class Search:
         keep the representation unique.
         """
         flags = flags.copy()
-        table, basis = (part.copy() for part in self.tableau)
+        tableau = self.tableau()
         made = 0
         for _ in range(_PERTURBED * _PATIENCE):
             if made == _PERTURBED or flags.all() or not flags.any():
                 break
             a, b = (self.rng.choice(np.flatnonzero(which)) for which in (flags, ~flags))
             flags[a], flags[b] = False, True
-            if unique and self.rank(flags, table, basis) < self.n_driven:
+            if unique and self.rank(flags, tableau) < self.n_driven:
                 flags[a], flags[b] = True, False
             else:
                 made += 1

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import efftheory as et
-from efftheory import _design_kernels, _kernels, design
+from efftheory import _design_kernels as kernels
+from efftheory import _kernels, design, generalization
 from tests import oracles, systems, tolerances
 from tests import strategies as own
 
@@ -149,31 +150,35 @@ def test_a_set_that_leaves_a_symbol_out_is_no_slow_one():
 
 
 def _search(op):
-    search = design.Search(op, 0, np.random.default_rng(0))
-    return search, (part.copy() for part in search.tableau)
+    return design.Search(op, 0, np.random.default_rng(0))
+
+
+def covered(op, mask):
+    """How many samples share a result with a trained one."""
+    return int(np.isin(op.results, op.results[mask]).sum())
 
 
 @given(own.training_sets(), st.data())
 def test_adding_a_sample_adds_its_gain(drawn, data):
     op, mask = drawn
-    search, _ = _search(op)
+    search = _search(op)
     s = data.draw(st.integers(0, op.n_samples - 1))
     trained = mask[op.by_result]
     trained[s] = False
-    M = _design_kernels.gram(*search.geometry, trained)
-    _design_kernels.add_gain(*search.geometry, trained, s, 1.0, M)
+    M = kernels.gram(search.geometry, trained)
+    kernels.add_gain(search.geometry, trained, s, 1.0, M)
     trained[s] = True
-    tolerances.assert_close(M, _design_kernels.gram(*search.geometry, trained))
-    _design_kernels.add_gain(*search.geometry, trained, s, -1.0, M)  # s itself is no part of its gain
+    tolerances.assert_close(M, kernels.gram(search.geometry, trained))
+    kernels.add_gain(search.geometry, trained, s, -1.0, M)  # s itself is no part of its gain
     trained[s] = False
-    tolerances.assert_close(M, _design_kernels.gram(*search.geometry, trained))
+    tolerances.assert_close(M, kernels.gram(search.geometry, trained))
 
 
 @given(own.training_sets(2, 8))
 def test_gram_is_the_hessian_without_its_free_directions(drawn):
     op, mask = drawn
-    search, _ = _search(op)
-    M = _design_kernels.gram(*search.geometry, mask[op.by_result])
+    search = _search(op)
+    M = kernels.gram(search.geometry, mask[op.by_result])
     expected = np.linalg.eigvalsh(oracles.hessian(op, mask))[op.full_nullity :]
     np.testing.assert_allclose(np.linalg.eigvalsh(M), expected, atol=1e3 * tolerances.LINALG)
 
@@ -183,15 +188,7 @@ def test_exceeds(size, seed, factor):
     root = np.random.default_rng(seed).normal(size=(size, size))
     A = root @ root.T + np.eye(size)
     smallest = float(np.linalg.eigvalsh(A)[0])
-    assert _design_kernels.exceeds(A, factor * smallest, np.empty((size, size))) == (factor < 1)
-
-
-@given(own.training_sets(2, 8))
-def test_covered(drawn):
-    op, mask = drawn
-    trained = mask[op.by_result]
-    expected = int(np.isin(op.results, op.results[mask]).sum())
-    assert _design_kernels.covered(op.samples.first, trained) == expected
+    assert kernels.exceeds(A, factor * smallest, np.empty((size, size))) == (factor < 1)
 
 
 @given(st.integers(1, PRIME - 1))
@@ -204,83 +201,83 @@ def test_inverse(number):
 def test_tableau_settle_and_spanned(drawn, data):
     op, mask = drawn
     vectors = oracles.sample_vectors(op)[op.by_result]
-    search, (table, basis) = _search(op)
+    search = _search(op)
+    tableau = search.tableau()
+    table, basis, _ = tableau
     assert len(basis) == oracles.fraction_rank(vectors)
     for trained in (mask[op.by_result], data.draw(own.masks(op))[op.by_result]):  # one after the other
-        independent = _design_kernels.settle(table, basis, trained, PRIME)
+        independent = kernels.settle(tableau, trained)
         assert (vectors[basis].T.astype(object) @ table % PRIME == vectors.T % PRIME).all()
         assert independent == oracles.fraction_rank(vectors[trained]) == trained[basis].sum()
-        ordered = np.empty_like(trained)
-        ordered[op.by_result] = trained
+        ordered = generalization.in_table_order(op, trained)
         expected = oracles.reach_closure(op, ordered, oracles.fraction_rank)[op.by_result]
-        np.testing.assert_array_equal(_design_kernels.spanned(table, basis, trained), expected)
-        assert search.rank(trained, table, basis) == op.n_symbols - et.nullity(op, ordered)
+        np.testing.assert_array_equal(kernels.spanned(tableau, trained), expected)
+        assert search.rank(trained, tableau) == op.n_symbols - et.nullity(op, ordered)
 
 
 @settings(max_examples=25)
 @given(own.training_sets(3, 5), own.seeds)
 def test_widest_exchange_of_independent_samples(drawn, seed):
     op, mask = drawn
-    search, (table, basis) = _search(op)
+    search = _search(op)
+    tableau = search.tableau()
     trained = mask[op.by_result]
-    _design_kernels.settle(table, basis, trained, PRIME)
-    trained &= np.isin(np.arange(op.n_samples), basis)
-    if trained[basis].all() or not trained.any():
+    kernels.settle(tableau, trained)
+    trained &= np.isin(np.arange(op.n_samples), tableau.basis)
+    if trained[tableau.basis].all() or not trained.any():
         return
-    size, a, b = _design_kernels.widest(table, basis, trained, np.arange(len(basis)), PRIME)
-    now = int(_design_kernels.spanned(table, basis, trained).sum())
+    size, a, b = kernels.widest(tableau, trained, np.arange(len(tableau.basis)))
+    now = int(kernels.spanned(tableau, trained).sum())
     sizes = []
     for other in oracles.exchanged(trained):
-        T, B = (part.copy() for part in search.tableau)
-        if _design_kernels.settle(T, B, other, PRIME) == other.sum():
-            sizes.append((int(_design_kernels.spanned(T, B, other).sum()), other))
-    assert size <= max(s for s, _ in sizes) <= max(size, now)  # exchanges within the span leave it as it is
+        anew = search.tableau()
+        if kernels.settle(anew, other) == other.sum():
+            sizes.append(int(kernels.spanned(anew, other).sum()))
+    assert size <= max(sizes) <= max(size, now)  # exchanges within the span leave it as it is
     trained[a], trained[b] = False, True
-    _design_kernels.settle(table, basis, trained, PRIME)
-    assert _design_kernels.spanned(table, basis, trained).sum() == size
+    kernels.settle(tableau, trained)
+    assert kernels.spanned(tableau, trained).sum() == size
 
 
 @settings(max_examples=20)
 @given(OPERATIONS, st.data(), own.seeds)
-def test_climb_ends_where_no_exchange_is_faster(op, data, seed):
+def test_it_ends_where_no_exchange_is_faster(op, data, seed):
     """Everything recomputed for every exchange. Would reveal a screen that loses a
     swap, and stale modes.
     """
-    search, _ = _search(op)
-    rng = np.random.default_rng(seed)
-    flags = op.random_training_set(data.draw(st.integers(0, op.n_samples)), rng)[op.by_result]
-    cover = data.draw(st.sampled_from([0, _design_kernels.covered(op.samples.first, flags)]))
+    search, rng = _search(op), np.random.default_rng(seed)
+    mask = op.random_training_set(data.draw(st.integers(0, op.n_samples)), rng)
+    cover = data.draw(st.sampled_from([0, covered(op, mask)]))
     if search.n_driven == 0:
         return
-    n_train = flags.sum()
-    found = _design_kernels.climb(*search.geometry, flags, rng.permutation(op.n_samples), cover)
-    assert flags.sum() == n_train
-    assert _design_kernels.covered(op.samples.first, flags) >= cover
+    flags = mask[op.by_result]
+    found = kernels.exchange(search.geometry, flags, rng.permutation(op.n_samples), cover, True)
+    reached = generalization.in_table_order(op, flags)
+    assert reached.sum() == mask.sum()
+    assert covered(op, reached) >= cover
 
-    def smallest(flags):
-        return float(np.linalg.eigvalsh(_design_kernels.gram(*search.geometry, flags))[0])
+    def smallest(mask):
+        return float(np.linalg.eigvalsh(kernels.gram(search.geometry, mask[op.by_result]))[0])
 
-    np.testing.assert_allclose(found, smallest(flags), atol=1e3 * tolerances.LINALG)
-    for other in oracles.exchanged(flags):
-        if _design_kernels.covered(op.samples.first, other) >= cover:
+    np.testing.assert_allclose(found, smallest(reached), atol=1e3 * tolerances.LINALG)
+    for other in oracles.exchanged(reached):
+        if covered(op, other) >= cover:
             assert smallest(other) <= found * (1 + 1e-6) + 1e-6
 
 
 @settings(max_examples=150)
 @given(st.one_of(own.operations(3, 6), st.integers(3, 5).map(et.modular_addition)), st.data(), own.seeds)
-def test_descend_ends_where_no_exchange_is_slower_and_stays_unique(op, data, seed):
+def test_it_ends_where_no_exchange_is_slower_and_stays_unique(op, data, seed):
     """Up to four driven directions the screen is complete, and so is the local
     optimum.
     """
-    search, (table, basis) = _search(op)
     rng = np.random.default_rng(seed)
     mask = op.random_training_set(data.draw(st.integers(op.n_symbols, op.n_samples)), rng)
     if not et.is_linear(op, mask):
         return
     flags = mask[op.by_result]
-    found = _design_kernels.descend(*search.geometry, flags, rng.permutation(op.n_samples), table, basis, PRIME)
-    reached = np.empty_like(flags)
-    reached[op.by_result] = flags
+    found = kernels.exchange(_search(op).geometry, flags, rng.permutation(op.n_samples), 0, False)
+    reached = generalization.in_table_order(op, flags)
     assert reached.sum() == mask.sum()
     tolerances.assert_close(found, lambda3(op, reached))
     assert found > 0
