@@ -19,8 +19,8 @@ PROGRESS = 1e-10  # a swap must gain more than this share of lambda_3: round-off
 
 class Geometry(NamedTuple):
     """Where the samples are: E_i + E_j of each in coordinates of the r directions that
-    some training set drives, `sums` float64 (N, r). Class c is first[c] .. first[c+1]-1,
-    and class_of[s] is c.
+    some training set drives, `sums` float64 (N, r). Class c is first[c] ..
+    first[c+1]-1, and class_of[s] is c.
 
     M, twice the sum over same-class trained pairs of (w_s - w_t)(w_s - w_t)^T with
     w = sums, is H without its free null space: lambda_3 is its smallest eigenvalue.
