@@ -16,7 +16,8 @@ import time
 import numpy as np
 import torch
 
-from analysis.theory.decoder_theory import follow, known
+import efftheory as et
+from analysis.theory.decoder_theory import known, operation, training
 from neural import RunConfig
 from neural.ensemble import Ensemble
 from neural.families.toy import Toy, start
@@ -33,7 +34,7 @@ def prediction_seconds(configs: list[RunConfig]) -> list[float]:
     for config in [configs[0], *configs]:  # the first one compiles
         knowledge = known(config)
         begin = time.process_time()
-        follow(config, *knowledge, seed=0)
+        et.memory_flow(operation(config), *knowledge, seed=0, **training(config))
         seconds.append(time.process_time() - begin)
     return seconds[1:]
 

@@ -47,7 +47,9 @@ decoder.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,6 +58,8 @@ from efftheory import _checks
 from efftheory import _memory_kernels as kernels
 from efftheory._block_kernels import Network, Weights
 from efftheory._checks import ArgumentError
+from efftheory._records import short
+from efftheory._threads import threaded
 from efftheory.criticality import Estimate, proportion
 from efftheory.decoder import (
     LARGEST_INPUT,
@@ -217,61 +221,91 @@ def _views(array: NDArray[np.float32], *shapes: tuple[int, ...]) -> Weights:
     return Weights(array, *parts)
 
 
+class Options(TypedDict, total=False):
+    """How a network is trained, and by how many blocks it is described, as
+    `memory_flow` takes it.
+    """
+
+    repr_lr: float
+    decoder_lr: float
+    decoder: Decoder | None
+    steps: int
+    repr_optimizer: Literal["adamw", "sgd"]
+    repr_wd: float
+    repr_l1: float
+    batch_size: int | None
+    blocks: int
+
+
+@dataclass(frozen=True, eq=False)
+class SuccessProbability(Estimate):
+    """The share of draws that succeed, and when each draw got there.
+
+    Attributes:
+        steps_to_train, steps_to_test, steps_to_rqi: float64 (draws,), as in
+            `LearningTrajectory`; inf = not within the steps.
+    """
+
+    steps_to_train: NDArray[np.float64]
+    steps_to_test: NDArray[np.float64]
+    steps_to_rqi: NDArray[np.float64]
+
+    __repr__ = short
+
+
 def success_probability(
     op: Operation,
     mask: Mask,
     E0: ArrayLike | None = None,
     targets: ArrayLike | None = None,
     *,
-    draws: int = 32,
-    repr_lr: float = 1e-3,
-    decoder_lr: float = 1e-4,
-    decoder: Decoder | None = None,
-    steps: int = 10_000,
+    draws: int | Sequence[Seed] = 32,
     seed: Seed = 0,
-    repr_optimizer: Literal["adamw", "sgd"] = "adamw",
-    repr_wd: float = 0.0,
-    repr_l1: float = 0.0,
-    batch_size: int | None = None,
     d: int = 1,
     init_scale: float = 1.0,
-) -> Estimate:
+    parallel: bool = True,
+    **options: Unpack[Options],
+) -> SuccessProbability:
     """The share of decoders (and targets, and embeddings) with which RQI gets above
-    0.95 within `steps`; whether the decoder has learned by then is not asked. (Of
+    0.95 within the steps; whether the decoder has learned by then is not asked. (Of
     products, embeddings that are one matrix for all symbols have RQI 1: see `rqi`.)
 
-    What is not given is drawn anew each time: the decoder's initial weights always,
-    `targets` from a standard normal distribution, E0 uniform in
-    [-init_scale/2, init_scale/2] with dimension `d`. Arguments as in `memory_flow`.
+    What is not given is drawn anew each time: E0, the decoder's initial weights, which
+    are always drawn, and `targets` from a standard normal distribution.
+
+    Args:
+        op, mask: the operation and the training set, bool (N,); None is all of D0.
+        E0: initial embeddings, float (p, d), or (p, d, d) where `op` composes by a
+            product; None draws them, uniform in [-init_scale/2, init_scale/2].
+        targets: float (n_results, n_outputs), a row a result; None draws them.
+        draws: how many, each with a random stream of its own; or a seed for each.
+        seed: of these streams, where `draws` is a number.
+        d, init_scale: dimension and scale of embeddings that are drawn.
+        parallel: whether to use all cores.
+        options: how the network is trained, and `blocks`, as for `memory_flow`.
 
     Source: ours, docs/decoder/derivation.md; the paper has no decoder.
 
     Raises:
-        ArgumentError: as `memory_flow`; `draws` is below 1.
+        ArgumentError: as `memory_flow`; there are no draws.
     """
-    draws = _checks.integer("draws", draws, 1)
+    require_operation(op)
+    _checks.instance("parallel", parallel, bool)
+    if isinstance(draws, Sequence):
+        streams = [_checks.generator("draws", one) for one in draws]
+        _checks.integer("draws", len(streams), 1)
+    else:
+        streams = _checks.streams("seed", seed, _checks.integer("draws", draws, 1))
     d = _checks.integer("d", d, 1)
     init_scale = _checks.positive("init_scale", init_scale, high=LARGEST_INPUT)
-    require_operation(op)
-    rng = _checks.generator("seed", seed)
     shape = (op.n_symbols, d) if op.composition == "sum" else (op.n_symbols, d, d)
-    hits = 0
-    for _ in range(draws):
+
+    def steps_of(rng: np.random.Generator) -> tuple[float, float, float]:
         place = rng.uniform(-init_scale / 2, init_scale / 2, shape) if E0 is None else E0
-        path = memory_flow(
-            op,
-            mask,
-            place,
-            targets,
-            repr_lr=repr_lr,
-            decoder_lr=decoder_lr,
-            decoder=decoder,
-            steps=steps,
-            seed=rng,
-            repr_optimizer=repr_optimizer,
-            repr_wd=repr_wd,
-            repr_l1=repr_l1,
-            batch_size=batch_size,
-        )
-        hits += math.isfinite(path.steps_to_rqi)
-    return proportion(hits, draws)
+        path = memory_flow(op, mask, place, targets, seed=rng, **options)
+        return path.steps_to_train, path.steps_to_test, path.steps_to_rqi
+
+    steps = np.array(threaded(steps_of, streams) if parallel else [steps_of(rng) for rng in streams])
+    share = proportion(int(np.isfinite(steps[:, 2]).sum()), len(steps))
+    train, test, rqi = steps.T
+    return SuccessProbability(**vars(share), steps_to_train=train, steps_to_test=test, steps_to_rqi=rqi)

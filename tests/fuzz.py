@@ -222,6 +222,7 @@ VALID: dict[str, Make] = {
     "batch_size": one_of(None, 1, 4, 10**6),
     "blocks": whole(1, 8),
     "d": whole(1, 3),
+    "parallel": one_of(True, False),
     "init_scale": one_of(1.0, 1e-200, 1e200, 1e-3),
     "objective": one_of("lambda3", "generalizable", "slow"),
     "descents": whole(1, 3),
@@ -235,6 +236,7 @@ VALID: dict[str, Make] = {
 # made first, because others must fit them; and never left to their defaults, which take
 # long
 FIRST = ("op", "decoder")
+FLOW = inspect.signature(et.memory_flow).parameters
 GIVEN = {"decoder", "steps", "max_steps", "draws", "descents"}
 
 
@@ -326,7 +328,9 @@ def _spoiled(rng: Rng, value: Any) -> Any:
 
 def arguments(name: str, rng: Rng) -> dict[str, Any]:
     """Of one call: made to fit, then some of them left out or replaced."""
-    parameters = inspect.signature(getattr(et, name)).parameters
+    parameters = dict(inspect.signature(getattr(et, name)).parameters)
+    if parameters.pop("options", None):  # the same as of this
+        parameters |= {one: each for one, each in FLOW.items() if one not in parameters}
     made: dict[str, Any] = {}
     for one in sorted(parameters, key=lambda one: one not in FIRST):
         made[one] = VALID[one](rng, made)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import efftheory as et
 from efftheory._threads import usable_cores
-from efftheory.operations import Seed
+from efftheory.memory import Options
 from neural import ConfigError, RunConfig, Table
 from neural.families.toy import start as start_of
 from neural.families.toy import task
@@ -124,37 +124,22 @@ def known(
     return start.mask, embedding, None if blind or config.loss == "ce" else start.lane["targets"]
 
 
-def follow(
-    config: RunConfig,
-    mask: NDArray[np.bool_],
-    embedding: NDArray[np.float64],
-    targets: NDArray[np.float64] | None,
-    seed: Seed,
-) -> et.LearningTrajectory:
-    """The theory of one run over its budget, with one draw of the decoder's initial
-    weights.
-    """
-    return et.memory_flow(
-        operation(config),
-        mask,
-        embedding,
-        targets,
-        seed=seed,
-        repr_lr=config.repr_lr,
-        decoder_lr=config.decoder_lr,
-        decoder=decoder(config),
-        steps=config.budget,
-        repr_optimizer=config.repr_optimizer,
-        repr_wd=config.repr_wd,
-        repr_l1=config.repr_l1,
-        batch_size=config.batch_size,
-    )
+def training(config: RunConfig) -> Options:
+    """How a run is trained, as the theory takes it."""
+    return {
+        "repr_lr": config.repr_lr,
+        "decoder_lr": config.decoder_lr,
+        "decoder": decoder(config),
+        "steps": config.budget,
+        "repr_optimizer": config.repr_optimizer,
+        "repr_wd": config.repr_wd,
+        "repr_l1": config.repr_l1,
+        "batch_size": config.batch_size,
+    }
 
 
 def outlook_of(config: RunConfig, knowledge: tuple[Any, Any, Any], draws: int, blind: bool) -> Outlook:
-    steps = []
-    for number in range(draws):
-        seed = np.random.default_rng([config.seed, config.n_train, number, int(blind)])
-        path = follow(config, *knowledge, seed)
-        steps.append((path.steps_to_train, path.steps_to_test, path.steps_to_rqi))
-    return Outlook(*np.array(steps).T)
+    """Each draw has a random stream that hangs on the run and its number alone."""
+    streams = [np.random.default_rng([config.seed, config.n_train, number, int(blind)]) for number in range(draws)]
+    found = et.success_probability(operation(config), *knowledge, draws=streams, parallel=False, **training(config))
+    return Outlook(found.steps_to_train, found.steps_to_test, found.steps_to_rqi)

@@ -22,19 +22,31 @@ def test_success_probability_is_a_reproducible_share():
     mask = op.random_training_set(17, seed=0)
     settings: Any = {"draws": 8, "steps": 2000, "seed": 5}
     found = et.success_probability(op, mask, **settings)
-    assert found == et.success_probability(op, mask, **settings)
+    again = et.success_probability(op, mask, parallel=False, **settings)
+    for name, value in vars(found).items():
+        np.testing.assert_array_equal(value, getattr(again, name))
     assert found.draws == 8
     hits = round(found.value * 8)
     assert found.value == hits / 8
     interval = binomtest(hits, 8).proportion_ci()
     np.testing.assert_allclose(found.interval, (interval.low, interval.high), rtol=tolerances.QUANTILE)
-    # by hand, one flow after the other on the same generator
-    rng, count = np.random.default_rng(5), 0
-    for _ in range(8):
+    # by hand, one flow after the other
+    for draw, rng in enumerate(np.random.default_rng(5).spawn(8)):
         E0 = rng.uniform(-0.5, 0.5, (6, 1))
-        count += et.memory_flow(op, mask, E0, steps=2000, seed=rng).steps_to_rqi < math.inf
-    assert hits == count
-    assert hits > 0  # and it is not a comparison of nothing with nothing
+        path = et.memory_flow(op, mask, E0, steps=2000, seed=rng)
+        steps = path.steps_to_train, path.steps_to_test, path.steps_to_rqi
+        assert steps == (found.steps_to_train[draw], found.steps_to_test[draw], found.steps_to_rqi[draw])
+    assert hits == np.isfinite(found.steps_to_rqi).sum() > 0  # it is not a comparison of nothing with nothing
+
+
+def test_draws_may_have_seeds_of_their_own():
+    op, E0 = et.addition(5), np.linspace(-0.5, 0.5, 5)[:, None] ** 3
+    seeds = [3, 1, 3]
+    training: Any = {"decoder_lr": 1e-3, "steps": 2000}
+    found = et.success_probability(op, None, E0, draws=seeds, **training)
+    alone = [et.memory_flow(op, None, E0, seed=seed, **training).steps_to_train for seed in seeds]
+    assert found.steps_to_train.tolist() == alone
+    assert alone[0] == alone[2] != alone[1]
 
 
 def test_success_falls_with_the_decoders_speed():
@@ -82,6 +94,8 @@ MISUSES = {
     "probability: E0": (lambda: misused.success_probability(OP, None, E[:3]), "E0"),
     "probability: targets": (lambda: misused.success_probability(OP, None, E, TARGETS[:3]), "targets"),
     "probability: draws": (lambda: misused.success_probability(OP, None, draws=0), "draws"),
+    "probability: no draws": (lambda: misused.success_probability(OP, None, draws=[]), "draws"),
+    "probability: draws of words": (lambda: misused.success_probability(OP, None, draws=["lucky"]), "draws"),
     "probability: repr_lr": (lambda: misused.success_probability(OP, None, repr_lr=0), "repr_lr"),
     "probability: decoder_lr": (lambda: misused.success_probability(OP, None, decoder_lr=0), "decoder_lr"),
     "probability: steps": (lambda: misused.success_probability(OP, None, steps=0.5), "steps"),

@@ -22,11 +22,7 @@ describe design_training_set degrees_of_freedom permutation_representation class
 class_loss_gradient class_flow Decoder LearningTrajectory Trajectory Spectrum Estimate
 Description ArgumentError
 """
-# whose docstrings lack the section so far
-LACKING = """
-success_probability
-"""
-FUNCTIONS = [name for name in et.__all__ if inspect.isfunction(getattr(et, name)) and name not in LACKING.split()]
+FUNCTIONS = [name for name in et.__all__ if inspect.isfunction(getattr(et, name))]
 ARRAYS = ("mask", "E", "E0", "F", "F0", "labels", "targets", "times", "table", "pairs", "representation")
 METHODS = ("mask", "first_pairs", "random_training_set")  # of an operation
 
