@@ -153,11 +153,6 @@ def _features(rng: Rng, _: dict[str, Any]) -> Any:
     return rng.normal(size=(6, int(rng.integers(1, 4)))) * rng.choice(SIZES)
 
 
-def _per_layer(rng: Rng, made: dict[str, Any]) -> Any:
-    decoder = made.get("decoder")
-    return rng.random(decoder.depth if isinstance(decoder, et.Decoder) else 2) * rng.choice([0.0, 1.0, 1e-100, 1e100])
-
-
 def _representation(_: Rng, made: dict[str, Any]) -> Any:
     op = made["op"]
     return None if op.composition == "sum" else np.ones((op.n_symbols, 1, 1), np.int64)
@@ -183,12 +178,9 @@ VALID: dict[str, Make] = {
     "E0": _embedding,
     "F": _features,
     "F0": _features,
-    "x": _features,
     "labels": _labels,
     "targets": _targets,
     "times": _times,
-    "rates": _per_layer,
-    "growth": _per_layer,
     "representation": _representation,
     "p": whole(2, 9),
     "n": whole(2, 5),
