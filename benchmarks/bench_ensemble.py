@@ -114,7 +114,7 @@ def main() -> None:
     baseline, baseline_cpu = baseline_rate(threads=1)
     ours, ours_cpu = ensemble_rate()
     config = configs(1, 0, 1)[0]
-    gemm, needed = gemm_rate(LANES, config.n_samples, config.width), least_operations(config)
+    gemm, needed = gemm_rate(LANES, config.n_samples, config.width, config.width), least_operations(config)
 
     print("toy model, p = 10, |D| = 45, d = 1, float32; net-steps a second, and a processor second")
     rows = {"one after the other, eager, 1 thread": (baseline, baseline_cpu)}

@@ -70,7 +70,7 @@ def ours(config: ModularConfig) -> tuple[float, float, float]:
     ensemble = Ensemble(Modular, [start(run) for run in runs], runs, "cpu", compiled=True)
 
     def look() -> None:
-        for part in ensemble.look()[:2]:
+        for part in ensemble.evaluate()[:2]:
             part.numpy()
 
     updates, looks = processor_seconds(lambda: ensemble.advance(1), look, config.look_every)

@@ -36,7 +36,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def looks(ensemble: Ensemble) -> None:
     for _ in range(LOOKS):
-        ensemble.look()
+        ensemble.evaluate()
         ensemble.norms()
 
 

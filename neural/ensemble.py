@@ -1,11 +1,11 @@
 """R runs advance together: every tensor has a leading run axis, one lane a run.
 
 An update is one function of the lanes' state: forward and gradient of the family's
-objective, then AdamW or SGD. Where the family looks at every step, the look is part of
-that function and takes its outputs from the same forward pass. `torch.func` vectorises
-a family over the lanes, `torch.compile` fuses what is computed. docs/engine.md counts
-the operations and says how near it comes to what the machine can do. The engine knows
-lanes, optimiser groups and norms; it knows no task.
+objective, then AdamW or SGD. Where runs are evaluated at every step, that is part of
+the function and takes its outputs from the same forward pass. `torch.func`
+vectorises a family over the lanes, `torch.compile` fuses what is computed.
+docs/engine.md counts the operations and says how near it comes to what the machine can
+do. The engine knows lanes, optimiser groups and norms; it knows no task.
 
 On a CPU a lane's numbers do not depend on what the other lanes hold, nor, from two on,
 on how many there are (a test compares bits), so a run resumed in other company gives
@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 
 from neural.config import shape
-from neural.family import Family, Looked, Parameters, Start, weight_norm
+from neural.family import Evaluation, Family, Parameters, Start, group_of, weight_norm
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # AdamW's defaults in torch
 # From here on 1 - BETA2^t is 1 in float64, and AdamW's bias corrections are over.
@@ -41,11 +41,11 @@ ENDLESS = 2**62  # updates: more than any run makes
 class Ensemble:
     """`lanes` runs of one shape in training.
 
-    `load(lane, config, start)` puts a run into a lane. Where the family looks at every
-    step, `step()` advances all lanes by one update and returns what was measured before
-    it; else `advance(n)` makes n updates and `look()` measures: metrics (R, M) in the
-    order of METRICS, which samples are right (R, N), and tensors to keep, (R, ...)
-    each.
+    `load(lane, config, start)` puts a run into a lane. Where runs are evaluated at
+    every step, `step()` advances all lanes by one update and returns what was measured
+    before it; else `advance(n)` makes n updates and `evaluate()` measures: metrics (R,
+    M) in the order of METRICS, which samples are right (R, N), and tensors to keep, (R,
+    ...) each.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Ensemble:
 
         named = dict(starts[0].model.named_parameters())
         groups = family.groups(configs[0])
+        self._group = {name: group_of(name, groups) for name in named}
         self._parameters = {name: per_lane(*value.shape) for name, value in named.items()}
         self._first_moments = {name: per_lane(*value.shape) for name, value in named.items()}
         self._second_moments = {name: per_lane(*value.shape) for name, value in named.items()}
@@ -78,6 +79,7 @@ class Ensemble:
         self._epsilons = {name: per_lane() + 1 for name in groups}  # in units of EPS
         self._last_decays = {name: per_lane(dtype=torch.int64) for name in groups}
         self._sgd = {name: per_lane(dtype=torch.bool) for name in groups}
+        self._constrained = any(start.radius for start in starts)
         self._radius = {"": per_lane()}
         self._updates = {"": per_lane(dtype=torch.int64)}
         self._beta2 = {name: group.beta2 for name, group in groups.items()}
@@ -110,6 +112,8 @@ class Ensemble:
             self._epsilons[name][lane] = group.epsilon / EPS
             self._last_decays[name][lane] = ENDLESS if group.decay_until is None else group.decay_until
             self._sgd[name][lane] = group.optimizer == "sgd"
+        if start.radius and not self._constrained:
+            raise ValueError("a run whose norm is held must not join an ensemble of free ones")
         self._radius[""][lane] = start.radius
         self._updates[""][lane] = 0
         self._batches[lane] = _turns(start)
@@ -132,7 +136,7 @@ class Ensemble:
         self.lanes = len(lanes)
         self._compile_all()
 
-    def step(self) -> Looked:
+    def step(self) -> Evaluation:
         """One update of all lanes, and what was measured before it."""
         with torch.no_grad():
             self._next_batch()
@@ -145,10 +149,10 @@ class Ensemble:
                 self._next_batch()
                 self._update()
 
-    def look(self) -> Looked:
+    def evaluate(self) -> Evaluation:
         """What is measured of the lanes as they are."""
         with torch.no_grad():
-            return self._look()
+            return self._evaluate()
 
     def norms(self) -> Parameters:
         """Euclidean norm of each tensor of weights, (R,), of the lanes as they are."""
@@ -182,7 +186,7 @@ class Ensemble:
     def _compile_all(self) -> None:
         self._measured_update = self._made(self._eager_measured_update, "_measured_update")
         self._update = self._made(self._eager_update, "_update")
-        self._look = self._made(self._eager_look, "_look")
+        self._evaluate = self._made(self._eager_evaluate, "_evaluate")
 
     def _made(self, eager: Any, name: str) -> Callable[[], Any]:
         """`eager`, compiled at its first call if this ensemble is; as it is, with a
@@ -217,17 +221,17 @@ class Ensemble:
 
         return first
 
-    def _eager_measured_update(self) -> Looked:
+    def _eager_measured_update(self) -> Evaluation:
         gradients, outputs = self._gradients()
-        looked = self.family.look(self._parameters, self._lane, outputs)
+        evaluation = self.family.evaluate(self._parameters, self._lane, outputs)
         self._descend(gradients)
-        return looked
+        return evaluation
 
     def _eager_update(self) -> None:
         self._descend(self._gradients()[0])
 
-    def _eager_look(self) -> Looked:
-        return self.family.look(self._parameters, self._lane, None)
+    def _eager_evaluate(self) -> Evaluation:
+        return self.family.evaluate(self._parameters, self._lane, None)
 
     def _gradients(self) -> tuple[Parameters, Any]:
         lane = self._lane | {"step": self._updates[""]}
@@ -243,7 +247,7 @@ class Ensemble:
         updates = self._updates[""]
         updates += 1
         for name, value in self._parameters.items():
-            group = self.family.group(name)
+            group = self._group[name]
             lanes = (-1,) + (1,) * (value.dim() - 1)
             # exactly 1 where there is no warm-up, or no more
             warmth = (updates / self._warmups[group]).clamp(max=1)
@@ -259,7 +263,7 @@ class Ensemble:
             direction = scale.view(lanes) * m / (v.sqrt() + eps.view(lanes))
             direction = torch.where(self._sgd[group].view(lanes), gradient, direction)
             value.mul_(1 - rate * decay.view(lanes)).sub_(rate * direction)
-        if self.family.constrained:
+        if self._constrained:
             self._rescale()
 
     def _rescale(self) -> None:

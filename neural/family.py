@@ -7,7 +7,7 @@ like `Family`. docs/families.md shows how one is added.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Metric:
-    """One number that is measured at every look.
+    """One number that is measured at every evaluation.
 
     Attributes:
         name: as in the traces and the store.
@@ -69,9 +69,8 @@ class Start:
     Attributes:
         mask: bool (N,), the training set.
         model: an nn.Module with its initial weights.
-        lane: what the objective and the looks need to know of this run. Numbers and
-            truth values become the run's floating-point type, integers stay what they
-            are.
+        lane: what objective and evaluations need to know of this run. Numbers and truth
+            values become the run's floating-point type, integers stay what they are.
         batch: what all updates descend on, in the form that the family's objective
             takes; of `batches` it only gives the form.
         batches: what the updates descend on, in turn, without end; None if all on
@@ -89,7 +88,7 @@ class Start:
 
 
 Parameters = dict[str, Tensor]
-Looked = tuple[Tensor, Tensor, Parameters]
+Evaluation = tuple[Tensor, Tensor, Parameters]
 
 
 def weight_norm(parameters: Parameters) -> Tensor:
@@ -104,9 +103,16 @@ def weight_norm(parameters: Parameters) -> Tensor:
     return total.sqrt()
 
 
+def group_of(parameter: str, groups: Iterable[str]) -> str:
+    """Which of a family's groups a parameter is in: the longest that its name begins
+    with.
+    """
+    return max((group for group in groups if parameter.startswith(group)), key=len)
+
+
 class Family(Protocol):
     """One kind of experiment; an instance belongs to one shape of its runs, on one
-    device.
+    device. `neural.supervised.Supervised` has most of it.
 
     N: samples of the data set. R: lanes. Tensors of all lanes have a leading axis R.
     """
@@ -114,22 +120,13 @@ class Family(Protocol):
     name: ClassVar[str]
     Config: ClassVar[type]
     METRICS: ClassVar[tuple[Metric, ...]]
-    LEARNED: ClassVar[str]
-    """The metric that says that the training set is learned, and"""
-    GENERALISED: ClassVar[str]
-    """the one that says that the rest is: phases of learning compare the two."""
-    SETTLED: ClassVar[int]
-    """Over how many looks nothing may be left to measure before a run ends early."""
-    ARRAYS: ClassVar[tuple[str, ...]]
-    """Arrays of a finished run that stand in its row of the store."""
-
+    """The first says whether the training set is learned, the second whether the rest
+    is: phases of learning compare the two."""
+    ARRAYS: ClassVar[Mapping[str, Callable[[Any], NDArray]]]
+    """What of a finished run, a History, stands in its row of the store."""
     COMPILES: ClassVar[bool]
-    """Whether long runs are worth compiling: not those that unroll into thousands of operations."""
-
-    look_every: int
-    """Updates between two looks. At 1 a look takes its outputs from the forward pass of the update."""
-    constrained: bool
-    """Whether any of these runs has a radius."""
+    """Whether long runs are worth compiling: not those that unroll into thousands of
+    operations."""
 
     def __init__(self, config: Any, device: str) -> None: ...
 
@@ -140,24 +137,19 @@ class Family(Protocol):
 
     @staticmethod
     def groups(config: Any) -> dict[str, Group]:
-        """The groups of parameters, by name."""
-        ...
-
-    @staticmethod
-    def group(parameter: str) -> str:
-        """The group that a parameter belongs to."""
+        """How parameters descend, by the beginning of their names; "" is the rest."""
         ...
 
     def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
-        """One lane: the loss that an update descends, and what a look in the same pass
-        needs.
+        """One lane: the loss that an update descends, and what an evaluation in the
+        same pass needs.
 
         `lane` has what `Start.lane` has, and `step`: the number of updates so far,
         int64.
         """
         ...
 
-    def look(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Looked:
+    def evaluate(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Evaluation:
         """All lanes: metrics (R, len(METRICS)), which samples are right, bool (R, N),
         and tensors to keep.
 
@@ -169,34 +161,10 @@ class Family(Protocol):
 
     @staticmethod
     def settled(traces: Mapping[str, NDArray]) -> bool:
-        """Whether nothing is left to measure, from the metrics of the last SETTLED
-        looks.
-        """
+        """Whether nothing is left to measure, from the metrics of all evaluations."""
         ...
 
     @staticmethod
     def checkpoints(config: Any) -> NDArray[np.int64]:
-        """The steps whose weights are kept; those of the last look always are."""
-        ...
-
-    @staticmethod
-    def arrays(history: Any) -> dict[str, NDArray]:
-        """ARRAYS of a finished run."""
-        ...
-
-    @staticmethod
-    def n_parameters(config: Any) -> int:
-        """Numbers that are trained."""
-        ...
-
-    @staticmethod
-    def operations(config: Any) -> float:
-        """Floating-point operations of one step of one run as the engine does it, looks
-        included.
-        """
-        ...
-
-    @staticmethod
-    def product(config: Any) -> tuple[int, int]:
-        """Rows and width of the products that most of these operations are in."""
+        """The steps whose weights are kept; those of the last evaluation always are."""
         ...

@@ -9,38 +9,44 @@ import torch
 from torch import Tensor, nn
 
 
+def layer(model: nn.Module, name: str, n_in: int, n_out: int, limit: float, biased: bool = True) -> None:
+    """Give a network weights `name` (n_out, n_in) and biases `name`_bias, uniform
+    within `limit`; biases of 0 if not `biased`. torch's own linear layers have limit
+    1/sqrt(n_in).
+    """
+    for full, size, drawn in ((name, (n_out, n_in), True), (f"{name}_bias", (n_out,), biased)):
+        values = torch.zeros(size)
+        model.register_parameter(full, nn.Parameter(nn.init.uniform_(values, -limit, limit) if drawn else values))
+
+
 class Perceptron(nn.Module):
-    """Layers of weights (n_out, n_in) and biases, layer_1, layer_2 .. and last, between
-    numbers (B, widths[0]) and (B, widths[-1]).
+    """Layers of weights (n_out, n_in) and biases, by default layer_1, layer_2 .. and
+    last, between numbers (B, widths[0]) and (B, widths[-1]); `scale` times the weights
+    that torch draws.
     """
 
-    last: nn.Parameter
-    last_bias: nn.Parameter
-
-    def __init__(self, widths: Sequence[int], activation: Callable[[Tensor], Tensor]):
+    def __init__(
+        self,
+        widths: Sequence[int],
+        activation: Callable[[Tensor], Tensor],
+        scale: float,
+        names: Sequence[str] | None = None,
+    ):
         super().__init__()
         self._activation = activation
-        self._names = [*(f"layer_{number}" for number in range(1, len(widths) - 1)), "last"]
+        self._names = names or [*(f"layer_{number}" for number in range(1, len(widths) - 1)), "last"]
         for name, (n_in, n_out) in zip(self._names, pairwise(widths), strict=True):
-            self.register_parameter(name, nn.Parameter(torch.empty(n_out, n_in)))
-            self.register_parameter(f"{name}_bias", nn.Parameter(torch.empty(n_out)))
-
-    def draw(self, generator: torch.Generator, scale: float) -> None:
-        """As torch draws linear layers, uniform within 1/sqrt(number of inputs), times
-        `scale`.
-        """
-        for name in self._names:
-            weights = self.get_parameter(name)
-            limit = scale * weights.shape[1] ** -0.5
-            for values in (weights, self.get_parameter(f"{name}_bias")):
-                nn.init.uniform_(values, -limit, limit, generator)
+            layer(self, name, n_in, n_out, scale * n_in**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, widths[0]) to (B, widths[-1])."""
-        return self.hidden(x) @ self.last.T + self.last_bias
+        return self._layer(self._names[-1], self.features(x))
 
-    def hidden(self, x: Tensor) -> Tensor:
-        """(B, widths[0]) to what the last layer sees, (B, widths[-2])."""
+    def features(self, x: Tensor) -> Tensor:
+        """(B, widths[0]) to what the last layer reads, (B, widths[-2])."""
         for name in self._names[:-1]:
-            x = self._activation(x @ getattr(self, name).T + getattr(self, f"{name}_bias"))
+            x = self._activation(self._layer(name, x))
         return x
+
+    def _layer(self, name: str, x: Tensor) -> Tensor:
+        return x @ getattr(self, name).T + getattr(self, f"{name}_bias")

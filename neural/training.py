@@ -16,14 +16,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from neural.config import ConfigError, shape
+from neural.counting import count
 from neural.ensemble import Ensemble
 from neural.families import family_of
 from neural.family import Start
 from neural.history import History
 
-# Updates between two visits of the loop to the lanes where a family looks at every
+# Updates between two visits of the loop to the lanes where runs are evaluated at every
 # step: measurements stay on the device in between. Runs enter and leave only then.
-# (Other families are visited at every look.)
+# (Others are visited at every evaluation.)
 CHUNK = 50
 
 # Compiling takes about 10 s and halves the time of a step. Whether it is done depends
@@ -59,9 +60,7 @@ def default_lanes(config: Any, device: str) -> int:
     """How many runs like `config` should advance together: by the size of a cache, or
     of the GPU's free memory.
     """
-    held = (
-        4 * family_of(config).n_parameters(config) * (8 if config.dtype == "float64" else 4)
-    )  # weights, gradients, two moments
+    held = 4 * count(config).n_parameters * (8 if config.dtype == "float64" else 4)  # weights, gradients, two moments
     room = CACHE_BYTES if device == "cpu" else torch.cuda.mem_get_info()[0] // 4
     return max(MIN_LANES, min(MAX_LANES[device], room // held))
 
@@ -131,18 +130,18 @@ def _train_group(
     n_copies = max(MIN_LANES - len(first), 0)
     idle = [family.start(config) for config in first[:n_copies]]
     ensemble = Ensemble(family, starts + idle, first + first[:n_copies], device, compiled)
-    look_every = ensemble.family.look_every
+    look_every = leader.look_every
     running: list[Recorder | None] = [
         Recorder(config, start, look_every) for config, start in zip(first, starts, strict=True)
     ]
     narrow_from = NARROW_FROM if compiled else 1
     apart = look_every > 1
-    looked = _measured(ensemble)
+    measured = _measured(ensemble, not apart)
     while True:
         for lane, recorder in enumerate(running):
             if recorder is None:
                 continue
-            recorder.add(*_of_lane(looked, lane), partial(ensemble.weights, lane) if apart else None)
+            recorder.add(*_of_lane(measured, lane), partial(ensemble.weights, lane) if apart else None)
             steps = recorder.progress()
             on_work(steps * recorder.cost)
             on_steps(steps)
@@ -166,25 +165,24 @@ def _train_group(
             running = [running[lane] for lane in kept]
         if apart:
             entered = [(lane, new) for lane, new in enumerate(running) if new is not None and new.is_new]
-            looked = _measured(ensemble) if entered else looked
+            measured = _measured(ensemble, not apart) if entered else measured
             for lane, recorder in entered:
-                recorder.add(*_of_lane(looked, lane), partial(ensemble.weights, lane))
+                recorder.add(*_of_lane(measured, lane), partial(ensemble.weights, lane))
             ensemble.advance(look_every)
-        looked = _measured(ensemble)
+        measured = _measured(ensemble, not apart)
 
 
-Seen = tuple[NDArray, NDArray, dict[str, NDArray], dict[str, NDArray]]
+Measured = tuple[NDArray, NDArray, dict[str, NDArray], dict[str, NDArray]]
 
 
-def _measured(ensemble: Ensemble) -> Seen:
+def _measured(ensemble: Ensemble, together: bool) -> Measured:
     """Metrics (R, L, M), correct (R, L, N), what is kept, (R, L, ...) each, and norms
     of the tensors of weights, (R, L) each, of the lanes' next L states: of CHUNK
     states, through which the lanes advance, or of the state that they are in. Norms are
     of the latter only.
     """
-    together = ensemble.family.look_every == 1
-    looks = [ensemble.step() for _ in range(CHUNK)] if together else [ensemble.look()]
-    metrics, correct, kept = zip(*looks, strict=True)
+    found = [ensemble.step() for _ in range(CHUNK)] if together else [ensemble.evaluate()]
+    metrics, correct, kept = zip(*found, strict=True)
     norms = {} if together else {name: _stacked([values]) for name, values in ensemble.norms().items()}
     return (
         _stacked(metrics),
@@ -198,8 +196,8 @@ def _stacked(parts: Sequence[Tensor]) -> NDArray:
     return torch.stack(tuple(parts), dim=1).cpu().numpy()
 
 
-def _of_lane(looked: Seen, lane: int) -> Seen:
-    metrics, correct, *named = looked
+def _of_lane(measured: Measured, lane: int) -> Measured:
+    metrics, correct, *named = measured
     kept, norms = ({name: value[lane] for name, value in some.items()} for some in named)
     return metrics[lane], correct[lane], kept, norms
 
@@ -213,13 +211,13 @@ class Recorder:
         # steps is what is asked for.
         self._may_retire = start.radius == 0
         self._family = family_of(config)
-        self.cost = self._family.operations(config)  # of a step
+        self.cost = count(config).operations  # of a step
         self._due = set(self._family.checkpoints(config).tolist())
-        self._metrics: list[NDArray] = []
+        self._metrics = np.zeros((0, 0))  # (states, M), allocated as the first come
         self._norms: list[dict[str, NDArray]] = []
         self._checkpoints: dict[int, dict[str, NDArray]] = {}
         self._correct = np.zeros(0, dtype=np.bool_)
-        self._looks = 0  # how many states have been seen, the initial one included
+        self._states = 0  # how many have been evaluated, the initial one included
         self._reported = 0
         self.finished = False
         self._retired = False
@@ -232,54 +230,46 @@ class Recorder:
         norms: dict[str, NDArray],
         weights: Callable[[], dict[str, NDArray]] | None = None,
     ) -> None:
-        """The next L looks: metrics (L, M), correct (L, N), kept (L, ...) and norms
+        """The next L states: metrics (L, M), correct (L, N), kept (L, ...) and norms
         (L,) each.
 
-        `weights`: those of the last of these looks, for the checkpoints; what is kept
+        `weights`: those of the last of these states, for the checkpoints; what is kept
         stands in for them by default.
         """
-        first = self._looks
-        n = min(len(metrics), self._config.budget // self._every + 1 - first)
-        self._metrics.append(metrics[:n].copy())
+        first, states = self._states, self._config.budget // self._every + 1
+        n = min(len(metrics), states - first)
+        if self.is_new:
+            self._metrics = np.empty((states, metrics.shape[1]), metrics.dtype)
+        self._metrics[first : first + n] = metrics[:n]
         self._norms.append(norms)
-        self._looks += n
-        self._retired = self._may_retire and self.steps_left > 0 and self._nothing_left()
+        self._states += n
+        self._retired = self._may_retire and self.steps_left > 0 and self._family.settled(self._traces())
         self.finished = self._retired or self.steps_left == 0
-        for look in range(n):
-            step = (first + look) * self._every
-            if step in self._due or (self.finished and look == n - 1):
-                here = {name: value[look].copy() for name, value in kept.items()}
+        for state in range(n):
+            step = (first + state) * self._every
+            if step in self._due or (self.finished and state == n - 1):
+                here = {name: value[state].copy() for name, value in kept.items()}
                 self._checkpoints[step] = here if weights is None else weights()
         if self.finished:
             self._correct = correct[n - 1].copy()
 
-    def _nothing_left(self) -> bool:
-        """As the family sees it, through the last looks."""
-        looks, last = 0, []
-        for part in reversed(self._metrics):
-            last.append(part)
-            looks += len(part)
-            if looks >= self._family.SETTLED:
-                values = np.concatenate(last[::-1])[-self._family.SETTLED :]
-                return self._family.settled(self._traces(values))
-        return False
-
-    def _traces(self, values: NDArray) -> dict[str, NDArray]:
-        return {metric.name: column for metric, column in zip(self._family.METRICS, values.T, strict=True)}
+    def _traces(self) -> dict[str, NDArray]:
+        values = self._metrics[: self._states].T
+        return {metric.name: column for metric, column in zip(self._family.METRICS, values, strict=True)}
 
     @property
     def is_new(self) -> bool:
         """Whether nothing has been seen of the run yet."""
-        return self._looks == 0
+        return self._states == 0
 
     @property
     def steps_left(self) -> int:
         """Of the budget, after the last state that was seen."""
-        return self._config.budget - (self._looks - 1) * self._every
+        return self._config.budget - (self._states - 1) * self._every
 
     def progress(self) -> int:
         """Steps since the last call, counting the whole budget once finished."""
-        done = self._config.budget if self.finished else self._looks * self._every
+        done = self._config.budget if self.finished else self._states * self._every
         steps, self._reported = done - self._reported, done
         return steps
 
@@ -289,8 +279,8 @@ class Recorder:
         return History(
             config=self._config,
             mask=self._mask,
-            steps=np.arange(self._looks) * self._every,
-            traces=self._traces(np.concatenate(self._metrics)),
+            steps=np.arange(self._states) * self._every,
+            traces={name: values.copy() for name, values in self._traces().items()},
             norms={name: np.concatenate([part[name] for part in self._norms]) for name in self._norms[0]},
             checkpoint_steps=np.array(steps),
             checkpoints={name: np.array([self._checkpoints[step][name] for step in steps]) for name in names},

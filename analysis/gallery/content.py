@@ -102,7 +102,7 @@ def curve(store: RunStore, key: str, plane: Plane, on_lost: Callable[[str], obje
         return [[0], [None], [None]]
     steps = curves["steps"]
     chosen = thinned(len(steps), POINTS)
-    shares = [curves[name][chosen] for name in (plane.family.LEARNED, plane.family.GENERALISED)]
+    shares = [curves[metric.name][chosen] for metric in plane.family.METRICS[:2]]
     return [steps[chosen].astype(int).tolist(), *([_percent(x) for x in share] for share in shares)]
 
 

@@ -25,11 +25,11 @@ def curves_picture(table: pd.DataFrame, plan: Landscape) -> Figure:
     """Training loss, test loss and test accuracy against alpha, at the largest data
     size: a colour a number of steps, median and range of the seeds.
     """
-    size = plan.sizes.field
+    size, generalised = plan.sizes.field, plan.family.METRICS[1].name
     part = table[(table[size] == table[size].max()) & (table["kind"] == "final")]
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(11, 3.9))
-        for axes, name in zip(figure.subplots(1, 3), ("train_loss", "test_loss", plan.family.GENERALISED), strict=True):
+        for axes, name in zip(figure.subplots(1, 3), ("train_loss", "test_loss", generalised), strict=True):
             for colour, (step, here) in zip(TIME_COLOURS, part.groupby("step"), strict=False):
                 draw_curve(axes, here, name, colour, f"{step:,} steps")
             axes.set_title(name.replace("_", " ").replace("train", "training"), loc="left")
@@ -55,13 +55,13 @@ def contours_picture(table: pd.DataFrame, plan: Landscape) -> Figure:
     """Training and test error over alpha and data size after all steps, with A, B and
     C.
     """
-    size = plan.sizes.field
+    size, (learned, generalised) = plan.sizes.field, (metric.name for metric in plan.family.METRICS[:2])
     last = table[(table["step"] == table["step"].max()) & (table["kind"] == "final")]
     with mpl.rc_context(LOOK | {"axes.grid": False}):
         figure = Figure(figsize=(10, 4.4))
         panels: Any = figure.subplots(1, 2, sharey=True)
-        draw_contours(panels[0], last, plan.family.LEARNED, size, plan.sizes.log)
-        drawn = draw_contours(panels[1], last, plan.family.GENERALISED, size, plan.sizes.log)
+        draw_contours(panels[0], last, learned, size, plan.sizes.log)
+        drawn = draw_contours(panels[1], last, generalised, size, plan.sizes.log)
         for axes, words in zip(panels, ("training error", "test error"), strict=True):
             axes.set_title(words, loc="left")
         panels[0].set(ylabel=size)

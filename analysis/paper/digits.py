@@ -14,8 +14,7 @@ from analysis.measures.classes import spreads
 from analysis.runs.store import RunStore
 from neural import DigitsConfig
 from neural.data.digits import digits
-from neural.families.digits import hidden_features
-from neural.families.digits import start as start_of
+from neural.families.digits import Images, hidden_features
 
 _POINTS = 61  # of the theory's path
 _CLOSER = 1e-6  # the theory is followed until within-class shares are this small
@@ -30,7 +29,7 @@ def collapse(store: RunStore, configs: Sequence[DigitsConfig]) -> pd.DataFrame:
     """
     tables = []
     for config in configs:
-        traces, begun = store.traces(config), start_of(config)
+        traces, begun = store.traces(config), Images.start(config)
         found = digits(config.data)
         chosen = begun.lane["chosen"][: config.n_train]
         images, labels = found.images[chosen], found.labels[chosen]

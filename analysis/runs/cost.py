@@ -15,7 +15,7 @@ import torch
 
 from analysis.runs.executors import Execution, lanes_for, whole
 from analysis.runs.sweep import missing_runs
-from neural import family_of
+from neural.counting import count
 
 # Share of the GEMM rate that the compiled ensemble achieves (docs/engine.md).
 ACHIEVED = 0.4
@@ -51,16 +51,16 @@ def print_cost(configs: Sequence[Any], store: Path, execution: Execution) -> Non
     print(f"{len(configs)} runs in the plan", estimate(missing_runs(configs, store), execution), sep="\n")
 
 
-def gemm_rate(lanes: int, rows: int, width: int) -> float:
-    """Operations a second of one thread on float32 products (rows x width) (width x
-    width), one a lane.
+def gemm_rate(lanes: int, rows: int, inner: int, columns: int) -> float:
+    """Operations a second of one thread on float32 products (rows x inner) (inner x
+    columns), one a lane.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        a = torch.randn(lanes, rows, width)
-        b = torch.randn(lanes, width, width)
-        out = torch.empty(lanes, rows, width)
+        a = torch.randn(lanes, rows, inner)
+        b = torch.randn(lanes, inner, columns)
+        out = torch.empty(lanes, rows, columns)
         best = float("inf")
         for _ in range(20):
             begin = time.perf_counter()
@@ -69,16 +69,15 @@ def gemm_rate(lanes: int, rows: int, width: int) -> float:
             best = min(best, time.perf_counter() - begin)
     finally:
         torch.set_num_threads(threads)
-    return 50 * lanes * 2 * rows * width * width / best
+    return 50 * lanes * 2 * rows * inner * columns / best
 
 
 def estimate(missing: Sequence[Any], execution: Execution) -> Cost:
     """The cost of training `missing`."""
     seconds: float | None = 0.0 if execution.device == "cpu" and execution.scheduler is None else None
-    work: dict[tuple[int, int], float] = defaultdict(float)
+    work: dict[tuple[int, int, int], float] = defaultdict(float)
     for config in missing:
-        family = family_of(config)
-        work[family.product(config)] += whole(config)
+        work[count(config).product] += whole(config)
     if missing and seconds is not None:
         lanes, workers = lanes_for(missing, execution), execution.n_workers()
         seconds = sum(done / (ACHIEVED * gemm_rate(lanes, *product) * workers) for product, done in work.items())

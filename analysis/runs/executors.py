@@ -16,8 +16,9 @@ from typing import Any, Literal
 import torch
 
 from efftheory._threads import usable_cores
-from neural import ConfigError, History, family_of, resolve_device, train_runs
+from neural import ConfigError, History, resolve_device, train_runs
 from neural.config import shape
+from neural.counting import count
 from neural.training import MIN_LANES, default_lanes
 
 Keep = Callable[[History, str, str], object]  # a finished run, the device and the torch that it was trained with
@@ -26,7 +27,7 @@ OnWork = Callable[[float], object]
 
 def whole(config: Any) -> float:
     """The operations of a run to its budget."""
-    return config.budget * family_of(config).operations(config)
+    return config.budget * count(config).operations
 
 
 class WorkerError(Exception):

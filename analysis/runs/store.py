@@ -97,7 +97,8 @@ def record_columns(family: type[Family]) -> dict[str, str]:
 def phase_records(family: type[Family]) -> tuple[str, str]:
     """The records of what is learned (the training set) and generalised (the rest)."""
     columns = {metric: column for column, metric in record_columns(family).items()}
-    return columns[family.LEARNED], columns[family.GENERALISED]
+    learned, generalised = family.METRICS[:2]
+    return columns[learned.name], columns[generalised.name]
 
 
 def result_columns(family: type[Family]) -> list[str]:
@@ -476,11 +477,12 @@ class RunStore:
         Another program that holds the file is waited for.
         """
         family = family_of(history.config)
+        arrays = {name: of(history) for name, of in family.ARRAYS.items()}
         values = (
             values_of(history.config)
             | history.summary()
             | {"device": device, "torch": torch_version, "compiled": history.compiled}
-            | {name: json.dumps(array.tolist()) for name, array in family.arrays(history).items()}
+            | {name: json.dumps(array.tolist()) for name, array in arrays.items()}
             | {name: json.dumps(history.record(metric)) for name, metric in record_columns(family).items()}
         )
         row = {"key": key(history.config)}

@@ -17,7 +17,7 @@ from neural.families.teacher import Teacher
 from neural.families.toy import Toy
 from neural.family import Family
 
-_ALL = (Toy, Modular, Images, Teacher, Texts, Molecules, Messiness, Parity)
+_ALL: tuple[type[Family], ...] = (Toy, Modular, Images, Teacher, Texts, Molecules, Messiness, Parity)
 FAMILIES: dict[str, type[Family]] = {family.name: family for family in _ALL}
 
 

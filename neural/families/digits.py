@@ -9,29 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-import tyro
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.func import functional_call, vmap
 
-from neural.config import ConfigError, check, option
+from neural.config import ConfigError, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.data.digits import SIZES, Source, data_digest, digits
 from neural.data.files import check_digest
-from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
+from neural.family import Group, Parameters
 from neural.perceptron import Perceptron
-from neural.samples import check_looks, index_batches, initial_norm, logarithmic, means_of_parts
+from neural.supervised import Data, Supervised, TrainingConfig, again, nested, usual_metrics
 
 CLASSES = 10
 
 
 @dataclass(frozen=True)
-class DigitsConfig:
+class DigitsConfig(TrainingConfig):
     """One training run on digits: 784-200-200-10, ReLU, 1,000 training digits, by
     default.
     """
@@ -43,7 +40,7 @@ class DigitsConfig:
     """Training digits; the same seed's smaller sets are parts of its larger ones."""
     n_test: int = 1_000
     """Test digits, of all others."""
-    seed: int = option(0, 0, below=2**32, mixed=True)
+    seed: int = again("seed")
     """Fixes the digits, all initial weights and the order of mini-batches."""
     width: int = 200
     """Width of the hidden layers."""
@@ -51,30 +48,11 @@ class DigitsConfig:
     """Layers of weights."""
     loss: Literal["mse", "ce"] = "mse"
     """The mean square distance to the one-hot digit, or cross-entropy."""
-    init_scale: Annotated[float, tyro.conf.arg(aliases=["--alpha"])] = option(
-        1.0, above=True, mixed=True, aliases=("alpha",), label="initial scale of all weights"
-    )
-    """What all initial weights are multiplied by."""
-    learning_rate: float = option(1e-3, above=True, mixed=True, aliases=("lr",))
-    """Learning rate, per step."""
     last_lr: float | None = option(None, above=True, mixed=True, label="learning rate of the last layer")
     """Learning rate of the last layer; by default that of all."""
-    weight_decay: float = option(0.01, mixed=True, aliases=("wd",))
-    """Weight decay (decoupled)."""
-    optimizer: Literal["adamw", "sgd"] = option("adamw", mixed=True)
-    """AdamW, or plain SGD without momentum."""
-    batch_size: int | None = option(200, label="batch size (samples)")
-    """Samples an update, through the training set in an order that is new each epoch; None is all of it."""
-    constrained: bool = False
-    """Scale all weights together back to their initial norm after every update."""
+    weight_decay: float = again("weight_decay", 0.01)
+    batch_size: int | None = again("batch_size", 200)
     look_every: int = 50
-    """Updates between two measurements, and so the resolution of the steps to a threshold."""
-    budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = option(
-        10_000, mixed=True, aliases=("steps",), label="budget (steps)"
-    )
-    """Number of updates after which a threshold that was not crossed is censored; a multiple of look_every."""
-    dtype: Literal["float32", "float64"] = "float32"
-    """Precision of the training."""
     checkpoints: int = option(0, 0, mixed=True, later=True)
     """How many times all weights, a megabyte, are kept in an octave of steps; the first
     and the last always are."""
@@ -86,7 +64,7 @@ class DigitsConfig:
     what is trained on other data is refused."""
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
         if self.messiness > 1:
             raise ConfigError(f"`messiness` must be at most 1, but is {self.messiness}.")
         there = SIZES[self.data][0]
@@ -97,7 +75,6 @@ class DigitsConfig:
             )
         if self.digest is not None and self.data != "mnist":
             raise ConfigError(f"`digest` must be left out for {self.data}, whose data is always the same.")
-        check_looks(self)
 
     @property
     def n_samples(self) -> int:
@@ -110,156 +87,59 @@ class DigitsConfig:
         return [SIZES[self.data][1], *[self.width] * (self.depth - 1), CLASSES]
 
 
-def network(config: DigitsConfig) -> Perceptron:
-    """Images (B, pixels) to outputs (B, 10); its weights not drawn yet."""
-    return Perceptron(config.widths, torch.relu)
-
-
-def start(config: DigitsConfig) -> Start:
-    """Independent streams from the seed and the data alone: runs that differ in another
-    field share test digits, and nested training sets.
-    """
-    there = SIZES[config.data][0]
-    streams = np.random.SeedSequence([config.seed, there]).spawn(3)
-    order = np.random.default_rng(streams[0]).permutation(there)
-    chosen = np.concatenate([order[: config.n_train], order[there - config.n_test :]])
-    mask = np.arange(config.n_samples) < config.n_train
-    model = network(config)
-    with torch.no_grad():
-        model.draw(torch.Generator().manual_seed(int(streams[1].generate_state(1)[0])), config.init_scale)
-    trained = np.arange(config.n_train)
-    return Start(
-        mask=mask,
-        model=model,
-        lane={"mask": mask, "chosen": chosen, "messiness": np.array(config.messiness)},
-        batch=trained[: config.batch_size],
-        batches=index_batches(trained, config.batch_size, streams[2]),
-        radius=initial_norm(model) if config.constrained else 0.0,
-    )
-
-
 def hidden_features(config: DigitsConfig, weights: Mapping[str, NDArray], images: NDArray) -> NDArray[np.float64]:
     """What the last layer of a network with these weights (as checkpoints have them)
-    sees of images (B, pixels): (B, width).
+    reads of images (B, pixels): (B, width).
     """
-    model = network(config).to(getattr(torch, config.dtype))
+    model = Images.network(config).to(getattr(torch, config.dtype))
     model.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
     with torch.no_grad():
-        return model.hidden(torch.as_tensor(images, dtype=model.last.dtype)).numpy().astype(np.float64)
+        return model.features(torch.as_tensor(images, dtype=getattr(torch, config.dtype))).numpy().astype(np.float64)
 
 
-class Images:
-    """The family of real digits. A batch is int64 (B,): which of the run's own samples
-    an update descends on.
-    """
+class Images(Supervised):
+    """The family of real digits."""
 
-    name: ClassVar[str] = "digits"
-    Config: ClassVar[type] = DigitsConfig
-    METRICS: ClassVar[tuple[Metric, ...]] = (
-        Metric(
-            "train_accuracy",
-            "share",
-            {"steps_to_train": ACCURACY_THRESHOLD, "steps_to_train_100": 1.0},
-            record="train_record",
-        ),
-        Metric(
-            "test_accuracy",
-            "share",
-            {"steps_to_test_60": 0.6, "steps_to_test": ACCURACY_THRESHOLD},
-            record="test_record",
-        ),
-        Metric("train_loss", "loss"),
-        Metric("test_loss", "loss"),
-        Metric("weight_norm", "size"),
-        Metric("last_norm", "size"),
+    name: ClassVar = "digits"
+    Config: ClassVar = DigitsConfig
+    METRICS: ClassVar = usual_metrics(
+        {"steps_to_train": ACCURACY_THRESHOLD, "steps_to_train_100": 1.0},
+        {"steps_to_test_60": 0.6, "steps_to_test": ACCURACY_THRESHOLD},
+        "last_norm",
     )
-    LEARNED: ClassVar[str] = "train_accuracy"
-    GENERALISED: ClassVar[str] = "test_accuracy"
-    SETTLED: ClassVar[int] = 10
-    ARRAYS: ClassVar[tuple[str, ...]] = ()
-    COMPILES: ClassVar[bool] = True
+    SCALED = True
 
-    start = staticmethod(start)
+    @staticmethod
+    def network(config: DigitsConfig) -> Perceptron:
+        """Images (B, pixels) to outputs (B, 10)."""
+        return Perceptron(config.widths, torch.relu, config.init_scale)
 
-    def __init__(self, config: DigitsConfig, device: str):
-        self.look_every, self.constrained = config.look_every, config.constrained
-        self._mse = config.loss == "mse"
-        with torch.device("meta"):  # its own weights are never used
-            self._model = network(config)
+    @staticmethod
+    def data(config: DigitsConfig) -> Data:
+        chosen, rest = nested(config, SIZES[config.data][0])
+        return Data(lane={"chosen": chosen, "messiness": np.array(config.messiness)}, **rest)
+
+    @staticmethod
+    def tables(config: DigitsConfig) -> dict[str, NDArray]:
+        """All images and labels, the latter also one-hot."""
         found = digits(config.data)
         check_digest(config.digest, found)
-        kind = getattr(torch, config.dtype)
-        self._one_hot = torch.eye(CLASSES, device=device, dtype=kind)
-        self._images = torch.as_tensor(found.images, device=device, dtype=kind)
-        self._labels = torch.as_tensor(found.labels, device=device)
-        self._flat = self._labels[:, None].to(kind) / (CLASSES - 1)  # pixels of the constant images
+        return {"images": found.images, "labels": found.labels, "one_hot": np.eye(CLASSES)}
+
+    def samples(self, lane: Parameters, batch: Tensor | None) -> tuple[Tensor, Tensor]:
+        chosen = lane["chosen"] if batch is None else lane["chosen"][batch]
+        images, labels = self.shared["images"][chosen], self.shared["labels"][chosen]
+        flat = labels[:, None].to(images.dtype) / (CLASSES - 1)  # pixels of the constant images
+        # exactly the images at m = 1: times 1, plus 0
+        return lane["messiness"] * images + (1 - lane["messiness"]) * flat, labels
+
+    def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
+        if self.config.loss == "ce":
+            return super().losses(outputs, y)
+        return (outputs - self.shared["one_hot"][y]).square().mean(1)
 
     @staticmethod
     def groups(config: DigitsConfig) -> dict[str, Group]:
         last = config.learning_rate if config.last_lr is None else config.last_lr
-        rates = {"rest": config.learning_rate, "last": last}
+        rates = {"": config.learning_rate, "last": last}
         return {name: Group(rate, config.weight_decay, config.optimizer) for name, rate in rates.items()}
-
-    @staticmethod
-    def group(parameter: str) -> str:
-        return "last" if parameter.startswith("last") else "rest"
-
-    def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
-        """Mean loss over the batch."""
-        chosen = lane["chosen"][batch]
-        outputs = self._outputs(parameters, chosen, lane["messiness"])
-        return self._losses(outputs, self._labels[chosen]).mean(), ()
-
-    def look(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Looked:
-        """Over all digits of each run."""
-        labels = self._labels[lanes["chosen"]]  # (R, N)
-        outputs = vmap(self._outputs)(parameters, lanes["chosen"], lanes["messiness"])  # (R, N, 10)
-        losses = vmap(self._losses)(outputs, labels)
-        correct = (outputs.argmax(2) == labels) & losses.isfinite()
-        hits, mask = correct.to(losses.dtype), lanes["mask"]
-        shares = [*means_of_parts(hits, mask), *means_of_parts(losses, mask)]
-        last = {name: value for name, value in parameters.items() if self.group(name) == "last"}
-        return torch.stack([*shares, weight_norm(parameters), weight_norm(last)], dim=1), correct, {}
-
-    def _outputs(self, parameters: Parameters, chosen: Tensor, messiness: Tensor) -> Tensor:
-        """Digits by number (B,) to outputs (B, 10)."""
-        # exactly the images at m = 1: times 1, plus 0
-        images = messiness * self._images[chosen] + (1 - messiness) * self._flat[chosen]
-        return functional_call(self._model, parameters, (images,))
-
-    def _losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """(B, 10) and (B,) to (B,)."""
-        if self._mse:
-            return (outputs - self._one_hot[labels]).square().mean(1)
-        return outputs.logsumexp(1) - outputs.gather(1, labels[:, None])[:, 0]
-
-    @staticmethod
-    def settled(traces: Mapping[str, NDArray]) -> bool:
-        """All learned, and every threshold of the test digits behind."""
-        return bool((traces["train_accuracy"] == 1).all() and (traces["test_accuracy"] >= ACCURACY_THRESHOLD).all())
-
-    @staticmethod
-    def checkpoints(config: DigitsConfig) -> NDArray[np.int64]:
-        return logarithmic(config.look_every, config.budget, config.checkpoints)
-
-    @staticmethod
-    def arrays(history: Any) -> dict[str, NDArray]:
-        return {}
-
-    @staticmethod
-    def n_parameters(config: DigitsConfig) -> int:
-        return sum((n_in + 1) * n_out for n_in, n_out in pairwise(config.widths))
-
-    @staticmethod
-    def operations(config: DigitsConfig) -> float:
-        """Products forward and backward of a batch, without the gradient of the images;
-        forward of all samples at a look; AdamW.
-        """
-        layers = [n_in * n_out for n_in, n_out in pairwise(config.widths)]
-        batch = config.batch_size or config.n_train
-        samples = (3 * sum(layers) - layers[0]) * batch + sum(layers) * config.n_samples / config.look_every
-        return 2 * samples + 14 * Images.n_parameters(config)
-
-    @staticmethod
-    def product(config: DigitsConfig) -> tuple[int, int]:
-        return config.batch_size or config.n_train, config.width

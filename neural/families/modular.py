@@ -27,17 +27,10 @@ from torch.func import functional_call, vmap
 from neural.compositions import OPERATIONS, misfit, table
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
-from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
+from neural.family import Evaluation, Group, Metric, Parameters, Start, weight_norm
 from neural.noise import dropout
-from neural.samples import (
-    check_looks,
-    count_samples,
-    index_batches,
-    initial_norm,
-    logarithmic,
-    means_of_parts,
-    read_samples,
-)
+from neural.samples import count_samples, read_samples
+from neural.supervised import check_schedule, index_batches, initial_norm, logarithmic, means_of_parts
 from neural.tables import Table, adopt_operation, adopt_pairs
 
 
@@ -151,7 +144,7 @@ class ModularConfig:
             )
         if self.network == "transformer" and self.d % self.heads:
             raise ConfigError(f"`d` must be a multiple of heads = {self.heads}, but is {self.d}.")
-        check_looks(self)
+        check_schedule(self)
 
     def _adopt_samples(self) -> None:
         """The fraction is that of the training set that is given."""
@@ -408,16 +401,13 @@ class Modular:
         Metric("test_loss", "loss"),
         Metric("weight_norm", "size"),
     )
-    LEARNED: ClassVar[str] = "train_accuracy"
-    GENERALISED: ClassVar[str] = "test_accuracy"
     SETTLED: ClassVar[int] = 10
-    ARRAYS: ClassVar[tuple[str, ...]] = ()
+    ARRAYS: ClassVar[Mapping[str, Any]] = {}
     COMPILES: ClassVar[bool] = True
 
     start = staticmethod(start)
 
     def __init__(self, config: ModularConfig, device: str):
-        self.look_every, self.constrained = config.look_every, config.constrained
         self._mse = config.loss == "mse"
         with torch.device("meta"):  # its own weights are never used
             self._model = network(config)
@@ -440,18 +430,14 @@ class Modular:
         )
         rate = config.learning_rate if config.embedding_lr is None else config.embedding_lr
         decay = config.weight_decay if config.embedding_wd is None else config.embedding_wd
-        return {"embedding": replace(rest, learning_rate=rate, weight_decay=decay), "rest": rest}
-
-    @staticmethod
-    def group(parameter: str) -> str:
-        return "embedding" if parameter == "embedding" else "rest"
+        return {"embedding": replace(rest, learning_rate=rate, weight_decay=decay), "": rest}
 
     def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
         """Mean loss over the batch."""
         outputs = self._outputs(parameters, self._pairs[batch], lane)
         return self._losses(outputs, self._results[batch]).mean(), ()
 
-    def look(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Looked:
+    def evaluate(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Evaluation:
         """Without dropout; test values are 0/0 = nan where everything is trained on."""
         outputs = vmap(lambda one: self._outputs(one, self._pairs, None))(parameters)  # (R, n_results, N)
         losses = vmap(self._losses, in_dims=(0, None))(outputs, self._results)
@@ -474,41 +460,12 @@ class Modular:
 
     @staticmethod
     def settled(traces: Mapping[str, NDArray]) -> bool:
-        """Every sample was right through all these looks; so every threshold was
-        crossed.
+        """Every sample was right through the last SETTLED evaluations; so every
+        threshold was crossed.
         """
-        test = traces["test_accuracy"]
-        return bool((traces["train_accuracy"] == 1).all() and ((test == 1) | np.isnan(test)).all())
+        train, test = (traces[name][-Modular.SETTLED :] for name in ("train_accuracy", "test_accuracy"))
+        return len(train) == Modular.SETTLED and bool(((train == 1) & ((test == 1) | np.isnan(test))).all())
 
     @staticmethod
     def checkpoints(config: ModularConfig) -> NDArray[np.int64]:
         return logarithmic(config.look_every, config.budget, config.checkpoints)
-
-    @staticmethod
-    def arrays(history: Any) -> dict[str, NDArray]:
-        return {}
-
-    @staticmethod
-    def n_parameters(config: ModularConfig) -> int:
-        with torch.device("meta"):
-            return sum(value.numel() for value in network(config).parameters())
-
-    @staticmethod
-    def operations(config: ModularConfig) -> float:
-        """Products of each sample, and of the symbols, which all samples share: forward
-        and twice backward for a batch, forward over all samples at a look; AdamW.
-        """
-        p, d, n = config.p, config.d, config.n_results
-        if config.network == "hidden":
-            tables = {"one-hot": 0, "embeddings": 2, "sum": 1}[config.inputs]
-            each, shared = n * config.width, tables * p * d * config.width
-        elif config.network == "perceptron":
-            each, shared = (d + config.width + n) * config.width, 0
-        else:
-            each, shared = d * d + 2 * d * config.mlp + d * n, 2 * (2 * p + 1) * d * d
-        samples = 3 * (config.batch_size or config.n_train) + config.n_samples / config.look_every
-        return 2 * (each * samples + shared * (3 + 1 / config.look_every)) + 14 * Modular.n_parameters(config)
-
-    @staticmethod
-    def product(config: ModularConfig) -> tuple[int, int]:
-        return config.batch_size or config.n_train, config.d if config.network == "transformer" else config.width

@@ -10,28 +10,26 @@ Computational Limit" (every update sees a fresh batch).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import count
-from typing import Annotated, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-import tyro
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch import Tensor
+from torch.nn.functional import softplus
 
-from neural.config import ConfigError, check, option
+from neural.config import ConfigError, option
 from neural.constants import ACCURACY_THRESHOLD
-from neural.family import Group, Looked, Metric, Parameters, Start, weight_norm
-from neural.samples import check_looks, index_batches, logarithmic, means_of_parts
-
-_NEARLY_ALL = 0.95
+from neural.family import Parameters, Start
+from neural.perceptron import Perceptron
+from neural.supervised import Data, Optimizer, Steps, Supervised, TrainingConfig, again, usual_metrics
 
 
 @dataclass(frozen=True)
-class ParityConfig:
+class ParityConfig(TrainingConfig):
     """One training run on sparse parity: 3 of 40 signs, 1,000 ReLUs, 1,000 training
     samples, by default.
     """
@@ -47,74 +45,34 @@ class ParityConfig:
     metrics are measured then."""
     n_test: int = 1_000
     """Test samples, none of which is a training sample."""
-    seed: int = option(0, 0, below=2**32, mixed=True)
+    seed: int = again("seed")
     """Fixes the samples, all initial weights and the mini-batches."""
     width: int = 1_000
     """Width of the hidden layer."""
     loss: Literal["hinge", "ce"] = "hinge"
     """max(0, 1 - y f) of label y and output f, or the logistic loss ln(1 + exp(-y f))."""
-    learning_rate: float = option(0.1, above=True, mixed=True, aliases=("lr",))
-    """Learning rate, per step."""
-    weight_decay: float = option(0.01, mixed=True, aliases=("wd",))
+    learning_rate: float = again("learning_rate", 0.1)
+    weight_decay: float = again("weight_decay", 0.01)
     """Weight decay (decoupled), of biases as well."""
-    optimizer: Literal["sgd", "adamw"] = option("sgd", mixed=True)
-    """Plain SGD without momentum, or AdamW."""
-    batch_size: int | None = option(32, label="batch size (samples)")
+    optimizer: Optimizer = again("optimizer", "sgd")
+    batch_size: int | None = again("batch_size", 32)
     """Samples an update, through the training set in an order that is new each epoch; None is n_train of them."""
-    init_scale: Annotated[float, tyro.conf.arg(aliases=["--alpha"])] = option(
-        1.0, above=True, mixed=True, aliases=("alpha",), label="initial scale of all weights"
-    )
-    """What all initial weights are multiplied by."""
-    look_every: int = 20
-    """Updates between two measurements, and so the resolution of the steps to a threshold."""
-    budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = option(
-        20_000, mixed=True, aliases=("steps",), label="budget (steps)"
-    )
-    """Number of updates after which a threshold that was not crossed is censored; a multiple of look_every."""
-    dtype: Literal["float32", "float64"] = "float32"
-    """Precision of the training."""
-    checkpoints: int = option(0, 0, mixed=True)
-    """How many times all weights are kept in an octave of steps; the first and the last
-    always are."""
+    budget: Steps = again("budget", 20_000)
+    constrained: ClassVar = False  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
         if self.k > self.n:
             raise ConfigError(f"`k` must be at most n = {self.n}, but is {self.k}.")
         if self.n_samples > 2**self.n:
             raise ConfigError(
                 f"`n_train` and `n_test` must be at most 2^n = {2**self.n:,} together, but are {self.n_samples:,}."
             )
-        check_looks(self)
 
     @property
     def n_samples(self) -> int:
         """Samples that are measured."""
         return self.n_train + self.n_test
-
-
-class HiddenLayer(nn.Module):
-    """u phi(W x + b) + c, phi a ReLU."""
-
-    def __init__(self, config: ParityConfig):
-        super().__init__()
-        self.hidden = nn.Parameter(torch.empty(config.width, config.n))
-        self.hidden_bias = nn.Parameter(torch.empty(config.width))
-        self.output = nn.Parameter(torch.empty(1, config.width))
-        self.output_bias = nn.Parameter(torch.empty(1))
-
-    def draw(self, generator: torch.Generator, scale: float) -> None:
-        """As torch draws linear layers, uniform within 1/sqrt(number of inputs), times
-        `scale`.
-        """
-        for weights, biases in ((self.hidden, self.hidden_bias), (self.output, self.output_bias)):
-            limit = scale * weights.shape[1] ** -0.5
-            for values in (weights, biases):
-                nn.init.uniform_(values, -limit, limit, generator)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Signs (B, n) to outputs (B,)."""
-        return ((x @ self.hidden.T + self.hidden_bias).relu() @ self.output.T + self.output_bias)[:, 0]
 
 
 def signs_of(codes: Tensor, n: int, dtype: torch.dtype) -> Tensor:
@@ -164,125 +122,47 @@ def _fresh(stream: np.random.SeedSequence, n: int, size: int) -> Iterator[NDArra
         yield rng.integers(2**n, size=size)
 
 
-def start(config: ParityConfig) -> Start:
-    """Independent streams from the seed and n: runs of one seed that differ in another
-    field share test samples and have nested training sets.
-    """
-    *_, weights, batches = _streams(config)
-    codes = _codes(config)
-    trained = codes[: config.n_train]
-    model = HiddenLayer(config)
-    with torch.no_grad():
-        model.draw(torch.Generator().manual_seed(int(weights.generate_state(1)[0])), config.init_scale)
-    if config.online:
-        endless = _fresh(batches, config.n, config.batch_size or config.n_train)
-    else:
-        endless = index_batches(trained, config.batch_size, batches)
-    return Start(
-        mask=np.arange(config.n_samples) < config.n_train,
-        model=model,
-        lane={"codes": codes},
-        batch=trained[: config.batch_size],
-        batches=endless,
-    )
-
-
-class Parity:
+class Parity(Supervised):
     """The family of sparse parity. A batch is int64 (B,): the samples themselves, as
-    numbers, that an update descends on.
+    numbers, that an update descends on. A sample is right where its label times the
+    output, the margin, is positive.
     """
 
-    name: ClassVar[str] = "parity"
-    Config: ClassVar[type] = ParityConfig
-    METRICS: ClassVar[tuple[Metric, ...]] = (
-        Metric(
-            "train_accuracy",
-            "share",
-            {"steps_to_train": ACCURACY_THRESHOLD, "steps_to_train_99": 0.99},
-            record="train_record",
-        ),
-        Metric(
-            "test_accuracy",
-            "share",
-            {"steps_to_test_75": 0.75, "steps_to_test": ACCURACY_THRESHOLD, "steps_to_test_95": _NEARLY_ALL},
-            record="test_record",
-        ),
-        Metric("train_loss", "loss"),
-        Metric("test_loss", "loss"),
-        Metric("weight_norm", "size"),
+    name: ClassVar = "parity"
+    Config: ClassVar = ParityConfig
+    METRICS: ClassVar = usual_metrics(
+        {"steps_to_train": ACCURACY_THRESHOLD, "steps_to_train_99": 0.99},
+        {"steps_to_test_75": 0.75, "steps_to_test": ACCURACY_THRESHOLD, "steps_to_test_95": 0.95},
     )
-    LEARNED: ClassVar[str] = "train_accuracy"
-    GENERALISED: ClassVar[str] = "test_accuracy"
-    SETTLED: ClassVar[int] = 10
-    ARRAYS: ClassVar[tuple[str, ...]] = ()
-    COMPILES: ClassVar[bool] = True
-
-    constrained = False
-    start = staticmethod(start)
-
-    def __init__(self, config: ParityConfig, device: str):
-        self.look_every = config.look_every
-        self._config = config
-        self._dtype = getattr(torch, config.dtype)
-        self._trained = torch.arange(config.n_samples, device=device) < config.n_train
-        with torch.device("meta"):  # its own weights are never used
-            self._model = HiddenLayer(config)
+    SCALED = True
 
     @staticmethod
-    def groups(config: ParityConfig) -> dict[str, Group]:
-        return {"all": Group(config.learning_rate, config.weight_decay, config.optimizer)}
+    def network(config: ParityConfig) -> Perceptron:
+        """Signs (B, n) to u phi(W x + b) + c, (B, 1), phi a ReLU."""
+        return Perceptron([config.n, config.width, 1], torch.relu, config.init_scale, ("hidden", "output"))
 
     @staticmethod
-    def group(parameter: str) -> str:
-        return "all"
+    def data(config: ParityConfig) -> Data:
+        """Runs of one seed and n share test samples and have nested training sets."""
+        *_, weights, batches = _streams(config)
+        return Data(np.arange(config.n_samples) < config.n_train, {"codes": _codes(config)}, weights, batches)
 
-    def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
-        """Mean loss over the batch."""
-        return self._losses(self._margins(parameters, batch)).mean(), ()
+    @classmethod
+    def start(cls, config: ParityConfig) -> Start:
+        begin = super().start(config)
+        codes, trained = begin.lane["codes"], begin.batch
+        batches = begin.batches and (codes[batch] for batch in begin.batches)
+        if config.online:
+            batches = _fresh(_streams(config)[3], config.n, len(trained))
+        return replace(begin, batch=codes[trained], batches=batches)
 
-    def look(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Looked:
-        """Over all samples of each run."""
-        margins = vmap(self._margins)(parameters, lanes["codes"])  # (R, N)
-        correct = (margins > 0) & margins.isfinite()
-        hits, mask = correct.to(margins.dtype), self._trained.to(margins.dtype).expand_as(margins)
-        shares = [*means_of_parts(hits, mask), *means_of_parts(self._losses(margins), mask)]
-        return torch.stack([*shares, weight_norm(parameters)], dim=1), correct, {}
+    def samples(self, lane: Parameters, batch: Tensor | None) -> tuple[Tensor, Tensor]:
+        signs = signs_of(lane["codes"] if batch is None else batch, self.config.n, self.dtype)
+        return signs, signs[:, : self.config.k].prod(1)
 
-    def _margins(self, parameters: Parameters, codes: Tensor) -> Tensor:
-        """Samples (B,) to label times output, (B,)."""
-        signs = signs_of(codes, self._config.n, self._dtype)
-        return signs[:, : self._config.k].prod(1) * functional_call(self._model, parameters, (signs,))
+    def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
+        margins = y * outputs[:, 0]
+        return (1 - margins).relu() if self.config.loss == "hinge" else softplus(-margins)
 
-    def _losses(self, margins: Tensor) -> Tensor:
-        return (1 - margins).relu() if self._config.loss == "hinge" else torch.nn.functional.softplus(-margins)
-
-    @staticmethod
-    def settled(traces: Mapping[str, NDArray]) -> bool:
-        """All learned, and every threshold of the test samples behind."""
-        return bool((traces["train_accuracy"] == 1).all() and (traces["test_accuracy"] >= _NEARLY_ALL).all())
-
-    @staticmethod
-    def checkpoints(config: ParityConfig) -> NDArray[np.int64]:
-        return logarithmic(config.look_every, config.budget, config.checkpoints)
-
-    @staticmethod
-    def arrays(history: Any) -> dict[str, NDArray]:
-        return {}
-
-    @staticmethod
-    def n_parameters(config: ParityConfig) -> int:
-        return (config.n + 2) * config.width + 1
-
-    @staticmethod
-    def operations(config: ParityConfig) -> float:
-        """Products forward and backward of a batch, without the gradient of the signs;
-        forward of all samples at a look; AdamW.
-        """
-        layers = [config.n * config.width, config.width]
-        batch = config.batch_size or config.n_train
-        samples = (3 * sum(layers) - layers[0]) * batch + sum(layers) * config.n_samples / config.look_every
-        return 2 * samples + 14 * Parity.n_parameters(config)
-
-    @staticmethod
-    def product(config: ParityConfig) -> tuple[int, int]:
-        return config.batch_size or config.n_train, config.width
+    def right(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return y * outputs[:, 0] > 0

@@ -6,8 +6,8 @@ Source: paper, section 3.1 and appendix H, and the official code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise, permutations
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -20,7 +20,7 @@ from torch.func import functional_call
 
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD, RQI_THRESHOLD
-from neural.family import Group, Looked, Metric, Parameters, Start
+from neural.family import Evaluation, Group, Metric, Parameters, Start
 from neural.samples import count_samples, read_samples
 from neural.tables import Table, adopt_operation, adopt_pairs
 
@@ -91,6 +91,7 @@ class ToyConfig:
     """Number of updates after which a threshold that was not crossed is censored."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of the training."""
+    look_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         check(self)
@@ -367,16 +368,16 @@ class Toy:
         Metric("train_loss", "loss"),
         Metric("test_loss", "loss"),
     )
-    LEARNED: ClassVar[str] = "train_accuracy"
-    GENERALISED: ClassVar[str] = "test_accuracy"
     SETTLED: ClassVar[int] = 50
-    ARRAYS: ClassVar[tuple[str, ...]] = ("mask", "initial_embedding", "final_embedding")
+    """Through how many evaluations everything must have been right to end early."""
+    ARRAYS: ClassVar[Mapping[str, Callable[[Any], NDArray]]] = {
+        "mask": lambda history: history.mask.astype(int),
+        "initial_embedding": lambda history: history.checkpoints["embedding"][0],
+        "final_embedding": lambda history: history.checkpoints["embedding"][-1],
+    }
     COMPILES: ClassVar[bool] = True
 
     start = staticmethod(start)
-    n_parameters = staticmethod(n_parameters)
-    look_every = 1
-    constrained = False
 
     def __init__(self, config: RunConfig, device: str):
         self._classify = config.loss == "ce"
@@ -395,16 +396,12 @@ class Toy:
     def groups(config: RunConfig) -> dict[str, Group]:
         return {
             "embedding": Group(config.repr_lr, config.repr_wd, config.repr_optimizer),
-            "decoder": Group(config.decoder_lr, config.decoder_wd, config.decoder_optimizer, config.decoder_warmup),
+            "": Group(config.decoder_lr, config.decoder_wd, config.decoder_optimizer, config.decoder_warmup),
         }
 
-    @staticmethod
-    def group(parameter: str) -> str:
-        return "embedding" if parameter == "embedding" else "decoder"
-
     def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
-        """Mean loss over the batch and the penalty; for the looks, outputs and losses
-        on all of D0.
+        """Mean loss over the batch and the penalty; for the evaluations, outputs and
+        losses on all of D0.
         """
         outputs = functional_call(self._model, parameters, (self._pairs,))  # (N, n_outputs)
         if self._classify:
@@ -414,7 +411,7 @@ class Toy:
         penalty = lane["penalty"] * parameters["embedding"].abs().mean()
         return (sample_loss * batch).sum() / batch.sum() + penalty, (outputs, sample_loss)
 
-    def look(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Looked:
+    def evaluate(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Evaluation:
         """A test loss is the mean over the samples outside D; 0/0 = nan where
         everything is trained on.
         """
@@ -453,35 +450,17 @@ class Toy:
 
     @staticmethod
     def settled(traces: Mapping[str, NDArray]) -> bool:
-        """Every sample was right and RQI high, through all these looks; so every
-        threshold was crossed.
+        """Every sample was right and RQI high, through the last SETTLED evaluations; so
+        every threshold was crossed.
         """
-        test = traces["test_accuracy"]
-        learned = (traces["train_accuracy"] == 1).all() and (traces["rqi"] > RQI_THRESHOLD).all()
-        return bool(learned and ((test == 1) | np.isnan(test)).all())
+        train, test, rqi = (traces[name][-Toy.SETTLED :] for name in ("train_accuracy", "test_accuracy", "rqi"))
+        done = (train == 1) & (rqi > RQI_THRESHOLD) & ((test == 1) | np.isnan(test))
+        return len(done) == Toy.SETTLED and bool(done.all())
 
     @staticmethod
     def checkpoints(config: RunConfig) -> NDArray[np.int64]:
         """At most MAX_SNAPSHOTS, evenly spaced, at multiples of 50 steps."""
         return np.arange(0, config.budget + 1, 50 * -(-config.budget // (50 * MAX_SNAPSHOTS)))
-
-    @staticmethod
-    def arrays(history: Any) -> dict[str, NDArray]:
-        embeddings = history.checkpoints["embedding"]
-        return {
-            "mask": history.mask.astype(int),
-            "initial_embedding": embeddings[0],
-            "final_embedding": embeddings[-1],
-        }
-
-    @staticmethod
-    def operations(config: RunConfig) -> float:
-        """The engine goes back over all training samples, also for a small batch."""
-        return least_operations(config if config.batch_size is None else replace(config, batch_size=None))
-
-    @staticmethod
-    def product(config: RunConfig) -> tuple[int, int]:
-        return config.n_samples, config.width
 
 
 MAX_SNAPSHOTS = 200

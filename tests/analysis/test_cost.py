@@ -12,6 +12,7 @@ from analysis.runs import cost
 from analysis.runs.cost import ACHIEVED, Cost, estimate
 from analysis.runs.executors import Execution
 from neural import RunConfig
+from neural.counting import count
 from neural.families.toy import least_operations as operations
 from neural.families.toy import start as start_of
 
@@ -96,7 +97,7 @@ def test_an_estimate_adds_up(rate):
     runs = [TOY, replace(TOY, budget=500), replace(TOY, loss="ce", budget=100)]
     alone = estimate(runs, Execution("cpu", "in-process"))
     assert (alone.n_runs, alone.n_steps) == (3, 10_600)
-    assert alone.operations == 10_500 * operations(TOY) + 100 * operations(runs[2])
+    assert alone.operations == 10_500 * count(TOY).operations + 100 * count(runs[2]).operations
     assert alone.seconds == pytest.approx(alone.operations / (ACHIEVED * rate))
     many = estimate(runs, Execution("cpu", "processes", workers=4))
     assert many.seconds == pytest.approx((alone.seconds or 0) / 4)
@@ -115,4 +116,4 @@ def test_the_machines_rate_is_a_rate():
     """No more than that it is measured: a machine does between 10 M and 1,000 T
     operations a second.
     """
-    assert 1e7 < cost.gemm_rate(1, 8, 16) < 1e15
+    assert 1e7 < cost.gemm_rate(1, 8, 16, 4) < 1e15

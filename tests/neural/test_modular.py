@@ -22,18 +22,18 @@ from torch.func import vmap
 from torch.utils.flop_counter import FlopCounterMode
 
 from neural.config import ConfigError, shape
+from neural.counting import count
 from neural.ensemble import BATCHES, Ensemble
 from neural.families.modular import (
     Modular,
     ModularConfig,
     correct_samples,
-    logarithmic,
     start,
     task,
 )
 from neural.history import History
 from neural.noise import dropout
-from neural.samples import index_batches
+from neural.supervised import index_batches, logarithmic
 from neural.training import default_lanes, train_run, train_runs
 from tests.neural.reference import ModularTrace, batches_of, plain_results, train_modular_alone
 from tests.neural.test_ensemble import CLOSE, assert_same_bits, run_all
@@ -496,7 +496,7 @@ def test_a_settled_run_retires() -> None:
     assert run.summary()["test_accuracy"] is None
     assert run.checkpoint_steps[-1] == run.steps_run
     assert not runs[goes_on].retired
-    assert sum(counts) == pytest.approx((config.budget + goes_on.budget) * Modular.operations(config))
+    assert sum(counts) == pytest.approx((config.budget + goes_on.budget) * count(config).operations)
     assert min(counts) >= 0
 
 
@@ -505,8 +505,10 @@ def test_a_settled_run_retires() -> None:
     st.lists(st.sampled_from([0.5, 1.0, float("nan")]), min_size=1, max_size=4),
 )
 def test_settled(train: list[float], test: list[float]) -> None:
-    """Nothing is wrong at any look; nan is nothing to get wrong."""
-    traces = {"train_accuracy": np.array(train), "test_accuracy": np.array(test)}
+    """Nothing is wrong in any of the last evaluations; nan is nothing to get wrong."""
+    values = {"train_accuracy": np.resize(train, Modular.SETTLED), "test_accuracy": np.resize(test, Modular.SETTLED)}
+    traces = {name: np.concatenate([[0.5], value]) for name, value in values.items()}
+    assert not Modular.settled({name: value[1:] for name, value in values.items()})
     assert Modular.settled(traces) == (0.5 not in train and 0.5 not in test)
 
 
@@ -576,7 +578,7 @@ def test_the_analytic_solution_is_right(seed: int) -> None:
         with torch.no_grad():
             begun.model.get_parameter("hidden").copy_(torch.as_tensor(np.stack([first, second])))
             begun.model.get_parameter("output").copy_(torch.as_tensor(output))
-    metrics, correct, _ = Ensemble(Modular, starts, configs, "cpu", compiled=False).look()
+    metrics, correct, _ = Ensemble(Modular, starts, configs, "cpu", compiled=False).evaluate()
     assert metrics[0, :2].tolist() == [1, 1]
     assert correct[0].all()
     assert float(correct[1].double().mean()) < 0.3
@@ -626,7 +628,7 @@ def test_a_large_modulus_needs_no_pairs_of_pairs() -> None:
 def test_parameters_are_counted(more: dict[str, Any]) -> None:
     """Without drawing any, as many as torch has."""
     config = dataclasses.replace(SMALL, **more)
-    assert Modular.n_parameters(config) == sum(value.numel() for value in start(config).model.parameters())
+    assert count(config).n_parameters == sum(value.numel() for value in start(config).model.parameters())
 
 
 @pytest.mark.parametrize(
@@ -655,7 +657,7 @@ def test_operations_are_those_of_the_products(more: dict[str, Any]) -> None:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         begun.model(pairs[:, 0], pairs[:, 1])
     counted += counter.get_total_flops() / config.look_every
-    assert Modular.operations(config) == pytest.approx(counted + 14 * Modular.n_parameters(config), rel=0.02)
+    assert count(config).operations == pytest.approx(counted + 14 * count(config).n_parameters, rel=0.02)
 
 
 def test_as_many_lanes_as_suit_the_device() -> None:

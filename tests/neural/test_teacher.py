@@ -14,11 +14,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from neural.config import ConfigError
-from neural.ensemble import Ensemble
-from neural.families.teacher import Teacher, TeacherConfig, samples, start
+from neural.families.teacher import Teacher, TeacherConfig, samples
 from neural.training import train_run
 from tests.neural.test_ensemble import run_all
 
@@ -29,7 +27,7 @@ EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
 
 def train_alone(config: TeacherConfig) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Traces and last weights, by nn.Linear and torch's optimisers."""
-    begin = start(config)
+    begin = Teacher.start(config)
     kind = getattr(torch, config.dtype)
     layers = [nn.Linear(n_in, n_out) for n_in, n_out in pairwise(config.widths)]
     names = [*(f"layer_{number}" for number in range(1, config.depth)), "last"]
@@ -104,7 +102,9 @@ def test_what_a_seed_fixes(n_train: int, more: int, n_test: int, seed: int, scal
         # the teacher's answers by products of other sizes are rounded otherwise
         np.testing.assert_allclose(one[:n_train], other[:n_train], rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(one[n_train:], other[n_train + more :], rtol=1e-4, atol=1e-6)
-    for value, wider in zip(start(small).model.parameters(), start(large).model.parameters(), strict=True):
+    for value, wider in zip(
+        Teacher.start(small).model.parameters(), Teacher.start(large).model.parameters(), strict=True
+    ):
         torch.testing.assert_close(wider, scale * value, rtol=1e-5, atol=1e-5 * scale)
 
 
@@ -115,7 +115,7 @@ def test_a_student_that_begins_as_its_teacher_would_be_right() -> None:
     config = replace(SMALL, n_train=4_000, n_test=4_000)
     x, y = samples(config)
     with torch.no_grad():
-        student = start(config).model(torch.as_tensor(x)).numpy()
+        student = Teacher.start(config).model(torch.as_tensor(x)).numpy()
     assert np.abs(student - y).mean() > 0.05
     assert np.abs(x.mean(0)).max() < 5 / 8_000**0.5
     assert np.abs(x.std(0) - 1).max() < 5 / 16_000**0.5
@@ -135,23 +135,9 @@ def test_a_run_at_constant_norm_is_trained_to_its_budget() -> None:
     assert held.test_accuracy[-1] > 0.9
 
 
-def test_operations_and_parameters_are_counted() -> None:
-    """As torch counts them."""
-    begin = start(SMALL)
-    assert Teacher.n_parameters(SMALL) == sum(value.numel() for value in begin.model.parameters())
-    ensemble = Ensemble(Teacher, [begin], [SMALL], "cpu", compiled=False)
-    with FlopCounterMode(display=False) as counted:
-        ensemble.advance(SMALL.look_every)
-        ensemble.look()
-    products = Teacher.operations(SMALL) - 14 * Teacher.n_parameters(SMALL)
-    assert counted.get_total_flops() / SMALL.look_every == pytest.approx(products, rel=1e-9)
-
-
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"budget": 63}, "`budget` must be a multiple of look_every = 5, but is 63."),
-        ({"look_every": 1}, "`look_every` must be an integer of at least 2, but is 1."),
         ({"init_scale": 0.0}, "`init_scale` must be a finite number above 0, but is 0.0."),
     ],
 )

@@ -13,11 +13,12 @@ import torch
 from tqdm import tqdm
 
 from neural.config import ConfigError
+from neural.counting import count
 from neural.ensemble import Ensemble
 from neural.families.modular import ModularConfig
 from neural.families.toy import MAX_SNAPSHOTS, RunConfig, Toy
 from neural.history import History
-from neural.training import CHUNK, Recorder, default_lanes, resolve_device, train_run, train_runs
+from neural.training import CHUNK, default_lanes, resolve_device, train_run, train_runs
 from tests.neural.reference import train_alone
 from tests.neural.test_ensemble import METRICS, assert_same_bits, batched, mixed, mixed_s3, run_all
 
@@ -201,7 +202,7 @@ def test_a_settled_run_retires(monkeypatch: pytest.MonkeyPatch) -> None:
     the full run's.
     """
     early = run_all(EASY, lanes=2)
-    monkeypatch.setattr(Recorder, "_nothing_left", lambda self: False)
+    monkeypatch.setattr(Toy, "settled", staticmethod(lambda traces: False))
     full = run_all(EASY, lanes=2)
     for config in EASY:
         short, long = early[config], full[config]
@@ -254,7 +255,7 @@ def test_progress_adds_up() -> None:
     counts: list[float] = []
     histories = list(train_runs(configs, device="cpu", lanes=3, compiled=False, on_work=counts.append))
     assert any(run.retired for run in histories)
-    assert sum(counts) == pytest.approx(sum(config.budget * Toy.operations(config) for config in configs))
+    assert sum(counts) == pytest.approx(sum(config.budget * count(config).operations for config in configs))
     assert min(counts) >= 0
 
 

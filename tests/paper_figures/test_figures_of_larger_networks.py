@@ -23,7 +23,7 @@ from analysis.runs.store import RunStore
 from neural import DigitsConfig, train_runs
 from neural.config import shape
 from neural.data.digits import digits
-from neural.families.digits import hidden_features, start
+from neural.families.digits import Images, hidden_features
 from neural.families.modular import answers_at, correct_samples, task
 from paper_figures import fig2, fig7, fig8, fig20
 from paper_figures.__main__ import FIGURES
@@ -188,8 +188,8 @@ def test_network_and_theory_collapse_from_one_start(store: RunStore) -> None:
         assert network["step"].tolist() == store.traces(config).checkpoint_steps.tolist()
         assert (np.diff(theory["within"]) < 0).all()
         assert (np.diff(theory["distance"]) > 0).all()
-        begun = {name: value.detach().numpy() for name, value in start(config).model.named_parameters()}
-        chosen = start(config).lane["chosen"][: config.n_train]
+        begun = {name: value.detach().numpy() for name, value in Images.start(config).model.named_parameters()}
+        chosen = Images.start(config).lane["chosen"][: config.n_train]
         F = hidden_features(config, begun, digits("small").images[chosen])
         labels = digits("small").labels[chosen]
         deviation = sum(((F[labels == c] - F[labels == c].mean(0)) ** 2).sum() for c in range(10))

@@ -1,0 +1,72 @@
+"""What training a run costs, counted rather than written down: one update and one
+evaluation pass over tensors without numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from neural.config import shape
+from neural.ensemble import Ensemble
+from neural.families import family_of
+
+
+@dataclass(frozen=True)
+class Count:
+    """Of one run.
+
+    Attributes:
+        n_parameters: numbers that are trained.
+        operations: floating-point operations of one update and its share of an
+            evaluation: two a multiplication in a product of matrices, 14 a parameter
+            for AdamW.
+        product: rows, inner size and columns of the products that most of an update is
+            in.
+    """
+
+    n_parameters: int
+    operations: float
+    product: tuple[int, int, int]
+
+
+_COUNTS: dict[object, Count] = {}  # by configuration type and shape, on which alone it depends
+
+
+def count(config: Any) -> Count:
+    """The cost of a run; a tenth of a second for the first of each shape.
+
+    Raises:
+        ConfigError: the data that it is trained on is not there.
+    """
+    family = family_of(config)
+    known = (family, shape(config))
+    if known not in _COUNTS:
+        start = family.start(config)
+        ensemble = Ensemble(family, [start], [config], "meta", compiled=False)
+        update = _products(ensemble.step if config.look_every == 1 else lambda: ensemble.advance(1))
+        apart = 0 if config.look_every == 1 else _products(ensemble.evaluate).total() / config.look_every
+        n = sum(value.numel() for value in start.model.parameters())
+        _COUNTS[known] = Count(n, update.total() + apart + 14 * n, max(update, key=update.__getitem__))
+    return _COUNTS[known]
+
+
+def _products(run: Callable[[], object]) -> Counter[tuple[int, int, int]]:
+    """The operations of `run` by the shapes of the products that they are in."""
+    found: Counter[tuple[int, int, int]] = Counter()
+
+    def operations(first: torch.Size, second: torch.Size, *_: Any, **__: Any) -> int:
+        rows, inner, columns = first[-2], *second[-2:]
+        done = 2 * math.prod(first) * columns
+        found[rows, inner, columns] += done
+        return done
+
+    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mm: operations, torch.ops.aten.bmm: operations}):
+        run()
+    return found
