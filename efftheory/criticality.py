@@ -91,7 +91,7 @@ def linear_thresholds(op: Operation, draws: int, seed: Seed = 0, n_train: int | 
     Args:
         op: the operation.
         draws: how many random orders.
-        seed: an int or a numpy Generator.
+        seed: an int or a numpy Generator; 0 where nothing is said.
         n_train: stop there: thresholds above are n_train + 1. None is N.
 
     Raises:
@@ -190,7 +190,7 @@ def linear_probability(op: Operation, n_train: int | None, draws: int, seed: See
         n_train: |D|, in 0..N. None is all of them: a list of N + 1 estimates, from the
             same orders.
         draws: how many random sets of a size.
-        seed: an int or a numpy Generator.
+        seed: an int or a numpy Generator; 0 where nothing is said.
 
     Source: paper, section 4.2, figure 4 (a).
 
@@ -220,7 +220,7 @@ def critical_fraction(op: Operation, draws: int, seed: Seed = 0) -> Estimate:
     Args:
         op: the operation.
         draws: random orders of D0.
-        seed: an int or a numpy Generator.
+        seed: an int or a numpy Generator; 0 where nothing is said.
 
     Source: paper, section 4.2 (r_c about 0.4 at p = 10) and appendix H (S3: 0.5).
 

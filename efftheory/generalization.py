@@ -62,7 +62,8 @@ def exact_nullity(op: Operation, mask: Mask = None, seed: Seed = 0) -> Nullity:
     Up to p = 128 dense elimination modulo as many primes as Hadamard's bound asks for:
     a proof. Above, sparse elimination modulo random primes (see `elimination`): a proof
     wherever the value is the least possible beside unknowns that no equation binds,
-    else wrong with a probability below 1e-9. Memory O(|D|) beside the mask.
+    else wrong with a probability below 1e-9. Memory O(|D| + m^2) beside the mask, where
+    m is a few per cent of p near the critical size, and less for a dense set.
 
     Args:
         op, mask: the operation and the training set, bool (N,); None is all of D0.
@@ -74,6 +75,9 @@ def exact_nullity(op: Operation, mask: Mask = None, seed: Seed = 0) -> Nullity:
         ArgumentError: `op` composes by a product.
     """
     require_sum(op)
+    if op.n_symbols <= DENSE_NULLITY:  # without making a list of D's own samples, which takes longer than the rank
+        rank, _ = rank_and_reach(op.samples, trained_flags(op, mask), op.n_symbols, op.least_nullity)
+        return Nullity(op.n_symbols - rank, "elimination", 0.0)
     return nullity_of(training_samples(op, mask), op.n_symbols, op.least_nullity, seed)
 
 
