@@ -19,79 +19,38 @@ from neural.config import ConfigError, shape
 from neural.data.digits import digits
 from neural.ensemble import Ensemble
 from neural.families.digits import DigitsConfig, Images
+from neural.history import History
 from neural.training import train_run, train_runs
-from tests.neural.reference import batches_of
 from tests.neural.test_ensemble import run_all
+from tests.neural.twins import arrays_of, assert_run_is, perceptron_of, train_twin
 
 SMALL = DigitsConfig(data="small", n_train=30, n_test=20, width=12, batch_size=8, look_every=5, budget=60)
-# float64, as in test_modular.py
-EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
 
 
-def train_alone(config: DigitsConfig) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
-    """Traces, last weights and what is right, by nn.Linear and torch's optimisers, on
-    images chosen before.
-    """
+def assert_twin_agrees(config: DigitsConfig, run: History) -> None:
+    """By nn.Linear and torch's optimisers, on images chosen before."""
     begin = Images.start(config)
     kind = getattr(torch, config.dtype)
-    layers = [nn.Linear(n_in, n_out) for n_in, n_out in zip(config.widths, config.widths[1:], strict=False)]
-    names = [*(f"layer_{number}" for number in range(1, config.depth)), "last"]
-    initial = dict(begin.model.named_parameters())
-    with torch.no_grad():
-        for name, layer in zip(names, layers, strict=True):
-            layer.weight.copy_(initial[name])
-            layer.bias.copy_(initial[f"{name}_bias"])
-    model = nn.Sequential(*[part for layer in layers for part in (layer, nn.ReLU())][:-1]).to(kind)
+    model, layers = perceptron_of(config.widths, nn.ReLU, begin.model)
+    model.to(kind)
     found, chosen = digits(config.data), begin.lane["chosen"]
     x, y = torch.as_tensor(found.images[chosen], dtype=kind), torch.as_tensor(found.labels[chosen])
     if config.messiness < 1:
         x = torch.lerp(y[:, None].expand_as(x).to(kind) / 9, x, config.messiness)
-    mask = torch.as_tensor(begin.mask)
     last_lr = config.learning_rate if config.last_lr is None else config.last_lr
-    groups = [
-        {"params": [value for layer in layers[:-1] for value in layer.parameters()], "lr": config.learning_rate},
-        {"params": list(layers[-1].parameters()), "lr": last_lr},
-    ]
-    groups = [group for group in groups if group["params"]]
-    kinds = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-    optimizer = kinds[config.optimizer](groups, weight_decay=config.weight_decay)
+    *others, last = layers.values()
+    groups = [{"params": [value for layer in others for value in layer.parameters()]}] if others else []
 
-    def losses(samples: Any) -> torch.Tensor:
-        outputs = model(x[samples])
+    def measured(batch: Any) -> tuple[torch.Tensor, ...]:
+        some = slice(None) if batch is None else torch.as_tensor(batch)
+        outputs, wanted = model(x[some]), y[some]
         if config.loss == "ce":
-            return functional.cross_entropy(outputs, y[samples], reduction="none")
-        return ((outputs - functional.one_hot(y[samples], 10)) ** 2).mean(1)
+            return outputs.argmax(1) == wanted, functional.cross_entropy(outputs, wanted, reduction="none")
+        return outputs.argmax(1) == wanted, ((outputs - functional.one_hot(wanted, 10)) ** 2).mean(1)
 
-    def norm(parts: Any) -> float:
-        return float(torch.cat([value.detach().flatten() for value in parts]).norm())
-
-    radius, rows, batches = norm(model.parameters()), [], batches_of(begin)
-    right = torch.zeros(0)
-    for step in range(config.budget + 1):
-        if step % config.look_every == 0:
-            with torch.no_grad():
-                right, loss = model(x).argmax(1) == y, losses(slice(None))
-            hits = right.to(kind)
-            rows.append(
-                [
-                    *(float(values[of].mean()) for values in (hits, loss) for of in (mask, ~mask)),
-                    norm(model.parameters()),
-                    norm(layers[-1].parameters()),
-                ]
-            )
-        if step < config.budget:
-            optimizer.zero_grad()
-            losses(torch.as_tensor(next(batches))).mean().backward()
-            optimizer.step()
-            if config.constrained:
-                factor = radius / norm(model.parameters())
-                with torch.no_grad():
-                    for value in model.parameters():
-                        value *= factor
-    weights = {name: layer.weight.detach().numpy() for name, layer in zip(names, layers, strict=True)}
-    weights |= {f"{name}_bias": layer.bias.detach().numpy() for name, layer in zip(names, layers, strict=True)}
-    traces = dict(zip((metric.name for metric in Images.METRICS), np.array(rows).T, strict=True))
-    return traces, weights, right.numpy()
+    rates = [*groups, {"params": list(last.parameters()), "lr": last_lr}]
+    traces, right = train_twin(config, begin, model, measured, last, rates)
+    assert_run_is(run, traces, arrays_of(layers), right)
 
 
 @pytest.mark.parametrize(
@@ -115,17 +74,7 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
         replace(base, seed=4, optimizer="sgd", learning_rate=0.1, init_scale=0.5),
     ]
     for config, run in run_all(configs, lanes=4).items():
-        traces, weights, right = train_alone(config)
-        assert run.traces.keys() == traces.keys()
-        for name, values in traces.items():
-            np.testing.assert_allclose(run.traces[name], values, **EXACT, err_msg=name)
-        total = np.sqrt(np.sum([values**2 for values in run.norms.values()], axis=0))
-        np.testing.assert_allclose(total, traces["weight_norm"], **EXACT)
-        assert run.checkpoints.keys() == run.norms.keys() == weights.keys()
-        for name, values in weights.items():
-            np.testing.assert_allclose(run.checkpoints[name][-1], values, **EXACT, err_msg=name)
-            np.testing.assert_allclose(run.norms[name][-1], np.linalg.norm(values), **EXACT, err_msg=name)
-        np.testing.assert_array_equal(run.correct, right)
+        assert_twin_agrees(config, run)
 
 
 @settings(max_examples=20)

@@ -22,17 +22,16 @@ from neural.config import ConfigError, shape
 from neural.data import molecules
 from neural.data.molecules import SIZE, graph, graphs, largest, read_qm9
 from neural.families.molecules import TOLERANCE, WIDTHS, GraphNetwork, Molecules, MoleculesConfig, samples
+from neural.history import History
 from neural.training import train_run, train_runs
-from tests.neural.reference import batches_of
 from tests.neural.test_ensemble import run_all
+from tests.neural.twins import assert_run_is, train_twin
 
 needs_molecules = pytest.mark.skipif(
     not all(importlib.util.find_spec(package) for package in ("qm9pack", "rdkit")),
     reason="needs the molecules of qm9pack and rdkit: pip install 'efftheory[molecules]'",
 )
 SMALL = MoleculesConfig(n_train=12, n_test=8, pool=40, batch_size=5, look_every=5, budget=40)
-# float64, as in test_modular.py
-EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
 
 
 class Convolution(nn.Module):
@@ -95,48 +94,26 @@ class Twin(nn.Module):
         return self.last(self.hidden(pooled).relu())[:, 0]
 
 
-def train_alone(config: MoleculesConfig) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
-    """Traces, last weights and which are right, by torch's layers and optimisers, on
-    molecules that are found again by their seed.
+def assert_twin_agrees(config: MoleculesConfig, run: History) -> None:
+    """By torch's layers and optimisers, on molecules that are found again by their
+    seed.
     """
     begin = Molecules.start(config)
     kind = getattr(torch, config.dtype)
     model = Twin().to(kind)
     model.load(dict(begin.model.named_parameters()))
-    order = np.random.default_rng(np.random.SeedSequence([config.seed, config.pool]).spawn(3)[0]).permutation(
-        config.pool
-    )
+    drawn = np.random.default_rng(np.random.SeedSequence([config.seed, config.pool]).spawn(3)[0])
+    order = drawn.permutation(config.pool)
     found = read_qm9(config.pool)[[*order[: config.n_train], *order[config.pool - config.n_test :]]]
     smiles, y = found["SMILES"].tolist(), torch.as_tensor(found["Polarizability_bohr3"], dtype=kind)
-    mask = torch.as_tensor(begin.mask)
-    kinds = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-    optimizer = kinds[config.optimizer](model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
 
-    def norm(parts: Any) -> float:
-        return float(torch.cat([value.detach().flatten() for value in parts]).norm())
+    def measured(batch: Any) -> tuple[Tensor, ...]:
+        some = range(len(y)) if batch is None else batch.tolist()
+        errors = model([smiles[k] for k in some]) - y[list(some)]
+        return errors.abs() <= TOLERANCE, errors.square()
 
-    radius, rows, batches = norm(model.parameters()), [], batches_of(begin)
-    right = torch.zeros(0)
-    for step in range(config.budget + 1):
-        if step % config.look_every == 0:
-            with torch.no_grad():
-                errors = model(smiles) - y
-            right = errors.abs() <= TOLERANCE
-            values = [right.to(kind), errors.square()]
-            means = [float(value[of].mean()) for value in values for of in (mask, ~mask)]
-            rows.append([*means, norm(model.parameters()), norm(model.last.parameters())])
-        if step < config.budget:
-            batch = next(batches)
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model([smiles[k] for k in batch]), y[batch]).backward()
-            optimizer.step()
-            if config.constrained:
-                with torch.no_grad():
-                    factor = radius / norm(model.parameters())
-                    for value in model.parameters():
-                        value *= factor
-    traces = dict(zip((metric.name for metric in Molecules.METRICS), np.array(rows).T, strict=True))
-    return traces, model.arrays(), right.numpy()
+    traces, right = train_twin(config, begin, model, measured, model.last)
+    assert_run_is(run, traces, model.arrays(), right)
 
 
 @needs_molecules
@@ -153,14 +130,7 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
         replace(base, seed=4, optimizer="sgd", learning_rate=1e-6, init_scale=0.5),
     ]
     for config, run in run_all(configs, lanes=4).items():
-        traces, weights, right = train_alone(config)
-        assert run.traces.keys() == traces.keys()
-        for name, values in traces.items():
-            np.testing.assert_allclose(run.traces[name], values, **EXACT, err_msg=name)
-        assert run.checkpoints.keys() == run.norms.keys() == weights.keys()
-        for name, values in weights.items():
-            np.testing.assert_allclose(run.checkpoints[name][-1], values, **EXACT, err_msg=name)
-        np.testing.assert_array_equal(run.correct, right)
+        assert_twin_agrees(config, run)
 
 
 @needs_molecules

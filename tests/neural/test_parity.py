@@ -20,14 +20,13 @@ from torch.nn import functional
 from neural.config import ConfigError
 from neural.ensemble import BATCHES, Ensemble
 from neural.families.parity import Parity, ParityConfig, samples, signs_of
+from neural.history import History
 from neural.training import train_run
 from tests.neural.reference import batches_of
 from tests.neural.test_ensemble import CLOSE, assert_same_bits, run_all
+from tests.neural.twins import arrays_of, assert_run_is, copy_layers, train_twin
 
 SMALL = ParityConfig(n=9, n_train=40, n_test=30, width=12, batch_size=7, look_every=15, budget=60)
-# float64, as in test_modular.py
-EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
-LAYERS = ("hidden", "output")
 
 
 def as_signs(codes: np.ndarray, n: int) -> np.ndarray:
@@ -35,46 +34,26 @@ def as_signs(codes: np.ndarray, n: int) -> np.ndarray:
     return np.array([[-1.0 if digit == "1" else 1.0 for digit in f"{code:0{n}b}"[::-1]] for code in codes.tolist()])
 
 
-def train_alone(config: ParityConfig) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Traces and last weights, by nn.Linear and torch's losses and optimisers."""
+def assert_twin_agrees(config: ParityConfig, run: History) -> None:
+    """By nn.Linear and torch's losses and optimisers."""
     begin, kind = Parity.start(config), getattr(torch, config.dtype)
-    layers = [nn.Linear(config.n, config.width), nn.Linear(config.width, 1)]
-    initial = dict(begin.model.named_parameters())
-    with torch.no_grad():
-        for name, layer in zip(LAYERS, layers, strict=True):
-            layer.weight.copy_(initial[name])
-            layer.bias.copy_(initial[f"{name}_bias"])
-    model = nn.Sequential(layers[0], nn.ReLU(), layers[1]).to(kind)
-    kinds = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-    optimizer = kinds[config.optimizer](model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    layers = {"hidden": nn.Linear(config.n, config.width), "output": nn.Linear(config.width, 1)}
+    copy_layers(layers, begin.model)
+    model = nn.Sequential(layers["hidden"], nn.ReLU(), layers["output"]).to(kind)
 
-    def losses(codes: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of each sample; and whether it is right."""
+    def measured(codes: Any) -> tuple[torch.Tensor, ...]:
+        codes = begin.lane["codes"] if codes is None else codes
         signs = torch.as_tensor(as_signs(codes, config.n), dtype=kind)
         odd = (signs[:, : config.k] < 0).sum(1) % 2 == 1
         outputs = model(signs)[:, 0]
         right = torch.where(odd, outputs < 0, outputs > 0)
         if config.loss == "ce":
-            return functional.binary_cross_entropy_with_logits(outputs, (~odd).to(kind), reduction="none"), right
-        labels = torch.where(odd, -1, 1)
-        zeros = torch.zeros_like(outputs)
-        return functional.margin_ranking_loss(outputs, zeros, labels, margin=1, reduction="none"), right
+            return right, functional.binary_cross_entropy_with_logits(outputs, (~odd).to(kind), reduction="none")
+        labels, zeros = torch.where(odd, -1, 1), torch.zeros_like(outputs)
+        return right, functional.margin_ranking_loss(outputs, zeros, labels, margin=1, reduction="none")
 
-    batches, rows, n = batches_of(begin), [], config.n_train
-    for step in range(config.budget + 1):
-        if step % config.look_every == 0:
-            with torch.no_grad():
-                each, right = losses(begin.lane["codes"])
-            norm = float(torch.cat([value.detach().flatten() for value in model.parameters()]).norm())
-            both = [float(part.to(kind).mean()) for values in (right, each) for part in (values[:n], values[n:])]
-            rows.append([*both, norm])
-        if step < config.budget:
-            optimizer.zero_grad()
-            losses(next(batches))[0].mean().backward()
-            optimizer.step()
-    weights = {name: layer.weight.detach().numpy() for name, layer in zip(LAYERS, layers, strict=True)}
-    weights |= {f"{name}_bias": layer.bias.detach().numpy() for name, layer in zip(LAYERS, layers, strict=True)}
-    return dict(zip((metric.name for metric in Parity.METRICS), np.array(rows).T, strict=True)), weights
+    traces, right = train_twin(config, begin, model, measured)
+    assert_run_is(run, traces, arrays_of(layers), right)
 
 
 def mixed(**shared: Any) -> list[ParityConfig]:
@@ -96,13 +75,7 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
     """The block of batches drawn ahead is used up."""
     assert SMALL.budget > BATCHES
     for config, run in run_all(mixed(dtype="float64", **shared), lanes=3).items():
-        traces, weights = train_alone(config)
-        assert run.traces.keys() == traces.keys()
-        for name, values in traces.items():
-            np.testing.assert_allclose(run.traces[name], values, **EXACT, err_msg=name)
-        assert run.checkpoints.keys() == weights.keys() == run.norms.keys()
-        for name, values in weights.items():
-            np.testing.assert_allclose(run.checkpoints[name][-1], values, **EXACT, err_msg=name)
+        assert_twin_agrees(config, run)
 
 
 @pytest.mark.parametrize("shared", [{}, {"online": True}], ids=str)

@@ -25,9 +25,10 @@ from neural.config import ConfigError, filled, shape
 from neural.data.files import FOLDER
 from neural.data.reviews import PACKAGED, numbered, reviews
 from neural.families.reviews import READ_AT_ONCE, ReviewsConfig, Texts
+from neural.history import History
 from neural.training import train_run
-from tests.neural.reference import batches_of
 from tests.neural.test_ensemble import run_all
+from tests.neural.twins import assert_run_is, train_twin
 
 SMALL = ReviewsConfig(
     data="folder",
@@ -42,8 +43,6 @@ SMALL = ReviewsConfig(
     look_every=5,
     budget=40,
 )
-# float64, as in test_modular.py
-EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
 PARTS = ("train/neg", "train/pos", "test/neg", "test/pos")
 NEUTRAL = [f"word{letter}" for letter in "abcdefghijklmnopqrst"]
 
@@ -94,43 +93,25 @@ class Twin(nn.Module):
         return self.linear(states[:, -1])[:, 0]
 
 
-def train_alone(config: ReviewsConfig) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
-    """Traces, last weights by torch's names, and what is right."""
+def assert_twin_agrees(config: ReviewsConfig, run: History) -> None:
+    """With the last weights by torch's names."""
     begin = Texts.start(config)
     kind = getattr(torch, config.dtype)
     model = Twin(config)
     model.load_state_dict(renamed(dict(begin.model.state_dict()), config.layers))
     model.to(kind)
     x, y = torch.as_tensor(begin.lane["x"]), torch.as_tensor(begin.lane["y"], dtype=kind)
-    mask = torch.as_tensor(begin.mask)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
 
-    def norm(module: nn.Module) -> float:
-        return float(torch.cat([value.detach().flatten() for value in module.parameters()]).norm())
+    def measured(batch: Any) -> tuple[torch.Tensor, ...]:
+        some = slice(None) if batch is None else torch.as_tensor(batch)
+        outputs, wanted = model(x[some]), y[some]
+        loss = functional.binary_cross_entropy_with_logits(outputs, wanted, reduction="none")
+        return outputs.sigmoid().round() == wanted, loss
 
-    radius, rows, batches = norm(model), [], batches_of(begin)
-    right = torch.zeros(0)
-    for step in range(config.budget + 1):
-        if step % config.look_every == 0:
-            with torch.no_grad():
-                outputs = model(x)
-            right = outputs.sigmoid().round() == y
-            loss = functional.binary_cross_entropy_with_logits(outputs, y, reduction="none")
-            means = [float(values[of].mean()) for values in (right.to(kind), loss) for of in (mask, ~mask)]
-            rows.append([*means, norm(model), norm(model.linear)])
-        if step < config.budget:
-            batch = torch.as_tensor(next(batches))
-            optimizer.zero_grad()
-            functional.binary_cross_entropy_with_logits(model(x[batch]), y[batch]).backward()
-            optimizer.step()
-            if config.constrained:
-                factor = radius / norm(model)
-                with torch.no_grad():
-                    for value in model.parameters():
-                        value *= factor
-    weights = {name: value.numpy() for name, value in model.state_dict().items()}
-    traces = dict(zip((metric.name for metric in Texts.METRICS), np.array(rows).T, strict=True))
-    return traces, weights, right.numpy()
+    traces, right = train_twin(config, begin, model, measured, model.linear)
+    ours = {name: name for name in run.checkpoints}
+    weights = {ours[name]: model.state_dict()[theirs].numpy() for theirs, name in renamed(ours, config.layers).items()}
+    assert_run_is(run, traces, weights, right)
 
 
 @pytest.mark.parametrize(
@@ -153,18 +134,11 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
         replace(base, seed=3, init_scale=0.5, weight_decay=1.0),
     ]
     for config, run in run_all(configs, lanes=3).items():
-        traces, weights, right = train_alone(config)
-        assert run.traces.keys() == traces.keys()
-        for name, values in traces.items():
-            np.testing.assert_allclose(run.traces[name], values, **EXACT, err_msg=name)
+        assert_twin_agrees(config, run)
         if config.constrained:
             np.testing.assert_allclose(run.weight_norm, run.weight_norm[0], rtol=1e-12)
         else:
             assert np.ptp(run.weight_norm) > 1e-3
-        last = {name: values[-1] for name, values in run.checkpoints.items()}
-        for name, value in renamed(last, config.layers).items():
-            np.testing.assert_allclose(value, weights[name], **EXACT, err_msg=name)
-        np.testing.assert_array_equal(run.correct, right)
 
 
 def test_company_changes_no_bit() -> None:

@@ -5,7 +5,6 @@ seed fixes.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,54 +16,28 @@ from torch import nn
 
 from neural.config import ConfigError
 from neural.families.teacher import Teacher, TeacherConfig, samples
+from neural.history import History
 from neural.training import train_run
 from tests.neural.test_ensemble import run_all
+from tests.neural.twins import arrays_of, assert_run_is, perceptron_of, train_twin
 
 SMALL = TeacherConfig(n_train=12, n_test=7, width=9, look_every=5, budget=40, learning_rate=3e-3)
-# float64, as in test_modular.py
-EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
 
 
-def train_alone(config: TeacherConfig) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Traces and last weights, by nn.Linear and torch's optimisers."""
+def assert_twin_agrees(config: TeacherConfig, run: History) -> None:
+    """By nn.Linear and torch's optimisers."""
     begin = Teacher.start(config)
     kind = getattr(torch, config.dtype)
-    layers = [nn.Linear(n_in, n_out) for n_in, n_out in pairwise(config.widths)]
-    names = [*(f"layer_{number}" for number in range(1, config.depth)), "last"]
-    initial = dict(begin.model.named_parameters())
-    with torch.no_grad():
-        for name, layer in zip(names, layers, strict=True):
-            layer.weight.copy_(initial[name])
-            layer.bias.copy_(initial[f"{name}_bias"])
-    model = nn.Sequential(*[part for layer in layers for part in (layer, nn.Tanh())][:-1]).to(kind)
+    model, layers = perceptron_of(config.widths, nn.Tanh, begin.model)
+    model.to(kind)
     x, y = (torch.as_tensor(array, dtype=kind) for array in samples(config))
-    kinds = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-    optimizer = kinds[config.optimizer](model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
 
-    def norm(parts: Any) -> float:
-        return float(torch.cat([value.detach().flatten() for value in parts]).norm())
+    def measured(batch: Any) -> tuple[torch.Tensor, ...]:
+        errors = ((model(x) - y) ** 2).mean(1)[slice(None) if batch is None else batch]
+        return errors < 0.001, errors < 0.01, errors
 
-    radius, rows, n = norm(model.parameters()), [], config.n_train
-    for step in range(config.budget + 1):
-        if step % config.look_every == 0:
-            with torch.no_grad():
-                errors = ((model(x) - y) ** 2).mean(1)
-            parts = (slice(None, n), slice(n, None))
-            near = [float((errors[part] < limit).to(kind).mean()) for limit in (0.001, 0.01) for part in parts]
-            losses = [float(errors[part].mean()) for part in parts]
-            rows.append([*near, *losses, norm(model.parameters()), norm(layers[-1].parameters())])
-        optimizer.zero_grad()
-        ((model(x[:n]) - y[:n]) ** 2).mean().backward()
-        if step < config.budget:
-            optimizer.step()
-            if config.constrained:
-                with torch.no_grad():
-                    factor = radius / norm(model.parameters())
-                    for value in model.parameters():
-                        value *= factor
-    weights = {name: layer.weight.detach().numpy() for name, layer in zip(names, layers, strict=True)}
-    weights |= {f"{name}_bias": layer.bias.detach().numpy() for name, layer in zip(names, layers, strict=True)}
-    return dict(zip((metric.name for metric in Teacher.METRICS), np.array(rows).T, strict=True)), weights
+    traces, right = train_twin(config, begin, model, measured, layers["last"])
+    assert_run_is(run, traces, arrays_of(layers), right)
 
 
 @pytest.mark.parametrize("shared", [{}, {"constrained": True, "depth": 2}, {"depth": 1, "n_outputs": 2}], ids=str)
@@ -79,13 +52,7 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
         replace(base, seed=3, optimizer="sgd", learning_rate=0.1, init_scale=0.5),
     ]
     for config, run in run_all(configs, lanes=3).items():
-        traces, weights = train_alone(config)
-        assert run.traces.keys() == traces.keys()
-        for name, values in traces.items():
-            np.testing.assert_allclose(run.traces[name], values, **EXACT, err_msg=name)
-        assert run.checkpoints.keys() == weights.keys() == run.norms.keys()
-        for name, values in weights.items():
-            np.testing.assert_allclose(run.checkpoints[name][-1], values, **EXACT, err_msg=name)
+        assert_twin_agrees(config, run)
         if config.constrained:
             np.testing.assert_allclose(run.weight_norm, run.weight_norm[0], rtol=1e-12)
 
