@@ -1,6 +1,6 @@
 """Do lanes pay for modular addition? python -m benchmarks.bench_families
 
-Two networks in float32 on full batches, 40 % of the pairs trained on, looked at every
+Two networks in float32 on full batches, 40 % of the pairs trained on, evaluated every
 25 steps on either side:
 
 transformer  p = 53, d = 128, 4 heads, MLP 512
@@ -12,9 +12,10 @@ baseline  the same network alone, in torch's own layers and optimiser
           nn.Linear on one-hot vectors that are made once; torch.optim.AdamW, fused
 
 One thread each. A rate is net-steps (one network advanced by one update, its share of
-the looks included) a second of processor time, which hardly depends on who else is at
-work: of the quickest of ROUNDS rounds of 25 updates and a look, compiling and other
-warm-up not included. Exit status 1 where ours is not quicker than the baseline.
+the evaluations included) a second of processor time, which hardly depends on who else
+is at work: of the quickest of ROUNDS rounds of 25 updates and an evaluation, compiling
+and other warm-up not included. Exit status 1 where ours is not quicker than the
+baseline.
 """
 
 from __future__ import annotations
@@ -36,18 +37,18 @@ CONFIGS = {
     "squares": ModularConfig(p=31, width=128),
 }
 ROUNDS = 6
-SECONDS = 0.2  # a round has as many times 25 updates and a look as take so long
+SECONDS = 0.2  # a round has as many times 25 updates and an evaluation as take so long
 
 
-def processor_seconds(update: Callable[[], object], look: Callable[[], object], every: int) -> tuple[float, float]:
-    """Of `every` updates, and of a look: the least of ROUNDS."""
+def processor_seconds(update: Callable[[], object], evaluate: Callable[[], object], every: int) -> tuple[float, float]:
+    """Of `every` updates, and of an evaluation: the least of ROUNDS."""
 
     def once() -> tuple[float, float]:
         begin = time.process_time()
         for _ in range(every):
             update()
         middle = time.process_time()
-        look()
+        evaluate()
         return middle - begin, time.process_time() - middle
 
     once()  # compiles
@@ -57,49 +58,49 @@ def processor_seconds(update: Callable[[], object], look: Callable[[], object], 
     for _ in range(ROUNDS):
         times = [once() for _ in range(repeats)]
         rounds.append([sum(parts) / repeats for parts in zip(*times, strict=True)])
-    updates, looks = min(rounds, key=sum)
-    return updates, looks
+    updates, evaluations = min(rounds, key=sum)
+    return updates, evaluations
 
 
 def ours(config: ModularConfig) -> tuple[float, float, float]:
-    """Processor seconds of `look_every` updates of one of the lanes, of a look, and the
-    number of lanes.
+    """Processor seconds of `look_every` updates of one of the lanes, of an evaluation,
+    and the number of lanes.
     """
     lanes = default_lanes(config, "cpu")
     runs = [replace(config, seed=seed) for seed in range(lanes)]
     ensemble = Ensemble(Modular, [start(run) for run in runs], runs, "cpu", compiled=True)
 
-    def look() -> None:
+    def evaluate() -> None:
         for part in ensemble.evaluate()[:2]:
             part.numpy()
 
-    updates, looks = processor_seconds(lambda: ensemble.advance(1), look, config.look_every)
+    updates, evaluations = processor_seconds(lambda: ensemble.advance(1), evaluate, config.look_every)
     if not ensemble.compiled:
         sys.exit("error: this machine cannot compile, see above")
-    return updates / lanes, looks / lanes, lanes
+    return updates / lanes, evaluations / lanes, lanes
 
 
 def baseline(config: ModularConfig) -> tuple[float, float]:
     """The same of a network alone."""
     plain = PlainModular(config)
-    return processor_seconds(plain.update, plain.look, config.look_every)
+    return processor_seconds(plain.update, plain.evaluate, config.look_every)
 
 
 def main() -> int:
     """Measure, print, judge."""
     torch.set_num_threads(1)
     is_slow = False
-    print("modular addition, float32, full batches; net-steps a processor second, looks every 25 steps included")
+    print("modular addition, float32, full batches; net-steps a processor second, evaluations every 25 steps included")
     for name, config in CONFIGS.items():
         alone = baseline(config)
         *together, lanes = ours(config)
         ratio = sum(alone) / sum(together)
         rows = {"alone, eager": alone, f"ensemble, compiled, {lanes} lanes": together}
-        for row, (updates, looks) in rows.items():
-            seconds = updates + looks
-            rate, share = config.look_every / seconds, looks / seconds
+        for row, (updates, evaluations) in rows.items():
+            seconds = updates + evaluations
+            rate, share = config.look_every / seconds, evaluations / seconds
             quicker = sum(alone) / seconds
-            print(f"  {name:12} {row:32}{rate:8.0f} /cpu-s{quicker:8.2f} x   looks {share:4.0%}", flush=True)
+            print(f"  {name:12} {row:32}{rate:8.0f} /cpu-s{quicker:8.2f} x   evaluations {share:4.0%}", flush=True)
         is_slow |= ratio <= 1
     return int(is_slow)
 

@@ -1,10 +1,10 @@
-"""What do the league's looks and measures cost, beside the training that they look at?
+"""What do the league's evaluations and measures cost, beside the training?
 python -m benchmarks.bench_league
 
 Processor time of one thread: the quickest of ROUNDS rounds of compiled updates, and of
-looks, of an ensemble of `neural.training.default_lanes` runs; and all measures of RUNS
-finished runs, after one more that pays for imports. Exit status 1 where looks and
-measures together cost as much as the training.
+evaluations, of an ensemble of `neural.training.default_lanes` runs; and all measures of
+RUNS finished runs, after one more that pays for imports. Exit status 1 where
+evaluations and measures together cost as much as the training.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def looks(ensemble: Ensemble) -> None:
+def evaluations(ensemble: Ensemble) -> None:
     for _ in range(LOOKS):
         ensemble.evaluate()
         ensemble.norms()
@@ -53,10 +53,10 @@ def main() -> int:
         if not ensemble.compiled:
             sys.exit("error: this machine cannot compile, see above")
         rounds = [
-            (seconds(lambda here=ensemble: here.advance(UPDATES)), seconds(lambda here=ensemble: looks(here)))
+            (seconds(lambda here=ensemble: here.advance(UPDATES)), seconds(lambda here=ensemble: evaluations(here)))
             for _ in range(ROUNDS)
         ]
-        update, look = (
+        update, evaluation = (
             min(times) / n / lanes for times, n in zip(zip(*rounds, strict=True), (UPDATES, LOOKS), strict=True)
         )
         parts = []
@@ -66,13 +66,14 @@ def main() -> int:
             took = seconds(lambda them=arguments: measured(*them))
             if number:
                 training = history.steps_run * update
-                parts.append((history.steps_run / config.look_every * look / training, took / training))
-        looked, taken = (sum(some) / len(parts) for some in zip(*parts, strict=True))
+                parts.append((history.steps_run / config.look_every * evaluation / training, took / training))
+        evaluated, taken = (sum(some) / len(parts) for some in zip(*parts, strict=True))
         print(
-            f"{name:12} {update * 1e6:7.1f} us a step; looks {looked:.2f}, measures {taken:.2f} of the training",
+            f"{name:12} {update * 1e6:7.1f} us a step; of the training, "
+            f"evaluations are {evaluated:.2f} and measures {taken:.2f}",
             flush=True,
         )
-        is_expensive |= looked + taken >= 1
+        is_expensive |= evaluated + taken >= 1
     return int(is_expensive)
 
 

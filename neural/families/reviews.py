@@ -23,7 +23,7 @@ from neural.family import Parameters
 from neural.perceptron import layer
 from neural.supervised import Data, Steps, Supervised, TrainingConfig, again, nested, usual_metrics
 
-READ_AT_ONCE = 100  # texts at a look: more are no quicker, and take memory for all their states
+READ_AT_ONCE = 100  # texts at a time: more are no quicker, and take memory for all their states
 
 
 @dataclass(frozen=True)

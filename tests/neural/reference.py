@@ -446,7 +446,7 @@ class PlainModular:
                 for value in self.model.parameters():
                     value *= factor
 
-    def look(self) -> tuple[dict[str, float], Tensor]:
+    def evaluate(self) -> tuple[dict[str, float], Tensor]:
         """The metrics, and which samples are right."""
         with torch.no_grad():
             outputs = self.model(self.inputs, lambda x, _: x)
@@ -464,7 +464,7 @@ class PlainModular:
 
 @dataclass(frozen=True)
 class ModularTrace:
-    """What the twin measured: at every look, and of the last state."""
+    """What the twin measured: at every evaluation, and of the last state."""
 
     traces: dict[str, NDArray]
     weights: dict[str, NDArray]
@@ -474,11 +474,11 @@ class ModularTrace:
 def train_modular_alone(config: ModularConfig) -> ModularTrace:
     """Train one run for its whole budget."""
     plain = PlainModular(config)
-    looks = [plain.look()]
+    found = [plain.evaluate()]
     while plain.steps < config.budget:
         plain.update()
         if plain.steps % config.look_every == 0:
-            looks.append(plain.look())
-    traces = {name: np.array([metrics[name] for metrics, _ in looks]) for name in looks[0][0]}
+            found.append(plain.evaluate())
+    traces = {name: np.array([metrics[name] for metrics, _ in found]) for name in found[0][0]}
     weights = {name: value.detach().numpy() for name, value in plain.model.arrays().items()}
-    return ModularTrace(traces, weights, looks[-1][1].numpy())
+    return ModularTrace(traces, weights, found[-1][1].numpy())

@@ -148,14 +148,14 @@ class Plain(Images):
 def test_without_messiness_nothing_changes() -> None:
     """To the bit, also beside a run that has some."""
     configs = [replace(SMALL, seed=seed) for seed in (1, 2, 3)] + [replace(SMALL, seed=4, messiness=0.5)]
-    weights, looks = [], []
+    weights, metrics = [], []
     for family in (Images, Plain):
         ensemble = Ensemble(family, [Images.start(config) for config in configs], configs, "cpu", compiled=False)
         ensemble.advance(60)
-        looks.append(ensemble.evaluate()[0].numpy())
+        metrics.append(ensemble.evaluate()[0].numpy())
         weights.append([ensemble.weights(lane) for lane in range(4)])
-    np.testing.assert_array_equal(looks[0][:3], looks[1][:3])
-    assert (looks[0][3] != looks[1][3]).any()
+    np.testing.assert_array_equal(metrics[0][:3], metrics[1][:3])
+    assert (metrics[0][3] != metrics[1][3]).any()
     for ours, plain in zip(weights[0][:3], weights[1][:3], strict=True):
         for name, value in ours.items():
             np.testing.assert_array_equal(value, plain[name])

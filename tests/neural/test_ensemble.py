@@ -522,7 +522,7 @@ def test_an_ensemble_goes_on_beyond_the_table(before: int) -> None:
             adamw.step()
 
 
-S3_STEPS = 6  # of the compiled S3 ensemble at each look at the others
+S3_STEPS = 6  # of the compiled S3 ensemble at each turn of the others
 S3_LOADED = 33  # the step at which a lane of it is loaded anew: in the middle of a block of batches
 
 

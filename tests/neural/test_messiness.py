@@ -121,17 +121,17 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
     ]
     for config, run in run_all(configs, lanes=4).items():
         plain = Plain(config)
-        looks = [plain.evaluate()]
+        found = [plain.evaluate()]
         while plain.steps < config.budget:
             plain.update()
             if plain.steps % config.look_every == 0:
-                looks.append(plain.evaluate())
-        for metric, values in zip(Messiness.METRICS, np.array([row for row, _ in looks]).T, strict=True):
+                found.append(plain.evaluate())
+        for metric, values in zip(Messiness.METRICS, np.array([row for row, _ in found]).T, strict=True):
             np.testing.assert_allclose(run.traces[metric.name], values, **EXACT, err_msg=metric.name)
         assert run.checkpoints.keys() == plain.weights().keys()
         for name, values in plain.weights().items():
             np.testing.assert_allclose(run.checkpoints[name][-1], values, **EXACT, err_msg=name)
-        np.testing.assert_array_equal(run.correct, looks[-1][1].numpy())
+        np.testing.assert_array_equal(run.correct, found[-1][1].numpy())
 
 
 def test_m_is_held_and_then_descends() -> None:

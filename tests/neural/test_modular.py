@@ -1,5 +1,5 @@
 """Modular addition: its lanes are separate runs, held against plain networks one at a
-time (reference.py); its looks, checkpoints and dropout; and the one object of it that
+time (reference.py); its evaluations, checkpoints and dropout; and the one object of it that
 is known exactly.
 """
 
@@ -64,7 +64,7 @@ def mixed(base: ModularConfig, **shared: Any) -> list[ModularConfig]:
 
 
 def assert_agree(history: History, trace: ModularTrace, **tolerance: Any) -> None:
-    """Every look, the last weights, and what the last network gets right."""
+    """Every evaluation, the last weights, and what the last network gets right."""
     assert history.traces.keys() == trace.traces.keys()
     for name, values in trace.traces.items():
         np.testing.assert_allclose(history.traces[name], values, **tolerance, err_msg=name)
@@ -149,7 +149,7 @@ def small_runs(draw_from: st.DrawFn) -> list[ModularConfig]:
         decay_until=st.none() | st.integers(0, 10),
         optimizer=st.sampled_from(["adamw", "sgd"]),
         init_scale=st.floats(0.3, 2),
-        budget=st.integers(1, 4).map(lambda looks: looks * look_every),
+        budget=st.integers(1, 4).map(lambda n: n * look_every),
         **{name: st.just(value) for name, value in shared.items()},
     )
     return draw_from(st.lists(one, min_size=1, max_size=3))
@@ -282,7 +282,7 @@ def test_every_lane_has_its_own_noise() -> None:
 
 
 @NETWORKS
-def test_looks_are_without_dropout(base: ModularConfig) -> None:
+def test_evaluations_are_without_dropout(base: ModularConfig) -> None:
     """A run that learns nothing looks the same at every step, and as one without
     dropout does.
     """
@@ -294,7 +294,7 @@ def test_looks_are_without_dropout(base: ModularConfig) -> None:
 
 
 def test_compiled_is_eager() -> None:
-    """To round-off, with looks, mini-batches and dropout."""
+    """To round-off, with evaluations, mini-batches and dropout."""
     base = dataclasses.replace(SMALL, dropout=0.3, batch_size=8, look_every=10, budget=20)
     configs = mixed(base)[:2]
     with warnings.catch_warnings(record=True) as caught:
@@ -480,7 +480,7 @@ def test_a_run_is_looked_at_every_few_steps() -> None:
 
 
 def test_a_settled_run_retires() -> None:
-    """After so many looks at which all was right, and not one earlier; on_work counts
+    """After so many evaluations at which all was right, and not one earlier; on_work counts
     its whole budget.
     """
     config = dataclasses.replace(SMALL, p=5, fraction=1.0, look_every=2, budget=400, learning_rate=0.03, seed=1)
@@ -544,17 +544,17 @@ def test_checkpoints_may_be_fewer_or_more() -> None:
 
 
 @given(st.integers(1, 1000), st.integers(1, 10**5))
-def test_logarithmic(look_every: int, looks: int) -> None:
-    """0, the first look, the last; at looks only; about two an octave, none further
-    apart.
+def test_logarithmic(look_every: int, evaluations: int) -> None:
+    """0, the first evaluation, the last; multiples of the first; about two an octave,
+    none further apart.
     """
-    found = logarithmic(look_every, looks * look_every, 2)
+    found = logarithmic(look_every, evaluations * look_every, 2)
     assert found[0] == 0
     assert found[1] == look_every
-    assert found[-1] == looks * look_every
+    assert found[-1] == evaluations * look_every
     assert not (found % look_every).any()
     assert (np.diff(found) > 0).all()
-    assert len(found) <= 2 * np.log2(looks) + 3
+    assert len(found) <= 2 * np.log2(evaluations) + 3
     at = found[1:] // look_every
     assert (at[1:] <= 1.55 * at[:-1] + 1).all()
 

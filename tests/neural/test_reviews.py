@@ -142,7 +142,7 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
 
 
 def test_company_changes_no_bit() -> None:
-    """Two lanes or five, float32; a look's last piece is a short one."""
+    """Two lanes or five, float32; an evaluation's last piece is a short one."""
     config = replace(SMALL, n_train=40, n_test=40, width=16, budget=20)
     configs = [replace(config, seed=seed, init_scale=1.0 + seed) for seed in range(5)]
     together = run_all(configs, lanes=5)

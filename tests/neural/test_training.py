@@ -82,7 +82,7 @@ def test_lanes_refill() -> None:
     """Runs that enter a used lane are as if they had started there, and runs leave in
     the order they finish.
 
-    Two lanes, 50 states a look. 120 and 49 enter; 49 leaves, 1 enters and leaves, 70
+    Two lanes, 50 states at a time. 120 and 49 enter; 49 leaves, 1 enters and leaves, 70
     enters; 120 leaves, 50 enters; 70 leaves, 50 leaves.
     """
     budgets = [120, 49, 1, 70, 50]
