@@ -18,30 +18,30 @@ OPERATIONS = ("modular_addition", "addition", "division", "symmetric", "dihedral
 _PERMUTED = {factorial(n): n for n in (3, 4, 5)}  # how many things, by the number of their permutations
 
 
-def misfit(composition: str, p: int) -> str:
+def misfit(operation: str, p: int) -> str:
     """What `p` would have to be for there to be this operation on p symbols; "" if it
     is.
     """
-    if composition == "division" and any(p % factor == 0 for factor in range(2, isqrt(p) + 1)):
+    if operation == "division" and any(p % factor == 0 for factor in range(2, isqrt(p) + 1)):
         return "a prime"
-    if composition == "symmetric" and p not in _PERMUTED:
+    if operation == "symmetric" and p not in _PERMUTED:
         return "one of " + ", ".join(map(str, _PERMUTED))
-    if composition == "dihedral" and (p % 2 or p < 6):  # two corners have no reflection of their own
+    if operation == "dihedral" and (p % 2 or p < 6):  # two corners have no reflection of their own
         return "an even number of at least 6"
     return ""
 
 
-def table(composition: str, p: int) -> NDArray[np.int64]:
+def table(operation: str, p: int) -> NDArray[np.int64]:
     """Results of all pairs, (p, p), or (p, p - 1) of quotients."""
     symbols = np.arange(p)
-    if composition == "division":
+    if operation == "division":
         return symbols[:, None] * np.array([pow(b, -1, p) for b in range(1, p)]) % p
-    if composition == "symmetric":
+    if operation == "symmetric":
         return _permutations(_PERMUTED[p])
-    if composition == "dihedral":
+    if operation == "dihedral":
         return _symmetries(p // 2)
     sums = symbols[:, None] + symbols
-    return sums % p if composition == "modular_addition" else sums
+    return sums % p if operation == "modular_addition" else sums
 
 
 def _permutations(n: int) -> NDArray[np.int64]:
