@@ -1,5 +1,5 @@
 """Modular addition: its lanes are separate runs, held against plain networks one at a
-time (reference.py); its evaluations, checkpoints and dropout; and the one object of it that
+time (reference.py); its metrics, checkpoints and dropout; and the one object of it that
 is known exactly.
 """
 
@@ -480,7 +480,7 @@ def test_a_run_is_looked_at_every_few_steps() -> None:
 
 
 def test_a_settled_run_retires() -> None:
-    """After so many evaluations at which all was right, and not one earlier; on_work counts
+    """After so many evaluations with all right, and not one earlier; on_work counts
     its whole budget.
     """
     config = dataclasses.replace(SMALL, p=5, fraction=1.0, look_every=2, budget=400, learning_rate=0.03, seed=1)
