@@ -239,23 +239,11 @@ def reach_closure(left, right, first, trained, echelon, has_pivot, q):
     The value of u_s on each null vector of the equations decides: s and t are tied by
     the closure exactly if all those values agree. O(N n_0).
     """
-    p = len(has_pivot)
-    n_null = 0
-    for c in range(p):
-        n_null += not has_pivot[c]
-    null = np.zeros((n_null, p), np.int64)
-    k = 0
-    for free in range(p):
-        if has_pivot[free]:
-            continue
-        null[k, free] = 1
-        for c in range(free - 1, -1, -1):  # back substitution
-            if has_pivot[c]:
-                value = 0
-                for x in range(c + 1, free + 1):
-                    value = (value + echelon[c, x] * null[k, x]) % q
-                null[k, c] = (q - value) % q
-        k += 1
+    free = np.flatnonzero(~has_pivot)
+    null = np.zeros((len(free), len(has_pivot)), np.int64)
+    for k in range(len(free)):
+        null[k, free[k]] = 1
+        null[k] = null_vector(echelon, has_pivot, null[k], q)
     reached = trained.copy()
     for c in range(len(first) - 1):
         anchor = -1  # all trained samples of a class have one value: that is what the equations say
@@ -269,7 +257,7 @@ def reach_closure(left, right, first, trained, echelon, has_pivot, q):
         for s in range(first[c], first[c + 1]):
             if not reached[s]:
                 reached[s] = True
-                for k in range(n_null):
+                for k in range(len(free)):
                     if (null[k, left[s]] + null[k, right[s]] - null[k, i] - null[k, j]) % q != 0:
                         reached[s] = False
                         break

@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efftheory import _checks, _kernels, products
+from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
+from efftheory._kernels import Samples
 from efftheory.embeddings import embedding
 from efftheory.operations import Operation
 from efftheory.parallelograms import Mask, count_parallelograms, training_samples
@@ -34,9 +35,34 @@ def parallelogram_loss(op: Operation, mask: Mask, E: NDArray[np.float64]) -> tup
     """
     samples = training_samples(op, mask)
     if op.composition == "product":
-        return products.loss_and_gradient(samples, E)
+        return _product_loss(samples, E)
     gradient = np.zeros_like(E)
     return _kernels.loss_and_gradient(*samples, E, gradient), gradient
+
+
+def _product_loss(samples: Samples, E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """`parallelogram_loss` of matrix products.
+
+    As for sums, the sum over the pairs of one class is
+    l0 = sum_c k_c sum_{s in c} |P_s - mean_c|^2
+    with P_s = E_a E_b. The mean's own derivative drops out, for the
+    deviations of a class add up to 0: dl0/dP_s = 2 k_c (P_s - mean_c), then dl0/dE_a
+    collects dl0/dP_s E_b^T, and dl0/dE_b collects E_a^T dl0/dP_s.
+    """
+    left, right, first = samples
+    sizes = np.diff(first)
+    classes = np.repeat(np.arange(len(sizes)), sizes)
+    L, R = E[left], E[right]
+    P = L @ R  # (n, d, d)
+    means = np.zeros((len(sizes), *P.shape[1:]))
+    np.add.at(means, classes, P)
+    means /= np.maximum(sizes, 1)[:, None, None]  # a class without samples has none to be read
+    deviation = P - means[classes]
+    slope = 2 * sizes[classes, None, None] * deviation  # dl0/dP
+    gradient = np.zeros_like(E)
+    np.add.at(gradient, left, slope @ R.transpose(0, 2, 1))
+    np.add.at(gradient, right, L.transpose(0, 2, 1) @ slope)
+    return float((slope * deviation).sum() / 2), gradient
 
 
 def normalized_gradient(op: Operation, mask: Mask, E: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -46,19 +72,10 @@ def normalized_gradient(op: Operation, mask: Mask, E: NDArray[np.float64]) -> ND
     return (gradient - 2 * power * l0 / z0 * E) / z0**power
 
 
-def _of_usual_size(E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """(size, E / size), where a power of Z0 might leave the range of floats; else size
-    1. l_eff does not depend on it.
-    """
-    z0 = (E**2).sum()
-    if 1e-70 < z0 < 1e70:
-        return 1.0, E
-    size = size_of(E)
-    return size, E / size
-
-
 def size_of(E: NDArray[np.float64]) -> float:
-    """About sqrt(Z0): a power of 2, so that E / size is exact."""
+    """About sqrt(Z0): a power of 2, so that E / size is exact, and no power of its Z0
+    leaves the range of floats. l_eff does not see the size.
+    """
     return float(np.exp2(np.round(np.log2(np.sqrt((E**2).sum())))))
 
 
@@ -121,7 +138,8 @@ def effective_loss(op: Operation, mask: Mask, E: ArrayLike, normalization: Norma
         ArgumentError: `E` is not finite, has another shape or is zero; unknown
             `normalization`.
     """
-    _, E = _of_usual_size(loss_argument(op, E))
+    E = loss_argument(op, E)
+    E = E / size_of(E)
     divisor = _divisor(op, mask, normalization)
     z0 = float((E**2).sum())
     return parallelogram_loss(op, mask, E)[0] / (z0 ** POWER[op.composition] * divisor)
@@ -145,5 +163,6 @@ def effective_loss_gradient(
         E: float (p, d), or (p, d, d) where `op` composes by a matrix product.
         normalization: "sum" or "mean".
     """
-    size, E = _of_usual_size(loss_argument(op, E))
-    return normalized_gradient(op, mask, E) / (size * _divisor(op, mask, normalization))
+    E = loss_argument(op, E)
+    size = size_of(E)
+    return normalized_gradient(op, mask, E / size) / (size * _divisor(op, mask, normalization))
