@@ -14,12 +14,14 @@ HEXADECIMAL = "[1-9a-f][0-9a-f]*"
 
 
 def write_samples(mask: ArrayLike) -> str:
-    """`samples` of a configuration for a training set, bool (N,)."""
+    """A training set, bool (N,), as text: bit s of a hexadecimal number is sample s. It
+    is what a configuration has as `samples`.
+    """
     return f"{int.from_bytes(np.packbits(np.asarray(mask, bool), bitorder='little').tobytes(), 'little'):x}"
 
 
 def read_samples(samples: str, n_samples: int) -> NDArray[np.bool_]:
-    """The training set, bool (n_samples,), that `samples` (not empty) stands for."""
+    """The training set, bool (n_samples,), that `write_samples` wrote."""
     content = int(samples, 16).to_bytes(-(-n_samples // 8), "little")
     return np.unpackbits(np.frombuffer(content, np.uint8), count=n_samples, bitorder="little").astype(np.bool_)
 
