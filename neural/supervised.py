@@ -62,6 +62,23 @@ class TrainingConfig:
         check(self)
         check_schedule(self)
 
+    @property
+    def n_samples(self) -> int:
+        """Samples that are measured; without test samples of their own these are
+        another number.
+        """
+        return self.n_train + self.n_test  # pyright: ignore[reportAttributeAccessIssue]
+
+    def check_enough(self, there: int, name: str = "", of: str = "") -> None:
+        """See that there are so many samples, as a rule called `name` or `of` says.
+
+        Raises:
+            ConfigError: there are not.
+        """
+        if self.n_samples > there:
+            most = f"{name}{there:,} together{of}"
+            raise ConfigError(f"`n_train` and `n_test` must be at most {most}, but are {self.n_samples:,}.")
+
 
 def again(name: str, default: Any = MISSING) -> Any:
     """A field of TrainingConfig with another text or default."""

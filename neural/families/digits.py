@@ -67,19 +67,9 @@ class DigitsConfig(TrainingConfig):
         super().__post_init__()
         if self.messiness > 1:
             raise ConfigError(f"`messiness` must be at most 1, but is {self.messiness}.")
-        there = SIZES[self.data][0]
-        if self.n_samples > there:
-            raise ConfigError(
-                f"`n_train` and `n_test` must be at most {there:,} together, the digits of {self.data}, but are "
-                f"{self.n_samples:,}."
-            )
+        self.check_enough(SIZES[self.data][0], of=f", the digits of {self.data}")
         if self.digest is not None and self.data != "mnist":
             raise ConfigError(f"`digest` must be left out for {self.data}, whose data is always the same.")
-
-    @property
-    def n_samples(self) -> int:
-        """Digits of this run."""
-        return self.n_train + self.n_test
 
     @property
     def widths(self) -> list[int]:

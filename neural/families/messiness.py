@@ -23,16 +23,12 @@ from neural.config import ConfigError, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.family import Group, Parameters, Start, weight_norm
 from neural.perceptron import Perceptron
-from neural.supervised import Data, Scale, Steps, Supervised, TrainingConfig, again, usual_metrics
-
-_SLOPE = 0.2  # of LeakyReLU below 0
+from neural.supervised import Data, Steps, Supervised, TrainingConfig, again, usual_metrics
 
 
 @dataclass(frozen=True)
 class MessinessConfig(TrainingConfig):
-    """One training run on embeddings of a given messiness; modular addition of 0..9 by
-    the official code's decoder, by default.
-    """
+    """One run on embeddings of a given messiness, by default the official code's."""
 
     operation: Literal["addition", "modular_addition"] = "modular_addition"
     """a + b, which has 2p - 1 results, or a + b modulo p."""
@@ -60,15 +56,10 @@ class MessinessConfig(TrainingConfig):
     hold: int = option(0, 0, mixed=True)
     """Updates before m may descend: the decoder over-fits first. (Initial weights that
     are too large have a loss that would throw m anywhere.)"""
-    init_scale: Scale = again("init_scale")
-    """What all initial weights of the decoder are multiplied by."""
     learning_rate: float = again("learning_rate", 1e-2)
     """Learning rate of the decoder (AdamW), per step."""
     weight_decay: float = again("weight_decay")
     """Weight decay (decoupled) of the decoder; m has none."""
-    constrained: bool = False
-    """Scale the decoder's weights together back to their initial norm after every
-    update."""
     budget: Steps = again("budget", 5_000)
     optimizer: ClassVar = "adamw"  # pyright: ignore[reportIncompatibleVariableOverride]
     batch_size: ClassVar = None  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -95,17 +86,9 @@ class MessinessConfig(TrainingConfig):
         return self.p if self.operation == "modular_addition" else 2 * self.p - 1
 
     @property
-    def widths(self) -> list[int]:
-        """Of the decoder's inputs, each hidden layer, and the outputs."""
-        return [2, *[self.width] * (self.depth - 1), self.n_outputs]
-
-
-def task(config: MessinessConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs a <= b, (N, 2), in the order (0,0), (0,1) .. (0,p-1), (1,1) .., and their
-    results (N,).
-    """
-    pairs = np.stack(np.triu_indices(config.p), axis=1)
-    return pairs, pairs.sum(axis=1) % config.n_results
+    def pairs(self) -> NDArray[np.int64]:
+        """a <= b, (N, 2), in the order (0,0), (0,1) .. (0,p-1), (1,1) .."""
+        return np.stack(np.triu_indices(self.p), axis=1)
 
 
 def linear_embedding(p: int) -> NDArray[np.float64]:
@@ -131,32 +114,29 @@ class Messiness(Supervised):
 
     @staticmethod
     def network(config: MessinessConfig) -> Perceptron:
-        """Sums of two embeddings (N, 2) to outputs (N, n_outputs), and the messiness,
-        where it is trained.
-        """
-        model = Perceptron(config.widths, partial(leaky_relu, negative_slope=_SLOPE), config.init_scale)
+        """Sums of two embeddings (N, 2) to outputs (N, n_outputs), and m if trained."""
+        widths = [2, *[config.width] * (config.depth - 1), config.n_outputs]
+        model = Perceptron(widths, partial(leaky_relu, negative_slope=0.2), config.init_scale)
         if config.trained:
             model.register_parameter("messiness", nn.Parameter(torch.tensor([config.messiness], dtype=torch.float64)))
         return model
 
     @staticmethod
     def data(config: MessinessConfig) -> Data:
-        """Runs of one seed and p share random embeddings, and have nested training
-        sets.
-        """
+        """Runs of one seed and p share random embeddings, and nested training sets."""
         streams = np.random.SeedSequence([config.seed, config.p]).spawn(4)
         chosen = np.random.default_rng(streams[0]).permutation(config.n_samples)[: config.n_train]
         random = np.random.default_rng(streams[1]).normal(size=(config.p, 2))
         targets = np.random.default_rng(streams[2]).normal(size=(config.n_results, config.n_outputs))
         # what the decoder reads of each pair is linear in the embeddings
-        lane = {"targets": targets, "random": random[task(config)[0]].sum(axis=1)}
+        lane = {"targets": targets, "random": random[config.pairs].sum(axis=1)}
         lane |= {"hold": np.array(config.hold)} if config.trained else {"messiness": np.array([config.messiness])}
         return Data(np.isin(np.arange(config.n_samples), chosen), lane, weights=streams[3])
 
     @staticmethod
     def tables(config: MessinessConfig) -> dict[str, NDArray]:
-        pairs, results = task(config)
-        return {"line": linear_embedding(config.p)[pairs].sum(axis=1), "results": results}
+        pairs = config.pairs
+        return {"line": linear_embedding(config.p)[pairs].sum(axis=1), "results": pairs.sum(axis=1) % config.n_results}
 
     @classmethod
     def start(cls, config: MessinessConfig) -> Start:
@@ -165,10 +145,8 @@ class Messiness(Supervised):
 
     @staticmethod
     def groups(config: MessinessConfig) -> dict[str, Group]:
-        return {
-            "": Group(config.learning_rate, config.weight_decay),
-            "messiness": Group(config.messiness_lr, optimizer="sgd"),
-        }
+        decoder = Group(config.learning_rate, config.weight_decay)
+        return {"": decoder, "messiness": Group(config.messiness_lr, optimizer="sgd")}
 
     def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
         """Mean square distance to the targets, over the batch."""
@@ -185,7 +163,8 @@ class Messiness(Supervised):
         return (distances.argmin(-1) == self.shared["results"]) & losses.isfinite(), losses
 
     def sizes(self, parameters: Parameters, lanes: Parameters) -> list[Tensor]:
-        return [weight_norm(decoder_of(parameters)), self._messiness(parameters, lanes)[:, 0]]
+        decoder = {name: value for name, value in parameters.items() if name != "messiness"}
+        return [weight_norm(decoder), self._messiness(parameters, lanes)[:, 0]]
 
     def _messiness(self, parameters: Parameters, lane: Parameters) -> Tensor:
         return (parameters if self.config.trained else lane)["messiness"]
@@ -194,8 +173,3 @@ class Messiness(Supervised):
         """One lane: outputs (N, n_outputs), and the loss of each sample (N,)."""
         outputs = self.outputs(parameters, m * lane["random"] + (1 - m) * self.shared["line"], lane)
         return outputs, (outputs - lane["targets"][self.shared["results"]]).square().mean(1)
-
-
-def decoder_of(parameters: Parameters) -> Parameters:
-    """All weights but the messiness."""
-    return {name: value for name, value in parameters.items() if name != "messiness"}

@@ -59,15 +59,7 @@ class MoleculesConfig(TrainingConfig):
         super().__post_init__()
         if self.pool > SIZE:
             raise ConfigError(f"`pool` must be at most {SIZE:,}, the molecules of QM9, but is {self.pool:,}.")
-        if self.n_samples > self.pool:
-            raise ConfigError(
-                f"`n_train` and `n_test` must be at most pool = {self.pool:,} together, but are {self.n_samples:,}."
-            )
-
-    @property
-    def n_samples(self) -> int:
-        """Molecules of this run."""
-        return self.n_train + self.n_test
+        self.check_enough(self.pool, "pool = ")
 
 
 class GraphNetwork(nn.Module):

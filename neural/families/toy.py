@@ -91,7 +91,6 @@ class ToyConfig:
     """Number of updates after which a threshold that was not crossed is censored."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of the training."""
-    look_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         check(self)
@@ -125,6 +124,11 @@ class ToyConfig:
                 f"`n_outputs` must be at least the number of results = {self.n_results} for orthogonal targets, "
                 f"but is {self.n_outputs}."
             )
+
+    @property
+    def look_every(self) -> int:
+        """Every state is evaluated."""
+        return 1
 
     @property
     def n_samples(self) -> int:
