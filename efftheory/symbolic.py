@@ -38,7 +38,6 @@ from efftheory import _checks
 from efftheory.operations import Operation, require_sum
 from efftheory.parallelograms import Mask
 
-LAMBDA = sp.Symbol("lambda")
 TIME = sp.Symbol("t", nonnegative=True)
 
 
