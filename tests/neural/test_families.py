@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from neural import FAMILIES, family_of
 from neural.config import ConfigError
@@ -109,3 +112,49 @@ def test_a_held_norm_needs_an_ensemble_of_such_runs() -> None:
     held = replace(free, constrained=True)
     with pytest.raises(ValueError, match="must not join"):
         ensemble.load(0, held, Images.start(held))
+
+
+def run_elsewhere(family: Any, config: Any) -> set[str]:
+    """An update and an evaluation on a device that is not here; the kinds of devices
+    that results are on.
+
+    Fake tensors have a device and no numbers, and refuse what would mix two devices.
+    "meta" stands for a GPU: indexing a fake tensor on "cuda" asks torch for CUDA.
+    """
+    ensemble = Ensemble(family, [family.start(config)] * 2, [config] * 2, "meta", compiled=False)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        if config.look_every > 1:
+            ensemble.advance(1)
+        metrics, correct, kept = ensemble.evaluate() if config.look_every > 1 else ensemble.step()
+        found = [metrics, correct, *kept.values(), *ensemble.norms().values()]
+    return {tensor.device.type for tensor in found}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        RunConfig(p=4, n_train=6, width=9, batch_size=4, repr_l1=0.1),
+        RunConfig(p=4, n_train=6, width=9, loss="ce", decoder_optimizer="sgd"),
+        RunConfig(operation="s3", p=6, n_train=9, d=2, width=9),
+        ModularConfig(p=5, width=6, loss="mse", inputs="sum", constrained=True, **OFTEN),
+        ModularConfig(p=5, network="transformer", d=4, heads=2, mlp=6, dropout=0.2, batch_size=4, **OFTEN),
+        ModularConfig(p=5, network="perceptron", d=4, width=6, **OFTEN),
+        ParityConfig(n=8, n_train=12, n_test=7, width=9, batch_size=4, online=True, loss="ce", **OFTEN),
+        *SUPERVISED,
+    ],
+    ids=lambda config: family_of(config).name,
+)
+def test_all_tensors_are_on_the_device(config: Any) -> None:
+    """Of every family, as on a GPU, which this machine need not have."""
+    assert run_elsewhere(family_of(config), config) == {"meta"}
+
+
+def test_a_tensor_left_behind_is_found() -> None:
+    """Or the test above says nothing."""
+
+    class Left(Images):
+        def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
+            return super().losses(outputs, y) + torch.zeros(len(y))
+
+    with pytest.raises(RuntimeError, match="at least two devices, meta and cpu"):
+        run_elsewhere(Left, DigitsConfig(data="small", n_train=12, n_test=7, width=9, batch_size=4, **OFTEN))
