@@ -28,7 +28,7 @@ from dataclasses import replace
 import torch
 
 from neural.ensemble import Ensemble
-from neural.families.modular import Modular, ModularConfig, start
+from neural.families.modular import Modular, ModularConfig
 from neural.training import default_lanes
 from tests.neural.reference import PlainModular
 
@@ -68,7 +68,7 @@ def ours(config: ModularConfig) -> tuple[float, float, float]:
     """
     lanes = default_lanes(config, "cpu")
     runs = [replace(config, seed=seed) for seed in range(lanes)]
-    ensemble = Ensemble(Modular, [start(run) for run in runs], runs, "cpu", compiled=True)
+    ensemble = Ensemble(Modular, [Modular.start(run) for run in runs], runs, "cpu", compiled=True)
 
     def evaluate() -> None:
         for part in ensemble.evaluate()[:2]:

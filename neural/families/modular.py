@@ -14,28 +14,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 import tyro
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
 
 from neural.compositions import OPERATIONS, misfit, table
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
-from neural.family import Evaluation, Group, Metric, Parameters, Start, weight_norm
+from neural.family import Group, Parameters
 from neural.noise import dropout
 from neural.samples import count_samples, read_samples
-from neural.supervised import check_schedule, index_batches, initial_norm, logarithmic, means_of_parts
+from neural.supervised import Data, Supervised, TrainingConfig, again, check_schedule, usual_metrics
 from neural.tables import Table, adopt_operation, adopt_pairs
 
 
 @dataclass(frozen=True)
-class ModularConfig:
+class ModularConfig(TrainingConfig):
     """One training run on modular addition, or another operation; one hidden layer of
     128 squares, which groks in 2,000 steps, by default.
     """
@@ -49,7 +47,7 @@ class ModularConfig:
     """Symbols 0..p-1; the modulus, or how many elements the group has."""
     fraction: float = option(0.4, above=True, label="training fraction")
     """Share of the p^2 samples (p (p - 1) of division) that is trained on."""
-    seed: int = option(0, 0, below=2**32, mixed=True)
+    seed: int = again("seed")
     """Fixes the training set, all initial weights, the order of mini-batches and
     dropout's noise.
     """
@@ -70,44 +68,21 @@ class ModularConfig:
     """Width of the transformer's MLP."""
     loss: Literal["ce", "mse"] = "ce"
     """Cross-entropy, or the mean square distance to the one-hot result."""
-    learning_rate: float = option(3e-3, above=True, mixed=True, aliases=("lr",))
-    """Learning rate, per step."""
+    learning_rate: float = again("learning_rate", 3e-3)
     embedding_lr: float | None = option(None, above=True, mixed=True, label="learning rate of the embeddings")
     """Learning rate of the embeddings; by default that of all."""
-    weight_decay: float = option(1.0, mixed=True, aliases=("wd",))
-    """Weight decay (decoupled)."""
+    weight_decay: float = again("weight_decay", 1.0)
     embedding_wd: float | None = option(None, mixed=True, label="weight decay of the embeddings")
     """Weight decay of the embeddings; by default that of all."""
     warmup: int = option(0, 0, below=2**32, mixed=True)
     """Updates over which all learning rates rise linearly; 0 and 1 are none."""
-    optimizer: Literal["adamw", "sgd"] = option("adamw", mixed=True)
-    """AdamW, or plain SGD without momentum."""
     beta2: float = option(0.98, 0)
     """AdamW's second decay rate, at most 0.999; the first is 0.9."""
     dropout: float = option(0.0, 0)
     """Probability with which an activation of the hidden layer, or an output of the
     attention and the MLP, is 0.
     """
-    batch_size: int | None = option(None, label="batch size (samples)")
-    """Samples an update, through the training set in an order that is new each epoch;
-    by default all of it.
-    """
-    init_scale: float = option(1.0, above=True, mixed=True, label="initial scale of all weights")
-    """What all initial weights are multiplied by."""
-    constrained: bool = False
-    """Scale all weights together back to their initial norm after every update."""
     look_every: int = 25
-    """Updates between two measurements, and so the resolution of the steps to a
-    threshold.
-    """
-    budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = option(
-        10_000, mixed=True, aliases=("steps",), label="budget (steps)"
-    )
-    """Number of updates after which a threshold that was not crossed is censored; a
-    multiple of look_every.
-    """
-    dtype: Literal["float32", "float64"] = "float32"
-    """Precision of the training."""
     operation: Annotated[str, tyro.conf.arg(aliases=["--table"])] = option(
         "modular_addition", later=True, aliases=("table",)
     )
@@ -174,87 +149,83 @@ class ModularConfig:
         return 2 * self.p - 1 if self.operation == "addition" else self.p
 
 
-class HiddenLayer(nn.Module):
-    """W2 phi(u[a] + v[b]), without biases: u and v are rows of the first layer's
-    weights (one-hot inputs), or linear in the symbols' embeddings.
+class _Network(nn.Module):
+    """Symbols (B,) and (B,) to outputs (n_results, B): an odd p would be a slow width
+    of products and reductions.
     """
 
     def __init__(self, config: ModularConfig):
         super().__init__()
         self._config = config
-        p, d, width = config.p, config.d, config.width
-        if config.inputs == "one-hot":
-            self.hidden = nn.Parameter(torch.empty(2, p, width))
-        else:
-            tables = 2 if config.inputs == "embeddings" else 1
-            self.embedding = nn.Parameter(torch.empty(tables, p, d))
-            self.hidden = nn.Parameter(torch.empty(tables, d, width))
-        self.output = nn.Parameter(torch.empty(config.n_results, width))
 
-    def draw(self, generator: torch.Generator) -> None:
-        """Uniform with the limits of torch's linear layers, 1/sqrt(number of inputs);
-        embeddings normal (0, 1).
-        """
-        n_inputs = 2 * self._config.p if self._config.inputs == "one-hot" else self.hidden.shape[0] * self._config.d
-        for weights, n in ((self.hidden, n_inputs), (self.output, self._config.width)):
-            nn.init.uniform_(weights, -(n**-0.5), n**-0.5, generator)
-        if self._config.inputs != "one-hot":
-            nn.init.normal_(self.embedding, generator=generator)
+    def _dropped(self, x: Tensor, lane: Parameters | None, site: int) -> Tensor:
+        """With dropout in an update, whose lane this is."""
+        return x if lane is None else dropout(x, self._config.dropout, lane["noise"], lane["step"], site)
 
-    def forward(self, first: Tensor, second: Tensor, noise: Mapping[str, Tensor] | None = None) -> Tensor:
-        """Symbols (B,) and (B,) to outputs (n_results, B): an odd p would be a slow
-        width of products and reductions.
-        """
+
+def _uniform(*size: int, n_in: int) -> nn.Parameter:
+    """Weights with the limits of torch's linear layers, 1/sqrt(number of inputs)."""
+    return nn.Parameter(nn.init.uniform_(torch.empty(size), -(n_in**-0.5), n_in**-0.5))
+
+
+def _normal(*size: int, variance: float = 1.0) -> nn.Parameter:
+    return nn.Parameter(nn.init.normal_(torch.empty(size), std=variance**0.5))
+
+
+class HiddenLayer(_Network):
+    """W2 phi(u[a] + v[b]), without biases: u and v are rows of the first layer's
+    weights (one-hot inputs), or linear in the symbols' embeddings, which are normal
+    (0, 1).
+    """
+
+    def __init__(self, config: ModularConfig):
+        super().__init__(config)
+        tables, n = 1 if config.inputs == "sum" else 2, config.p if config.inputs == "one-hot" else config.d
+        hidden = _uniform(tables, n, config.width, n_in=tables * n)
+        output = _uniform(config.n_results, config.width, n_in=config.width)
+        if config.inputs != "one-hot":
+            self.embedding = _normal(tables, config.p, config.d)
+        self.hidden, self.output = hidden, output
+
+    def forward(self, first: Tensor, second: Tensor, lane: Parameters | None = None) -> Tensor:
         table = self.hidden if self._config.inputs == "one-hot" else self.embedding @ self.hidden  # (2 or 1, p, width)
         x = table[0][first] + table[-1][second]
         x = x.square() if self._config.activation == "square" else x.relu()
-        if noise is not None:
-            x = dropout(x, self._config.dropout, noise["noise"], noise["step"], 0)
-        return self.output @ x.T
+        return self.output @ self._dropped(x, lane, 0).T
 
 
-class Perceptron(nn.Module):
-    """A perceptron of two hidden layers on the mean of two embeddings. Source: Liu et
-    al., "Towards Understanding Grokking", figure 2.
+class Perceptron(_Network):
+    """A perceptron of two hidden layers on the mean of two embeddings, which are normal
+    (0, 1). Source: Liu et al., "Towards Understanding Grokking", figure 2.
     """
 
+    output: nn.Parameter
+    output_bias: nn.Parameter
+
     def __init__(self, config: ModularConfig):
-        super().__init__()
-        self._config = config
-        self.embedding = nn.Parameter(torch.empty(config.p, config.d))
-        widths = [config.d, config.width, config.width, config.n_results]
-        self._names = ["first", "second", "output"]
-        for name, (n_in, n_out) in zip(self._names, pairwise(widths), strict=True):
-            self.register_parameter(name, nn.Parameter(torch.empty(n_out, n_in)))
-            self.register_parameter(f"{name}_bias", nn.Parameter(torch.empty(n_out, 1)))
+        super().__init__(config)
+        self.embedding = _normal(config.p, config.d)
+        widths = {"first": config.width, "second": config.width, "output": config.n_results}
+        n_in = config.d
+        for name, n_out in widths.items():
+            self.register_parameter(name, _uniform(n_out, n_in, n_in=n_in))
+            self.register_parameter(f"{name}_bias", _uniform(n_out, 1, n_in=n_in))
+            n_in = n_out
 
-    def draw(self, generator: torch.Generator) -> None:
-        """As torch draws linear layers, uniform within 1/sqrt(number of inputs);
-        embeddings normal (0, 1).
-        """
-        nn.init.normal_(self.embedding, generator=generator)
-        for name in self._names:
-            weights = self.get_parameter(name)
-            limit = weights.shape[1] ** -0.5
-            for values in (weights, self.get_parameter(f"{name}_bias")):
-                nn.init.uniform_(values, -limit, limit, generator)
+    def forward(self, first: Tensor, second: Tensor, lane: Parameters | None = None) -> Tensor:
+        return self.read((self.embedding[first] + self.embedding[second]).T / 2, lane)
 
-    def forward(self, first: Tensor, second: Tensor, noise: Mapping[str, Tensor] | None = None) -> Tensor:
-        """Symbols (B,) and (B,) to outputs (n_results, B)."""
-        return self.read((self.embedding[first] + self.embedding[second]).T / 2, noise)
-
-    def read(self, x: Tensor, noise: Mapping[str, Tensor] | None = None) -> Tensor:
+    def read(self, x: Tensor, lane: Parameters | None = None) -> Tensor:
         """Places (d, B) to outputs (n_results, B)."""
-        for site, name in enumerate(self._names):
-            x = getattr(self, name) @ x + getattr(self, f"{name}_bias")
-            if name != "output":
-                x = x.relu()
-                x = x if noise is None else dropout(x, self._config.dropout, noise["noise"], noise["step"], site)
-        return x
+        for site, name in enumerate(("first", "second")):
+            x = (getattr(self, name) @ x + getattr(self, f"{name}_bias")).relu()
+            x = self._dropped(x, lane, site)
+        return self.output @ x + self.output_bias
 
 
-class Transformer(nn.Module):
-    """One layer on the tokens a, b and =, read at the last one; no layer norm.
+class Transformer(_Network):
+    """One layer on the tokens a, b and =, read at the last one; no layer norm. Weights
+    are normal with variance 1/d, the output's 1/n_results; biases 0.
 
     Only what the last token needs is computed: its query, which is the same for all
     samples, and keys and values of 2p + 1 pairs of a symbol and a place, which all
@@ -262,33 +233,15 @@ class Transformer(nn.Module):
     """
 
     def __init__(self, config: ModularConfig):
-        super().__init__()
-        self._config = config
-        p, d, mlp = config.p, config.d, config.mlp
-        self.embedding = nn.Parameter(torch.empty(p + 1, d))
-        self.position = nn.Parameter(torch.empty(3, d))
-        self.query, self.key, self.value, self.attended = (nn.Parameter(torch.empty(d, d)) for _ in range(4))
-        self.up, self.up_bias = nn.Parameter(torch.empty(d, mlp)), nn.Parameter(torch.empty(mlp))
-        self.down, self.down_bias = nn.Parameter(torch.empty(mlp, d)), nn.Parameter(torch.empty(d))
-        self.output = nn.Parameter(torch.empty(config.n_results, d))
+        super().__init__(config)
+        d, mlp = config.d, config.mlp
+        self.embedding, self.position = _normal(config.p + 1, d, variance=1 / d), _normal(3, d, variance=1 / d)
+        self.query, self.key, self.value, self.attended = (_normal(d, d, variance=1 / d) for _ in range(4))
+        self.up, self.up_bias = _normal(d, mlp, variance=1 / d), nn.Parameter(torch.zeros(mlp))
+        self.down, self.down_bias = _normal(mlp, d, variance=1 / d), nn.Parameter(torch.zeros(d))
+        self.output = _normal(config.n_results, d, variance=1 / config.n_results)
 
-    def draw(self, generator: torch.Generator) -> None:
-        """Normal with variance 1/d, the output's 1/n_results; biases 0."""
-        for name, weights in self.named_parameters():
-            if name.endswith("bias"):
-                nn.init.zeros_(weights)
-            else:
-                n = self._config.n_results if name == "output" else self._config.d
-                nn.init.normal_(weights, std=n**-0.5, generator=generator)
-
-    def forward(self, first: Tensor, second: Tensor, noise: Mapping[str, Tensor] | None = None) -> Tensor:
-        """Symbols (B,) and (B,) to outputs (n_results, B)."""
-
-        def dropped(x: Tensor, site: int) -> Tensor:
-            if noise is None:
-                return x
-            return dropout(x, self._config.dropout, noise["noise"], noise["step"], site)
-
+    def forward(self, first: Tensor, second: Tensor, lane: Parameters | None = None) -> Tensor:
         heads, d_head = self._config.heads, self._config.d // self._config.heads
         symbols, equals = self.embedding[:-1], self.embedding[-1]
         last = equals + self.position[2]  # (d,)
@@ -304,18 +257,10 @@ class Transformer(nn.Module):
         value = [values[0][first], values[1][second], values[2].expand(len(first), -1)]
         parts = [w * v.view(-1, heads, d_head) for w, v in zip(weight, value, strict=True)]
         mixed = parts[0] + parts[1] + parts[2]
-        x = last + dropped(mixed.flatten(1) @ self.attended, 0)  # (B, d)
+        x = last + self._dropped(mixed.flatten(1) @ self.attended, lane, 0)  # (B, d)
         hidden = (x @ self.up + self.up_bias).relu()
-        x = x + dropped(hidden @ self.down + self.down_bias, 1)
+        x = x + self._dropped(hidden @ self.down + self.down_bias, lane, 1)
         return self.output @ x.T
-
-
-_NETWORKS = {"hidden": HiddenLayer, "perceptron": Perceptron, "transformer": Transformer}
-
-
-def network(config: ModularConfig) -> HiddenLayer | Perceptron | Transformer:
-    """The network, its weights not drawn yet."""
-    return _NETWORKS[config.network](config)
 
 
 def task(config: ModularConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -328,94 +273,55 @@ def task(config: ModularConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.stack([first, second + config.p - results.shape[1]], axis=1), results.ravel()
 
 
-def start(config: ModularConfig) -> Start:
-    """Independent streams from (seed, p, n_train): runs that differ in another field
-    only, the training set that is given included, are paired.
-    """
-    streams = np.random.SeedSequence([config.seed, config.p, config.n_train]).spawn(4)
-    order = np.random.default_rng(streams[0]).permutation(config.n_samples)
-    trained = np.sort(order[: config.n_train])
-    if config.samples:
-        trained = np.flatnonzero(read_samples(config.samples, config.n_samples))
-    mask = np.zeros(config.n_samples, dtype=np.bool_)
-    mask[trained] = True
-    model = network(config)
-    weights, noise = (int(stream.generate_state(1)[0]) for stream in streams[1:3])
-    with torch.no_grad():
-        model.draw(torch.Generator().manual_seed(weights))
-        for value in model.parameters():
-            value.mul_(config.init_scale)
-    return Start(
-        mask=mask,
-        model=model,
-        lane={"mask": mask, "noise": np.array(noise)},
-        batch=trained[: config.batch_size],
-        batches=index_batches(trained, config.batch_size, streams[3]),
-        radius=initial_norm(model) if config.constrained else 0.0,
+class Modular(Supervised):
+    """The family of addition and other operations on pairs of symbols."""
+
+    name = "modular"
+    Config = ModularConfig
+    METRICS = usual_metrics(
+        {"steps_to_train": ACCURACY_THRESHOLD, "steps_to_train_99": 0.99},
+        {"steps_to_test_50": 0.5, "steps_to_test": ACCURACY_THRESHOLD, "steps_to_test_95": 0.95},
     )
 
+    @staticmethod
+    def network(config: ModularConfig) -> _Network:
+        return {"hidden": HiddenLayer, "perceptron": Perceptron, "transformer": Transformer}[config.network](config)
 
-def answers_at(config: ModularConfig, weights: Mapping[str, NDArray], places: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The result that a perceptron with these weights reads at each place (B, d) of the
-    plane that the means of two embeddings are in.
-    """
-    model = network(config).to(getattr(torch, config.dtype))
-    assert isinstance(model, Perceptron)
-    model.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
-    with torch.no_grad():
-        return model.read(torch.as_tensor(places.T, dtype=model.embedding.dtype)).argmax(0).numpy()
+    @staticmethod
+    def data(config: ModularConfig) -> Data:
+        """Independent streams from (seed, p, n_train): runs that differ in another
+        field only, the training set that is given included, are paired.
+        """
+        chosen, weights, noise, batches = np.random.SeedSequence([config.seed, config.p, config.n_train]).spawn(4)
+        order = np.random.default_rng(chosen).permutation(config.n_samples)
+        mask = np.isin(np.arange(config.n_samples), order[: config.n_train])
+        if config.samples:
+            mask = read_samples(config.samples, config.n_samples)
+        return Data(mask, {"noise": noise.generate_state(1)[0].astype(np.int64)}, weights, batches)
 
-
-def correct_samples(config: ModularConfig, weights: Mapping[str, NDArray]) -> NDArray[np.bool_]:
-    """Which samples (N,) a network with these weights (as checkpoints have them) gets
-    right, without dropout.
-    """
-    pairs, results = (torch.as_tensor(array) for array in task(config))
-    held = {name: torch.as_tensor(value) for name, value in weights.items()}
-    with torch.no_grad():
-        outputs = functional_call(network(config).to(getattr(torch, config.dtype)), held, (pairs[:, 0], pairs[:, 1]))
-    return ((outputs.argmax(0) == results) & outputs.isfinite().all(0)).numpy()
-
-
-class Modular:
-    """The family of addition and other operations on pairs of symbols. A batch is int64
-    (B,): the samples that an update descends on.
-    """
-
-    name: ClassVar[str] = "modular"
-    Config: ClassVar[type] = ModularConfig
-    METRICS: ClassVar[tuple[Metric, ...]] = (
-        Metric(
-            "train_accuracy",
-            "share",
-            {"steps_to_train": ACCURACY_THRESHOLD, "steps_to_train_99": 0.99},
-            record="train_record",
-        ),
-        Metric(
-            "test_accuracy",
-            "share",
-            {"steps_to_test_50": 0.5, "steps_to_test": ACCURACY_THRESHOLD, "steps_to_test_95": 0.95},
-            record="test_record",
-        ),
-        Metric("train_loss", "loss"),
-        Metric("test_loss", "loss"),
-        Metric("weight_norm", "size"),
-    )
-    SETTLED: ClassVar[int] = 10
-    ARRAYS: ClassVar[Mapping[str, Any]] = {}
-    COMPILES: ClassVar[bool] = True
-
-    start = staticmethod(start)
-
-    def __init__(self, config: ModularConfig, device: str):
-        self._mse = config.loss == "mse"
-        with torch.device("meta"):  # its own weights are never used
-            self._model = network(config)
+    @staticmethod
+    def tables(config: ModularConfig) -> dict[str, NDArray]:
         pairs, results = task(config)
-        kind = getattr(torch, config.dtype)
-        self._one_hot = torch.eye(config.n_results, device=device, dtype=kind)
-        self._pairs = torch.as_tensor(pairs, device=device)
-        self._results = torch.as_tensor(results, device=device)
+        return {"pairs": pairs, "results": results, "one_hot": np.eye(config.n_results)}
+
+    def samples(self, lane: Parameters, batch: Tensor | None) -> tuple[Tensor, Tensor]:
+        pairs, results = self.shared["pairs"], self.shared["results"]
+        return (pairs, results) if batch is None else (pairs[batch], results[batch])
+
+    def outputs(self, parameters: Parameters, x: Tensor, lane: Parameters | None) -> Tensor:
+        """(n_results, B)."""
+        return super().outputs(parameters, (x[:, 0], x[:, 1], lane), None)
+
+    def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """(n_results, B) and (B,) to (B,): the cross-entropy or the mean square
+        distance.
+        """
+        if self.config.loss == "mse":
+            return (outputs - self.shared["one_hot"][:, y]).square().mean(0)
+        return outputs.logsumexp(0) - outputs.gather(0, y[None])[0]
+
+    def right(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return outputs.argmax(0) == y
 
     @staticmethod
     def groups(config: ModularConfig) -> dict[str, Group]:
@@ -432,40 +338,32 @@ class Modular:
         decay = config.weight_decay if config.embedding_wd is None else config.embedding_wd
         return {"embedding": replace(rest, learning_rate=rate, weight_decay=decay), "": rest}
 
-    def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
-        """Mean loss over the batch."""
-        outputs = self._outputs(parameters, self._pairs[batch], lane)
-        return self._losses(outputs, self._results[batch]).mean(), ()
-
-    def evaluate(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Evaluation:
-        """Without dropout; test values are 0/0 = nan where everything is trained on."""
-        outputs = vmap(lambda one: self._outputs(one, self._pairs, None))(parameters)  # (R, n_results, N)
-        losses = vmap(self._losses, in_dims=(0, None))(outputs, self._results)
-        correct = (outputs.argmax(1) == self._results) & losses.isfinite()
-        hits, mask = correct.to(losses.dtype), lanes["mask"]
-        shares = [*means_of_parts(hits, mask), *means_of_parts(losses, mask)]
-        norm = weight_norm(parameters)
-        return torch.stack([*shares, norm], dim=1), correct, {}
-
-    def _outputs(self, parameters: Parameters, pairs: Tensor, noise: Parameters | None) -> Tensor:
-        return functional_call(self._model, parameters, (pairs[:, 0], pairs[:, 1], noise))
-
-    def _losses(self, outputs: Tensor, results: Tensor) -> Tensor:
-        """(n_results, B) and (B,) to (B,): the cross-entropy or the mean square
-        distance.
-        """
-        if self._mse:
-            return (outputs - self._one_hot[:, results]).square().mean(0)
-        return outputs.logsumexp(0) - outputs.gather(0, results[None])[0]
-
-    @staticmethod
-    def settled(traces: Mapping[str, NDArray]) -> bool:
+    @classmethod
+    def settled(cls, traces: Mapping[str, NDArray]) -> bool:
         """Every sample was right through the last SETTLED evaluations; so every
         threshold was crossed.
         """
-        train, test = (traces[name][-Modular.SETTLED :] for name in ("train_accuracy", "test_accuracy"))
-        return len(train) == Modular.SETTLED and bool(((train == 1) & ((test == 1) | np.isnan(test))).all())
+        test = traces["test_accuracy"][-cls.SETTLED :]
+        return super().settled(traces) and bool(((test == 1) | np.isnan(test)).all())
 
-    @staticmethod
-    def checkpoints(config: ModularConfig) -> NDArray[np.int64]:
-        return logarithmic(config.look_every, config.budget, config.checkpoints)
+
+def answers_at(config: ModularConfig, weights: Mapping[str, NDArray], places: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The result that a perceptron with these weights reads at each place (B, d) of the
+    plane that the means of two embeddings are in.
+    """
+    model = Modular(config, "cpu").model
+    assert isinstance(model, Perceptron)
+    model.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
+    with torch.no_grad():
+        return model.read(torch.as_tensor(places.T, dtype=model.embedding.dtype)).argmax(0).numpy()
+
+
+def correct_samples(config: ModularConfig, weights: Mapping[str, NDArray]) -> NDArray[np.bool_]:
+    """Which samples (N,) a network with these weights (as checkpoints have them) gets
+    right, without dropout.
+    """
+    family = Modular(config, "cpu")
+    x, y = family.samples({}, None)
+    with torch.no_grad():
+        outputs = family.outputs({name: torch.as_tensor(value) for name, value in weights.items()}, x, None)
+    return family.measure(outputs, y)[0].numpy()

@@ -45,7 +45,7 @@ NETWORKS = [
 def test_a_network_is_what_it_computes(config: ModularConfig) -> None:
     """By torch's module, with random weights, and from its neurons."""
     torch.manual_seed(0)
-    model = modular.network(config).double()
+    model = modular.Modular.network(config).double()
     weights = {name: torch.randn(value.shape, dtype=torch.float64) for name, value in model.named_parameters()}
     inputs, labels = samples_of(config)
     pairs = torch.as_tensor(inputs)

@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from neural.families.modular import ModularConfig
-from neural.families.modular import start as modular_start
+from neural.families.modular import Modular, ModularConfig
 from neural.families.toy import Network, RunConfig
 from neural.families.toy import start as start_of
 from neural.family import Start
@@ -387,7 +386,7 @@ class PlainModular:
 
     def __init__(self, config: ModularConfig):
         self.config = config
-        start = modular_start(config)
+        start = Modular.start(config)
         plain = {"hidden": PlainHidden, "perceptron": PlainPerceptron, "transformer": PlainTransformer}
         self.model = plain[config.network](config)
         self.model.to(getattr(torch, config.dtype))

@@ -28,7 +28,6 @@ from neural.families.modular import (
     Modular,
     ModularConfig,
     correct_samples,
-    start,
     task,
 )
 from neural.history import History
@@ -175,7 +174,7 @@ def test_a_constrained_run_keeps_its_norm(base: ModularConfig, dtype: str) -> No
     """
     held = mixed(base, constrained=True, inputs="embeddings", dtype=dtype, look_every=4, budget=8)
     for config, run in run_all(held).items():
-        weights = [value.detach().double().numpy().ravel() for value in start(config).model.parameters()]
+        weights = [value.detach().double().numpy().ravel() for value in Modular.start(config).model.parameters()]
         norm = np.linalg.norm(np.concatenate(weights))
         close = {"float32": 3e-6, "float64": 1e-13}[dtype]
         np.testing.assert_allclose(run.weight_norm, norm, rtol=close)
@@ -381,7 +380,7 @@ def test_a_run_starts_from_its_seed_alone(base: ModularConfig) -> None:
     """
 
     def parts(config: ModularConfig) -> list[np.ndarray]:
-        begun = start(config)
+        begun = Modular.start(config)
         return [begun.mask, begun.lane["noise"], *(value.detach().numpy() for value in begun.model.parameters())]
 
     legacy, modern = np.random.get_state(legacy=False), torch.get_rng_state()
@@ -407,14 +406,14 @@ def test_initial_weights_have_their_sizes() -> None:
     transformer.
     """
     wide = ModularConfig(p=50, d=64, width=200, mlp=200, inputs="embeddings")
-    hidden = {name: value.detach() for name, value in start(wide).model.named_parameters()}
+    hidden = {name: value.detach() for name, value in Modular.start(wide).model.named_parameters()}
     assert hidden["hidden"].shape == (2, 64, 200)
     for name, n_inputs in (("hidden", 128), ("output", 200)):
         assert float(hidden[name].abs().max()) == pytest.approx(n_inputs**-0.5, rel=1e-2)
     assert float(hidden["embedding"].std()) == pytest.approx(1, rel=0.05)
-    one_hot = dict(start(dataclasses.replace(wide, inputs="one-hot")).model.named_parameters())
+    one_hot = dict(Modular.start(dataclasses.replace(wide, inputs="one-hot")).model.named_parameters())
     assert float(one_hot["hidden"].detach().abs().max()) == pytest.approx(0.1, rel=1e-2)
-    for name, value in start(dataclasses.replace(wide, network="transformer")).model.named_parameters():
+    for name, value in Modular.start(dataclasses.replace(wide, network="transformer")).model.named_parameters():
         if name.endswith("bias"):
             assert not value.any()
         else:
@@ -445,12 +444,12 @@ def test_no_batch_is_left_out() -> None:
     the whole training set.
     """
     config = dataclasses.replace(SMALL, batch_size=5)
-    begun = start(config)
+    begun = Modular.start(config)
     assert begun.batch.shape == (5,)
     stream = np.concatenate(list(itertools.islice(batches_of(begun), 20)))
     trained = np.flatnonzero(begun.mask).tolist()
     assert sorted(stream[: config.n_train].tolist()) == trained
-    whole = start(SMALL)
+    whole = Modular.start(SMALL)
     assert whole.batches is None
     assert whole.batch.tolist() == np.flatnonzero(whole.mask).tolist()
 
@@ -518,7 +517,7 @@ def test_checkpoints(base: ModularConfig) -> None:
     config = dataclasses.replace(base, look_every=2, budget=40, dtype="float64")
     run = train_run(config)
     assert run.checkpoint_steps.tolist() == logarithmic(2, 40, 2).tolist()
-    begun = dict(start(config).model.named_parameters())
+    begun = dict(Modular.start(config).model.named_parameters())
     assert run.checkpoints.keys() == begun.keys()
     for name, values in run.checkpoints.items():
         assert values.shape == (len(run.checkpoint_steps), *begun[name].shape)
@@ -573,7 +572,7 @@ def test_the_analytic_solution_is_right(seed: int) -> None:
     solution = np.cos(frequency * symbols + phases.sum(0))
     other = np.cos(frequency * symbols + phases[0] - phases[1])
     configs = [ModularConfig(p=p, width=width, seed=n) for n in range(2)]
-    starts = [start(config) for config in configs]
+    starts = [Modular.start(config) for config in configs]
     for begun, output in zip(starts, (solution, other), strict=True):
         with torch.no_grad():
             begun.model.get_parameter("hidden").copy_(torch.as_tensor(np.stack([first, second])))
@@ -628,7 +627,7 @@ def test_a_large_modulus_needs_no_pairs_of_pairs() -> None:
 def test_parameters_are_counted(more: dict[str, Any]) -> None:
     """Without drawing any, as many as torch has."""
     config = dataclasses.replace(SMALL, **more)
-    assert count(config).n_parameters == sum(value.numel() for value in start(config).model.parameters())
+    assert count(config).n_parameters == sum(value.numel() for value in Modular.start(config).model.parameters())
 
 
 @pytest.mark.parametrize(
@@ -647,7 +646,7 @@ def test_operations_are_those_of_the_products(more: dict[str, Any]) -> None:
     samples, beside AdamW's 14.
     """
     config = ModularConfig(p=13, d=32, width=64, look_every=5, budget=5, **more)
-    begun = start(config)
+    begun = Modular.start(config)
     pairs = torch.as_tensor(task(config)[0])
     batch = pairs[torch.as_tensor(begun.batch)]
     counted = 0.0
@@ -698,7 +697,7 @@ def test_a_task_that_division_shares_with_no_other() -> None:
     assert len(pairs) == 42
     assert (pairs[:, 1] > 0).all()
     np.testing.assert_array_equal(results * pairs[:, 1] % 7, pairs[:, 0])
-    begun, other = start(config), start(dataclasses.replace(SMALL, fraction=21 / 49))
+    begun, other = Modular.start(config), Modular.start(dataclasses.replace(SMALL, fraction=21 / 49))
     assert len(begun.mask) == 42
     assert begun.mask.sum() == other.mask.sum() == 21
     for one, another in zip(begun.model.parameters(), other.model.parameters(), strict=True):

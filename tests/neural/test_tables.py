@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from neural.config import ConfigError
-from neural.families.modular import ModularConfig, correct_samples
-from neural.families.modular import start as start_of
+from neural.families.modular import Modular, ModularConfig, correct_samples
 from neural.families.modular import task as task_of
 from neural.families.toy import RunConfig
 from neural.families.toy import task as toy_task_of
@@ -242,14 +241,14 @@ def test_a_training_set_from_a_file_of_pairs(tmp_path: Path) -> None:
     assert np.flatnonzero(mask).tolist() == [1, 2, 12, 143]
     assert own.n_train == 4
     assert dataclasses.replace(own, seed=1).samples == own.samples
-    np.testing.assert_array_equal(start_of(own).mask, mask)
-    np.testing.assert_array_equal(start_of(own).batch, np.flatnonzero(mask))
+    np.testing.assert_array_equal(Modular.start(own).mask, mask)
+    np.testing.assert_array_equal(Modular.start(own).batch, np.flatnonzero(mask))
     drawn = ModularConfig(operation=OWN, fraction=4 / 144)
-    for one, other in zip(start_of(own).model.parameters(), start_of(drawn).model.parameters(), strict=True):
+    for one, other in zip(Modular.start(own).model.parameters(), Modular.start(drawn).model.parameters(), strict=True):
         assert (one == other).all()
-    assert start_of(dataclasses.replace(drawn, samples=write_samples(start_of(drawn).mask))).mask.tolist() == (
-        start_of(drawn).mask.tolist()
-    )
+    assert Modular.start(
+        dataclasses.replace(drawn, samples=write_samples(Modular.start(drawn).mask))
+    ).mask.tolist() == (Modular.start(drawn).mask.tolist())
     quotients = ModularConfig(operation="division", p=5, samples=written(path, "i,j,result\n0,1,0\n4,2,2\n"))
     assert np.flatnonzero(read_samples(quotients.samples, 20)).tolist() == [0, 17]
     toy = RunConfig(p=5, samples=written(path, "0,1,1\n1,0\n4,2,6\n"))
