@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise, permutations
-from typing import Annotated, Any, ClassVar, Literal
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from neural.compositions import table
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD, RQI_THRESHOLD
 from neural.family import Evaluation, Group, Metric, Parameters, Start
 from neural.samples import count_samples, read_samples
+from neural.supervised import means_of_parts
 from neural.tables import Table, adopt_operation, adopt_pairs
 
 
@@ -146,143 +148,78 @@ class ToyConfig:
 RunConfig = ToyConfig  # its first name
 
 
-class Network(nn.Module):
-    """Embed two symbols, compose, decode by an MLP.
-
-    Weights are drawn in the official code's order: embeddings, then the linear layers
-    with PyTorch's default initialisation.
-    """
-
-    rqi_delta2: float
-    """A parallelogram counts if the mean squared residual of the standardised embedding is below this."""
-
-    def __init__(self, config: RunConfig, embedding_shape: tuple[int, ...]):
-        super().__init__()
-        self.embedding = nn.Parameter((torch.rand(embedding_shape) - 0.5) * config.init_scale)
-        layers: list[nn.Module] = []
-        for n_in, n_out in pairwise(layer_widths(config)):
-            layers += [nn.Linear(n_in, n_out), nn.Tanh() if config.activation == "tanh" else nn.ReLU()]
-        self.decoder = nn.Sequential(*layers[:-1])
-
-    @staticmethod
-    def compose(embedding: Tensor, pairs: Tensor) -> Tensor:
-        """What the decoder sees of each pair: (..., p, ...) and (N, 2) ->
-        (..., N, n_features).
-        """
-        raise NotImplementedError
-
-    @staticmethod
-    def standardize(embedding: Tensor) -> Tensor:
-        """The embedding (..., p, ...) in the units in which its parallelograms are
-        counted.
-        """
-        raise NotImplementedError
-
-    def forward(self, pairs: Tensor) -> Tensor:
-        return self.decoder(self.compose(self.embedding, pairs))  # (N, n_outputs)
-
-
-class SumNetwork(Network):
-    """f(E_i + E_j), E_i in R^d. Source: paper, section 3.1; RQI with the official
-    code's delta^2 = 0.01.
-    """
-
-    rqi_delta2 = 0.1**2
-
-    def __init__(self, config: RunConfig):
-        super().__init__(config, (config.p, config.d))
-
-    @staticmethod
-    def compose(embedding: Tensor, pairs: Tensor) -> Tensor:
-        return embedding[..., pairs[:, 0], :] + embedding[..., pairs[:, 1], :]
-
-    @staticmethod
-    def standardize(embedding: Tensor) -> Tensor:
-        """Each dimension with mean 0 and unbiased standard deviation 1."""
-        return (embedding - embedding.mean(-2, keepdim=True)) / embedding.std(-2, keepdim=True)
-
-
-class ProductNetwork(Network):
-    """f(E_a E_b), E_a in R^{d x d}. Source: paper, appendix H; RQI as in the official
-    S3 code, E / RMS(E).
-    """
-
-    rqi_delta2 = 0.5
-
-    def __init__(self, config: RunConfig):
-        super().__init__(config, (config.p, config.d, config.d))
-
-    @staticmethod
-    def compose(embedding: Tensor, pairs: Tensor) -> Tensor:
-        return (embedding[..., pairs[:, 0], :, :] @ embedding[..., pairs[:, 1], :, :]).flatten(-2)
-
-    @staticmethod
-    def standardize(embedding: Tensor) -> Tensor:
-        """Divided by the root mean square of all entries."""
-        return embedding / embedding.square().mean((-3, -2, -1), keepdim=True).sqrt()
-
-
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """The full data set D0 as arrays: pairs (N, 2), results (N,)."""
 
     pairs: NDArray[np.int64]
     results: NDArray[np.int64]
 
 
-def n_outputs(config: RunConfig) -> int:
-    """Outputs of the network: the targets' dimension (regression) or the result classes
-    (classification).
+def task(config: ToyConfig) -> Task:
+    """The data set of a run's operation: pairs i <= j in the order (0,0), (0,1) ..
+    (0,p-1), (1,1) .., of S3 all ordered pairs; the results that occur numbered from 0
+    on.
     """
-    return config.n_outputs if config.loss == "mse" else config.n_results
+    own = config.operation
+    i, j = np.indices((6, 6)).reshape(2, -1) if own == "s3" else np.triu_indices(config.p)
+    results = own.results if isinstance(own, Table) else table("symmetric" if own == "s3" else own, config.p)
+    return Task(np.stack([i, j], axis=1), np.unique(results[i, j], return_inverse=True)[1])
 
 
-def layer_widths(config: RunConfig) -> list[int]:
-    """Features, hidden layers, outputs of the decoder."""
+def layer_widths(config: ToyConfig) -> list[int]:
+    """Features, hidden layers, outputs of the decoder: the targets' dimension
+    (regression) or the result classes (classification).
+    """
     n_features = config.d**2 if config.operation == "s3" else config.d
-    return [n_features, *[config.width] * config.depth, n_outputs(config)]
+    return [n_features, *[config.width] * config.depth, config.n_outputs if config.loss == "mse" else config.n_results]
 
 
-def n_parameters(config: RunConfig) -> int:
-    """Numbers that are trained: the decoder's weights and biases, the embeddings."""
-    widths = layer_widths(config)
-    return sum((n_in + 1) * n_out for n_in, n_out in pairwise(widths)) + config.p * widths[0]
+class Network(nn.Module):
+    """Embed two symbols, compose, decode by an MLP: f(E_i + E_j) with E_i in R^d, or,
+    of S3, f(E_a E_b) with E_a in R^{d x d}.
 
-
-def task(config: RunConfig) -> Task:
-    """The data set of a run's operation."""
-    if isinstance(config.operation, Table):
-        return table_task(config.operation)
-    return addition_task(config.p) if config.operation == "addition" else s3_task()
-
-
-def addition_task(p: int) -> Task:
-    """Addition of 0..p-1, not modular; pairs i <= j in the order (0,0), (0,1) ..
-    (0,p-1), (1,1) ..
+    Weights are drawn in the official code's order: embeddings, then the linear layers
+    with PyTorch's default initialisation. Source: paper, section 3.1 and appendix H.
     """
-    i, j = np.triu_indices(p)
-    return Task(pairs=np.stack([i, j], axis=1), results=i + j)
+
+    def __init__(self, config: ToyConfig):
+        super().__init__()
+        self._products = config.operation == "s3"
+        size = (config.p, config.d, config.d) if self._products else (config.p, config.d)
+        self.embedding = nn.Parameter((torch.rand(size) - 0.5) * config.init_scale)
+        layers: list[nn.Module] = []
+        for n_in, n_out in pairwise(layer_widths(config)):
+            layers += [nn.Linear(n_in, n_out), nn.Tanh() if config.activation == "tanh" else nn.ReLU()]
+        self.decoder = nn.Sequential(*layers[:-1])
+
+    def compose(self, embedding: Tensor, pairs: Tensor) -> Tensor:
+        """What the decoder reads of each pair: (..., p, ...) and (N, 2) ->
+        (..., N, n_features).
+        """
+        if self._products:
+            return (embedding[..., pairs[:, 0], :, :] @ embedding[..., pairs[:, 1], :, :]).flatten(-2)
+        return embedding[..., pairs[:, 0], :] + embedding[..., pairs[:, 1], :]
+
+    def standardize(self, embedding: Tensor) -> Tensor:
+        """The embedding (..., p, ...) in the units in which its parallelograms are
+        counted, as in the official codes: each dimension with mean 0 and unbiased
+        standard deviation 1; of S3 divided by the root mean square of all entries.
+        """
+        if self._products:
+            return embedding / embedding.square().mean((-3, -2, -1), keepdim=True).sqrt()
+        return (embedding - embedding.mean(-2, keepdim=True)) / embedding.std(-2, keepdim=True)
+
+    def is_parallelogram(self, residual: Tensor) -> Tensor:
+        """Where the residual (..., n_features) of two standardised compositions is
+        small: the official codes' delta^2.
+        """
+        return residual.square().mean(-1) < (0.5 if self._products else 0.1**2)
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        return self.decoder(self.compose(self.embedding, pairs))  # (N, n_outputs)
 
 
-def table_task(table: Table) -> Task:
-    """An operation that commutes; pairs as of addition, the results that occur numbered
-    from 0 on.
-    """
-    i, j = np.triu_indices(len(table.symbols))
-    return Task(pairs=np.stack([i, j], axis=1), results=np.unique(table.results[i, j], return_inverse=True)[1])
-
-
-def s3_task() -> Task:
-    """The six permutations of three things in lexicographic order; (a b)(k) = a(b(k));
-    all 36 ordered pairs.
-    """
-    elements = list(permutations(range(3)))
-    pairs = [(a, b) for a in range(6) for b in range(6)]
-    results = [elements.index(tuple(elements[a][k] for k in elements[b])) for a, b in pairs]
-    return Task(pairs=np.array(pairs), results=np.array(results))
-
-
-def start(config: RunConfig) -> Start:
+def start(config: ToyConfig) -> Start:
     """Draw a run's training set, targets and weights from its seed.
 
     "reference" is the official code's order of draws: numpy's legacy generator seeded
@@ -296,7 +233,7 @@ def start(config: RunConfig) -> Start:
     the place of the one that the seed draws, and changes nothing else: runs of one seed
     and size on different training sets have the same targets and weights.
     """
-    size = (config.n_results, n_outputs(config))
+    size = (config.n_results, layer_widths(config)[-1])
     streams = np.random.SeedSequence([config.seed, config.n_train]).spawn(4)
     if config.init == "reference":
         legacy = np.random.RandomState(config.seed)
@@ -315,7 +252,7 @@ def start(config: RunConfig) -> Start:
         mask = read_samples(config.samples, config.n_samples)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed)
-        model = ProductNetwork(config) if config.operation == "s3" else SumNetwork(config)
+        model = Network(config)
         if config.replica:
             torch.manual_seed(_torch_seed(np.random.SeedSequence([*replica_of, config.replica])))
             for layer in model.decoder:
@@ -383,11 +320,10 @@ class Toy:
 
     start = staticmethod(start)
 
-    def __init__(self, config: RunConfig, device: str):
+    def __init__(self, config: ToyConfig, device: str):
         self._classify = config.loss == "ce"
-        model = start(config).model
-        assert isinstance(model, Network)
-        self._model = model.to(device, getattr(torch, config.dtype))
+        with torch.device("meta"):  # its own weights are never used
+            self._model = Network(config)
         data = task(config)
         self._pairs = torch.as_tensor(data.pairs, device=device)
         self._results = torch.as_tensor(data.results, device=device)
@@ -397,7 +333,7 @@ class Toy:
         self._first, self._second = torch.as_tensor(same, device=device)
 
     @staticmethod
-    def groups(config: RunConfig) -> dict[str, Group]:
+    def groups(config: ToyConfig) -> dict[str, Group]:
         return {
             "embedding": Group(config.repr_lr, config.repr_wd, config.repr_optimizer),
             "": Group(config.decoder_lr, config.decoder_wd, config.decoder_optimizer, config.decoder_warmup),
@@ -422,20 +358,9 @@ class Toy:
         embedding = parameters["embedding"].clone()  # (R, p, d), before the update
         outputs, sample_loss = outputs
         mask = lanes["mask"]
-        n_train = mask.sum(1)
-        n_test = mask.shape[1] - n_train
         correct = (self._predictions(outputs, lanes["targets"]) == self._results) & sample_loss.isfinite()  # (R, N)
-        hits = correct.to(mask.dtype)
-        metrics = torch.stack(
-            [
-                (hits * mask).sum(1) / n_train,
-                (hits * (1 - mask)).sum(1) / n_test,
-                self._rqi(embedding),
-                (sample_loss * mask).sum(1) / n_train,
-                (sample_loss * (1 - mask)).sum(1) / n_test,
-            ],
-            dim=1,
-        )
+        accuracies, losses = (means_of_parts(values, mask) for values in (correct.to(mask.dtype), sample_loss))
+        metrics = torch.stack([*accuracies, self._rqi(embedding), *losses], dim=1)
         return metrics, correct, {"embedding": embedding}
 
     def _predictions(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -449,8 +374,8 @@ class Toy:
     def _rqi(self, embedding: Tensor) -> Tensor:
         """Share of P0 whose standardised mean squared residual is small, (R,)."""
         composed = self._model.compose(self._model.standardize(embedding), self._pairs)  # (R, N, n_features)
-        residual = (composed[:, self._first] - composed[:, self._second]).square().mean(-1)
-        return (residual < self._model.rqi_delta2).to(embedding.dtype).mean(1)
+        residual = composed[:, self._first] - composed[:, self._second]
+        return self._model.is_parallelogram(residual).to(embedding.dtype).mean(1)
 
     @staticmethod
     def settled(traces: Mapping[str, NDArray]) -> bool:
@@ -462,7 +387,7 @@ class Toy:
         return len(done) == Toy.SETTLED and bool(done.all())
 
     @staticmethod
-    def checkpoints(config: RunConfig) -> NDArray[np.int64]:
+    def checkpoints(config: ToyConfig) -> NDArray[np.int64]:
         """At most MAX_SNAPSHOTS, evenly spaced, at multiples of 50 steps."""
         return np.arange(0, config.budget + 1, 50 * -(-config.budget // (50 * MAX_SNAPSHOTS)))
 
@@ -470,7 +395,7 @@ class Toy:
 MAX_SNAPSHOTS = 200
 
 
-def least_operations(config: RunConfig) -> float:
+def least_operations(config: ToyConfig) -> float:
     """Floating-point operations of one step of one network, at the least: forward over
     all of D0 (it is measured at every step), backward over D, distances to the targets,
     AdamW.
@@ -480,6 +405,7 @@ def least_operations(config: RunConfig) -> float:
     """
     widths = layer_widths(config)
     weights = sum(n_in * n_out for n_in, n_out in pairwise(widths))
+    parameters = weights + sum(widths[1:]) + config.p * widths[0]
     samples = config.n_samples + 2 * (config.batch_size or config.n_train)
     distances = 2 * config.n_samples * config.n_outputs * config.n_results if config.loss == "mse" else 0
-    return 2 * weights * samples + distances + 14 * n_parameters(config)
+    return 2 * weights * samples + distances + 14 * parameters
