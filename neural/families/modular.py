@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -276,9 +276,9 @@ def task(config: ModularConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 class Modular(Supervised):
     """The family of addition and other operations on pairs of symbols."""
 
-    name = "modular"
-    Config = ModularConfig
-    METRICS = usual_metrics(
+    name: ClassVar = "modular"
+    Config: ClassVar = ModularConfig
+    METRICS: ClassVar = usual_metrics(
         {"steps_to_train": ACCURACY_THRESHOLD, "steps_to_train_99": 0.99},
         {"steps_to_test_50": 0.5, "steps_to_test": ACCURACY_THRESHOLD, "steps_to_test_95": 0.95},
     )

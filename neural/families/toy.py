@@ -239,22 +239,19 @@ def start(config: ToyConfig) -> Start:
         legacy = np.random.RandomState(config.seed)
         targets = legacy.normal(0, 1, size)
         chosen = legacy.choice(config.n_samples, config.n_train, replace=False)
-        torch_seed = config.seed
-        replica_of = [config.seed]
+        seed, replica_of = config.seed, [config.seed]
     else:
         targets = np.random.default_rng(streams[0]).normal(0, 1, size)
         chosen = np.random.default_rng(streams[1]).choice(config.n_samples, config.n_train, replace=False)
-        torch_seed = _torch_seed(streams[2])
-        replica_of = [config.seed, config.n_train]
-    mask = np.zeros(config.n_samples, dtype=np.bool_)
-    mask[chosen] = True
+        seed, replica_of = streams[2].generate_state(1)[0], [config.seed, config.n_train]
+    mask = np.isin(np.arange(config.n_samples), chosen)
     if config.samples:
         mask = read_samples(config.samples, config.n_samples)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed)
+        torch.manual_seed(int(seed))
         model = Network(config)
         if config.replica:
-            torch.manual_seed(_torch_seed(np.random.SeedSequence([*replica_of, config.replica])))
+            torch.manual_seed(int(np.random.SeedSequence([*replica_of, config.replica]).generate_state(1)[0]))
             for layer in model.decoder:
                 if isinstance(layer, nn.Linear):
                     layer.reset_parameters()
@@ -262,15 +259,10 @@ def start(config: ToyConfig) -> Start:
         targets = np.eye(config.n_results)
     elif config.targets == "orthogonal":
         targets = _orthogonal(targets)
-    batches = None
-    if config.batch_size is not None:
-        batches = training_batches(mask, config.batch_size, np.random.default_rng(streams[3]))
+    size = config.batch_size
+    batches = None if size is None else training_batches(mask, size, np.random.default_rng(streams[3]))
     lane = {"targets": targets, "mask": mask, "penalty": np.array(config.repr_l1)}
     return Start(mask=mask, model=model, lane=lane, batch=mask, batches=batches)
-
-
-def _torch_seed(stream: np.random.SeedSequence) -> int:
-    return int(stream.generate_state(1)[0])
 
 
 def _orthogonal(normal: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -352,30 +344,21 @@ class Toy:
         return (sample_loss * batch).sum() / batch.sum() + penalty, (outputs, sample_loss)
 
     def evaluate(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Evaluation:
-        """A test loss is the mean over the samples outside D; 0/0 = nan where
-        everything is trained on.
+        """A test loss is the mean over the samples outside D, RQI the share of P0 whose
+        standardised mean squared residual is small; 0/0 = nan where there are none.
         """
         embedding = parameters["embedding"].clone()  # (R, p, d), before the update
-        outputs, sample_loss = outputs
-        mask = lanes["mask"]
-        correct = (self._predictions(outputs, lanes["targets"]) == self._results) & sample_loss.isfinite()  # (R, N)
-        accuracies, losses = (means_of_parts(values, mask) for values in (correct.to(mask.dtype), sample_loss))
-        metrics = torch.stack([*accuracies, self._rqi(embedding), *losses], dim=1)
-        return metrics, correct, {"embedding": embedding}
-
-    def _predictions(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Result classes (R, N): the largest output, or the nearest target."""
+        (outputs, sample_loss), targets, mask = outputs, lanes["targets"], lanes["mask"]
         if self._classify:
-            return outputs.argmax(-1)
-        # |f - Y|^2 without |f|^2, which all targets share
-        distance = targets.square().sum(-1)[:, None, :] - 2 * outputs @ targets.transpose(1, 2)
-        return distance.argmin(-1)
-
-    def _rqi(self, embedding: Tensor) -> Tensor:
-        """Share of P0 whose standardised mean squared residual is small, (R,)."""
+            answers = outputs.argmax(-1)
+        else:  # the nearest target by |f - Y|^2 without |f|^2, which all targets share
+            answers = (targets.square().sum(-1)[:, None, :] - 2 * outputs @ targets.transpose(1, 2)).argmin(-1)
+        correct = (answers == self._results) & sample_loss.isfinite()  # (R, N)
+        accuracies, losses = (means_of_parts(values, mask) for values in (correct.to(mask.dtype), sample_loss))
         composed = self._model.compose(self._model.standardize(embedding), self._pairs)  # (R, N, n_features)
-        residual = composed[:, self._first] - composed[:, self._second]
-        return self._model.is_parallelogram(residual).to(embedding.dtype).mean(1)
+        parallel = self._model.is_parallelogram(composed[:, self._first] - composed[:, self._second])
+        rqi = parallel.to(embedding.dtype).mean(1)
+        return torch.stack([*accuracies, rqi, *losses], dim=1), correct, {"embedding": embedding}
 
     @staticmethod
     def settled(traces: Mapping[str, NDArray]) -> bool:

@@ -15,16 +15,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neural.families.toy import (
-    ProductNetwork,
-    RunConfig,
-    addition_task,
-    n_parameters,
-    s3_task,
-    training_batches,
-)
+from neural.families.toy import RunConfig, layer_widths, task, training_batches
 from neural.families.toy import start as start_of
-from neural.families.toy import task as task_of
 from neural.family import Start
 from neural.samples import write_samples
 from tests.neural.reference import batches_of, network_of, permutation_matrices, s3_parallelograms, samples
@@ -43,39 +35,33 @@ def equal(one: Start, other: Start) -> list[bool]:
     return [np.array_equal(a, b) for a, b in zip(numbers(one), numbers(other), strict=True)]
 
 
-@pytest.mark.parametrize(("d", "seed", "n_train"), [(1, 58, 45), (2, 0, 1), (1, 7, 55)])
-def test_reference_init_is_the_official_order_of_draws(d: int, seed: int, n_train: int) -> None:
+@pytest.mark.parametrize(
+    "config",
+    [
+        RunConfig(seed=58),
+        RunConfig(seed=0, n_train=1, d=2),
+        RunConfig(seed=7, n_train=55),
+        dataclasses.replace(S3, seed=58),
+        dataclasses.replace(S3, seed=0, n_train=36, d=2),
+    ],
+    ids=str,
+)
+def test_reference_init_is_the_official_order_of_draws(config: RunConfig) -> None:
     """By hand, with the global generators as the official code uses them."""
     numpy_state, torch_state = np.random.get_state(), torch.get_rng_state()
     try:
-        np.random.seed(seed)
-        torch.manual_seed(seed)
-        targets = np.random.normal(0, 1, (19, 30))
-        chosen = np.random.choice(55, n_train, replace=False)
-        embedding = torch.rand(10, d) - 1 / 2
-        layers = [torch.nn.Linear(d, 200), torch.nn.Linear(200, 200), torch.nn.Linear(200, 30)]
+        np.random.seed(config.seed)
+        torch.manual_seed(config.seed)
+        targets = np.random.normal(0, 1, (6 if config.operation == "s3" else 19, 30))
+        chosen = np.random.choice(36 if config.operation == "s3" else 55, config.n_train, replace=False)
+        size = (6, config.d, config.d) if config.operation == "s3" else (10, config.d)
+        embedding = torch.rand(size) - 1 / 2
+        layers = [torch.nn.Linear(*widths) for widths in itertools.pairwise(layer_widths(config))]
     finally:
         np.random.set_state(numpy_state)
         torch.set_rng_state(torch_state)
-    start = start_of(RunConfig(p=10, d=d, seed=seed, n_train=n_train, init="reference"))
-    np.testing.assert_array_equal(start.lane["targets"], targets)
-    np.testing.assert_array_equal(np.flatnonzero(start.mask), np.sort(chosen))
-    expected = [embedding, *(value for layer in layers for value in (layer.weight, layer.bias))]
-    for value, wanted in zip(start.model.parameters(), expected, strict=True):
-        assert torch.equal(value, wanted)
-
-
-@pytest.mark.parametrize(("d", "seed", "n_train"), [(3, 58, 30), (2, 0, 36)])
-def test_reference_init_of_s3_has_the_same_order(d: int, seed: int, n_train: int) -> None:
-    """Six targets, 36 samples, six matrices."""
-    legacy = np.random.RandomState(seed)
-    targets = legacy.normal(0, 1, (6, 30))
-    chosen = legacy.choice(36, n_train, replace=False)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        embedding = torch.rand(6, d, d) - 1 / 2
-        layers = [torch.nn.Linear(d * d, 200), torch.nn.Linear(200, 200), torch.nn.Linear(200, 30)]
-    start = start_of(RunConfig(operation="s3", p=6, d=d, seed=seed, n_train=n_train, init="reference"))
+    assert layer_widths(config) == [config.d**2 if config.operation == "s3" else config.d, 200, 200, 30]
+    start = start_of(dataclasses.replace(config, init="reference"))
     np.testing.assert_array_equal(start.lane["targets"], targets)
     np.testing.assert_array_equal(np.flatnonzero(start.mask), np.sort(chosen))
     expected = [embedding, *(value for layer in layers for value in (layer.weight, layer.bias))]
@@ -192,18 +178,13 @@ def test_the_set_that_the_seed_draws_may_be_given(init) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("other", [{"seed": 1}, {"n_train": 44}])
-def test_default_init_is_independent_across_seeds_and_sizes(other: dict) -> None:
-    """Every part differs, the weights too."""
-    base = RunConfig(seed=0, n_train=45)
-    assert not any(equal(start_of(base), start_of(dataclasses.replace(base, **other))))
-
-
-def test_default_streams_are_different_streams() -> None:
-    """(seed, n_train) is not their sum, nor does the order not matter."""
-    one, two = start_of(RunConfig(seed=20, n_train=30)), start_of(RunConfig(seed=30, n_train=20))
-    assert not any(equal(one, two))
-    assert not np.array_equal(one.lane["targets"], start_of(RunConfig(seed=21, n_train=29)).lane["targets"])
+@pytest.mark.parametrize(("seed", "n_train"), [(21, 30), (20, 29), (30, 20), (21, 29)])
+def test_default_init_is_independent_across_seeds_and_sizes(seed: int, n_train: int) -> None:
+    """Every part differs, the weights too: (seed, n_train) is not their sum, nor does
+    the order not matter.
+    """
+    one, other = start_of(RunConfig(seed=20, n_train=30)), start_of(RunConfig(seed=seed, n_train=n_train))
+    assert not any(equal(one, other))
 
 
 @pytest.mark.parametrize("init", ["default", "reference"])
@@ -299,58 +280,35 @@ def test_a_replicas_stream(init, entropy: list[int]) -> None:
 def test_the_task_is_addition_in_the_official_order(p: int) -> None:
     """(0,0), (0,1) .. (0,p-1), (1,1) .. and their sums, not modular."""
     config = RunConfig(p=p, n_train=1)
-    task = addition_task(p)
-    assert list(map(tuple, task.pairs.tolist())) == samples(p)
-    assert task.results.tolist() == [i + j for i, j in samples(p)]
-    assert len(task.results) == config.n_samples
-    assert task_of(config).pairs.tolist() == task.pairs.tolist()
+    pairs, results = task(config)
+    assert list(map(tuple, pairs.tolist())) == samples(p)
+    assert results.tolist() == [i + j for i, j in samples(p)]
+    assert len(results) == config.n_samples
 
 
 def test_the_task_of_s3_is_the_group_of_permutations() -> None:
-    """All 36 ordered pairs in order; closed, associative, with an identity and
-    inverses, not commutative.
+    """All 36 ordered pairs in order, multiplied as matrices: (a b)(k) = a(b(k)). Each
+    element is a product in six ways: 6 x 15 parallelograms.
     """
-    task = s3_task()
-    assert list(map(tuple, task.pairs.tolist())) == list(itertools.product(range(6), repeat=2))
-    assert len(task.results) == S3.n_samples == 36
-    times = dict(zip(map(tuple, task.pairs.tolist()), task.results.tolist(), strict=True))
-    assert set(times.values()) == set(range(6))
-    for a, b, c in itertools.product(range(6), repeat=3):
-        assert times[times[a, b], c] == times[a, times[b, c]]
-    for a in range(6):
-        assert times[0, a] == times[a, 0] == a
-        assert [times[a, b] for b in range(6)].count(0) == [times[b, a] for b in range(6)].count(0) == 1
-    assert any(times[a, b] != times[b, a] for a, b in times)
-    assert [times[a, a] for a in range(6)].count(0) == 4  # the identity and three transpositions
-    assert task_of(S3).results.tolist() == task.results.tolist()
-
-
-def test_the_product_applies_the_right_factor_first() -> None:
-    """(a b)(k) = a(b(k)), as matrices multiply."""
+    pairs, results = task(S3)
+    assert list(map(tuple, pairs.tolist())) == list(itertools.product(range(6), repeat=2))
+    assert len(results) == S3.n_samples == 36
     matrices = permutation_matrices()
-    task = s3_task()
-    for (a, b), c in zip(task.pairs, task.results, strict=True):
+    for (a, b), c in zip(pairs, results, strict=True):
         np.testing.assert_array_equal(matrices[a] @ matrices[b], matrices[c])
-
-
-def test_s3_has_90_parallelograms() -> None:
-    """Each element is a product in six ways: 6 x 15."""
-    results = s3_task().results
     assert np.bincount(results).tolist() == [6] * 6
-    assert len(s3_parallelograms()) == 90
-    first, second = np.triu_indices(36, k=1)
-    assert (results[first] == results[second]).sum() == 90
+    assert len(s3_parallelograms()) == (results[:, None] == results)[np.triu_indices(36, k=1)].sum() == 90
 
 
 def s3_residuals(embedding: np.ndarray) -> np.ndarray:
     """Mean squared residual of every parallelogram, by the network's own compose and
     standardize.
     """
-    task = s3_task()
-    standard = ProductNetwork.standardize(torch.as_tensor(embedding))
-    composed = ProductNetwork.compose(standard, torch.as_tensor(task.pairs)).numpy()
+    pairs, results = task(S3)
+    model = network_of(start_of(S3))
+    composed = model.compose(model.standardize(torch.as_tensor(embedding)), torch.as_tensor(pairs)).numpy()
     first, second = np.triu_indices(36, k=1)
-    same = task.results[first] == task.results[second]
+    same = results[first] == results[second]
     return ((composed[first] - composed[second]) ** 2)[same].mean(-1)
 
 
@@ -368,24 +326,6 @@ def test_a_representation_of_s3_is_perfect(seed: int, scale: float) -> None:
     plane = np.array([[1, -1, 0], [1, 1, -2]]) / np.sqrt([[2], [6]])  # what all permutations leave in itself
     assert s3_residuals(scale * (plane @ permutation_matrices() @ plane.T)).max() < 1e-20
     assert (s3_residuals(scale * matrices.transpose(0, 2, 1)) > 1e-3).any()
-
-
-def test_the_network_of_s3_is_an_mlp_on_the_product() -> None:
-    """f(E_a E_b) by explicit matrix products, row by row; the factors in their
-    order.
-    """
-    model = network_of(start_of(dataclasses.replace(S3, width=8, n_outputs=4)))
-    E = model.embedding.detach().numpy()
-    pairs = list(itertools.product(range(6), repeat=2))
-    x = np.stack([np.concatenate(list(E[a] @ E[b])) for a, b in pairs])
-    layers = [value.detach().numpy() for name, value in model.named_parameters() if name != "embedding"]
-    assert layers[0].shape == (8, 9)
-    for weight, bias in zip(layers[0:-2:2], layers[1:-2:2], strict=True):
-        x = np.tanh(x @ weight.T + bias)
-    x = x @ layers[-2].T + layers[-1]
-    outputs = model(torch.tensor(pairs))
-    np.testing.assert_allclose(outputs.detach().numpy(), x, rtol=1e-4, atol=1e-6)
-    assert not torch.allclose(outputs, model(torch.tensor(pairs).flip(1)))
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40).filter(any), st.data())
@@ -443,28 +383,23 @@ def test_one_batch_of_all_is_the_training_set(batch_size: int | None) -> None:
     assert all(np.array_equal(batch, start.mask) for batch in itertools.islice(batches_of(start), 5))
 
 
-@pytest.mark.parametrize("more", [{}, {"d": 3, "depth": 1}, {"loss": "ce"}, {"operation": "s3", "p": 6, "n_train": 9}])
-def test_parameters_are_counted(more: dict) -> None:
-    """Without drawing any, as many as torch has."""
-    config = RunConfig(**more)
-    assert n_parameters(config) == sum(value.numel() for value in start_of(config).model.parameters())
-
-
 @pytest.mark.parametrize(("activation", "function"), [("tanh", np.tanh), ("relu", lambda x: np.where(x > 0, x, 0))])
-def test_the_network_is_an_mlp_on_the_sum(activation, function) -> None:
-    """f(E_i + E_j) by explicit matrix products; the activation between, none at the
-    end; i, j in either order.
+@pytest.mark.parametrize("base", [RunConfig(d=2), S3], ids=lambda base: base.operation)
+def test_the_network_is_an_mlp_on_the_composition(base: RunConfig, activation, function) -> None:
+    """f(E_i + E_j), or f(E_a E_b), by explicit matrix products; the activation between,
+    none at the end. i and j in either order, but not a and b.
     """
-    config = RunConfig(d=2, depth=3, width=8, activation=activation)
-    model = network_of(start_of(config))
-    pairs = torch.tensor(samples(10))
-    x = (model.embedding[pairs[:, 0]] + model.embedding[pairs[:, 1]]).detach().numpy()
+    model = network_of(start_of(dataclasses.replace(base, depth=3, width=8, activation=activation)))
+    E, pairs = model.embedding.detach().numpy(), task(base).pairs
+    products = base.operation == "s3"
+    x = np.stack([np.concatenate(list(E[a] @ E[b])) if products else E[a] + E[b] for a, b in pairs])
     layers = [value.detach().numpy() for name, value in model.named_parameters() if name != "embedding"]
     for weight, bias in zip(layers[0:-2:2], layers[1:-2:2], strict=True):
         x = function(x @ weight.T + bias)
     x = x @ layers[-2].T + layers[-1]
-    np.testing.assert_allclose(model(pairs).detach().numpy(), x, rtol=1e-4, atol=1e-6)
-    assert torch.equal(model(pairs), model(pairs.flip(1)))
+    outputs, flipped = (model(torch.as_tensor(given_)).detach().numpy() for given_ in (pairs, pairs[:, ::-1].copy()))
+    np.testing.assert_allclose(outputs, x, rtol=1e-4, atol=1e-6)
+    assert np.array_equal(outputs, flipped) != products
 
 
 LARGE = """
