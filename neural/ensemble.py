@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 
 from neural.config import shape
-from neural.family import Evaluation, Family, Parameters, Start, group_of, weight_norm
+from neural.family import Evaluation, Family, Group, Parameters, Start, group_of, weight_norm
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # AdamW's defaults in torch
 # From here on 1 - BETA2^t is 1 in float64, and AdamW's bias corrections are over.
@@ -68,26 +68,24 @@ class Ensemble:
         named = dict(starts[0].model.named_parameters())
         groups = family.groups(configs[0])
         self._group = {name: group_of(name, groups) for name in named}
-        self._parameters = {name: per_lane(*value.shape) for name, value in named.items()}
-        self._first_moments = {name: per_lane(*value.shape) for name, value in named.items()}
-        self._second_moments = {name: per_lane(*value.shape) for name, value in named.items()}
+        self._parameters, self._first_moments, self._second_moments = (
+            {name: per_lane(*value.shape) for name, value in named.items()} for _ in range(3)
+        )
         self._lane = {name: like(array) for name, array in starts[0].lane.items()}
         self._batch = like(starts[0].batch)  # what the next update descends on
-        self._rates = {name: per_lane() for name in groups}
-        self._decays = {name: per_lane() for name in groups}
-        self._warmups = {name: per_lane() + 1 for name in groups}
-        self._epsilons = {name: per_lane() + 1 for name in groups}  # in units of EPS
-        self._last_decays = {name: per_lane(dtype=torch.int64) for name in groups}
-        self._sgd = {name: per_lane(dtype=torch.bool) for name in groups}
+        kinds = {float: self._dtype, int: torch.int64, bool: torch.bool}
+        self._settings = {
+            name: {setting: per_lane(dtype=kinds[type(value)]) for setting, value in settings_of(group).items()}
+            for name, group in groups.items()
+        }
         self._constrained = any(start.radius for start in starts)
-        self._radius = {"": per_lane()}
-        self._updates = {"": per_lane(dtype=torch.int64)}
+        self._own = {"radius": per_lane(), "updates": per_lane(dtype=torch.int64)}
         self._beta2 = {name: group.beta2 for name, group in groups.items()}
         self._corrections = {
             beta2: torch.as_tensor(bias_corrections(beta2), dtype=self._dtype, device=self._device)
             for beta2 in set(self._beta2.values())
         }
-        self._batches: list[Iterator[NDArray]] = [_turns(start) for start in starts]
+        self._batches: list[Iterator[NDArray]] = [iter(()) for _ in starts]
         self._ahead: Tensor | None = None  # (R, BATCHES, ...), once a run with mini-batches has come
         self._used = BATCHES  # how many of those ahead have been trained on
         self.compiled = compiled
@@ -106,28 +104,21 @@ class Ensemble:
                 self._lane[name][lane].copy_(torch.as_tensor(array))
             self._batch[lane].copy_(torch.as_tensor(start.batch))
         for name, group in self.family.groups(config).items():
-            self._rates[name][lane] = group.learning_rate
-            self._decays[name][lane] = group.weight_decay
-            self._warmups[name][lane] = max(group.warmup, 1)
-            self._epsilons[name][lane] = group.epsilon / EPS
-            self._last_decays[name][lane] = ENDLESS if group.decay_until is None else group.decay_until
-            self._sgd[name][lane] = group.optimizer == "sgd"
+            for setting, value in settings_of(group).items():
+                self._settings[name][setting][lane] = value
         if start.radius and not self._constrained:
             raise ValueError("a run whose norm is held must not join an ensemble of free ones")
-        self._radius[""][lane] = start.radius
-        self._updates[""][lane] = 0
-        self._batches[lane] = _turns(start)
+        self._own["radius"][lane] = start.radius
+        self._own["updates"][lane] = 0
+        self._batches[lane] = repeat(start.batch) if start.batches is None else start.batches
         if start.batches is not None and self._ahead is None:
             self._ahead = self._batch.new_zeros(self.lanes, BATCHES, *self._batch.shape[1:])
         self._draw_ahead([lane])
 
     def keep(self, lanes: Sequence[int]) -> None:
         """Go on with these lanes only, in this order."""
-        for tensors in (
-            *(self._parameters, self._first_moments, self._second_moments, self._lane),
-            *(self._rates, self._decays, self._warmups, self._epsilons, self._last_decays),
-            *(self._sgd, self._radius, self._updates),
-        ):
+        moments = (self._first_moments, self._second_moments)
+        for tensors in (self._parameters, *moments, self._lane, self._own, *self._settings.values()):
             tensors.update({name: value[lanes].clone() for name, value in tensors.items()})
         self._batch = self._batch[lanes].clone()
         self._batches = [self._batches[lane] for lane in lanes]
@@ -234,7 +225,7 @@ class Ensemble:
         return self.family.evaluate(self._parameters, self._lane, None)
 
     def _gradients(self) -> tuple[Parameters, Any]:
-        lane = self._lane | {"step": self._updates[""]}
+        lane = self._lane | {"step": self._own["updates"]}
         gradients, (_, outputs) = vmap(grad_and_value(self.family.objective, has_aux=True))(
             self._parameters, lane, self._batch
         )
@@ -244,39 +235,41 @@ class Ensemble:
         """torch's AdamW or plain SGD, with a learning rate, weight decay and its end,
         warm-up, epsilon and step count a lane.
         """
-        updates = self._updates[""]
+        updates = self._own["updates"]
         updates += 1
         for name, value in self._parameters.items():
-            group = self._group[name]
+            group, beta2 = self._settings[self._group[name]], self._beta2[self._group[name]]
             lanes = (-1,) + (1,) * (value.dim() - 1)
             # exactly 1 where there is no warm-up, or no more
-            warmth = (updates / self._warmups[group]).clamp(max=1)
-            rate, gradient = (self._rates[group] * warmth).view(lanes), gradients[name]
-            beta2 = self._beta2[group]
+            warmth = (updates / group["warmup"]).clamp(max=1)
+            rate, gradient = (group["rate"] * warmth).view(lanes), gradients[name]
             scale, eps = self._corrections[beta2][:, updates.clamp(max=CORRECTED)]
             m, v = self._first_moments[name], self._second_moments[name]
             m.lerp_(gradient, 1 - BETA1)
             v.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
             # where epsilon is EPS and decay has no end, not a bit of these is changed
-            eps = eps * self._epsilons[group]
-            decay = torch.where(updates <= self._last_decays[group], self._decays[group], 0)
+            eps = eps * group["epsilon"]
+            decay = torch.where(updates <= group["last_decay"], group["decay"], 0)
             direction = scale.view(lanes) * m / (v.sqrt() + eps.view(lanes))
-            direction = torch.where(self._sgd[group].view(lanes), gradient, direction)
+            direction = torch.where(group["sgd"].view(lanes), gradient, direction)
             value.mul_(1 - rate * decay.view(lanes)).sub_(rate * direction)
-        if self._constrained:
-            self._rescale()
-
-    def _rescale(self) -> None:
-        """All weights of a lane together back to its radius."""
-        radius = self._radius[""]
-        factor = torch.where(radius > 0, radius / weight_norm(self._parameters), 1)
-        for value in self._parameters.values():
-            value.mul_(factor.view((-1,) + (1,) * (value.dim() - 1)))
+        if self._constrained:  # all weights of a lane together back to its radius
+            radius = self._own["radius"]
+            factor = torch.where(radius > 0, radius / weight_norm(self._parameters), 1)
+            for value in self._parameters.values():
+                value.mul_(factor.view((-1,) + (1,) * (value.dim() - 1)))
 
 
-def _turns(start: Start) -> Iterator[NDArray]:
-    """The batches of a run's updates."""
-    return repeat(start.batch) if start.batches is None else start.batches
+def settings_of(group: Group) -> dict[str, float]:
+    """A group's numbers of one lane: floats of the run's type, integers, truth values."""
+    return {
+        "rate": float(group.learning_rate),
+        "decay": float(group.weight_decay),
+        "warmup": float(max(group.warmup, 1)),
+        "epsilon": group.epsilon / EPS,
+        "last_decay": ENDLESS if group.decay_until is None else group.decay_until,
+        "sgd": group.optimizer == "sgd",
+    }
 
 
 def vector_bits() -> int | None:

@@ -5,9 +5,8 @@ measure, and the next ones enter.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from itertools import groupby, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -130,18 +129,15 @@ def _train_group(
     n_copies = max(MIN_LANES - len(first), 0)
     idle = [family.start(config) for config in first[:n_copies]]
     ensemble = Ensemble(family, starts + idle, first + first[:n_copies], device, compiled)
-    look_every = leader.look_every
-    running: list[Recorder | None] = [
-        Recorder(config, start, look_every) for config, start in zip(first, starts, strict=True)
-    ]
+    running: list[Recorder | None] = [Recorder(config, start) for config, start in zip(first, starts, strict=True)]
     narrow_from = NARROW_FROM if compiled else 1
-    apart = look_every > 1
+    apart = leader.look_every > 1
     measured = _measured(ensemble, not apart)
     while True:
         for lane, recorder in enumerate(running):
             if recorder is None:
                 continue
-            recorder.add(*_of_lane(measured, lane), partial(ensemble.weights, lane) if apart else None)
+            recorder.add(measured, lane, ensemble)
             steps = recorder.progress()
             on_work(steps * recorder.cost)
             on_steps(steps)
@@ -153,7 +149,7 @@ def _train_group(
             if config is not None:
                 start = family.start(config)
                 ensemble.load(lane, config, start)
-                running[lane] = Recorder(config, start, look_every)
+                running[lane] = Recorder(config, start)
         if not any(running):
             return
         busy = [lane for lane, recorder in enumerate(running) if recorder is not None]
@@ -167,28 +163,32 @@ def _train_group(
             entered = [(lane, new) for lane, new in enumerate(running) if new is not None and new.is_new]
             measured = _measured(ensemble, not apart) if entered else measured
             for lane, recorder in entered:
-                recorder.add(*_of_lane(measured, lane), partial(ensemble.weights, lane))
-            ensemble.advance(look_every)
+                recorder.add(measured, lane, ensemble)
+            ensemble.advance(leader.look_every)
         measured = _measured(ensemble, not apart)
 
 
-Measured = tuple[NDArray, NDArray, dict[str, NDArray], dict[str, NDArray]]
+class Measured(NamedTuple):
+    """The lanes' next L states: of CHUNK states, through which the lanes advance, or of
+    the state that they are in. Norms, of each tensor of weights, are of the latter
+    only.
+    """
+
+    metrics: NDArray  # (R, L, M)
+    correct: NDArray  # (R, L, N)
+    kept: dict[str, NDArray]  # (R, L, ...) each
+    norms: dict[str, NDArray]  # (R, L) each
 
 
 def _measured(ensemble: Ensemble, together: bool) -> Measured:
-    """Metrics (R, L, M), correct (R, L, N), what is kept, (R, L, ...) each, and norms
-    of the tensors of weights, (R, L) each, of the lanes' next L states: of CHUNK
-    states, through which the lanes advance, or of the state that they are in. Norms are
-    of the latter only.
-    """
     found = [ensemble.step() for _ in range(CHUNK)] if together else [ensemble.evaluate()]
     metrics, correct, kept = zip(*found, strict=True)
-    norms = {} if together else {name: _stacked([values]) for name, values in ensemble.norms().items()}
-    return (
+    norms = {} if together else ensemble.norms()
+    return Measured(
         _stacked(metrics),
         _stacked(correct),
         {name: _stacked([one[name] for one in kept]) for name in kept[0]},
-        norms,
+        {name: _stacked([values]) for name, values in norms.items()},
     )
 
 
@@ -196,17 +196,11 @@ def _stacked(parts: Sequence[Tensor]) -> NDArray:
     return torch.stack(tuple(parts), dim=1).cpu().numpy()
 
 
-def _of_lane(measured: Measured, lane: int) -> Measured:
-    metrics, correct, *named = measured
-    kept, norms = ({name: value[lane] for name, value in some.items()} for some in named)
-    return metrics[lane], correct[lane], kept, norms
-
-
 class Recorder:
     """Collects what is seen of one run, and knows when the run is finished."""
 
-    def __init__(self, config: Any, start: Start, look_every: int):
-        self._config, self._mask, self._every = config, start.mask, look_every
+    def __init__(self, config: Any, start: Start):
+        self._config, self._mask, self._every = config, start.mask, config.look_every
         # A run at constant norm is a point of a landscape, where the loss after so many
         # steps is what is asked for.
         self._may_retire = start.radius == 0
@@ -222,36 +216,27 @@ class Recorder:
         self.finished = False
         self._retired = False
 
-    def add(
-        self,
-        metrics: NDArray,
-        correct: NDArray,
-        kept: dict[str, NDArray],
-        norms: dict[str, NDArray],
-        weights: Callable[[], dict[str, NDArray]] | None = None,
-    ) -> None:
-        """The next L states: metrics (L, M), correct (L, N), kept (L, ...) and norms
-        (L,) each.
-
-        `weights`: those of the last of these states, for the checkpoints; what is kept
-        stands in for them by default.
+    def add(self, measured: Measured, lane: int, ensemble: Ensemble) -> None:
+        """The next states, of a lane. What is kept of them goes to the checkpoints, or
+        all weights as they are where there is one state.
         """
+        metrics = measured.metrics[lane]
         first, states = self._states, self._config.budget // self._every + 1
         n = min(len(metrics), states - first)
         if self.is_new:
             self._metrics = np.empty((states, metrics.shape[1]), metrics.dtype)
         self._metrics[first : first + n] = metrics[:n]
-        self._norms.append(norms)
+        self._norms.append({name: values[lane] for name, values in measured.norms.items()})
         self._states += n
         self._retired = self._may_retire and self.steps_left > 0 and self._family.settled(self._traces())
         self.finished = self._retired or self.steps_left == 0
         for state in range(n):
             step = (first + state) * self._every
             if step in self._due or (self.finished and state == n - 1):
-                here = {name: value[state].copy() for name, value in kept.items()}
-                self._checkpoints[step] = here if weights is None else weights()
+                kept = {name: values[lane, state].copy() for name, values in measured.kept.items()}
+                self._checkpoints[step] = kept if self._every == 1 else ensemble.weights(lane)
         if self.finished:
-            self._correct = correct[n - 1].copy()
+            self._correct = measured.correct[lane, n - 1].copy()
 
     def _traces(self) -> dict[str, NDArray]:
         values = self._metrics[: self._states].T
