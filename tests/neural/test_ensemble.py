@@ -495,9 +495,9 @@ def test_an_ensemble_goes_on_beyond_the_table(before: int) -> None:
     """
     configs = [RunConfig(seed=seed, width=8, dtype="float64", repr_lr=1e-2) for seed in (1, 2)]
     ensemble = ensemble_of(configs)
-    ensemble._updates[""][0] = before
+    ensemble._own["updates"][0] = before
     steps = measurements(ensemble, 6)
-    assert ensemble._updates[""].tolist() == [before + 6, 6]
+    assert ensemble._own["updates"].tolist() == [before + 6, 6]
     for lane, (config, done) in enumerate(zip(configs, (before, 0), strict=True)):
         start = start_of(config)
         model = network_of(start).to(torch.float64)
