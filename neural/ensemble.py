@@ -261,7 +261,7 @@ class Ensemble:
 
 
 def settings_of(group: Group) -> dict[str, float]:
-    """A group's numbers of one lane: floats of the run's type, integers, truth values."""
+    """One lane's numbers of a group: reals of its type, integers, truth values."""
     return {
         "rate": float(group.learning_rate),
         "decay": float(group.weight_decay),
