@@ -11,8 +11,8 @@ nothing of the theory.
   TeacherConfig, ReviewsConfig, MoleculesConfig, MessinessConfig, ParityConfig;
   ConfigError where it cannot be trained
 - families: FAMILIES by name; find_family by name or file, family_of a configuration
-- a family of your own (docs/families.md): Family is what it must have, Supervised has
-  most of it; TrainingConfig, Data, Metric, Group, Start, option, check, dropout
+- a family of your own (docs/families.md): Supervised, TrainingConfig, again, option,
+  check, Data, Metric, Group, dropout; Family and Start are what one must have
 - operations and training sets of your own: Table, read_samples, write_samples
 - start: a toy run's training set and initial weights
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from neural.history import History
     from neural.noise import dropout
     from neural.samples import read_samples, write_samples
+    from neural.supervised import Data, Supervised, TrainingConfig, again
     from neural.tables import Table
     from neural.training import resolve_device, train_run, train_runs
 
@@ -58,6 +59,7 @@ _WHERE = {
     "family": "Family Group Metric Start",
     "history": "History",
     "noise": "dropout",
+    "supervised": "Data Supervised TrainingConfig again",
     "samples": "read_samples write_samples",
     "tables": "Table",
     "training": "resolve_device train_run train_runs",
@@ -67,7 +69,8 @@ __all__ = ["train_run", "train_runs", "resolve_device", "History"]
 __all__ += ["ConfigError", "ToyConfig", "RunConfig", "ModularConfig", "DigitsConfig", "TeacherConfig"]
 __all__ += ["ReviewsConfig", "MoleculesConfig", "MessinessConfig", "ParityConfig"]
 __all__ += ["FAMILIES", "find_family", "family_of"]
-__all__ += ["Family", "Metric", "Group", "Start", "option", "check", "dropout"]
+__all__ += ["Supervised", "TrainingConfig", "again", "option", "check", "Data", "Metric", "Group", "dropout"]
+__all__ += ["Family", "Start"]
 __all__ += ["Table", "read_samples", "write_samples", "start"]
 
 

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from neural.config import shape
 from neural.ensemble import Ensemble
 from neural.families import family_of
+from neural.foreign import check_layers, explained, source_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Count:
     product: tuple[int, int, int]
 
 
+_USUAL = (64, 64, 64)  # a product as good as any, where there is none
 _COUNTS: dict[object, Count] = {}  # by configuration type and shape, on which alone it depends
 
 
@@ -48,11 +50,21 @@ def count(config: Any) -> Count:
     family = family_of(config)
     known = (family, shape(config))
     if known not in _COUNTS:
-        start = family.start(config)
-        ensemble = Ensemble(family, [start], [config], "meta", compiled=False)
-        update = _products(ensemble.step if config.look_every == 1 else lambda: ensemble.advance(1))
-        apart = 0 if config.look_every == 1 else _products(ensemble.evaluate).total() / config.look_every
+        with explained(family):
+            start = family.start(config)
+        if source_of(family) is not None:
+            check_layers(start.model)
         n = sum(value.numel() for value in start.model.parameters())
+        try:
+            ensemble = Ensemble(family, [start], [config], "meta", compiled=False)
+            update = _products(ensemble.step if config.look_every == 1 else lambda: ensemble.advance(1))
+            apart = 0 if config.look_every == 1 else _products(ensemble.evaluate).total() / config.look_every
+        except Exception:
+            if source_of(family) is None:
+                raise
+            # LSTMs need numbers; what is wrong with a network, training says
+            update: Counter[tuple[int, int, int]] = Counter({_USUAL: 6 * n * len(start.batch)})
+            apart = 2 * n * len(start.mask) / config.look_every
         _COUNTS[known] = Count(n, update.total() + apart + 14 * n, max(update, key=update.__getitem__))
     return _COUNTS[known]
 
@@ -67,6 +79,9 @@ def _products(run: Callable[[], object]) -> Counter[tuple[int, int, int]]:
         found[rows, inner, columns] += done
         return done
 
-    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mm: operations, torch.ops.aten.bmm: operations}):
+    own = {torch.ops.aten.mm: operations, torch.ops.aten.bmm: operations}
+    with FlopCounterMode(display=False, custom_mapping=own) as counter:
         run()
-    return found
+    if rest := counter.get_total_flops() - found.total():  # of convolutions, say
+        found[_USUAL] += rest
+    return found or Counter({_USUAL: 0})

@@ -196,12 +196,12 @@ class Ensemble:
             # but not by the processor: one with shorter vectors (or this one, told to
             # act so by ATEN_CPU_CAPABILITY) would take it, and crash.
             options["cpp.simdlen"] = vector_bits()
-        compiled = torch.compile(types.MethodType(own, self), dynamic=False, options=options)
+        compiled = torch.compile(types.MethodType(own, self), dynamic=False, fullgraph=True, options=options)
 
         def first() -> Any:
             try:
                 outputs = compiled()
-            except (RuntimeError, OSError) as error:  # no compiler, say, or no place for what it makes
+            except Exception as error:  # no compiler, say, or an LSTM; what is wrong beside that, the next step says
                 reason = str(error).splitlines()[0]
                 warnings.warn(f"torch.compile failed, training slowly: {reason}", stacklevel=2)
                 self.compiled = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copyreg
 import re
 import sys
+import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -140,6 +141,8 @@ def _adopted(family: type[Family], source: Source, taken: Collection[str]) -> ty
         if not holds:
             where = source.path or "a notebook"
             raise ConfigError(f"`family` must be as docs/families.md shows, but {family.__name__} in {where} {reason}.")
+    # of attention and LSTMs on a CPU, which torch then calls lane by lane
+    warnings.filterwarnings("ignore", "There is a performance drop because we have not yet implemented the batching")
     remember(family, source)
     return family
 
@@ -158,7 +161,7 @@ def _demands(family: Any, taken: Collection[str]) -> Iterator[tuple[bool, str]]:
         plain = len(parts) == 1 and (parts[0] in (int, float, bool, str) or get_origin(parts[0]) is Literal)
         yield plain, f"has a field {one.name} that is no int, float, bool, str or Literal"
         yield one.default is not MISSING, f"has a field {one.name} without a default"
-    for wanted in ("seed", "budget", "dtype", "n_train", "n_samples"):
+    for wanted in ("seed", "budget", "look_every", "dtype", "n_train", "n_samples"):
         yield wanted in kinds(config) or hasattr(config, wanted), f"has a configuration without {wanted}"
     metrics = getattr(family, "METRICS", ())
     yield len(metrics) > 1 and all(metric.record for metric in metrics[:2]), "has no two METRICS with records"
@@ -210,9 +213,11 @@ def check_layers(model: nn.Module) -> None:
             found[name] = f"{type(layer).__name__} with dropout {dropout:g}"
         elif layer.training and getattr(layer, "running_mean", None) is not None:
             found[name] = f"{type(layer).__name__} with running statistics"
+        elif any(value.is_complex() for value in [*layer.parameters(False), *layer.buffers(False)]):
+            found[name] = f"{type(layer).__name__} with complex weights"
     if found:
         named = ", ".join(f"`{name}`, {what}" if name else what for name, what in found.items())
         raise ConfigError(
-            f"`network` must have no layers that change beside its weights, but has {named}: "
-            "dropout is `neural.dropout` in `outputs`, and statistics are not kept with `track_running_stats=False`."
+            f"`network` must have real weights and nothing else that changes, but has {named}: dropout is made by "
+            "`neural.dropout` in `outputs`, and no statistics are kept with `track_running_stats=False`."
         )

@@ -16,7 +16,7 @@ import torch
 import tyro
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call, vjp, vmap
 
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
@@ -223,7 +223,7 @@ class Supervised:
     def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
         """Mean loss over the batch."""
         x, y = self.samples(lane, batch)
-        return self.loss(self.outputs(parameters, x, lane), y), ()
+        return self.loss(self.outputs(parameters | self._buffers(lane), x, lane), y), ()
 
     def evaluate(self, parameters: Parameters, lanes: Parameters, outputs: Any) -> Evaluation:
         """Over all samples of each run; test values are 0/0 = nan where there are
@@ -235,8 +235,20 @@ class Supervised:
         return torch.stack([*means, *self.sizes(parameters, lanes)], dim=1), correct, {}
 
     def _measured(self, parameters: Parameters, lane: Parameters) -> tuple[Tensor, ...]:
+        def outputs(weights: Parameters) -> Tensor:
+            return self.outputs(weights | self._buffers(lane), x, None)
+
         x, y = self.samples(lane, None)
-        return self.measure(self.outputs(parameters, x, None), y)
+        if any(isinstance(layer, nn.RNNBase) for layer in self.model.modules()):
+            # as for a gradient: else torch has no rule for them
+            return self.measure(vjp(outputs, parameters)[0], y)
+        return self.measure(outputs(parameters), y)
+
+    def _buffers(self, lane: Parameters) -> Parameters:
+        """The network's, of one lane: of whole numbers and truth values the types that
+        lanes do not have.
+        """
+        return {name: lane[f"buffer {name}"].to(value.dtype) for name, value in self.model.named_buffers()}
 
     @classmethod
     def start(cls, config: Any) -> Start:
@@ -249,11 +261,12 @@ class Supervised:
             with torch.no_grad():
                 for value in model.parameters():
                     value.mul_(config.init_scale)
+        buffers = {f"buffer {name}": value.numpy() for name, value in model.named_buffers()}
         trained = np.flatnonzero(data.mask)
         return Start(
             mask=data.mask,
             model=model,
-            lane={"mask": data.mask, **data.lane},
+            lane={"mask": data.mask, **data.lane, **buffers},
             batch=trained[: config.batch_size],
             batches=index_batches(trained, config.batch_size, batches),
             radius=initial_norm(model) if config.constrained else 0.0,

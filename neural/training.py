@@ -18,7 +18,8 @@ from neural.config import ConfigError, shape
 from neural.counting import count
 from neural.ensemble import Ensemble
 from neural.families import family_of
-from neural.family import Start
+from neural.family import Family, Start
+from neural.foreign import explained
 from neural.history import History
 
 # Updates between two visits of the loop to the lanes where runs are evaluated at every
@@ -95,17 +96,18 @@ def train_runs(
     """
     device = resolve_device(device)
 
-    def kind(config: Any) -> tuple[object, tuple[object, ...], bool]:
+    def kind(config: Any) -> tuple[type[Family], tuple[object, ...], bool]:
         worth = family_of(config).COMPILES and config.budget >= COMPILE_FROM
-        return type(config), shape(config), worth if compiled is None else compiled
+        return family_of(config), shape(config), worth if compiled is None else compiled
 
     total = None
     if progress:
         configs = list(configs)
         total = sum(config.budget for config in configs)
     with tqdm(total=total, unit="step", smoothing=0, disable=not progress) as bar:
-        for (_, _, compile_step), group in groupby(configs, key=kind):
-            yield from _train_group(group, device, lanes, compile_step, on_work, bar.update)
+        for (family, _, compile_step), group in groupby(configs, key=kind):
+            with explained(family):
+                yield from _train_group(group, device, lanes, compile_step, on_work, bar.update)
 
 
 def train_run(config: Any, device: str = "cpu", compiled: bool = False) -> History:

@@ -771,8 +771,9 @@ class RunStore:
         which there may be several versions), or a file; ConfigError if it is none.
         """
         name, _, digest = asked.partition("@")
-        own = [family for family in self.families() if family.name == name and source_of(family)]
-        return [family for family in own if called(family).startswith(f"{name}@{digest}")] or [find_family(asked)]
+        own = [(family, source_of(family)) for family in self.families() if family.name == name]
+        found = [family for family, source in own if source and source.digest.startswith(digest)]
+        return found or [find_family(asked)]
 
     def told_changed(self, configs: Sequence[Any]) -> list[str]:
         """A line for each user's family whose file has changed since the runs that are

@@ -14,7 +14,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-import types
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -292,21 +291,3 @@ def test_the_last_example_of_the_page(tmp_path: Path, undisturbed: Path, monkeyp
         (shutil.copytree if file.is_dir() else shutil.copy)(file, Path("results") / file.name)
     exec(compile(source.replace("steps_to_test_95 is not null", "p = 7"), "page", "exec"), {})
     assert capsys.readouterr().out.startswith("100 ")
-
-
-def test_the_page_on_adding_a_family(tmp_path: Path, monkeypatch) -> None:
-    """Its file and its line make a family that trains, is kept and is found."""
-    source = re.findall(r"```python\n(.*?)```", (ROOT / "docs/families.md").read_text(), re.DOTALL)[0]
-    module = types.ModuleType("majority")
-    monkeypatch.setitem(sys.modules, "majority", module)
-    exec(compile(source, "majority", "exec"), module.__dict__)
-    monkeypatch.setitem(neural.families.FAMILIES, "majority", module.Majority)
-    configs = [module.MajorityConfig(n=7, seed=seed, learning_rate=rate) for seed in (0, 1) for rate in (1e-2, 3e-2)]
-    with RunStore(tmp_path / "runs.sqlite") as store:
-        assert ensure([replace(config, budget=500) for config in configs], store, HERE) == 4
-        runs = store.table([replace(config, budget=500) for config in configs])
-        assert runs["steps_to_train"].notna().all()
-        assert (runs["test_accuracy"] > 0.7).all()
-        assert (runs["steps_to_train"] % 10 == 0).all()
-    with pytest.raises(neural.ConfigError, match="`width` must be an integer of at least 1, but is 0"):
-        module.MajorityConfig(width=0)

@@ -1,0 +1,105 @@
+"""Families in files of users, from the commands and in the store."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.compare_theory.__main__ import Arguments, main
+from analysis.phase_diagram.__main__ import Arguments as Phases
+from analysis.phase_diagram.__main__ import main as draw
+from analysis.runs.__main__ import Export, Inspect, List
+from analysis.runs.__main__ import main as look
+from analysis.runs.executors import Execution
+from analysis.runs.experiments import PlaneOptions
+from analysis.runs.kept import called
+from analysis.runs.store import RunStore
+from analysis.runs.sweep import ensure
+from neural import ConfigError, find_family
+
+ROOT = Path(__file__).parents[2]
+PAGE = re.findall(r"```python\n(.*?)```", (ROOT / "docs/families.md").read_text(), re.DOTALL)[0]
+HERE = Execution("cpu", "in-process")
+
+
+def test_a_killed_sweep_goes_on_and_a_second_one_trains_nothing(tmp_path: Path) -> None:
+    """In processes beside this one, to the same rows as in this one."""
+    (tmp_path / "own.py").write_text(PAGE)
+    words = "--family own.py --x budget=20,900 --seeds 2 --set width=2 lr=1e-5 --workers 1 --store a.sqlite"
+    command = [sys.executable, "-m", "analysis.sweep", *words.split()]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, start_new_session=True) as process:
+        deadline = time.monotonic() + 120
+        while len(list(tmp_path.glob("a.sqlite.traces/*.npz"))) < 2:  # the row of the first is there
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    ended = [subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True) for _ in range(2)]
+    trained = [int(re.findall(r"4 runs, (\d) of them trained now", done.stderr)[0]) for done in ended]
+    assert 0 < trained[0] < 4
+    assert trained[1] == 0
+    family: Any = find_family(str(tmp_path / "own.py"))
+    configs = [family.Config(budget=n, seed=seed, width=2, learning_rate=1e-5) for n in (20, 900) for seed in (0, 1)]
+    with RunStore(tmp_path / "a.sqlite") as store, RunStore(tmp_path / "b.sqlite") as other:
+        assert ensure(configs, other, HERE) == 4
+        pd.testing.assert_frame_equal(store.table(configs), other.table(configs))
+
+
+def test_a_file_that_changed_or_went(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another text is another run; without the file all can be read and nothing
+    trained, and the text in the store is never executed.
+    """
+    file, path = tmp_path / "own.py", tmp_path / "runs.sqlite"
+    families: list[Any] = []
+    texts = [PAGE, PAGE.replace("    look_every", "    depth: int = 2\n    look_every")]
+    configs = []
+    for text in texts:
+        file.write_text(text)
+        family: Any = find_family(str(file))
+        configs.append(family.Config(n=7, budget=20))
+        with RunStore(path) as store:
+            assert ensure(configs[-1:], store, HERE) == 1
+            assert ensure(configs[-1:], store, HERE) == 0
+            assert len(store.table(configs[-1:])) == 1
+            families = store.families_called("majority")
+    assert "own.py has changed since 1 runs of majority@" in capsys.readouterr().err
+    look(List(store=path))
+    said = capsys.readouterr().out
+    assert len(re.findall("^1 runs in .*, family majority@", said, re.MULTILINE)) == 2
+    assert said.count("own.py, which has changed since and is now ") == 1
+    file.unlink()
+    code = "from analysis.runs.__main__ import *; import sys; main(List(store=Path(sys.argv[1]), family='majority'))"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.count("own.py, which is missing)") == 2
+    look(Inspect(2, store=path, family="majority", picture=tmp_path / "curves.png"))
+    look(Export(tmp_path / "x.csv", store=path, family=called(families[1])))
+    assert pd.read_csv(tmp_path / "x.csv")["depth"].tolist() == [2]
+    with pytest.raises(ConfigError, match=r"must be one of majority@.*, majority@.*, which the store has"):
+        look(Export(tmp_path / "x.csv", store=path, family="majority"))
+    next((tmp_path / "runs.sqlite.traces").glob("*.npz")).unlink()
+    command = [sys.executable, "-m", "analysis.runs", "retrain", "--store", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.stderr.startswith("error: `family` must be the file of majority@")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_other_commands_take_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "own.py").write_text(PAGE)
+    own = {"family": str(tmp_path / "own.py"), "seeds": 1, "budget": 20}
+    main(Arguments(**own, set=("n=7",), store=tmp_path / "runs.sqlite", out=tmp_path / "out"))
+    assert "No theory here speaks of family majority: this is what was measured." in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="`p` must be left out with --family majority"):
+        main(Arguments(**own, p=5))
+    plane = PlaneOptions(**own, x="width=4,8", y="n_train=30,40", set=("n=7",))
+    draw(Phases(plane, execution=HERE, out=tmp_path / "phases", store=tmp_path / "runs.sqlite"))
+    assert (tmp_path / "phases/phases.png").exists()
