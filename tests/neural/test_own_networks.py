@@ -103,7 +103,10 @@ NETWORKS = {
 class OwnConfig(TrainingConfig):
     network: str = "tied"
     n_train: int = 20
-    n_samples = 25
+
+    @property
+    def n_samples(self) -> int:
+        return 25
 
 
 class Own(Supervised):
@@ -175,6 +178,7 @@ def test_a_configuration_of_no_family() -> None:
         (MAJORITY.replace('"majority"', '"a; b"'), "has the name 'a; b'"),
         (MAJORITY.replace("width: int", "width: list"), "has a field width that is no int"),
         (MAJORITY.replace("width: int = 16", "width: int"), "own.py, line .*: TypeError: non-default argument"),
+        (MAJORITY.replace("n_samples", "n_all", 1), "has a configuration without n_samples"),
         (MAJORITY.replace("width: int", "accuracy: int"), "has two things of one name, accuracy"),
         (MAJORITY.replace("(frozen=True)", "").replace("(TrainingConfig)", ""), "has a Config that is no frozen"),
         (MAJORITY.replace("Config = MajorityConfig", "Config = TrainingConfig"), "has no configuration of its own"),
