@@ -1,5 +1,5 @@
-"""The numba kernels of a decoder whose units come in blocks of equal ones: outputs,
-derivatives, and what small moves do to the outputs; memory.py has the equations.
+"""The numba kernels of a decoder whose units come in blocks of equal ones: outputs and
+derivatives; memory.py has the equations.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from efftheory._cache import CACHE
-from efftheory._sample_kernels import FAST
+from efftheory._kernels import FAST
+from efftheory._product_kernels import product
+
+_LINEAR, _TANH, _RELU = 0, 1, 2
 
 
 class Weights(NamedTuple):
@@ -37,22 +40,22 @@ class Network(NamedTuple):
 
 
 class Layers(NamedTuple):
-    """Of the samples (N, M): activations of each hidden layer, and their slopes; and
-    the outputs (N, k).
+    """Of the samples: inputs (n, c), activations of each hidden layer, values (depth,
+    n, M), and outputs (n, k); or the loss's derivatives by these, `values` then by what
+    is activated.
     """
 
+    inputs: NDArray[np.float32]
     values: NDArray[np.float32]
-    slopes: NDArray[np.float32]
     outputs: NDArray[np.float32]
 
 
 @njit(cache=CACHE, nogil=True)
-def room(weights, n):
+def allocate(weights, n):
     """Layers of n samples, not filled."""
-    m, depth = weights.first.shape[1], len(weights.hidden) + 1
-    shape = (depth, n, m)
-    outputs = np.empty((n, weights.last.shape[1]), np.float32)
-    return Layers(np.empty(shape, np.float32), np.empty(shape, np.float32), outputs)
+    depth, m = len(weights.hidden) + 1, weights.first.shape[1]
+    inputs = np.empty((n, len(weights.first) - 1), np.float32)
+    return Layers(inputs, np.empty((depth, n, m), np.float32), np.empty((n, weights.last.shape[1]), np.float32))
 
 
 @njit(inline="always")
@@ -69,91 +72,98 @@ def tanh(z):
 
 
 @njit(cache=CACHE, nogil=True, fastmath=FAST, error_model="numpy")
-def activate(z, value, slope, scale, bias, relu):
-    """value, slope (N, M) of the activation at scale z + bias."""
-    n, m = z.shape
-    one, none = np.float32(1.0), np.float32(0.0)
-    for a in range(n):
-        if relu:
-            for j in range(m):
-                u = scale * z[a, j] + bias[j]
-                value[a, j] = max(u, none)
-                slope[a, j] = one if u > none else none
+def _activate(here, w, z, scale, kind):
+    """From the activations `here` (n, M) by the weights and biases w: those of the next
+    layer, z (n, k).
+    """
+    product(here, w, z)
+    bias = len(w) - 1
+    for a in range(len(z)):
+        if kind == _TANH:
+            for j in range(z.shape[1]):
+                z[a, j] = tanh(scale * z[a, j] + w[bias, j])
+        elif kind == _RELU:
+            for j in range(z.shape[1]):
+                z[a, j] = max(scale * z[a, j] + w[bias, j], np.float32(0.0))
         else:
-            for j in range(m):
-                y = tanh(scale * z[a, j] + bias[j])
-                value[a, j] = y
-                slope[a, j] = one - y * y
+            for j in range(z.shape[1]):
+                z[a, j] = scale * z[a, j] + w[bias, j]
 
 
 @njit(cache=CACHE, nogil=True, fastmath=FAST)
-def forward(x, weights, network, layers):
-    """Fill `layers` at the inputs x (N, c)."""
-    m, c = weights.first.shape[1], x.shape[1]
-    units, one = np.float32(network.units), np.float32(1.0)
-    z = np.empty((len(x), m), np.float32)
-    for i in range(len(layers.values)):
-        if i == 0:
-            np.dot(x, weights.first[:c], z)
-            activate(z, layers.values[0], layers.slopes[0], one, weights.first[c], network.relu)
-        else:
-            np.dot(layers.values[i - 1], weights.hidden[i - 1, :m], z)
-            activate(z, layers.values[i], layers.slopes[i], units, weights.hidden[i - 1, m], network.relu)
-    out = layers.outputs
-    np.dot(layers.values[-1], weights.last[:m], out)
-    for a in range(len(out)):
-        for k in range(out.shape[1]):
-            out[a, k] = units * out[a, k] + weights.last[m, k]
-
-
-@njit(cache=CACHE, nogil=True, fastmath=FAST)
-def _sum_rows(D, into):
-    into[:] = np.float32(0.0)
+def _sum_samples(here, D, by_weights):
+    """The derivatives by weights and biases, from those by what they lead to, D
+    (n, k).
+    """
+    product(here.T, D, by_weights)
+    bias = len(by_weights) - 1
+    by_weights[bias] = np.float32(0.0)
     for a in range(len(D)):
         for k in range(D.shape[1]):
-            into[k] += D[a, k]
+            by_weights[bias, k] += D[a, k]
 
 
 @njit(cache=CACHE, nogil=True, fastmath=FAST)
-def backward(D, x, weights, network, layers, gradient, squares, force):
-    """From the derivative D (n, k) by the outputs of n samples at inputs x: by one
-    unit's weights, into `gradient`; by the inputs, into force (n, c). Into `squares`,
-    unless it is empty: the sums of the samples' squared derivatives by weights.
+def _pass_back(here, w, D, below, scale, kind):
+    """From the derivatives D (n, k) by what the weights lead to: by what the
+    activations `here` (n, M) are of, below (n, M).
     """
-    n, c = force.shape
-    m, depth = weights.first.shape[1], len(layers.values)
-    spread, units = len(squares.all) > 0, np.float32(network.units)
-    back, lower = np.empty((n, m), np.float32), np.empty((n, m), np.float32)
-    top = layers.values[depth - 1]
-    np.dot(top.T, D, gradient.last[:m])
-    _sum_rows(D, gradient.last[m])
-    if spread:
-        np.dot((top * top).T, D * D, squares.last[:m])
-        _sum_rows(D * D, squares.last[m])
-    np.dot(D, np.ascontiguousarray(weights.last[:m].T), back)  # BLAS is faster than with a view
-    for i in range(depth - 1, -1, -1):
-        slope = layers.slopes[i]
-        for a in range(n):
-            for j in range(m):
-                back[a, j] *= slope[a, j]
-        if i > 0:
-            below = layers.values[i - 1]
-            np.dot(below.T, back, gradient.hidden[i - 1, :m])
-            _sum_rows(back, gradient.hidden[i - 1, m])
-            if spread:
-                np.dot((below * below).T, back * back, squares.hidden[i - 1, :m])
-                _sum_rows(back * back, squares.hidden[i - 1, m])
-            np.dot(back, np.ascontiguousarray(weights.hidden[i - 1, :m].T), lower)
-            for a in range(n):
-                for j in range(m):
-                    back[a, j] = units * lower[a, j]
-        else:
-            np.dot(x.T, back, gradient.first[:c])
-            _sum_rows(back, gradient.first[c])
-            if spread:
-                np.dot((x * x).T, back * back, squares.first[:c])
-                _sum_rows(back * back, squares.first[c])
-            np.dot(back, weights.first[:c].T, force)
-            for a in range(n):
-                for q in range(c):
-                    force[a, q] *= units
+    if kind == _LINEAR:  # the inputs, which are few
+        for a in range(len(D)):
+            for q in range(below.shape[1]):
+                total = np.float32(0.0)
+                for j in range(D.shape[1]):
+                    total += D[a, j] * w[q, j]
+                below[a, q] = scale * total
+        return
+    turned = np.empty((w.shape[1], len(w) - 1), np.float32)
+    for j in range(len(w) - 1):
+        for k in range(w.shape[1]):
+            turned[k, j] = w[j, k]
+    product(D, turned, below)
+    for a in range(len(D)):
+        for j in range(below.shape[1]):
+            y = here[a, j]
+            slope = (y > 0.0) if kind == _RELU else np.float32(1.0) - y * y
+            below[a, j] *= scale * slope
+
+
+@njit(cache=CACHE, nogil=True)
+def layer(weights, i):
+    """The weights and biases that follow on hidden layer i; 0 are the inputs."""
+    return weights.first if i == 0 else weights.last if i > len(weights.hidden) else weights.hidden[i - 1]
+
+
+@njit(cache=CACHE, nogil=True)
+def shown(layers, i):
+    """The activations of hidden layer i; 0 are the inputs, and behind the last layer
+    are the outputs.
+    """
+    return layers.inputs if i == 0 else layers.outputs if i > len(layers.values) else layers.values[i - 1]
+
+
+@njit(cache=CACHE, nogil=True)
+def forward(weights, network, layers):
+    """Fill `layers` from its inputs."""
+    depth = len(layers.values)
+    for i in range(depth + 1):
+        kind = _LINEAR if i == depth else _RELU if network.relu else _TANH
+        scale = np.float32(network.units if i > 0 else 1.0)
+        _activate(shown(layers, i), layer(weights, i), shown(layers, i + 1), scale, kind)
+
+
+@njit(cache=CACHE, nogil=True)
+def backward(layers, back, weights, network, gradient, squares):
+    """From the derivatives by the outputs, back.outputs: by all of `layers`, into
+    `back`, and by one unit's weights, into `gradient`. Into `squares`, unless it is
+    empty: the sums of the samples' squared derivatives by weights.
+    """
+    depth = len(layers.values)
+    for i in range(depth, -1, -1):
+        here, D = shown(layers, i), shown(back, i + 1)
+        _sum_samples(here, D, layer(gradient, i))
+        if len(squares.all):
+            _sum_samples(here * here, D * D, layer(squares, i))
+        kind = _LINEAR if i == 0 else _RELU if network.relu else _TANH
+        scale = np.float32(network.units if i < depth else 1.0)
+        _pass_back(here, layer(weights, i), D, shown(back, i), scale, kind)

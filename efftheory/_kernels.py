@@ -8,6 +8,7 @@ unless its comment says otherwise.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from efftheory._cache import CACHE
 from efftheory.constants import BETA1, BETA2, EPS
 
+FAST = {"contract", "reassoc", "nsz", "arcp"}  # all but the assumption that nothing is inf or nan
 Index = NDArray[np.int32]  # symbols, results: half the memory of int64, and half the time to read it
 
 
@@ -267,42 +269,49 @@ def reach_closure(left, right, first, trained, echelon, has_pivot, q):
 ADAM, ADAMW, SGD = 0, 1, 2
 
 
-@njit(cache=CACHE, error_model="numpy")  # E that has decayed to nothing goes on as nan, not as an exception
-def optimizer_flow(left, right, first, path, kind, learning_rate, weight_decay):
-    """Descend l_eff = l0/Z0 from path[0] (p, d) with torch's Adam, AdamW or SGD; fills
-    path[1:].
-
-    SGD without momentum.
+class Rule(NamedTuple):
+    """An optimiser, ADAM, ADAMW or SGD (without momentum), with its learning rate and
+    weight decay.
     """
-    n_steps = path.shape[0] - 1
-    E = path[0].copy()
-    p, d = E.shape
-    gradient = np.empty_like(E)
-    m = np.zeros_like(E)
-    v = np.zeros_like(E)
-    power1, power2 = 1.0, 1.0
-    for step in range(1, n_steps + 1):
-        z0 = 0.0
-        for k in range(p):
-            for x in range(d):
-                z0 += E[k, x] * E[k, x]
+
+    kind: int
+    rate: float
+    decay: float
+
+
+@njit(cache=CACHE, nogil=True, fastmath=FAST, error_model="numpy")
+def descend(values, gradient, noise, moments, step, rule):
+    """Step number `step`, from 1 on, of torch's Adam, AdamW or SGD; all arrays (n,), of
+    one kind of floats, but for Adam's moments (2, n).
+
+    noise: the variance of the gradient, which adds to its square; or empty. `gradient`
+    is overwritten.
+    """
+    real = values.dtype.type
+    one, b1, b2, eps, rate, decay = real(1.0), real(BETA1), real(BETA2), real(EPS), real(rule.rate), real(rule.decay)
+    first, second, keep, sgd = moments[0], moments[1], one - rate * decay, rule.kind == SGD
+    c1, c2 = real(1.0 / (1.0 - BETA1**step)), real(1.0 / (1.0 - BETA2**step))
+    if rule.kind == ADAM:
+        keep = one
+        gradient += decay * values
+    for i in range(len(values)):
+        g = gradient[i]
+        m = b1 * first[i] + (one - b1) * g
+        v = b2 * second[i] + (one - b2) * (g * g + (noise[i] if len(noise) else real(0.0)))
+        first[i], second[i] = m, v
+        move = g if sgd else c1 * m / (math.sqrt(c2 * v) + eps)
+        values[i] = keep * values[i] - rate * move
+
+
+@njit(cache=CACHE, error_model="numpy")  # E that has decayed to nothing goes on as nan, not as an exception
+def optimizer_flow(left, right, first, path, rule):
+    """Descend l_eff = l0/Z0 from path[0] (p, d) by `descend`; fills path[1:]."""
+    E, gradient, none = path[0].copy(), np.empty_like(path[0]), np.empty(0)
+    moments = np.zeros((2, E.size))
+    for step in range(1, len(path)):
+        z0 = (E * E).sum()
         gradient[:] = 0.0
         l0 = loss_and_gradient(left, right, first, E, gradient)
-        power1 *= BETA1
-        power2 *= BETA2
-        for k in range(p):
-            for x in range(d):
-                # d(l0/Z0)/dE = (dl0/dE - 2 l_eff E) / Z0
-                g = (gradient[k, x] - 2.0 * l0 / z0 * E[k, x]) / z0
-                if kind == ADAMW:
-                    E[k, x] -= learning_rate * weight_decay * E[k, x]
-                else:
-                    g += weight_decay * E[k, x]
-                if kind == SGD:
-                    E[k, x] -= learning_rate * g
-                else:
-                    m[k, x] = BETA1 * m[k, x] + (1 - BETA1) * g
-                    v[k, x] = BETA2 * v[k, x] + (1 - BETA2) * g * g
-                    scale = np.sqrt(v[k, x] / (1 - power2)) + EPS
-                    E[k, x] -= learning_rate / (1 - power1) * m[k, x] / scale
+        gradient[:] = (gradient - 2.0 * l0 / z0 * E) / z0  # of l0/Z0
+        descend(E.ravel(), gradient.ravel(), none, moments, step, rule)
         path[step] = E

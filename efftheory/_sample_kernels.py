@@ -11,9 +11,7 @@ import numpy as np
 from numba import njit
 
 from efftheory._cache import CACHE
-from efftheory._kernels import Index, Samples
-
-FAST = {"contract", "reassoc", "nsz", "arcp"}  # all but the assumption that nothing is inf or nan
+from efftheory._kernels import FAST, Index, Samples
 
 # Of the largest entry of a dimension, and of all: what varies by less is round-off, or
 # nothing in squares.

@@ -1,28 +1,23 @@
-"""The decoder that learns beside the embeddings, and what is recorded of them; the
-theory is in `efftheory.memory`.
+"""The decoder that learns beside the embeddings; the theory is in
+`efftheory.memory`.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efftheory import _checks
 from efftheory._checks import ArgumentError
-from efftheory._kernels import loss_path
-from efftheory._records import short
 from efftheory._sample_kernels import Part, TrainingSet
 from efftheory.embeddings import DELTA, embedding
-from efftheory.flow import Trajectory
 from efftheory.operations import Operation, require_one_table
-from efftheory.parallelograms import Mask, training_samples
+from efftheory.parallelograms import Mask
 
 LARGEST_INPUT = 1e15  # what a decoder is asked about: beyond, its layers overflow
-SPACING = 0.03  # records are this share of the time apart
 
 
 @dataclass(frozen=True)
@@ -60,35 +55,6 @@ class Decoder:
         _checks.positive("weight_decay", self.weight_decay, zero=True)
 
 
-@dataclass(frozen=True, eq=False)
-class LearningTrajectory(Trajectory):
-    """Embeddings and accuracies while a decoder learns; times are optimiser steps.
-
-    `loss` is l_eff (nan for products, and where Z0 has left the range of floats). It
-    may end before `steps`: where nothing is left to be learned, or where numbers
-    overflowed; then `converged` is False, and there may be no record at all.
-
-    Attributes:
-        train_accuracy, test_accuracy: float64 (T,), nearest target; test nan if all
-            samples are trained on.
-        train_loss: float64 (T,), of the training samples: mean squared residual, or
-            cross-entropy.
-        steps_to_rqi: first (merged) step with RQI above 0.95; inf = never.
-        steps_to_train, steps_to_test: first step with an accuracy of at least 0.9, of
-            `times` (up to 3 % late); inf = never. `memory_flow` reads all three after
-            every half percent of the time.
-    """
-
-    train_accuracy: NDArray[np.float64]
-    test_accuracy: NDArray[np.float64]
-    train_loss: NDArray[np.float64]
-    steps_to_rqi: float
-    steps_to_train: float
-    steps_to_test: float
-
-    __repr__ = short
-
-
 def decoder_of(decoder: Decoder | None) -> Decoder:
     """`decoder`; None is the paper's."""
     if decoder is None:
@@ -108,43 +74,3 @@ def training_set(op: Operation, mask: Mask, E0: ArrayLike) -> tuple[NDArray[np.f
     train, test = (Part(left[part], right[part], op.results[part]) for part in (trained, ~trained))
     data = TrainingSet(train, test, op.samples, DELTA[op.composition] ** 2, op.composition == "product")
     return E.reshape(op.n_symbols, -1).copy(), data
-
-
-def capacity(steps: int) -> int:
-    """How many records a flow makes at most."""
-    return math.ceil(2 / SPACING + math.log(max(steps, 2)) / math.log1p(SPACING)) + 2
-
-
-def learned_fields(
-    op: Operation,
-    mask: Mask,
-    times: NDArray[np.float64],
-    path: NDArray[np.float64],
-    curves: NDArray[np.float64],
-    crossed: NDArray[np.float64],
-) -> dict[str, Any]:
-    """The fields of a `LearningTrajectory`, from the arrays that a flow records."""
-    n = len(times)
-    with np.errstate(over="ignore"):  # a last record before numbers overflow
-        z0 = (path**2).sum(axis=(1, 2))
-    if op.composition == "sum":
-        l0 = loss_path(*training_samples(op, mask), path)
-        loss = np.divide(l0, z0, out=np.full(n, np.nan), where=(z0 > 0) & (z0 < np.inf))
-    else:
-        loss = np.full(n, np.nan)
-        path = path.reshape(n, op.n_symbols, *[math.isqrt(path.shape[2])] * 2)
-    train, test, rqi, train_loss = curves.T
-    steps_to_train, steps_to_test, steps_to_rqi = crossed.tolist()
-    return {
-        "times": times,
-        "E": path,
-        "loss": loss,
-        "z0": z0,
-        "rqi": rqi,
-        "train_accuracy": train,
-        "test_accuracy": test,
-        "train_loss": train_loss,
-        "steps_to_rqi": steps_to_rqi,
-        "steps_to_train": steps_to_train,
-        "steps_to_test": steps_to_test,
-    }

@@ -87,22 +87,26 @@ class Trajectory:
         return float(self.times[above[0]]) if len(above) else math.inf
 
 
-def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDArray[np.float64]) -> Trajectory:
-    with np.errstate(all="ignore"):  # where E has grown or decayed beyond floats, or the solver gave up
-        z0 = _z0(path)
+def losses(op: Operation, mask: Mask, path: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """l_eff with normalization "sum" and Z0 of each path[t]: (T,) each; nan where E has
+    grown or decayed beyond floats.
+    """
+    with np.errstate(all="ignore"):
         usual = of_usual_size(path)  # l_eff does not depend on the size
         if op.composition == "sum":
             l0 = _kernels.loss_path(*training_samples(op, mask), usual)
         else:
             l0 = np.array([parallelogram_loss(op, mask, E)[0] for E in usual])
-        loss = l0 / _z0(usual) ** POWER[op.composition]
+        z0, usual_z0 = ((one**2).reshape(len(one), -1).sum(axis=1) for one in (path, usual))
+        return l0 / usual_z0 ** POWER[op.composition], z0
+
+
+def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDArray[np.float64]) -> Trajectory:
+    loss, z0 = losses(op, mask, path)
+    with np.errstate(all="ignore"):  # where the solver gave up
         rqi = rqi_path(op, path, DELTA[op.composition])
     converged = bool(np.isfinite(path).all() and np.isfinite(loss).all())
     return Trajectory(times=times, E=path, loss=loss, z0=z0, rqi=rqi, converged=converged)
-
-
-def _z0(path: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (path**2).reshape(len(path), -1).sum(axis=1)
 
 
 def exact_path(system: Spectrum, E0: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -325,7 +329,7 @@ def time_to_rqi(op: Operation, mask: Mask, E0: ArrayLike, threshold: float = RQI
     return float(high * size**2)
 
 
-_OPTIMIZERS = {"adam": _kernels.ADAM, "adamw": _kernels.ADAMW, "sgd": _kernels.SGD}
+OPTIMIZERS = {"adam": _kernels.ADAM, "adamw": _kernels.ADAMW, "sgd": _kernels.SGD}
 
 
 def optimizer_flow(
@@ -369,11 +373,13 @@ def optimizer_flow(
     require_sum(op)
     require_one_table(op)
     E = loss_argument(op, E0, "E0")
-    kind = _OPTIMIZERS[_checks.choice("optimizer", optimizer, tuple(_OPTIMIZERS))]
-    learning_rate = _checks.positive("learning_rate", learning_rate)
-    weight_decay = _checks.positive("weight_decay", weight_decay, zero=True)
+    rule = _kernels.Rule(
+        kind=OPTIMIZERS[_checks.choice("optimizer", optimizer, tuple(OPTIMIZERS))],
+        rate=_checks.positive("learning_rate", learning_rate),
+        decay=_checks.positive("weight_decay", weight_decay, zero=True),
+    )
     steps = _checks.integer("steps", steps, 0)
     path = np.empty((steps + 1, *E.shape))
     path[0] = E
-    _kernels.optimizer_flow(*training_samples(op, mask), path, kind, learning_rate, weight_decay)
+    _kernels.optimizer_flow(*training_samples(op, mask), path, rule)
     return _trajectory(op, mask, np.arange(steps + 1.0), path)

@@ -24,20 +24,7 @@ that sharpen as they are learned, decay of what was learned, saturated classes.
        E g_B^2 = g^2 + (1/B - 1/n) n/(n - 1) (sum_a g_a^2 / n - g^2),
 
    averaged over the batches of an epoch; the moves are those of all samples.
-4. Merged steps. h steps are one where that changes nothing: with the same gradient g,
-   moments m, v before it and b = beta_1,
-
-       m <- b^h m + (1 - b^h) g,      v <- beta_2^h v + (1 - beta_2^h) g^2,
-       theta <- (1 - eta lambda)^h theta - eta (A m + (h - A) g) / sqrt(v),
-       A = b (1 - b^h) / (1 - b),
-
-   which for h = 1 is the network's own step. h grows by a fifth while the outputs go on
-   as they went, and falls where they turn: where the loss's derivative by the outputs
-   changes otherwise than in the step before (the cosine of the two changes is below
-   1/2). An optimiser that swings at the edge of its stability does so at once, and is
-   followed step by step: merging there would blow the second moments up.
-
-With as many blocks as units and single steps this is the network. With embeddings at
+With as many blocks as units this is the network. With embeddings at
 rest and small moves the outputs relax by the tangent kernel, which is that of
 `efftheory.decoder` for infinitely many blocks. Nothing is fitted to outcomes;
 docs/decoder has the derivation and what it predicts. Source: ours; the paper has no
@@ -58,27 +45,63 @@ from efftheory import _checks
 from efftheory import _memory_kernels as kernels
 from efftheory._block_kernels import Network, Weights
 from efftheory._checks import ArgumentError
+from efftheory._kernels import Rule
 from efftheory._records import short
 from efftheory._threads import threaded
 from efftheory.criticality import Estimate, proportion
-from efftheory.decoder import (
-    LARGEST_INPUT,
-    SPACING,
-    Decoder,
-    LearningTrajectory,
-    capacity,
-    decoder_of,
-    learned_fields,
-    training_set,
-)
+from efftheory.decoder import LARGEST_INPUT, Decoder, decoder_of, training_set
+from efftheory.flow import OPTIMIZERS, losses
 from efftheory.operations import Operation, Seed, require_operation
 from efftheory.parallelograms import Mask
 
 BLOCKS = 32  # a hidden layer
-LARGEST_MOVE = 0.015  # optimiser steps are merged while no embedding moves by more than this
 LARGEST_TARGET = 1e15  # in 32 bits, as the network computes: beyond, its loss overflows
-_SHARE = 0.05  # of the time before, that a merged step may last
-_STRAIGHT = 0.5  # the least cosine of a step's change with the one before
+_STATUS: dict[int, Literal["learned", "steps", "overflow"]] = {
+    kernels.LEARNED: "learned",
+    kernels.STEPS: "steps",
+    kernels.OVERFLOW: "overflow",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LearningTrajectory:
+    """Embeddings and accuracies while a decoder learns, at the steps that are recorded:
+    each at first, then after every 3 % of the time.
+
+    Attributes:
+        times: float64 (T,), optimiser steps.
+        E: float64 (T, p, d), or (T, p, d, d) of matrix products.
+        loss: float64 (T,), l_eff with normalization "sum"; nan where E is 0, or beyond
+            floats.
+        z0: float64 (T,), Z0 = sum_k |E_k|^2, which is not conserved here.
+        rqi: float64 (T,), at the composition's own delta (see `rqi`): 0 where E has
+            collapsed, nan where P0 is empty.
+        train_accuracy, test_accuracy: float64 (T,), nearest target; test nan if all
+            samples are trained on.
+        train_loss: float64 (T,), of the training samples: mean squared residual, or
+            cross-entropy.
+        steps_to_rqi: first step with RQI above 0.95; inf = never.
+        steps_to_train, steps_to_test: first step with an accuracy of at least 0.9;
+            inf = never. All three are read after every half percent of the time.
+        status: why it ended: "learned" (all three steps are known, those to test where
+            there is something to test), "steps" (all were followed) or "overflow" (the
+            training loss; there may be no record at all).
+    """
+
+    times: NDArray[np.float64]
+    E: NDArray[np.float64]
+    loss: NDArray[np.float64]
+    z0: NDArray[np.float64]
+    rqi: NDArray[np.float64]
+    train_accuracy: NDArray[np.float64]
+    test_accuracy: NDArray[np.float64]
+    train_loss: NDArray[np.float64]
+    steps_to_rqi: float
+    steps_to_train: float
+    steps_to_test: float
+    status: Literal["learned", "steps", "overflow"]
+
+    __repr__ = short
 
 
 def memory_flow(
@@ -92,12 +115,11 @@ def memory_flow(
     decoder: Decoder | None = None,
     steps: int = 10_000,
     seed: Seed = 0,
-    repr_optimizer: Literal["adamw", "sgd"] = "adamw",
+    repr_optimizer: Literal["adam", "adamw", "sgd"] = "adamw",
     repr_wd: float = 0.0,
     repr_l1: float = 0.0,
     batch_size: int | None = None,
     blocks: int = BLOCKS,
-    resolution: float = LARGEST_MOVE,
 ) -> LearningTrajectory:
     """What becomes of the embeddings E0 while a decoder learns beside them and
     remembers; the equations are in `efftheory.memory`.
@@ -109,16 +131,13 @@ def memory_flow(
         targets: float (n_results, n_outputs), a row a result; None draws them from a
             standard normal distribution. Not for loss "ce".
         repr_lr, decoder_lr: learning rates eta_r and eta_d, per step.
-        decoder: the network; the paper's by default. Its loss "ce" is the cross-entropy
-            itself here.
+        decoder: the network; the paper's by default.
         steps: updates to follow.
         seed: of the decoder's initial weights, then of `targets`.
-        repr_optimizer, repr_wd: of the embeddings; AdamW's or plain SGD's decoupled
-            decay.
+        repr_optimizer, repr_wd: of the embeddings, as `optimizer_flow` has them.
         repr_l1: weight of the penalty mean |E| in the loss.
         batch_size: samples an update, each epoch in a new order; None is all of them.
         blocks: of equal units, in a hidden layer; at most its width is used.
-        resolution: merged optimiser steps move no embedding by more than this.
 
     Returns:
         It ends early where train and test accuracy have been 0.9 and RQI above 0.95.
@@ -135,23 +154,19 @@ def memory_flow(
     n = len(data.train.left)
     size = n if batch_size is None else min(_checks.integer("batch_size", batch_size, 1), n)
     rates = kernels.Rates(
-        repr_lr=_checks.positive("repr_lr", repr_lr),
-        repr_wd=_checks.positive("repr_wd", repr_wd, zero=True),
-        repr_sgd=_checks.choice("repr_optimizer", repr_optimizer, ("adamw", "sgd")) == "sgd",
-        repr_l1=_checks.positive("repr_l1", repr_l1, zero=True),
-        decoder_lr=_checks.positive("decoder_lr", decoder_lr),
-        decoder_wd=float(decoder.weight_decay),
-        decoder_sgd=decoder.optimizer == "sgd",
+        embeddings=Rule(
+            kind=OPTIMIZERS[_checks.choice("repr_optimizer", repr_optimizer, tuple(OPTIMIZERS))],
+            rate=_checks.positive("repr_lr", repr_lr),
+            decay=_checks.positive("repr_wd", repr_wd, zero=True),
+        ),
+        decoder=Rule(
+            OPTIMIZERS[decoder.optimizer], _checks.positive("decoder_lr", decoder_lr), float(decoder.weight_decay)
+        ),
+        l1=_checks.positive("repr_l1", repr_l1, zero=True),
         warmup=float(decoder.warmup),
         noise=batch_noise(n, size),
     )
-    pace = kernels.Pace(
-        steps=_checks.integer("steps", steps, 0),
-        resolution=_checks.positive("resolution", resolution),
-        share=_SHARE,
-        straight=_STRAIGHT,
-        spacing=SPACING,
-    )
+    steps = _checks.integer("steps", steps, 0)
     classify = decoder.loss == "ce"
     outputs = op.n_results if classify else decoder.n_outputs
     blocks = min(_checks.integer("blocks", blocks, 1), decoder.width)
@@ -164,24 +179,37 @@ def memory_flow(
         Y = rng.normal(0, 1, (op.n_results, outputs))
     else:
         Y = _checks.within("targets", _checks.real_array("targets", targets, (op.n_results, outputs)), LARGEST_TARGET)
-    Y = np.ascontiguousarray(Y, dtype=np.float32)
-    task = kernels.Task(data, Y, (Y**2).sum(axis=1) / 2)
+    Y = Y.astype(np.float32)
     network = Network(decoder.width / blocks, decoder.activation == "relu", classify)
+    task = kernels.Task(data, network, np.ascontiguousarray(Y.T), (Y**2).sum(axis=1) / 2, Y[data.train.results])
+    capacity = math.ceil(2 / kernels.SPACING + math.log(max(steps, 2)) / math.log1p(kernels.SPACING)) + 2
     records = kernels.Records(
-        times=np.empty(capacity(pace.steps)),
-        path=np.empty((capacity(pace.steps), *E.shape)),
-        curves=np.empty((capacity(pace.steps), 4)),
-        crossed=np.full(3, np.inf),
+        np.empty(capacity), np.empty((capacity, *E.shape)), np.empty((capacity, 4)), np.full(3, np.inf)
     )
     gradient = views(np.empty_like(weights.all), weights)
     squares = views(np.zeros_like(weights.all), weights)
     if rates.noise == 0.0:
         squares = squares._replace(all=np.empty(0, np.float32))
-    n = kernels.memory_flow(E, task, network, rates, pace, weights, gradient, squares, records)
-    recorded = (records.times[:n], records.path[:n], records.curves[:n])
-    train, test, rqi = records.crossed < np.inf
-    complete = n > 0 and (records.times[n - 1] == steps or (train and rqi and (test or len(data.test.left) == 0)))
-    return LearningTrajectory(**learned_fields(op, mask, *recorded, records.crossed), converged=bool(complete))
+    n, status = kernels.memory_flow(E, task, rates, steps, weights, gradient, squares, records)
+    shape = E.shape if op.composition == "sum" else (len(E), *[math.isqrt(E.shape[1])] * 2)
+    path = records.path[:n].reshape(n, *shape)
+    loss, z0 = losses(op, mask, path)
+    train, test, rqi, train_loss = records.curves[:n].T
+    steps_to_train, steps_to_test, steps_to_rqi = records.crossed.tolist()
+    return LearningTrajectory(
+        times=records.times[:n],
+        E=path,
+        loss=loss,
+        z0=z0,
+        rqi=rqi,
+        train_accuracy=train,
+        test_accuracy=test,
+        train_loss=train_loss,
+        steps_to_rqi=steps_to_rqi,
+        steps_to_train=steps_to_train,
+        steps_to_test=steps_to_test,
+        status=_STATUS[status],
+    )
 
 
 def batch_noise(n: int, size: int) -> float:
@@ -230,7 +258,7 @@ class Options(TypedDict, total=False):
     decoder_lr: float
     decoder: Decoder | None
     steps: int
-    repr_optimizer: Literal["adamw", "sgd"]
+    repr_optimizer: Literal["adam", "adamw", "sgd"]
     repr_wd: float
     repr_l1: float
     batch_size: int | None

@@ -210,7 +210,6 @@ VALID: dict[str, Make] = {
     "optimizer": one_of("adam", "adamw", "sgd"),
     "repr_optimizer": one_of("adamw", "sgd"),
     "steps": one_of(0, 1, 2, 30),
-    "resolution": one_of(0.04, 1.0, 1e-6),
     "batch_size": one_of(None, 1, 4, 10**6),
     "blocks": whole(1, 8),
     "d": whole(1, 3),
@@ -349,7 +348,7 @@ def unexplained(result: Any, made: dict[str, Any]) -> Iterator[str]:
     if isinstance(result, et.Trajectory):
         known |= {"E", "loss", "z0", "z0_drift"} if not result.converged else set()
     if isinstance(result, et.LearningTrajectory):
-        known |= {"loss", "z0_drift"} if made["op"].composition == "product" or not result.z0.all() else set()
+        known |= {"loss"} if not result.z0.all() else set()
         known |= {"test_accuracy"} if made.get("mask") is None or np.all(made["mask"]) else set()
     if isinstance(op, et.Operation) and op.composition == "sum" and op.n_symbols <= op.full_nullity:
         known |= {"lambda3"}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from efftheory import _kernels, _sample_kernels
 from efftheory._kernels import Samples
+from efftheory._product_kernels import product
 from efftheory.operations import Operation
 from efftheory.parallelograms import training_samples
 from tests import oracles, tolerances
@@ -107,6 +108,18 @@ def test_insert_row_and_null_vector(rows, columns, seed, q):
     assert not (matrix.astype(object) @ v.astype(object) % q).any()
 
 
+@pytest.mark.parametrize("n", [1, 4, 45])
+@pytest.mark.parametrize("inner", [0, 1, 33])
+@pytest.mark.parametrize("k", [3, 16, 30, 70])
+def test_product(n, inner, k):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(inner, n)).astype(np.float32).T, rng.normal(size=(inner, k)).astype(np.float32)
+    beside = np.full((n + 2, k), np.float32(7))  # nothing is written beside the product
+    product(a, b, beside[1:-1])
+    np.testing.assert_allclose(beside[1:-1], a.astype(float) @ b, rtol=1e-5, atol=1e-5)
+    assert (beside[[0, -1]] == 7).all()
+
+
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 @pytest.mark.parametrize(("name", "kind"), [("adam", _kernels.ADAM), ("adamw", _kernels.ADAMW), ("sgd", _kernels.SGD)])
 @given(drawn=own.training_sets(3, 6), d=st.integers(1, 3), seed=own.seeds)
@@ -116,7 +129,7 @@ def test_optimizer_flow(name, kind, weight_decay, drawn, d, seed):
     E0 = np.random.default_rng(seed).uniform(-1, 1, (op.n_symbols, d))
     path = np.empty((31, *E0.shape))
     path[0] = E0
-    _kernels.optimizer_flow(*training_samples(op, mask), path, kind, 1e-2, weight_decay)
+    _kernels.optimizer_flow(*training_samples(op, mask), path, _kernels.Rule(kind, 1e-2, weight_decay))
     expected = oracles.optimizer_flow(op, mask, E0, name, 1e-2, 30, weight_decay)
     tolerances.assert_close(path, expected)
 
@@ -164,6 +177,7 @@ def test_every_kernel_has_a_twin():
         "count_close",
         "reach_close",
         "close",  # through both
+        "descend",  # through `optimizer_flow`, and beside networks in test_memory.py
         "collapsed",
         "of_usual_size",
         "compose",  # these four as `rqi` and `predicted_accuracy`, in test_embeddings.py

@@ -1,6 +1,4 @@
-"""A decoder that remembers: against networks, against its adiabatic limit, and what its
-merged steps may change.
-"""
+"""A decoder that remembers: against networks, and against its adiabatic limit."""
 
 from __future__ import annotations
 
@@ -24,7 +22,6 @@ from efftheory.memory import batch_noise, initial_weights, memory_flow, views
 from tests import oracles, tolerances
 
 S3 = et.symmetric_group(3)
-SINGLE = 1e-9  # a resolution at which no steps are merged
 misused: Any = et
 
 
@@ -56,9 +53,10 @@ def trained(op, mask, E0, targets, decoder, weights, rates, steps, l1=0.0):
     net = network_of(decoder, weights)
     E = torch.tensor(E0, requires_grad=True)
     pairs, results = torch.as_tensor(op.pairs[mask].astype(int)), torch.as_tensor(op.results[mask].astype(int))
-    kinds = {"adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
     of_decoder = kinds[decoder.optimizer](net.parameters(), lr=rates["decoder_lr"], weight_decay=0.0)
-    of_embeddings = kinds[rates["repr_optimizer"]]([E], lr=rates["repr_lr"], weight_decay=0.0)
+    coupled = rates["repr_optimizer"] == "adam"
+    of_embeddings = kinds[rates["repr_optimizer"]]([E], lr=rates["repr_lr"], weight_decay=coupled * rates["repr_wd"])
     for step in range(steps + 1):
         left, right = E[pairs[:, 0]], E[pairs[:, 1]]
         outputs = net((left @ right).flatten(1) if op.composition == "product" else left + right)
@@ -76,10 +74,21 @@ def trained(op, mask, E0, targets, decoder, weights, rates, steps, l1=0.0):
         with torch.no_grad():  # decoupled decay, of SGD too
             for weight in net.parameters():
                 weight *= 1 - rate * decoder.weight_decay
-            E *= 1 - rates["repr_lr"] * rates["repr_wd"]
+            E *= 1 - (not coupled) * rates["repr_lr"] * rates["repr_wd"]
         of_decoder.step()
         of_embeddings.step()
     raise AssertionError("there is a last step")
+
+
+def shown(E, data, weights, repeats):
+    """A network of so many units a block, what it makes of the training samples, and
+    where derivatives go.
+    """
+    network = units.Network(repeats, relu=False, classify=False)
+    layers, back = (units.allocate(weights, len(data.train.left)) for _ in range(2))
+    kernels.compose(E, data.train, data.product, layers.inputs)
+    units.forward(weights, network, layers)
+    return network, layers, back
 
 
 CASES: dict[str, tuple[et.Operation, et.Decoder, int, dict[str, Any]]] = {
@@ -95,6 +104,7 @@ CASES: dict[str, tuple[et.Operation, et.Decoder, int, dict[str, Any]]] = {
         8,
         {"repr_optimizer": "sgd", "repr_lr": 0.3, "decoder_lr": 0.05},
     ),
+    "Adam": (et.addition(5), et.Decoder(width=16, n_outputs=3), 4, {"repr_optimizer": "adam", "repr_wd": 0.02}),
     "products, penalty": (S3, et.Decoder(width=16, n_outputs=3, warmup=10), 8, {"l1": 0.1}),
 }
 
@@ -110,9 +120,7 @@ def test_single_steps_are_those_of_the_network(name):
     E0 = rng.uniform(-0.5, 0.5, (op.n_symbols, 2, 2) if op is S3 else (op.n_symbols, 1))
     targets = None if decoder.loss == "ce" else rng.normal(size=(op.n_results, decoder.n_outputs))
     mask = op.random_training_set(op.n_samples - 4, seed=1)
-    path = memory_flow(
-        op, mask, E0, targets, decoder=decoder, steps=40, seed=8, blocks=blocks, repr_l1=l1, resolution=SINGLE, **rates
-    )
+    path = memory_flow(op, mask, E0, targets, decoder=decoder, steps=40, seed=8, blocks=blocks, repr_l1=l1, **rates)
     outputs = op.n_results if decoder.loss == "ce" else decoder.n_outputs
     inputs = E0.size // op.n_symbols
     weights = initial_weights(decoder, inputs, outputs, blocks, np.random.default_rng(8))
@@ -133,8 +141,9 @@ def test_blocks_have_the_networks_initial_function():
         found = []
         for seed in range(draws):
             weights = initial_weights(decoder, 1, 50, blocks, np.random.default_rng(seed))
-            layers = units.room(weights, 7)
-            units.forward(x, weights, network, layers)
+            layers = units.allocate(weights, 7)
+            layers.inputs[:] = x
+            units.forward(weights, network, layers)
             found.append((layers.outputs**2).mean())
         return float(np.mean(found))
 
@@ -187,14 +196,13 @@ def _tangents(op, E, weights):
     """Outputs (n k,) of the samples of D0, and their derivatives J by all weights."""
     E, data = training_set(op, None, E)
     n, k = len(data.train.left), weights.last.shape[1]
-    x = (E[data.train.left] + E[data.train.right]).astype(np.float32)
-    network, layers = units.Network(1.0, relu=False, classify=False), units.room(weights, n)
-    units.forward(x, weights, network, layers)
+    network, layers, back = shown(E, data, weights, 1.0)
     none = views(np.empty_like(weights.all), weights)._replace(all=np.empty(0, np.float32))
-    J, force = [], np.empty((n, 1), np.float32)
+    J = []
     for D in np.eye(n * k, dtype=np.float32).reshape(-1, n, k):
         moves = views(np.empty_like(weights.all), weights)
-        units.backward(D, x, weights, network, layers, moves, none, force)
+        back.outputs[:] = D
+        units.backward(layers, back, weights, network, moves, none)
         J.append(moves.all)
     return layers.outputs.ravel().astype(float), np.array(J, dtype=float)
 
@@ -239,18 +247,15 @@ def test_the_scatter_of_gradients(op):
     E, data = training_set(op, None, rng.normal(size=(op.n_symbols, 2, 2) if op is S3 else (op.n_symbols, 1)))
     c, n = E.shape[1], op.n_samples
     weights = initial_weights(et.Decoder(width=6, n_outputs=2), c, 2, 3, rng)
-    network = units.Network(2.0, relu=False, classify=False)
-    x = np.empty((n, c), np.float32)
-    kernels.compose(E, data.train, data.product, x)
-    layers = units.room(weights, n)
-    units.forward(x, weights, network, layers)
+    network, layers, back = shown(E, data, weights, 2.0)
     D = rng.normal(size=(n, 2)).astype(np.float32)
 
     def derivatives(rows):
         out, total = views(np.empty_like(weights.all), weights), views(np.empty_like(weights.all), weights)
-        force, by_E, scatter = np.empty((n, c), np.float32), np.empty(E.shape), np.empty(E.shape)
-        units.backward(np.where(rows[:, None], D, np.float32(0)), x, weights, network, layers, out, total, force)
-        kernels.to_embeddings(E, data, force, by_E, scatter)
+        by_E, scatter = np.empty(E.shape), np.empty(E.shape)
+        back.outputs[:] = np.where(rows[:, None], D, np.float32(0))
+        units.backward(layers, back, weights, network, out, total)
+        kernels.to_embeddings(E, data, back.inputs, by_E, scatter)
         return out.all, by_E, total.all, scatter
 
     every = np.ones(n, dtype=bool)
@@ -269,18 +274,15 @@ def test_second_moments_are_those_that_adam_measures():
     decoder, n = et.Decoder(width=8, n_outputs=2), op.n_samples
     weights = initial_weights(decoder, 1, 2, 4, rng)
     targets = rng.normal(size=(7, 2))
-    x, D = np.empty((n, 1), np.float32), np.empty((n, 2), np.float32)
-    network, layers = units.Network(2.0, relu=False, classify=False), units.room(weights, n)
-    kernels.see(E, data.train, data.product, weights, network, x, layers)
-    Y = targets.astype(np.float32)
-    kernels.differentiate(layers.outputs, kernels.Task(data, Y, (Y**2).sum(axis=1) / 2), network, D)
+    network, layers, back = shown(E, data, weights, 2.0)
+    back.outputs[:] = 2 / (2 * n) * (layers.outputs - targets[op.results])
     gradient, squares = (views(np.empty_like(weights.all), weights) for _ in range(2))
-    units.backward(D, x, weights, network, layers, gradient, squares, np.empty((n, 1), np.float32))
+    units.backward(layers, back, weights, network, gradient, squares)
     kernels.to_variance(squares.all, gradient.all, n, batch_noise(n, size))
 
     net = network_of(decoder, weights)
     adam = torch.optim.Adam(net.parameters(), lr=0.0)
-    inputs, wanted = torch.as_tensor(x.astype(float)), torch.as_tensor(targets[op.results])
+    inputs, wanted = torch.as_tensor(layers.inputs.astype(float)), torch.as_tensor(targets[op.results])
     for _ in range(300):
         for batch in torch.as_tensor(rng.permutation(n)).split(size):
             adam.zero_grad()
@@ -303,37 +305,7 @@ def test_mini_batches_slow_the_embeddings_down():
     assert np.abs(noisy.E[-1] - E0).mean() < 0.8 * np.abs(whole.E[-1] - E0).mean()
 
 
-# Merged steps
-
-
-@given(st.integers(1, 200), st.integers(0, 2**31))
-def test_steps_of_a_constant_gradient_merge_exactly(h, seed):
-    """h steps of Adam are one where neither the gradient nor its square changes,
-    whatever the first moment was.
-    """
-    rng = np.random.default_rng(seed)
-    gradient = rng.normal(size=8).astype(np.float32)
-    none = np.empty(0, np.float32)
-    moment = rng.normal(size=8).astype(np.float32)
-
-    def descended(*lengths: int):
-        values, first, second = np.zeros(8, np.float32), moment.copy(), gradient**2
-        for n in lengths:
-            kernels.descend(values, gradient, none, first, second, 0.9**n, 0.999**n, 1.0, 1.0, n, 1e-3, 1.0, False)
-        return np.concatenate([values, first, second])
-
-    np.testing.assert_allclose(descended(h), descended(*[1] * h), rtol=1e-3, atol=1e-5)
-
-
-def test_merged_steps_follow_single_ones():
-    op, mask = et.addition(8), et.addition(8).random_training_set(32, seed=2)
-    E0 = np.random.default_rng(0).uniform(-0.5, 0.5, (8, 1))
-    run: dict[str, Any] = {"steps": 600, "seed": 1, "blocks": 16, "decoder": et.Decoder(width=64, n_outputs=8)}
-    single = memory_flow(op, mask, E0, resolution=SINGLE, **run)
-    offs = [np.abs(memory_flow(op, mask, E0, resolution=r, **run).E[-1] - single.E[-1]).max() for r in (0.04, 0.005)]
-    spread = np.ptp(single.E[-1])
-    assert offs[1] < 0.03 * spread
-    assert offs[0] < 0.2 * spread
+# Records
 
 
 def test_records_and_thresholds():
@@ -347,6 +319,20 @@ def test_records_and_thresholds():
     assert path.rqi[path.times < path.steps_to_rqi].max() <= 0.95
     assert path.train_accuracy[path.times < path.steps_to_train].max() < 0.9
     assert path.train_loss[-1] < 0.5 < path.train_loss[0]
+    assert path.status == "learned"
+
+
+@pytest.mark.parametrize("op", [et.addition(5), S3], ids=["sum", "product"])
+def test_what_is_recorded_is_what_is_known(op):
+    """The effective loss of sums and products, and nothing of a flow that conserves."""
+    shape = (5, 2) if op.composition == "sum" else (6, 2, 2)
+    path = memory_flow(op, None, np.random.default_rng(0).normal(size=shape), steps=5)
+    expected = [et.effective_loss(op, None, E, normalization="sum") for E in path.E]
+    np.testing.assert_allclose(path.loss, expected, rtol=tolerances.LINALG)
+    np.testing.assert_allclose(path.z0, [(E**2).sum() for E in path.E])
+    np.testing.assert_array_equal(path.rqi, [et.rqi(op, E) for E in path.E])
+    assert not hasattr(path, "z0_drift")
+    assert not hasattr(path, "time_to_rqi")
 
 
 def test_one_seed_one_flow():
@@ -360,15 +346,15 @@ def test_one_seed_one_flow():
 def test_where_nothing_is_left_to_test():
     path = memory_flow(et.addition(4), None, np.array([[-0.5], [-0.1], [0.1], [0.5]]), steps=50)
     assert np.isnan(path.test_accuracy).all()
-    assert path.times[-1] == 50
+    assert (path.times[-1], path.status) == (50, "steps")
 
 
 def test_what_overflows_ends():
     E0 = np.array([[-0.5], [-0.1], [0.1], [0.5]])
     decoder = et.Decoder(optimizer="sgd", activation="relu")
     path = memory_flow(et.addition(4), None, E0, decoder=decoder, decoder_lr=1e6, steps=1000)
+    assert (path.status, math.isinf(path.steps_to_train)) == ("overflow", True)
     assert path.times[-1] < 1000
-    assert math.isinf(path.steps_to_train)
 
 
 # Misuse
@@ -386,12 +372,11 @@ MISUSES = {
     "decoder_lr": (lambda: misused.memory_flow(OP, None, E, decoder_lr=math.nan), "decoder_lr"),
     "steps": (lambda: misused.memory_flow(OP, None, E, steps=-1), "steps"),
     "seed": (lambda: misused.memory_flow(OP, None, E, seed="lucky"), "seed"),
-    "repr_optimizer": (lambda: misused.memory_flow(OP, None, E, repr_optimizer="adam"), "repr_optimizer"),
+    "repr_optimizer": (lambda: misused.memory_flow(OP, None, E, repr_optimizer="lbfgs"), "repr_optimizer"),
     "repr_wd": (lambda: misused.memory_flow(OP, None, E, repr_wd=-0.1), "repr_wd"),
     "repr_l1": (lambda: misused.memory_flow(OP, None, E, repr_l1=-0.1), "repr_l1"),
     "batch_size": (lambda: misused.memory_flow(OP, None, E, batch_size=0), "batch_size"),
     "blocks": (lambda: misused.memory_flow(OP, None, E, blocks=0), "blocks"),
-    "resolution": (lambda: misused.memory_flow(OP, None, E, resolution=0.0), "resolution"),
 }
 
 
