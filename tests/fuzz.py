@@ -208,7 +208,7 @@ VALID: dict[str, Make] = {
     "repr_wd": one_of(0.0, 1e-2, 1e3),
     "repr_l1": one_of(0.0, 1e-2, 1e3),
     "optimizer": one_of("adam", "adamw", "sgd"),
-    "repr_optimizer": one_of("adamw", "sgd"),
+    "repr_optimizer": one_of("adam", "adamw", "sgd"),
     "steps": one_of(0, 1, 2, 30),
     "batch_size": one_of(None, 1, 4, 10**6),
     "blocks": whole(1, 8),
