@@ -40,30 +40,15 @@ if TYPE_CHECKING:
     from neural.families.toy import RunConfig, ToyConfig, start
     from neural.family import Family, Group, Metric, Start
     from neural.history import History
-    from neural.noise import dropout
-    from neural.samples import read_samples, write_samples
+    from neural.layers import dropout
     from neural.supervised import Data, Supervised, TrainingConfig, again
-    from neural.tables import Table
+    from neural.tables import Table, read_samples, write_samples
     from neural.training import resolve_device, train_run, train_runs
 
-_WHERE = {
-    "families": "FAMILIES family_of find_family",
-    "families.digits": "DigitsConfig",
-    "families.messiness": "MessinessConfig",
-    "families.modular": "ModularConfig",
-    "families.molecules": "MoleculesConfig",
-    "families.parity": "ParityConfig",
-    "families.reviews": "ReviewsConfig",
-    "families.teacher": "TeacherConfig",
-    "families.toy": "RunConfig ToyConfig start",
-    "family": "Family Group Metric Start",
-    "history": "History",
-    "noise": "dropout",
-    "supervised": "Data Supervised TrainingConfig again",
-    "samples": "read_samples write_samples",
-    "tables": "Table",
-    "training": "resolve_device train_run train_runs",
-}
+# The modules that have them.
+_MODULES = ["tables", "training", "layers", "supervised", "families"]
+_MODULES += ["families.toy", "families.modular", "families.digits", "families.teacher"]
+_MODULES += ["families.reviews", "families.molecules", "families.messiness", "families.parity"]
 
 __all__ = ["train_run", "train_runs", "resolve_device", "History"]
 __all__ += ["ConfigError", "ToyConfig", "RunConfig", "ModularConfig", "DigitsConfig", "TeacherConfig"]
@@ -75,9 +60,10 @@ __all__ += ["Table", "read_samples", "write_samples", "start"]
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _WHERE.items():
-        if name in names.split():
-            return getattr(import_module(f"neural.{module}"), name)
+    for module in _MODULES if name in __all__ else ():
+        found = vars(import_module(f"neural.{module}"))
+        if name in found:
+            return found[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -35,7 +35,7 @@ class Option:
         below: an integer that it must stay under.
         mixed: whether runs of one ensemble may differ in it: it changes no tensor's
             shape and no code path.
-        aliases: other names that people use for it.
+        aliases: other names that people use for it; of options, too.
         label: what pictures call it, where its name does not say enough.
         since: the version of the run store that was the first to ask for it; runs of
             older stores had the default.

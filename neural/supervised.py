@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from operator import itemgetter
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import torch
-import tyro
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
@@ -22,8 +22,6 @@ from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD
 from neural.family import Evaluation, Group, Metric, Parameters, Start, weight_norm
 
-Steps = Annotated[int, tyro.conf.arg(aliases=["--steps"])]
-Scale = Annotated[float, tyro.conf.arg(aliases=["--alpha"])]
 Optimizer = Literal["adamw", "sgd"]
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -36,7 +34,7 @@ class TrainingConfig:
 
     seed: int = option(0, 0, below=2**32, mixed=True)
     """Fixes all that is random."""
-    init_scale: Scale = option(1.0, above=True, mixed=True, aliases=("alpha",), label="initial scale of all weights")
+    init_scale: float = option(1.0, above=True, mixed=True, aliases=("alpha",), label="initial scale of all weights")
     """What all initial weights are multiplied by."""
     learning_rate: float = option(1e-3, above=True, mixed=True, aliases=("lr",))
     """Learning rate, per step."""
@@ -50,7 +48,7 @@ class TrainingConfig:
     """Scale all weights together back to their initial norm after every update."""
     look_every: int = 20
     """Updates between two measurements, and so the resolution of the steps to a threshold."""
-    budget: Steps = option(10_000, mixed=True, aliases=("steps",), label="budget (steps)")
+    budget: int = option(10_000, mixed=True, aliases=("steps",), label="budget (steps)")
     """Number of updates after which a threshold that was not crossed is censored; a multiple of look_every."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of the training."""
@@ -60,7 +58,13 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check(self)
-        check_schedule(self)
+        n_train = self.n_train  # pyright: ignore[reportAttributeAccessIssue]
+        if self.batch_size is not None and self.batch_size > n_train:
+            raise ConfigError(f"`batch_size` must be at most n_train = {n_train}, but is {self.batch_size}.")
+        if self.look_every < 2:
+            raise ConfigError(f"`look_every` must be an integer of at least 2, but is {self.look_every}.")
+        if self.budget % self.look_every:
+            raise ConfigError(f"`budget` must be a multiple of look_every = {self.look_every}, but is {self.budget}.")
 
     @property
     def n_samples(self) -> int:
@@ -86,30 +90,19 @@ def again(name: str, default: Any = MISSING) -> Any:
     return field(default=known.default if default is MISSING else default, metadata=known.metadata)
 
 
-def check_schedule(config: Any) -> None:
-    """See that a run may be evaluated every `look_every` of its `budget` updates, and
-    that its `batch_size` is none too large.
-
-    Raises:
-        ConfigError: it may not.
+def usual_metrics(*sizes: str, share: str = "accuracy", **thresholds: float) -> tuple[Metric, ...]:
+    """Shares of right answers, losses, the norm of all weights, and other sizes. The
+    names of thresholds begin with steps_to_train or steps_to_test, which are usual.
     """
-    if config.batch_size is not None and config.batch_size > config.n_train:
-        raise ConfigError(f"`batch_size` must be at most n_train = {config.n_train}, but is {config.batch_size}.")
-    if config.look_every < 2:
-        raise ConfigError(f"`look_every` must be an integer of at least 2, but is {config.look_every}.")
-    if config.budget % config.look_every:
-        raise ConfigError(f"`budget` must be a multiple of look_every = {config.look_every}, but is {config.budget}.")
+    usual = {"steps_to_train": ACCURACY_THRESHOLD, "steps_to_test": ACCURACY_THRESHOLD}
+    ascending = sorted((usual | thresholds).items(), key=itemgetter(1))
 
+    def of(part: str) -> Metric:
+        crossings = {name: value for name, value in ascending if name.startswith(f"steps_to_{part}")}
+        return Metric(f"{part}_{share}", "share", crossings, record=f"{part}_record")
 
-def usual_metrics(
-    train: Mapping[str, float], test: Mapping[str, float], *sizes: str, share: str = "accuracy"
-) -> tuple[Metric, ...]:
-    """Shares of right answers with these thresholds, losses, the norm of all weights,
-    and other sizes.
-    """
     return (
-        Metric(f"train_{share}", "share", train, record="train_record"),
-        Metric(f"test_{share}", "share", test, record="test_record"),
+        *(of("train"), of("test")),
         *(Metric(name, "loss") for name in ("train_loss", "test_loss")),
         *(Metric(name, "size") for name in ("weight_norm", *sizes)),
     )
@@ -143,9 +136,7 @@ class Supervised:
 
     name: ClassVar[str]
     Config: ClassVar[type]
-    METRICS: ClassVar[tuple[Metric, ...]] = usual_metrics(
-        {"steps_to_train": ACCURACY_THRESHOLD}, {"steps_to_test": ACCURACY_THRESHOLD}
-    )
+    METRICS: ClassVar[tuple[Metric, ...]] = usual_metrics()
     ARRAYS: ClassVar[Mapping[str, Any]] = {}
     COMPILES: ClassVar[bool] = True
     SETTLED: ClassVar[int] = 10
@@ -188,7 +179,7 @@ class Supervised:
         return (x, y) if batch is None else (x[batch], y[batch])
 
     def outputs(self, parameters: Parameters, x: Any, lane: Parameters | None) -> Tensor:
-        """Of the network. `lane`: that of an update, for noise (neural/noise.py) from
+        """Of the network. `lane`: that of an update, for noise (`neural.dropout`) from
         its step and from a number of the run's own; None in an evaluation.
         """
         return functional_call(self.model, parameters, x)

@@ -1,5 +1,5 @@
 """An operation of your own: a square table of results, read from a file, as one value
-that a configuration holds; and training sets, read from files of pairs.
+that a configuration holds; and training sets in writing, or read from files of pairs.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neural.config import ConfigError
-from neural.samples import HEXADECIMAL, write_samples
 
 MAX_SYMBOLS = 1000  # of a table: a million results
 _MAX_BYTES = 2**26  # 64 bytes a result
 _WHOLE = "[+-]?[0-9]{1,18}"
 _NO_RESULT = r"[+-]?([0-9]*\.[0-9]+|[0-9]+\.)|(?i:nan)|.*;.*"  # decimals, what is missing, another separator
+_HEXADECIMAL = "[1-9a-f][0-9a-f]*"
 _DIGEST = "[0-9a-f]{16}"
 _SQUARE = "`table` must be a CSV file with a square table of results"
 
@@ -162,6 +162,38 @@ def adopt_operation(config: Any, known: Sequence[str]) -> None:
     object.__setattr__(config, "p", p)
 
 
+def write_samples(mask: ArrayLike) -> str:
+    """A training set, bool (N,), as text: bit s of a hexadecimal number is sample s. It
+    is what a configuration has as `samples`.
+    """
+    return f"{int.from_bytes(np.packbits(np.asarray(mask, bool), bitorder='little').tobytes(), 'little'):x}"
+
+
+def read_samples(samples: str, n_samples: int) -> NDArray[np.bool_]:
+    """The training set, bool (n_samples,), that `write_samples` wrote."""
+    content = int(samples, 16).to_bytes(-(-n_samples // 8), "little")
+    return np.unpackbits(np.frombuffer(content, np.uint8), count=n_samples, bitorder="little").astype(np.bool_)
+
+
+def count_samples(config: Any) -> int:
+    """How many samples the training set in a configuration's `samples` has. There is
+    one way to write it: two equal sets are one configuration.
+
+    Raises:
+        ConfigError: it is no hexadecimal number, or has other samples.
+    """
+    if not isinstance(config.samples, str) or not re.fullmatch(_HEXADECIMAL, config.samples):
+        form = "a hexadecimal number in lower case, without 0x or leading zeros"
+        raise ConfigError(f"`samples` must be {form}, but is {config.samples!r}.")
+    bits, n = int(config.samples, 16), config.n_samples
+    if bits.bit_length() > n:
+        raise ConfigError(
+            f"`samples` must have bits for the {n} samples of p = {config.p} only, 0 to {n - 1}, but has bit "
+            f"{bits.bit_length() - 1}."
+        )
+    return bits.bit_count()
+
+
 def adopt_pairs(config: Any, task: Callable[[Any], tuple[NDArray[np.int64], NDArray[np.int64]]]) -> bool:
     """Where the `samples` of a configuration are a file of pairs, make them a number;
     whether they were.
@@ -178,7 +210,7 @@ def adopt_pairs(config: Any, task: Callable[[Any], tuple[NDArray[np.int64], NDAr
         ConfigError: the file cannot be read, or a row is no sample.
     """
     name = config.samples
-    if not isinstance(name, str) or re.fullmatch(HEXADECIMAL, name) or not _is_file(name):
+    if not isinstance(name, str) or re.fullmatch(_HEXADECIMAL, name) or not _is_file(name):
         return False
     path, wanted = Path(name), "`samples` must be a CSV file with rows a,b or a,b,result"
     symbols = results = [str(number) for number in range(max(config.p, config.n_results))]

@@ -10,17 +10,17 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import numpy as np
 import tyro
 
 from neural._files import check_writable, replacing
 from neural.command import run_command
-from neural.config import ConfigError, filled
+from neural.config import ConfigError, filled, kinds, option_of
 from neural.families import family_of, find_family
 from neural.families.toy import RunConfig
 from neural.family import Family
@@ -108,9 +108,18 @@ def family_asked_for(words: list[str]) -> type[Family]:
     return find_family(found)
 
 
+def with_aliases(config_type: type) -> Any:
+    """The type, with the aliases of its fields as names of options."""
+    for one in fields(config_type):
+        names = [f"--{alias.replace('_', '-')}" for alias in option_of(one).aliases]
+        kind = Annotated[kinds(config_type)[one.name], tyro.conf.arg(aliases=names)]
+        config_type.__annotations__[one.name] = kind
+    return config_type
+
+
 if __name__ == "__main__":
     try:
-        asked = Arguments[family_asked_for(sys.argv[1:]).Config]
+        asked = Arguments[with_aliases(family_asked_for(sys.argv[1:]).Config)]
     except ConfigError as error:
         print("error:", error, file=sys.stderr)
         sys.exit(1)

@@ -16,8 +16,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
 
+from analysis.runs.traces import DAMAGED
 from neural import ConfigError
-from neural._files import DAMAGED
 
 KINDS = (".npz", ".safetensors")
 LARGEST = 2 * 2**30  # bytes that the arrays of one file may take

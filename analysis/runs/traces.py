@@ -8,10 +8,15 @@ store.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import re
 import shutil
 import stat
+import struct
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,8 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neural import History
-from neural._files import DAMAGED, replacing, sync
+from neural._files import replacing
 
+# All that numpy and zipfile raise at files of arrays whose bytes are others than were
+# written.
+DAMAGED = (
+    *(OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, MemoryError, OverflowError),
+    *(SyntaxError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError),
+)
 _LEFTOVER = re.compile(r"\.[0-9a-f]{32}\.npz\..+")  # folders of `write_traces`, where it was killed
 
 
@@ -128,8 +139,8 @@ def remove_leftovers(folder: Path, before: float) -> None:
 
 
 def write_traces(path: Path, key: str, history: History, store: Path) -> None:
-    """Write a run's traces to the disk; an old file stays whole until the new one is
-    there.
+    """Write a run's traces to the disk, and not only on their way; an old file stays
+    whole until the new one is there.
     """
     arrays = {
         "key": np.array(key),
@@ -141,9 +152,22 @@ def write_traces(path: Path, key: str, history: History, store: Path) -> None:
     arrays |= {f"metric/{name}": values for name, values in history.traces.items()}
     arrays |= {f"norm/{name}": values for name, values in history.norms.items()}
     arrays |= {f"weights/{name}": values for name, values in history.checkpoints.items()}
-    with replacing(path, synced=True) as fresh:
+    with replacing(path) as fresh:
         np.savez(fresh, **arrays)
         share(fresh, store)
+        sync(fresh)
+    sync(Path(os.path.realpath(path)).parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk."""
+    if path.is_dir() and os.name == "nt":  # where folders cannot be opened
+        return
+    number = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def check_there(path: Path, key: str, metrics: Sequence[str] = ()) -> None:

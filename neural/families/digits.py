@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neural.config import ConfigError, option
-from neural.constants import ACCURACY_THRESHOLD
 from neural.data.digits import SIZES, Source, data_digest, digits
 from neural.data.files import check_digest
 from neural.family import Group, Parameters
-from neural.perceptron import Perceptron
+from neural.layers import Perceptron
 from neural.supervised import Data, Supervised, TrainingConfig, again, nested, usual_metrics
 
 CLASSES = 10
@@ -92,11 +91,7 @@ class Images(Supervised):
 
     name: ClassVar = "digits"
     Config: ClassVar = DigitsConfig
-    METRICS: ClassVar = usual_metrics(
-        {"steps_to_train": ACCURACY_THRESHOLD, "steps_to_train_100": 1.0},
-        {"steps_to_test_60": 0.6, "steps_to_test": ACCURACY_THRESHOLD},
-        "last_norm",
-    )
+    METRICS: ClassVar = usual_metrics("last_norm", steps_to_train_100=1.0, steps_to_test_60=0.6)
     SCALED = True
 
     @staticmethod

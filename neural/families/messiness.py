@@ -20,10 +20,9 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from neural.config import ConfigError, option
-from neural.constants import ACCURACY_THRESHOLD
 from neural.family import Group, Parameters, Start, weight_norm
-from neural.perceptron import Perceptron
-from neural.supervised import Data, Steps, Supervised, TrainingConfig, again, usual_metrics
+from neural.layers import Perceptron
+from neural.supervised import Data, Supervised, TrainingConfig, again, usual_metrics
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class MessinessConfig(TrainingConfig):
     """Learning rate of the decoder (AdamW), per step."""
     weight_decay: float = again("weight_decay")
     """Weight decay (decoupled) of the decoder; m has none."""
-    budget: Steps = again("budget", 5_000)
+    budget: int = again("budget", 5_000)
     optimizer: ClassVar = "adamw"  # pyright: ignore[reportIncompatibleVariableOverride]
     batch_size: ClassVar = None  # pyright: ignore[reportIncompatibleVariableOverride]
 
@@ -106,9 +105,7 @@ class Messiness(Supervised):
 
     name: ClassVar = "messiness"
     Config: ClassVar = MessinessConfig
-    METRICS: ClassVar = usual_metrics(
-        {"steps_to_train": ACCURACY_THRESHOLD}, {"steps_to_test": ACCURACY_THRESHOLD}, "messiness_now"
-    )
+    METRICS: ClassVar = usual_metrics("messiness_now")
     SETTLED = 0  # the loss of a landscape is that after all steps, and a trajectory goes on when all are right
     SCALED = True
 

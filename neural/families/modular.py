@@ -14,22 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-import tyro
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from neural.compositions import OPERATIONS, misfit, table
 from neural.config import ConfigError, check, option
-from neural.constants import ACCURACY_THRESHOLD
 from neural.family import Group, Parameters
-from neural.noise import dropout
-from neural.samples import count_samples, read_samples
-from neural.supervised import Data, Supervised, TrainingConfig, again, check_schedule, usual_metrics
-from neural.tables import Table, adopt_operation, adopt_pairs
+from neural.layers import dropout
+from neural.supervised import Data, Supervised, TrainingConfig, again, usual_metrics
+from neural.tables import Table, adopt_operation, adopt_pairs, count_samples, read_samples
 
 
 @dataclass(frozen=True)
@@ -83,9 +80,7 @@ class ModularConfig(TrainingConfig):
     attention and the MLP, is 0.
     """
     look_every: int = 25
-    operation: Annotated[str, tyro.conf.arg(aliases=["--table"])] = option(
-        "modular_addition", later=True, aliases=("table",)
-    )
+    operation: str = option("modular_addition", later=True, aliases=("table",))
     """modular_addition, a + b modulo p; addition, a + b itself, which has 2p - 1 results; division, a / b modulo a
     prime p; symmetric, the product of two permutations (p is 6, 24 or 120), or dihedral, of two symmetries of a regular
     polygon (p is even); or a CSV file with your own operation: a square of results, names or numbers, with the symbols'
@@ -97,7 +92,7 @@ class ModularConfig(TrainingConfig):
     """AdamW's epsilon, which keeps small gradients from large updates."""
     decay_until: int | None = option(None, 0, below=2**32, mixed=True, later=True, label="last update with decay")
     """Updates after which all weight decay is 0; by default it never ends."""
-    samples: Annotated[str, tyro.conf.arg(aliases=["--pairs"])] = option("", mixed=True, later=True, aliases=("pairs",))
+    samples: str = option("", mixed=True, later=True, aliases=("pairs",))
     """The training set itself: a CSV file with rows a,b or a,b,result, or a hexadecimal number whose bit s is sample
     s. It says what the fraction is; by default the seed draws the set."""
 
@@ -119,14 +114,14 @@ class ModularConfig(TrainingConfig):
             )
         if self.network == "transformer" and self.d % self.heads:
             raise ConfigError(f"`d` must be a multiple of heads = {self.heads}, but is {self.d}.")
-        check_schedule(self)
+        super().__post_init__()
 
     def _adopt_samples(self) -> None:
         """The fraction is that of the training set that is given."""
         if self.samples == "":
             return
         adopt_pairs(self, task)
-        fraction = count_samples(self.samples, self.n_samples, self.p) / self.n_samples
+        fraction = count_samples(self) / self.n_samples
         if self.fraction not in (type(self).fraction, fraction):
             raise ConfigError(f"`fraction` must be left out with samples, which say it, but is {self.fraction}.")
         object.__setattr__(self, "fraction", fraction)
@@ -278,10 +273,7 @@ class Modular(Supervised):
 
     name: ClassVar = "modular"
     Config: ClassVar = ModularConfig
-    METRICS: ClassVar = usual_metrics(
-        {"steps_to_train": ACCURACY_THRESHOLD, "steps_to_train_99": 0.99},
-        {"steps_to_test_50": 0.5, "steps_to_test": ACCURACY_THRESHOLD, "steps_to_test_95": 0.95},
-    )
+    METRICS: ClassVar = usual_metrics(steps_to_train_99=0.99, steps_to_test_50=0.5, steps_to_test_95=0.95)
 
     @staticmethod
     def network(config: ModularConfig) -> _Network:

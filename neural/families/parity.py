@@ -22,10 +22,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from neural.config import ConfigError, option
-from neural.constants import ACCURACY_THRESHOLD
 from neural.family import Parameters, Start
-from neural.perceptron import Perceptron
-from neural.supervised import Data, Optimizer, Steps, Supervised, TrainingConfig, again, usual_metrics
+from neural.layers import Perceptron
+from neural.supervised import Data, Optimizer, Supervised, TrainingConfig, again, usual_metrics
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class ParityConfig(TrainingConfig):
     optimizer: Optimizer = again("optimizer", "sgd")
     batch_size: int | None = again("batch_size", 32)
     """Samples an update, through the training set in an order that is new each epoch; None is n_train of them."""
-    budget: Steps = again("budget", 20_000)
+    budget: int = again("budget", 20_000)
     constrained: ClassVar = False  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __post_init__(self) -> None:
@@ -122,10 +121,7 @@ class Parity(Supervised):
 
     name: ClassVar = "parity"
     Config: ClassVar = ParityConfig
-    METRICS: ClassVar = usual_metrics(
-        {"steps_to_train": ACCURACY_THRESHOLD, "steps_to_train_99": 0.99},
-        {"steps_to_test_75": 0.75, "steps_to_test": ACCURACY_THRESHOLD, "steps_to_test_95": 0.95},
-    )
+    METRICS: ClassVar = usual_metrics(steps_to_train_99=0.99, steps_to_test_75=0.75, steps_to_test_95=0.95)
     SCALED = True
 
     @staticmethod

@@ -17,12 +17,11 @@ from torch.func import vmap
 from torch.nn.functional import binary_cross_entropy_with_logits, embedding
 
 from neural.config import ConfigError, option
-from neural.constants import ACCURACY_THRESHOLD
 from neural.data.files import check_digest
 from neural.data.reviews import PACKAGED, ReviewsSource, data_digest, numbered, reviews
 from neural.family import Evaluation, Parameters
-from neural.perceptron import layer
-from neural.supervised import Data, Steps, Supervised, TrainingConfig, again, means_of_parts, nested, usual_metrics
+from neural.layers import layer
+from neural.supervised import Data, Supervised, TrainingConfig, again, means_of_parts, nested, usual_metrics
 
 READ_AT_ONCE = 100  # texts at a time: more are no quicker, and take memory for all their states
 
@@ -55,7 +54,7 @@ class ReviewsConfig(TrainingConfig):
     """Layers of the LSTM."""
     batch_size: int | None = again("batch_size", 50)
     look_every: int = 50
-    budget: Steps = again("budget", 2_000)
+    budget: int = again("budget", 2_000)
     optimizer: ClassVar = "adamw"  # pyright: ignore[reportIncompatibleVariableOverride]
     checkpoints: int = again("checkpoints")
     """How many times all weights, a megabyte, are kept in an octave of steps; the first and the last always are."""
@@ -135,9 +134,7 @@ class Texts(Supervised):
     name: ClassVar = "reviews"
     Config: ClassVar = ReviewsConfig
     METRICS: ClassVar = usual_metrics(
-        {"steps_to_train": ACCURACY_THRESHOLD, "steps_to_train_100": 1.0},
-        {"steps_to_test_60": 0.6, "steps_to_test": 0.65, "steps_to_test_70": 0.7},
-        "last_norm",
+        "last_norm", steps_to_train_100=1.0, steps_to_test_60=0.6, steps_to_test=0.65, steps_to_test_70=0.7
     )
     SETTLED = 0  # what is compared is losses and accuracies after equally many steps
     COMPILES: ClassVar[bool] = False

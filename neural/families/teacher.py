@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neural.family import Metric
-from neural.perceptron import Perceptron
+from neural.layers import Perceptron
 from neural.supervised import Data, Supervised, TrainingConfig, again, initial_weights, usual_metrics
 
 _SHARE = 0.95  # of samples that are right: the paper's threshold
@@ -72,7 +72,7 @@ class Teacher(Supervised):
 
     name: ClassVar = "teacher"
     Config: ClassVar = TeacherConfig
-    _USUAL = usual_metrics({"steps_to_train": _SHARE}, {"steps_to_test": _SHARE}, "last_norm")
+    _USUAL = usual_metrics("last_norm", steps_to_train=_SHARE, steps_to_test=_SHARE)
     METRICS: ClassVar = (
         *_USUAL[:2],
         Metric("train_accuracy_01", "share", {"steps_to_train_01": _SHARE}, record="train_record_01"),

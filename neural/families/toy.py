@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-import tyro
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -22,9 +21,8 @@ from neural.compositions import table
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD, RQI_THRESHOLD
 from neural.family import Evaluation, Group, Metric, Parameters, Start
-from neural.samples import count_samples, read_samples
 from neural.supervised import means_of_parts
-from neural.tables import Table, adopt_operation, adopt_pairs
+from neural.tables import Table, adopt_operation, adopt_pairs, count_samples, read_samples
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class ToyConfig:
     default.
     """
 
-    operation: Annotated[str, tyro.conf.arg(aliases=["--table"])] = option("addition", aliases=("table",))
+    operation: str = option("addition", aliases=("table",))
     """What is learned: addition, i + j with embeddings composed by a sum; s3, the group S3 by a matrix product (p =
     6); or a CSV file with your own operation, which must commute, by a sum: a square of results, names or numbers,
     with the symbols' names beside it or without. In Python also neural.Table(results)."""
@@ -43,7 +41,7 @@ class ToyConfig:
     """Training-set size |D|, of p(p+1)/2 samples (s3: of p^2)."""
     seed: int = option(0, 0, below=2**32, mixed=True)
     """Fixes the training set, unless that is given, the targets and all initial weights."""
-    samples: Annotated[str, tyro.conf.arg(aliases=["--pairs"])] = option("", mixed=True, since=4, aliases=("pairs",))
+    samples: str = option("", mixed=True, since=4, aliases=("pairs",))
     """The training set itself: a CSV file with rows a,b or a,b,result; or, of n_train samples, a hexadecimal number
     whose bit s is sample s of the table, in the order (0,0), (0,1) .. (0,p-1), (1,1) .. (s3: all ordered pairs). By
     default the seed draws it."""
@@ -87,9 +85,7 @@ class ToyConfig:
     """Samples an update, each epoch in a new random order; by default all of the training set."""
     init_scale: float = option(1.0, above=True, mixed=True, label="initial scale of the embeddings $s$")
     """s: the initial embeddings are uniform in [-s/2, s/2]."""
-    budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = option(
-        10_000, mixed=True, aliases=("steps",), label="budget (steps)"
-    )
+    budget: int = option(10_000, mixed=True, aliases=("steps",), label="budget (steps)")
     """Number of updates after which a threshold that was not crossed is censored."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of the training."""
@@ -102,10 +98,8 @@ class ToyConfig:
             raise ConfigError(
                 f"`table` must commute for toy, which adds embeddings (not for family modular), but {witness}."
             )
-        if adopt_pairs(self, lambda config: (task(config).pairs, task(config).results)):
-            count = int(self.samples, 16).bit_count()
-            if self.n_train == type(self).n_train:
-                object.__setattr__(self, "n_train", count)
+        if adopt_pairs(self, task) and self.n_train == type(self).n_train:
+            object.__setattr__(self, "n_train", count_samples(self))
         if self.operation == "s3" and self.p != 6:
             raise ConfigError(f"`p` must be 6 for operation s3, which has six elements, but is {self.p}.")
         if self.n_train > self.n_samples:
@@ -114,7 +108,7 @@ class ToyConfig:
                 f"`n_train` must be at most {count} = {self.n_samples} for p = {self.p}, but is {self.n_train}."
             )
         if self.samples != "":
-            count = count_samples(self.samples, self.n_samples, self.p)
+            count = count_samples(self)
             if count != self.n_train:
                 raise ConfigError(f"`samples` must have n_train = {self.n_train} samples, but has {count}.")
         if self.batch_size is not None and self.batch_size > self.n_train:
@@ -148,22 +142,14 @@ class ToyConfig:
 RunConfig = ToyConfig  # its first name
 
 
-class Task(NamedTuple):
-    """The full data set D0 as arrays: pairs (N, 2), results (N,)."""
-
-    pairs: NDArray[np.int64]
-    results: NDArray[np.int64]
-
-
-def task(config: ToyConfig) -> Task:
-    """The data set of a run's operation: pairs i <= j in the order (0,0), (0,1) ..
-    (0,p-1), (1,1) .., of S3 all ordered pairs; the results that occur numbered from 0
-    on.
+def task(config: ToyConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """D0: pairs i <= j, (N, 2), in the order (0,0), (0,1) .. (0,p-1), (1,1) .., of S3
+    all ordered pairs; and their results (N,), those that occur numbered from 0 on.
     """
     own = config.operation
     i, j = np.indices((6, 6)).reshape(2, -1) if own == "s3" else np.triu_indices(config.p)
     results = own.results if isinstance(own, Table) else table("symmetric" if own == "s3" else own, config.p)
-    return Task(np.stack([i, j], axis=1), np.unique(results[i, j], return_inverse=True)[1])
+    return np.stack([i, j], axis=1), np.unique(results[i, j], return_inverse=True)[1]
 
 
 def layer_widths(config: ToyConfig) -> list[int]:
@@ -316,11 +302,10 @@ class Toy:
         self._classify = config.loss == "ce"
         with torch.device("meta"):  # its own weights are never used
             self._model = Network(config)
-        data = task(config)
-        self._pairs = torch.as_tensor(data.pairs, device=device)
-        self._results = torch.as_tensor(data.results, device=device)
+        pairs, results = task(config)
+        self._pairs, self._results = torch.as_tensor(pairs, device=device), torch.as_tensor(results, device=device)
         # class by class: of all pairs of samples there are 2 * 10^8 at p = 200
-        classes = [np.flatnonzero(data.results == result) for result in np.unique(data.results)]
+        classes = [np.flatnonzero(results == result) for result in np.unique(results)]
         same = np.concatenate([one[np.stack(np.triu_indices(len(one), k=1))] for one in classes], axis=1)
         self._first, self._second = torch.as_tensor(same, device=device)
 
@@ -376,19 +361,3 @@ class Toy:
 
 
 MAX_SNAPSHOTS = 200
-
-
-def least_operations(config: ToyConfig) -> float:
-    """Floating-point operations of one step of one network, at the least: forward over
-    all of D0 (it is measured at every step), backward over D, distances to the targets,
-    AdamW.
-
-    Two (multiply, add) a weight and sample forward; backward once for the weights' and
-    once for the inputs' gradients; 14 a parameter for AdamW.
-    """
-    widths = layer_widths(config)
-    weights = sum(n_in * n_out for n_in, n_out in pairwise(widths))
-    parameters = weights + sum(widths[1:]) + config.p * widths[0]
-    samples = config.n_samples + 2 * (config.batch_size or config.n_train)
-    distances = 2 * config.n_samples * config.n_outputs * config.n_results if config.loss == "mse" else 0
-    return 2 * weights * samples + distances + 14 * parameters

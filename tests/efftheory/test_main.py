@@ -23,8 +23,7 @@ from efftheory.__main__ import run
 from efftheory._picture import BLUE, LIGHT_BLUE, ORANGE, picture_of
 from neural.config import ConfigError
 from neural.families.modular import ModularConfig
-from neural.samples import read_samples
-from neural.tables import MAX_SYMBOLS
+from neural.tables import MAX_SYMBOLS, read_samples
 from neural.tables import Table as NeuralTable
 from tests import systems
 from tests.neural.test_tables import READ, REFUSED

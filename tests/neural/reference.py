@@ -27,7 +27,7 @@ from neural.families.modular import Modular, ModularConfig
 from neural.families.toy import Network, RunConfig
 from neural.families.toy import start as start_of
 from neural.family import Start
-from neural.noise import dropout
+from neural.layers import dropout
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ def test_an_unknown_family(words: list[str]) -> None:
             f"`family` must be one of {', '.join(FAMILIES)}, or a file NAME.py, but is 'nonsense'.",
         ),
         (("--family", "modular", "--n-train", "45"), "--n-train"),
-        (("--weight-decay", "1"), "--weight-decay"),
+        (("--momentum", "1"), "--momentum"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from neural.config import ConfigError, mixed, shape
 from neural.families.toy import RunConfig
-from neural.samples import read_samples, write_samples
+from neural.tables import read_samples, write_samples
 
 WHOLE = {"p": 2, "n_train": 1, "seed": 0, "d": 1, "width": 1, "depth": 1, "n_outputs": 1, "budget": 1}
 WHOLE |= {"replica": 0, "decoder_warmup": 0}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from neural import train
-from neural._files import check_writable, replacing, sync
+from neural._files import check_writable, replacing
 from neural.config import ConfigError
 from neural.families.toy import RunConfig
 from neural.train import Arguments
@@ -64,14 +64,3 @@ def test_a_device_is_written_to(tmp_path):
     check_writable(device)
     with replacing(device) as fresh:
         assert fresh == device
-
-
-def test_what_is_synced_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
-    steps = []
-    fsync, rename = os.fsync, Path.replace
-    monkeypatch.setattr(os, "fsync", lambda number: (steps.append("synced"), fsync(number)))
-    monkeypatch.setattr(Path, "replace", lambda fresh, path: (steps.append("named"), rename(fresh, path)))
-    with replacing(tmp_path / "file", synced=True) as fresh:
-        fresh.write_text("new")
-    assert steps == ["synced", "named", "synced"]
-    sync(tmp_path)

@@ -31,7 +31,7 @@ from neural.families.modular import (
     task,
 )
 from neural.history import History
-from neural.noise import dropout
+from neural.layers import dropout
 from neural.supervised import index_batches, logarithmic
 from neural.training import default_lanes, train_run, train_runs
 from tests.neural.reference import ModularTrace, batches_of, plain_results, train_modular_alone

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from neural.families.toy import RunConfig, layer_widths, task, training_batches
 from neural.families.toy import start as start_of
 from neural.family import Start
-from neural.samples import write_samples
+from neural.tables import write_samples
 from tests.neural.reference import batches_of, network_of, permutation_matrices, s3_parallelograms, samples
 
 S3 = RunConfig(operation="s3", p=6, n_train=30, d=3)
@@ -390,7 +390,7 @@ def test_the_network_is_an_mlp_on_the_composition(base: RunConfig, activation, f
     none at the end. i and j in either order, but not a and b.
     """
     model = network_of(start_of(dataclasses.replace(base, depth=3, width=8, activation=activation)))
-    E, pairs = model.embedding.detach().numpy(), task(base).pairs
+    E, pairs = model.embedding.detach().numpy(), task(base)[0]
     products = base.operation == "s3"
     x = np.stack([np.concatenate(list(E[a] @ E[b])) if products else E[a] + E[b] for a, b in pairs])
     layers = [value.detach().numpy() for name, value in model.named_parameters() if name != "embedding"]
