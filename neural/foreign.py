@@ -162,7 +162,7 @@ def _demands(family: Any, taken: Collection[str]) -> Iterator[tuple[bool, str]]:
         yield plain, f"has a field {one.name} that is no int, float, bool, str or Literal"
         yield one.default is not MISSING, f"has a field {one.name} without a default"
     for wanted in ("seed", "budget", "look_every", "dtype", "n_train", "n_samples"):
-        yield hasattr(config(), wanted), f"has a configuration without {wanted}"
+        yield hasattr(family.Config(), wanted), f"has a configuration without {wanted}"
     metrics = getattr(family, "METRICS", ())
     yield len(metrics) > 1 and all(metric.record for metric in metrics[:2]), "has no two METRICS with records"
     columns = {part for metric in metrics for part in (metric.name, *metric.crossings, metric.record) if part}

@@ -108,18 +108,20 @@ def family_asked_for(words: list[str]) -> type[Family]:
     return find_family(found)
 
 
-def with_aliases(config_type: type) -> Any:
-    """The type, with the aliases of its fields as names of options."""
-    for one in fields(config_type):
+def options_of(family: type[Family]) -> Any:
+    """The type of the command's options for networks of a family; the aliases of its
+    fields are options, too.
+    """
+    for one in fields(family.Config):
         names = [f"--{alias.replace('_', '-')}" for alias in option_of(one).aliases]
-        kind = Annotated[kinds(config_type)[one.name], tyro.conf.arg(aliases=names)]
-        config_type.__annotations__[one.name] = kind
-    return config_type
+        kind = Annotated[kinds(family.Config)[one.name], tyro.conf.arg(aliases=names)]
+        family.Config.__annotations__[one.name] = kind
+    return Arguments[family.Config]
 
 
 if __name__ == "__main__":
     try:
-        asked = Arguments[with_aliases(family_asked_for(sys.argv[1:]).Config)]
+        asked = options_of(family_asked_for(sys.argv[1:]))
     except ConfigError as error:
         print("error:", error, file=sys.stderr)
         sys.exit(1)

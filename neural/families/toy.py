@@ -6,7 +6,7 @@ Source: paper, section 3.1 and appendix H, and the official code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
@@ -15,13 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from neural.compositions import table
 from neural.config import ConfigError, check, option
 from neural.constants import ACCURACY_THRESHOLD, RQI_THRESHOLD
 from neural.family import Evaluation, Group, Metric, Parameters, Start
-from neural.supervised import means_of_parts
+from neural.supervised import Supervised, means_of_parts
 from neural.tables import Table, adopt_operation, adopt_pairs, count_samples, read_samples
 
 
@@ -273,41 +272,37 @@ def training_batches(mask: NDArray[np.bool_], size: int, rng: np.random.Generato
             yield batch
 
 
-class Toy:
+class Toy(Supervised):
     """The family of the toy model. A batch is bool (N,): the samples that an update
     descends on.
     """
 
-    name: ClassVar[str] = "toy"
-    Config: ClassVar[type] = RunConfig
-    METRICS: ClassVar[tuple[Metric, ...]] = (
+    name: ClassVar = "toy"
+    Config: ClassVar = ToyConfig
+    METRICS: ClassVar = (
         Metric("train_accuracy", "share", {"steps_to_train": ACCURACY_THRESHOLD}, record="train_record"),
         Metric("test_accuracy", "share", {"steps_to_test": ACCURACY_THRESHOLD}, record="test_record"),
         Metric("rqi", "share", {"steps_to_rqi": RQI_THRESHOLD}, strict=True, record="rqi_record"),
         Metric("train_loss", "loss"),
         Metric("test_loss", "loss"),
     )
-    SETTLED: ClassVar[int] = 50
-    """Through how many evaluations everything must have been right to end early."""
-    ARRAYS: ClassVar[Mapping[str, Callable[[Any], NDArray]]] = {
+    SETTLED = 50
+    ARRAYS: ClassVar[Mapping[str, Any]] = {
         "mask": lambda history: history.mask.astype(int),
         "initial_embedding": lambda history: history.checkpoints["embedding"][0],
         "final_embedding": lambda history: history.checkpoints["embedding"][-1],
     }
-    COMPILES: ClassVar[bool] = True
+    start = staticmethod(start)  # pyright: ignore[reportAssignmentType]
+    network = Network
 
-    start = staticmethod(start)
-
-    def __init__(self, config: ToyConfig, device: str):
-        self._classify = config.loss == "ce"
-        with torch.device("meta"):  # its own weights are never used
-            self._model = Network(config)
+    @staticmethod
+    def tables(config: ToyConfig) -> dict[str, NDArray]:
+        """The data set, and all pairs of samples with one result."""
         pairs, results = task(config)
-        self._pairs, self._results = torch.as_tensor(pairs, device=device), torch.as_tensor(results, device=device)
         # class by class: of all pairs of samples there are 2 * 10^8 at p = 200
         classes = [np.flatnonzero(results == result) for result in np.unique(results)]
-        same = np.concatenate([one[np.stack(np.triu_indices(len(one), k=1))] for one in classes], axis=1)
-        self._first, self._second = torch.as_tensor(same, device=device)
+        first, second = np.concatenate([one[np.stack(np.triu_indices(len(one), k=1))] for one in classes], axis=1)
+        return {"pairs": pairs, "results": results, "first": first, "second": second}
 
     @staticmethod
     def groups(config: ToyConfig) -> dict[str, Group]:
@@ -320,11 +315,11 @@ class Toy:
         """Mean loss over the batch and the penalty; for the evaluations, outputs and
         losses on all of D0.
         """
-        outputs = functional_call(self._model, parameters, (self._pairs,))  # (N, n_outputs)
-        if self._classify:
-            sample_loss = torch.nn.functional.cross_entropy(outputs, self._results, reduction="none")
+        outputs = self.outputs(parameters, self.shared["pairs"], None)  # (N, n_outputs)
+        if self.config.loss == "ce":
+            sample_loss = torch.nn.functional.cross_entropy(outputs, self.shared["results"], reduction="none")
         else:
-            sample_loss = (outputs - lane["targets"][self._results]).square().mean(-1)
+            sample_loss = (outputs - lane["targets"][self.shared["results"]]).square().mean(-1)
         penalty = lane["penalty"] * parameters["embedding"].abs().mean()
         return (sample_loss * batch).sum() / batch.sum() + penalty, (outputs, sample_loss)
 
@@ -334,25 +329,26 @@ class Toy:
         """
         embedding = parameters["embedding"].clone()  # (R, p, d), before the update
         (outputs, sample_loss), targets, mask = outputs, lanes["targets"], lanes["mask"]
-        if self._classify:
+        if self.config.loss == "ce":
             answers = outputs.argmax(-1)
         else:  # the nearest target by |f - Y|^2 without |f|^2, which all targets share
             answers = (targets.square().sum(-1)[:, None, :] - 2 * outputs @ targets.transpose(1, 2)).argmin(-1)
-        correct = (answers == self._results) & sample_loss.isfinite()  # (R, N)
+        correct = (answers == self.shared["results"]) & sample_loss.isfinite()  # (R, N)
         accuracies, losses = (means_of_parts(values, mask) for values in (correct.to(mask.dtype), sample_loss))
-        composed = self._model.compose(self._model.standardize(embedding), self._pairs)  # (R, N, n_features)
-        parallel = self._model.is_parallelogram(composed[:, self._first] - composed[:, self._second])
+        model: Any = self.model
+        composed = model.compose(model.standardize(embedding), self.shared["pairs"])  # (R, N, n_features)
+        parallel = model.is_parallelogram(composed[:, self.shared["first"]] - composed[:, self.shared["second"]])
         rqi = parallel.to(embedding.dtype).mean(1)
         return torch.stack([*accuracies, rqi, *losses], dim=1), correct, {"embedding": embedding}
 
-    @staticmethod
-    def settled(traces: Mapping[str, NDArray]) -> bool:
+    @classmethod
+    def settled(cls, traces: Mapping[str, NDArray]) -> bool:
         """Every sample was right and RQI high, through the last SETTLED evaluations; so
         every threshold was crossed.
         """
-        train, test, rqi = (traces[name][-Toy.SETTLED :] for name in ("train_accuracy", "test_accuracy", "rqi"))
-        done = (train == 1) & (rqi > RQI_THRESHOLD) & ((test == 1) | np.isnan(test))
-        return len(done) == Toy.SETTLED and bool(done.all())
+        test, rqi = (traces[name][-cls.SETTLED :] for name in ("test_accuracy", "rqi"))
+        done = (rqi > RQI_THRESHOLD) & ((test == 1) | np.isnan(test))
+        return super().settled(traces) and bool(done.all())
 
     @staticmethod
     def checkpoints(config: ToyConfig) -> NDArray[np.int64]:

@@ -20,8 +20,8 @@ from tqdm import tqdm
 from neural.command import run_command
 from neural.config import ConfigError
 from neural.families import FAMILIES
-from neural.families.toy import RunConfig
-from neural.train import Arguments, family_asked_for, main
+from neural.families.toy import Toy
+from neural.train import family_asked_for, main, options_of
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ("--p", "10", "--n-train", "45", "--seed", "58", "--init", "reference", "--steps", "60")
@@ -114,7 +114,7 @@ def test_s3_from_the_command_line(
     monkeypatch.setattr(
         sys, "argv", ["neural.train", *fields.split(), *more.split(), "--device", "cpu", "--json", str(file)]
     )
-    run_command(Arguments[RunConfig], main, "neural.train")
+    run_command(options_of(Toy), main, "neural.train")
     record = strict(file.read_text())
     assert strict(capsys.readouterr().out)["operation"] == record["operation"] == "s3"
     assert (record["batch_size"], record["repr_l1"]) == (8, 1e-3)
