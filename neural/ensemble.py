@@ -148,7 +148,9 @@ class Ensemble:
     def norms(self) -> Parameters:
         """Euclidean norm of each tensor of weights, (R,), of the lanes as they are."""
         with torch.no_grad():
-            return {name: value.square().flatten(1).sum(1).sqrt() for name, value in self._parameters.items()}
+            return {
+                name: value.square().reshape(len(value), -1).sum(1).sqrt() for name, value in self._parameters.items()
+            }
 
     def weights(self, lane: int) -> dict[str, NDArray]:
         """Those of a lane as they are."""

@@ -99,7 +99,7 @@ def weight_norm(parameters: Parameters) -> Tensor:
     """
     total = torch.zeros((), device=next(iter(parameters.values())).device)
     for value in parameters.values():
-        total = total + value.square().flatten(1).sum(1)
+        total = total + value.square().reshape(len(value), -1).sum(1)
     return total.sqrt()
 
 

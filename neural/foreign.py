@@ -12,21 +12,23 @@ import sys
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import cache, cached_property
+from inspect import getattr_static
 from pathlib import Path
 from traceback import walk_tb
-from types import ModuleType, NoneType
+from types import FunctionType, ModuleType, NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from torch import nn
+from torch import Tensor, nn
 
-from neural.config import ConfigError, kinds
+from neural.config import ConfigError, kinds, option_of
 from neural.data.files import digest_of
 from neural.family import Family
 
 # Columns of the store, beside those of fields and metrics.
 _COLUMNS = ("key", "number", "family", "source", "steps_run", "retired", "accuracy", "device", "torch", "compiled")
+_OPTIONS = ("json", "compile", "help")  # of neural.train, beside those of fields
 _BY_CONFIG: dict[type, type[Family]] = {}
 _BY_SOURCE: dict[tuple[str, str], type[Family]] = {}
 
@@ -68,14 +70,15 @@ def load(path: Path, taken: Collection[str]) -> type[Family]:
     """The family in a file of Python.
 
     Args:
-        path: of the file.
+        path: of the file; it may begin with ~.
         taken: names that it may not have.
 
     Raises:
         ConfigError: there is no such file, or not one family in it that can be used.
     """
     try:
-        source = Source(str(path.resolve()), path.read_text(encoding="utf-8"))
+        path = path.expanduser()
+        source = Source(str(path.resolve()), path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", "it is no text")
         raise ConfigError(f"`family` must be a file of Python, but {path}: {reason}.") from None
@@ -88,19 +91,39 @@ def _executed(source: Source) -> type[Family]:
     path, name = source.path, f"{Path(source.path).stem}@{source.digest}"
     module = sys.modules[name] = ModuleType(name)  # where dataclasses look for it
     module.__file__ = path
+    if (folder := str(Path(path).parent)) not in sys.path:  # for what it imports from beside it
+        sys.path.append(folder)
     try:
         exec(compile(source.text, path, "exec"), module.__dict__)
     except SyntaxError as error:
-        raise ConfigError(f"`family` must be a file of Python, but {path}, line {error.lineno}: {error.msg}.") from None
-    except Exception as error:
+        where = f"{path}, line {error.lineno}" if error.lineno else path
+        raise ConfigError(f"`family` must be a file of Python, but {where}: {error.msg}.") from None
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"`family` must be a file that can be imported, but {_place(error, path)}.") from error
     classes = [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == name]
-    found = [one for one in classes if hasattr(one, "Config") and hasattr(one, "objective")]
+    found = [one for one in dict.fromkeys(classes) if hasattr(one, "Config") and hasattr(one, "objective")]
     if len(found) != 1:
         names = ", ".join(one.__name__ for one in found) or "none"
         raise ConfigError(f"`family` must be a file with one family, but {path} has {names}.")
-    copyreg.pickle(found[0].Config, _reduced)
+    if isinstance(found[0].Config, type):
+        copyreg.pickle(found[0].Config, _reduced)
+        _explain_rules(found[0].Config, path)
     return found[0]
+
+
+def _explain_rules(kind: Any, path: str) -> None:
+    """Make what the user's __post_init__ raises a ConfigError."""
+    rules = getattr(kind, "__post_init__", lambda config: None)
+
+    def explained_rules(config: Any) -> None:
+        try:
+            rules(config)
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise ConfigError(f"`family` must allow this configuration, but {_place(error, path)}.") from error
+
+    kind.__post_init__ = explained_rules
 
 
 def _reduced(config: Any) -> tuple[Any, ...]:
@@ -137,10 +160,13 @@ def _adopted(family: type[Family], source: Source, taken: Collection[str]) -> ty
     """The family, remembered; ConfigError unless the engine, the store and the commands
     can use it.
     """
-    for holds, reason in _demands(family, taken):
-        if not holds:
-            where = source.path or "a notebook"
-            raise ConfigError(f"`family` must be as docs/families.md shows, but {family.__name__} in {where} {reason}.")
+    try:
+        reason = next((reason for holds, reason in _demands(family, taken) if not holds), "")
+    except NameError as error:  # of a field's type
+        reason = f"has a Config with a NameError: {error}"
+    if reason:
+        where = source.path or "a notebook"
+        raise ConfigError(f"`family` must be as docs/families.md shows, but {family.__name__} in {where} {reason}.")
     # of attention and LSTMs on a CPU, which torch then calls lane by lane
     warnings.filterwarnings("ignore", "There is a performance drop because we have not yet implemented the batching")
     remember(family, source)
@@ -152,9 +178,15 @@ def _demands(family: Any, taken: Collection[str]) -> Iterator[tuple[bool, str]]:
     name, config = getattr(family, "name", None), family.Config
     yield isinstance(name, str) and bool(re.fullmatch("[a-z][a-z0-9_]*", name)), f"has the name {name!r}"
     yield name not in taken, f"has the name of another family, {name}"
-    yield config.__module__ == family.__module__, "has no configuration of its own in the file"
-    frozen = is_dataclass(config) and vars(config)["__dataclass_params__"].frozen
-    yield frozen, "has a Config that is no frozen dataclass"
+    yield getattr(config, "__module__", "") == family.__module__, "has no configuration of its own in the file"
+    known = vars(config).get("__dataclass_params__") if isinstance(config, type) else None
+    yield known is not None and known.frozen, "has a Config that is no frozen dataclass"
+    for wanted in ("network", "data"):
+        its = getattr_static(family, wanted, None)
+        # of Supervised, in which they are not written
+        own = its is not None and getattr(its, "__module__", "") != "neural.supervised"
+        yield own or not hasattr(family, wanted), f"has no {wanted} of its own"
+        yield not isinstance(its, FunctionType), f"has a {wanted} that is no @staticmethod"
     for one in fields(config):
         kind = kinds(config)[one.name]
         parts = [part for part in get_args(kind) if part is not NoneType] if NoneType in get_args(kind) else [kind]
@@ -166,7 +198,8 @@ def _demands(family: Any, taken: Collection[str]) -> Iterator[tuple[bool, str]]:
     metrics = getattr(family, "METRICS", ())
     yield len(metrics) > 1 and all(metric.record for metric in metrics[:2]), "has no two METRICS with records"
     columns = {part for metric in metrics for part in (metric.name, *metric.crossings, metric.record) if part}
-    lower = [column.lower() for column in (*_COLUMNS, *columns, *kinds(config))]
+    aliases = [alias for one in fields(config) for alias in option_of(one).aliases]
+    lower = [column.lower() for column in (*_COLUMNS, *_OPTIONS, *columns, *kinds(config), *aliases)]
     twice = sorted({column for column in lower if lower.count(column) > 1})
     yield not twice, f"has two things of one name, {', '.join(twice)}"
 
@@ -180,26 +213,29 @@ def explained(family: type[Family]) -> Iterator[None]:
         yield
     except ConfigError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         source = source_of(family)
-        place = _place(error, source.path) if source else ""
+        place = _place(error, source.path, family) if source else ""
         if not place:
             raise
         raise ConfigError(f"`family` must train, but {place}.") from error
 
 
-def _place(error: Exception, path: str) -> str:
-    """The last line of the file and the last layer on the way to an error, and what it
-    says; "" if it came through neither.
+def _place(error: BaseException, path: str, family: Any = None) -> str:
+    """The last line of the file and the last layer on the way to an error, else the
+    last method of the family, and what it says; "" if it came through none.
     """
     steps = list(walk_tb(error.__traceback__))
     lines = [f"{path}, line {line}" for frame, line in steps if frame.f_code.co_filename == path]
     selves = [frame.f_locals.get("self") for frame, _ in steps]
     layers = [type(layer).__name__ for layer in selves if isinstance(layer, nn.Module)]
     if not lines and not layers:
+        names = [frame.f_code.co_name for frame, _ in steps if type(frame.f_locals.get("self")) is family]
+        lines = [f"{family.__name__}.{name}" for name in names]
+    if not lines and not layers:
         return ""
-    said = f"{type(error).__name__}: {' '.join(str(error).split())[:300].rstrip('.')}"
-    return ": ".join([*lines[-1:], *layers[-1:], said])
+    said = " ".join(str(error).split())[:300].rstrip(".")
+    return ": ".join([*lines[-1:], *layers[-1:], type(error).__name__, *([said] if said else [])])
 
 
 def check_layers(model: nn.Module) -> None:
@@ -215,9 +251,16 @@ def check_layers(model: nn.Module) -> None:
             found[name] = f"{type(layer).__name__} with running statistics"
         elif any(value.is_complex() for value in [*layer.parameters(False), *layer.buffers(False)]):
             found[name] = f"{type(layer).__name__} with complex weights"
+        elif not all(value.requires_grad for value in layer.parameters(False)):
+            found[name] = f"{type(layer).__name__} with weights that need no gradient"
+        elif plain := [
+            key for key, value in vars(layer).items() if isinstance(value, Tensor) and value.grad_fn is None
+        ]:
+            found[name] = f"{type(layer).__name__} with a tensor `{plain[0]}` that is no buffer"
     if found:
         named = ", ".join(f"`{name}`, {what}" if name else what for name, what in found.items())
         raise ConfigError(
             f"`network` must have real weights and nothing else that changes, but has {named}: dropout is made by "
-            "`neural.dropout` in `outputs`, and no statistics are kept with `track_running_stats=False`."
+            "`neural.dropout` in `outputs`, no statistics are kept with `track_running_stats=False`, and arrays that "
+            "are not trained are made by `register_buffer`."
         )

@@ -118,12 +118,18 @@ class Data:
             unless the family's `samples` takes others.
         weights: what the initial weights are drawn from; by default the seed alone.
         batches: what the order of mini-batches is drawn from, likewise.
+
+    Lists and tensors become arrays.
     """
 
     mask: NDArray[np.bool_]
     lane: dict[str, NDArray]
     weights: np.random.SeedSequence | None = None
     batches: np.random.SeedSequence | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mask", np.asarray(self.mask))
+        object.__setattr__(self, "lane", {name: np.asarray(array) for name, array in self.lane.items()})
 
 
 class Supervised:
@@ -186,6 +192,11 @@ class Supervised:
 
     def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Of each sample, (B,)."""
+        if y.is_floating_point():
+            raise ConfigError(
+                "`y` must be the number of a class, an integer, where a family has no `losses` of its own, but is "
+                f"{y.dtype}."
+            )
         return outputs.logsumexp(1) - outputs.gather(1, y[:, None])[:, 0]
 
     def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
@@ -201,6 +212,10 @@ class Supervised:
         begin with the means of each over training and test samples.
         """
         losses = self.losses(outputs, y)
+        if losses.shape != y.shape[:1]:
+            raise ConfigError(
+                f"`losses` must give a number a sample, {tuple(y.shape[:1])}, but gives {tuple(losses.shape)}."
+            )
         return self.right(outputs, y) & losses.isfinite(), losses
 
     def sizes(self, parameters: Parameters, lanes: Parameters) -> list[Tensor]:
@@ -248,6 +263,7 @@ class Supervised:
         streams = np.random.SeedSequence(config.seed).spawn(2)
         weights, batches = data.weights or streams[0], data.batches or streams[1]
         model = initial_weights(lambda: cls.network(config), weights)
+        cls._check_start(config, data, model)
         if not cls.SCALED:
             with torch.no_grad():
                 for value in model.parameters():
@@ -262,6 +278,24 @@ class Supervised:
             batches=index_batches(trained, config.batch_size, batches),
             radius=initial_norm(model) if config.constrained else 0.0,
         )
+
+    @classmethod
+    def _check_start(cls, config: Any, data: Data, model: nn.Module) -> None:
+        mask, n, n_train = data.mask, config.n_samples, config.n_train
+        if mask.dtype != np.bool_ or mask.shape != (n,) or np.count_nonzero(mask) != n_train:
+            raise ConfigError(
+                f"`data` must have a bool `mask` of n_samples = {n} with n_train = {n_train} true, but has "
+                f"{np.count_nonzero(mask)} of {mask.dtype} {mask.shape}."
+            )
+        for name, array in data.lane.items():
+            kind = f"{array.dtype} {array.shape}"
+            if name in ("x", "y") and array.shape[:1] != (n,):
+                raise ConfigError(f"`data` must have n_samples = {n} rows in `{name}`, but has {kind}.")
+            if array.dtype.kind not in "biuf":
+                raise ConfigError(f"`data` must have numbers in `{name}`, but has {kind}.")
+        weights = list(model.parameters()) if isinstance(model, nn.Module) else []
+        if not weights or any(isinstance(value, nn.UninitializedParameter) for value in weights):
+            raise ConfigError("`network` must make a module with weights, all of them of known sizes.")
 
     @staticmethod
     def groups(config: Any) -> dict[str, Group]:

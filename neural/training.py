@@ -231,7 +231,7 @@ class Recorder:
         self._norms.append({name: values[lane] for name, values in measured.norms.items()})
         self._states += n
         self._retired = self._may_retire and self.steps_left > 0 and self._family.settled(self._traces())
-        self.finished = self._retired or self.steps_left == 0
+        self.finished = self._retired or self.steps_left < self._every
         for state in range(n):
             step = (first + state) * self._every
             if step in self._due or (self.finished and state == n - 1):

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from neural import ConfigError, Data, Supervised, TrainingConfig, family_of, find_family, train_run, train_runs
+from neural.foreign import Source, remember
 
 ROOT = Path(__file__).parents[2]
 MAJORITY, SUMS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/families.md").read_text(), re.DOTALL)[:2]
@@ -51,6 +52,25 @@ class Buffers(nn.Module):
         return seen[:, self.places.flip(0)]
 
 
+class Scaled(Tied):
+    """With a parameter of no dimension."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.scale * super().forward(x)
+
+
+class Plain(Tied):
+    """With a random tensor that is no buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn = torch.randn(5)
+
+
 class Recurrent(nn.Module):
     def __init__(self, kind: Any) -> None:
         super().__init__()
@@ -83,6 +103,7 @@ def _flat(*layers: nn.Module) -> nn.Module:
 
 NETWORKS = {
     "tied": Tied,
+    "scaled": Scaled,
     "buffers": Buffers,
     "attention": Attention,
     "encoder": Encoder,
@@ -94,6 +115,11 @@ NETWORKS = {
     "dropout": lambda: _flat(nn.Linear(8, 5), nn.Dropout(0.1)),
     "attention's dropout": lambda: nn.TransformerEncoderLayer(4, 2, 8),
     "rrelu": lambda: _flat(nn.Linear(8, 5), nn.RReLU()),
+    "plain": Plain,
+    "frozen": lambda: _flat(nn.Linear(8, 5).requires_grad_(False)),
+    "lazy": lambda: _flat(nn.LazyLinear(5)),
+    "weightless": nn.Identity,
+    "function": lambda: _flat,
     "shape": lambda: _flat(nn.Linear(9, 5)),
     "complex": lambda: _flat(nn.Linear(8, 5, dtype=torch.complex64)),
 }
@@ -124,7 +150,7 @@ class Own(Supervised):
         return Data(order < config.n_train, {"x": pairs, "y": pairs.sum(1) % 5})
 
 
-@pytest.mark.parametrize("network", list(NETWORKS)[:8])
+@pytest.mark.parametrize("network", list(NETWORKS)[:9])
 def test_a_network_is_trained_as_torch_trains_it(network: str) -> None:
     """AdamW's weights after 20 updates of two runs, in float64; alone or in company."""
     configs = [OwnConfig(network=network, seed=seed, budget=20, dtype="float64", weight_decay=0.1) for seed in (0, 1)]
@@ -153,12 +179,83 @@ def test_a_network_is_trained_as_torch_trains_it(network: str) -> None:
         ("rrelu", "RReLU: RuntimeError: vmap: we do not yet support aten::rrelu"),
         ("shape", "Linear: RuntimeError: Expected size"),
         ("complex", "`2`, Linear with complex weights: "),
+        ("plain", "Plain with a tensor `drawn` that is no buffer: "),
+        ("frozen", "`2`, Linear with weights that need no gradient: "),
+        ("lazy", r"^`network` must make a module with weights, all of them of known sizes\.$"),
+        ("weightless", "^`network` must make a module with weights"),
+        ("function", "^`network` must make a module with weights"),
     ],
 )
 def test_what_cannot_be_trained_is_named_in_one_line(network: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as caught:
         train_run(OwnConfig(network=network, budget=20))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"y": np.zeros(24, int)}, "`data` must have n_samples = 25 rows in `y`, but has int64 (24,)"),
+        ({"y": None}, "`data` must have n_samples = 25 rows in `y`, but has object ()"),
+        ({"y": np.full(25, "no")}, "`data` must have numbers in `y`, but has <U2 (25,)"),
+        ({"y": np.zeros(25)}, "`y` must be the number of a class, an integer, where a family has no `losses`"),
+        ({"y": np.full(25, 7)}, "`family` must train, but Changed.losses: RuntimeError: index 7 is out of bounds"),
+        (
+            {"mask": np.ones(25, bool)},
+            "a bool `mask` of n_samples = 25 with n_train = 20 true, but has 25 of bool (25,)",
+        ),
+        ({"mask": np.arange(20)}, "but has 19 of int64 (20,)"),
+        ({"mask": np.zeros(25, bool)}, "but has 0 of bool (25,)"),
+    ],
+)
+def test_data_that_cannot_be_learned(changed: dict[str, Any], says: str) -> None:
+    @dataclass(frozen=True)
+    class ChangedConfig(OwnConfig):
+        pass
+
+    class Changed(Own):
+        Config = ChangedConfig
+
+        @staticmethod
+        def data(config: OwnConfig) -> Data:
+            data = Own.data(config)
+            lane = {"x": data.lane["x"], "y": changed.get("y", data.lane["y"])}
+            return Data(changed.get("mask", data.mask), lane)
+
+    family: Any = Changed
+    remember(family, Source("", ""))
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        train_run(ChangedConfig(budget=20))
+
+
+def test_lists_and_tensors_are_arrays_too() -> None:
+    data = Own.data(OwnConfig())
+    lane = {"x": torch.as_tensor(data.lane["x"]), "y": data.lane["y"].tolist()}
+    same = Data(data.mask.tolist(), lane)
+    assert (same.mask == data.mask).all()
+    assert all((same.lane[name] == array).all() for name, array in data.lane.items())
+
+
+def test_losses_that_are_no_sample_s(tmp_path: Path) -> None:
+    """As of outputs (N, 1) less answers (N,)."""
+    text = MAJORITY.replace("-y * outputs[:, 0])", "-y * outputs)")
+    family: Any = find_family(written(tmp_path, text))
+    with pytest.raises(ConfigError, match=r"`losses` must give a number a sample, \(512,\), but gives \(512, 512\)\."):
+        train_run(family.Config(budget=20))
+
+
+def test_a_configuration_that_checks_nothing_ends() -> None:
+    @dataclass(frozen=True)
+    class LooseConfig(OwnConfig):
+        def __post_init__(self) -> None:
+            pass
+
+    class Loose(Own):
+        Config = LooseConfig
+
+    family: Any = Loose
+    remember(family, Source("", ""))
+    assert train_run(LooseConfig(budget=30)).steps.tolist() == [0, 20]
 
 
 def test_a_configuration_of_no_family() -> None:
@@ -177,6 +274,16 @@ def test_a_configuration_of_no_family() -> None:
         (MAJORITY.replace('"majority"', '"toy"'), "has the name of another family, toy"),
         (MAJORITY.replace('"majority"', '"a; b"'), "has the name 'a; b'"),
         (MAJORITY.replace("width: int", "width: list"), "has a field width that is no int"),
+        (MAJORITY.replace("width: int", "width: Foo"), "own.py .* NameError: name 'Foo' is not defined"),
+        (MAJORITY.replace("Config = MajorityConfig", "Config = MajorityConfig()"), "has a Config that is no frozen"),
+        (MAJORITY.replace("@dataclass(frozen=True)", ""), "has a Config that is no frozen"),
+        (MAJORITY.replace("width: int", "json: int"), "has two things of one name, json"),
+        (MAJORITY.replace("width: int", "steps: int"), "has two things of one name, steps"),
+        (MAJORITY.replace("def network", "def net"), "has no network of its own"),
+        (MAJORITY.replace("def data", "def date"), "has no data of its own"),
+        (MAJORITY.replace("@staticmethod", "", 1), "has a network that is no @staticmethod"),
+        ("raise SystemExit", "own.py, line 1: SystemExit"),
+        ("x = '\0'", r"own\.py: source code string cannot contain null bytes"),
         (MAJORITY.replace("width: int = 16", "width: int"), "own.py, line .*: TypeError: non-default argument"),
         (MAJORITY.replace("n_samples", "n_all", 1), "has a configuration without n_samples"),
         (MAJORITY.replace("width: int", "accuracy: int"), "has two things of one name, accuracy"),
@@ -200,6 +307,29 @@ def test_a_line_of_the_file_that_fails_is_named(tmp_path: Path) -> None:
         ConfigError, match=rf"^`family` must train, but .*own\.py, line {line}: AttributeError: .*choise"
     ):
         train_run(family.Config(budget=20))
+
+
+def test_what_a_file_may_have_beside_its_family(tmp_path: Path) -> None:
+    """A byte-order mark, another name of the class, imports of files beside it, rules
+    of its own.
+    """
+    (tmp_path / "beside_own.py").write_text("even = 2\n")
+    rule = """
+    def __post_init__(self):
+        super().__post_init__()
+        if self.width % beside_own.even:
+            raise ValueError("width must be even")
+"""
+    text = (
+        "\ufeffimport beside_own\n"
+        + MAJORITY.replace("    @property", rule + "\n    @property", 1)
+        + "\nSame = Majority\n"
+    )
+    family: Any = find_family(written(tmp_path, text))
+    with pytest.raises(
+        ConfigError, match=r"^`family` must allow this configuration, but .*own\.py, line .*: ValueError: width must"
+    ):
+        family.Config(width=3)
 
 
 def test_the_page_has_whole_families(tmp_path: Path) -> None:
