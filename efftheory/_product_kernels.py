@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -18,7 +19,16 @@ from numba.extending import intrinsic
 from efftheory._cache import CACHE
 from efftheory._kernels import FAST
 
-_ROWS, _LANES = 4, 16  # of a tile, which has two vectors a row: 8 of the 32 registers of AVX-512
+
+def _lanes() -> int:
+    try:
+        return 16 if get_host_cpu_features().get("avx512f") else 8
+    except RuntimeError:  # LLVM does not know this processor
+        return 8
+
+
+# Of a tile, which has two vectors a row: 8 of AVX-512's 32 registers, or of AVX2's 16.
+_ROWS, _LANES = 4, _lanes()
 _VECTOR = ir.VectorType(ir.FloatType(), _LANES)
 
 
