@@ -10,7 +10,6 @@ flow is a formula.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from efftheory import _checks
 from efftheory._checks import ArgumentError
 from efftheory._records import short
-from efftheory.loss import in_units_of, size_of
+from efftheory.loss import effective_loss, effective_loss_gradient, in_units_of, loss_argument, size_of
+from efftheory.operations import Operation
 
 _ABSENT = 1e-14  # a part of F below this share of |F| is round-off
 
@@ -42,45 +42,25 @@ class ClassTrajectory:
     __repr__ = short
 
 
-class _Parts(NamedTuple):
-    """F = size (means[classes] + deviation), with k (n, 1) the size of each sample's
-    class; size is a power of 2, and Z that of F / size, no power of which leaves the
-    range of floats.
+def _as_sums(labels: ArrayLike, F: ArrayLike, name: str) -> tuple[Operation, NDArray[np.float64]]:
+    """An operation and embeddings whose parallelograms are the pairs of a class: sample
+    x is the sum of symbol x, F_x, and of one more symbol, whose embedding is 0.
     """
-
-    size: float
-    z: float
-    classes: NDArray[np.intp]
-    sizes: NDArray[np.float64]
-    k: NDArray[np.float64]
-    means: NDArray[np.float64]
-    deviation: NDArray[np.float64]
-
-
-def _parts(labels: ArrayLike, F: ArrayLike, name: str) -> _Parts:
     array = _checks.real_array(name, F)
     if array.ndim != 2 or array.size == 0:
         raise ArgumentError(name, "have shape (n, d)", f"has shape {array.shape}")
-    requirement = f"be {len(array)} values of one kind"
+    n = len(array)
+    requirement = f"be {n} values of one kind"
     known = _checks.as_array("labels", labels, requirement)
-    if known.shape != array.shape[:1]:
-        raise ArgumentError("labels", f"have shape (n,) = ({len(array)},)", f"has shape {known.shape}")
+    if known.shape != (n,):
+        raise ArgumentError("labels", f"have shape (n,) = ({n},)", f"has shape {known.shape}")
     try:
-        _, classes = np.unique(known, return_inverse=True)
+        values, classes = np.unique(known, return_inverse=True)
     except (TypeError, ValueError):  # of kinds that have no order
         raise ArgumentError("labels", requirement, f"is {_checks.shown(labels)}") from None
-    with np.errstate(over="ignore"):
-        z = float((array**2).sum())
-    if z == 0 or not np.isfinite(z):
-        raise ArgumentError(name, "have a Z = sum_x |F_x|^2 that is finite and not 0", f"has Z = {z}")
-    size = size_of(array)
-    array = array / size
-    sizes = np.bincount(classes).astype(np.float64)
-    means = np.zeros((len(sizes), array.shape[1]))
-    np.add.at(means, classes, array)
-    means /= sizes[:, None]
-    z, k = float((array**2).sum()), sizes[classes, None]
-    return _Parts(size, z, classes, sizes, k, means, array - means[classes])
+    left, right, classes = np.arange(n, dtype=np.int32), np.full(n, n, np.int32), classes.astype(np.int32)
+    op = Operation("classes", n + 1, n, len(values), lambda x: (left[x], right[x], classes[x]))
+    return op, loss_argument(op, np.concatenate([array, np.zeros_like(array[:1])]), name)
 
 
 def class_loss(labels: ArrayLike, F: ArrayLike) -> float:
@@ -100,8 +80,8 @@ def class_loss(labels: ArrayLike, F: ArrayLike) -> float:
     Raises:
         ArgumentError: `F` is not finite (n, d) or is zero; `labels` is not (n,).
     """
-    parts = _parts(labels, F, "F")
-    return float((parts.k * parts.deviation**2).sum() / parts.z)
+    op, E = _as_sums(labels, F, "F")
+    return effective_loss(op, None, E)
 
 
 def class_loss_gradient(labels: ArrayLike, F: ArrayLike) -> NDArray[np.float64]:
@@ -111,9 +91,8 @@ def class_loss_gradient(labels: ArrayLike, F: ArrayLike) -> NDArray[np.float64]:
         labels, F: (n,) and float (n, d), as in `class_loss`, whose conventions and
             errors hold here.
     """
-    size, z, classes, _, k, means, deviation = _parts(labels, F, "F")
-    loss = (k * deviation**2).sum() / z
-    return 2 / (size * z) * (k * deviation - loss * (means[classes] + deviation))
+    op, E = _as_sums(labels, F, "F")
+    return effective_loss_gradient(op, None, E)[:-1]
 
 
 def class_flow(labels: ArrayLike, F0: ArrayLike, times: ArrayLike) -> ClassTrajectory:
@@ -140,8 +119,14 @@ def class_flow(labels: ArrayLike, F0: ArrayLike, times: ArrayLike) -> ClassTraje
         ArgumentError: `F0` is not finite (n, d) or is zero; `labels` is not (n,);
             `times` are not ascending from 0 on.
     """
-    size, z, classes, sizes, k, means, deviation = _parts(labels, F0, "F0")
+    op, E = _as_sums(labels, F0, "F0")
     t = _checks.ascending_times("times", times)
+    size, classes = size_of(E), op.results
+    F, sizes = E[:-1] / size, np.bincount(classes).astype(np.float64)
+    means = np.zeros((len(sizes), F.shape[1]))
+    np.add.at(means, classes, F)
+    means /= sizes[:, None]
+    z, k, deviation = (F**2).sum(), sizes[classes, None], F - means[classes]
     # the share of Z that each mode holds: the class means, then the deviations of each
     # class
     shares = np.concatenate(([(sizes[:, None] * means**2).sum()], np.bincount(classes, (deviation**2).sum(axis=1)))) / z

@@ -16,10 +16,9 @@ from scipy.special import betaincinv
 from efftheory import _checks
 from efftheory import _random_kernels as kernels
 from efftheory._threads import threaded
+from efftheory.elimination import DENSE_NULLITY, minor_bits, primes_beyond, sparse_nullity
 from efftheory.elimination import primes as random_primes
-from efftheory.elimination import sparse_nullity
 from efftheory.operations import Operation, Seed, require_operation
-from efftheory.ranks import DENSE_NULLITY, minor_bits, primes_beyond
 from efftheory.representations import unique_thresholds
 
 _CONFIDENCE = 0.95

@@ -13,11 +13,10 @@ from scipy.linalg import get_lapack_funcs
 from efftheory import _checks, _kernels
 from efftheory._kernels import Index
 from efftheory._records import short
-from efftheory.elimination import Nullity
+from efftheory.elimination import DENSE_NULLITY, Nullity, rank_and_reach
 from efftheory.generalization import in_table_order, nullity_and_reach
 from efftheory.operations import Operation, require_sum
 from efftheory.parallelograms import Mask, count_parallelograms, trained_flags
-from efftheory.ranks import DENSE_NULLITY, rank_and_reach
 from efftheory.spectrum import DENSE_SPECTRUM, solve
 
 (_symmetric_eigenvalues,) = get_lapack_funcs(("syevd",), dtype=np.float64)

@@ -1,6 +1,16 @@
-"""The nullity at any size: sparse elimination modulo random primes.
+"""How many representations satisfy given samples: the rank of their equations, by
+elimination modulo primes. Nothing here knows an operation.
 
-The unknowns are the p embeddings and, beside them, the value V_c of each result class
+Dense elimination, up to p = 128, is a proof. A rank modulo q never exceeds the true
+one, and falls short of it only if q divides every maximal minor. By Hadamard an r-row
+minor of equations e_i + e_j - e_m - e_n (norm at most sqrt(8)) is at most 8^(r/2), so
+among primes whose product is larger at least one gives the true rank. The same
+argument, once for the rank and once for the row that is asked about, makes the closure
+exact.
+
+Sparse elimination, above, is modulo random primes.
+
+Its unknowns are the p embeddings and, beside them, the value V_c of each result class
 that D has a sample of; the sample (i, j) of class c is the equation E_i + E_j = V_c:
 three entries, and no parallelogram. A solution's embeddings fix its V_c, so there are
 as many solutions as of A(P0(D)).
@@ -31,13 +41,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from efftheory import _checks, _kernels
 from efftheory import _elimination_kernels as kernels
 from efftheory._kernels import Samples, class_order, null_vector
 
+DENSE_NULLITY = 128  # up to here a dense echelon form is as quick as a sparse one, and a proof
 MAX_ERROR = 1e-9
 # Primes between 2^30 and 2^31, where products of residues fit an int64; there are more
 # than 5e7 of them.
@@ -67,6 +80,52 @@ class Nullity:
         return f"{self.value}, {doubt}, by {self.method}"
 
 
+# Dense
+
+
+@cache
+def primes_beyond(log2_bound: float) -> tuple[int, ...]:
+    """The largest primes below 2^31, as many as it takes for their product to exceed
+    2^log2_bound.
+    """
+    primes = [2**31 - 1]
+    while _PRIME_BITS * len(primes) <= log2_bound:
+        from sympy import prevprime  # half a second to import, and small p needs one prime only
+
+        primes.append(int(prevprime(primes[-1])))
+    return tuple(primes)
+
+
+def minor_bits(n_rows: int) -> float:
+    """log2 of Hadamard's bound 8^(n/2) on a minor of n parallelogram equations."""
+    return 1.5 * n_rows
+
+
+def rank_and_reach(
+    samples: Samples, trained: NDArray[np.bool_], n_symbols: int, least_nullity: int
+) -> tuple[int, NDArray[np.bool_]]:
+    """(rank of A(P0(D)), Dbar(D, P(D)) as bool (n,) over `samples`), both exact;
+    `trained`: which of them are in D.
+
+    By dense elimination, O(p^2) memory: for small p.
+    """
+    p, full_rank = n_symbols, n_symbols - least_nullity
+    rank, reached = -1, trained
+    for q in primes_beyond(minor_bits(full_rank) + minor_bits(full_rank + 1)):
+        echelon, has_pivot, rank_mod_q = _kernels.echelon_form(*samples, trained, p, q, full_rank)
+        if rank_mod_q < rank:
+            continue  # q divides a maximal minor: it cannot be trusted
+        reached_mod_q = _kernels.reach_closure(*samples, trained, echelon, has_pivot, q)
+        reached = reached_mod_q if rank_mod_q > rank else reached & reached_mod_q
+        rank = rank_mod_q
+        if rank == full_rank:
+            break  # the largest there is, so the null space is that of the linear representation
+    return rank, reached
+
+
+# Sparse
+
+
 class System:
     """The equations of a training set, planned.
 
@@ -75,8 +134,8 @@ class System:
         least_nullity: what is left free where the guesses are bound as far as they can
             be.
         error: a bound on the chance that one `nullity` is too large. A bad prime
-            divides a maximal minor of A, at most 8^(p/2) (see `ranks`); a random
-            combination shows no rank that is there with a chance of 1/q.
+            divides a maximal minor of A, at most 8^(p/2); a random combination shows no
+            rank that is there with a chance of 1/q.
     """
 
     def __init__(self, samples: Samples, n_symbols: int, least_nullity: int):
@@ -145,3 +204,17 @@ def sparse_nullity(
         if value == system.least_nullity or error < MAX_ERROR:
             break
     return Nullity(value, "sparse elimination", 0.0 if value == system.least_nullity else error), system
+
+
+# Either
+
+
+def nullity_of(samples: Samples, n_symbols: int, least_nullity: int, seed: int | np.random.Generator) -> Nullity:
+    """n_0 of the training set with these samples; `seed` fixes the primes and
+    combinations of large p.
+    """
+    if n_symbols <= DENSE_NULLITY:
+        everything = np.ones(len(samples.left), dtype=np.bool_)
+        rank, _ = rank_and_reach(samples, everything, n_symbols, least_nullity)
+        return Nullity(n_symbols - rank, "elimination", 0.0)
+    return sparse_nullity(samples, n_symbols, least_nullity, _checks.generator("seed", seed))[0]

@@ -1,7 +1,7 @@
 """What a training set determines: nullity, closure, ideal accuracy.
 
 Linear algebra on sums of embeddings, which refuses an operation that composes by a
-product. `ranks` and `elimination` say how surely the numbers are known. What a given
+product. `elimination` says how surely the numbers are known. What a given
 embedding realises is in `embeddings`.
 """
 
@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efftheory import _checks
-from efftheory.elimination import Nullity, primes, sparse_nullity
+from efftheory.elimination import DENSE_NULLITY, Nullity, nullity_of, primes, rank_and_reach, sparse_nullity
 from efftheory.operations import Operation, Seed, require_sum
 from efftheory.parallelograms import Mask, trained_flags, training_samples
-from efftheory.ranks import DENSE_NULLITY, nullity_of, rank_and_reach
 
 SOLUTIONS = 2  # random null vectors that a sample must agree on
 
@@ -75,9 +74,6 @@ def exact_nullity(op: Operation, mask: Mask = None, seed: Seed = 0) -> Nullity:
         ArgumentError: `op` composes by a product.
     """
     require_sum(op)
-    if op.n_symbols <= DENSE_NULLITY:  # without making a list of D's own samples, which takes longer than the rank
-        rank, _ = rank_and_reach(op.samples, trained_flags(op, mask), op.n_symbols, op.least_nullity)
-        return Nullity(op.n_symbols - rank, "elimination", 0.0)
     return nullity_of(training_samples(op, mask), op.n_symbols, op.least_nullity, seed)
 
 

@@ -79,14 +79,8 @@ class _Hessian(LinearOperator):
             threaded(add, self._blocks, shares)
         return shares.sum(axis=0)
 
-    def _matvec(self, x: NDArray) -> NDArray[np.float64]:
-        return self._matmat(x.reshape(-1, 1)).reshape(x.shape)
-
-    def _rmatmat(self, X: NDArray) -> NDArray[np.float64]:  # H is symmetric
-        return self._matmat(X)
-
-    def _rmatvec(self, x: NDArray) -> NDArray[np.float64]:
-        return self._matvec(x)
+    def _adjoint(self) -> LinearOperator:  # H is symmetric
+        return self
 
 
 def hessian_operator(op: Operation, mask: Mask = None) -> LinearOperator:

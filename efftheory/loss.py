@@ -95,8 +95,9 @@ def loss_argument(op: Operation, E: ArrayLike, name: str = "E") -> NDArray[np.fl
         z0 = (array**2).sum()
         divisor = z0**power
     if divisor == 0 or not np.isfinite(divisor):
-        divided_by = "Z0 = sum_k |E_k|^2" if power == 1 else f"Z0^{power} = (sum_k |E_k|^2)^{power}"
-        raise ArgumentError(name, f"have a {divided_by} that is finite and not 0", f"has Z0 = {z0}")
+        divided_by = "Z0" if power == 1 else f"Z0^{power}"
+        requirement = f"have a {divided_by} that is finite and not 0, Z0 the sum of its squares"
+        raise ArgumentError(name, requirement, f"has Z0 = {z0}")
     return array
 
 

@@ -21,7 +21,7 @@ from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
 from efftheory._kernels import Index, Samples
 from efftheory._records import short
-from efftheory.ranks import nullity_of
+from efftheory.elimination import nullity_of
 
 Seed = int | np.random.Generator
 Composition = Literal["sum", "product"]

@@ -11,7 +11,7 @@ import sympy
 from hypothesis import given, settings
 
 import efftheory as et
-from efftheory import ranks
+from efftheory import elimination
 from tests import oracles, systems, tolerances
 from tests import strategies as own
 
@@ -47,7 +47,7 @@ def test_more_data_never_raises_nullity_nor_shrinks_the_reach(drawn):
 @pytest.mark.parametrize("share", [0.15, 0.2, 0.25])
 def test_more_symbols_need_several_primes(p, share):
     op = et.addition(p)
-    assert len(ranks.primes_beyond(ranks.minor_bits(p - 2) * 2)) > 1
+    assert len(elimination.primes_beyond(elimination.minor_bits(p - 2) * 2)) > 1
     mask = op.random_training_set(round(share * op.n_samples), seed=p)
     rank = oracles.fraction_rank(oracles.equations(op, mask))
     assert rank < p - 2  # otherwise the first prime ends the search
@@ -104,7 +104,7 @@ def test_limits():
 
 @pytest.mark.parametrize("bound", [0.0, 1.5, 29.9, 30.0, 100.0, 400.0])
 def test_primes_are_distinct_primes_whose_product_exceeds_the_bound(bound):
-    primes = ranks.primes_beyond(bound)
+    primes = elimination.primes_beyond(bound)
     assert len(set(primes)) == len(primes)
     assert all(sympy.isprime(q) and 2**30 < q < 2**31 for q in primes)
     assert math.prod(primes) > 2**bound
@@ -113,7 +113,7 @@ def test_primes_are_distinct_primes_whose_product_exceeds_the_bound(bound):
 def test_hadamards_bound_holds_for_every_minor_of_four_symbols():
     rows = oracles.equations(et.addition(4)).tolist()
     for n in range(1, 4):
-        limit = 2 ** ranks.minor_bits(n)
+        limit = 2 ** elimination.minor_bits(n)
         for chosen in combinations(rows, n):
             for columns in combinations(range(4), n):
                 minor = round(np.linalg.det([[row[c] for c in columns] for row in chosen]))  # at most 3 x 3
@@ -135,7 +135,7 @@ def _small_primes(log2_bound):
 def test_a_prime_that_divides_a_minor_is_outvoted(drawn):
     op, mask = drawn
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ranks, "primes_beyond", _small_primes)
+        patch.setattr(elimination, "primes_beyond", _small_primes)
         nullity, reached = et.nullity(op, mask), et.generalizable(op, mask)
     assert nullity == op.n_symbols - oracles.fraction_rank(oracles.equations(op, mask))
     np.testing.assert_array_equal(reached, oracles.reach_closure(op, mask, oracles.fraction_rank))
@@ -144,7 +144,7 @@ def test_a_prime_that_divides_a_minor_is_outvoted(drawn):
 @pytest.mark.parametrize("order", [1, -1])
 def test_unlucky_primes_come_first_or_last(order, monkeypatch):
     # the reach modulo 2 and 3 is wrong here, whichever of the primes is asked first
-    monkeypatch.setattr(ranks, "primes_beyond", lambda bound: _small_primes(bound)[::order])
+    monkeypatch.setattr(elimination, "primes_beyond", lambda bound: _small_primes(bound)[::order])
     op, rng, wrong = et.addition(7), np.random.default_rng(0), 0
     for _ in range(60):
         mask = op.random_training_set(int(rng.integers(7, 15)), rng)
@@ -169,6 +169,6 @@ def test_a_short_rank_between_two_primes_ends_nothing(monkeypatch):
     rank = oracles.fraction_rank(A)
     assert oracles.modular_rank(A, 2) < rank == oracles.modular_rank(A, 3)
     assert (oracles.reach_closure(op, mask, lambda rows: oracles.modular_rank(rows, 3)) != expected).any()
-    monkeypatch.setattr(ranks, "primes_beyond", lambda bound: [3, 2, *_small_primes(bound)[2:]])
+    monkeypatch.setattr(elimination, "primes_beyond", lambda bound: [3, 2, *_small_primes(bound)[2:]])
     assert et.nullity(op, mask) == 9 - rank
     np.testing.assert_array_equal(et.generalizable(op, mask), expected)
