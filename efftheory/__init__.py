@@ -32,7 +32,6 @@ from efftheory import _start as _start  # before the rest, which takes a while t
 from efftheory._checks import ArgumentError
 from efftheory.classification import class_flow, class_loss, class_loss_gradient
 from efftheory.criticality import Estimate, critical_fraction, linear_probability, linear_thresholds, proportion
-from efftheory.decoder import Decoder
 from efftheory.description import Description, describe
 from efftheory.design import design_training_set
 from efftheory.embeddings import predicted_accuracy, rqi
@@ -40,7 +39,7 @@ from efftheory.flow import Trajectory, flow, optimizer_flow, time_to_rqi
 from efftheory.generalization import exact_nullity, generalizable, ideal_accuracy, is_linear, nullity
 from efftheory.hessian import hessian, hessian_operator
 from efftheory.loss import effective_loss, effective_loss_gradient
-from efftheory.memory import LearningTrajectory, memory_flow, success_probability
+from efftheory.memory import Decoder, LearningTrajectory, memory_flow, success_probability
 from efftheory.operations import Operation, addition, dihedral_group, from_table, modular_addition, symmetric_group
 from efftheory.parallelograms import constraint_matrix, count_parallelograms, parallelograms
 from efftheory.representations import degrees_of_freedom, permutation_representation

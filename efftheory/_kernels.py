@@ -129,16 +129,6 @@ def count_pairs(first, trained):
     return samples, pairs
 
 
-@njit(cache=CACHE)
-def loss_path(left, right, first, path):
-    """l0 of each path[t] (p, d): (T,)."""
-    scratch = np.zeros_like(path[0])
-    losses = np.empty(len(path))
-    for t in range(len(path)):
-        losses[t] = loss_and_gradient(left, right, first, path[t], scratch)
-    return losses
-
-
 @njit(cache=CACHE, nogil=True)
 def inverse(value, q):
     """1/value modulo the prime q: by Fermat, but for 1 and -1, which are nearly all

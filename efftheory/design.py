@@ -193,7 +193,7 @@ class Search:
         """(flags, |Dbar|) after random exchanges for samples outside the span, kept
         where they do not narrow it, or make the representation unique no longer.
         """
-        value, other, tries = (-1, False), flags, 0
+        value, other, outside, tries = (-1, False), flags, np.zeros(0, np.int64), 0
         while tries < len(flags):  # in a row that do not widen it
             unique = self.rank(other, tableau) == self.n_driven
             inside = kernels.spanned(tableau, other)

@@ -53,13 +53,6 @@ def _squared(delta: float) -> float:
     return max(delta * delta, np.finfo(np.float64).tiny)
 
 
-def of_usual_size(path: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each path[t] (p, d) or (p, d, d) divided by a power of 2 where its fourth powers
-    might be no floats.
-    """
-    return np.array([kernels.of_usual_size(E.reshape(len(E), -1)) for E in path]).reshape(path.shape)
-
-
 def rqi(op: Operation, E: ArrayLike, delta: float | None = None) -> float:
     """Representation quality index |P(R, delta)| / |P0|, in [0, 1]; nan if P0 is empty
     (addition of two symbols).

@@ -20,11 +20,12 @@ from scipy.integrate import DOP853, LSODA, OdeSolver, solve_ivp
 
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
+from efftheory._kernels import Samples
 from efftheory._records import short
 from efftheory._sample_kernels import collapsed
 from efftheory.constants import RQI_THRESHOLD
-from efftheory.embeddings import DELTA, embedding, of_usual_size, rqi_path
-from efftheory.loss import POWER, in_units_of, loss_argument, normalized_gradient, parallelogram_loss, size_of
+from efftheory.embeddings import DELTA, embedding, rqi_path
+from efftheory.loss import in_units_of, loss_argument, losses, normalized_gradient, size_of
 from efftheory.operations import Operation, require_one_table, require_sum
 from efftheory.parallelograms import Mask, training_samples
 from efftheory.spectrum import Spectrum, spectrum
@@ -85,20 +86,6 @@ class Trajectory:
         """The first of `times` with RQI above `threshold`; inf where there is none."""
         above = np.flatnonzero(self.rqi > _checks.positive("threshold", threshold, zero=True))
         return float(self.times[above[0]]) if len(above) else math.inf
-
-
-def losses(op: Operation, mask: Mask, path: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """l_eff with normalization "sum" and Z0 of each path[t]: (T,) each; nan where E has
-    grown or decayed beyond floats.
-    """
-    with np.errstate(all="ignore"):
-        usual = of_usual_size(path)  # l_eff does not depend on the size
-        if op.composition == "sum":
-            l0 = _kernels.loss_path(*training_samples(op, mask), usual)
-        else:
-            l0 = np.array([parallelogram_loss(op, mask, E)[0] for E in usual])
-        z0, usual_z0 = ((one**2).reshape(len(one), -1).sum(axis=1) for one in (path, usual))
-        return l0 / usual_z0 ** POWER[op.composition], z0
 
 
 def _trajectory(op: Operation, mask: Mask, times: NDArray[np.float64], path: NDArray[np.float64]) -> Trajectory:
@@ -185,7 +172,8 @@ def flow(
     if scaled[-1] < _SHORTEST:
         return _trajectory(op, mask, t, np.repeat(E[None], len(t), axis=0))
     ask, place = np.unique(scaled, return_inverse=True)  # at the limits of floats times may be one
-    solution = _integrate(op, mask, E / size, float(ask[-1]), rtol, max_steps=max_steps, t_eval=ask)
+    samples = training_samples(op, mask)
+    solution = _integrate(samples, E / size, float(ask[-1]), rtol, max_steps=max_steps, t_eval=ask)
     found = np.full((len(ask), *E.shape), np.nan)  # nan where the solver gave up
     n = len(solution.t)
     if n:
@@ -213,15 +201,15 @@ class _Stiff(_Bounded, LSODA):
     pass
 
 
-def _integrate(op: Operation, mask: Mask, E0: NDArray[np.float64], end: float, rtol: float, **options: Any):
+def _integrate(samples: Samples, E0: NDArray[np.float64], end: float, rtol: float, **options: Any):
     """scipy's solution of dE/dt = -grad l_eff on 0..end, E flattened."""
 
     def velocity(_: float, flat: NDArray[np.float64]) -> NDArray[np.float64]:
-        return -normalized_gradient(op, mask, flat.reshape(E0.shape)).ravel()
+        return -normalized_gradient(samples, flat.reshape(E0.shape)).ravel()
 
     rtol = max(rtol, _LEAST_RTOL)
     options |= {"rtol": rtol, "atol": rtol * np.sqrt((E0**2).mean())}
-    solver: Any = _Explicit if op.composition == "sum" else _Stiff
+    solver: Any = _Explicit if E0.ndim == 2 else _Stiff
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.filterwarnings("ignore", "lsoda: ")  # that it gave up, which the result says
         return solve_ivp(velocity, (0.0, end), E0.ravel(), method=solver, **options)
@@ -249,10 +237,10 @@ def _exact_course(op: Operation, mask: Mask, E: NDArray[np.float64]) -> _Course:
 
 
 def _integrated_course(op: Operation, mask: Mask, E: NDArray[np.float64]) -> _Course:
-    size = np.sqrt((E**2).sum())
+    samples, size = training_samples(op, mask), np.sqrt((E**2).sum())
 
     def motion(_: float, flat: NDArray[np.float64]) -> float:
-        return float(np.linalg.norm(normalized_gradient(op, mask, flat.reshape(E.shape)))) * size - _STANDING
+        return float(np.linalg.norm(normalized_gradient(samples, flat.reshape(E.shape)))) * size - _STANDING
 
     motion.terminal = True  # pyright: ignore[reportFunctionMemberAccess]
     fastest = motion(0.0, E.ravel()) + _STANDING
@@ -260,7 +248,7 @@ def _integrated_course(op: Operation, mask: Mask, E: NDArray[np.float64]) -> _Co
     if fastest <= _STANDING:
         return standing
     options: Any = {"max_steps": MAX_STEPS, "events": motion, "dense_output": True}
-    solution = _integrate(op, mask, E, _HORIZON * size**2, _COURSE_RTOL, **options)
+    solution = _integrate(samples, E, _HORIZON * size**2, _COURSE_RTOL, **options)
     end, complete = float(solution.t[-1]), solution.status >= 0
     if end == 0:  # gave up at once
         return standing._replace(complete=complete)

@@ -7,6 +7,7 @@ the Laplacian of a complete graph.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +80,7 @@ class _Hessian(LinearOperator):
             threaded(add, self._blocks, shares)
         return shares.sum(axis=0)
 
-    def _adjoint(self) -> LinearOperator:  # H is symmetric
+    def _adjoint(self) -> Any:  # H is symmetric
         return self
 
 

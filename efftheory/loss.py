@@ -8,7 +8,7 @@ says sum_k <E_k, d l_eff/dE_k> = 0: its flow conserves Z0.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,19 +22,19 @@ from efftheory.parallelograms import Mask, count_parallelograms, training_sample
 
 Normalization = Literal["sum", "mean"]
 
-
 _LONGEST = 1e300
 
-# l_eff = l0 / Z0^power
-POWER = {"sum": 1, "product": 2}
+
+def _power(E: NDArray[np.float64]) -> int:
+    """Of Z0 in l_eff = l0 / Z0^power: 1 of sums (p, d), 2 of products (p, d, d)."""
+    return E.ndim - 1
 
 
-def parallelogram_loss(op: Operation, mask: Mask, E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+def parallelogram_loss(samples: Samples, E: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
     """(l0, dl0/dE), l0 = sum over P0(D) of |E_i + E_j - E_m - E_n|^2, or of products;
     E (p, d) or (p, d, d) trusted.
     """
-    samples = training_samples(op, mask)
-    if op.composition == "product":
+    if E.ndim == 3:
         return _product_loss(samples, E)
     gradient = np.zeros_like(E)
     return _kernels.loss_and_gradient(*samples, E, gradient), gradient
@@ -65,18 +65,30 @@ def _product_loss(samples: Samples, E: NDArray[np.float64]) -> tuple[float, NDAr
     return float((slope * deviation).sum() / 2), gradient
 
 
-def normalized_gradient(op: Operation, mask: Mask, E: NDArray[np.float64]) -> NDArray[np.float64]:
+def normalized_gradient(samples: Samples, E: NDArray[np.float64]) -> NDArray[np.float64]:
     """d l_eff / dE for a trusted E, the quotient rule on l0 / Z0^power."""
-    z0, power = (E**2).sum(), POWER[op.composition]
-    l0, gradient = parallelogram_loss(op, mask, E)
+    z0, power = (E**2).sum(), _power(E)
+    l0, gradient = parallelogram_loss(samples, E)
     return (gradient - 2 * power * l0 / z0 * E) / z0**power
 
 
-def size_of(E: NDArray[np.float64]) -> float:
-    """About sqrt(Z0): a power of 2, so that E / size is exact, and no power of its Z0
-    leaves the range of floats. l_eff does not see the size.
+def losses(op: Operation, mask: Mask, path: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """l_eff with normalization "sum" and Z0 of each path[t]: (T,) each; nan where E has
+    grown or decayed beyond floats.
     """
-    return float(np.exp2(np.round(np.log2(np.sqrt((E**2).sum())))))
+    samples, each = training_samples(op, mask), tuple(range(1, path.ndim))
+    with np.errstate(all="ignore"):
+        usual = path / size_of(path, each)
+        l0 = np.array([parallelogram_loss(samples, E)[0] for E in usual])
+        return l0 / (usual**2).sum(axis=each) ** (path.ndim - 2), (path**2).sum(axis=each)
+
+
+def size_of(E: NDArray[np.float64], axes: tuple[int, ...] | None = None) -> Any:
+    """A power of 2 near the largest entry, so that E / size is exact, and no power of
+    its Z0 leaves the range of floats; l_eff does not depend on it. Of all of E, or
+    along `axes`, which are kept.
+    """
+    return np.exp2(np.floor(np.log2(np.abs(E).max(axis=axes, keepdims=axes is not None))))
 
 
 def in_units_of(size: float, times: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -90,7 +102,7 @@ def loss_argument(op: Operation, E: ArrayLike, name: str = "E") -> NDArray[np.fl
     can be divided by.
     """
     array = embedding(E, op, name)
-    power = POWER[op.composition]
+    power = _power(array)
     with np.errstate(over="ignore"):
         z0 = (array**2).sum()
         divisor = z0**power
@@ -140,10 +152,7 @@ def effective_loss(op: Operation, mask: Mask, E: ArrayLike, normalization: Norma
             `normalization`.
     """
     E = loss_argument(op, E)
-    E = E / size_of(E)
-    divisor = _divisor(op, mask, normalization)
-    z0 = float((E**2).sum())
-    return parallelogram_loss(op, mask, E)[0] / (z0 ** POWER[op.composition] * divisor)
+    return float(losses(op, mask, E[None])[0][0]) / _divisor(op, mask, normalization)
 
 
 def effective_loss_gradient(
@@ -166,4 +175,4 @@ def effective_loss_gradient(
     """
     E = loss_argument(op, E)
     size = size_of(E)
-    return normalized_gradient(op, mask, E / size) / (size * _divisor(op, mask, normalization))
+    return normalized_gradient(training_samples(op, mask), E / size) / (size * _divisor(op, mask, normalization))

@@ -1,9 +1,8 @@
 """A decoder that remembers: the network in blocks of units that stay alike.
 
-`efftheory.decoder` takes the decoder as a kernel that fits at once what the embeddings
-show it. This theory keeps the decoder as a function that is carried in time, and with
-it all that the kernel forgets: what was learned before the embeddings moved, directions
-that sharpen as they are learned, decay of what was learned, saturated classes.
+The decoder is a function of its own that changes in time, as the embeddings do. So the
+theory has what was learned before the embeddings moved, directions that sharpen as they
+are learned, decay of what was learned, and saturated classes.
 
 1. Blocks. Units of one hidden layer that have equal weights get equal gradients, and
    stay equal under AdamW or SGD. So a layer of N units in M blocks of mu = N / M equal
@@ -24,9 +23,9 @@ that sharpen as they are learned, decay of what was learned, saturated classes.
        E g_B^2 = g^2 + (1/B - 1/n) n/(n - 1) (sum_a g_a^2 / n - g^2),
 
    averaged over the batches of an epoch; the moves are those of all samples.
-With as many blocks as units this is the network. With embeddings at
-rest and small moves the outputs relax by the tangent kernel, which is that of
-`efftheory.decoder` for infinitely many blocks. Nothing is fitted to outcomes;
+
+With as many blocks as units this is the network. With embeddings at rest and small
+moves the outputs relax by the tangent kernel. Nothing is fitted to outcomes;
 docs/decoder has the derivation and what it predicts. Source: ours; the paper has no
 decoder.
 """
@@ -36,7 +35,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict, Unpack
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,20 +46,58 @@ from efftheory._block_kernels import Network, Weights
 from efftheory._checks import ArgumentError
 from efftheory._kernels import Rule
 from efftheory._records import short
+from efftheory._sample_kernels import Part, TrainingSet
 from efftheory._threads import threaded
 from efftheory.criticality import Estimate, proportion
-from efftheory.decoder import LARGEST_INPUT, Decoder, decoder_of, training_set
-from efftheory.flow import OPTIMIZERS, losses
-from efftheory.operations import Operation, Seed, require_operation
+from efftheory.embeddings import DELTA, embedding
+from efftheory.flow import OPTIMIZERS
+from efftheory.loss import losses
+from efftheory.operations import Operation, Seed, require_one_table, require_operation
 from efftheory.parallelograms import Mask
 
 BLOCKS = 32  # a hidden layer
+LARGEST_INPUT = 1e15  # what a decoder is asked about: beyond, its layers overflow
 LARGEST_TARGET = 1e15  # in 32 bits, as the network computes: beyond, its loss overflows
 _STATUS: dict[int, Literal["learned", "steps", "overflow"]] = {
     kernels.LEARNED: "learned",
     kernels.STEPS: "steps",
     kernels.OVERFLOW: "overflow",
 }
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A multilayer perceptron with PyTorch's default initialisation (uniform, variance
+    1/(3 inputs)), and how it is trained.
+
+    Attributes:
+        width, depth: of its hidden layers, and how many there are.
+        activation: of the hidden layers, "tanh" or "relu".
+        n_outputs: dimension of the targets; with loss "ce" there is an output a result
+            instead.
+        loss: "mse", mean over samples and outputs; "ce", cross-entropy of the results.
+        optimizer, weight_decay: "adamw" or "sgd" (no momentum), the decay decoupled in
+            both.
+        warmup: steps over which its learning rate rises linearly from 0.
+    """
+
+    width: int = 200
+    depth: int = 2
+    activation: Literal["tanh", "relu"] = "tanh"
+    n_outputs: int = 30
+    loss: Literal["mse", "ce"] = "mse"
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    weight_decay: float = 0.0
+    warmup: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("width", "depth", "n_outputs"):
+            _checks.integer(name, getattr(self, name), 1)
+        _checks.integer("warmup", self.warmup, 0)
+        _checks.choice("activation", self.activation, ("tanh", "relu"))
+        _checks.choice("loss", self.loss, ("mse", "ce"))
+        _checks.choice("optimizer", self.optimizer, ("adamw", "sgd"))
+        _checks.positive("weight_decay", self.weight_decay, zero=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +185,8 @@ def memory_flow(
         ArgumentError: an argument of wrong shape or out of range; the training set is
             empty.
     """
-    decoder = decoder_of(decoder)
+    decoder = Decoder() if decoder is None else decoder
+    _checks.instance("decoder", decoder, Decoder)
     E, data = training_set(op, mask, E0)
     rng = _checks.generator("seed", seed)
     n = len(data.train.left)
@@ -212,6 +250,19 @@ def memory_flow(
     )
 
 
+def training_set(op: Operation, mask: Mask, E0: ArrayLike) -> tuple[NDArray[np.float64], TrainingSet]:
+    """The embeddings, flat (p, c), and the samples as the kernels take them."""
+    require_one_table(op)
+    E = _checks.within("E0", embedding(E0, op, "E0"), LARGEST_INPUT)
+    trained = _checks.training_mask(mask, op.n_samples)
+    if not trained.any():
+        raise ArgumentError("mask", "have a sample to train on", "has none")
+    left, right = op.pairs.T
+    train, test = (Part(left[part], right[part], op.results[part]) for part in (trained, ~trained))
+    data = TrainingSet(train, test, op.samples, DELTA[op.composition] ** 2, op.composition == "product")
+    return E.reshape(op.n_symbols, -1).copy(), data
+
+
 def batch_noise(n: int, size: int) -> float:
     """(1/B - 1/n) n/(n - 1), averaged over the batches of an epoch: `size` of n samples
     each, the last of what is left.
@@ -249,22 +300,6 @@ def _views(array: NDArray[np.float32], *shapes: tuple[int, ...]) -> Weights:
     return Weights(array, *parts)
 
 
-class Options(TypedDict, total=False):
-    """How a network is trained, and by how many blocks it is described, as
-    `memory_flow` takes it.
-    """
-
-    repr_lr: float
-    decoder_lr: float
-    decoder: Decoder | None
-    steps: int
-    repr_optimizer: Literal["adam", "adamw", "sgd"]
-    repr_wd: float
-    repr_l1: float
-    batch_size: int | None
-    blocks: int
-
-
 @dataclass(frozen=True, eq=False)
 class SuccessProbability(Estimate):
     """The share of draws that succeed, and when each draw got there.
@@ -292,7 +327,7 @@ def success_probability(
     d: int = 1,
     init_scale: float = 1.0,
     parallel: bool = True,
-    **options: Unpack[Options],
+    **options: Any,
 ) -> SuccessProbability:
     """The share of decoders (and targets, and embeddings) with which RQI gets above
     0.95 within the steps; whether the decoder has learned by then is not asked. (Of

@@ -17,8 +17,7 @@ from torch import nn
 import efftheory as et
 from efftheory import _block_kernels as units
 from efftheory import _memory_kernels as kernels
-from efftheory.decoder import training_set
-from efftheory.memory import batch_noise, initial_weights, memory_flow, views
+from efftheory.memory import batch_noise, initial_weights, memory_flow, training_set, views
 from tests import oracles, tolerances
 
 S3 = et.symmetric_group(3)
