@@ -195,7 +195,7 @@ def _report(description: et.Description, mask: NDArray[np.bool_]) -> dict[str, A
         "n_out_of_reach": description.n_beyond,
         "listed_at_most": LISTED,
         "training_set": _listed(op, op.first_pairs(mask, LISTED)),
-        "out_of_reach": _listed(op, description.beyond(LISTED)),
+        "out_of_reach": _listed(op, op.first_pairs(~description.reached, LISTED)),
         "environment": {
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",

@@ -170,13 +170,3 @@ def rqi(E, samples, product, delta2):
     if collapsed(E, product):
         return 0.0
     return count_close(standardized(E, samples, product), samples.first, delta2) / pairs
-
-
-@njit(cache=CACHE)
-def predicted_accuracy(E, samples, product, trained, delta2):
-    """The share of samples that the trained ones reach; of an E that has collapsed, of
-    the trained ones.
-    """
-    if collapsed(E, product):
-        return trained.mean()
-    return reach_close(standardized(E, samples, product), samples.first, trained, delta2).mean()

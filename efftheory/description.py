@@ -71,18 +71,12 @@ class Description:
     @property
     def out_of_reach(self) -> Index:
         """int32 (n, 2): the pairs outside Dbar, which no parallelogram leads to."""
-        return self.beyond(self.n_beyond)
+        return self.operation.first_pairs(~self.reached, self.n_beyond)
 
     @property
     def n_beyond(self) -> int:
         """How many pairs are outside Dbar."""
         return len(self.reached) - int(np.count_nonzero(self.reached))
-
-    def beyond(self, most: int) -> Index:
-        """int32 (n, 2): the first pairs outside Dbar, at most so many; no list of
-        all. ArgumentError unless `most` is a number of at least 0.
-        """
-        return self.operation.first_pairs(~self.reached, most)
 
     @property
     def is_linear(self) -> bool:
@@ -107,7 +101,8 @@ class Description:
         n_beyond, accuracy = self.n_beyond, f"{self.ideal_accuracy:.4f}"
         if n_beyond and accuracy == "1.0000":
             accuracy = f"1 - {1 - self.ideal_accuracy:.1e}"
-        missing = " ".join(_named(op, i, j) for i, j in self.beyond(MOST_LISTED).tolist()) or "none"
+        first = op.first_pairs(~self.reached, MOST_LISTED)
+        missing = " ".join(_named(op, i, j) for i, j in first.tolist()) or "none"
         if n_beyond > MOST_LISTED:
             missing += f" and {n_beyond - MOST_LISTED} more"
         return "\n".join(

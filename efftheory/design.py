@@ -82,7 +82,7 @@ def design_training_set(
         objective: as above.
         seed: an int or a numpy Generator.
         descents: how many local optima are compared, at most one for each set of the
-            size. None is 50,000 / N, at most 1000 (about a second at p = 10), above
+            size. None is 50,000 / N, at most 1000 (a second or two at p = 10), above
             N = 210 (p = 20) so many that it takes no longer, and at least one; above
             N = 5,000 it must be said.
 

@@ -116,4 +116,7 @@ def predicted_accuracy(op: Operation, mask: Mask, E: ArrayLike, delta: float | N
     array, delta = _measured(op, E, delta)
     trained, flat = trained_flags(op, mask), array.reshape(op.n_symbols, -1)
     product = op.composition == "product"
-    return float(kernels.predicted_accuracy(flat, op.samples, product, trained, _squared(delta)))
+    if kernels.collapsed(flat, product):
+        return float(trained.mean())
+    composed = kernels.standardized(flat, op.samples, product)
+    return float(kernels.reach_close(composed, op.samples.first, trained, _squared(delta)).mean())

@@ -35,7 +35,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,11 +58,8 @@ from efftheory.parallelograms import Mask
 BLOCKS = 32  # a hidden layer
 LARGEST_INPUT = 1e15  # what a decoder is asked about: beyond, its layers overflow
 LARGEST_TARGET = 1e15  # in 32 bits, as the network computes: beyond, its loss overflows
-_STATUS: dict[int, Literal["learned", "steps", "overflow"]] = {
-    kernels.LEARNED: "learned",
-    kernels.STEPS: "steps",
-    kernels.OVERFLOW: "overflow",
-}
+_Status = Literal["learned", "steps", "overflow"]
+_STATUS: tuple[_Status, ...] = ("learned", "steps", "overflow")  # by the number that the kernel ends with
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,7 @@ class LearningTrajectory:
     steps_to_rqi: float
     steps_to_train: float
     steps_to_test: float
-    status: Literal["learned", "steps", "overflow"]
+    status: _Status
 
     __repr__ = short
 
@@ -300,6 +297,22 @@ def _views(array: NDArray[np.float32], *shapes: tuple[int, ...]) -> Weights:
     return Weights(array, *parts)
 
 
+class Options(TypedDict, total=False):
+    """How a network is trained, and by how many blocks it is described, as
+    `memory_flow` takes it.
+    """
+
+    repr_lr: float
+    decoder_lr: float
+    decoder: Decoder | None
+    steps: int
+    repr_optimizer: Literal["adam", "adamw", "sgd"]
+    repr_wd: float
+    repr_l1: float
+    batch_size: int | None
+    blocks: int
+
+
 @dataclass(frozen=True, eq=False)
 class SuccessProbability(Estimate):
     """The share of draws that succeed, and when each draw got there.
@@ -327,7 +340,7 @@ def success_probability(
     d: int = 1,
     init_scale: float = 1.0,
     parallel: bool = True,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> SuccessProbability:
     """The share of decoders (and targets, and embeddings) with which RQI gets above
     0.95 within the steps; whether the decoder has learned by then is not asked. (Of

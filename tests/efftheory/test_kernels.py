@@ -180,10 +180,9 @@ def test_every_kernel_has_a_twin():
         "descend",  # through `optimizer_flow`, and beside networks in test_memory.py
         "collapsed",
         "of_usual_size",
-        "compose",  # these four as `rqi` and `predicted_accuracy`, in test_embeddings.py
+        "compose",  # these three as `rqi` and `predicted_accuracy`, in test_embeddings.py
         "standardized",
         "rqi",
-        "predicted_accuracy",
         "echelon_form",
         "reach_closure",
         "null_vector",
