@@ -192,12 +192,7 @@ class Supervised:
 
     def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Of each sample, (B,)."""
-        if y.is_floating_point():
-            raise ConfigError(
-                "`y` must be the number of a class, an integer, where a family has no `losses` of its own, but is "
-                f"{y.dtype}."
-            )
-        return outputs.logsumexp(1) - outputs.gather(1, y[:, None])[:, 0]
+        return outputs.logsumexp(1) - outputs.gather(1, _classes(y)[:, None])[:, 0]
 
     def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Of a batch: what an update descends."""
@@ -205,7 +200,7 @@ class Supervised:
 
     def right(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Which answers are right, bool (B,)."""
-        return outputs.argmax(1) == y
+        return outputs.argmax(1) == _classes(y)
 
     def measure(self, outputs: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         """Of each sample, (N,) each: whether it is right, bool, and its loss. METRICS
@@ -260,6 +255,8 @@ class Supervised:
     def start(cls, config: Any) -> Start:
         """Runs that the family's `data` gives the same streams share weights."""
         data = cls.data(config)
+        if not isinstance(data, Data):
+            raise ConfigError(f"`data` must make a Data, but makes {type(data).__name__}.")
         streams = np.random.SeedSequence(config.seed).spawn(2)
         weights, batches = data.weights or streams[0], data.batches or streams[1]
         model = initial_weights(lambda: cls.network(config), weights)
@@ -314,6 +311,13 @@ class Supervised:
     @staticmethod
     def checkpoints(config: Any) -> NDArray[np.int64]:
         return logarithmic(config.look_every, config.budget, config.checkpoints)
+
+
+def _classes(y: Tensor) -> Tensor:
+    if y.is_floating_point():
+        need = "must be the number of a class, an integer, where a family has no `losses` and `right` of its own"
+        raise ConfigError(f"`y` {need}, but is {y.dtype}.")
+    return y
 
 
 def initial_weights(make: Callable[[], Network], stream: np.random.SeedSequence) -> Network:

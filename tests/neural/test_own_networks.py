@@ -198,7 +198,10 @@ def test_what_cannot_be_trained_is_named_in_one_line(network: str, says: str) ->
         ({"y": np.zeros(24, int)}, "`data` must have n_samples = 25 rows in `y`, but has int64 (24,)"),
         ({"y": None}, "`data` must have n_samples = 25 rows in `y`, but has object ()"),
         ({"y": np.full(25, "no")}, "`data` must have numbers in `y`, but has <U2 (25,)"),
-        ({"y": np.zeros(25)}, "`y` must be the number of a class, an integer, where a family has no `losses`"),
+        (
+            {"y": np.zeros(25)},
+            "`y` must be the number of a class, an integer, where a family has no `losses` and `right`",
+        ),
         ({"y": np.full(25, 7)}, "`family` must train, but Changed.losses: RuntimeError: index 7 is out of bounds"),
         (
             {"mask": np.ones(25, bool)},
@@ -226,6 +229,18 @@ def test_data_that_cannot_be_learned(changed: dict[str, Any], says: str) -> None
     remember(family, Source("", ""))
     with pytest.raises(ConfigError, match=re.escape(says)):
         train_run(ChangedConfig(budget=20))
+
+
+def test_a_family_that_forgets(tmp_path: Path) -> None:
+    """Which answers are right, where they are numbers; to return its data."""
+    unjudged = MAJORITY[: MAJORITY.index("    def right")]
+    for text, says in (
+        (unjudged, "`y` must be the number"),
+        (MAJORITY.replace("return Data(", "Data("), "make a Data"),
+    ):
+        family: Any = find_family(written(tmp_path, text))
+        with pytest.raises(ConfigError, match=says):
+            train_run(family.Config(budget=20))
 
 
 def test_lists_and_tensors_are_arrays_too() -> None:
