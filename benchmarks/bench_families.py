@@ -8,7 +8,7 @@ squares      p = 31, a hidden layer of 128 squares on one-hot inputs
 
 ours      one compiled ensemble of as many lanes as `neural.training.default_lanes` says
 baseline  the same network alone, in torch's own layers and optimiser
-          (tests/neural/reference.py): nn.MultiheadAttention asked by the last token, or
+          (tests/neural/twins.py): nn.MultiheadAttention asked by the last token, or
           nn.Linear on one-hot vectors that are made once; torch.optim.AdamW, fused
 
 One thread each. A rate is net-steps (one network advanced by one update, its share of
@@ -30,7 +30,7 @@ import torch
 from neural.ensemble import Ensemble
 from neural.families.modular import Modular, ModularConfig
 from neural.training import default_lanes
-from tests.neural.reference import PlainModular
+from tests.neural.twins import modular_twin
 
 CONFIGS = {
     "transformer": ModularConfig(network="transformer", p=53, d=128, heads=4, mlp=512),
@@ -82,7 +82,7 @@ def ours(config: ModularConfig) -> tuple[float, float, float]:
 
 def baseline(config: ModularConfig) -> tuple[float, float]:
     """The same of a network alone."""
-    plain = PlainModular(config)
+    plain, _ = modular_twin(config)
     return processor_seconds(plain.update, plain.evaluate, config.look_every)
 
 

@@ -22,7 +22,7 @@ from neural.families.digits import DigitsConfig, Images
 from neural.history import History
 from neural.training import train_run, train_runs
 from tests.neural.test_ensemble import run_all
-from tests.neural.twins import arrays_of, assert_run_is, perceptron_of, train_twin
+from tests.neural.twins import Twin, arrays_of, assert_run_is, norm_of, perceptron_of
 
 SMALL = DigitsConfig(data="small", n_train=30, n_test=20, width=12, batch_size=8, look_every=5, budget=60)
 
@@ -49,7 +49,7 @@ def assert_twin_agrees(config: DigitsConfig, run: History) -> None:
         return outputs.argmax(1) == wanted, ((outputs - functional.one_hot(wanted, 10)) ** 2).mean(1)
 
     rates = [*groups, {"params": list(last.parameters()), "lr": last_lr}]
-    traces, right = train_twin(config, begin, model, measured, last, rates)
+    traces, right = Twin(config, begin, model, measured, lambda: [norm_of(last.parameters())], rates).train()
     assert_run_is(run, traces, arrays_of(layers), right)
 
 

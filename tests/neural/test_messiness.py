@@ -5,7 +5,7 @@ and how m descends.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,87 +17,48 @@ from torch import nn
 
 from neural.config import ConfigError, shape
 from neural.families.messiness import Messiness, MessinessConfig, linear_embedding
+from neural.history import History
 from neural.training import train_run
 from tests.neural.test_ensemble import run_all
+from tests.neural.twins import Twin, arrays_of, assert_run_is, perceptron_of
 
 SMALL = MessinessConfig(p=5, n_train=9, width=12, n_outputs=4, messiness=0.6, look_every=5, budget=60)
-# float64, as in test_modular.py
-EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
 
 
-class Plain:
-    """A run in training: torch's embeddings, its linear layers and its optimisers."""
+def assert_twin_agrees(config: MessinessConfig, run: History) -> None:
+    """By torch's embeddings, its linear layers and its optimisers, of which m has one of
+    its own.
+    """
+    begin, kind = Messiness.start(config), getattr(torch, config.dtype)
+    pairs = [(a, b) for a in range(config.p) for b in range(a, config.p)]
+    sums = [sum(pair) % config.p if config.operation == "modular_addition" else sum(pair) for pair in pairs]
+    inputs, results = torch.tensor(pairs), torch.tensor(sums)
+    targets = torch.as_tensor(begin.lane["targets"], dtype=kind)
+    # the sum of a symbol and itself is twice its place
+    doubles = [pairs.index((a, a)) for a in range(config.p)]
+    random = torch.as_tensor(begin.lane["random"][doubles] / 2, dtype=kind)
+    line = torch.arange(config.p, dtype=kind)
+    line = (line - line.mean()) / line.std(correction=0)
+    line = torch.stack([line, torch.zeros_like(line)], dim=1)
+    widths = [2, *[config.width] * (config.depth - 1), config.n_outputs]
+    model, layers = perceptron_of(widths, partial(nn.LeakyReLU, 0.2), begin.model)
+    model.to(kind)
+    m = torch.tensor([config.messiness], dtype=kind, requires_grad=config.trained)
+    descent = torch.optim.SGD([m], config.messiness_lr)
 
-    def __init__(self, config: MessinessConfig):
-        self.config, begin = config, Messiness.start(config)
-        kind = getattr(torch, config.dtype)
-        pairs = [(a, b) for a in range(config.p) for b in range(a, config.p)]
-        self.pairs = torch.tensor(pairs)
-        results = [sum(pair) % config.p if config.operation == "modular_addition" else sum(pair) for pair in pairs]
-        self.results, self.mask = torch.tensor(results), torch.as_tensor(begin.mask)
-        self.targets = torch.as_tensor(begin.lane["targets"], dtype=kind)
-        # the sum of a symbol and itself is twice its place
-        doubles = [pairs.index((a, a)) for a in range(config.p)]
-        self.random = torch.as_tensor(begin.lane["random"][doubles] / 2, dtype=kind)
-        line = torch.arange(config.p, dtype=kind)
-        line = (line - line.mean()) / line.std(correction=0)
-        self.line = torch.stack([line, torch.zeros_like(line)], dim=1)
-        widths = [2, *[config.width] * (config.depth - 1), config.n_outputs]
-        self.layers = [nn.Linear(n_in, n_out) for n_in, n_out in pairwise(widths)]
-        self.names = [*(f"layer_{number}" for number in range(1, config.depth)), "last"]
-        with torch.no_grad():
-            for name, layer in zip(self.names, self.layers, strict=True):
-                layer.weight.copy_(begin.model.get_parameter(name))
-                layer.bias.copy_(begin.model.get_parameter(f"{name}_bias"))
-        self.model = nn.Sequential(*[part for layer in self.layers for part in (layer, nn.LeakyReLU(0.2))][:-1])
-        self.model.to(kind)
-        self.m = torch.tensor([config.messiness], dtype=kind, requires_grad=config.trained)
-        self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-        ]
-        if config.trained:
-            self.optimizers.append(torch.optim.SGD([self.m], config.messiness_lr))
-        self.steps, self.radius = 0, self.norm()
+    def hold(steps: int) -> None:
+        descent.param_groups[0]["lr"] = config.messiness_lr * (steps >= config.hold)
 
-    def norm(self) -> float:
-        return float(torch.cat([value.detach().flatten() for value in self.model.parameters()]).norm())
+    def measured(batch: Any) -> tuple[torch.Tensor, ...]:
+        some = slice(None) if batch is None else batch
+        outputs = model(nn.functional.embedding(inputs[some], m * random + (1 - m) * line).sum(1))
+        wanted = results[some]
+        return torch.cdist(outputs, targets).argmin(1) == wanted, ((outputs - targets[wanted]) ** 2).mean(1)
 
-    def outputs(self) -> torch.Tensor:
-        places = self.m * self.random + (1 - self.m) * self.line
-        return self.model(nn.functional.embedding(self.pairs, places).sum(1))
-
-    def losses(self, outputs: torch.Tensor) -> torch.Tensor:
-        return ((outputs - self.targets[self.results]) ** 2).mean(1)
-
-    def update(self) -> None:
-        held = self.steps < self.config.hold
-        for optimizer in self.optimizers:
-            optimizer.zero_grad()
-        self.losses(self.outputs())[self.mask].mean().backward()
-        for optimizer in self.optimizers[:1] if held else self.optimizers:
-            optimizer.step()
-        self.steps += 1
-        if self.config.constrained:
-            factor = self.radius / self.norm()
-            with torch.no_grad():
-                for value in self.model.parameters():
-                    value *= factor
-
-    def evaluate(self) -> tuple[list[float], torch.Tensor]:
-        with torch.no_grad():
-            outputs = self.outputs()
-            losses = self.losses(outputs)
-            right = torch.cdist(outputs, self.targets).argmin(1) == self.results
-        hits = right.to(losses.dtype)
-        shares = [float(values[of].mean()) for values in (hits, losses) for of in (self.mask, ~self.mask)]
-        return [*shares, self.norm(), self.m.item()], right
-
-    def weights(self) -> dict[str, np.ndarray]:
-        found = {name: layer.weight for name, layer in zip(self.names, self.layers, strict=True)}
-        found |= {f"{name}_bias": layer.bias for name, layer in zip(self.names, self.layers, strict=True)}
-        return {name: value.detach().numpy() for name, value in found.items()} | (
-            {"messiness": self.m.detach().numpy()} if self.config.trained else {}
-        )
+    twin = Twin(config, begin, model, measured, lambda: [m.item()], others=[descent], schedule=hold)
+    traces, right = twin.train()
+    trained = {"messiness": m.detach().numpy()} if config.trained else {}
+    assert_run_is(run, traces, arrays_of(layers) | trained, right)
 
 
 @pytest.mark.parametrize(
@@ -120,18 +81,7 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
         replace(base, seed=4, n_train=5, init_scale=0.5, messiness=0.0, hold=7),
     ]
     for config, run in run_all(configs, lanes=4).items():
-        plain = Plain(config)
-        found = [plain.evaluate()]
-        while plain.steps < config.budget:
-            plain.update()
-            if plain.steps % config.look_every == 0:
-                found.append(plain.evaluate())
-        for metric, values in zip(Messiness.METRICS, np.array([row for row, _ in found]).T, strict=True):
-            np.testing.assert_allclose(run.traces[metric.name], values, **EXACT, err_msg=metric.name)
-        assert run.checkpoints.keys() == plain.weights().keys()
-        for name, values in plain.weights().items():
-            np.testing.assert_allclose(run.checkpoints[name][-1], values, **EXACT, err_msg=name)
-        np.testing.assert_array_equal(run.correct, found[-1][1].numpy())
+        assert_twin_agrees(config, run)
 
 
 def test_m_is_held_and_then_descends() -> None:

@@ -1,5 +1,5 @@
 """Modular addition: its lanes are separate runs, held against plain networks one at a
-time (reference.py); its metrics, checkpoints and dropout; and the one object of it that
+time (twins.py); its metrics, checkpoints and dropout; and the one object of it that
 is known exactly.
 """
 
@@ -30,15 +30,13 @@ from neural.families.modular import (
     correct_samples,
     task,
 )
-from neural.history import History
 from neural.layers import dropout
 from neural.supervised import index_batches, logarithmic
 from neural.training import default_lanes, train_run, train_runs
-from tests.neural.reference import ModularTrace, batches_of, plain_results, train_modular_alone
+from tests.neural.reference import batches_of, plain_results
 from tests.neural.test_ensemble import CLOSE, assert_same_bits, run_all
+from tests.neural.twins import assert_run_is, modular_twin
 
-# float64 runs, as in test_ensemble.py; a relu's kink or a softmax costs a digit more
-EXACT: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11}
 ROOT = Path(__file__).parents[2]
 SMALL = ModularConfig(p=7, fraction=0.6, width=24, d=8, heads=2, mlp=20, look_every=15, budget=60)
 TRANSFORMER = dataclasses.replace(SMALL, network="transformer")
@@ -60,17 +58,6 @@ def mixed(base: ModularConfig, **shared: Any) -> list[ModularConfig]:
         ),
         dataclasses.replace(base, seed=5, optimizer="sgd", learning_rate=0.3, weight_decay=0.0, warmup=70),
     ]
-
-
-def assert_agree(history: History, trace: ModularTrace, **tolerance: Any) -> None:
-    """Every evaluation, the last weights, and what the last network gets right."""
-    assert history.traces.keys() == trace.traces.keys()
-    for name, values in trace.traces.items():
-        np.testing.assert_allclose(history.traces[name], values, **tolerance, err_msg=name)
-    assert history.checkpoints.keys() == trace.weights.keys()
-    for name, values in trace.weights.items():
-        np.testing.assert_allclose(history.checkpoints[name][-1], values, **tolerance, err_msg=name)
-    np.testing.assert_array_equal(history.correct, trace.correct)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +87,11 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
     batches drawn ahead is used up.
     """
     assert SMALL.budget > BATCHES
-    configs = mixed(SMALL, dtype="float64", **shared)
-    histories = run_all(configs, lanes=5)
-    for config in configs:
-        assert_agree(histories[config], train_modular_alone(config), **EXACT)
+    for config, run in run_all(mixed(SMALL, dtype="float64", **shared), lanes=5).items():
+        twin, model = modular_twin(config)
+        traces, right = twin.train()
+        weights = {name: value.detach().numpy() for name, value in model.arrays().items()}
+        assert_run_is(run, traces, weights, right)
 
 
 @st.composite
@@ -161,9 +149,9 @@ def test_any_ensemble_is_separate_runs(configs: list[ModularConfig]) -> None:
     dimension, all trained on.
     """
     for history in train_runs(configs, device="cpu", compiled=False):
-        trace = train_modular_alone(history.config)
+        traces, _ = modular_twin(history.config)[0].train()
         for name in ("train_loss", "test_loss", "weight_norm"):
-            np.testing.assert_allclose(history.traces[name], trace.traces[name], rtol=1e-6, atol=1e-9, err_msg=name)
+            np.testing.assert_allclose(history.traces[name], traces[name], rtol=1e-6, atol=1e-9, err_msg=name)
 
 
 @NETWORKS

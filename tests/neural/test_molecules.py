@@ -25,7 +25,7 @@ from neural.families.molecules import TOLERANCE, WIDTHS, GraphNetwork, Molecules
 from neural.history import History
 from neural.training import train_run, train_runs
 from tests.neural.test_ensemble import run_all
-from tests.neural.twins import assert_run_is, train_twin
+from tests.neural.twins import Twin, assert_run_is, norm_of
 
 needs_molecules = pytest.mark.skipif(
     not all(importlib.util.find_spec(package) for package in ("qm9pack", "rdkit")),
@@ -50,7 +50,7 @@ class Convolution(nn.Module):
         return self.root(x).index_add(0, ends[:, 0], messages)
 
 
-class Twin(nn.Module):
+class Plain(nn.Module):
     """In torch's own layers, on one large graph of all molecules."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ def assert_twin_agrees(config: MoleculesConfig, run: History) -> None:
     """
     begin = Molecules.start(config)
     kind = getattr(torch, config.dtype)
-    model = Twin().to(kind)
+    model = Plain().to(kind)
     model.load(dict(begin.model.named_parameters()))
     drawn = np.random.default_rng(np.random.SeedSequence([config.seed, config.pool]).spawn(3)[0])
     order = drawn.permutation(config.pool)
@@ -112,7 +112,7 @@ def assert_twin_agrees(config: MoleculesConfig, run: History) -> None:
         errors = model([smiles[k] for k in some]) - y[list(some)]
         return errors.abs() <= TOLERANCE, errors.square()
 
-    traces, right = train_twin(config, begin, model, measured, model.last)
+    traces, right = Twin(config, begin, model, measured, lambda: [norm_of(model.last.parameters())]).train()
     assert_run_is(run, traces, model.arrays(), right)
 
 
@@ -244,7 +244,7 @@ def test_what_a_seed_fixes(n_train: int, more: int, seed: int, scale: float) -> 
 def test_initial_weights_are_torchs() -> None:
     """Uniform within 1/sqrt(number of inputs); the convolutions' biases are 0."""
     model = Molecules.start(SMALL).model
-    for name, layer in Twin().layers.items():
+    for name, layer in Plain().layers.items():
         limit = layer.in_features**-0.5
         weights, bias = model.get_parameter(name), model.get_parameter(f"{name}_bias")
         assert (weights.shape, bias.shape) == (layer.weight.shape, layer.bias.shape)

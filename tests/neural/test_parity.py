@@ -24,7 +24,7 @@ from neural.history import History
 from neural.training import train_run
 from tests.neural.reference import batches_of
 from tests.neural.test_ensemble import CLOSE, assert_same_bits, run_all
-from tests.neural.twins import arrays_of, assert_run_is, copy_layers, train_twin
+from tests.neural.twins import Twin, arrays_of, assert_run_is, copy_layers
 
 SMALL = ParityConfig(n=9, n_train=40, n_test=30, width=12, batch_size=7, look_every=15, budget=60)
 
@@ -52,7 +52,7 @@ def assert_twin_agrees(config: ParityConfig, run: History) -> None:
         labels, zeros = torch.where(odd, -1, 1), torch.zeros_like(outputs)
         return right, functional.margin_ranking_loss(outputs, zeros, labels, margin=1, reduction="none")
 
-    traces, right = train_twin(config, begin, model, measured)
+    traces, right = Twin(config, begin, model, measured).train()
     assert_run_is(run, traces, arrays_of(layers), right)
 
 

@@ -28,7 +28,7 @@ from neural.families.reviews import READ_AT_ONCE, ReviewsConfig, Texts
 from neural.history import History
 from neural.training import train_run
 from tests.neural.test_ensemble import run_all
-from tests.neural.twins import assert_run_is, train_twin
+from tests.neural.twins import Twin, assert_run_is, norm_of
 
 SMALL = ReviewsConfig(
     data="folder",
@@ -79,7 +79,7 @@ def renamed(weights: dict[str, Any], layers: int) -> dict[str, Any]:
     return {theirs: weights[ours] for theirs, ours in names.items()}
 
 
-class Twin(nn.Module):
+class Plain(nn.Module):
     """In torch's own layers, batches first."""
 
     def __init__(self, config: ReviewsConfig):
@@ -97,7 +97,7 @@ def assert_twin_agrees(config: ReviewsConfig, run: History) -> None:
     """With the last weights by torch's names."""
     begin = Texts.start(config)
     kind = getattr(torch, config.dtype)
-    model = Twin(config)
+    model = Plain(config)
     model.load_state_dict(renamed(dict(begin.model.state_dict()), config.layers))
     model.to(kind)
     x, y = torch.as_tensor(begin.lane["x"]), torch.as_tensor(begin.lane["y"], dtype=kind)
@@ -108,7 +108,7 @@ def assert_twin_agrees(config: ReviewsConfig, run: History) -> None:
         loss = functional.binary_cross_entropy_with_logits(outputs, wanted, reduction="none")
         return outputs.sigmoid().round() == wanted, loss
 
-    traces, right = train_twin(config, begin, model, measured, model.linear)
+    traces, right = Twin(config, begin, model, measured, lambda: [norm_of(model.linear.parameters())]).train()
     ours = {name: name for name in run.checkpoints}
     weights = {ours[name]: model.state_dict()[theirs].numpy() for theirs, name in renamed(ours, config.layers).items()}
     assert_run_is(run, traces, weights, right)
@@ -221,7 +221,7 @@ def test_what_a_seed_fixes(n_train: int, more: int, seed: int, scale: float) -> 
 def test_initial_weights_are_torchs() -> None:
     """Embeddings normal, all else uniform within 1/sqrt(width): size and spread."""
     model = Texts.start(replace(SMALL, width=100, words=400, embedding=50)).model
-    twin = dict(Twin(replace(SMALL, width=100, words=400, embedding=50)).named_parameters())
+    twin = dict(Plain(replace(SMALL, width=100, words=400, embedding=50)).named_parameters())
     for theirs, values in renamed(dict(model.named_parameters()), SMALL.layers).items():
         assert values.shape == twin[theirs].shape
         if theirs != "embedding.weight":

@@ -19,7 +19,7 @@ from neural.families.teacher import Teacher, TeacherConfig, samples
 from neural.history import History
 from neural.training import train_run
 from tests.neural.test_ensemble import run_all
-from tests.neural.twins import arrays_of, assert_run_is, perceptron_of, train_twin
+from tests.neural.twins import Twin, arrays_of, assert_run_is, norm_of, perceptron_of
 
 SMALL = TeacherConfig(n_train=12, n_test=7, width=9, look_every=5, budget=40, learning_rate=3e-3)
 
@@ -36,7 +36,7 @@ def assert_twin_agrees(config: TeacherConfig, run: History) -> None:
         errors = ((model(x) - y) ** 2).mean(1)[slice(None) if batch is None else batch]
         return errors < 0.001, errors < 0.01, errors
 
-    traces, right = train_twin(config, begin, model, measured, layers["last"])
+    traces, right = Twin(config, begin, model, measured, lambda: [norm_of(layers["last"].parameters())]).train()
     assert_run_is(run, traces, arrays_of(layers), right)
 
 
