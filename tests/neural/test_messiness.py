@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from neural.config import ConfigError, shape
 from neural.families.messiness import Messiness, MessinessConfig, linear_embedding
 from neural.history import History
 from neural.training import train_run
@@ -146,24 +145,3 @@ def test_of_a_line_sums_are_alike() -> None:
         assert all(same) == alike
         if alike:
             assert all(len(set(correct[sums == total].tolist())) == 1 for total in range(7))
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"n_train": 16}, "`n_train` must be at most p(p+1)/2 = 15 for p = 5, but is 16."),
-        ({"messiness": 1.5}, "`messiness` must be at most 1, but is 1.5."),
-        ({"trained": True, "constrained": True}, "`trained` must be false where the decoder's norm is held"),
-        ({"operation": "s3"}, "`operation` must be one of addition, modular_addition, but is 's3'."),
-    ],
-)
-def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        replace(SMALL, **wrong)
-    assert str(caught.value).startswith(says)
-
-
-def test_a_landscape_shares_an_ensemble() -> None:
-    """All norms, all m, all sizes."""
-    assert shape(SMALL) == shape(replace(SMALL, messiness=0.1, init_scale=3.0, n_train=3, learning_rate=0.1, seed=9))
-    assert shape(SMALL) != shape(replace(SMALL, trained=True))

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import subprocess
-import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,7 @@ from hypothesis import strategies as st
 from torch.func import vmap
 from torch.utils.flop_counter import FlopCounterMode
 
-from neural.config import ConfigError, shape
+from neural.config import ConfigError
 from neural.counting import count
 from neural.ensemble import BATCHES, Ensemble
 from neural.families.modular import (
@@ -32,9 +29,9 @@ from neural.families.modular import (
 )
 from neural.layers import dropout
 from neural.supervised import index_batches, logarithmic
-from neural.training import default_lanes, train_run, train_runs
+from neural.training import train_run, train_runs
 from tests.neural.reference import batches_of, plain_results
-from tests.neural.test_ensemble import CLOSE, assert_same_bits, run_all
+from tests.neural.test_ensemble import assert_same_bits, run_all
 from tests.neural.twins import assert_run_is, modular_twin
 
 ROOT = Path(__file__).parents[2]
@@ -172,31 +169,6 @@ def test_a_constrained_run_keeps_its_norm(base: ModularConfig, dtype: str) -> No
         assert (np.abs(free.weight_norm[1:] / norm - 1) > 1e-5).all()
 
 
-@pytest.mark.parametrize(
-    "base",
-    [
-        SMALL,
-        TRANSFORMER,
-        dataclasses.replace(SMALL, inputs="sum", dropout=0.4, batch_size=8, constrained=True),
-        PERCEPTRON,
-        dataclasses.replace(TRANSFORMER, dropout=0.4, batch_size=8),
-    ],
-    ids=["hidden", "transformer", "hidden, noisy", "perceptron", "transformer, noisy"],
-)
-def test_lanes_keep_their_bits_in_any_company(base: ModularConfig) -> None:
-    """Whatever else is trained, in how many lanes, and entered whenever: two lanes are
-    filled again and again.
-    """
-    budgets = [60, 15, 75, 30, 45]
-    configs = [dataclasses.replace(run, budget=budget) for run, budget in zip(mixed(base), budgets, strict=True)]
-    everything = run_all(configs, lanes=5)
-    others = (run_all(configs, lanes=2), run_all(configs[::-1], lanes=3), run_all(configs[1:2]))
-    for histories in others:
-        for config, history in histories.items():
-            assert history.steps_run == config.budget
-            assert_same_bits(history, everything[config])
-
-
 def kept(rate: float, seed: int, step: int, site: int, n: int = 20_000) -> torch.Tensor:
     """Which of n activations are not 0."""
     return dropout(torch.ones(n), rate, torch.tensor(seed), torch.tensor(step), site) != 0
@@ -280,30 +252,9 @@ def test_evaluations_are_without_dropout(base: ModularConfig) -> None:
         assert (values == values[0]).all()
 
 
-def test_compiled_is_eager() -> None:
-    """To round-off, with evaluations, mini-batches and dropout."""
-    base = dataclasses.replace(SMALL, dropout=0.3, batch_size=8, look_every=10, budget=20)
-    configs = mixed(base)[:2]
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        compiled = run_all(configs, compiled=True)
-    failures = [str(warning.message) for warning in caught if "torch.compile failed" in str(warning.message)]
-    if failures:
-        pytest.skip(f"nothing was checked about the compiled step: {failures[0]}")
-    for config, eager in run_all(configs).items():
-        assert compiled[config].compiled
-        for name in ("train_loss", "test_loss", "weight_norm"):
-            np.testing.assert_allclose(compiled[config].traces[name], eager.traces[name], **CLOSE, err_msg=name)
-        for name, values in eager.checkpoints.items():
-            np.testing.assert_allclose(compiled[config].checkpoints[name], values, **CLOSE, err_msg=name)
-    torch.compiler.reset()
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"budget": 30, "look_every": 25}, "`budget` must be a multiple of look_every = 25, but is 30."),
-        ({"look_every": 1}, "`look_every` must be an integer of at least 2, but is 1."),
         ({"look_every": 0}, "`look_every` must be an integer of at least 1, but is 0."),
         ({"fraction": 0}, "`fraction` must be a finite number above 0, but is 0."),
         ({"fraction": 1.5}, "`fraction` must be at most 1, but is 1.5."),
@@ -311,7 +262,6 @@ def test_compiled_is_eager() -> None:
         ({"p": 5, "fraction": 0.01}, "`fraction` must leave a sample of 25 to train on, but is 0.01."),
         ({"p": 1}, "`p` must be an integer of at least 2, but is 1."),
         ({"network": "transformer", "d": 10}, "`d` must be a multiple of heads = 4, but is 10."),
-        ({"p": 5, "batch_size": 11}, "`batch_size` must be at most n_train = 10, but is 11."),
         ({"batch_size": 0}, "`batch_size` must be an integer of at least 1, but is 0."),
         ({"dropout": 1.0}, "`dropout` must be below 1, but is 1.0."),
         ({"dropout": -0.1}, "`dropout` must be a finite number at least 0, but is -0.1."),
@@ -352,13 +302,6 @@ def test_numbers_are_one_value() -> None:
     assert repr(ModularConfig(fraction=1, weight_decay=2)) == repr(ModularConfig(fraction=1.0, weight_decay=2.0))
     assert ModularConfig(d=10).d == 10
     assert ModularConfig(p=31, fraction=0.4).n_train == 384
-
-
-def test_the_task_is_addition_modulo_p() -> None:
-    """All ordered pairs, in order."""
-    pairs, results = task(SMALL)
-    assert list(map(tuple, pairs.tolist())) == list(itertools.product(range(7), repeat=2))
-    assert results.tolist() == [(a + b) % 7 for a, b in pairs.tolist()]
 
 
 @NETWORKS
@@ -487,18 +430,6 @@ def test_a_settled_run_retires() -> None:
     assert min(counts) >= 0
 
 
-@given(
-    st.lists(st.sampled_from([0.5, 1.0]), min_size=1, max_size=4),
-    st.lists(st.sampled_from([0.5, 1.0, float("nan")]), min_size=1, max_size=4),
-)
-def test_settled(train: list[float], test: list[float]) -> None:
-    """Nothing is wrong in any of the last evaluations; nan is nothing to get wrong."""
-    values = {"train_accuracy": np.resize(train, Modular.SETTLED), "test_accuracy": np.resize(test, Modular.SETTLED)}
-    traces = {name: np.concatenate([[0.5], value]) for name, value in values.items()}
-    assert not Modular.settled({name: value[1:] for name, value in values.items()})
-    assert Modular.settled(traces) == (0.5 not in train and 0.5 not in test)
-
-
 @NETWORKS
 def test_checkpoints(base: ModularConfig) -> None:
     """All weights, at logarithmic steps; the first are the start's."""
@@ -571,53 +502,6 @@ def test_the_analytic_solution_is_right(seed: int) -> None:
     assert float(correct[1].double().mean()) < 0.3
 
 
-LARGE = """
-import re
-from pathlib import Path
-from neural.families.modular import ModularConfig
-from neural.training import train_run
-shared = dict(p=113, fraction=0.4, look_every=2, budget=2)
-runs = [
-    train_run(ModularConfig(network="transformer", d=32, heads=4, mlp=64, **shared)),
-    train_run(ModularConfig(width=16, **shared)),
-]
-assert all(run.correct.shape == (113**2,) and run.steps_run == 2 for run in runs)
-print(1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]))
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc: nothing was checked about memory")
-def test_a_large_modulus_needs_no_pairs_of_pairs() -> None:
-    """p = 113 has 12,769 samples, and 80 million pairs of them: a gigabyte and a half
-    holds the run, not these.
-
-    The peak is read from /proc: getrusage's includes what the process that started this
-    one held, on Linux.
-    """
-    done = subprocess.run([sys.executable, "-c", LARGE], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 1.5e9
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {},
-        {"inputs": "embeddings"},
-        {"inputs": "sum"},
-        {"network": "transformer"},
-        {"network": "perceptron"},
-        {"operation": "addition"},
-        {"operation": "division"},
-    ],
-    ids=str,
-)
-def test_parameters_are_counted(more: dict[str, Any]) -> None:
-    """Without drawing any, as many as torch has."""
-    config = dataclasses.replace(SMALL, **more)
-    assert count(config).n_parameters == sum(value.numel() for value in Modular.start(config).model.parameters())
-
-
 @pytest.mark.parametrize(
     "more",
     [
@@ -645,19 +529,6 @@ def test_operations_are_those_of_the_products(more: dict[str, Any]) -> None:
         begun.model(pairs[:, 0], pairs[:, 1])
     counted += counter.get_total_flops() / config.look_every
     assert count(config).operations == pytest.approx(counted + 14 * count(config).n_parameters, rel=0.02)
-
-
-def test_as_many_lanes_as_suit_the_device() -> None:
-    """Eight small networks; two transformers of the usual size."""
-    assert default_lanes(ModularConfig(), "cpu") == 8
-    assert default_lanes(ModularConfig(network="transformer"), "cpu") == 2
-
-
-def test_families_do_not_share_an_ensemble() -> None:
-    """Nor do two shapes of one: what the batches look like, say."""
-    assert shape(SMALL) != shape(dataclasses.replace(SMALL, batch_size=5))
-    assert shape(SMALL) == shape(dataclasses.replace(SMALL, seed=7, weight_decay=0.0, warmup=9, optimizer="sgd"))
-    assert shape(SMALL) == shape(dataclasses.replace(SMALL, epsilon=1e-3, decay_until=5))
 
 
 @pytest.mark.parametrize(

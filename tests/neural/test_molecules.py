@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from neural.config import ConfigError, shape
+from neural.config import ConfigError
 from neural.data import molecules
 from neural.data.molecules import SIZE, graph, graphs, largest, read_qm9
 from neural.families.molecules import TOLERANCE, WIDTHS, GraphNetwork, Molecules, MoleculesConfig, samples
 from neural.history import History
-from neural.training import train_run, train_runs
+from neural.training import train_run
 from tests.neural.test_ensemble import run_all
 from tests.neural.twins import Twin, assert_run_is, norm_of
 
@@ -217,30 +217,6 @@ def test_neither_order_nor_padding_matter(number: int, other: int, seed: int) ->
 
 
 @needs_molecules
-@settings(max_examples=15)
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1), st.floats(0.5, 9))
-def test_what_a_seed_fixes(n_train: int, more: int, seed: int, scale: float) -> None:
-    """Nested training sets, and the same test molecules, none of them trained on; the
-    same weights up to their scale.
-    """
-    small = replace(SMALL, n_train=n_train, seed=seed, batch_size=None)
-    one, other = Molecules.start(small), Molecules.start(replace(small, n_train=n_train + more, init_scale=scale))
-
-    def known(lane: dict[str, np.ndarray]) -> list[bytes]:
-        return [
-            b"".join(lane[name][k].tobytes() for name in ("around", "bonds", "target"))
-            for k in range(len(lane["target"]))
-        ]
-
-    few, many = known(one.lane), known(other.lane)
-    assert len(set(many)) == n_train + more + SMALL.n_test
-    assert many[:n_train] == few[:n_train]
-    assert many[n_train + more :] == few[n_train:]
-    for (name, value), wider in zip(one.model.named_parameters(), other.model.parameters(), strict=True):
-        torch.testing.assert_close(wider, scale * value, rtol=1e-5, atol=1e-5, msg=name)
-
-
-@needs_molecules
 def test_initial_weights_are_torchs() -> None:
     """Uniform within 1/sqrt(number of inputs); the convolutions' biases are 0."""
     model = Molecules.start(SMALL).model
@@ -261,21 +237,6 @@ def test_molecules_are_learned_at_a_fixed_norm() -> None:
     assert run.last_norm.std() > 1e-3
     assert run.checkpoint_steps.tolist() == [0, 400]
     assert not run.retired
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"n_train": 33}, "`n_train` and `n_test` must be at most pool = 40 together, but are 41."),
-        ({"pool": 130_832}, "`pool` must be at most 130,831, the molecules of QM9, but is 130,832."),
-        ({"batch_size": 13}, "`batch_size` must be at most n_train = 12, but is 13."),
-        ({"init_scale": 0.0}, "`init_scale` must be a finite number above 0, but is 0.0."),
-    ],
-)
-def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        replace(SMALL, **wrong)
-    assert str(caught.value) == says
 
 
 @pytest.mark.parametrize("package", ["qm9pack", "rdkit"])
@@ -306,11 +267,3 @@ def test_other_files_are_one_line(
     with pytest.raises(ConfigError, match=f"^`pool` must be .*{says}") as caught:
         read_qm9.__wrapped__(9)
     assert "\n" not in str(caught.value)
-
-
-@needs_molecules
-def test_seeds_and_scales_share_an_ensemble() -> None:
-    assert shape(SMALL) == shape(replace(SMALL, weight_decay=3.0, init_scale=3.0, seed=9, learning_rate=0.1))
-    assert shape(SMALL) != shape(replace(SMALL, pool=50))
-    runs = list(train_runs([replace(SMALL, init_scale=scale) for scale in (1.0, 3.0)], device="cpu", lanes=2))
-    assert runs[1].weight_norm[0] == pytest.approx(3 * runs[0].weight_norm[0], rel=1e-5)

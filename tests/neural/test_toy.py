@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -400,25 +398,3 @@ def test_the_network_is_an_mlp_on_the_composition(base: RunConfig, activation, f
     outputs, flipped = (model(torch.as_tensor(given_)).detach().numpy() for given_ in (pairs, pairs[:, ::-1].copy()))
     np.testing.assert_allclose(outputs, x, rtol=1e-4, atol=1e-6)
     assert np.array_equal(outputs, flipped) != products
-
-
-LARGE = """
-from resource import RUSAGE_SELF, getrusage
-
-from neural.ensemble import Ensemble
-from neural.families.toy import RunConfig, Toy, start
-
-before = getrusage(RUSAGE_SELF).ru_maxrss
-runs = [RunConfig(p=200, n_train=10_000, seed=seed) for seed in (1, 2)]
-Ensemble(Toy, [start(run) for run in runs], runs, "cpu", compiled=False).step()
-print(getrusage(RUSAGE_SELF).ru_maxrss - before)
-"""
-
-
-def test_two_hundred_symbols_take_less_than_a_gigabyte() -> None:
-    """Of 20,100 samples there are 2 * 10^8 pairs, of which RQI compares 7 * 10^5: those
-    of one result.
-    """
-    pytest.importorskip("resource", reason="nothing was checked about memory: this system does not measure it so")
-    done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True)
-    assert int(done.stdout) / (1 if sys.platform == "darwin" else 1024) < 600  # MB; importing torch takes 250

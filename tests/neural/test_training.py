@@ -161,6 +161,8 @@ def test_as_many_lanes_as_suit_the_device() -> None:
     assert default_lanes(RunConfig(), "cpu") == 8
     assert default_lanes(RunConfig(width=1000), "cpu") == 2
     assert 2 < default_lanes(RunConfig(width=300), "cpu") < 8
+    assert default_lanes(ModularConfig(), "cpu") == 8
+    assert default_lanes(ModularConfig(network="transformer"), "cpu") == 2
     taken: list[int] = []
     plan = (taken.append(seed) or RunConfig(seed=seed, budget=1, width=4) for seed in range(20))
     next(train_runs(plan, device="cpu", compiled=False))
