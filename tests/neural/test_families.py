@@ -170,7 +170,9 @@ def test_bad_input_is_one_line(family: str, wrong: dict[str, Any], says: str) ->
 
 @EACH
 def test_a_phase_diagram_shares_an_ensemble(config: Any) -> None:
-    """Rates, decays, scales and seeds of one; not what changes a shape or a code path."""
+    """Rates, decays, scales and seeds of one; not what changes a shape or a code
+    path.
+    """
     some = {"last_lr": 0.1, "messiness": 0.1, "messiness_lr": 0.1, "epsilon": 1e-3, "decay_until": 5, "warmup": 9}
     some |= {"seed": 9, "weight_decay": 3.0, "init_scale": 3.0, "learning_rate": 0.1}
     assert shape(config) == shape(replace(config, **{name: value for name, value in some.items() if has(config, name)}))
