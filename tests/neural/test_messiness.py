@@ -25,8 +25,8 @@ SMALL = MessinessConfig(p=5, n_train=9, width=12, n_outputs=4, messiness=0.6, lo
 
 
 def assert_twin_agrees(config: MessinessConfig, run: History) -> None:
-    """By torch's embeddings, its linear layers and its optimisers, of which m has one of
-    its own.
+    """By torch's embeddings, its linear layers and its optimisers, of which m has one
+    of its own.
     """
     begin, kind = Messiness.start(config), getattr(torch, config.dtype)
     pairs = [(a, b) for a in range(config.p) for b in range(a, config.p)]
