@@ -232,3 +232,39 @@ def spanned(tableau, trained):
         if not trained[tableau.basis[row]]:
             inside &= tableau.table[row] == 0
     return inside
+
+
+@njit(cache=CACHE)
+def widest(tableau, trained, rows):
+    """(size, a, b): the exchange of basis sample a for b with the largest span, the
+    first found in the order `rows`.
+
+    Without a, the samples outside the span fall into families that differ by a factor
+    only; any member of the largest brings the others along. A family is told by a
+    polynomial in its coordinates, at a point modulo the prime: a chance of 1e-9 to take
+    two for one, which the caller sees when it counts.
+    """
+    table, basis, q = tableau
+    R, N = table.shape
+    inside = spanned(tableau, trained)
+    scale, label = np.zeros(N, np.int64), np.zeros(N, np.int64)
+    point = 1_234_567_891 % q
+    for s in np.flatnonzero(~inside):
+        for row in range(R):
+            if not trained[basis[row]]:
+                if scale[s] == 0 and table[row, s] != 0:
+                    scale[s] = inverse(table[row, s], q)
+                label[s] = (label[s] * point + table[row, s] * scale[s]) % q
+    best_size, best_a, best_b = -1, -1, -1
+    for row in rows:
+        if not trained[basis[row]]:
+            continue
+        kept = (inside & (table[row] == 0)).sum()
+        labels = np.where(inside, -1, (label * point + table[row] * scale) % q)
+        order = np.argsort(labels, kind="mergesort")
+        run = 0
+        for k in range(inside.sum(), N):
+            run = run + 1 if k > 0 and labels[order[k - 1]] == labels[order[k]] else 1
+            if kept + run > best_size:
+                best_size, best_a, best_b = kept + run, basis[row], order[k]
+    return best_size, best_a, best_b

@@ -50,6 +50,7 @@ _SAMPLES = 50_000  # descents times N, where nothing is said
 # one is left, which at 5,000 takes about 20 seconds.
 _USUAL, _GROWTH, _MOST = 210, 2.3, 5_000
 _STARTS = 24  # a search starts anew so often, and perturbs its best in between
+_PLATEAU = 20  # exchanges that neither widen nor narrow the span, in a row, before it counts as the widest
 
 
 def design_training_set(
@@ -82,7 +83,7 @@ def design_training_set(
         objective: as above.
         seed: an int or a numpy Generator.
         descents: how many local optima are compared, at most one for each set of the
-            size. None is 50,000 / N, at most 1000 (a second or two at p = 10), above
+            size. None is 50,000 / N, at most 1000 (about a second at p = 10), above
             N = 210 (p = 20) so many that it takes no longer, and at least one; above
             N = 5,000 it must be said.
 
@@ -190,22 +191,36 @@ class Search:
         return kernels.settle(tableau, flags) - len(np.unique(self.class_of[flags]))
 
     def widened(self, flags: Flags, tableau: kernels.Tableau) -> tuple[Flags, int]:
-        """(flags, |Dbar|) after random exchanges for samples outside the span, kept
-        where they do not narrow it, or make the representation unique no longer.
+        """(flags, |Dbar|): the samples exchanged until no exchange of one widens their
+        span.
+
+        A sample that depends on others is of no use while there is one outside their
+        span. Then all exchanges are compared at once, and the best made also where it
+        is no wider: plateaus are walked. Of equally wide spans one that makes the
+        linear representation unique is kept.
         """
-        value, other, outside, tries = (-1, False), flags, np.zeros(0, np.int64), 0
-        while tries < len(flags):  # in a row that do not widen it
-            unique = self.rank(other, tableau) == self.n_driven
-            inside = kernels.spanned(tableau, other)
-            width = int(inside.sum()), unique
-            tries = 0 if width > value else tries + 1
-            if width >= value:
-                flags, value, outside = other, width, np.flatnonzero(~inside)
-            if not len(outside) or not flags.any():
+        basis = tableau.basis
+        kernels.settle(tableau, flags)
+        while not flags[basis].all():
+            spare = np.setdiff1d(np.flatnonzero(flags), basis)
+            if len(spare) == 0:
                 break
-            other = flags.copy()
-            other[self.rng.choice(np.flatnonzero(flags))], other[self.rng.choice(outside)] = False, True
-        return flags, value[0]
+            outside = np.flatnonzero(~kernels.spanned(tableau, flags))
+            flags[self.rng.choice(spare)] = False
+            flags[self.rng.choice(outside)] = True
+            kernels.settle(tableau, flags)
+        best, widest, idle = (-1, False), flags.copy(), 0
+        while idle < _PLATEAU:
+            unique = self.rank(flags, tableau) == self.n_driven
+            value = int(kernels.spanned(tableau, flags).sum()), unique
+            idle = 0 if value > best else idle + 1
+            if value > best:
+                best, widest = value, flags.copy()
+            if flags[basis].all() or not flags.any():
+                break
+            _, a, b = kernels.widest(tableau, flags, self.rng.permutation(len(basis)))
+            flags[a], flags[b] = False, True
+        return widest, best[0]
 
     # Where descents begin
 

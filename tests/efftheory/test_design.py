@@ -215,6 +215,30 @@ def test_tableau_settle_and_spanned(drawn, data):
         assert search.rank(trained, tableau) == op.n_symbols - et.nullity(op, ordered)
 
 
+@settings(max_examples=25)
+@given(own.training_sets(3, 5), own.seeds)
+def test_widest_exchange_of_independent_samples(drawn, seed):
+    op, mask = drawn
+    search = _search(op)
+    tableau = search.tableau()
+    trained = mask[op.by_result]
+    kernels.settle(tableau, trained)
+    trained &= np.isin(np.arange(op.n_samples), tableau.basis)
+    if trained[tableau.basis].all() or not trained.any():
+        return
+    size, a, b = kernels.widest(tableau, trained, np.arange(len(tableau.basis)))
+    now = int(kernels.spanned(tableau, trained).sum())
+    sizes = []
+    for other in oracles.exchanged(trained):
+        anew = search.tableau()
+        if kernels.settle(anew, other) == other.sum():
+            sizes.append(int(kernels.spanned(anew, other).sum()))
+    assert size <= max(sizes) <= max(size, now)  # exchanges within the span leave it as it is
+    trained[a], trained[b] = False, True
+    kernels.settle(tableau, trained)
+    assert kernels.spanned(tableau, trained).sum() == size
+
+
 @settings(max_examples=20)
 @given(OPERATIONS, st.data(), own.seeds)
 def test_it_ends_where_no_exchange_is_faster(op, data, seed):
