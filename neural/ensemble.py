@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 
 from neural.config import shape
-from neural.family import Evaluation, Family, Group, Parameters, Start, group_of, weight_norm
+from neural.family import Evaluation, Family, Group, Parameters, Start, weight_norm
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # AdamW's defaults in torch
 # From here on 1 - BETA2^t is 1 in float64, and AdamW's bias corrections are over.
@@ -67,7 +67,8 @@ class Ensemble:
 
         named = dict(starts[0].model.named_parameters())
         groups = family.groups(configs[0])
-        self._group = {name: group_of(name, groups) for name in named}
+        # the longest of the groups that its name begins with
+        self._group = {name: max(filter(name.startswith, groups), key=len) for name in named}
         self._parameters, self._first_moments, self._second_moments = (
             {name: per_lane(*value.shape) for name, value in named.items()} for _ in range(3)
         )

@@ -7,7 +7,7 @@ like `Family`. docs/families.md shows how one is added.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -103,13 +103,6 @@ def weight_norm(parameters: Parameters) -> Tensor:
     return total.sqrt()
 
 
-def group_of(parameter: str, groups: Iterable[str]) -> str:
-    """Which of a family's groups a parameter is in: the longest that its name begins
-    with.
-    """
-    return max((group for group in groups if parameter.startswith(group)), key=len)
-
-
 class Family(Protocol):
     """One kind of experiment; an instance belongs to one shape of its runs, on one
     device. `neural.supervised.Supervised` has most of it.
@@ -137,7 +130,7 @@ class Family(Protocol):
 
     @staticmethod
     def groups(config: Any) -> dict[str, Group]:
-        """How parameters descend, by the beginning of their names; "" is the rest."""
+        """How parameters descend, by the longest beginning of their names; "" is the rest."""
         ...
 
     def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:

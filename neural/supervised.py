@@ -272,7 +272,7 @@ class Supervised:
             model=model,
             lane={"mask": data.mask, **data.lane, **buffers},
             batch=trained[: config.batch_size],
-            batches=index_batches(trained, config.batch_size, batches),
+            batches=config.batch_size and index_batches(trained, config.batch_size, np.random.default_rng(batches)),
             radius=initial_norm(model) if config.constrained else 0.0,
         )
 
@@ -310,7 +310,15 @@ class Supervised:
 
     @staticmethod
     def checkpoints(config: Any) -> NDArray[np.int64]:
-        return logarithmic(config.look_every, config.budget, config.checkpoints)
+        """0 and about `config.checkpoints` multiples of look_every an octave of steps;
+        0 alone without.
+        """
+        if not config.checkpoints:
+            return np.zeros(1, np.int64)
+        evaluations = config.budget / config.look_every
+        n = round(config.checkpoints * np.log2(max(evaluations, 1))) + 1
+        times = np.geomspace(config.look_every, config.budget, max(n, 1)) / config.look_every
+        return np.concatenate([[0], np.unique(np.round(times).astype(np.int64)) * config.look_every])
 
 
 def _classes(y: Tensor) -> Tensor:
@@ -338,17 +346,10 @@ def nested(config: Any, there: int) -> tuple[NDArray[np.int64], dict[str, Any]]:
     return chosen, {"mask": np.arange(len(chosen)) < config.n_train, "weights": weights, "batches": batches}
 
 
-def index_batches(
-    trained: NDArray[np.int64], size: int | None, stream: np.random.SeedSequence
-) -> Iterator[NDArray[np.int64]] | None:
+def index_batches(trained: NDArray[np.int64], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Batches of one size without end, from epochs in random order; one may hold the
-    end of an epoch and the beginning of the next. None without a size: all updates
-    descend on all samples.
+    end of an epoch and the beginning of the next.
     """
-    return None if size is None else _batches(trained, size, np.random.default_rng(stream))
-
-
-def _batches(trained: NDArray[np.int64], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     waiting = np.zeros(0, dtype=np.int64)
     while True:
         while len(waiting) < size:
@@ -370,14 +371,3 @@ def initial_norm(model: nn.Module) -> float:
     """
     with torch.no_grad():
         return float(torch.stack([value.double().square().sum() for value in model.parameters()]).sum().sqrt())
-
-
-def logarithmic(every: int, budget: int, per_octave: int) -> NDArray[np.int64]:
-    """0 and about `per_octave` multiples of `every` an octave up to the budget; 0 alone
-    without.
-    """
-    if not per_octave:
-        return np.zeros(1, np.int64)
-    n = round(per_octave * np.log2(max(budget / every, 1))) + 1
-    times = np.geomspace(every, budget, max(n, 1)) / every
-    return np.concatenate([[0], np.unique(np.round(times).astype(np.int64)) * every])

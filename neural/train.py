@@ -1,9 +1,4 @@
-"""Train one run: of the toy model, or of another family.
-
-python -m neural.train --p 10 --n-train 45 --seed 58 --init reference --steps 2000
-
-python -m neural.train --family modular --p 31 --steps 3000 --json FILE
-"""
+"""Train one run, of the toy model or of another family."""
 
 from __future__ import annotations
 

@@ -126,12 +126,11 @@ def _train_group(
     leader = next(configs)
     family = family_of(leader)
     first = [leader, *islice(configs, (lanes or default_lanes(leader, device)) - 1)]
-    starts = [family.start(config) for config in first]
     # a lone run has an idle copy beside it: see MIN_LANES
-    n_copies = max(MIN_LANES - len(first), 0)
-    idle = [family.start(config) for config in first[:n_copies]]
-    ensemble = Ensemble(family, starts + idle, first + first[:n_copies], device, compiled)
-    running: list[Recorder | None] = [Recorder(config, start) for config, start in zip(first, starts, strict=True)]
+    lanes_of = first + first[: max(MIN_LANES - len(first), 0)]
+    starts = [family.start(config) for config in lanes_of]
+    ensemble = Ensemble(family, starts, lanes_of, device, compiled)
+    running: list[Recorder | None] = [Recorder(config, start) for config, start in zip(first, starts, strict=False)]
     narrow_from = NARROW_FROM if compiled else 1
     apart = leader.look_every > 1
     measured = _measured(ensemble, not apart)
@@ -146,19 +145,18 @@ def _train_group(
             if not recorder.finished:
                 continue
             yield recorder.history(ensemble.compiled)
-            config = next(configs, None)
             running[lane] = None  # an idle lane steps on unwatched
-            if config is not None:
+            for config in islice(configs, 1):
                 start = family.start(config)
                 ensemble.load(lane, config, start)
                 running[lane] = Recorder(config, start)
-        if not any(running):
+        busy = {lane: recorder for lane, recorder in enumerate(running) if recorder is not None}
+        if not busy:
             return
-        busy = [lane for lane, recorder in enumerate(running) if recorder is not None]
-        left = max(recorder.steps_left for recorder in running if recorder is not None)
+        left = max(recorder.steps_left for recorder in busy.values())
         if left >= narrow_from and max(2 * len(busy), MIN_LANES + 1) <= ensemble.lanes:
             idle = [lane for lane in range(ensemble.lanes) if lane not in busy]
-            kept = busy + idle[: max(MIN_LANES - len(busy), 0)]
+            kept = [*busy, *idle[: max(MIN_LANES - len(busy), 0)]]
             ensemble.keep(kept)
             running = [running[lane] for lane in kept]
         if apart:
@@ -202,10 +200,7 @@ class Recorder:
     """Collects what is seen of one run, and knows when the run is finished."""
 
     def __init__(self, config: Any, start: Start):
-        self._config, self._mask, self._every = config, start.mask, config.look_every
-        # A run at constant norm is a point of a landscape, where the loss after so many
-        # steps is what is asked for.
-        self._may_retire = start.radius == 0
+        self._config, self._start, self._every = config, start, config.look_every
         self._family = family_of(config)
         self.cost = count(config).operations  # of a step
         self._due = set(self._family.checkpoints(config).tolist())
@@ -230,7 +225,9 @@ class Recorder:
         self._metrics[first : first + n] = metrics[:n]
         self._norms.append({name: values[lane] for name, values in measured.norms.items()})
         self._states += n
-        self._retired = self._may_retire and self.steps_left > 0 and self._family.settled(self._traces())
+        # a run at constant norm is a point of a landscape, trained to its budget
+        may_retire = self._start.radius == 0 and self.steps_left > 0
+        self._retired = may_retire and self._family.settled(self._traces())
         self.finished = self._retired or self.steps_left < self._every
         for state in range(n):
             step = (first + state) * self._every
@@ -265,7 +262,7 @@ class Recorder:
         names = self._checkpoints[steps[0]]
         return History(
             config=self._config,
-            mask=self._mask,
+            mask=self._start.mask,
             steps=np.arange(self._states) * self._every,
             traces={name: values.copy() for name, values in self._traces().items()},
             norms={name: np.concatenate([part[name] for part in self._norms]) for name in self._norms[0]},

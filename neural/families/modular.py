@@ -102,7 +102,12 @@ class ModularConfig(TrainingConfig):
         wanted = misfit(self.operation, self.p)
         if wanted:
             raise ConfigError(f"`p` must be {wanted} for operation {self.operation}, but is {self.p}.")
-        self._adopt_samples()
+        if self.samples != "":
+            adopt_pairs(self, task)
+            fraction = count_samples(self) / self.n_samples
+            if self.fraction not in (type(self).fraction, fraction):
+                raise ConfigError(f"`fraction` must be left out with samples, which say it, but is {self.fraction}.")
+            object.__setattr__(self, "fraction", fraction)
         for name, limit in (("fraction", 1), ("beta2", 0.999)):
             if getattr(self, name) > limit:
                 raise ConfigError(f"`{name}` must be at most {limit}, but is {getattr(self, name)}.")
@@ -115,16 +120,6 @@ class ModularConfig(TrainingConfig):
         if self.network == "transformer" and self.d % self.heads:
             raise ConfigError(f"`d` must be a multiple of heads = {self.heads}, but is {self.d}.")
         super().__post_init__()
-
-    def _adopt_samples(self) -> None:
-        """The fraction is that of the training set that is given."""
-        if self.samples == "":
-            return
-        adopt_pairs(self, task)
-        fraction = count_samples(self) / self.n_samples
-        if self.fraction not in (type(self).fraction, fraction):
-            raise ConfigError(f"`fraction` must be left out with samples, which say it, but is {self.fraction}.")
-        object.__setattr__(self, "fraction", fraction)
 
     @property
     def n_samples(self) -> int:

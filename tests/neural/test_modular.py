@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from neural.families.modular import (
     task,
 )
 from neural.layers import dropout
-from neural.supervised import index_batches, logarithmic
+from neural.supervised import index_batches
 from neural.training import train_run, train_runs
 from tests.neural.reference import batches_of, plain_results
 from tests.neural.test_ensemble import assert_same_bits, run_all
@@ -359,7 +360,7 @@ def test_an_epoch_takes_every_training_sample_once(chosen: set[int], data: st.Da
     size = data.draw(st.integers(1, len(trained)))
     seed = data.draw(st.integers(0, 2**32 - 1))
     n = len(trained)
-    endless = index_batches(trained, size, np.random.SeedSequence(seed))
+    endless = index_batches(trained, size, np.random.default_rng(seed))
     assert endless is not None
     batches = list(itertools.islice(endless, 3 * n))
     assert {batch.shape for batch in batches} == {(size,)}
@@ -435,7 +436,7 @@ def test_checkpoints(base: ModularConfig) -> None:
     """All weights, at logarithmic steps; the first are the start's."""
     config = dataclasses.replace(base, look_every=2, budget=40, dtype="float64")
     run = train_run(config)
-    assert run.checkpoint_steps.tolist() == logarithmic(2, 40, 2).tolist()
+    assert run.checkpoint_steps.tolist() == Modular.checkpoints(config).tolist()
     begun = dict(Modular.start(config).model.named_parameters())
     assert run.checkpoints.keys() == begun.keys()
     for name, values in run.checkpoints.items():
@@ -466,7 +467,7 @@ def test_logarithmic(look_every: int, evaluations: int) -> None:
     """0, the first evaluation, the last; multiples of the first; about two an octave,
     none further apart.
     """
-    found = logarithmic(look_every, evaluations * look_every, 2)
+    found = Modular.checkpoints(SimpleNamespace(look_every=look_every, budget=evaluations * look_every, checkpoints=2))
     assert found[0] == 0
     assert found[1] == look_every
     assert found[-1] == evaluations * look_every
