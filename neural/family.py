@@ -130,7 +130,9 @@ class Family(Protocol):
 
     @staticmethod
     def groups(config: Any) -> dict[str, Group]:
-        """How parameters descend, by the longest beginning of their names; "" is the rest."""
+        """How parameters descend, by the longest beginning of their names; "" is the
+        rest.
+        """
         ...
 
     def objective(self, parameters: Parameters, lane: Parameters, batch: Tensor) -> tuple[Tensor, Any]:
