@@ -238,7 +238,8 @@ def critical_fraction(op: Operation, draws: int, seed: Seed = 0) -> Estimate:
         if k == 0 or k == len(chances):
             return float(k > 0)
         size = int(sizes[k - 1])
-        return (size - 1 + (0.5 - chances[k - 1]) / (chances[k] - chances[k - 1])) / op.n_samples if size else 0.0
+        below, above = chances[k - 1 : k + 1].tolist()
+        return (size - 1 + (0.5 - below) / (above - below)) / op.n_samples if size else 0.0
 
     low, high = _clopper_pearson(counts, draws)
     return Estimate(crossing(counts / draws), (crossing(high), crossing(low)), draws)

@@ -363,13 +363,15 @@ def success_probability(
     Source: ours, docs/decoder/derivation.md; the paper has no decoder.
 
     Raises:
-        ArgumentError: as `memory_flow`; there are no draws.
+        ArgumentError: as `memory_flow`; there are no draws, or two share a generator.
     """
     require_operation(op)
     _checks.instance("parallel", parallel, bool)
     if isinstance(draws, Sequence):
         streams = [_checks.generator("draws", one) for one in draws]
         _checks.integer("draws", len(streams), 1)
+        if len({id(stream) for stream in streams}) < len(streams):
+            raise ArgumentError("draws", "have a generator of its own for each", "has one of them twice")
     else:
         streams = _checks.streams("seed", seed, _checks.integer("draws", draws, 1))
     d = _checks.integer("d", d, 1)

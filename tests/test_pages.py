@@ -103,3 +103,16 @@ def test_a_number_that_stands_twice_is_one_number(what: str) -> None:
     }
     assert len(said) > 1, f"one page is left that says {what}: {list(said)}"
     assert len(set(map(tuple, said.values()))) == 1, said
+
+
+def test_words_in_signatures_are_words_of_the_code() -> None:
+    """The glossary's first column: what is between backticks there stands in a file of
+    a package. `repr_...` is a beginning.
+    """
+    files = [file for name in ("efftheory", "neural", "analysis") for file in ROOT.glob(f"{name}/**/*.py")]
+    code = set(re.findall(r"\w+", "\n".join(file.read_text() for file in files)))
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)
+    words = {word for row in rows for word in re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", row)))}
+    words = {word for word in words if not word.endswith("_")}
+    assert len(words) > 50
+    assert words - code == set()

@@ -282,6 +282,7 @@ def test_critical_fraction_of_ten_symbols_is_the_papers():
     assert low < found.value < high
     assert high - low < 1 / 55
     assert "from 4000 draws" in str(found)
+    assert {type(number) for number in (found.value, low, high)} == {float}  # not numpy's, which show otherwise
 
 
 def test_critical_fraction_is_where_the_probability_crosses():

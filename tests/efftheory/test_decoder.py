@@ -78,6 +78,7 @@ def test_success_probability_draws_what_is_not_given(op):
 
 OP, E, TARGETS = et.addition(4), np.array([[0.0], [1.0], [3.0], [2.0]]), np.ones((7, 30))
 NOBODY = np.zeros(10, dtype=np.bool_)
+RNG = np.random.default_rng(0)
 MISUSES = {
     "width": (lambda: misused.Decoder(width=0), "width"),
     "width a float": (lambda: misused.Decoder(width=200.0), "width"),
@@ -96,6 +97,8 @@ MISUSES = {
     "probability: draws": (lambda: misused.success_probability(OP, None, draws=0), "draws"),
     "probability: no draws": (lambda: misused.success_probability(OP, None, draws=[]), "draws"),
     "probability: draws of words": (lambda: misused.success_probability(OP, None, draws=["lucky"]), "draws"),
+    # threads would take from it in turn, each time in another
+    "probability: a generator twice": (lambda: misused.success_probability(OP, None, draws=[RNG, RNG]), "draws"),
     "probability: repr_lr": (lambda: misused.success_probability(OP, None, repr_lr=0), "repr_lr"),
     "probability: decoder_lr": (lambda: misused.success_probability(OP, None, decoder_lr=0), "decoder_lr"),
     "probability: steps": (lambda: misused.success_probability(OP, None, steps=0.5), "steps"),
