@@ -31,6 +31,7 @@ from analysis.runs.store import RunStore
 from analysis.runs.sweep import ensure, train
 from neural import History, RunConfig
 from neural import start as start_of
+from neural.counting import count
 from tests.analysis.test_families import HERE, assert_same, mixed_plan
 
 TLS = "distributed.comm.tls"
@@ -107,8 +108,9 @@ def test_killed_workers_do_not_stop_a_sweep(scheduler: str, monkeypatch, capsys)
 
 def test_an_error_in_a_worker_is_told(scheduler: str) -> None:
     broken = RunConfig(p=5, n_train=12, width=16, budget=10)
-    object.__setattr__(broken, "dtype", "float33")
-    with pytest.raises(WorkerError, match=r"^a dask worker failed: AttributeError: .*; finished runs are kept\.$"):
+    count(broken)  # its cost is known here, so that the worker is the first to meet what follows
+    object.__setattr__(broken, "repr_lr", "fast")
+    with pytest.raises(WorkerError, match=r"^a dask worker failed: ValueError: .*; finished runs are kept\.$"):
         train([broken], Execution("cpu", scheduler=scheduler), lambda *run: None, lambda n: None)
 
 
