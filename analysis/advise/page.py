@@ -166,8 +166,8 @@ def page(report: Report) -> list[str]:
         f"success is {goal} and train accuracy 0.9, both within them. By the theory, without training a network.",
         table(page_rows(report)),
         f"Shares with exact 95 % intervals over {last.seeds} imagined runs, the same for all; median steps (a dash: "
-        "most do not get there). The error of the theory comes on top: on nine other settings its probabilities, "
-        f"there without memory, were off by {CALIBRATION_ERROR:g} on average.",
+        "most do not get there). The error of the theory comes on top: on 200 other networks, whose targets it did "
+        f"not know, its probabilities were off by {CALIBRATION_ERROR:g} on average.",
         f"Tried: {tried}, each round the best of the one before, the last one on runs of its own. Of those less than "
         f"{CALIBRATION_ERROR:g} below the best that cannot be told from it by their paired difference, the quickest is "
         "advised.",

@@ -23,8 +23,8 @@ Predict = Callable[[Sequence[RunConfig]], Sequence[Outlook]]
 FIRST_SEED, FIRST_SEED_OF_LAST = 1000, 2000  # of the runs that are only imagined
 SEEDS = (4, 8)  # new runs of the rounds before the last
 FINALISTS = 4  # and the default
-# How far predicted shares were off on average, on nine settings that nothing in the
-# theory (there the one without memory) was chosen on: see docs/decoder/adiabatic.md.
+# How far predicted shares were off on average where the targets were not known, on 200
+# networks that nothing in the theory was chosen on: see docs/decoder/README.md.
 CALIBRATION_ERROR = 0.06
 
 

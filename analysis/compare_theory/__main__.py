@@ -91,7 +91,7 @@ class Arguments:
     draws: int = 20_000
     """Random training sets behind P(linear)."""
     decoder_draws: int = 8
-    """Initial decoders a run for each theory with a decoder; twice as many where it draws the targets, too."""
+    """Initial decoders a run for the theory with a decoder; twice as many where it draws the targets, too."""
     out: Path = Path("results/compare_theory")
     """Folder for the report."""
     store: Path = Path("results/runs.sqlite")
@@ -209,7 +209,7 @@ def predictions_of(runs: pd.DataFrame, decoder_draws: int) -> pd.DataFrame:
     with tqdm(total=len(runs), desc="theory", unit="run", leave=False) as bar:
         without = predict(runs, bar.update)
     n_all = sum(n_draws(name, decoder_draws) for name in DECODER_FLOWS) * len(runs)
-    with tqdm(total=n_all, desc="theories with a decoder", unit="draw", leave=False) as bar:
+    with tqdm(total=n_all, desc="theory with a decoder", unit="draw", leave=False) as bar:
         return without.merge(predict_decoder(runs, decoder_draws, on_draws=bar.update), on="key")
 
 
