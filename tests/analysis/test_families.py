@@ -289,5 +289,5 @@ def test_the_last_example_of_the_page(tmp_path: Path, undisturbed: Path, monkeyp
     assert capsys.readouterr().out == ""
     for file in undisturbed.parent.iterdir():
         (shutil.copytree if file.is_dir() else shutil.copy)(file, Path("results") / file.name)
-    exec(compile(source.replace("steps_to_test_95 is not null", "p = 7"), "page", "exec"), {})
+    exec(compile(source.replace("steps_to_test_95 is not null", "network = 'hidden'"), "page", "exec"), {})
     assert capsys.readouterr().out.startswith("100 ")
