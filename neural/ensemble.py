@@ -9,10 +9,9 @@ do. The engine knows lanes, optimiser groups and norms; it knows no task.
 
 On a CPU a lane's numbers do not depend on what the other lanes hold, nor, from two on,
 on how many there are (a test compares bits), so a run resumed in other company gives
-the same result. But networks of a few units a layer can differ in their last digits
-with the number of lanes: sums over so few are vectorised over the lanes as well. So it
-is on one machine: another processor, or another torch, rounds otherwise, and after many
-steps that can be another outcome.
+the same result. Networks of a few units a layer can differ in their last digits with
+the number of lanes. So it is on one machine: another processor, or another torch,
+rounds otherwise, and after many steps that can be another outcome.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from analysis.runs.processes import MAX_DEATHS
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure, train
 from neural import ConfigError, History, RunConfig
+from neural.counting import count
 from neural.training import COMPILE_FROM
 
 SWEEP = [sys.executable, "-m", "analysis.sweep"]
@@ -108,8 +109,9 @@ def test_compiled_runs_have_the_same_bits_in_every_process(tmp_path):
 def test_an_error_in_a_worker_is_told_once(tmp_path, monkeypatch, capfd):
     """A bug would come again in every other worker."""
     broken = RunConfig(p=5, n_train=12, width=16, budget=10)
-    object.__setattr__(broken, "dtype", "float33")
-    with pytest.raises(WorkerError, match="a training process failed: AttributeError"):
+    count(broken)  # its cost is known here, so that the process is the first to meet what follows
+    object.__setattr__(broken, "repr_lr", "fast")
+    with pytest.raises(WorkerError, match="a training process failed: ValueError"):
         train([broken], Execution("cpu", "processes"), lambda *run: None, lambda n: None)
 
 
