@@ -102,9 +102,10 @@ def differentiate(outputs, task, D):
         if task.network.classify:
             top, whole = outputs[a].max(), 0.0
             for q in range(k):
-                whole += math.exp(outputs[a, q] - top)
+                D[a, q] = math.exp(outputs[a, q] - top)
+                whole += D[a, q]
             for q in range(k):
-                D[a, q] = unit * (math.exp(outputs[a, q] - top) / whole - task.wanted[a, q])
+                D[a, q] = unit * (D[a, q] / whole - task.wanted[a, q])
             loss += (top + math.log(whole) - outputs[a, task.data.train.results[a]]) / n
         else:
             square = np.float32(0.0)
