@@ -150,7 +150,7 @@ def kill_when(condition, victims) -> threading.Thread:
     return killer
 
 
-def count(path: Path) -> int:
+def count_finished(path: Path) -> int:
     """Finished runs in a store that another process is writing."""
     if not path.exists():
         return 0
@@ -262,7 +262,7 @@ def start(folder: Path, *more: str, stderr=subprocess.DEVNULL) -> subprocess.Pop
 def undisturbed(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     assert start(folder).wait(240) == 0
-    assert count(folder / "runs.sqlite") == N_RUNS
+    assert count_finished(folder / "runs.sqlite") == N_RUNS
     return folder
 
 
@@ -272,17 +272,17 @@ def test_a_killed_sweep_resumes_to_the_same_table(tmp_path, undisturbed, victim)
     store = tmp_path / "runs.sqlite"
     process = start(tmp_path)
     deadline = time.monotonic() + 120
-    while not 0 < count(store) < N_RUNS:
+    while not 0 < count_finished(store) < N_RUNS:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.005)
     orphans = psutil.Process(process.pid).children(recursive=True)
     (os.kill if victim == "driver" else os.killpg)(process.pid, signal.SIGKILL)
     process.wait()
-    kept = count(store)
+    kept = count_finished(store)
     _, alive = psutil.wait_procs(orphans, timeout=60)
     assert not alive  # workers without a driver end by themselves
-    assert count(store) == kept
+    assert count_finished(store) == kept
     again = start(tmp_path, stderr=subprocess.PIPE)
     _, told = again.communicate(timeout=240)
     assert again.returncode == 0, told
