@@ -142,7 +142,7 @@ def test_missing_reviews_and_molecules_are_said(monkeypatch: pytest.MonkeyPatch)
         raise ConfigError("they are not here")
 
     monkeypatch.setattr("neural.families.reviews.reviews", absent)
-    monkeypatch.setattr("neural.families.molecules.table", absent)
+    monkeypatch.setattr("neural.families.molecules.read_qm9", absent)
     for module in (omnigrok4, omnigrok5):
         assert lacking_data(module.runs(SCALE)) == "they are not here"
     assert lacking_data(omnigrok7.runs(SCALE)) == ""
