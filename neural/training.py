@@ -4,14 +4,13 @@ measure, and the next ones enter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
 from neural.config import ConfigError, shape
@@ -181,19 +180,18 @@ class Measured(NamedTuple):
 
 
 def _measured(ensemble: Ensemble, together: bool) -> Measured:
-    found = [ensemble.step() for _ in range(CHUNK)] if together else [ensemble.evaluate()]
-    metrics, correct, kept = zip(*found, strict=True)
-    norms = {} if together else ensemble.norms()
-    return Measured(
-        _stacked(metrics),
-        _stacked(correct),
-        {name: _stacked([one[name] for one in kept]) for name in kept[0]},
-        {name: _stacked([values]) for name, values in norms.items()},
-    )
-
-
-def _stacked(parts: Sequence[Tensor]) -> NDArray:
-    return torch.stack(tuple(parts), dim=1).cpu().numpy()
+    n, names, wholes = CHUNK if together else 1, [], []
+    for state in range(n):
+        metrics, correct, kept = ensemble.step() if together else ensemble.evaluate()
+        names, parts = list(kept), (metrics, correct, *kept.values())
+        # copied at once: small tensors that stay between large ones would keep memory
+        # from being used again
+        wholes = wholes or [part.new_empty(len(part), n, *part.shape[1:]) for part in parts]
+        for whole, part in zip(wholes, parts, strict=True):
+            whole[:, state] = part
+    metrics, correct, *rest = (whole.cpu().numpy() for whole in wholes)
+    norms = {} if together else {name: value[:, None].cpu().numpy() for name, value in ensemble.norms().items()}
+    return Measured(metrics, correct, dict(zip(names, rest, strict=True)), norms)
 
 
 class Recorder:
