@@ -133,7 +133,7 @@ class System:
         n_guessed: m.
         least_nullity: what is left free where the guesses are bound as far as they can
             be.
-        error: a bound on the chance that one `nullity` is too large. A bad prime
+        error: a bound on the chance that one `solve` is too large. A bad prime
             divides a maximal minor of A, at most 8^(p/2); a random combination shows no
             rank that is there with a chance of 1/q.
     """

@@ -29,6 +29,7 @@ from neural.family import Family
 # Columns of the store, beside those of fields and metrics.
 _COLUMNS = ("key", "number", "family", "source", "steps_run", "retired", "accuracy", "device", "torch", "compiled")
 _OPTIONS = ("json", "compile", "help")  # of neural.train, beside those of fields
+_SOURCES: dict[type[Family], Source] = {}
 _BY_CONFIG: dict[type, type[Family]] = {}
 _BY_SOURCE: dict[tuple[str, str], type[Family]] = {}
 
@@ -50,7 +51,7 @@ class Source:
 
 def source_of(family: type[Family]) -> Source | None:
     """Where a user's family is; None for those that come with this package."""
-    return family.__dict__.get("SOURCE")
+    return _SOURCES.get(family)
 
 
 def known(name: str, digest: str) -> type[Family]:
@@ -60,7 +61,7 @@ def known(name: str, digest: str) -> type[Family]:
 
 def remember(family: type[Family], source: Source) -> None:
     """From now on the family is found by its configurations, and by name and digest."""
-    family.SOURCE = source  # type: ignore[attr-defined]
+    _SOURCES[family] = source
     _BY_CONFIG[family.Config] = family
     if source.path:
         _BY_SOURCE[family.name, source.digest] = family

@@ -139,7 +139,7 @@ def training(config: RunConfig) -> Options:
 
 
 def outlook_of(config: RunConfig, knowledge: tuple[Any, Any, Any], draws: int, blind: bool) -> Outlook:
-    """Each draw has a random stream that hangs on the run and its number alone."""
+    """Each draw has a random stream that depends on the run and its number alone."""
     streams = [np.random.default_rng([config.seed, config.n_train, number, int(blind)]) for number in range(draws)]
     found = et.success_probability(operation(config), *knowledge, draws=streams, parallel=False, **training(config))
     return Outlook(found.steps_to_train, found.steps_to_test, found.steps_to_rqi)

@@ -338,6 +338,9 @@ def test_a_run_is_done_when_the_last_evaluations_say_so(config: Any) -> None:
     assert not settled(1, threshold - 0.01)
     assert not settled(0.99, 1)
     assert n == 0 or not settled(1, 1, n - 1)
+    once_wrong = np.ones(max(n, 3))
+    once_wrong[-2] = 0.9
+    assert not family.settled({learned.name: once_wrong, generalised.name: np.ones_like(once_wrong)})
 
 
 def test_a_held_norm_needs_an_ensemble_of_such_runs() -> None:
