@@ -17,8 +17,8 @@ import matplotlib as mpl
 import tyro
 
 import paper_figures
-from analysis._look import Palette, recolour
-from analysis._report import prepare_folder, save_animation, save_picture, write_page
+from analysis.report.files import prepare_folder, save_animation, save_picture, write_page
+from analysis.report.look import Palette, recolour
 from analysis.runs.cost import estimate
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError

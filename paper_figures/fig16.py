@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from analysis.runs.store import RunStore
 from analysis.runs.tables import measured
-from analysis.statistics.survival import survival_curve
+from analysis.scores.survival import survival_curve
 from paper_figures.s3 import QUICK as QUICK
 from paper_figures.s3 import SEEDS as SEEDS
 from paper_figures.s3 import outcomes

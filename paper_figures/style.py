@@ -7,8 +7,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis._look import BLUE, GREEN, GREY, LOOK, ORANGE, VERMILION
 from analysis.compare_theory.pictures import draw_probability
+from analysis.report.look import BLUE, GREEN, GREY, LOOK, ORANGE, VERMILION
 
 __all__ = [
     "BLUE",

@@ -21,8 +21,6 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
-from analysis._command import check_at_least, check_given, environment, leave, print_trained, trained_on
-from analysis._report import prepare_folder, table
 from analysis.advise.candidates import DEFAULT, Candidate, grid
 from analysis.advise.outcomes import Goal, measured
 from analysis.advise.page import Report, check_rows, page, page_rows, sentence, verdict
@@ -31,6 +29,8 @@ from analysis.advise.rows import row_of
 from analysis.advise.samples import growth, needed
 from analysis.advise.search import FIRST_SEED, choose, rounds, search
 from analysis.advise.trained import Check, check
+from analysis.report.command import check_at_least, check_given, environment, leave, print_trained, trained_on
+from analysis.report.files import prepare_folder, table
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import S3
 from analysis.runs.store import RunStore, StoreError

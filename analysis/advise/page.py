@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from analysis._report import table
-from analysis._words import TARGETS_IN_WORDS, judged, surely_below, with_span
 from analysis.advise.candidates import DEFAULT, Candidate
 from analysis.advise.outcomes import Goal
 from analysis.advise.rows import Row
 from analysis.advise.samples import LIKELY, Size
 from analysis.advise.search import CALIBRATION_ERROR, Round
 from analysis.advise.trained import Arm, Check
+from analysis.report.files import table
+from analysis.report.words import TARGETS_IN_WORDS, judged, surely_below, with_span
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import efftheory as et
-from analysis._look import BLUE, GREY, LOOK, ORANGE
 from analysis.advise.samples import Size
 from analysis.advise.trained import Check
+from analysis.report.look import BLUE, GREY, LOOK, ORANGE
 
 
 def picture(sizes: list[Size], n_train: int, kept: bool, check: Check | None) -> Figure:

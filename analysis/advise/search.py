@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from analysis.advise.candidates import DEFAULT, Candidate
 from analysis.advise.outcomes import Goal, Outcomes, joined, median, predicted
-from analysis.statistics.paired import paired_difference
+from analysis.scores.paired import paired_difference
 from analysis.theory.decoder_theory import Outlook
 from neural import RunConfig
 

@@ -8,7 +8,7 @@ import efftheory as et
 from analysis.advise.candidates import DEFAULT, Candidate
 from analysis.advise.outcomes import Goal, Outcomes, predicted
 from analysis.advise.rows import Row, row_of
-from analysis.statistics.paired import Difference, paired_difference
+from analysis.scores.paired import Difference, paired_difference
 from analysis.theory.decoder_theory import Outlook
 
 

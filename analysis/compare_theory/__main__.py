@@ -19,13 +19,13 @@ import pandas as pd
 import tyro
 from tqdm import tqdm
 
-from analysis._command import check_at_least, check_given, environment, leave, print_trained, trained_on
-from analysis._report import prepare_folder, table
 from analysis.compare_theory.families import measured, no_theory, plan_family
 from analysis.compare_theory.page import page, time_rows
 from analysis.compare_theory.pictures import draw_all
 from analysis.compare_theory.predictors import NULL_MODEL, PREDICTORS
 from analysis.compare_theory.report import as_report, compare
+from analysis.report.command import check_at_least, check_given, environment, leave, print_trained, trained_on
+from analysis.report.files import prepare_folder, table
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import DEFAULT_SIZES
 from analysis.runs.plan import Axis, grid, parse_settings

@@ -14,9 +14,9 @@ from scipy.stats import pearsonr
 
 import efftheory as et
 from analysis.runs.tables import Setting, settings, sizes
-from analysis.statistics.bootstrap import MIN_OBSERVED, bootstrap_weights, interval
-from analysis.statistics.calibration import Calibration, calibrate
-from analysis.statistics.entries import number
+from analysis.scores.bootstrap import MIN_OBSERVED, bootstrap_weights, interval
+from analysis.scores.calibration import Calibration, calibrate
+from analysis.scores.entries import number
 from analysis.theory.predictions import LinearProbability
 
 _SEED = 0

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from analysis._report import table
-from analysis._words import TARGETS_IN_WORDS, seed_range, short, span, with_span
 from analysis.compare_theory.outcomes import Accuracy, SuccessShare
 from analysis.compare_theory.predictors import NAMES, NULL_MODEL, PREDICTORS
 from analysis.compare_theory.report import Comparison
 from analysis.compare_theory.success import BASELINE, FITTED, BrierDifference, Irreducible, SuccessScore
 from analysis.compare_theory.times import GradientFlowScore, MedianSteps, StepsScore, TimeScore
 from analysis.compare_theory.verdict import RIGHT_TIME, SUCCESS_NAMES
+from analysis.report.files import table
+from analysis.report.words import TARGETS_IN_WORDS, seed_range, short, span, with_span
 from analysis.runs.tables import MIN_TEST_SAMPLES, Setting
-from analysis.statistics.bootstrap import MIN_OBSERVED
-from analysis.statistics.calibration import N_BINS
+from analysis.scores.bootstrap import MIN_OBSERVED
+from analysis.scores.calibration import N_BINS
 
 # What each predictor knows of a run.
 _KNOWS: list[dict[str, str]] = [

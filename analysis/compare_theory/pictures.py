@@ -16,8 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from analysis._look import BLACK, BLUE, GREEN, GREY, LOOK, SIZE_COLOURS, SKY, VERMILION
-from analysis._words import TARGETS_IN_WORDS
 from analysis.compare_theory.outcomes import SuccessShare
 from analysis.compare_theory.predictors import GRADIENT_FLOWS, NULL_MODEL, PREDICTORS
 from analysis.compare_theory.predictors import NAMES as PLAIN_NAMES
@@ -25,8 +23,10 @@ from analysis.compare_theory.report import Comparison
 from analysis.compare_theory.success import BASELINE, SuccessScore
 from analysis.compare_theory.times import TimeScore
 from analysis.compare_theory.verdict import SUCCESS_NAMES
+from analysis.report.look import BLACK, BLUE, GREEN, GREY, LOOK, SIZE_COLOURS, SKY, VERMILION
+from analysis.report.words import TARGETS_IN_WORDS
 from analysis.runs.tables import TARGETS, Setting, measured, settings, sizes
-from analysis.statistics.survival import survival_curve
+from analysis.scores.survival import survival_curve
 from analysis.theory.predictions import DECODER_FLOWS, LinearProbability
 
 NAMES = PLAIN_NAMES | {"inverse_lambda3": r"$Z_0/(\lambda_3\,\eta_r)$"}

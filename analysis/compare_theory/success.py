@@ -17,10 +17,10 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from analysis.runs.tables import SETTING, Setting, settings
-from analysis.statistics.bootstrap import BOOTSTRAPS, MIN_OBSERVED, bootstrap_weights, interval
-from analysis.statistics.calibration import Calibration, calibrate
-from analysis.statistics.concordance import compare_pairs
-from analysis.statistics.entries import number
+from analysis.scores.bootstrap import BOOTSTRAPS, MIN_OBSERVED, bootstrap_weights, interval
+from analysis.scores.calibration import Calibration, calibrate
+from analysis.scores.concordance import compare_pairs
+from analysis.scores.entries import number
 from analysis.theory.predictions import DECODER_FLOWS, LinearProbability
 
 LOGISTIC = {f"logistic_{name}": name for name in ("inverse_lambda3", "exact_flow", "optimizer_flow")}

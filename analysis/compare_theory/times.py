@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from analysis.compare_theory.predictors import GRADIENT_FLOWS, NULL_MODEL, PREDICTORS
 from analysis.runs.tables import TARGETS, Setting, measured, settings, sizes, with_target
-from analysis.statistics.bootstrap import BOOTSTRAPS, MIN_OBSERVED, bootstrap_weights, interval
-from analysis.statistics.concordance import compare_pairs
-from analysis.statistics.entries import number
-from analysis.statistics.survival import survival_curve
+from analysis.scores.bootstrap import BOOTSTRAPS, MIN_OBSERVED, bootstrap_weights, interval
+from analysis.scores.concordance import compare_pairs
+from analysis.scores.entries import number
+from analysis.scores.survival import survival_curve
 from analysis.theory.predictions import time_column
 
 # The gain over the null model is asked of all others: each interval is wide enough for

@@ -7,7 +7,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis._words import (
+from analysis.compare_theory.outcomes import Accuracy, SettingAccuracy, SuccessCalibration, SuccessShare
+from analysis.compare_theory.predictors import NAMES, NULL_MODEL, PREDICTORS
+from analysis.compare_theory.success import BASELINE, LOGISTIC, Irreducible, SuccessScore
+from analysis.compare_theory.times import StepsScore, TimeScore
+from analysis.report.words import (
     NOT_CERTAIN,
     TARGETS_IN_WORDS,
     judged,
@@ -16,12 +20,8 @@ from analysis._words import (
     surely_below,
     with_span,
 )
-from analysis.compare_theory.outcomes import Accuracy, SettingAccuracy, SuccessCalibration, SuccessShare
-from analysis.compare_theory.predictors import NAMES, NULL_MODEL, PREDICTORS
-from analysis.compare_theory.success import BASELINE, LOGISTIC, Irreducible, SuccessScore
-from analysis.compare_theory.times import StepsScore, TimeScore
 from analysis.runs.tables import TARGETS, Setting
-from analysis.statistics.bootstrap import MIN_OBSERVED
+from analysis.scores.bootstrap import MIN_OBSERVED
 from analysis.theory.predictions import DECODER_FLOWS
 
 SUCCESS_NAMES = {

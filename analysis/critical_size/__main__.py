@@ -17,14 +17,14 @@ from pathlib import Path
 import matplotlib as mpl
 
 import efftheory as et
-from analysis._command import check_at_least, environment, leave
-from analysis._look import LOOK
-from analysis._report import prepare_folder, table
 from analysis.critical_size.draws import draws_of
 from analysis.critical_size.page import page, size_rows
 from analysis.critical_size.pictures import critical_size, transitions
 from analysis.critical_size.report import study
 from analysis.critical_size.size_law import LEAST_DRAWS
+from analysis.report.command import check_at_least, environment, leave
+from analysis.report.files import prepare_folder, table
+from analysis.report.look import LOOK
 from neural import ConfigError
 from neural.command import run_command
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from analysis._report import table
-from analysis._words import surely_above, with_span
 from analysis.critical_size.records import (
     Collapse,
     Decisions,
@@ -18,6 +16,8 @@ from analysis.critical_size.records import (
     Study,
 )
 from analysis.critical_size.size_law import BOUNDS
+from analysis.report.files import table
+from analysis.report.words import surely_above, with_span
 
 PAPER_FRACTION = 0.4
 _DERIVED = {"counting", "coupon collector", "coupon collector, closed form", BOUNDS, f"{BOUNDS}, with a power"}

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from analysis._look import BLUE, GREEN, GREY, ORANGE, PURPLE, SIZE_COLOURS, VERMILION
 from analysis.critical_size.records import Interval, LawScore, Size, Study
 from analysis.critical_size.size_law import BOUNDS, LEVELS
+from analysis.report.look import BLUE, GREEN, GREY, ORANGE, PURPLE, SIZE_COLOURS, VERMILION
 
 # Laws that are drawn, with their lines.
 _LINES = {

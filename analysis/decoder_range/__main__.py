@@ -16,11 +16,11 @@ from pathlib import Path
 import tyro
 from tqdm import tqdm
 
-from analysis._command import check_at_least, environment, leave, seeds_of, trained_on
-from analysis._report import prepare_folder, table
 from analysis.decoder_range.page import Report, page, page_rows
 from analysis.decoder_range.scores import score
 from analysis.decoder_range.setups import SETUPS, Setup
+from analysis.report.command import check_at_least, environment, leave, seeds_of, trained_on
+from analysis.report.files import prepare_folder, table
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from analysis._report import table
-from analysis._words import seed_range, short, with_span
 from analysis.decoder_range.scores import Ratios, Score
+from analysis.report.files import table
+from analysis.report.words import seed_range, short, with_span
 
 
 @dataclass(frozen=True)

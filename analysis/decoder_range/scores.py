@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.calibration import Calibration, calibrate
-from analysis.statistics.concordance import compare_pairs
-from analysis.statistics.entries import number
+from analysis.scores.calibration import Calibration, calibrate
+from analysis.scores.concordance import compare_pairs
+from analysis.scores.entries import number
 from analysis.theory.decoder_theory import Outlook
 
 

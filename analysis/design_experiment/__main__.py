@@ -24,9 +24,6 @@ import tyro
 from tqdm import tqdm
 
 import efftheory as et
-from analysis._command import check_at_least, check_given, environment, leave, print_trained, seeds_of, trained_on
-from analysis._look import LOOK
-from analysis._report import prepare_folder, table
 from analysis.design_experiment.designs import (
     GROUP,
     compare_designs,
@@ -36,6 +33,9 @@ from analysis.design_experiment.designs import (
 )
 from analysis.design_experiment.page import Report, page, pair_rows
 from analysis.design_experiment.pictures import lambda3, survival
+from analysis.report.command import check_at_least, check_given, environment, leave, print_trained, seeds_of, trained_on
+from analysis.report.files import prepare_folder, table
+from analysis.report.look import LOOK
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 import efftheory as et
-from analysis._words import NOT_CERTAIN, judged, rates, span, with_span
+from analysis.report.words import NOT_CERTAIN, judged, rates, span, with_span
 from analysis.runs.store import config_columns
 from analysis.runs.tables import SETTING, TARGETS, measured, with_target
-from analysis.statistics.bootstrap import MIN_OBSERVED
-from analysis.statistics.entries import Entry, number
-from analysis.statistics.survival import survival_curve
+from analysis.scores.bootstrap import MIN_OBSERVED
+from analysis.scores.entries import Entry, number
+from analysis.scores.survival import survival_curve
 from neural.families.toy import Toy
 
 GROUP = ["n_train", *SETTING]

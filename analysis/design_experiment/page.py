@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from analysis._report import table
-from analysis._words import TARGETS_IN_WORDS, with_span
 from analysis.design_experiment.designs import DesignScore, Estimate, Pair, order
+from analysis.report.files import table
+from analysis.report.words import TARGETS_IN_WORDS, with_span
 
 
 @dataclass(frozen=True)

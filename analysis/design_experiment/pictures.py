@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from analysis._look import BLUE, GREEN, GREY, VERMILION
-from analysis._words import TARGETS_IN_WORDS
 from analysis.design_experiment.designs import GROUP
+from analysis.report.look import BLUE, GREEN, GREY, VERMILION
+from analysis.report.words import TARGETS_IN_WORDS
 from analysis.runs.tables import TARGETS, measured
-from analysis.statistics.survival import survival_curve
+from analysis.scores.survival import survival_curve
 
 _LINES = {
     "fast": (BLUE, "-", "o"),

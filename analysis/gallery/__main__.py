@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from analysis._command import check_at_least
-from analysis._report import prepare_folder, write_text
 from analysis.gallery.content import animations, phases, plane_content, theory_content
 from analysis.gallery.planes import LEAST_CELLS, Plane, find_planes
 from analysis.phase_diagram.records import Thresholds
+from analysis.report.command import check_at_least
+from analysis.report.files import prepare_folder, write_text
 from analysis.runs.store import RunStore, StoreError, config_of
 from neural import ConfigError
 from neural.command import run_command

@@ -19,10 +19,7 @@ from typing import Any
 import matplotlib as mpl
 
 import efftheory as et
-from analysis._command import check_at_least, environment, leave
-from analysis._look import LOOK
 from analysis._pieces import computed
-from analysis._report import prepare_folder, table
 from analysis.groups.page import Report, group_rows, page, verdict
 from analysis.groups.pictures import picture
 from analysis.groups.transitions import (
@@ -34,6 +31,9 @@ from analysis.groups.transitions import (
     group_entry,
     unique_pieces,
 )
+from analysis.report.command import check_at_least, environment, leave
+from analysis.report.files import prepare_folder, table
+from analysis.report.look import LOOK
 from neural import ConfigError
 from neural.command import run_command
 

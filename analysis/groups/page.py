@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from analysis._report import table
-from analysis._words import with_span
 from analysis.groups.transitions import FLOWS_OF, PAPER_FRACTION, Flow, Group, Transition
+from analysis.report.files import table
+from analysis.report.words import with_span
 from efftheory.constants import RQI_THRESHOLD
 
 

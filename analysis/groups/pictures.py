@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis._look import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 from analysis.groups.page import Report, title
 from analysis.groups.transitions import FLOWS_OF, PAPER_FRACTION, Transition
+from analysis.report.look import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 from efftheory.constants import RQI_THRESHOLD
 
 _LINES = {

@@ -20,14 +20,14 @@ import pandas as pd
 import tyro
 from tqdm import tqdm
 
-from analysis._command import environment, leave, print_trained, seeds_of, trained_on
-from analysis._report import prepare_folder, table
 from analysis.interventions.arms import BASE, SETTINGS, arms
 from analysis.interventions.page import page, rows
 from analysis.interventions.pictures import picture
 from analysis.interventions.scores import Outcome, outcomes
 from analysis.interventions.surgery import Cuts, cuts
 from analysis.league.settings import GENERALISED, LEARNED
+from analysis.report.command import environment, leave, print_trained, seeds_of, trained_on
+from analysis.report.files import prepare_folder, table
 from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis._report import table
-from analysis._words import short, with_span
 from analysis.interventions.scores import Outcome
 from analysis.interventions.surgery import Cuts
+from analysis.report.files import table
+from analysis.report.words import short, with_span
 
 _CUTS_IN_WORDS = {
     "train": "training accuracy",

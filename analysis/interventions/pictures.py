@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from analysis._look import BLUE, LOOK, ORANGE
 from analysis.league.settings import GENERALISED, LEARNED
+from analysis.report.look import BLUE, LOOK, ORANGE
 
 
 def picture(runs: dict[str, pd.DataFrame], budget: int, title: str) -> Figure:

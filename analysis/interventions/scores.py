@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import efftheory as et
 from analysis.interventions.arms import BASE
 from analysis.league.settings import GENERALISED, LEARNED
-from analysis.statistics.survival import survival_curve
+from analysis.scores.survival import survival_curve
 
 _BOOTSTRAPS = 10_000
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import tyro
 
-from analysis._command import environment, leave, print_trained, trained_on
-from analysis._report import prepare_folder, table
 from analysis.landscape.page import page, rows
 from analysis.landscape.pictures import contours_picture, curves_picture
 from analysis.landscape.setups import resolved
 from analysis.landscape.shells import landscape, summary
+from analysis.report.command import environment, leave, print_trained, trained_on
+from analysis.report.files import prepare_folder, table
 from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis._report import table
 from analysis.landscape.setups import Landscape
+from analysis.report.files import table
 
 
 def rows(summary: pd.DataFrame, size: str) -> list[dict[str, Any]]:

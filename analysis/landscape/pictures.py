@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from analysis._look import BLUE, GREEN, GREY, LOOK, VERMILION
 from analysis.landscape.setups import SCALES, Landscape
 from analysis.landscape.shells import medians
+from analysis.report.look import BLUE, GREEN, GREY, LOOK, VERMILION
 
 ALPHA = r"weight norm, in units of the usual initial one, $\alpha$"
 TIME_COLOURS = (GREEN, BLUE, VERMILION)

@@ -16,19 +16,19 @@ from typing import Any, Literal
 import pandas as pd
 import tyro
 
-from analysis._command import environment, leave, print_trained, seeds_of, trained_on
 from analysis._pieces import Piece, computed
-from analysis._report import prepare_folder, table
 from analysis.league.measures import Series, series_of, sources
 from analysis.league.page import Table, page, rank_rows, way_rows
 from analysis.league.pictures import picture_of_moves, picture_of_ranks
 from analysis.league.scores import moves, pooled, ranks
 from analysis.league.settings import GENERALISED, LEARNED, SETTINGS, Setting
+from analysis.report.command import environment, leave, print_trained, seeds_of, trained_on
+from analysis.report.files import prepare_folder, table
 from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError, key
 from analysis.runs.sweep import ensure
-from analysis.statistics.bootstrap import MIN_OBSERVED
+from analysis.scores.bootstrap import MIN_OBSERVED
 from neural.command import run_command
 
 PROG = "python -m analysis.league"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis._report import table
-from analysis._words import with_span
 from analysis.league.measures import BY_NAME
 from analysis.league.scores import MEMORISED, Move, Rank
 from analysis.league.settings import Setting
+from analysis.report.files import table
+from analysis.report.words import with_span
 
 SIGNIFICANT = 0.05
 

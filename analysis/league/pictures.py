@@ -8,9 +8,9 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from analysis._look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, VERMILION
 from analysis.league.measures import BY_NAME
 from analysis.league.page import SIGNIFICANT, Table
+from analysis.report.look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, VERMILION
 
 # By what a measure needs, a colour and a marker: told apart without colours too.
 _LOOKS = {

@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control, rankdata
 
 import efftheory as et
-from analysis._words import judged
 from analysis.league.measures import BY_NAME, Series
-from analysis.statistics.bootstrap import BOOTSTRAPS, MIN_OBSERVED, bootstrap_weights, interval
-from analysis.statistics.concordance import compare_pairs
+from analysis.report.words import judged
+from analysis.scores.bootstrap import BOOTSTRAPS, MIN_OBSERVED, bootstrap_weights, interval
+from analysis.scores.concordance import compare_pairs
 
 MEMORISED = "memorised"  # the reading at the end of memorisation; the others are steps
 _SEED = 0

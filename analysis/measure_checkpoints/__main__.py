@@ -22,8 +22,6 @@ import tyro
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from analysis._command import check_at_least, environment, leave
-from analysis._report import prepare_folder, table
 from analysis.measure_checkpoints.counted import Counted, Patterns, counted, looked_at, shown
 from analysis.measure_checkpoints.files import checkpoint_files, read_checkpoint
 from analysis.measure_checkpoints.named import Named, Options, named
@@ -32,6 +30,8 @@ from analysis.measures.components import effective_dimension
 from analysis.measures.fourier import excluded, gini, inverse_participation, key_frequencies, mean_cross_entropy
 from analysis.measures.fourier import restricted as restricted_logits
 from analysis.measures.rings import fourier_shares, ring_rqi
+from analysis.report.command import check_at_least, environment, leave
+from analysis.report.files import prepare_folder, table
 from efftheory import ArgumentError
 from neural import ConfigError
 from neural.command import run_command

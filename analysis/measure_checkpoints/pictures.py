@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis._look import BLUE, LOOK
+from analysis.report.look import BLUE, LOOK
 
 _WIDE = 30.0  # from this ratio of the largest value to the smallest on, the axis is logarithmic
 

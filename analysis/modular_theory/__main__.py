@@ -19,13 +19,13 @@ import tyro
 from tqdm import tqdm
 
 import efftheory as et
-from analysis._command import check_at_least, environment, leave, print_trained, seeds_of, trained_on
-from analysis._report import prepare_folder, table
 from analysis.modular_theory.page import Report, critical, order_rows, page, setting_rows, verdict
 from analysis.modular_theory.pictures import picture
 from analysis.modular_theory.predictions import operation, predict, training_set
 from analysis.modular_theory.scores import orders, setting
 from analysis.modular_theory.setups import SETUPS
+from analysis.report.command import check_at_least, environment, leave, print_trained, seeds_of, trained_on
+from analysis.report.files import prepare_folder, table
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure

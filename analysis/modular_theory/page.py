@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from analysis._report import table
-from analysis._words import NOT_CERTAIN, short, surely_above, surely_below, with_span
 from analysis.modular_theory.scores import NULL_MODEL, TARGETS, Order, Setting, Time
+from analysis.report.files import table
+from analysis.report.words import NOT_CERTAIN, short, surely_above, surely_below, with_span
 from efftheory import Estimate
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis._look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, VERMILION
 from analysis.modular_theory.predictions import PREDICTORS
 from analysis.modular_theory.scores import TARGETS, Order, Setting
+from analysis.report.look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, VERMILION
 
 _PREDICTORS = dict(zip(PREDICTORS, ((BLUE, "o"), (GREEN, "s"), (ORANGE, "^"), (PURPLE, "D")), strict=True))
 _TARGETS = dict(zip(TARGETS, ((ORANGE, "s", "--"), (VERMILION, "o", "-")), strict=True))

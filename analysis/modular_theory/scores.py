@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 import efftheory as et
 from analysis.modular_theory.predictions import PREDICTORS, Prediction
 from analysis.runs.tables import measured
-from analysis.statistics.bootstrap import MIN_OBSERVED, bootstrap_weights, interval
-from analysis.statistics.concordance import compare_pairs
-from analysis.statistics.survival import survival_curve
+from analysis.scores.bootstrap import MIN_OBSERVED, bootstrap_weights, interval
+from analysis.scores.concordance import compare_pairs
+from analysis.scores.survival import survival_curve
 
 # Test accuracies whose first steps are asked for, with the columns of the store.
 TARGETS = {"test accuracy 0.5": "test_50", "test accuracy 0.95": "test_95"}

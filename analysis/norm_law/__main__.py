@@ -16,14 +16,14 @@ from typing import Any, Literal
 import pandas as pd
 import tyro
 
-from analysis._command import check_given, environment, leave, print_trained, seeds_of, trained_on
-from analysis._report import prepare_folder, table
-from analysis._words import seed_range
 from analysis.norm_law.page import Scored, page, rows, section
 from analysis.norm_law.pictures import picture
 from analysis.norm_law.scores import scores
 from analysis.norm_law.setups import CALIBRATION_SEEDS, SETUPS, Setup
 from analysis.norm_law.tables import predicted
+from analysis.report.command import check_given, environment, leave, print_trained, seeds_of, trained_on
+from analysis.report.files import prepare_folder, table
+from analysis.report.words import seed_range
 from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError

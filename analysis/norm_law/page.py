@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis._report import table
-from analysis._words import with_span
 from analysis.norm_law.scores import FEWEST, Score
 from analysis.norm_law.setups import CALIBRATION_SEEDS, Setup
+from analysis.report.files import table
+from analysis.report.words import with_span
 
 
 @dataclass(frozen=True)

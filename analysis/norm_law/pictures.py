@@ -13,8 +13,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis._look import GREY, LOOK
 from analysis.norm_law.tables import LAWS
+from analysis.report.look import GREY, LOOK
 
 _MARKERS = "os^Dv"
 

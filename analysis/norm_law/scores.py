@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.norm_law.tables import LAWS
-from analysis.statistics.bootstrap import BOOTSTRAPS, interval
-from analysis.statistics.concordance import compare_pairs
+from analysis.scores.bootstrap import BOOTSTRAPS, interval
+from analysis.scores.concordance import compare_pairs
 
 _BOOTSTRAP_SEED = 0
 FEWEST = 5

@@ -21,14 +21,14 @@ import pandas as pd
 import tyro
 from tqdm import tqdm
 
-from analysis._command import check_at_least, environment, leave, print_trained, trained_on
-from analysis._report import prepare_folder, table
 from analysis.phase_diagram.page import page, phase_rows, theory_line
 from analysis.phase_diagram.phases import classify, points, uncertain
 from analysis.phase_diagram.pictures import phase_diagram, success_maps, theory_diagram
 from analysis.phase_diagram.records import Thresholds
 from analysis.phase_diagram.report import as_json, study
 from analysis.phase_diagram.theory import predict
+from analysis.report.command import check_at_least, environment, leave, print_trained, trained_on
+from analysis.report.files import prepare_folder, table
 from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import Plane, PlaneOptions

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis._report import table
-from analysis._words import TARGETS_IN_WORDS, judged, seed_range, with_span
 from analysis.phase_diagram.phases import PHASES, UNDECIDED
 from analysis.phase_diagram.records import OfBoth, Study, TargetScore, Theory
+from analysis.report.files import table
+from analysis.report.words import TARGETS_IN_WORDS, judged, seed_range, with_span
 
 
 def page(report: Study) -> list[str]:

@@ -24,9 +24,9 @@ from matplotlib.tri import Triangulation
 from numpy.typing import ArrayLike
 from scipy.spatial import KDTree
 
-from analysis._look import BLUE, LOOK, ORANGE, VERMILION
 from analysis.phase_diagram.phases import GENERALISING, PHASES, UNDECIDED
 from analysis.phase_diagram.records import Boundary
+from analysis.report.look import BLUE, LOOK, ORANGE, VERMILION
 from analysis.runs.plan import Axis
 
 # The paper's colours but for comprehension, whose green is darker: the paper's cannot

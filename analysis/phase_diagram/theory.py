@@ -21,7 +21,7 @@ import efftheory as et
 from analysis.phase_diagram.phases import PHASES, UNDECIDED, points, with_phases
 from analysis.phase_diagram.records import EqualShare, OfBoth, OtherSeeds, SeedShare, TargetScore, Theory, Zone, Zones
 from analysis.runs.plan import Axis
-from analysis.statistics.calibration import calibrate
+from analysis.scores.calibration import calibrate
 from analysis.theory.decoder_theory import outlooks
 from neural import RunConfig
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import tyro
 from tqdm import tqdm
 
-from analysis._command import check_at_least, check_given, environment, leave, print_trained, seeds_of, trained_on
-from analysis._report import prepare_folder, table
 from analysis.remedies.page import Report, page, page_rows
 from analysis.remedies.pictures import picture
 from analysis.remedies.scores import BASE, score
+from analysis.report.command import check_at_least, check_given, environment, leave, print_trained, seeds_of, trained_on
+from analysis.report.files import prepare_folder, table
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure

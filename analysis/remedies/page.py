@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from analysis._report import table
-from analysis._words import judged, with_span
 from analysis.remedies.scores import BASE, Reached, Score
+from analysis.report.files import table
+from analysis.report.words import judged, with_span
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis._look import BLUE, GREEN, GREY, LOOK, ORANGE, VERMILION
+from analysis.report.look import BLUE, GREEN, GREY, LOOK, ORANGE, VERMILION
 from analysis.runs.tables import measured
-from analysis.statistics.survival import survival_curve
+from analysis.scores.survival import survival_curve
 
 _STYLES = ((GREY, "-"), (BLUE, "-"), (GREEN, "--"), (GREEN, "-"), (ORANGE, "-"), (VERMILION, "-"))
 

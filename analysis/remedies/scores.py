@@ -9,7 +9,7 @@ import pandas as pd
 
 import efftheory as et
 from analysis.runs.tables import measured
-from analysis.statistics.survival import survival_curve
+from analysis.scores.survival import survival_curve
 from analysis.theory.decoder_theory import Outlook
 
 BASE = "none"

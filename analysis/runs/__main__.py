@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args
 
 import tyro
 
-from analysis._report import save_picture, table
+from analysis.report.files import save_picture, table
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.kept import called, told
 from analysis.runs.pictures import learning_curves

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis._look import BLUE, GREEN, LOOK, ORANGE
+from analysis.report.look import BLUE, GREEN, LOOK, ORANGE
 from neural.family import Metric
 
 

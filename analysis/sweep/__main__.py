@@ -14,9 +14,9 @@ from pathlib import Path
 import pandas as pd
 import tyro
 
-from analysis._command import environment, leave, print_trained, trained_on
-from analysis._report import prepare_folder, table
-from analysis._words import seed_range
+from analysis.report.command import environment, leave, print_trained, trained_on
+from analysis.report.files import prepare_folder, table
+from analysis.report.words import seed_range
 from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.experiments import Plane, PlaneOptions

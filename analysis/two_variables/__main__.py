@@ -21,8 +21,8 @@ from typing import Literal
 import numpy as np
 import tyro
 
-from analysis._command import check_given, environment, leave, print_trained, seeds_of, trained_on
-from analysis._report import prepare_folder, table
+from analysis.report.command import check_given, environment, leave, print_trained, seeds_of, trained_on
+from analysis.report.files import prepare_folder, table
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis._report import table
-from analysis._words import short
+from analysis.report.files import table
+from analysis.report.words import short
 from analysis.two_variables.landscape import BORDER, FLOOR
 from analysis.two_variables.scores import Case
 

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis._look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, VERMILION
+from analysis.report.look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, VERMILION
 from analysis.two_variables.landscape import BORDER, FLOOR
 from analysis.two_variables.scores import Case, Surface
 

@@ -24,7 +24,7 @@ from analysis.advise.samples import growth, needed
 from analysis.advise.search import FIRST_SEED, FIRST_SEED_OF_LAST, Trial, choose, ranked, rounds, search
 from analysis.advise.trained import check
 from analysis.runs.executors import Execution
-from analysis.statistics.paired import paired_difference
+from analysis.scores.paired import paired_difference
 from analysis.theory.decoder_theory import Outlook
 from neural import ConfigError, RunConfig, write_samples
 from neural.command import run_command

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.statistics.calibration import N_BINS, calibrate
+from analysis.scores.calibration import N_BINS, calibrate
 
 
 def test_by_hand():

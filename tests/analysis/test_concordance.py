@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.statistics.bootstrap import bootstrap_weights, interval
-from analysis.statistics.concordance import compare_pairs
+from analysis.scores.bootstrap import bootstrap_weights, interval
+from analysis.scores.concordance import compare_pairs
 
 TIMES = st.lists(
     st.tuples(st.integers(1, 6), st.booleans(), st.sampled_from([1.0, 2.0, 3.0, math.inf]), st.integers(0, 2)),

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 from torch.func import functional_call
 
-from analysis._words import NOT_CERTAIN
 from analysis.league import __main__ as command
 from analysis.league import measures, scores
 from analysis.league.measures import BY_NAME, MEASURES
@@ -27,6 +26,7 @@ from analysis.league.networks import network_at, samples_of, training_loss
 from analysis.league.page import Table, way_rows
 from analysis.league.scores import MEMORISED, half_way, moves, pooled, ranks, read
 from analysis.league.settings import SETTINGS
+from analysis.report.words import NOT_CERTAIN
 from analysis.runs.traces import Traces
 from neural import ModularConfig, ParityConfig, family_of, train_run
 from neural.command import run_command

@@ -20,12 +20,12 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis._look import VERMILION
 from analysis.phase_diagram.page import boundary_rows, confusion_rows, page, phase_rows, target_rows, theory_line
 from analysis.phase_diagram.phases import PHASES, UNDECIDED, boundaries, phase, points, uncertain
 from analysis.phase_diagram.pictures import COLOURS, LETTERS, draw_phases, phase_diagram, success_maps, theory_diagram
 from analysis.phase_diagram.records import Study, Theory, Thresholds
 from analysis.phase_diagram.theory import compare
+from analysis.report.look import VERMILION
 from analysis.runs.plan import Axis, parse_axis
 from neural import RunConfig
 

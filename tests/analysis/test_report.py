@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis._report import prepare_folder, printable, table, write_page
+from analysis.report.files import prepare_folder, printable, table, write_page
 from neural._files import replacing
 
 

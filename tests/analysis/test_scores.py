@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 
 import efftheory as et
-from analysis._report import write_json
 from analysis.compare_theory import pictures
 from analysis.compare_theory.outcomes import score_accuracy, score_probability
 from analysis.compare_theory.predictors import PREDICTORS
@@ -28,6 +27,7 @@ from analysis.compare_theory.success import (
 )
 from analysis.compare_theory.times import score_medians, score_time
 from analysis.compare_theory.verdict import verdict
+from analysis.report.files import write_json
 from analysis.runs.tables import TARGETS
 from analysis.theory.decoder_theory import outlooks
 from analysis.theory.predictions import DECODER_FLOWS, linear_probabilities, predict, predict_decoder, time_column

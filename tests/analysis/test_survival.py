@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.statistics.survival import survival_curve
+from analysis.scores.survival import survival_curve
 
 RUNS = st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=1, max_size=15)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from analysis._words import NOT_CERTAIN, judged, surely_above, surely_below
 from analysis.critical_size.page import verdict as verdict_on_sizes
 from analysis.remedies.page import verdict as verdict_on_remedies
 from analysis.remedies.scores import BASE
+from analysis.report.words import NOT_CERTAIN, judged, surely_above, surely_below
 
 WORDS = {"below": "low", "above": "high"}
 

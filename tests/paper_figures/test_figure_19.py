@@ -14,9 +14,9 @@ import torch
 from matplotlib.image import imread
 
 import efftheory as et
-from analysis._report import save_picture
 from analysis.measures.classes import spreads
 from analysis.paper.class_collapse import CLASSES, LABELS, LEARNING_RATE, SAMPLES, descend, flow, inputs
+from analysis.report.files import save_picture
 from analysis.runs.store import RunStore
 from paper_figures import fig19
 from paper_figures.scale import Scale

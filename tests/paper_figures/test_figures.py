@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import efftheory as et
-from analysis._look import BLUE, GREEN, ORANGE, VERMILION, recolour
-from analysis._report import save_picture
+from analysis.report.files import save_picture
+from analysis.report.look import BLUE, GREEN, ORANGE, VERMILION, recolour
 from analysis.runs.experiments import PAPER_SIZES
 from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore

@@ -13,8 +13,8 @@ import pytest
 from matplotlib.image import imread
 
 import efftheory as et
-from analysis._report import save_picture
 from analysis.paper import hierarchy
+from analysis.report.files import save_picture
 from analysis.runs.experiments import PAPER_SIZES
 from analysis.runs.store import RunStore
 from neural import RunConfig, train_runs

@@ -12,9 +12,9 @@ import pytest
 from matplotlib.image import imread
 from PIL import Image
 
-from analysis._report import save_animation, save_picture
 from analysis.measures.components import effective_dimension
 from analysis.paper import representations
+from analysis.report.files import save_animation, save_picture
 from analysis.runs.store import RunStore
 from analysis.runs.traces import Traces
 from neural import History, train_runs

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from analysis._report import save_picture
 from analysis.measures.components import effective_dimension
 from analysis.paper.digits import collapse
 from analysis.paper.dimensions import around_generalisation, dimensions
 from analysis.paper.plane_of_symbols import plane
 from analysis.paper.tables import lower_medians
 from analysis.paper.weight_norms import histories
+from analysis.report.files import save_picture
 from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
 from neural import DigitsConfig, train_runs

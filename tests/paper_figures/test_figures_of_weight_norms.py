@@ -14,9 +14,9 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from analysis._report import save_picture
 from analysis.norm_law import setups
 from analysis.norm_law.setups import SETUPS
+from analysis.report.files import save_picture
 from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
 from neural import ConfigError, train_runs

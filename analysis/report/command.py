@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis._report import save_picture, write_json, write_page
+from analysis.report.files import save_picture, write_json, write_page
 from efftheory import __version__
 from efftheory._threads import usable_cores
 from neural import ConfigError

@@ -1,0 +1,1 @@
+"""How every command begins and ends, and what its pages and pictures have in common."""
