@@ -10,6 +10,7 @@ again.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -112,7 +113,9 @@ def main(arguments: Arguments) -> None:
         print_trained(len(everyone), n_trained)
         runs = everyone[everyone["replica"] == 0]
         predictions = predictions_of(runs, arguments.decoder_draws)
-        store.keep_predictions(predictions)
+        rows = predictions.melt("key", [name for name in PREDICTORS if name != NULL_MODEL], "predictor", "value")
+        nothing = dict.fromkeys(("probability", "low", "high"), math.nan)
+        store.keep_predictions(rows.assign(target="rqi", draws=0, version="", read_at=0.0, **nothing))
     runs = runs.merge(predictions, on="key")
     found, made_with = compare(runs, everyone, arguments.draws), environment(PROG, trained_on(runs))
     report = {

@@ -121,7 +121,8 @@ def theory_content(store: RunStore, most: int) -> dict[str, Any]:
     each predictor what it is called, and of each run its steps (None: never, or, of
     those that end with it, not within the budget), size, seed and budget.
     """
-    predictions = store.predictions().head(most)
+    rows = store.predictions().query("target == 'rqi'").drop_duplicates(["key", "predictor"], keep="last")
+    predictions = rows.pivot(index="key", columns="predictor", values="value").reset_index().head(most)
     configs = [config_of(key) for key in predictions["key"]]
     both = store.table([config for config in configs if isinstance(config, Toy.Config)]).merge(predictions, on="key")
     if both.empty:

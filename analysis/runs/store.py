@@ -7,8 +7,7 @@ gives one row a run: the configuration's fields, the steps to each threshold (NU
 within the budget), the final numbers, and as JSON the training set, the embeddings and
 the records: [[steps], [values]] at which the accuracies and RQI first exceeded all they
 had been, so that steps to any other threshold can be read off exactly. The learning
-curves are in the table `curves`, what the last comparison predicted of each run in
-`predictions`.
+curves are in the table `curves`, what predictors say of runs in `predictions`.
 
 So it is for the toy model. Each other family has a table of its own (`runs_modular`),
 made with its first run, and full traces and checkpoints in files beside the store
@@ -76,6 +75,8 @@ except ModuleNotFoundError:  # on Windows, where commands do not take turns: the
     fcntl = None
 
 VERSION = 4
+# What predictors say of runs: of other code than `version` nothing is taken.
+PREDICTIONS = ("key", "predictor", "target", "draws", "version", "read_at", "value", "probability", "low", "high")
 _FIRST = "toy"  # its table is `runs`; what a store had before there were other families
 
 
@@ -705,54 +706,60 @@ class RunStore:
         return rows
 
     def keep_predictions(self, predictions: pd.DataFrame) -> None:
-        """Put a comparison's predictions (with the runs' `key`) beside the runs, in
-        place of the last one's.
+        """Keep what predictors say of runs, a row a run, predictor and target, with the
+        columns PREDICTIONS; what other code said of the same is dropped.
         """
-        columns = ", ".join(f'"{name}"' for name in predictions.columns)
-        slots = ", ".join("?" * len(predictions.columns))
+        columns = ", ".join(PREDICTIONS)
+        slots = ", ".join("?" * len(PREDICTIONS))
+        rows = [
+            tuple(None if value != value else value for value in row)
+            for row in predictions[[*PREDICTIONS]].astype(object).itertuples(index=False, name=None)
+        ]
 
         def put() -> None:
-            self._connection.execute("BEGIN IMMEDIATE")  # the old table stays until the new one is whole
-            self._connection.execute("DROP TABLE IF EXISTS predictions")
-            self._connection.execute(f"CREATE TABLE predictions ({columns})")
-            rows = predictions.astype(object).itertuples(index=False, name=None)
-            self._connection.executemany(f"INSERT INTO predictions VALUES ({slots})", rows)
+            run = self._connection.execute
+            run("BEGIN IMMEDIATE")
+            if self._has_table("predictions") and not self._has_predictions():
+                run("DROP TABLE predictions")  # that of a comparison before they were kept by code
+            run(f"CREATE TABLE IF NOT EXISTS predictions ({columns}, PRIMARY KEY (key, predictor, target, draws))")
+            self._connection.executemany(f"INSERT OR REPLACE INTO predictions VALUES ({slots})", rows)
 
         self._write(put)
 
-    def predictions(self) -> pd.DataFrame:
-        """What the last comparison predicted: a row a run, with its `key`; no rows
-        where there was none.
+    def predictions(self, predictor: str | None = None, version: str | None = None) -> pd.DataFrame:
+        """What is kept of a predictor, and of its code; or of all, the columns
+        PREDICTIONS: nan where nothing is said, inf for never.
 
         Raises:
-            StoreError: a prediction is no number (the message names the run), or their
-                table has no keys.
+            StoreError: a prediction is no number; the message names the run.
         """
+        conditions = {"predictor": predictor, "version": version}
+        given = {name: value for name, value in conditions.items() if value is not None}
+        where = " AND ".join(["1", *(f"{name} = :{name}" for name in given)])
         with self._explained():
-            cursor = self._connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'predictions'")
-            if not cursor.fetchone()[0]:
-                return pd.DataFrame(columns=["key"])
-            cursor = self._connection.execute("SELECT * FROM predictions")
-            names = [column[0] for column in cursor.description]
-            rows = cursor.fetchall()
-        if "key" not in names:
-            raise StoreError(
-                f"`store` must have a `key` with each prediction, but its table `predictions` in {self.path} has none; "
-                "the next comparison writes all of them anew."
-            )
-        for row in (dict(zip(names, values, strict=True)) for values in rows):
-            for name, value in row.items():
-                if name != "key" and not (value is None or isinstance(value, int | float)):
-                    with self._explained():
-                        found = self._connection.execute(
-                            "SELECT rowid FROM runs WHERE key = ?", (row["key"],)
-                        ).fetchone()
-                    run = f"run {found[0]}" if found else "a run that is not there"
-                    raise StoreError(
-                        f"`store` must have numbers as predictions, but `{name}` of {run} in {self.path} is "
-                        f"{value!r:.60}; the next comparison writes all of them anew."
-                    )
-        return pd.DataFrame(rows, columns=names)
+            there = self._has_table("predictions") and self._has_predictions()
+            query = f"SELECT {', '.join(PREDICTIONS)} FROM predictions WHERE {where}"
+            rows = self._connection.execute(query, given).fetchall() if there else []
+        found = pd.DataFrame(rows, columns=[*PREDICTIONS])
+        for name in PREDICTIONS[-5:]:
+            wrong = [row for row in found[["key", name]].itertuples(index=False) if isinstance(row[1], str | bytes)]
+            if wrong:
+                raise StoreError(
+                    f"`store` must have numbers as predictions, but `{name}` of {self._named_run(wrong[0][0])} in "
+                    f"{self.path} is {wrong[0][1]!r:.60}; without the row it is predicted anew."
+                )
+            found[name] = found[name].astype(float)
+        return found
+
+    def _has_predictions(self) -> bool:
+        """Whether the table `predictions` has their columns."""
+        return [row[1] for row in self._connection.execute("PRAGMA table_info(predictions)")] == [*PREDICTIONS]
+
+    def _named_run(self, name: Any) -> str:
+        """What people call the run that has this key, whatever it is."""
+        with suppress(StoreError):
+            return self._run(name, family_of(config_of(name)))
+        return "a run that is not there"
 
     def families(self) -> list[type[Family]]:
         """The families that there are runs of."""

@@ -25,7 +25,17 @@ import pytest
 
 from analysis.runs import sweep
 from analysis.runs.executors import Execution
-from analysis.runs.store import OLD_VERSIONS, VERSION, LostTraces, RunStore, StoreError, config_of, key, new_since
+from analysis.runs.store import (
+    OLD_VERSIONS,
+    PREDICTIONS,
+    VERSION,
+    LostTraces,
+    RunStore,
+    StoreError,
+    config_of,
+    key,
+    new_since,
+)
 from analysis.runs.traces import traces_folder, traces_path
 from neural import RunConfig
 from neural.families.modular import Modular
@@ -147,14 +157,28 @@ def test_damaged_curves_are_told_as_such(store, configs):
         store.curves(configs[0])
 
 
-def test_predictions_are_replaced_whole(store):
-    first = pd.DataFrame({"key": ["a", "b"], "exact_flow": [1.5, float("inf")]})
-    store.keep_predictions(first)
-    store.keep_predictions(first.iloc[1:])
-    connection = sqlite3.connect(store.path)
-    assert connection.execute("select * from predictions").fetchall() == [("b", float("inf"))]
-    connection.execute("drop table predictions")  # not locked: the transaction has ended
-    connection.close()
+def said(**columns) -> pd.DataFrame:
+    """A table of predictions."""
+    row = dict.fromkeys(PREDICTIONS, np.nan) | {"predictor": "flow", "target": "rqi", "draws": 0, "version": "1"}
+    return pd.DataFrame([row | columns])
+
+
+def test_predictions_are_kept_by_their_code(store):
+    store.keep_predictions(pd.concat([said(key="a", value=1.5), said(key="b", value=np.inf)]))
+    store.keep_predictions(said(key="b", value=2.0, version="2"))
+    assert store.predictions("flow", "1")["value"].tolist() == [1.5]
+    assert store.predictions("flow", "2")[["key", "value"]].to_numpy().tolist() == [["b", 2.0]]
+    assert store.predictions()["probability"].isna().all()
+    assert store.predictions("other").empty
+
+
+def test_the_predictions_of_an_older_comparison_are_replaced(store):
+    """A column a predictor, as they once were."""
+    with closing(sqlite3.connect(store.path)) as file, file:
+        file.execute("CREATE TABLE predictions AS SELECT 'a' AS key, 1.0 AS exact_flow")
+    assert store.predictions().empty
+    store.keep_predictions(said(key="a", value=np.inf))
+    assert store.predictions()["value"].tolist() == [np.inf]
 
 
 # The configuration's columns of the table `runs` as the versions had them, and what
@@ -470,7 +494,7 @@ def test_what_trains_waits_for_a_reader_that_was_stopped(store, histories, monke
         monkeypatch.setattr(sys, "stderr", heard)
         config = replace(histories[0].config, seed=99)
         store.add(replace(histories[0], config=config), "cpu", "test")
-        store.keep_predictions(pd.DataFrame({"key": [key(config)]}))
+        store.keep_predictions(said(key=key(config)))
         assert "waiting for another program, a stopped one perhaps" in heard.getvalue()
     assert store.missing([config]) == []
 
@@ -639,13 +663,6 @@ def test_a_key_of_another_family_is_told(traced, name):
             read()
 
 
-def test_predictions_without_keys_are_told(store):
-    with closing(sqlite3.connect(store.path)) as file, file:
-        file.execute("CREATE TABLE predictions AS SELECT 1.0 AS exact_flow")
-    with pytest.raises(StoreError, match=r"must have a `key` with each prediction, but its table `predictions` in"):
-        store.predictions()
-
-
 def test_null_in_curves_is_nan(store, configs):
     with closing(sqlite3.connect(store.path)) as file, file:
         text = file.execute("SELECT curves FROM curves WHERE key = ?", (key(configs[0]),)).fetchone()[0]
@@ -662,10 +679,10 @@ def test_a_key_that_is_no_configuration_is_named(name):
 
 
 def test_predictions_that_were_edited_are_named(store, configs):
-    store.keep_predictions(pd.DataFrame({"key": [key(configs[0])], "exact_flow": [1.0]}))
+    store.keep_predictions(said(key=key(configs[0]), value=1.0))
     with closing(sqlite3.connect(store.path)) as file, file:
-        file.execute("UPDATE predictions SET exact_flow = 'never'")
-    with pytest.raises(StoreError, match=r"`exact_flow` of run 1 in .* is 'never'"):
+        file.execute("UPDATE predictions SET value = 'never'")
+    with pytest.raises(StoreError, match=r"`value` of run 1 \(toy\) in .* is 'never'"):
         store.predictions()
 
 
