@@ -2,21 +2,19 @@
 
 A file with one, of a user's too, is enough for it to be scored everywhere:
 
-    PREDICTOR = Predictor(
-        name="rarest_symbol", title="rarest symbol", knows=("D",), gives="order",
-        applies=lambda config: config.family == "toy",
-        of_run=lambda run, draws: {"rqi": Told(-rarest(run.mask))},
-    )
+    def few_samples(run: Run, draws: int) -> dict[str, Told]:
+        return {target: Told(-run.mask.sum()) for target in ("rqi", "train", "test")}
+
+    PREDICTOR = Predictor("few_samples", "few samples", ("size",), on("toy"), few_samples, gives="order")
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -127,17 +125,40 @@ class Predictor:
         """A digest of the code behind its numbers: those of other code are not
         taken.
         """
-        function = self.of_run or self.of_runs
-        return digest((sys.modules[function.__module__].__name__, *self.code))  # pyright: ignore[reportOptionalMemberAccess]
+        function: Any = self.of_run or self.of_runs
+        while isinstance(function, partial):
+            function = function.func
+        return digest((function.__code__.co_filename, *self.code))
 
 
 @cache
-def digest(modules: tuple[str, ...]) -> str:
-    """Of the text of modules, and of all files of packages."""
+def digest(code: tuple[str, ...]) -> str:
+    """Of the text of files, of modules, and of all modules that stand in packages."""
     found = hashlib.sha256()
-    for name in modules:
-        path = Path(str(import_module(name).__file__))
+    for name in code:
+        path = Path(name if name.endswith(".py") else str(import_module(name).__file__))
         files = sorted(path.parent.glob("*.py")) if path.name == "__init__.py" else [path]
         for file in files:
             found.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return found.hexdigest()[:16]
+
+
+def on(*families: str) -> Callable[[Any], bool]:
+    """Whether a configuration is of one of these families."""
+    return lambda config: family_of(config).name in families
+
+
+def size_field(config: Any) -> str:
+    """The field that says how much a run is trained on."""
+    return "fraction" if hasattr(config, "fraction") else "n_train"
+
+
+def targets_of(config: Any) -> tuple[str, ...]:
+    """The thresholds that steps are counted to, as `steps_to_TARGET` has them; the
+    first is that by which a run succeeds: RQI > 0.95, or else the highest for what it
+    was not trained on.
+    """
+    metrics = family_of(config).METRICS
+    names = [name.removeprefix("steps_to_") for metric in metrics for name in metric.crossings]
+    success = next((name for name in names if name == "rqi"), [*metrics[1].crossings][-1].removeprefix("steps_to_"))
+    return (success, *(name for name in names if name != success))

@@ -726,20 +726,27 @@ class RunStore:
 
         self._write(put)
 
-    def predictions(self, predictor: str | None = None, version: str | None = None) -> pd.DataFrame:
-        """What is kept of a predictor, and of its code; or of all, the columns
+    def predictions(
+        self, keys: Sequence[str] | None = None, predictor: str | None = None, version: str | None = None
+    ) -> pd.DataFrame:
+        """What is kept of these runs, a predictor, and its code; or of all, the columns
         PREDICTIONS: nan where nothing is said, inf for never.
 
         Raises:
             StoreError: a prediction is no number; the message names the run.
         """
-        conditions = {"predictor": predictor, "version": version}
-        given = {name: value for name, value in conditions.items() if value is not None}
-        where = " AND ".join(["1", *(f"{name} = :{name}" for name in given)])
+        given = {"predictor": predictor, "version": version}
+        where, values = "".join(f" AND {name} = ?" for name in given if given[name]), [*filter(None, given.values())]
+        query = f"SELECT {', '.join(PREDICTIONS)} FROM predictions"
         with self._explained():
-            there = self._has_table("predictions") and self._has_predictions()
-            query = f"SELECT {', '.join(PREDICTIONS)} FROM predictions WHERE {where}"
-            rows = self._connection.execute(query, given).fetchall() if there else []
+            rows: list[tuple] = []
+            if self._has_table("predictions") and self._has_predictions():
+                if keys is None:
+                    rows = self._connection.execute(f"{query} WHERE 1{where}", values).fetchall()
+                for begin in range(0, len(keys or ()), _KEYS):
+                    some = [*(keys or ())][begin : begin + _KEYS]
+                    these = f"key IN ({', '.join('?' * len(some))})"
+                    rows += self._connection.execute(f"{query} WHERE {these}{where}", [*some, *values]).fetchall()
         found = pd.DataFrame(rows, columns=[*PREDICTIONS])
         for name in PREDICTIONS[-5:]:
             wrong = [row for row in found[["key", name]].itertuples(index=False) if isinstance(row[1], str | bytes)]

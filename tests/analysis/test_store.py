@@ -166,10 +166,10 @@ def said(**columns) -> pd.DataFrame:
 def test_predictions_are_kept_by_their_code(store):
     store.keep_predictions(pd.concat([said(key="a", value=1.5), said(key="b", value=np.inf)]))
     store.keep_predictions(said(key="b", value=2.0, version="2"))
-    assert store.predictions("flow", "1")["value"].tolist() == [1.5]
-    assert store.predictions("flow", "2")[["key", "value"]].to_numpy().tolist() == [["b", 2.0]]
+    assert store.predictions(["a", "b"], "flow", "1")["value"].tolist() == [1.5]
+    assert store.predictions(predictor="flow", version="2")[["key", "value"]].to_numpy().tolist() == [["b", 2.0]]
     assert store.predictions()["probability"].isna().all()
-    assert store.predictions("other").empty
+    assert store.predictions(predictor="other").empty
 
 
 def test_the_predictions_of_an_older_comparison_are_replaced(store):

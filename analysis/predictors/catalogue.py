@@ -1,0 +1,120 @@
+"""All predictors, and what they say of runs: computed once, then kept in the store."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from analysis.predictors import effective, memory, null, rings
+from analysis.predictors.predictor import Predictor, Run, Told
+from analysis.runs.store import PREDICTIONS, RunStore, config_of
+from efftheory._threads import usable_cores
+from neural import ConfigError
+
+CATALOGUE = {one.name: one for file in (null, effective, memory, rings) for one in file.PREDICTORS}
+_TOGETHER = 32  # runs that are predicted before what is said of them is kept
+
+
+def applying(configs: Sequence[Any], predictors: Sequence[Predictor] = tuple(CATALOGUE.values())) -> list[Predictor]:
+    """Those that say something of some of these runs."""
+    return [one for one in predictors if any(one.applies(config) for config in configs)]
+
+
+def read_predictor(path: Path) -> Predictor:
+    """The predictor in a user's file, PREDICTOR; ConfigError unless there is one."""
+    try:
+        found = runpy.run_path(str(path)).get("PREDICTOR")
+    except OSError as error:
+        raise ConfigError(f"`predictor` must be a file of Python, but {path}: {error.strerror}.") from None
+    except (Exception, SystemExit) as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigError(f"`predictor` must be a file that can be run, but {path}: {told}.") from error
+    if not isinstance(found, Predictor):
+        raise ConfigError(f"`predictor` must be a file with a PREDICTOR, but {path} has {found!r:.60}.")
+    if found.name in CATALOGUE:
+        raise ConfigError(f"`predictor` must have a name of its own, but {path} has {found.name!r}.")
+    return found
+
+
+def predict(
+    store: RunStore,
+    runs: pd.DataFrame,
+    predictors: Sequence[Predictor],
+    draws: Mapping[str, int] | None = None,
+    memo: Mapping[str, dict[str, Any]] | None = None,
+) -> pd.DataFrame:
+    """What the predictors that apply say of runs of a table of the store: the columns
+    of PREDICTIONS, a row a predictor, run and target, in the order of the predictors
+    and of the runs.
+
+    Args:
+        store: where predictions are kept.
+        runs: a table of the store.
+        predictors: those that are fitted to others' predictions come after these.
+        draws: by name, where not a predictor's own number.
+        memo: by key, what several predictors share and somebody has computed already.
+    """
+    everyone = [
+        Run(config_of(row["key"]), row, store, (memo or {}).get(row["key"], {})) for row in runs.to_dict("records")
+    ]
+    found = pd.DataFrame(columns=[*PREDICTIONS])
+    for one in predictors:
+        here = [run for run in everyone if one.applies(run.config)]
+        if here:
+            n = (draws or {}).get(one.name, one.draws)
+            said = _together(one, here, found) if one.of_run is None else _each(store, one, here, n)
+            found = said if found.empty else pd.concat([found, said], ignore_index=True)
+    return found
+
+
+def _together(one: Predictor, runs: Sequence[Run], found: pd.DataFrame) -> pd.DataFrame:
+    assert one.of_runs is not None
+    said = one.of_runs(runs, found)
+    return _rows(one, 0, [(run, told) for run, told in zip(runs, said, strict=True)])
+
+
+def _each(store: RunStore, one: Predictor, runs: Sequence[Run], n: int) -> pd.DataFrame:
+    """From the store, or computed on all cores and kept."""
+    assert one.of_run is not None
+    keys = [run.row["key"] for run in runs]
+    kept = store.predictions(keys, one.name, one.version)
+    kept = kept[kept["draws"] == n]
+    missing = [run for run in runs if run.row["key"] not in set(kept["key"])]
+    pool = ThreadPoolExecutor(usable_cores())
+    try:
+        with tqdm(total=len(missing), desc=one.title, unit="run", leave=False, delay=1) as bar:
+            for begin in range(0, len(missing), _TOGETHER):
+                some = missing[begin : begin + _TOGETHER]
+                said = []
+                for run, told in zip(some, pool.map(one.of_run, some, [n] * len(some)), strict=True):
+                    said.append((run, told))
+                    bar.update()
+                rows = _rows(one, n, said)
+                store.keep_predictions(rows)
+                kept = rows if kept.empty else pd.concat([kept, rows], ignore_index=True)
+    finally:
+        pool.shutdown(cancel_futures=True)  # a Ctrl-C need not wait for all the runs
+    order = {name: number for number, name in enumerate(keys)}
+    return kept.sort_values("key", key=lambda column: column.map(order), kind="stable", ignore_index=True)
+
+
+def _rows(one: Predictor, n: int, said: Sequence[tuple[Run, Mapping[str, Told]]]) -> pd.DataFrame:
+    rows = [
+        (
+            run.row["key"],
+            one.name,
+            target,
+            n,
+            one.version,
+            *map(float, (t.read_at, t.value, t.probability, t.low, t.high)),
+        )
+        for run, told in said
+        for target, t in told.items()
+    ]
+    return pd.DataFrame(rows, columns=[*PREDICTIONS])
