@@ -15,7 +15,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.report.files import save_picture, write_json, write_page
+from analysis.report.files import save_picture, write_json, write_page, write_text
+from analysis.report.tables import scalars
 from efftheory import __version__
 from efftheory._threads import usable_cores
 from neural import ConfigError
@@ -83,13 +84,21 @@ def environment(prog: str, trained_on: Sequence[tuple[str, str]] = ()) -> dict[s
 
 
 def leave(
-    out: Path, report: Mapping[str, Any], pictures: Mapping[str, Figure], page: Sequence[str], said: Sequence[str]
+    out: Path,
+    report: Mapping[str, Any],
+    pictures: Mapping[str, Figure],
+    page: Sequence[str],
+    said: Sequence[str],
+    **tables: pd.DataFrame,
 ) -> None:
-    """Write report.json, the pictures (by file name), and the page that shows them;
+    """Write report.json, each table as NAME.csv (runs, predictions, scores; columns of
+    arrays are left out), the pictures (by file name), and the page that shows them;
     then print the lines of `said` and where the page is.
 
     ConfigError if something cannot be written.
     """
+    for name, table in tables.items():
+        write_text(out / f"{name}.csv", scalars(table).to_csv(index=False))
     write_json(out / "report.json", report)
     for name, figure in pictures.items():
         save_picture(out / name, figure)

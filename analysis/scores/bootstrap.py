@@ -1,4 +1,4 @@
-"""Intervals from a bootstrap: runs drawn with replacement."""
+"""Intervals from a bootstrap: runs, or clusters of them, drawn with replacement."""
 
 from __future__ import annotations
 
@@ -11,20 +11,42 @@ BOOTSTRAPS = 2000
 MIN_OBSERVED = 10
 
 
-def bootstrap_weights(strata: ArrayLike, seed: int, draws: int = BOOTSTRAPS) -> NDArray[np.float64]:
-    """How often each run is drawn when the runs of each stratum are drawn with
+def bootstrap_weights(
+    strata: ArrayLike, seed: int = 0, draws: int = BOOTSTRAPS, clusters: ArrayLike | None = None
+) -> NDArray[np.float64]:
+    """How often each run is drawn when the clusters of each stratum are drawn with
     replacement, (draws, n).
 
-    Strata are the training-set sizes: how many runs of each there are was chosen, not
-    drawn.
+    Args:
+        strata: (n,), a label a run: how many there are of each was chosen, not drawn.
+            Training-set sizes, say.
+        seed: of the draws.
+        draws: how many.
+        clusters: (n,) or (n, k), what is drawn as one: runs that share a training set,
+            say. By default each run is one. A cluster lies in one stratum.
     """
     label = np.asarray(strata)
+    names, first, member = np.unique(
+        np.arange(len(label)) if clusters is None else np.asarray(clusters),
+        axis=0,
+        return_index=True,
+        return_inverse=True,
+    )
     rng = np.random.default_rng(seed)
-    weights = np.empty((draws, len(label)))
+    weights = np.empty((draws, len(names)))
     for stratum in np.unique(label):
-        here = np.flatnonzero(label == stratum)
+        here = np.flatnonzero(label[first] == stratum)
         weights[:, here] = rng.multinomial(len(here), np.full(len(here), 1 / len(here)), size=draws)
-    return weights
+    return weights[:, member.ravel()]
+
+
+def means(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean in each bootstrap of those of values (n,) that are there (not nan), from
+    weights (draws, n): (draws,), nan without any.
+    """
+    there = ~np.isnan(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return weights[:, there] @ values[there] / weights[:, there].sum(axis=1)
 
 
 def interval(values: NDArray[np.float64], coverage: float = 0.95) -> tuple[float, float] | None:
