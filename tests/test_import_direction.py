@@ -1,6 +1,6 @@
 """efftheory and neural know nothing of each other, nor of what stands to their right: a
 prediction that could read the experiment, or a run that could read the answer, would be
-worth nothing.
+worth nothing. Within analysis, rooms know nothing of each other.
 
 Held twice: by what a fresh interpreter has loaded after the import, and by every import
 statement in the source, the lazy ones inside functions included.
@@ -136,3 +136,65 @@ def test_the_probe_sees_what_is_loaded() -> None:
     """neural needs torch, and the probe says so: an empty list would prove nothing."""
     done = subprocess.run([sys.executable, "-c", PROBE, "neural"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {"torch", "numpy", "neural"} <= set(done.stdout.split())
+
+
+# What all rooms of analysis share; from one another they take nothing.
+SHARED = {"report", "runs", "scores", "predictors", "measures", "experiments", "_pieces", "_processes"}
+# Rooms that take from others as yet: room, and whose.
+STILL = {
+    "advise": {"theory"},
+    "compare_theory": {"theory"},
+    "decoder_range": {"theory"},
+    "design_experiment": {"theory"},
+    "gallery": {"phase_diagram"},
+    "interventions": {"league"},
+    "league": {"modular_theory"},
+    "norm_law": {"landscape"},
+    "paper": {"theory"},
+    "phase_diagram": {"theory"},
+    "remedies": {"theory"},
+}
+
+
+def taken(source: str) -> set[str]:
+    """The rooms of analysis, and its files, that `source` imports something of, in any
+    way.
+    """
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "analysis":
+            found |= {f"analysis.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__"):
+                found.add(str(node.args[0].value))
+    return {name.split(".")[1] for name in found if name.startswith("analysis.")}
+
+
+def test_rooms_take_only_what_all_share() -> None:
+    """So that one can be read, changed or left out without the others."""
+    found: dict[str, set[str]] = {}
+    for file in sorted((ROOT / "analysis").rglob("*.py")):
+        room = file.relative_to(ROOT / "analysis").parts[0].removesuffix(".py")
+        others = taken(file.read_text()) - SHARED - {room}
+        found[room] = found.get(room, set()) | others
+    assert len(found) > len(SHARED)
+    too_much = {room: others - STILL.get(room, set()) for room, others in found.items()}
+    assert {room: others for room, others in too_much.items() if others} == {}
+
+
+def test_what_rooms_take_is_seen() -> None:
+    source = """
+import analysis.league.scores, efftheory.flow
+from analysis.report import look
+from analysis import remedies as r, runs
+def late():
+    from analysis.groups.page import page
+    return importlib.import_module("analysis.advise.search")
+from neural.family import Family
+"""
+    assert taken(source) == {"league", "report", "remedies", "runs", "groups", "advise"}
