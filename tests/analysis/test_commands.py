@@ -6,6 +6,7 @@ import ast
 import io
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -13,11 +14,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import tyro
 
 import efftheory
 from analysis.__main__ import COMMANDS, main, module_of
 from efftheory import _start
-from neural import FAMILIES
+from neural import FAMILIES, command
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,6 +98,53 @@ def test_a_command_that_is_gone_says_where_it_went(arguments):
     assert done.returncode != 0
     assert done.stderr.startswith("error: analysis.decoder_constants")
     assert done.stderr.count("\n") == 1
+
+
+def lines_of(page: str) -> list[list[str]]:
+    """The words of every command line `python -m ...` on a page, in blocks of code and
+    between backticks, whole where one goes on behind a backslash, without comments.
+    """
+    text = page.replace("\\\n", " ")
+    found = re.findall(r"^(python -m .*)$|`(python -m [^`]*)`", text, re.MULTILINE)
+    return [shlex.split(block or inline, comments=True)[2:] for block, inline in found]
+
+
+LINES = [line for page in ("README.md", "docs/commands.md") for line in lines_of((ROOT / page).read_text())]
+
+
+def test_lines_of_a_page_are_seen():
+    page = """`python -m a` and ``` `python -m b.c --x "d e"
+```
+python -m f \\
+    --y 3  # more
+```
+"""
+    assert lines_of(page) == [["a"], ["b.c", "--x", "d e"], ["f", "--y", "3"]]
+    assert {line[0] for line in LINES} | {"analysis.measure_checkpoints"} == {module for module, _ in COMMANDS.values()}
+
+
+@pytest.mark.parametrize("module", [module for module, _ in COMMANDS.values()])
+def test_every_command_has_a_help(monkeypatch, capsys, module):
+    monkeypatch.setattr(sys, "argv", ["efftheory", module, "--help"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    assert "usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line[0] != "efftheory"], ids=" ".join)
+def test_a_command_understands_the_lines_of_the_pages(monkeypatch, line):
+    """All their options and values; the theory's own command is tested with it."""
+    parsed = []
+
+    def instead(arguments, main, prog, errors=()):
+        parsed.append(tyro.cli(arguments, prog=prog, return_unknown_args=True))
+
+    monkeypatch.setattr(command, "run_command", instead)
+    monkeypatch.setattr(sys, "argv", ["efftheory", *line])
+    main()
+    [(_, unknown)] = parsed
+    assert unknown == []
 
 
 def test_the_version(capsys, monkeypatch):
