@@ -27,8 +27,9 @@ from pathlib import Path
 
 import torch
 
+from analysis.experiments import DIAGRAMS
 from analysis.runs.executors import Execution
-from analysis.runs.experiments import PlaneOptions
+from analysis.runs.plane import PlaneOptions
 from analysis.runs.store import RunStore
 from analysis.runs.sweep import ensure
 from efftheory._threads import usable_cores
@@ -73,7 +74,7 @@ def eager_seconds_a_step(configs: list[RunConfig], n_processes: int) -> float:
 
 def main() -> None:
     """Measure, print, judge."""
-    configs = PlaneOptions("regression", seeds=1, budget=BUDGET).resolved(n_axes=2).configs()
+    configs = PlaneOptions(name="regression", seeds=1, budget=BUDGET).plane(DIAGRAMS, n_axes=2).configs()
     n_processes = usable_cores()
     step = eager_seconds_a_step(configs, n_processes)
     baseline = step * BUDGET * len(configs) / n_processes

@@ -1,10 +1,10 @@
-"""A plan: the grid of runs that one or two axes and some seeds span."""
+"""A plan: the grid of runs that axes and seeds span."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from types import NoneType
@@ -12,8 +12,9 @@ from typing import Any, get_args
 
 import numpy as np
 
-from neural import ConfigError
+from neural import ConfigError, family_of
 from neural.config import filled, kinds, nearest, option_of
+from neural.family import Family
 
 _DIGITS = 6  # significant ones of a grid value, so that one and the same grid has one and the same keys
 MAX_RUNS = 1_000_000  # more is a slip of the hand
@@ -66,6 +67,82 @@ class Axis:
         middle = math.sqrt(low * high) if self.log else (low + high) / 2
         value = _number(self.kind, middle)
         return value if low < value < high else None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run for every combination of the axes' values, with each of the seeds.
+
+    Attributes:
+        title: of its part of a page.
+        base: a configuration with all that the runs share.
+        axes: what they differ in, beside the seed.
+        seeds: how many, by default.
+        first_seed: the first of them.
+        early: steps, before any run generalises, at which measures are read as well.
+        budget: of a run, where it follows from its other fields.
+    """
+
+    title: str
+    base: Any
+    axes: tuple[Axis, ...] = ()
+    seeds: int = 3
+    first_seed: int = 0
+    early: tuple[int, ...] = ()
+    budget: Callable[[Any], int] | None = None
+
+    @property
+    def family(self) -> type[Family]:
+        """Of its runs."""
+        return family_of(self.base)
+
+    def configs(self, seeds: range | None = None) -> list[Any]:
+        """Its runs, the seed changing fastest, and the first axis slowest.
+
+        Args:
+            seeds: others than its own.
+
+        Raises:
+            ConfigError: a run cannot be, or there are none.
+        """
+        first, n = (self.first_seed, self.seeds) if seeds is None else (seeds.start, len(seeds))
+        runs = grid(self.base, self.axes, n, first)
+        return runs if self.budget is None else [replace(run, budget=self.budget(run)) for run in runs]
+
+    def values(self, field: str) -> tuple[Any, ...]:
+        """Of the axis of this field."""
+        return next(axis.values for axis in self.axes if axis.field == field)
+
+    def at(self, **values: Any) -> Experiment:
+        """The part of it in which these fields have these values."""
+        axes = tuple(axis for axis in self.axes if axis.field not in values)
+        return replace(self, base=replace(self.base, **values), axes=axes)
+
+    def varied(self, texts: Mapping[str, str | None], settings: Mapping[str, Any]) -> Experiment:
+        """Another one, as the options of a command say.
+
+        Args:
+            texts: the text of each axis in turn, by the name of its option; where there
+                is none, the axis stays.
+            settings: fields that all runs share.
+
+        Raises:
+            ConfigError: an axis cannot be, or a field is an axis and shared.
+        """
+        kind = type(self.base)
+        given = {n: parse_axis(kind, name, text) for n, (name, text) in enumerate(texts.items()) if text}
+        axes = tuple((dict(enumerate(self.axes)) | given).values())
+        for axis in axes:
+            if axis.field in settings:
+                raise ConfigError(f"{axis.field} must be an axis or one value for all runs, but is both.")
+        # an axis may make valid what settings alone are not: n_train below p(p+1)/2
+        base = replace(self.base, **{axis.field: axis.values[0] for axis in axes} | dict(settings))
+        return replace(self, base=base, axes=axes)
+
+
+def planned(title: str, base: Any, *axes: str, **others: Any) -> Experiment:
+    """An experiment, of the texts that say its axes."""
+    return Experiment(title, base, tuple(parse_axis(type(base), "axes", text) for text in axes), **others)
 
 
 def parse_axis(config_type: type, name: str, text: str) -> Axis:

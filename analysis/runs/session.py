@@ -25,9 +25,9 @@ ERRORS = (StoreError, WorkerError)  # what is the user's to fix, beside ConfigEr
 
 @dataclass(frozen=True, kw_only=True)
 class Trains:
-    """The options of every command that trains, and the base of its arguments: a
-    command gives `seeds` and `out` defaults of its own, and a docstring where more is
-    to be said.
+    """The options of every command that trains, and the base of its arguments, which
+    are given by keyword as well. A command has defaults of its own for `seeds` and
+    `out`, and a docstring where more is to be said.
     """
 
     seeds: int | None = None

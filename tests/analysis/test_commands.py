@@ -45,7 +45,12 @@ def test_readme_has_the_same_commands():
 
 
 def test_every_command_is_listed(capsys, monkeypatch):
-    found = {f"analysis.{file.parent.name}" for file in (ROOT / "analysis").glob("*/__main__.py")}
+    files = [file for form in ("*/__main__.py", "*.py") for file in (ROOT / "analysis").glob(form)]
+    found = {
+        f"analysis.{file.parent.name if file.stem == '__main__' else file.stem}"
+        for file in files
+        if "\n    run_command(" in file.read_text()
+    }
     assert {module for module, _ in COMMANDS.values()} == found | {"efftheory", "neural.train", "paper_figures"}
     for words in ([], ["--help"]):
         monkeypatch.setattr(sys, "argv", ["efftheory", *words])

@@ -13,16 +13,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis import sweep
 from analysis.advise import __main__ as advise
 from analysis.compare_theory import __main__ as compare
 from analysis.compare_theory.outcomes import score_probability
+from analysis.experiments import DIAGRAMS
 from analysis.gallery.__main__ import gallery
 from analysis.phase_diagram.records import Thresholds
 from analysis.runs import __main__ as runs_command
 from analysis.runs.executors import Execution
-from analysis.runs.experiments import PlaneOptions
+from analysis.runs.plane import PlaneOptions
 from analysis.runs.store import RunStore, StoreError, config_of, key
-from analysis.sweep import __main__ as sweep
 from analysis.theory.decoder_theory import operation, outlooks
 from analysis.theory.predictions import linear_probabilities
 from neural import ConfigError, ModularConfig, RunConfig, Table
@@ -56,28 +57,31 @@ def sums(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def options(quasigroup: Path) -> PlaneOptions:
+def options(quasigroup: Path) -> sweep.Arguments:
     given = ("width=8", "look_every=10")
-    return PlaneOptions(family="modular", table=quasigroup, fraction=0.7, seeds=2, budget=20, set=given)
+    return sweep.Arguments(
+        family="modular", table=quasigroup, fraction=0.7, seeds=2, budget=20, set=given, execution=HERE
+    )
 
 
 @pytest.fixture(scope="module")
-def swept(options: PlaneOptions, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def swept(options: sweep.Arguments, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("swept")
-    for plane in (options, dataclasses.replace(options, x="learning_rate=1e-3,3e-3,1e-2,3e-2", seeds=1)):
-        sweep.main(sweep.Arguments(plane, execution=HERE, out=folder / "out", store=folder / "runs.sqlite"))
+    options = dataclasses.replace(options, out=folder / "out", store=folder / "runs.sqlite")
+    for others in ({}, {"x": "learning_rate=1e-3,3e-3,1e-2,3e-2", "seeds": 1}):
+        sweep.main(dataclasses.replace(options, **others))
     return folder / "runs.sqlite"
 
 
 def test_a_sweep_over_seeds_of_a_table(
-    swept: Path, options: PlaneOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    swept: Path, options: sweep.Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is trained the second time; another table, or another training set, is
     another run.
     """
-    configs = options.resolved(1).configs()
+    configs = options.plane(DIAGRAMS, 1).configs()
     assert [config.n_train for config in configs] == [101, 101]
-    sweep.main(sweep.Arguments(options, execution=HERE, out=tmp_path, store=swept))
+    sweep.main(dataclasses.replace(options, out=tmp_path, store=swept))
     assert "2 runs, 0 of them trained now" in capsys.readouterr().err
     [row] = json.loads((tmp_path / "report.json").read_text())["summary"]
     assert (row["fraction"], row["runs"]) == (0.7, 2)
@@ -93,7 +97,7 @@ def test_a_sweep_over_seeds_of_a_table(
 
 
 def test_a_store_knows_its_tables(
-    swept: Path, options: PlaneOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    swept: Path, options: sweep.Arguments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     """In a process that has never seen the file: listed, written out, inspected, shown;
     and its runs are those that are asked for with the file.
@@ -109,7 +113,7 @@ def test_a_store_knows_its_tables(
         np.testing.assert_array_equal(config.operation.results[0], (7 * np.arange(12) + 3) % 12)
         assert config.operation.symbols == NAMES
         assert len(store.curves(config)["test_loss"]) == 3
-        assert store.missing(options.resolved(1).configs()) == []
+        assert store.missing(options.plane(DIAGRAMS, 1).configs()) == []
         page = gallery(store, Thresholds(), most=10, films=1, newest=100)
     assert "learning rate" in page
     runs_command.main(runs_command.List(family="modular", store=swept))
@@ -148,11 +152,11 @@ def test_a_plane_of_a_table(quasigroup: Path, sums: Path, tmp_path: Path) -> Non
         ({"table": sums, "x": "n_train=5,6"}, ("n_train", (5, 6))),
     ]
     for given, wanted in planes:
-        plane = PlaneOptions(**given).resolved(1)
+        plane = PlaneOptions(**given).plane(DIAGRAMS, 1)
         assert [(axis.field, axis.values) for axis in plane.axes] == [wanted]
         assert plane.base.n_train == (plane.axes[0].values[0] if wanted[0] == "n_train" else plane.base.n_train)
     with pytest.raises(ConfigError, match=r"`table` must commute for toy"):
-        PlaneOptions(table=quasigroup, fraction=0.7).resolved(1)
+        PlaneOptions(table=quasigroup, fraction=0.7).plane(DIAGRAMS, 1)
     mistakes: list[tuple[dict[str, Any], str]] = [
         ({"family": "parity", "fraction": 0.7}, "`family` must be toy or modular with table, pairs and fraction"),
         ({"fraction": 1.5}, "`fraction` must be above 0 and at most 1, but is 1.5"),
@@ -161,7 +165,7 @@ def test_a_plane_of_a_table(quasigroup: Path, sums: Path, tmp_path: Path) -> Non
     ]
     for given, says in mistakes:
         with pytest.raises(ConfigError, match=says):
-            PlaneOptions(**given).resolved(1)
+            PlaneOptions(**given).plane(DIAGRAMS, 1)
 
 
 def test_theories_of_a_table_that_commutes(sums: Path) -> None:

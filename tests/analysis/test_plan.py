@@ -1,11 +1,11 @@
-"""Axes and grids from text, and the named diagrams."""
+"""Axes and grids from text, and planes of them from the options of a command."""
 
 from __future__ import annotations
 
 import math
 import re
 from itertools import pairwise
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.experiments import DIAGRAMS
 from analysis.phase_diagram.__main__ import refinement
 from analysis.phase_diagram.phases import points
-from analysis.runs.experiments import DIAGRAMS, PlaneOptions
 from analysis.runs.plan import FORM, Axis, at_point, grid, parse_axis, parse_settings, parse_value
+from analysis.runs.plane import PlaneOptions
 from neural import ConfigError, RunConfig
-from neural.config import mixed, shape
 
 
 @pytest.mark.parametrize(
@@ -210,51 +210,27 @@ def test_settings_from_texts(recwarn):
     assert parse_value(RunConfig, "set", "budget", "1e5") == 100_000
 
 
-SIZES = {"lr_lr": (13, 13), "regression": (16, 11), "classification": (16, 11), "s3": (16, 11)}
-
-
-@pytest.mark.parametrize("name", DIAGRAMS)
-def test_a_named_diagram(name):
-    plane = PlaneOptions(name).resolved(2)
-    assert plane.name == name
-    assert tuple(len(axis.values) for axis in plane.axes) == SIZES.get(name, (9, 9))
-    runs = plane.configs()
-    assert len(runs) == len(set(runs)) == 3 * math.prod(len(axis.values) for axis in plane.axes)
-    assert {run.budget for run in runs} == {100_000}
-    assert {(run.operation, run.n_train) for run in runs} == {("s3", 24) if name == "s3" else ("addition", 45)}
-    assert {run.loss for run in runs} == {"ce" if name == "classification" or name.endswith("_ce") else "mse"}
-    # all runs of a diagram fit into one ensemble
-    assert len({shape(run) for run in runs}) == 1
-    assert {axis.field for axis in plane.axes} <= set(mixed(RunConfig))
-
-
-def test_the_help_names_every_diagram():
-    import analysis.runs.experiments as module
-
-    text = Path(module.__file__).read_text().partition("class PlaneOptions")[2]
-    for name in DIAGRAMS:
-        assert name.removesuffix("_ce") in text
-
-
 def test_what_a_named_diagram_has_can_be_replaced():
     plane = PlaneOptions(
-        "regression", x="repr_lr=1e-4:1e-2:3:log", set=("n_train=30", "loss=ce", "budget=9"), seeds=2, budget=500
-    ).resolved(2)
+        name="regression", x="repr_lr=1e-4:1e-2:3:log", set=("n_train=30", "loss=ce", "budget=9"), seeds=2, budget=500
+    ).plane(DIAGRAMS, 2)
     assert [axis.field for axis in plane.axes] == ["repr_lr", "decoder_wd"]
     runs = plane.configs()
     assert len(runs) == 3 * 11 * 2
     assert {(run.n_train, run.loss, run.budget, run.decoder_lr) for run in runs} == {(30, "ce", 500, 1e-4)}
-    assert PlaneOptions("regression", y="n_train=10,20").resolved(2).axes[1].values == (10, 20)
+    assert PlaneOptions(name="regression", y="n_train=10,20").plane(DIAGRAMS, 2).axes[1].values == (
+        10,
+        20,
+    )
 
 
 def test_axes_of_ones_own():
     options = PlaneOptions(x="n_train=10:50:5")
-    assert options.resolved(1).axes == (Axis("n_train", (10, 20, 30, 40, 50)),)
-    assert options.resolved(1).name == "n_train"
-    assert PlaneOptions(x="n_train=10", y="d=1,2").resolved(2).name == "n_train-d"
+    assert options.plane(DIAGRAMS, 1).axes == (Axis("n_train", (10, 20, 30, 40, 50)),)
+    assert [axis.field for axis in PlaneOptions(x="n_train=10", y="d=1,2").plane(DIAGRAMS, 2).axes] == ["n_train", "d"]
     # p = 5 has 15 samples: fewer than the default training set, and the axis makes it
     # right
-    plane = PlaneOptions(x="n_train=5,10", set=("p=5",)).resolved(1)
+    plane = PlaneOptions(x="n_train=5,10", set=("p=5",)).plane(DIAGRAMS, 1)
     assert {run.n_train for run in plane.configs()} == {5, 10}
 
 
@@ -282,12 +258,12 @@ def test_axes_of_ones_own():
 )
 def test_a_plane_that_cannot_be(options, n_axes, told):
     with pytest.raises(ConfigError, match=f"^{told}"):
-        PlaneOptions(**options).resolved(n_axes)
+        PlaneOptions(**options).plane(DIAGRAMS, n_axes)
 
 
 def test_a_refined_plane_keeps_its_first_seed():
     """Would reveal new points, or more seeds of an old one, that begin at seed 0."""
-    plane = PlaneOptions(x="decoder_wd=0,2", y="loss=mse", seeds=3, first_seed=7).resolved(2)
+    plane: Any = PlaneOptions(x="decoder_wd=0,2", y="loss=mse", seeds=3, first_seed=7).plane(DIAGRAMS, 2)
     runs = plane.configs()
     assert [run.seed for run in runs] == [7, 8, 9, 7, 8, 9]
     phases = ["grokking"] * 4 + ["confusion"] * 2
@@ -301,7 +277,7 @@ def test_a_refined_plane_keeps_its_first_seed():
 
 def test_a_grid_beyond_reason_is_refused_at_once():
     with pytest.raises(ConfigError, match="must span at most 1,000,000 runs, but span 30,000,000,000"):
-        PlaneOptions("lr_lr", x="decoder_lr=1:2:100000", y="repr_lr=1e-5:1:100000:log").resolved(2)
+        PlaneOptions(name="lr_lr", x="decoder_lr=1:2:100000", y="repr_lr=1e-5:1:100000:log").plane(DIAGRAMS, 2)
 
 
 @pytest.mark.parametrize("form", ["repr_lr=1e-5:1:1000000000", "repr_lr=1e-5:1:1000000000:log", "p=2:9:1000001"])

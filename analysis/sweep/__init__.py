@@ -1,1 +1,0 @@
-"""A grid of runs, kept in the store."""
