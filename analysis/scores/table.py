@@ -155,7 +155,7 @@ class _Asked:
             if one.name in self.likely:
                 yield from self._of_probability(one.name)
             if self.said[one.name]["value"].notna().any():
-                yield from self._of_order(one.name)
+                yield from self._of_order(one)
                 if one.gives == "steps":
                     yield from self._of_steps(one.name)
 
@@ -200,10 +200,14 @@ class _Asked:
                 difference = error - (self.likely[other] - y) ** 2
                 yield self._row(name, "brier", difference.mean(), interval(means(difference, self.weights)), other)
 
-    def _of_order(self, name: str) -> Iterator[dict[str, Any]]:
-        """Of runs that the predictor was read of before they got there."""
-        said = self.said[name]
+    def _of_order(self, one: Predictor) -> Iterator[dict[str, Any]]:
+        """Of runs that the predictor was read of before they got there; what is put in
+        order is the time from then on.
+        """
+        name, said = one.name, self.said[one.name]
         value, read_at = said["value"].to_numpy(), said["read_at"].fillna(0).to_numpy()
+        if one.gives == "steps":
+            value = value - read_at
         there = ~np.isnan(value) & ~(self.observed & (self.times <= read_at) & (read_at > 0))
         times, observed, value = (self.times - read_at)[there], self.observed[there], value[there]
         weights, strata = self.weights[:, there], self.strata[there]
@@ -212,7 +216,7 @@ class _Asked:
         drawn = pairs.index(weights) if enough else np.empty(0)
         yield self._row(name, "concordance", _whole(pairs), interval(drawn), there=there)
         if self.null in self.said and name != self.null and there.all():
-            null = compare_pairs(self.times, self.observed, self.said[self.null]["value"])
+            null = compare_pairs(times, observed, self.said[self.null]["value"])
             gain = drawn - null.index(weights) if enough else drawn
             coverage = 1 - 0.05 / max(1, sum(one.name != self.null for one in self.predictors))
             yield self._row(name, "concordance", _whole(pairs) - _whole(null), interval(gain, coverage), self.null)

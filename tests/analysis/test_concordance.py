@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.predictors.predictor import Predictor
 from analysis.scores.bootstrap import bootstrap_weights, interval
 from analysis.scores.concordance import compare_pairs
+from analysis.scores.table import score
 
 TIMES = st.lists(
     st.tuples(st.integers(1, 6), st.booleans(), st.sampled_from([1.0, 2.0, 3.0, math.inf]), st.integers(0, 2)),
@@ -96,3 +99,17 @@ def test_an_interval_needs_something_to_compare():
     low, high = interval(np.linspace(0, 1, 1001)) or (None, None)
     assert (low, high) == pytest.approx((0.025, 0.975))
     assert interval(np.linspace(0, 1, 1001), 0.9) == pytest.approx((0.05, 0.95))
+
+
+def test_the_time_that_a_predictor_has_seen_is_no_merit() -> None:
+    """Runs that were read at various steps, and took as long again: whoever says "ten
+    more", of all alike, puts none before another; whoever knows the rest, all.
+    """
+    read_at, left = np.array([100.0, 30.0, 70.0, 10.0]), np.array([1.0, 4.0, 2.0, 3.0])
+    keys = list("abcd")
+    runs = pd.DataFrame({"key": keys, "budget": 1_000, "steps_to_test": read_at + left})
+    for said, expected in ((read_at + 10, 0.5), (read_at + left, 1.0)):
+        told = pd.DataFrame({"key": keys, "predictor": "x", "target": "test", "value": said})
+        x = Predictor("x", "x", (), lambda config: True)
+        found = score(runs, told.assign(read_at=read_at, probability=np.nan), [x], ["test"], within=None)
+        assert found.set_index("statistic").loc["concordance", "value"] == expected
