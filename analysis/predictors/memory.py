@@ -80,14 +80,16 @@ def success_of(config: RunConfig, draws: int, blind: bool = False) -> SuccessPro
 
 def told(run: Run, draws: int, blind: bool = False) -> dict[str, Told]:
     """The lower median of the steps to each target, and the share of draws that get
-    there.
+    there; also until a draw has learned its training set as well
+    (`analysis.scores.success`).
     """
     found = success_of(run.config, draws, blind)
+    steps = {target: getattr(found, f"steps_to_{target}") for target in TARGETS}
+    steps |= {f"learned_{goal}": np.maximum(steps[goal], steps["train"]) for goal in ("rqi", "test")}
     said = {}
-    for target in TARGETS:
-        steps = getattr(found, f"steps_to_{target}")
-        share = et.proportion(int(np.isfinite(steps).sum()), draws)
-        median = float(np.quantile(steps, 0.5, method="inverted_cdf"))
+    for target, of_draws in steps.items():
+        share = et.proportion(int(np.isfinite(of_draws).sum()), draws)
+        median = float(np.quantile(of_draws, 0.5, method="inverted_cdf"))
         said[target] = Told(median, share.value, *share.interval)
     return said
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-TARGETS_IN_WORDS = {"rqi": "RQI > 0.95", "train": "train accuracy 0.9", "test": "test accuracy 0.9"}
+TARGETS_IN_WORDS = {
+    "rqi": "RQI > 0.95",
+    "train": "train accuracy 0.9",
+    "test": "test accuracy 0.9",
+    "learned_rqi": "RQI > 0.95 and train 0.9",
+    "learned_test": "test and train accuracy 0.9",
+}
 
 NOT_CERTAIN = "not certain"
 Bounds = Sequence[float | None] | None  # of an interval; None: there is none

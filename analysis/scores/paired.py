@@ -1,5 +1,5 @@
 """How much more often does one of two things happen, where both are tried on the same
-runs?
+runs? How much longer does it take?
 """
 
 from __future__ import annotations
@@ -8,10 +8,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
+from scipy.stats import norm
 
-_Z = 1.959963984540054  # two-sided, 95 %
+from analysis.scores.bootstrap import MIN_OBSERVED, bootstrap_weights
+from analysis.scores.survival import drawn_medians
+
+_BOOTSTRAPS = 10_000  # intervals that hold at once lie far out
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Difference:
 
     Attributes:
         value: the first share less the second.
-        interval: at 95 %.
+        interval: at 95 %, or what was asked for.
         gained, lost: pairs in which only the first, only the second happens.
         n: number of pairs.
     """
@@ -37,13 +41,14 @@ class Difference:
         return not self.interval[0] <= 0 <= self.interval[1]
 
 
-def paired_difference(first: ArrayLike, second: ArrayLike) -> Difference:
+def paired_difference(first: ArrayLike, second: ArrayLike, coverage: float = 0.95) -> Difference:
     """The share of `first` less that of `second`, bool (n,), of the same n things.
 
     Its interval holds the differences D that a score test does not reject at 5 %:
     |b - c - n D| <= 1.96 sqrt(n (2 q + D (1 - D))), where b and c are the pairs in
     which only the first, only the second happens, and q the likeliest probability of
-    the latter for this D. At D = 0 that is McNemar's test. Unlike a bootstrap it does
+    the latter for this D (for another coverage than 95 % with the normal law's other
+    quantile). At D = 0 that is McNemar's test. Unlike a bootstrap it does
     not shrink to nothing where all pairs agree. Source: Tango, Statistics in Medicine
     17 (1998) 891.
     """
@@ -51,18 +56,66 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> Difference:
     if one.shape != other.shape or not one.size:
         raise ValueError(f"two arrays of one length, not empty, are compared, but these are {one.shape}, {other.shape}")
     gained, lost, n = int((one & ~other).sum()), int((other & ~one).sum()), len(one)
-    interval = _lower(gained, lost, n), -_lower(lost, gained, n)
+    z = float(norm.ppf((1 + coverage) / 2))
+    interval = _lower(gained, lost, n, z), -_lower(lost, gained, n, z)
     return Difference((gained - lost) / n, interval, gained, lost, n)
 
 
-def _lower(b: int, c: int, n: int) -> float:
+def _lower(b: int, c: int, n: int, z: float) -> float:
     """The lower bound. -1 where only the second ever happens."""
 
     def excess(d: float) -> float:
         linear = (2 * n - b + c) * d - b - c
         q = (math.sqrt(max(linear**2 + 8 * n * c * d * (1 - d), 0)) - linear) / (4 * n)
-        return b - c - n * d - _Z * math.sqrt(max(n * (2 * q + d * (1 - d)), 0))
+        return b - c - n * d - z * math.sqrt(max(n * (2 * q + d * (1 - d)), 0))
 
     found = (b - c) / n
     # at `found` itself the variance may be 0, which would be taken for a bound
     return -1.0 if c == n else float(brentq(excess, -1, found - 1e-9))  # pyright: ignore[reportArgumentType]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Of the steps of the first to those of the second, in pairs.
+
+    Attributes:
+        value: the median; None: most pairs only say in which of both it takes longer.
+        interval: of the median; a bound is None where it is beyond what was seen. None
+            as a whole: too few pairs.
+        n: pairs in which at least one of both got there; the others say nothing.
+    """
+
+    value: float | None
+    interval: tuple[float | None, float | None] | None
+    n: int
+
+
+def paired_ratio(
+    first: tuple[NDArray[np.float64], NDArray[np.bool_]],
+    second: tuple[NDArray[np.float64], NDArray[np.bool_]],
+    strata: ArrayLike | None = None,
+    coverage: float = 0.95,
+) -> Ratio:
+    """The median of first/second over pairs, by Kaplan-Meier; bootstrap over the pairs
+    of each stratum.
+
+    first, second: (times, observed) each, (n,): steps, the budget where they are
+        censored. Where only the first is, the ratio is censored at budget/second; where
+        only the second is, it counts as smaller than all others.
+    """
+    (times, seen), (others, others_seen) = first, second
+    some = np.flatnonzero(seen | others_seen)
+    if not len(some):
+        return Ratio(None, None, 0)
+    ratio = np.where(others_seen, times.clip(min=1) / others.clip(min=1), 0.0)[some]
+    [value] = drawn_medians(ratio, seen[some], np.ones((1, len(some))))
+    if len(some) < MIN_OBSERVED:
+        return Ratio(_within_sight(value), None, len(some))
+    label = np.zeros(len(some)) if strata is None else np.asarray(strata)[some]
+    medians = drawn_medians(ratio, seen[some], bootstrap_weights(label, 0, _BOOTSTRAPS))
+    low, high = np.quantile(medians, [(1 - coverage) / 2, (1 + coverage) / 2], method="inverted_cdf")
+    return Ratio(_within_sight(value), (_within_sight(low), _within_sight(high)), len(some))
+
+
+def _within_sight(value: float) -> float | None:
+    return float(value) if 0 < value < math.inf else None

@@ -62,3 +62,16 @@ def survival_curve(times: ArrayLike, observed: ArrayLike) -> SurvivalCurve:
 def _first(times: NDArray[np.float64], survival: NDArray[np.float64], share: float) -> float | None:
     gone = np.flatnonzero(survival <= 1 - share + 1e-12)
     return float(times[gone[0]]) if len(gone) else None
+
+
+def drawn_medians(times: ArrayLike, observed: ArrayLike, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Kaplan-Meier medians of bootstrap draws, (B,): run k counts weights[b, k] times;
+    inf where most are never seen.
+    """
+    t, seen = np.asarray(times, float), np.asarray(observed, bool)
+    order = np.lexsort((~seen, t))  # what is censored at a time was still there then
+    drawn = weights[:, order]
+    at_risk = drawn[:, ::-1].cumsum(axis=1)[:, ::-1]
+    gone = np.where(seen[order], drawn / at_risk.clip(min=1), 0)
+    reached = np.cumprod(1 - gone, axis=1) <= 0.5 + 1e-12
+    return np.where(reached.any(axis=1), t[order][reached.argmax(axis=1)], np.inf)

@@ -1,5 +1,5 @@
-"""The command that advises: its search on a made-up theory, its statistics against
-independent ones, and the command on a toy.
+"""The command that advises: its search on a made-up theory, and the command on a
+toy.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from dataclasses import asdict, replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.optimize import minimize_scalar
-from scipy.stats import chi2
 
 import efftheory as et
 from analysis.advise import __main__ as advise
@@ -24,7 +22,6 @@ from analysis.advise.samples import growth, needed
 from analysis.advise.search import FIRST_SEED, FIRST_SEED_OF_LAST, Trial, choose, ranked, rounds, search
 from analysis.advise.trained import check
 from analysis.runs.executors import Execution
-from analysis.scores.paired import paired_difference
 from analysis.theory.decoder_theory import Outlook
 from neural import ConfigError, RunConfig, write_samples
 from neural.command import run_command
@@ -169,50 +166,6 @@ def test_growth_pairs_the_runs():
     assert not any(config.samples for config in theory.asked)
     [kept] = growth(DEFAULT, BASE, et.addition(10), (20,), 25, "rqi", theory)
     assert kept.advised == kept.default == small.default
-
-
-def likelihood_ratio_free_score(b: int, c: int, n: int, difference: float) -> float:
-    """|b - c - n D| over its standard deviation at the likeliest probabilities, found
-    numerically.
-    """
-
-    def surprise(q: float) -> float:
-        p = q + difference
-        rest = 1 - p - q
-        return -(b * np.log(max(p, 1e-300)) + c * np.log(max(q, 1e-300)) + (n - b - c) * np.log(max(rest, 1e-300)))
-
-    low, high = max(0.0, -difference), (1 - difference) / 2
-    q = minimize_scalar(surprise, bounds=(low, high), method="bounded", options={"xatol": 1e-13}).x
-    return abs(b - c - n * difference) / np.sqrt(n * (2 * q + difference - difference**2))
-
-
-@pytest.mark.parametrize(("b", "c", "n"), [(5, 1, 24), (0, 4, 30), (1, 1, 3), (20, 3, 48), (7, 0, 9)])
-def test_the_interval_of_a_paired_difference_inverts_the_score_test(b, c, n):
-    """By an independent maximum of the likelihood: at both bounds the statistic is the
-    5 % point. Would reveal a slip in the closed form.
-    """
-    first = np.repeat([True, False, True], [b, c, n - b - c])
-    second = np.repeat([False, True, True], [b, c, n - b - c])
-    found = paired_difference(first, second)
-    assert (found.value, found.gained, found.lost, found.n) == ((b - c) / n, b, c, n)
-    for bound in found.interval:
-        assert likelihood_ratio_free_score(b, c, n, bound) ** 2 == pytest.approx(chi2.ppf(0.95, 1), rel=1e-4)
-    assert found.interval[0] < found.value < found.interval[1]
-    assert found.decided == ((b - c) ** 2 / (b + c) > chi2.ppf(0.95, 1))  # McNemar's test
-    other = paired_difference(second, first)
-    assert other.interval == pytest.approx((-found.interval[1], -found.interval[0]))
-
-
-def test_pairs_that_all_agree_leave_doubt():
-    """z^2 / (n + z^2) to either side, in closed form; and the extremes stay within
-    [-1, 1].
-    """
-    bound = chi2.ppf(0.95, 1) / (20 + chi2.ppf(0.95, 1))
-    assert paired_difference([True] * 20, [True] * 20).interval == pytest.approx((-bound, bound))
-    low, high = paired_difference([True] * 6, [False] * 6).interval
-    assert 0 < low < high == 1
-    with pytest.raises(ValueError, match="of one length"):
-        paired_difference([True], [])
 
 
 def test_the_check_says_whether_the_advice_helped():
