@@ -1,16 +1,20 @@
-"""Principal components of an embedding, and how many of them matter."""
+"""Principal components of an embedding, and how many of them matter; whether classes of
+representations have collapsed, and whether they are apart.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.special import entr
 
 import efftheory as et
-from analysis.measures.arrays import as_reals
+from analysis.measures.arrays import Floats, as_finite, as_reals
+from efftheory._checks import integer
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,25 +30,10 @@ class PrincipalComponents:
             symbols are in one place.
     """
 
-    mean: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    directions: NDArray[np.float64]
-    shares: NDArray[np.float64]
-
-
-def as_embedding(E: ArrayLike, name: str = "E", least: int = 2) -> NDArray[np.float64]:
-    """`E` as a finite float64 (p, d) of at least `least` symbols and one dimension.
-
-    Raises:
-        ArgumentError: it is something else.
-    """
-    requirement = f"be a finite real array (p, d) with p of at least {least} and d of at least 1"
-    array = as_reals(name, requirement, E)
-    if array.ndim != 2 or array.shape[0] < least or array.shape[1] < 1:
-        raise et.ArgumentError(name, requirement, f"has shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise et.ArgumentError(name, requirement, "has an entry that is not finite")
-    return array
+    mean: Floats
+    scores: Floats
+    directions: Floats
+    shares: Floats
 
 
 def principal_components(E: ArrayLike) -> PrincipalComponents:
@@ -55,7 +44,7 @@ def principal_components(E: ArrayLike) -> PrincipalComponents:
     Raises:
         ArgumentError: `E` is not finite (p, d) with at least two symbols.
     """
-    array = as_embedding(E)
+    array = as_finite("E", E, "(p, d)", least=2)
     mean = array.mean(axis=0)
     left, sizes, directions = np.linalg.svd(array - mean, full_matrices=False)
     sign = np.sign(np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1))
@@ -80,7 +69,7 @@ def effective_dimension(E: ArrayLike) -> float:
     return float(np.exp(entr(principal_components(E).shares).sum()))
 
 
-def projected(E: ArrayLike, onto: ArrayLike, k: int = 2) -> NDArray[np.float64]:
+def projected(E: ArrayLike, onto: ArrayLike, k: int = 2) -> Floats:
     """Coordinates (p, k) of the symbols of E (p, d) along the first k principal
     components of `onto` (q, d), from the mean of E itself.
 
@@ -93,30 +82,14 @@ def projected(E: ArrayLike, onto: ArrayLike, k: int = 2) -> NDArray[np.float64]:
         ArgumentError: `E` or `onto` is not finite (p, d), or their d differ, or `k` is
             not in 1..the number of components of `onto`.
     """
-    array, components = _onto(E, onto, k)
-    return (array - array.mean(axis=0)) @ components.directions[:k].T
+    array, directions = _onto(E, onto)
+    return (array - array.mean(axis=0)) @ directions[: integer("k", k, 1, len(directions))].T
 
 
-def truncated(E: ArrayLike, onto: ArrayLike, k: int) -> NDArray[np.float64]:
-    """E (p, d) with nothing left but its mean and what lies along the first k principal
-    components of `onto` (q, d); k = 0 leaves the mean.
-
-    A network that is given this in place of E says how many components it uses.
-
-    Source: paper, appendix K: the first few components give 99 % accuracy.
-
-    Raises:
-        ArgumentError: as `projected`, but that k may be 0.
-    """
-    array, components = _onto(E, onto, k, least=0)
-    return _kept(array, components.directions[:k])
-
-
-def component_accuracy(
-    E: ArrayLike, onto: ArrayLike, correct: Callable[[NDArray[np.float64]], ArrayLike]
-) -> NDArray[np.float64]:
+def component_accuracy(E: ArrayLike, onto: ArrayLike, correct: Callable[[Floats], ArrayLike]) -> Floats:
     """The accuracy (r + 1,) of a network that is given of its embedding E (p, d) only
-    what lies along the first k principal components of `onto`, for k = 0..r.
+    its mean and what lies along the first k principal components of `onto`, for k =
+    0..r.
 
     Args:
         E: float (p, d).
@@ -124,27 +97,57 @@ def component_accuracy(
         correct: an embedding (p, d) -> bool (N,), the samples that the network gets
             right with it.
 
-    Source: paper, appendix K, figures 21 and 22.
+    Source: paper, appendix K, figures 21 and 22: the first few give 99 % accuracy.
 
     Raises:
-        ArgumentError: as `truncated`.
+        ArgumentError: `E` or `onto` is not finite (p, d), or their d differ.
     """
-    array, components = _onto(E, onto, 0, least=0)
-    kept = [_kept(array, components.directions[:k]) for k in range(len(components.directions) + 1)]
+    array, directions = _onto(E, onto)
+    mean = array.mean(axis=0)
+    kept = [mean + (array - mean) @ directions[:k].T @ directions[:k] for k in range(len(directions) + 1)]
     return np.array([np.asarray(correct(embedding)).mean() for embedding in kept])
 
 
-def _kept(array: NDArray[np.float64], directions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of E, and what lies along these directions."""
-    mean = array.mean(axis=0)
-    return mean + (array - mean) @ directions.T @ directions
+def _onto(E: ArrayLike, onto: ArrayLike) -> tuple[Floats, Floats]:
+    """E, and the directions of the other's components."""
+    array, other = as_finite("E", E, "(p, d)", least=2), as_finite("onto", onto, "(p, d)", least=2)
+    if array.shape[1] != other.shape[1]:
+        raise et.ArgumentError("onto", f"have d = {array.shape[1]} dimensions, as E", f"has {other.shape[1]}")
+    return array, principal_components(other).directions
 
 
-def _onto(E: ArrayLike, onto: ArrayLike, k: int, least: int = 1) -> tuple[NDArray[np.float64], PrincipalComponents]:
-    array, components = as_embedding(E), principal_components(as_embedding(onto, "onto"))
-    n, d = components.directions.shape
-    if array.shape[1] != d:
-        raise et.ArgumentError("onto", f"have d = {array.shape[1]} dimensions, as E", f"has {d}")
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not least <= k <= n:
-        raise et.ArgumentError("k", f"be an integer in {least}..{n}", f"is {k!r}")
-    return array, components
+def spreads(labels: ArrayLike, path: Iterable[ArrayLike]) -> pd.DataFrame:
+    """How the representations (n, d) of samples with labels (n,) are spread, a row a
+    time. Of two classes or more.
+
+    within, between, common: the shares of Z that deviations from class means, of class
+    means (each counted as often as the class has samples) from the mean of all, and the
+    latter hold; their sum is 1. distance: between class means, root mean square over
+    pairs of classes, in units of sqrt(Z/n). separation: the smallest of these distances
+    over the root mean square deviation from class means, inf where that is 0.
+
+    Source: paper, appendix I, whose effective loss sums |f(x) - f(y)|^2 over pairs of
+    one label, in units of Z = sum |f(x)|^2.
+    """
+    names, which, sizes = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
+    one, other = np.triu_indices(len(names), 1)
+    rows = []
+    for now in path:
+        F = as_reals("path", now, "hold real arrays (n, d)")
+        z = (F**2).sum(axis=1).mean()  # Z/n, as all squares below
+        means = np.zeros((len(names), F.shape[1]))
+        np.add.at(means, which, F)
+        means /= sizes[:, None]
+        common = F.mean(axis=0)
+        within = ((F - means[which]) ** 2).sum(axis=1).mean()
+        distances2 = ((means[one] - means[other]) ** 2).sum(axis=1)
+        rows.append(
+            {
+                "within": within / z,
+                "between": ((means - common) ** 2).sum(axis=1) @ sizes / len(F) / z,
+                "common": (common**2).sum() / z,
+                "distance": np.sqrt(distances2.mean() / z),
+                "separation": np.sqrt(distances2.min() / within) if within else np.inf,
+            }
+        )
+    return pd.DataFrame(rows)

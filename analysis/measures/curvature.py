@@ -13,6 +13,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
 import efftheory as et
+from efftheory._checks import integer
 
 # Relative, of Lanczos' residual: by its quadratic convergence the value is mostly far
 # better than that. Sharpness is compared among runs, where it differs by much more.
@@ -53,11 +54,9 @@ def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray], iterations: i
         seed: of the vector from which Lanczos starts.
 
     Raises:
-        ArgumentError: as `gradient_norm`; `iterations` is not an integer above 0.
+        ArgumentError: as `gradient_norm`; `iterations` is not an integer of at least 1.
     """
-    tensors = _tensors(weights)
-    if isinstance(iterations, bool) or not isinstance(iterations, int | np.integer) or iterations < 1:
-        raise et.ArgumentError("iterations", "be an integer above 0", f"is {iterations!r}")
+    tensors, most = _tensors(weights), integer("iterations", iterations, 1)
     leaves, gradient = _slope(loss, tensors)
     if math.isnan(_size(gradient)):
         return math.nan
@@ -76,7 +75,7 @@ def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray], iterations: i
     H = LinearOperator((size, size), matvec=product, dtype=np.float64)  # pyright: ignore[reportCallIssue]
     options: dict[str, Any] = {"v0": v0, "ncv": min(_VECTORS, size), "tol": SHARPNESS_TOLERANCE}
     try:
-        values = eigsh(H, k=1, which="LA", return_eigenvectors=False, maxiter=int(iterations), **options)
+        values = eigsh(H, k=1, which="LA", return_eigenvectors=False, maxiter=most, **options)
     except ArpackNoConvergence:
         return math.nan
     return float(values[0])

@@ -1,5 +1,5 @@
-"""Do embeddings form a ring, as addition modulo p wants it? Symbols as waves, symbols
-around a circle, and sums of angles.
+"""Do embeddings form a ring, as addition modulo p wants it? Symbols as waves of few
+frequencies, symbols around a circle, and sums of angles.
 
 On a ring of frequency k symbol a stands at the angle 2 pi k a / p. So its coordinates
 are waves of that frequency, neighbours around the ring differ by 1/k modulo p, and the
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import efftheory as et
-from analysis.measures.components import as_embedding, principal_components
+from analysis.measures.arrays import Floats, as_finite, check_number
+from analysis.measures.components import principal_components
 
 LEAST_SYMBOLS = 3  # a ring of two is a line
 
@@ -40,7 +41,7 @@ class Ring:
     frequency: int | None
 
 
-def fourier_shares(E: ArrayLike) -> NDArray[np.float64]:
+def fourier_shares(E: ArrayLike) -> Floats:
     """Share of each frequency 1..p//2 in the variance of E (p, d) over the symbols.
 
     |sum_a E_a e^(-2 pi i k a / p)|^2 summed over the d dimensions and over k and p - k,
@@ -54,7 +55,7 @@ def fourier_shares(E: ArrayLike) -> NDArray[np.float64]:
     Raises:
         ArgumentError: `E` is not finite (p, d) with at least three symbols.
     """
-    array = as_embedding(E, least=LEAST_SYMBOLS)
+    array = as_finite("E", E, "(p, d)", least=LEAST_SYMBOLS)
     waves = np.fft.rfft(array - array.mean(axis=0), axis=0)[1:]
     power = np.square(np.abs(waves)).sum(axis=1)
     if len(array) % 2 == 0:
@@ -64,7 +65,51 @@ def fourier_shares(E: ArrayLike) -> NDArray[np.float64]:
     return power / (total if total > floor else np.nan)
 
 
-def ring_angles(E: ArrayLike) -> NDArray[np.float64]:
+def gini(values: ArrayLike) -> float:
+    """The Gini coefficient of n numbers of at least 0: the mean |x_i - x_j| over all
+    n^2 pairs, divided by twice the mean.
+
+    0 if all are equal, 1 - 1/n if one has everything, nan if all are 0. Of the norms of
+    the Fourier components of weights, `gini(np.sqrt(fourier_shares(W)))`, it says how
+    few frequencies they use (here one norm a frequency, whatever its phase).
+
+    Args:
+        values: float (n,).
+
+    Raises:
+        ArgumentError: `values` is not finite (n,) of numbers of at least 0, n at least
+            1.
+    """
+    array = np.sort(as_finite("values", values, "(n,)", low=0))
+    n, largest = len(array), array[-1]
+    if largest == 0:
+        return float("nan")
+    scaled = array / largest  # their sum stays finite
+    return float((2 * np.arange(1, n + 1) - n - 1) @ scaled / (n * scaled.sum()))
+
+
+def inverse_participation(weights: ArrayLike) -> Floats:
+    """IPR (n,) of each column of weights (p, n): sum_k |w_k|^4 over the column's p
+    Fourier coefficients, scaled to sum_k |w_k|^2 = 1. nan for a column of zeros.
+
+    1 if one coefficient has everything, 1/p if all are of one size, as of a single
+    symbol. The transform is the complex one, so k and p - k are two coefficients and a
+    cosine has 1/2; the mean, k = 0, is one of them. The code of Doshi et al.,
+    2310.13061, has k = 0..p//2 only and gives a cosine 1.
+
+    Source: Gromov, "Grokking modular arithmetic", 2301.02679.
+
+    Raises:
+        ArgumentError: `weights` is not finite (p, n) with p at least 2.
+    """
+    array = as_finite("weights", weights, "(p, n)", least=2)
+    largest = np.abs(array).max(axis=0)
+    scaled = array / np.where(largest > 0, largest, np.nan)  # their squares stay finite
+    powers = np.square(np.abs(np.fft.fft(scaled, axis=0)))
+    return np.square(powers / powers.sum(axis=0)).sum(axis=0)
+
+
+def ring_angles(E: ArrayLike) -> Floats:
     """The angle (p,) of each symbol in the plane of the first two principal components
     of E (p, d), d at least 2, around the symbols' mean.
 
@@ -72,7 +117,7 @@ def ring_angles(E: ArrayLike) -> NDArray[np.float64]:
         ArgumentError: `E` is not finite (p, d) with at least three symbols and two
             dimensions.
     """
-    array = as_embedding(E, least=LEAST_SYMBOLS)
+    array = as_finite("E", E, "(p, d)", least=LEAST_SYMBOLS)
     if array.shape[1] < 2:
         raise et.ArgumentError("E", "have at least two dimensions", f"has shape {array.shape}")
     scores = principal_components(array).scores
@@ -124,8 +169,7 @@ def ring_rqi(E: ArrayLike, delta: float = 0.25) -> float:
         ArgumentError: as `ring_angles`; `delta` is not in (0, 1/2].
     """
     angles = ring_angles(E)
-    if not (isinstance(delta, int | float | np.integer | np.floating) and 0 < delta <= 0.5):
-        raise et.ArgumentError("delta", "be a number above 0 and at most 1/2", f"is {delta!r}")
+    check_number("delta", delta, above=0, most=0.5)
     p = len(angles)
     i, j = np.triu_indices(p)
     turns = (angles[i] + angles[j]) / (2 * np.pi)

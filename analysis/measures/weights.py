@@ -1,4 +1,6 @@
-"""How large a network's weights are, and how far from where they began."""
+"""How large a network's weights are, how far from where they began, which coordinates
+of the input they tell from the others, and how many neurons decide what it predicts.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import efftheory as et
-from analysis.measures.arrays import as_reals
+from analysis.measures.arrays import Floats, as_finite, as_reals, as_whole
+
+_FEW = 8  # samples that are followed from one k to the next
+
+
+def total_norm(weights: Mapping[str, ArrayLike]) -> float:
+    """||w||, the root of the sum of squares of all weights, each name counted once; nan
+    if one of them is.
+
+    Source: Liu et al., "Omnigrok" (2210.01117).
+
+    Raises:
+        ArgumentError: `weights` has no number, or others than real ones.
+    """
+    return float(np.linalg.norm(_row(_reals("weights", weights))))
 
 
 def largest_change(weights: Mapping[str, ArrayLike], start: Mapping[str, ArrayLike]) -> float:
@@ -17,34 +33,104 @@ def largest_change(weights: Mapping[str, ArrayLike], start: Mapping[str, ArrayLi
     Source: Barak et al., "Hidden progress in deep learning" (2207.08799).
 
     Raises:
-        ArgumentError: `weights` has no number or others than real ones, or `start` has
-            other names or shapes.
+        ArgumentError: as `total_norm`, or `start` has other names or shapes.
     """
     now, begin = _reals("weights", weights), _reals("start", start)
     shapes, found = ({name: array.shape for name, array in some.items()} for some in (now, begin))
     if found != shapes:
         raise et.ArgumentError("start", f"have the names and shapes of weights, {shapes}", f"has {found}")
-    return float(np.abs(_flat(now) - _flat({name: begin[name] for name in now})).max())
+    return float(np.abs(_row(now) - _row({name: begin[name] for name in now})).max())
 
 
-def total_norm(weights: Mapping[str, ArrayLike]) -> float:
-    """||w||, the root of the sum of squares of all weights, each name counted once.
+def _reals(name: str, weights: Mapping[str, ArrayLike]) -> dict[str, Floats]:
+    """In float64, where squares of float32 do not overflow."""
+    found = {key: as_reals(name, array) for key, array in weights.items()}
+    if name == "weights" and not sum(array.size for array in found.values()):
+        raise et.ArgumentError(name, "hold at least one number", "holds none")
+    return found
 
-    Source: Liu et al., "Omnigrok" (2210.01117).
+
+def _row(weights: Mapping[str, Floats]) -> Floats:
+    return np.concatenate([array.ravel() for array in weights.values()])
+
+
+def gradient_gap(gradient: ArrayLike, relevant: ArrayLike) -> float:
+    """How well the gradient of the first layer's weights (w, n), or these themselves,
+    tell the relevant coordinates of the n from the others.
+
+    For each neuron the mean of |g| over the relevant coordinates, less that over the
+    others, over that of all; then the mean over the w neurons. 0 if they cannot be told
+    apart, n/k if all of it is at the k relevant ones, -n/(n - k) if none is. A neuron
+    without gradient counts as 0.
+
+    Args:
+        gradient: float (w, n).
+        relevant: int (k,), distinct, in 0..n-1; not all of these.
+
+    Source: ours, after the Fourier gap of Barak et al. (2207.08799), of any network.
 
     Raises:
-        ArgumentError: `weights` has no number, or others than real ones.
+        ArgumentError: `gradient` is not finite (w, n), or `relevant` is no such set.
     """
-    return float(np.linalg.norm(_flat(_reals("weights", weights))))
+    sizes = np.abs(as_finite("gradient", gradient, "(w, n)"))
+    n = sizes.shape[1]
+    chosen = as_whole("relevant", relevant, "(k,)", 0, n - 1)
+    mask = np.isin(np.arange(n), chosen)
+    if not len(chosen) == mask.sum() in range(1, n):
+        raise et.ArgumentError("relevant", "be distinct, at least one and not all", f"is {relevant!r}")
+    means = sizes.mean(axis=1)
+    gaps = sizes[:, mask].mean(axis=1) - sizes[:, ~mask].mean(axis=1)
+    return float(np.divide(gaps, means, out=np.zeros_like(gaps), where=means > 0).mean())
 
 
-def _reals(name: str, weights: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
-    """In float64, where squares of float32 do not overflow."""
-    return {key: as_reals(name, "hold real numbers", array) for key, array in weights.items()}
+def effective_sparsity(
+    hidden: ArrayLike, readout: ArrayLike, incoming: ArrayLike, direct: ArrayLike | None = None
+) -> int:
+    """The fewest neurons that predict as the whole layer of w neurons does, on all N
+    samples.
+
+    Neurons are kept in the order of their incoming norm, largest first. With the first
+    k of them in K, the outputs of a sample are f_c = direct_c + sum_{i in K} readout_ci
+    hidden_i, and its prediction is the class of the largest output (the first of
+    equals), or the sign of the output if there is but one. The smallest k with the
+    predictions of k = w is returned. It is 0 if no neuron is needed: without `direct`
+    all outputs are 0 then, so that class 0 (or the sign 0) is what the whole network
+    predicts for every sample.
+
+    Args:
+        hidden: float (N, w), what each neuron sends on for each sample.
+        readout: float (C, w), the weights of the C outputs.
+        incoming: float (w,), the norms of the neurons' incoming weights.
+        direct: float (N, C), what reaches the outputs past the neurons and is always
+            kept: biases, a residual stream; nothing by default.
+
+    Source: Merrill et al., "A tale of two circuits" (2303.11873).
+
+    Raises:
+        ArgumentError: one of them is not finite or has another shape.
+    """
+    H = as_finite("hidden", hidden, "(N, w)")
+    N, w = H.shape
+    R = as_finite("readout", readout, f"(C, {w})")
+    order = np.argsort(-as_finite("incoming", incoming, f"({w},)"), kind="stable")
+    base = np.zeros((N, len(R))) if direct is None else as_finite("direct", direct, f"({N}, {len(R)})")
+    H, R = H[:, order], R[:, order]
+
+    def outputs(k: int) -> Floats:
+        """(N, C), with the first k neurons."""
+        return base + H[:, :k] @ R[:, :k].T
+
+    whole, k = _predicted(outputs(w)), 0
+    while (wrong := np.flatnonzero(_predicted(now := outputs(k)) != whole)).size:
+        # on to the first k with which a few of the wrong samples are right
+        few = wrong[:_FEW]
+        terms = H[few, k:].T[:, :, None] * R[:, k:].T[:, None]  # (w - k, few, C)
+        right = (_predicted(now[few] + terms.cumsum(axis=0)) == whole[few]).all(axis=1)
+        right[-1] = True  # all neurons, whose sum may round otherwise here
+        k += 1 + int(right.argmax())
+    return k
 
 
-def _flat(weights: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """All of them in one row."""
-    if not sum(array.size for array in weights.values()):
-        raise et.ArgumentError("weights", "hold at least one number", "holds none")
-    return np.concatenate([array.ravel() for array in weights.values()])
+def _predicted(outputs: Floats) -> NDArray:
+    """What each sample of outputs (.., C) is taken for."""
+    return np.sign(outputs[..., 0]) if outputs.shape[-1] == 1 else outputs.argmax(axis=-1)

@@ -12,20 +12,12 @@ import pytest
 import torch
 
 import efftheory as et
-from analysis.measures.characters import character_table, representation_powers
-from analysis.measures.classes import spreads
-from analysis.measures.components import effective_dimension, projected
-from analysis.measures.fourier import excluded, fewest, gini, inverse_participation, mean_cross_entropy
-from analysis.measures.fourier_gap import gradient_gap
-from analysis.measures.patterns import pattern_accuracy
-from analysis.measures.rings import fourier_shares, ring_rqi
-from analysis.measures.signature import hjorth
-from analysis.measures.slingshots import count_slingshots
-from analysis.measures.solvable import threshold_path
-from analysis.measures.sparsity import effective_sparsity
-from analysis.measures.weights import largest_change, total_norm
+from analysis.measures.components import effective_dimension, projected, spreads
+from analysis.measures.curves import count_slingshots, hjorth, pattern_accuracy
+from analysis.measures.rings import fourier_shares, gini, inverse_participation, ring_rqi
+from analysis.measures.waves import cyclic, excluded, fewest, mean_cross_entropy, powers
+from analysis.measures.weights import effective_sparsity, gradient_gap, largest_change, total_norm
 
-CYCLE = np.add.outer(np.arange(4), np.arange(4)) % 4
 LINE, SQUARE, CUBE = (4,), (4, 4), (4, 4, 4)
 
 # What takes one array of numbers, and the array's shape.
@@ -35,8 +27,8 @@ MEASURES: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
     "fourier_shares": (fourier_shares, SQUARE),
     "ring_rqi": (ring_rqi, SQUARE),
     "inverse_participation": (inverse_participation, SQUARE),
-    "excluded": (lambda x: excluded(x, [1]), CUBE),
-    "representation_powers": (lambda x: representation_powers(x, character_table(CYCLE)), CUBE),
+    "excluded": (lambda x: excluded(x, cyclic(4), [1]), CUBE),
+    "powers": (lambda x: powers(x, cyclic(4)), CUBE),
     "mean_cross_entropy": (lambda x: mean_cross_entropy(x, [0, 1, 2, 3]), SQUARE),
     "gini": (gini, LINE),
     "fewest": (fewest, LINE),
@@ -45,7 +37,6 @@ MEASURES: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
     "hjorth": (hjorth, LINE),
     "count_slingshots": (lambda x: count_slingshots(x, x), LINE),
     "pattern_accuracy": (lambda x: pattern_accuracy(x, x, x, x), LINE),
-    "threshold_path": (lambda x: threshold_path(x, 1.0, 0.0), LINE),
     "spreads": (lambda x: spreads([0, 0, 1, 1], [x]).to_numpy(), SQUARE),
     "total_norm": (lambda x: total_norm({"W": x}), SQUARE),
     "largest_change": (lambda x: largest_change({"W": x}, {"W": x}), SQUARE),

@@ -21,7 +21,6 @@ from analysis.measures.components import (
     effective_dimension,
     principal_components,
     projected,
-    truncated,
 )
 from analysis.measures.rings import fourier_shares, ring, ring_angles, ring_rqi
 
@@ -108,24 +107,23 @@ def test_symbols_in_one_place_have_no_dimension(value: float) -> None:
 
 
 @given(SHAPES, SEEDS, SEEDS)
-def test_truncation(shape: tuple[int, int], seed: int, other: int) -> None:
-    """All components leave E as it is, none its mean; what is kept grows with k, and
-    twice is once.
+def test_what_is_kept_of_an_embedding(shape: tuple[int, int], seed: int, other: int) -> None:
+    """No component leaves its mean, all leave E as it is; what is kept grows with k, and
+    is what the coordinates have.
     """
     E, onto = cloud(shape, seed), cloud((shape[0] + 3, shape[1]), other)
-    r = shape[1]
-    assume(r <= len(onto))
-    np.testing.assert_allclose(truncated(E, onto, r), E, **CLOSE)
-    np.testing.assert_allclose(truncated(E, onto, 0), np.broadcast_to(E.mean(axis=0), E.shape), **CLOSE)
-    kept = [float(np.square(truncated(E, onto, k) - E.mean(axis=0)).sum()) for k in range(r + 1)]
-    assert (np.diff(kept) >= -1e-9).all()
-    for k in range(1, r + 1):
-        once = truncated(E, onto, k)
-        np.testing.assert_allclose(truncated(once, onto, k), once, **CLOSE)
+    assume(shape[1] <= len(onto))
+    kept: list[NDArray[np.float64]] = []
+    component_accuracy(E, onto, lambda some: kept.append(some) or [True])
+    np.testing.assert_allclose(kept[0], np.broadcast_to(E.mean(axis=0), E.shape), **CLOSE)
+    np.testing.assert_allclose(kept[-1], E, **CLOSE)
+    sizes = [float(np.square(some - E.mean(axis=0)).sum()) for some in kept]
+    assert (np.diff(sizes) >= -1e-9).all()
+    for k in range(1, shape[1] + 1):
         coordinates = projected(E, onto, k)
         assert coordinates.shape == (shape[0], k)
-        assert np.square(coordinates).sum() == pytest.approx(kept[k], rel=1e-9, abs=1e-9)
-    np.testing.assert_allclose(projected(onto, onto, r), principal_components(onto).scores, **CLOSE)
+        assert np.square(coordinates).sum() == pytest.approx(sizes[k], rel=1e-9, abs=1e-9)
+    np.testing.assert_allclose(projected(onto, onto, shape[1]), principal_components(onto).scores, **CLOSE)
 
 
 @given(st.integers(5, 12), SEEDS)
@@ -280,7 +278,7 @@ def test_other_arguments_that_cannot_be() -> None:
         ring(E[:, :1])
     wrong: list[Any] = [0, -1, 0.6, math.nan, "wide"]
     for delta in wrong:
-        with pytest.raises(et.ArgumentError, match="`delta` must be a number above 0 and at most 1/2"):
+        with pytest.raises(et.ArgumentError, match="`delta` must be a finite number above 0 and at most"):
             ring_rqi(E, delta)
     with pytest.raises(et.ArgumentError, match="`onto` must have d = 3 dimensions, as E, but has 2"):
         projected(E, E[:, :2])

@@ -4,7 +4,6 @@ what leaves them as they are.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -19,14 +18,9 @@ from numpy.typing import NDArray
 
 import efftheory as et
 from analysis.measures.curvature import SHARPNESS_TOLERANCE, gradient_norm, sharpness
-from analysis.measures.fourier_gap import fourier_gap, gradient_gap, majority_coefficient
-from analysis.measures.patterns import fit_patterns, pattern_accuracy
-from analysis.measures.signature import hjorth
-from analysis.measures.slingshots import LEAST_LOSS, count_slingshots
-from analysis.measures.solvable import grokking_probability, grokking_time, threshold_limit, threshold_path
-from analysis.measures.sparsity import effective_sparsity
-from analysis.measures.weights import largest_change, total_norm
-from tests.tolerances import SIGMAS, assert_close, standard_error
+from analysis.measures.curves import LEAST_LOSS, count_slingshots, fit_patterns, hjorth, pattern_accuracy
+from analysis.measures.weights import effective_sparsity, gradient_gap, largest_change, total_norm
+from tests.tolerances import assert_close
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -93,7 +87,7 @@ def test_what_passes_no_neuron_is_kept() -> None:
     assert effective_sparsity(H, R, [1.0, 2.0], direct=direct) == 2
     assert effective_sparsity(H, R, [2.0, 1.0], direct=direct) == 1
     assert effective_sparsity(H, 0 * R, [2.0, 1.0], direct=direct) == 0
-    with pytest.raises(et.ArgumentError, match=r"`direct` must have shape \(2, 2\)"):
+    with pytest.raises(et.ArgumentError, match=r"`direct` must be a finite real array \(2, 2\)"):
         effective_sparsity(H, R, [2.0, 1.0], direct=direct[:1])
 
 
@@ -108,9 +102,9 @@ def test_a_network_that_needs_no_neuron() -> None:
 
 def test_what_is_no_layer() -> None:
     H, R = np.ones((3, 2)), np.ones((4, 2))
-    with raises("readout", "have w = 2 columns, as hidden"):
+    with raises("readout", r"be a finite real array \(C, 2\)"):
         effective_sparsity(H, R[:, :1], [1, 1])
-    with raises("incoming", r"be a finite real array \(L,\) with L of 2, but has shape \(3,\)"):
+    with raises("incoming", r"be a finite real array \(2,\), but has shape \(3,\)"):
         effective_sparsity(H, R, [1, 1, 1])
     with raises("hidden", "be a finite real array"):
         effective_sparsity(H * np.nan, R, [1, 1])
@@ -166,15 +160,15 @@ def test_a_norm_that_grows_within_a_spike_counts() -> None:
 
 
 def test_what_is_no_training() -> None:
-    with raises("train_loss", "be at least 0, but has -1"):
+    with raises("train_loss", "be a finite .* of at least 0, but has values in"):
         count_slingshots([1, -1], [1, 1])
     with raises("train_loss", "be a finite real array"):
         count_slingshots([1, math.inf], [1, 1])
-    with raises("last_norm", r"be a finite real array \(L,\) with L of 2, but has shape \(3,\)"):
+    with raises("last_norm", r"be a finite real array \(2,\), but has shape \(3,\)"):
         count_slingshots([1, 1], [1, 1, 1])
     wrong: list[Any] = [1, 0.5, math.nan, math.inf, "ten"]
     for factor in wrong:
-        with raises("factor", "be a number above 1"):
+        with raises("factor", "be a finite number above 1"):
             count_slingshots([1, 1], [1, 1], factor)
 
 
@@ -238,10 +232,10 @@ def test_what_has_no_patterns() -> None:
             fit_patterns(steps, curve, curve, n_patterns)  # pyright: ignore[reportArgumentType]
     with raises("steps", r"be a finite real array \(L,\) with L of at least 6"):
         fit_patterns(steps, curve, curve, 3)
-    for wrong in (steps[::-1], steps - 1):
-        with raises("steps", "be ascending and at least 0"):
+    for wrong, says in ((steps[::-1], "be ascending"), (steps - 1, ".* of at least 0")):
+        with raises("steps", says):
             fit_patterns(wrong, curve, curve, 1)
-    with raises("test_accuracy", r"be in \[0, 1\]"):
+    with raises("test_accuracy", r"be .*, in \[0, 1\]"):
         fit_patterns(steps, curve, 2 * curve, 1)
 
 
@@ -298,50 +292,7 @@ def test_what_is_no_signal() -> None:
             hjorth(values)
 
 
-# --- Fourier gap ---
-
-
-def bits(n: int) -> NDArray[np.int64]:
-    return np.array(list(itertools.product([-1, 1], repeat=n)))
-
-
-@pytest.mark.parametrize("n", [1, 3, 5, 7, 9])
-def test_majority_by_counting(n: int) -> None:
-    """Over all 2^n inputs: the sums are integers, over a power of two."""
-    x = bits(n)
-    for order in range(1, n + 1, 2):
-        counted = (np.sign(x.sum(axis=1)) * x[:, :order].prod(axis=1)).mean()
-        assert_close(majority_coefficient(n, order), counted)
-
-
-@pytest.mark.parametrize("n", [11, 41, 101])
-def test_majority_is_of_size_one(n: int) -> None:
-    """Parseval: the squares of all coefficients add up to E[Maj^2]."""
-    assert_close(sum(math.comb(n, k) * majority_coefficient(n, k) ** 2 for k in range(1, n + 1, 2)), 1)
-
-
-@pytest.mark.parametrize(("n", "k"), [(n, k) for n in (3, 5, 7, 9) for k in range(2, n, 2)])
-def test_fourier_gap_is_of_a_neurons_gradient(n: int, k: int) -> None:
-    """Over all inputs of the parity of the first k bits."""
-    x = bits(n)
-    parity = x[:, :k].prod(axis=1)
-    weights = torch.full((n,), 0.3, dtype=torch.float64, requires_grad=True)
-    outputs = torch.relu(torch.as_tensor(x, dtype=torch.float64) @ weights)
-    (torch.as_tensor(parity) * outputs).mean().backward()
-    assert weights.grad is not None
-    g = weights.grad.abs().numpy()
-    assert_close(g[:k], np.full(k, g[0]))
-    assert_close(fourier_gap(n, k), g[0] - g[-1])
-    assert_close(gradient_gap(np.stack([g, -2 * g]), np.arange(k)), (g[0] - g[-1]) / g.mean())
-
-
-@pytest.mark.parametrize("n", [7, 11, 15])
-def test_fourier_gap_ends_at_half(n: int) -> None:
-    """The sizes fall up to order (n + 1)/2 and rise alike beyond."""
-    gaps = {k: fourier_gap(n, k) for k in range(2, n, 2)}
-    assert gaps[(n + 1) // 2] == 0
-    assert all(gap > 0 for k, gap in gaps.items() if k < (n + 1) // 2)
-    assert all(gap < 0 for k, gap in gaps.items() if k > (n + 1) // 2)
+# --- gaps of gradients ---
 
 
 def test_gradient_gap_of_exact_gradients() -> None:
@@ -362,15 +313,12 @@ def test_gradient_gap_of_other_units(w: int, n: int, seed: int) -> None:
     assert_close(gradient_gap(other, np.argsort(names)[relevant]), gradient_gap(g, relevant))
 
 
-def test_what_has_no_fourier_gap() -> None:
-    for n, order, name in [(4, 1, "n"), (-1, 1, "n"), (5, 2, "order"), (5, 7, "order"), (True, 1, "n")]:
-        with raises(name, "be an odd integer"):
-            majority_coefficient(n, order)
-    for n, k, name, kind in [(1, 2, "n", "odd"), (6, 2, "n", "odd"), (7, 3, "k", "even"), (7, 8, "k", "even")]:
-        with raises(name, f"be an {kind} integer"):
-            fourier_gap(n, k)
-    for relevant in ([], [0, 0], [3], [-1], [0, 1, 2], [0.0], [[0]]):
-        with raises("relevant", r"be distinct integers \(k,\) in 0\.\.2"):
+def test_what_has_no_gap() -> None:
+    for relevant in ([3], [-1], [0.0], [[0]]):
+        with raises("relevant", r"be whole numbers \(k,\) in 0\.\.2"):
+            gradient_gap(np.ones((2, 3)), relevant)
+    for relevant in ([], [0, 0], [0, 1, 2]):
+        with raises("relevant", "be distinct, at least one and not all"):
             gradient_gap(np.ones((2, 3)), relevant)
 
 
@@ -464,7 +412,7 @@ def test_curvature_where_there_is_none(measure: Any) -> None:
 
 def test_iterations_are_a_number() -> None:
     for iterations in [0, 1.5, True]:
-        with raises("iterations", "be an integer above 0"):
+        with raises("iterations", "be an integer of at least 1"):
             sharpness(lambda w: w["a"].sum(), {"a": np.ones(2)}, iterations)  # pyright: ignore[reportArgumentType]
 
 
@@ -503,99 +451,3 @@ def test_what_are_no_weights() -> None:
             total_norm(weights)
         with raises("weights", "hold at least one number"):
             largest_change(weights, weights)
-
-
-# --- the solvable perceptron ---
-
-STEP = 1e-3  # of gradient descent, whose paths are off by about as much
-
-
-def samples(rng: np.random.Generator, shape: tuple[int, ...], eps: float) -> tuple[Any, Any]:
-    """Positive and negative ones."""
-    return eps + rng.exponential(size=shape), -eps - rng.exponential(size=shape)
-
-
-def descent(x: Any, y: Any, b0: float, l1: float, l2: float, step: float, n_steps: int) -> NDArray[np.float64]:
-    """Thresholds by gradient descent, for samples on the last axis."""
-    b = np.full(x.shape[:-1], b0)
-    path = [b]
-    for _ in range(n_steps):
-        slope = -(x - b[..., None] - y).mean(axis=-1)
-        b = b - step * (slope + l2 * b + l1 * np.sign(b))
-        path.append(b)
-    return np.array(path)
-
-
-PENALTIES = pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.5), (0.2, 0.5)])
-
-
-def trained_time(path: NDArray[np.float64], positive: Any, negative: Any, eps: float) -> float:
-    """From no training error to none on a test sample at the edge of its class."""
-    remembers = np.argmax((path < positive.min()) & (path > negative.max()))
-    generalises = np.argmax(path < eps)
-    assert 0 < remembers <= generalises
-    return STEP * float(generalises - remembers)
-
-
-@PENALTIES
-@pytest.mark.parametrize("seed", range(3))
-def test_a_perceptron_that_is_trained(l1: float, l2: float, seed: int) -> None:
-    """Path and time."""
-    eps, b0 = 1.0, 6.0
-    positive, negative = samples(np.random.default_rng(seed), (5,), eps)
-    x, y = np.concatenate([positive, negative]), np.repeat([1.0, -1.0], 5)
-    limit = threshold_limit(x.mean(), l1, l2)
-    path = descent(x, y, b0, l1, l2, STEP, 10_000)
-    above = np.logical_and.accumulate(path > 0)  # until then the penalty pulls downwards
-    # (1 - a)^n and exp(-a n) differ by at most a, the rate times the step
-    a = (1 + l2) * STEP
-    expected = threshold_path(STEP * np.arange(len(path)), b0, limit, l2)
-    assert above[0]
-    np.testing.assert_allclose(path[above], expected[above], rtol=0, atol=a * (b0 - limit))
-    # both are met up to a step late, and later ones by the rate's half step as well
-    t = grokking_time(positive.min() - eps, limit, eps, l2)
-    assert trained_time(path, positive, negative, eps) == pytest.approx(t, abs=3 * STEP + a * t)
-
-
-@PENALTIES
-def test_the_time_is_by_the_limit(l1: float, l2: float) -> None:
-    """With a penalty, the samples' mean in its place gives another."""
-    eps, positive, negative = 1.0, np.array([1.5, 2.5, 3.0]), np.array([-1.1, -1.4, -2.0])
-    x, y = np.concatenate([positive, negative]), np.repeat([1.0, -1.0], 3)
-    found = trained_time(descent(x, y, 6.0, l1, l2, STEP, 3000), positive, negative, eps)
-    by_limit, by_mean = (grokking_time(0.5, place, eps, l2) for place in (threshold_limit(x.mean(), l1, l2), x.mean()))
-    assert found == pytest.approx(by_limit, abs=5 * STEP)
-    assert (found == pytest.approx(by_mean, abs=5 * STEP)) == (l1 == l2 == 0)
-
-
-def test_a_threshold_outside_of_the_gap() -> None:
-    """It never generalises; within, the later the nearer to the edge it ends."""
-    assert grokking_time(0.5, 1.0, 1.0) == math.inf
-    assert grokking_time(0.0, 0.5, 1.0) == 0
-    assert_close([grokking_time(0.5, 1 - d, 1.0) for d in (0.5, 0.25)], np.log([2, 3]))
-    assert grokking_probability(0.0) == 0
-
-
-@pytest.mark.parametrize(("eps", "l1", "l2"), [(0.2, 0.0, 0.0), (0.3, 0.1, 0.0), (0.2, 0.1, 0.5)])
-def test_how_often_a_perceptron_groks(eps: float, l1: float, l2: float) -> None:
-    """Two samples of each class, trained until nothing moves: in the gap or not."""
-    n = 20_000
-    x = np.concatenate(samples(np.random.default_rng(0), (n, 2), eps), axis=1)
-    ends = descent(x, np.array([1.0, 1, -1, -1]), 4.0, l1, l2, 0.05, 400)[-1]
-    P = grokking_probability(eps, l1, l2)
-    assert abs((np.abs(ends) < eps).mean() - P) < SIGMAS * standard_error(P, n)
-
-
-def test_what_is_no_perceptron() -> None:
-    calls: list[tuple[str, Callable[[], Any]]] = [
-        ("mean", lambda: threshold_limit(math.nan)),
-        ("l1", lambda: threshold_limit(0.0, -1.0)),
-        ("l2", lambda: threshold_path(1.0, 1.0, 0.0, math.inf)),
-        ("start", lambda: threshold_path(1.0, -1.0, 0.0)),
-        ("times", lambda: threshold_path([-1.0], 1.0, 0.0)),
-        ("nearest", lambda: grokking_time(-0.1, 0.0, 1.0)),
-        ("eps", lambda: grokking_probability(-1.0)),
-    ]
-    for name, call in calls:
-        with raises(name, "be (a )?finite"):
-            call()

@@ -27,22 +27,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import efftheory as et
-from analysis.measures.characters import (
-    CharacterTable,
-    character_correlations,
-    character_table,
-    excluded_of,
-    representation_powers,
-    restricted_to,
-)
-from analysis.measures.fourier import (
+from analysis.measures.rings import gini, inverse_participation
+from analysis.measures.waves import (
+    Group,
+    correlations,
+    cyclic,
     excluded,
     fewest,
-    frequency_powers,
-    gini,
-    inverse_participation,
-    key_frequencies,
+    group_of_table,
+    key_parts,
     mean_cross_entropy,
+    powers,
     restricted,
 )
 from tests.tolerances import assert_close
@@ -120,34 +115,36 @@ def test_the_network_is_exact(p: int, seed: int, m: int) -> None:
 @given(ODD, st.floats(0.1, 4))
 def test_losses_of_the_network(p: int, A: float) -> None:
     """All of it, without anything that it does, and a part of it."""
-    K = (p - 1) // 2
+    K, group = (p - 1) // 2, cyclic(p)
     logits = analytic_logits(p, np.full(K, A))
     everything = np.arange(1, K + 1)
     assert loss(logits) == pytest.approx(np.log1p((p - 1) * np.exp(-A * p / 2)), rel=1e-9)
-    assert loss(restricted(logits, everything)) == pytest.approx(loss(logits), rel=1e-9)
-    assert loss(excluded(logits, everything)) == pytest.approx(np.log(p), rel=1e-9)
+    assert loss(restricted(logits, group, everything)) == pytest.approx(loss(logits), rel=1e-9)
+    assert loss(excluded(logits, group, everything)) == pytest.approx(np.log(p), rel=1e-9)
     for k in everything:
         some, others = everything[:k], everything[k:]
         wave = waves(p, np.where(everything <= k, A, 0))
         expected = -A * k + np.log(np.exp(wave).sum())
-        assert loss(restricted(logits, some)) == pytest.approx(expected, rel=1e-9)
-        assert loss(excluded(logits, others)) == pytest.approx(expected, rel=1e-9)
+        assert loss(restricted(logits, group, some)) == pytest.approx(expected, rel=1e-9)
+        assert loss(excluded(logits, group, others)) == pytest.approx(expected, rel=1e-9)
 
 
 @given(ODD, SEEDS)
-def test_powers_of_the_network(p: int, seed: int) -> None:
-    """A^2 cos^2 over p^3 triples; what it has is all that there is."""
+def test_the_network_has_the_powers_and_correlations_of_its_waves(p: int, seed: int) -> None:
+    """A^2 cos^2 over p^3 triples, and what it has is all that there is; one of K equal
+    waves has the correlation 1 / sqrt(K).
+    """
     A = np.random.default_rng(seed).uniform(0.1, 2, (p - 1) // 2)
     logits = analytic_logits(p, A)
-    assert_close(frequency_powers(logits), A**2 * p**3 / 2)
-    np.testing.assert_array_equal(key_frequencies(logits, 1), np.arange(1, len(A) + 1))
+    assert_close(powers(logits, cyclic(p)), [0, *(A**2 * p**3 / 2)])
+    np.testing.assert_array_equal(key_parts(logits, cyclic(p), 1), np.arange(1, len(A) + 1))
+    assert_close(correlations(logits, cyclic(p)), [0, *(A / np.linalg.norm(A))])
 
 
 def test_keys_are_the_fewest() -> None:
     logits = analytic_logits(11, np.array([1.0, 3, 0.5, 2, 0]))  # squares 1, 9, .25, 4
-    np.testing.assert_array_equal(key_frequencies(logits, 0.6), [2])
-    np.testing.assert_array_equal(key_frequencies(logits), [2, 4])
-    np.testing.assert_array_equal(key_frequencies(logits, 0.95), [1, 2, 4])
+    for share, keys in ((0.6, [2]), (0.9, [2, 4]), (0.95, [1, 2, 4])):
+        np.testing.assert_array_equal(key_parts(logits, cyclic(11), share), keys)
     np.testing.assert_array_equal(fewest([0.0, 5, 1, 5]), [1, 3])
     np.testing.assert_array_equal(fewest([0.0, 5, 1, 5], 0.95), [1, 2, 3])
     np.testing.assert_array_equal(fewest([1.0, 1, 1, 1], 0.5), [0, 1])
@@ -162,13 +159,9 @@ def test_keys_are_the_fewest() -> None:
 def test_fewest_by_trying_all(seed: int, share: float) -> None:
     powers = np.random.default_rng(seed).uniform(size=6)
     found = fewest(powers, share)
-    enough = powers[found].sum() >= share * powers.sum() * (1 - 1e-12)
+    assert powers[found].sum() >= share * powers.sum() * (1 - 1e-12)
     less = [sum(some) for some in itertools.combinations(powers, len(found) - 1)]
-    assert enough
     assert max(less) < share * powers.sum() * (1 + 1e-12)
-
-
-# --- waves of anything ---
 
 
 @given(MODULI, st.integers(1, 4), SEEDS)
@@ -177,49 +170,12 @@ def test_waves_by_projection(p: int, classes: int, seed: int) -> None:
     are not of their sum.
     """
     logits, chosen = noise(p, classes, seed), subset(p // 2, seed)
-    powers = [sum(np.square(along(logits, d)).sum() for d in directions(p, k)) for k in range(1, p // 2 + 1)]
-    assert_close(frequency_powers(logits), powers)
+    expected = [sum(np.square(along(logits, d)).sum() for d in directions(p, k)) for k in range(1, p // 2 + 1)]
+    assert_close(powers(logits, cyclic(p))[1:], expected)
     parts = np.zeros_like(logits) + sum(along(logits, d) for k in chosen for d in directions(p, k))
     constant = along(logits, np.full((p, p), 1 / p))
-    assert_close(restricted(logits, chosen), constant + parts)
-    assert_close(excluded(logits, chosen), logits - parts)
-
-
-@given(MODULI, SEEDS)
-def test_all_waves_make_the_mean_of_each_sum(p: int, seed: int) -> None:
-    """And their powers add up to its own (Parseval)."""
-    logits = noise(p, 3, seed)
-    mean = np.array([logits[sums(p) == s].mean(axis=0) for s in range(p)])
-    everything = np.arange(1, p // 2 + 1)
-    assert_close(restricted(logits, everything), mean[sums(p)])
-    assert_close(frequency_powers(logits).sum(), p * np.square(mean - mean.mean(axis=0)).sum())
-    assert_close(restricted(logits, []), np.broadcast_to(logits.mean(axis=(0, 1)), logits.shape))
-    np.testing.assert_array_equal(excluded(logits, []), logits)
-
-
-@given(MODULI, SEEDS)
-def test_what_is_kept_stays_and_what_is_removed_is_gone(p: int, seed: int) -> None:
-    logits, chosen = noise(p, 3, seed), subset(p // 2, seed)
-    kept, left = restricted(logits, chosen), excluded(logits, chosen)
-    assert_close(kept + left, logits + logits.mean(axis=(0, 1)))
-    assert_close(restricted(kept, chosen), kept)
-    assert_close(excluded(left, chosen), left)
-    assert_close(restricted(left, chosen), np.broadcast_to(logits.mean(axis=(0, 1)), logits.shape))
-    inside = np.isin(np.arange(1, p // 2 + 1), chosen)
-    assert_close(frequency_powers(kept), np.where(inside, frequency_powers(logits), 0))
-    assert_close(frequency_powers(left), np.where(inside, 0, frequency_powers(logits)))
-
-
-@given(MODULI, SEEDS, st.integers(0, 9), st.integers(0, 9))
-def test_powers_do_not_see_names(p: int, seed: int, one: int, other: int) -> None:
-    """A cyclic shift of one symbol, another order and another constant of the classes,
-    and what depends on one symbol alone.
-    """
-    logits, rng = noise(p, 4, seed), np.random.default_rng(seed)
-    powers = frequency_powers(logits)
-    assert_close(frequency_powers(np.roll(logits, (one, other), axis=(0, 1))), powers)
-    assert_close(frequency_powers(logits[..., rng.permutation(4)] + rng.normal(size=4)), powers)
-    assert_close(frequency_powers(logits + rng.normal(size=(p, 1, 4)) + rng.normal(size=(1, p, 4))), powers)
+    assert_close(restricted(logits, cyclic(p), chosen), constant + parts)
+    assert_close(excluded(logits, cyclic(p), chosen), logits - parts)
 
 
 # --- loss, Gini, participation ---
@@ -264,8 +220,6 @@ def test_participation_of_what_is_known(p: int, seed: int) -> None:
     cosine = np.cos(2 * np.pi * k * np.arange(p) / p + phase)
     columns = np.stack([rng.uniform(0.1, 10) * cosine, np.full(p, 2.0), np.eye(p)[0], np.zeros(p)], axis=1)
     assert_close(inverse_participation(columns), [1 / 2, 1, 1 / p, np.nan])
-    assert_close(inverse_participation(columns, 3), [1 / 4, 1, p**-2.0, np.nan])
-    assert_close(inverse_participation(columns, 1), [1, 1, 1, np.nan])
 
 
 def test_participation_of_more_than_one_wave() -> None:
@@ -283,10 +237,6 @@ def test_participation_does_not_see_names(p: int, seed: int, shift: int) -> None
 
 
 # --- groups ---
-
-
-def cyclic(n: int) -> Table:
-    return sums(n)
 
 
 def affine(q: int, factors: list[int]) -> Table:
@@ -308,8 +258,8 @@ def quaternions() -> Table:
 
 GROUPS: dict[str, Table] = {
     "one element": np.zeros((1, 1), dtype=np.int64),
-    "modulo 7": cyclic(7),
-    "modulo 12": cyclic(12),
+    "modulo 7": sums(7),
+    "modulo 12": sums(12),
     "S3": table_of(et.symmetric_group(3)),
     "S4": table_of(et.symmetric_group(4)),
     "quaternions": quaternions(),
@@ -317,15 +267,16 @@ GROUPS: dict[str, Table] = {
     "20 affine maps": affine(5, [1, 2, 4, 3]),
     **{f"D{n}": table_of(et.dihedral_group(n)) for n in (4, 5, 9)},
 }
+# Of the parts: d^2 of a representation that is like its conjugate, else 2 d^2.
 DIMENSIONS = {
-    "S3": [1, 1, 2],
-    "S4": [1, 1, 2, 3, 3],
-    "quaternions": [1, 1, 1, 1, 2],
-    "21 affine maps": [1, 1, 1, 3, 3],
-    "20 affine maps": [1, 1, 1, 1, 4],
-    "D4": [1, 1, 1, 1, 2],
-    "D5": [1, 1, 2, 2],
-    "D9": [1, 1, 2, 2, 2, 2],
+    "S3": [1, 1, 4],
+    "S4": [1, 1, 4, 9, 9],
+    "quaternions": [1, 1, 1, 1, 4],
+    "21 affine maps": [1, 2, 18],
+    "20 affine maps": [1, 1, 2, 16],
+    "D4": [1, 1, 1, 1, 4],
+    "D5": [1, 1, 4, 4],
+    "D9": [1, 1, 4, 4, 4, 4],
 }
 BIG = st.sampled_from([name for name in GROUPS if name != "one element"])
 
@@ -335,118 +286,106 @@ def inverses(table: Table) -> NDArray[np.int64]:
     return np.argwhere(table == identity)[:, 1]
 
 
-def planted(table: Table, character: NDArray[np.complex128]) -> Floats:
-    """Re chi(a b c^-1), (n, n, n)."""
-    return character.real[table[table][..., inverses(table)]]
+def dimensions(table: Table) -> list[float]:
+    """Of the parts: the kernel's value at the identity, times n."""
+    [identity] = np.flatnonzero((table == np.arange(len(table))).all(axis=1))
+    found = len(table) * group_of_table(table).kernels[:, identity]
+    assert_close(found, np.rint(found))
+    return np.rint(found).tolist()
 
 
-def partners(characters: CharacterTable, rho: int) -> set[int]:
-    """rho and its conjugate."""
-    chi = characters.characters
-    return {s for s in range(len(chi)) if np.allclose(chi[s], chi[rho]) or np.allclose(chi[s], chi[rho].conj())}
+def s3() -> Group:
+    return group_of_table(GROUPS["S3"])
+
+
+def planted(group: Group, k: int) -> Floats:
+    """K(a b c^-1) of a part, (n, n, n)."""
+    return group.kernels[k][group.quotients[group.products]]
 
 
 @pytest.mark.parametrize("name", GROUPS)
-def test_characters_by_what_defines_them(name: str) -> None:
-    """Norms and angles; constant on conjugates; chi * chi = n/d chi, which a mixture of
-    two characters is not; as many as there are classes.
+def test_kernels_by_what_defines_them(name: str) -> None:
+    """Projections: each the convolution with itself, all of them together the identity,
+    constant on conjugates and inverses; as many as there are classes of these.
     """
     table = GROUPS[name]
-    n, inverse, found = len(table), inverses(table), character_table(table)
-    chi, d = found.characters, found.dimensions
-    identity = table[0, inverse[0]]
+    n, inverse, found = len(table), inverses(table), group_of_table(table)
+    K, identity = found.kernels, table[0, inverse[0]]
     np.testing.assert_array_equal(found.products, table)
     np.testing.assert_array_equal(found.quotients, table[:, inverse])
-    assert np.square(d).sum() == n
-    assert (np.diff(d) >= 0).all()
-    assert_close(chi @ chi.conj().T, n * np.eye(len(d)))
-    assert_close(chi[:, identity], d)
-    assert_close(chi[0], np.ones(n))
-    assert_close(chi[:, inverse], chi.conj())
+    convolved = np.einsum("rgh,sh->rsg", K[:, found.quotients], K)
+    assert_close(convolved, np.where(np.eye(len(K))[..., None] == 1, K[:, None], 0))
+    assert_close(K.sum(axis=0), np.arange(n) == identity)
+    assert_close(K[0], np.full(n, 1 / n))
+    assert_close(K[:, inverse], K)
     conjugates = table[table, inverse[:, None]]
-    assert_close(chi[:, conjugates], np.broadcast_to(chi[:, None], (len(d), n, n)))
-    assert len(d) == len(np.unique(conjugates.min(axis=0)))
-    assert_close(np.einsum("rgh,rh->rg", chi[:, found.quotients], chi), n / d[:, None] * chi)
+    assert_close(K[:, conjugates], np.broadcast_to(K[:, None], (len(K), n, n)))
+    least = conjugates.min(axis=0)
+    assert len(K) == len(np.unique(np.minimum(least, least[inverse])))
 
 
 @pytest.mark.parametrize("name", DIMENSIONS)
 def test_dimensions(name: str) -> None:
-    assert character_table(GROUPS[name]).dimensions.tolist() == DIMENSIONS[name]
+    assert dimensions(GROUPS[name]) == DIMENSIONS[name]
 
 
 @pytest.mark.parametrize("n", [3, 4])
 def test_symmetric_groups(n: int) -> None:
-    """From fixed points and signs."""
+    """From fixed points and signs: d/n chi."""
     op = et.symmetric_group(n)
     permutations = np.asarray(op.permutations)
+    size = len(permutations)
     fixed = (permutations == np.arange(n)).sum(axis=1)
     sign = np.array([round(np.linalg.det(np.eye(n)[row])) for row in permutations])
-    found = {tuple(np.rint(row.real)) for row in character_table(table_of(op)).characters}
-    expected = [np.ones(len(sign)), sign, fixed - 1, sign * (fixed - 1)]
+    found = {tuple(np.rint(size * row)) for row in group_of_table(table_of(op)).kernels}
+    expected = [np.ones(size), sign, (n - 1) * (fixed - 1), (n - 1) * sign * (fixed - 1)]
     if n == 4:
         swaps = (permutations[np.arange(24)[:, None], permutations] == np.arange(4)).all(axis=1)
         # S4 acts on the three ways to make two pairs of four: 2-cycles keep one of them
-        expected.append(np.where(sign < 0, 0, np.where(swaps, 2, -1)))
+        expected.append(2 * np.where(sign < 0, 0, np.where(swaps, 2, -1)))
     assert found == {tuple(row) for row in expected}
 
 
 def test_the_largest_that_networks_learn() -> None:
-    assert character_table(table_of(et.symmetric_group(5))).dimensions.tolist() == [1, 1, 4, 4, 5, 5, 6]
+    assert dimensions(table_of(et.symmetric_group(5))) == [1, 1, 16, 16, 25, 25, 36]
 
 
 @pytest.mark.parametrize("n", [2, 5, 8, 31])
-def test_characters_modulo_n_are_waves(n: int) -> None:
-    """In the order of the frequencies, each before its conjugate."""
-    signed = [0] + [s * k for k in range(1, n // 2 + 1) for s in ((1,) if 2 * k == n else (1, -1))]
-    assert_close(character_table(cyclic(n)).characters, np.exp(2j * np.pi * np.outer(signed, np.arange(n)) / n))
-
-
-@given(st.integers(2, 9), SEEDS)
-def test_modulo_n_representations_are_frequencies(n: int, seed: int) -> None:
-    logits, chosen, table = noise(n, n, seed), subset(n // 2, seed), character_table(cyclic(n))
-    powers = representation_powers(logits, table)
-    by_frequency = np.bincount((np.arange(n) + 1) // 2, powers)
-    assert_close(by_frequency[1:], frequency_powers(logits))
-    for partner in (2 * chosen - 1, np.minimum(2 * chosen, n - 1)):
-        assert_close(restricted_to(logits, table, partner), restricted(logits, chosen))
-        assert_close(excluded_of(logits, table, partner), excluded(logits, chosen))
-
-
-@given(ODD)
-def test_the_network_has_the_correlations_of_its_waves(p: int) -> None:
-    """One of K equal waves has 1 / sqrt(K)."""
-    K = (p - 1) // 2
-    found = character_correlations(analytic_logits(p, np.ones(K)), character_table(cyclic(p)))
-    assert_close(found, [0] + [K**-0.5] * (p - 1))
+def test_modulo_n_parts_are_frequencies(n: int) -> None:
+    """As they come from the table, but for the place of n/2: it has one dimension."""
+    found, known = group_of_table(sums(n)), cyclic(n)
+    last = [n // 2] if n % 2 == 0 else []
+    order = [0, *last, *(k for k in range(1, n // 2 + 1) if k not in last)]
+    assert_close(found.kernels, known.kernels[order])
+    np.testing.assert_array_equal(found.products, known.products)
+    np.testing.assert_array_equal(found.quotients, known.quotients)
 
 
 @pytest.mark.parametrize("name", [name for name in GROUPS if name != "one element"])
-def test_a_planted_representation_is_found(name: str) -> None:
-    """By both measures, on top of what softmax does not see."""
-    table = GROUPS[name]
-    n, characters = len(table), character_table(table)
-    offset = np.random.default_rng(0).normal(size=(n, n, 1))
-    for rho in range(1, len(characters.dimensions)):
-        logits = planted(table, characters.characters[rho])
-        at = np.isin(np.arange(len(characters.dimensions)), list(partners(characters, rho)))
-        assert_close(character_correlations(3 * logits + offset, characters), at)
-        assert_close(character_correlations(-logits, characters), -at.astype(float))
-        powers = representation_powers(logits, characters)
-        assert_close(powers, np.where(at, np.square(logits).sum() / at.sum(), 0))
-        assert_close(restricted_to(logits, characters, [rho]), logits)
-        assert_close(excluded_of(logits, characters, [rho]), np.zeros_like(logits))
+def test_a_planted_part_is_found(name: str) -> None:
+    """By all measures, on top of what softmax does not see."""
+    group = group_of_table(GROUPS[name])
+    offset = np.random.default_rng(0).normal(size=(len(group.products), len(group.products), 1))
+    for k in range(1, len(group.kernels)):
+        logits, at = planted(group, k), np.arange(len(group.kernels)) == k
+        assert_close(correlations(3 * logits + offset, group), at)
+        assert_close(correlations(-logits, group), -at.astype(float))
+        assert_close(powers(logits, group), np.where(at, np.square(logits).sum(), 0))
+        assert_close(restricted(logits, group, [k]), logits)
+        assert_close(excluded(logits, group, [k]), np.zeros_like(logits))
+        np.testing.assert_array_equal(key_parts(logits, group), [k])
 
 
 @given(BIG, SEEDS)
 def test_correlations_by_their_definition(name: str, seed: int) -> None:
-    table = GROUPS[name]
-    characters, logits = character_table(table), noise(len(table), len(table), seed)
+    group = group_of_table(GROUPS[name])
+    logits = noise(len(group.products), len(group.products), seed)
     centred = logits - logits.mean(axis=2, keepdims=True)
     expected = [
         np.vdot(centred, wave) / np.linalg.norm(centred) / np.linalg.norm(wave)
-        for wave in (planted(table, chi) for chi in characters.characters)
+        for wave in (planted(group, k) for k in range(len(group.kernels)))
     ]
-    assert_close(character_correlations(logits, characters), expected)
+    assert_close(correlations(logits, group), expected)
 
 
 @pytest.mark.parametrize("n", [3, 4])
@@ -458,76 +397,78 @@ def test_powers_by_matrices(n: int, seed: int) -> None:
     op = et.symmetric_group(n)
     table, rho = table_of(op), et.permutation_representation(op)
     size = len(table)
-    characters, logits = character_table(table), noise(size, 3, seed)
-    fixed = np.trace(rho, axis1=1, axis2=2)
-    [standard] = [r for r, chi in enumerate(characters.characters) if np.allclose(chi, fixed - 1)]
+    group, logits = group_of_table(table), noise(size, 3, seed)
+    kernel = (n - 1) * (np.trace(rho, axis1=1, axis2=2) - 1) / size
+    [standard] = [k for k, K in enumerate(group.kernels) if np.allclose(K, kernel)]
     entries = rho.reshape(size, -1)[table].reshape(size * size, -1)
     flat = logits.reshape(size * size, -1)
     expected = (entries @ np.linalg.lstsq(entries, flat)[0]).reshape(logits.shape)
-    assert_close(restricted_to(logits, characters, [standard]), expected)
-    powers = representation_powers(logits, characters)
-    assert_close(powers[[0, standard]].sum(), np.square(expected).sum())
-    assert_close(powers[0], np.square(logits.mean(axis=(0, 1))).sum() * size**2)
+    assert_close(restricted(logits, group, [standard]), expected)
+    found = powers(logits, group)
+    assert_close(found[[0, standard]].sum(), np.square(expected).sum())
+    assert_close(found[0], np.square(logits.mean(axis=(0, 1))).sum() * size**2)
 
 
 @given(BIG, SEEDS)
-def test_what_is_kept_of_a_group(name: str, seed: int) -> None:
-    """All representations together make the mean of each product; the rest as for
-    waves.
+def test_what_is_kept_stays_and_what_is_removed_is_gone(name: str, seed: int) -> None:
+    """All parts together make the mean of each product, and their powers add up to its
+    own (Parseval).
     """
-    table = GROUPS[name]
-    characters, logits = character_table(table), noise(len(table), 2, seed)
-    highest = len(characters.dimensions) - 1
+    group = group_of_table(GROUPS[name])
+    table, logits = group.products, noise(len(group.products), 2, seed)
+    highest = len(group.kernels) - 1
     chosen = subset(highest, seed)
     constant = np.broadcast_to(logits.mean(axis=(0, 1)), logits.shape)
     mean = np.array([logits[table == g].mean(axis=0) for g in range(len(table))])
-    assert_close(restricted_to(logits, characters, np.arange(1, highest + 1)), mean[table])
-    powers = representation_powers(logits, characters)
-    assert_close(powers.sum(), len(table) * np.square(mean).sum())
-    kept, left = restricted_to(logits, characters, chosen), excluded_of(logits, characters, chosen)
+    assert_close(restricted(logits, group, np.arange(1, highest + 1)), mean[table])
+    assert_close(restricted(logits, group, []), constant)
+    np.testing.assert_array_equal(excluded(logits, group, []), logits)
+    assert_close(powers(logits, group).sum(), len(table) * np.square(mean).sum())
+    kept, left = restricted(logits, group, chosen), excluded(logits, group, chosen)
     assert_close(kept + left, logits + constant)
-    assert_close(restricted_to(kept, characters, chosen), kept)
-    assert_close(restricted_to(left, characters, chosen), constant)
-    inside = np.isin(np.arange(highest + 1), [0, *(s for rho in chosen for s in partners(characters, rho))])
-    assert_close(representation_powers(kept, characters), np.where(inside, powers, 0))
+    assert_close(restricted(kept, group, chosen), kept)
+    assert_close(excluded(left, group, chosen), left)
+    assert_close(restricted(left, group, chosen), constant)
+    inside = np.isin(np.arange(highest + 1), [0, *chosen])
+    assert_close(powers(kept, group), np.where(inside, powers(logits, group), 0))
 
 
 @given(BIG, SEEDS)
 def test_powers_do_not_see_names_of_elements(name: str, seed: int) -> None:
-    """Nor a and b that are multiplied by an element from the left and the right."""
+    """Nor a and b that are multiplied by an element from the left and the right, nor
+    the order of the classes, nor what depends on one of the two alone.
+    """
     table, rng = GROUPS[name], np.random.default_rng(seed)
-    n, logits = len(table), noise(len(table), 2, seed)
-    characters = character_table(table)
-    powers = representation_powers(logits, characters)
+    n, group, logits = len(table), group_of_table(table), noise(len(table), 2, seed)
+    found = powers(logits, group)
     left, right = rng.integers(n, size=2)
-    assert_close(representation_powers(logits[table[left]][:, table[:, right]], characters), powers)
+    assert_close(powers(logits[table[left]][:, table[:, right]], group), found)
+    alone = rng.normal(size=(n, 1, 2)) + rng.normal(size=(1, n, 2))
+    assert_close(powers(logits[..., ::-1] + alone, group)[1:], found[1:])
     names = rng.permutation(n)  # the new name of each
     old = np.argsort(names)
-    renamed = character_table(names[table[np.ix_(old, old)]])
-    assert renamed.dimensions.tolist() == characters.dimensions.tolist()
-    again = representation_powers(logits[np.ix_(old, old)], renamed)
-    assert_close(np.sort(again), np.sort(powers))
-    assert_close(again[0], powers[0])
+    renamed = group_of_table(names[table[np.ix_(old, old)]])
+    again = powers(logits[np.ix_(old, old)], renamed)
+    assert_close(np.sort(again), np.sort(found))
+    assert_close(again[0], found[0])
 
 
 def test_logits_that_say_nothing_have_no_correlation() -> None:
     flat = np.broadcast_to(noise(6, 1, 0), (6, 6, 6))
-    assert np.isnan(character_correlations(flat, character_table(GROUPS["S3"]))).all()
+    assert np.isnan(correlations(flat, s3())).all()
 
 
 @pytest.mark.parametrize("n", [4, 5])
 def test_eigenvalues_that_do_not_differ(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then mixtures come out, with entries at the identity that are no dimensions: 0,
-    or the root of 5.
-    """
+    """Then mixtures come out, whose dimensions are none."""
 
     class Zeros:
-        def normal(self, size: tuple[int, ...]) -> Floats:
+        def normal(self, size: int) -> Floats:
             return np.zeros(size)
 
     monkeypatch.setattr(np.random, "default_rng", lambda seed: Zeros())
     with pytest.raises(ArithmeticError, match="could not be told apart"):
-        character_table(cyclic(n))
+        group_of_table(sums(n))
 
 
 # --- what cannot be ---
@@ -540,10 +481,11 @@ LOOP = np.array([[0, 1, 2, 3, 4], [1, 0, 3, 4, 2], [2, 4, 0, 1, 3], [3, 2, 4, 0,
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        (np.zeros((2, 3), int), r"have shape \(n, n\), but has shape \(2, 3\)"),
+        (np.zeros((2, 3), int), r"be whole numbers \(n, n\) of at least 0, but has shape \(2, 3\)"),
         (np.zeros((0, 0), int), r"has shape \(0, 0\)"),
-        (np.zeros((1, 1)), "hold whole numbers, but has dtype float64"),
-        ([[0, 1], [1]], "hold whole numbers, but is no array"),
+        ([[0, -1], [-1, 0]], "has -1..0"),
+        (np.zeros((1, 1)), "has dtype float64"),
+        ([[0, 1], [1]], "has entries that are no whole numbers"),
         ([[0, 1], [0, 1]], "once in each row and column"),
         ([[0, 0], [1, 1]], "once in each row and column"),
         ([[1, 2], [2, 1]], "once in each row and column"),
@@ -554,11 +496,7 @@ LOOP = np.array([[0, 1, 2, 3, 4], [1, 0, 3, 4, 2], [2, 4, 0, 1, 3], [3, 2, 4, 0,
 )
 def test_what_is_no_group(table: Any, says: str) -> None:
     with pytest.raises(et.ArgumentError, match=rf"Argument `table` must .*{says}"):
-        character_table(table)
-
-
-def s3() -> CharacterTable:
-    return character_table(GROUPS["S3"])
+        group_of_table(table)
 
 
 @pytest.mark.parametrize(
@@ -566,36 +504,30 @@ def s3() -> CharacterTable:
     [
         (np.ones((3, 3)), r"has shape \(3, 3\)"),
         (np.ones((3, 2, 3)), r"has shape \(3, 2, 3\)"),
-        (np.ones((1, 1, 3)), r"has shape \(1, 1, 3\)"),
         (np.ones((3, 3, 0)), r"has shape \(3, 3, 0\)"),
-        (np.full((3, 3, 3), np.inf), "not finite"),
-        (np.ones((3, 3, 3)) * 1j, "has dtype complex128"),
+        (np.ones((5, 5, 5)), r"have shape \(n, n, C\) with the group's n = 6, but has shape \(5, 5, 5\)"),
+        (np.full((6, 6, 6), np.inf), "not finite"),
+        (np.ones((6, 6, 6)) * 1j, "no real numbers"),
     ],
 )
 @pytest.mark.parametrize(
     "measure",
     [
-        frequency_powers,
-        key_frequencies,
-        lambda logits: restricted(logits, [1]),
-        lambda logits: excluded(logits, [1]),
-        lambda logits: representation_powers(logits, s3()),
-        lambda logits: restricted_to(logits, s3(), [1]),
-        lambda logits: excluded_of(logits, s3(), [1]),
-        lambda logits: character_correlations(logits, s3()),
+        powers,
+        key_parts,
+        correlations,
+        lambda logits, group: restricted(logits, group, [1]),
+        lambda logits, group: excluded(logits, group, [1]),
     ],
 )
 def test_what_are_no_logits(measure: Any, logits: Any, says: str) -> None:
-    with pytest.raises(et.ArgumentError, match=rf"Argument `logits` must be a finite real array \(p, p, C\).*{says}"):
-        measure(logits)
+    with pytest.raises(et.ArgumentError, match=rf"Argument `logits` must .*{says}"):
+        measure(logits, s3())
 
 
-def test_logits_of_another_group() -> None:
-    for measure in (representation_powers, character_correlations):
-        with pytest.raises(et.ArgumentError, match=r"`logits` must have shape \(n, n, C\) with n = 6, as the table"):
-            measure(np.ones((5, 5, 5)), s3())
+def test_classes_that_are_no_elements() -> None:
     with pytest.raises(et.ArgumentError, match=r"`logits` must have n = 6 classes, but has shape \(6, 6, 5\)"):
-        character_correlations(np.ones((6, 6, 5)), s3())
+        correlations(np.ones((6, 6, 5)), s3())
 
 
 @pytest.mark.parametrize(
@@ -605,40 +537,32 @@ def test_logits_of_another_group() -> None:
         ([1, 4], r"has 1\.\.4"),
         ([1.0], "has dtype float64"),
         (1, r"has shape \(\)"),
-        ([[1], [1, 2]], "is no array"),
+        ([[1], [1, 2]], "no whole numbers"),
     ],
 )
-def test_what_are_no_frequencies(chosen: Any, says: str) -> None:
-    for measure in (restricted, excluded):
-        with pytest.raises(
-            et.ArgumentError, match=rf"`frequencies` must be a list of whole numbers in 1\.\.3, .*{says}"
-        ):
-            measure(noise(7, 2, 0), chosen)
-    for measure in (restricted_to, excluded_of):
-        with pytest.raises(et.ArgumentError, match=rf"`representations` must be .* in 1\.\.2, but {says}"):
-            measure(noise(6, 2, 0), s3(), chosen)
+@pytest.mark.parametrize("measure", [restricted, excluded])
+def test_what_are_no_parts(measure: Any, chosen: Any, says: str) -> None:
+    with pytest.raises(et.ArgumentError, match=rf"`parts` must be whole numbers \(m,\) in 1\.\.3, .*{says}"):
+        measure(noise(7, 2, 0), cyclic(7), chosen)
 
 
 def test_other_arguments_that_cannot_be() -> None:
     wrong: list[Any] = [0, 1.1, np.nan, "most"]
     for share in wrong:
-        with pytest.raises(et.ArgumentError, match="`share` must be a number above 0 and at most 1"):
-            key_frequencies(noise(5, 2, 0), share)
-    wrong = [0.9, np.inf, np.nan, "two"]
-    for r in wrong:
-        with pytest.raises(et.ArgumentError, match="`r` must be a finite number of at least 1"):
-            inverse_participation(np.ones((3, 3)), r)
-    with pytest.raises(et.ArgumentError, match=r"`weights` must be a finite real array \(p, d\)"):
+        with pytest.raises(et.ArgumentError, match="`share` must be a finite number above 0 and at most 1"):
+            key_parts(noise(5, 2, 0), cyclic(5), share)
+    with pytest.raises(et.ArgumentError, match=r"`weights` must be a finite real array \(p, n\)"):
         inverse_participation(np.ones(3))
     wrong = [[], [[1.0]], [-1.0, 2], [np.nan], ["a"]]
     for values in wrong:
-        with pytest.raises(et.ArgumentError, match=r"`values` must be finite numbers \(n,\) of at least 0"):
+        with pytest.raises(et.ArgumentError, match=r"`values` must be a finite real array \(n,\) .* of at least 0"):
             gini(values)
-        with pytest.raises(et.ArgumentError, match=r"`powers` must be finite numbers \(n,\) of at least 0"):
-            fewest(values)
+        if values:
+            with pytest.raises(et.ArgumentError, match=r"`powers` must be a finite real array \(n,\) .* of at least 0"):
+                fewest(values)
     wrong = [[0], [0, 3], [-1, 0], [0.0, 1.0], [[0, 1]]]
     for labels in wrong:
-        with pytest.raises(et.ArgumentError, match=r"`labels` must be whole numbers \(N,\) in 0\.\.2 with N = 2"):
+        with pytest.raises(et.ArgumentError, match=r"`labels` must be whole numbers \(2,\) in 0\.\.2"):
             mean_cross_entropy(np.ones((2, 3)), labels)
     with pytest.raises(et.ArgumentError, match="`logits` must be a finite real array"):
         mean_cross_entropy(np.ones(3), [0])

@@ -1,4 +1,6 @@
-"""What the measures need to know of a network with given weights, as arrays."""
+"""What the measures need to know of a network with given weights, as arrays, and of the
+group that it is to find.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.measures.sparsity import effective_sparsity
+from analysis.measures.arrays import Floats
+from analysis.measures.waves import Group, cyclic, group_of_table
+from analysis.measures.weights import effective_sparsity
 from neural import ModularConfig, ParityConfig, family_of
 from neural.families import parity
 from neural.families.modular import task
@@ -37,15 +41,22 @@ class Network:
             parity.
     """
 
-    outputs: NDArray[np.float64]
-    hidden: NDArray[np.float64]
-    readout: NDArray[np.float64]
-    incoming: NDArray[np.float64]
-    direct: NDArray[np.float64]
-    symbols: tuple[NDArray[np.float64], ...]
+    outputs: Floats
+    hidden: Floats
+    readout: Floats
+    incoming: Floats
+    direct: Floats
+    symbols: tuple[Floats, ...]
 
 
 LAST_LAYER = "output"  # of all these networks
+
+
+def is_known(config: Any) -> bool:
+    """Whether a run of `config` has a network that `network_at` knows."""
+    if isinstance(config, ParityConfig):
+        return not config.online
+    return isinstance(config, ModularConfig) and config.network != "perceptron"
 
 
 def network_at(config: Any, weights: Weights, inputs: NDArray) -> Network:
@@ -104,6 +115,18 @@ def _transformer(config: ModularConfig, held: Weights, pairs: NDArray) -> Networ
     readout = held["output"] @ held["down"].T
     incoming = np.linalg.norm(held["up"], axis=0)
     return Network(direct + hidden @ readout.T, hidden, readout, incoming, direct, (symbols,))
+
+
+def group_of(config: Any) -> Group | None:
+    """The group in which a network is to find products; None where there is none.
+
+    Outputs (N, C) of all pairs, in the order (0, 0), (0, 1), .., are logits (n, n, C).
+    """
+    if not isinstance(config, ModularConfig) or config.operation not in ("modular_addition", "symmetric", "dihedral"):
+        return None
+    if config.operation == "modular_addition":
+        return cyclic(config.p)
+    return group_of_table(task(config)[1].reshape(config.p, config.p))
 
 
 def samples_of(config: Any) -> tuple[NDArray, NDArray]:
