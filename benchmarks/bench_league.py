@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from analysis.league.measures import measured
 from analysis.league.settings import GENERALISED, LEARNED, SETTINGS
+from analysis.measures.series import measured
 from analysis.runs.traces import Traces
 from neural import family_of, train_runs
 from neural.ensemble import Ensemble

@@ -35,7 +35,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.measures.classes import spreads
+from analysis.measures.components import spreads
 from analysis.paper.class_collapse import CLASSES, LABELS, descend, flow
 from analysis.runs.store import RunStore
 from neural import RunConfig

@@ -32,8 +32,8 @@ def threshold_limit(mean: float, l1: float = 0.0, l2: float = 0.0) -> float:
 
 
 def threshold_path(times: ArrayLike, start: float, limit: float, l2: float = 0.0) -> NDArray[np.float64]:
-    """b(t) = x_l - (x_l - b0) exp(-(1 + l2) t) at these times, of b0 = `start` and x_l =
-    `limit`. If l1 is not 0, this is right until b has another sign than b0.
+    """b(t) = x_l - (x_l - b0) exp(-(1 + l2) t) at these times, of b0 = `start` and x_l
+    = `limit`. If l1 is not 0, this is right until b has another sign than b0.
     """
     return limit - (limit - start) * np.exp(-(1 + l2) * np.asarray(times, float))
 

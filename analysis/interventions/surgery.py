@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.league.basis import basis_of
-from analysis.league.networks import Network, active_neurons, network_at, samples_of
+from analysis.measures.networks import Network, active_neurons, group_of, network_at, samples_of
+from analysis.measures.waves import excluded, key_parts, restricted
 from analysis.runs.traces import Traces
 
 _SEED = 0
@@ -45,15 +45,18 @@ class Cuts:
 def cuts(config: Any, traces: Traces, step: float) -> tuple[Cuts, Cuts]:
     """Of a run at the first checkpoint from `step` on, and at the last."""
     inputs, labels = samples_of(config)
-    basis = basis_of(config)
-    assert basis is not None
+    group = group_of(config)
+    assert group is not None
     trained = traces.mask
 
     def network(k: int) -> Network:
         return network_at(config, {name: values[k] for name, values in traces.checkpoints.items()}, inputs)
 
+    def logits(one: Network) -> NDArray[np.float64]:
+        return one.outputs.reshape(config.p, config.p, -1)
+
     last = network(-1)
-    keys = basis.keys(last.outputs)
+    keys = key_parts(logits(last), group)
     active = active_neurons(last, trained)
     rest = np.setdiff1d(np.arange(last.hidden.shape[1]), active)
     others = np.random.default_rng(_SEED).permutation(rest)[: len(active)]
@@ -65,13 +68,14 @@ def cuts(config: Any, traces: Traces, step: float) -> tuple[Cuts, Cuts]:
         def alone(neurons: NDArray) -> NDArray:
             return one.direct + one.hidden[:, neurons] @ one.readout[:, neurons].T
 
-        without = basis.excluded(one.outputs, keys)
+        without = excluded(logits(one), group, keys).reshape(one.outputs.shape)
+        keys_alone = restricted(logits(one), group, keys).reshape(one.outputs.shape)
         return Cuts(
             train=accuracy(one.outputs, trained),
             test=accuracy(one.outputs, ~trained),
             train_without_keys=accuracy(without, trained),
             test_without_keys=accuracy(without, ~trained),
-            test_keys_alone=accuracy(basis.restricted(one.outputs, keys), ~trained),
+            test_keys_alone=accuracy(keys_alone, ~trained),
             active=len(active) / one.hidden.shape[1],
             test_active=accuracy(alone(active), ~trained),
             test_others=accuracy(alone(others), ~trained) if len(others) == len(active) else float("nan"),

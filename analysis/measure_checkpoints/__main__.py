@@ -27,9 +27,8 @@ from analysis.measure_checkpoints.files import checkpoint_files, read_checkpoint
 from analysis.measure_checkpoints.named import Named, Options, named
 from analysis.measure_checkpoints.pictures import picture
 from analysis.measures.components import effective_dimension
-from analysis.measures.fourier import excluded, gini, inverse_participation, key_frequencies, mean_cross_entropy
-from analysis.measures.fourier import restricted as restricted_logits
-from analysis.measures.rings import fourier_shares, ring_rqi
+from analysis.measures.rings import fourier_shares, gini, inverse_participation, ring_rqi
+from analysis.measures.waves import cyclic, excluded, key_parts, mean_cross_entropy, restricted
 from analysis.report.command import check_at_least, environment, leave
 from analysis.report.files import prepare_folder, table
 from efftheory import ArgumentError
@@ -97,7 +96,7 @@ def measured_files(files: Mapping[int, Path], arguments: Arguments) -> tuple[pd.
     first, last = read_checkpoint(files[steps[0]]), read_checkpoint(files[steps[-1]])
     patterns.check(list(first | last))
     final = named(last, options).logits
-    final_keys = None if final is None else _or_none(lambda: key_frequencies(final))
+    final_keys = None if final is None else _or_none(lambda: key_parts(final, cyclic(len(final))))
     looked, measured, notes = [], [], {}
     for step in tqdm(steps, desc="measuring", unit="file", leave=False):
         arrays = read_checkpoint(files[step])
@@ -155,25 +154,25 @@ def _of_logits(
     logits: NDArray[np.float64], parts: Mapping[str, NDArray[np.bool_] | None], final_keys: NDArray | None
 ) -> dict[str, Callable[[], float]]:
     """`parts`: the losses of some pairs only, by name."""
-    p = len(logits)
+    p, group = len(logits), cyclic(len(logits))
     labels = np.add.outer(np.arange(p), np.arange(p)).ravel() % p
 
     def loss(values: NDArray, mask: NDArray[np.bool_] | None = None) -> float:
         which = slice(None) if mask is None else mask
         return mean_cross_entropy(values.reshape(p * p, -1)[which], labels[which])
 
-    keys = cache(lambda: key_frequencies(logits))
+    keys = cache(lambda: key_parts(logits, group))
     found: dict[str, Callable[[], float]] = {
         "loss": lambda: loss(logits),
         **{name: lambda mask=mask: loss(logits, mask) for name, mask in parts.items() if mask is not None},
         "key frequencies": lambda: float(len(keys())),
-        "restricted loss, current keys": lambda: loss(restricted_logits(logits, keys())),
-        "excluded loss, current keys": lambda: loss(excluded(logits, keys())),
+        "restricted loss, current keys": lambda: loss(restricted(logits, group, keys())),
+        "excluded loss, current keys": lambda: loss(excluded(logits, group, keys())),
     }
     if final_keys is not None:
         found |= {
-            "restricted loss, final keys": lambda: loss(restricted_logits(logits, final_keys)),
-            "excluded loss, final keys": lambda: loss(excluded(logits, final_keys)),
+            "restricted loss, final keys": lambda: loss(restricted(logits, group, final_keys)),
+            "excluded loss, final keys": lambda: loss(excluded(logits, group, final_keys)),
         }
     return found
 

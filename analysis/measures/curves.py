@@ -18,7 +18,7 @@ import efftheory as et
 from analysis.measures.arrays import Floats, as_finite, check_number
 from efftheory._checks import integer
 
-LEAST_VALUES = 4  # of a signal: of fewer there is one second difference, which has no variance
+LEAST_VALUES = 4  # of a signal: of three there is one second difference, without a variance
 # Of a training loss: beside 1, float32 does not tell smaller ones from 0, and below
 # there are no spikes.
 LEAST_LOSS = float(np.finfo(np.float32).eps)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 import efftheory as et
-from analysis.measures.classes import spreads
+from analysis.measures.components import spreads
 from analysis.runs.store import RunStore
 from neural import DigitsConfig
 from neural.data.digits import digits

@@ -16,8 +16,8 @@ from analysis.interventions import __main__ as command
 from analysis.interventions import arms as plans
 from analysis.interventions.scores import BASE, outcomes
 from analysis.interventions.surgery import active_neurons, cuts
-from analysis.league.networks import Network
 from analysis.league.settings import SETTINGS
+from analysis.measures.networks import Network
 from analysis.runs.traces import Traces
 from neural import ModularConfig
 from neural.command import run_command

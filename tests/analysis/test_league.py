@@ -20,12 +20,13 @@ from scipy.stats import kendalltau
 from torch.func import functional_call
 
 from analysis.league import __main__ as command
-from analysis.league import measures, scores
+from analysis.league import scores
 from analysis.league.measures import BY_NAME, MEASURES
-from analysis.league.networks import network_at, samples_of, training_loss
 from analysis.league.page import Table, way_rows
 from analysis.league.scores import MEMORISED, half_way, moves, pooled, ranks, read
 from analysis.league.settings import SETTINGS
+from analysis.measures import series as of_runs
+from analysis.measures.networks import network_at, samples_of, training_loss
 from analysis.report.words import NOT_CERTAIN
 from analysis.runs.traces import Traces
 from neural import ModularConfig, ParityConfig, family_of, train_run
@@ -299,7 +300,7 @@ def test_what_is_measured_of_a_run() -> None:
     history = train_run(TINY)
     traces = Traces.of(history)
     learned, generalised = history.steps_to_train_99, history.steps_to_test_95
-    found = measures.measured(TINY, traces, learned, generalised, [20, 30])
+    found = of_runs.measured(TINY, traces, learned, generalised, [20, 30])
     for name in ("sharpness", "gradient norm", "effective sparsity", "excluded loss, final keys", "training loss"):
         assert all(np.isfinite(read(found, name, step)[0]) for step in (20, 30, learned))
     at = history.checkpoint_steps
@@ -317,7 +318,7 @@ def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(command, "SETTINGS", SMALL_SETTINGS)
     monkeypatch.setattr(scores, "_DEALS", (1_000,))
     monkeypatch.setattr(scores, "MIN_OBSERVED", 4)  # so that eight runs, which train together, will do
-    monkeypatch.setattr(measures, "_PATTERNS", 1)  # a fit of two takes ten times as long
+    monkeypatch.setattr(of_runs, "_PATTERNS", 1)  # a fit of two takes ten times as long
     monkeypatch.setattr(sys, "argv", ["league", *SMALL_SETTINGS, "--executor", "in-process"])
     sys.argv += ["--out", str(tmp_path / "out"), "--store", str(tmp_path / "runs.sqlite")]
     for trained in (24, 0):

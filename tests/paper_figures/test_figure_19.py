@@ -14,7 +14,7 @@ import torch
 from matplotlib.image import imread
 
 import efftheory as et
-from analysis.measures.classes import spreads
+from analysis.measures.components import spreads
 from analysis.paper.class_collapse import CLASSES, LABELS, LEARNING_RATE, SAMPLES, descend, flow, inputs
 from analysis.report.files import save_picture
 from analysis.runs.store import RunStore
