@@ -3,9 +3,9 @@
 A file with one, of a user's too, is enough for it to be scored everywhere:
 
     def few_samples(run: Run, draws: int) -> dict[str, Told]:
-        return {target: Told(-run.mask.sum()) for target in ("rqi", "train", "test")}
+        return {"rqi": Told(-run.mask.sum())}
 
-    PREDICTOR = Predictor("few_samples", "few samples", ("size",), on("toy"), few_samples, gives="order")
+    PREDICTOR = Predictor("few_samples", "few samples", ("size",), on("toy"), few_samples)
 """
 
 from __future__ import annotations

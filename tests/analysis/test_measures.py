@@ -108,8 +108,8 @@ def test_symbols_in_one_place_have_no_dimension(value: float) -> None:
 
 @given(SHAPES, SEEDS, SEEDS)
 def test_what_is_kept_of_an_embedding(shape: tuple[int, int], seed: int, other: int) -> None:
-    """No component leaves its mean, all leave E as it is; what is kept grows with k, and
-    is what the coordinates have.
+    """No component leaves its mean, all leave E as it is; what is kept grows with k,
+    and is what the coordinates have.
     """
     E, onto = cloud(shape, seed), cloud((shape[0] + 3, shape[1]), other)
     assume(shape[1] <= len(onto))

@@ -1,5 +1,5 @@
-"""Systems that grok and are solved, against simulation and counting; the measure that was
-made after one of them.
+"""Systems that grok and are solved, against simulation and counting; the measure that
+was made after one of them.
 """
 
 from __future__ import annotations
