@@ -2,10 +2,10 @@
 
 A file with one, of a user's too, is enough for it to be scored everywhere:
 
-    def few_samples(run: Run, draws: int) -> dict[str, Told]:
+    def few(run: Run, draws: int) -> dict[str, Told]:
         return {"rqi": Told(-run.mask.sum())}
 
-    PREDICTOR = Predictor("few_samples", "few samples", ("size",), on("toy"), few_samples)
+    PREDICTOR = Predictor("few_samples", "few samples", ("size",), on("toy"), few)
 """
 
 from __future__ import annotations
