@@ -20,8 +20,20 @@ def number(value: Any, form: str = ".2f") -> str:
     return format(value, form) if value is not None and np.isfinite(value) else "-"
 
 
+def fitting(value: float, low: float = np.nan, high: float = np.nan) -> str:
+    """The format that shows a digit more than the interval knows; where there is none,
+    three digits, or all before the point.
+    """
+    if np.isfinite(high - low):
+        return f",.{next((k for k in range(7) if (high - low) * 10**k >= 5), 7)}f"
+    return ",.0f" if abs(value) >= 100 else ".3g"
+
+
 def cell(row: Any, form: str = ".2f") -> str:
-    """A score and its interval: 0.34 [0.33, 0.35]; a dash stands for no bound."""
+    """A score and its interval: 0.34 [0.33, 0.35]; a dash stands for no bound. The form
+    "" is the one that is `fitting`.
+    """
+    form = form or fitting(row.value, row.low, row.high)
     known = np.isfinite([row.low, row.high])
     said = number(row.value, form)
     return f"{said} [{number(row.low, form)}, {number(row.high, form)}]" if known.any() else said
@@ -29,30 +41,36 @@ def cell(row: Any, form: str = ".2f") -> str:
 
 def wide(
     scores: pd.DataFrame,
-    rows: Mapping[str, str],
-    columns: Mapping[str, tuple[str, ...]],
+    rows: Mapping[str, str] | Sequence[str],
+    columns: Mapping[str, tuple[str, ...]] | Sequence[str],
     words: Mapping[str, str] | None = None,
 ) -> list[dict[str, str]]:
     """Scores as rows of a text table, in the order in which they stand.
 
     Args:
-        scores: tidy rows, as `analysis.scores.table.score` gives them.
+        scores: tidy rows, as `analysis.scores.table.score` gives them; they need not
+            have the column `against`.
         rows: columns of the scores that tell one row of the table from another, with
             the words above them.
         columns: by the words above them, (statistic, format) or (statistic, format,
-            against).
+            against). Names of either alone are their own words, in the form "".
         words: what a name in the first columns is called.
     """
     words = words or {}
+    if not isinstance(rows, Mapping):
+        rows = {name: name.replace("_", " ") for name in rows}
+    if not isinstance(columns, Mapping):
+        columns = {name.replace("_", " "): (name, "") for name in columns}
     found: dict[tuple, dict[str, str]] = {}
     statistics = {name: (*of, "")[:3] for name, of in columns.items()}
     wanted = {(statistic, against): (name, form) for name, (statistic, form, against) in statistics.items()}
     for row in scores.itertuples():
         row: Any
-        if (row.statistic, row.against) not in wanted:
+        of = (row.statistic, getattr(row, "against", ""))
+        if of not in wanted:
             continue
         label: Any = tuple(getattr(row, name) for name in rows)
-        name, form = wanted[row.statistic, row.against]
+        name, form = wanted[of]
         begun = {title: words.get(value, _plain(value)) for title, value in zip(rows.values(), label, strict=True)}
         found.setdefault(label, begun | dict.fromkeys(columns, "-"))[name] = cell(row, form)
     return list(found.values())

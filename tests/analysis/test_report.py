@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
+import pandas as pd
+import pytest
+
 from analysis.report.files import prepare_folder, printable, table, write_page
+from analysis.report.tables import cell, fitting, wide
 from neural._files import replacing
 
 
@@ -42,3 +48,35 @@ def test_control_characters_are_shown():
     assert printable("η = 1 |D|") == "η = 1 |D|"
     assert printable("a\x1b[31m\r\n\x9b") == "a\\x1b[31m\\r\\n\\x9b"
     assert "\x1b" not in table([{"a": "\x1b[2J", "b": 1}])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((0.4075, 0.4051, 0.4098), "0.4075 [0.4051, 0.4098]"),
+        ((1150.2, 1143.1, 1158.4), "1,150 [1,143, 1,158]"),
+        ((1, 1, 1), "1.0000000 [1.0000000, 1.0000000]"),
+        ((12345.6, math.nan, math.nan), "12,346"),
+        ((0.123456, math.nan, math.nan), "0.123"),
+        ((math.inf, math.nan, math.nan), "-"),
+    ],
+)
+def test_a_number_has_a_digit_more_than_its_interval_knows(numbers, text):
+    """In `cell`, by the form ""; another form is obeyed."""
+    row = pd.Series(numbers, ["value", "low", "high"])
+    assert cell(row, "") == text
+    if math.isfinite(numbers[0]):
+        assert cell(row, ".0f").startswith(f"{numbers[0]:.0f}")
+    assert fitting(numbers[0]) in (".3g", ",.0f")
+
+
+def test_scores_of_no_comparison_make_a_table():
+    scores = pd.DataFrame({"p": [5, 10], "statistic": "n_c", "value": [9.87, 22.4], "low": [9.79, 22.28]})
+    scores["high"] = [9.95, 22.54]
+    found = wide(scores, {"p": "symbols"}, {"size": ("n_c", ""), "whole": ("n_c", ".0f", "another"), "?": ("x", "")})
+    none = {"whole": "-", "?": "-"}
+    assert found == [
+        {"symbols": "5", "size": "9.87 [9.79, 9.95]", **none},
+        {"symbols": "10", "size": "22.40 [22.28, 22.54]", **none},
+    ]
+    assert wide(scores[:1].assign(n_sets=7), ["n_sets"], ["n_c"]) == [{"n sets": "7", "n c": "9.87 [9.79, 9.95]"}]
