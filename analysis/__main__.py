@@ -21,10 +21,8 @@ COMMANDS = {
     "design-experiment": ("analysis.design_experiment", "training sets designed to be fast, and slow"),
     "advise": ("analysis.advise", "how to train so that it succeeds, said beforehand"),
     "remedies": ("analysis.remedies", "what to do about runs that fail"),
-    "decoder-range": ("analysis.decoder_range", "how far the theory with a decoder holds"),
     "critical-size": ("analysis.critical_size", "how many samples addition needs"),
     "groups": ("analysis.groups", "how many samples groups need"),
-    "modular-theory": ("analysis.modular_theory", "rings: theory and networks that add modulo p"),
     "landscape": ("analysis.landscape", "what training at constant weight norm finds"),
     "norm-law": ("analysis.norm_law", "when networks grok by weight norm, predicted"),
     "two-variables": ("analysis.two_variables", "the model of norm and messiness, against networks"),
@@ -37,7 +35,7 @@ COMMANDS = {
     "figures": ("paper_figures", "the paper's figures 1 to 22 from real runs, and those of a second"),
 }
 THEORY = COMMANDS["theory"][0]
-GONE = ("analysis.decoder_constants",)  # which say where they went
+GONE = ("analysis.decoder_constants", "analysis.decoder_range", "analysis.modular_theory")  # which say where they went
 
 
 def main() -> None:

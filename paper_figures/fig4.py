@@ -14,18 +14,16 @@ drawn at step 1.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.compare_theory.outcomes import score_probability
-from analysis.compare_theory.times import score_medians
-from analysis.paper.tables import measured_times, trajectories
+from analysis.paper.tables import measured_times, steps_by_size, trajectories
+from analysis.predictors.effective import linear_probabilities, operation
 from analysis.runs.store import RunStore
-from analysis.theory.predictions import linear_probabilities
 from neural import RunConfig
 from paper_figures.fig3 import SEEDS as SEEDS
 from paper_figures.fig3 import runs as paper_runs
@@ -42,28 +40,24 @@ def runs(scale: Scale) -> list[RunConfig]:
 
 
 class Tables(NamedTuple):
-    """What is drawn: the runs with predictions; P(linear) and measured shares by size;
-    medians; the reference run.
+    """What is drawn: the runs with predictions; P(linear) at every size; measured
+    shares and medians by size; the reference run.
     """
 
     runs: pd.DataFrame
-    chances: pd.DataFrame
-    shares: pd.DataFrame
-    medians: pd.DataFrame
+    chances: list[Any]
+    sizes: pd.DataFrame
     theory: pd.DataFrame
     network: pd.DataFrame
     e_folding: float
 
 
 def tables(store: RunStore, scale: Scale) -> Tables:
-    table = measured_times(store, paper_runs(scale))
-    chances = linear_probabilities(10, DRAWS, seed=0)
-    medians = pd.DataFrame([entry for entry in score_medians(table) if entry.target == "rqi"])
+    configs = paper_runs(scale)
     return Tables(
-        table,
-        pd.DataFrame(chances),
-        pd.DataFrame(score_probability(table, chances)[0]),
-        medians.assign(fraction=sorted(set(table["fraction"].tolist()))),
+        measured_times(store, configs),
+        linear_probabilities(operation(REFERENCE), DRAWS),
+        steps_by_size(store, configs),
         *trajectories(store, scale.run(REFERENCE)),
     )
 
@@ -71,10 +65,10 @@ def tables(store: RunStore, scale: Scale) -> Tables:
 def draw(drawn: Tables) -> Figure:
     figure = Figure(figsize=(9.5, 7))
     (a, b), (c, d) = figure.subplots(2, 2)
-    draw_probability(a, drawn.shares, drawn.chances)
+    draw_probability(a, drawn.sizes[drawn.sizes["statistic"] == "did"], drawn.chances)
     a.set_ylabel("probability")
     a.legend(fontsize="x-small", loc="upper left")
-    _steps(b, drawn.runs, drawn.medians)
+    _steps(b, drawn.runs, drawn.sizes[drawn.sizes["statistic"] == "median"])
     _trajectories(c, drawn.theory)
     _trajectories(d, drawn.network)
     for multiple, style in ((1, ":"), (3, "--")):
@@ -92,11 +86,12 @@ def draw(drawn: Tables) -> Figure:
 def _steps(axes: Axes, table: pd.DataFrame, medians: pd.DataFrame) -> None:
     draw_steps(axes, table)
     for column, colour, style, label in (
-        ("median", VERMILION, "D-", "network, median"),
-        ("predicted_median_exact_flow", BLUE, "--", "exact flow, median"),
-        ("predicted_median_optimizer_flow", GREEN, "-.", "optimiser-aware flow, median"),
+        ("measured", VERMILION, "D-", "network, median"),
+        ("exact_flow", BLUE, "--", "exact flow, median"),
+        ("optimizer_flow", GREEN, "-.", "optimiser-aware flow, median"),
     ):
-        axes.plot(medians["fraction"], medians[column].astype(float), style, color=colour, label=label, ms=4)
+        here = medians[medians["predictor"] == column]
+        axes.plot(here["fraction"], here["value"], style, color=colour, label=label, ms=4)
     axes.set(xlabel="training fraction |D|/|D0|", ylabel="steps to RQI > 0.95", yscale="log", xlim=(-0.03, 1.03))
     axes.legend(fontsize="x-small", loc="lower left")
 

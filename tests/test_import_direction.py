@@ -143,14 +143,10 @@ SHARED = {"report", "runs", "scores", "predictors", "measures", "experiments", "
 # Rooms that take from others as yet: room, and whose.
 STILL = {
     "advise": {"theory"},
-    "compare_theory": {"theory"},
-    "decoder_range": {"theory"},
     "design_experiment": {"theory"},
     "gallery": {"phase_diagram"},
     "interventions": {"league"},
-    "league": {"modular_theory"},
     "norm_law": {"landscape"},
-    "paper": {"theory"},
     "phase_diagram": {"theory"},
     "remedies": {"theory"},
 }

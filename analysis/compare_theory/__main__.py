@@ -1,56 +1,59 @@
-"""Train networks, compute the theory on the very same training sets, and say how well
-they agree.
+"""Train networks, ask every predictor that knows of them, and say how well they agree.
 
     python -m analysis.compare_theory
+    python -m analysis.compare_theory decoder_range
+    python -m analysis.compare_theory --family modular --x fraction=0.2:0.4:3
 
-leaves report.json, report.md and pictures in results/compare_theory. Runs are kept in a
-store: a stopped command goes on where it was, and finished runs are never trained
-again.
+leaves runs.csv, predictions.csv, scores.csv, report.json, report.md and pictures in
+results/compare_theory. Runs and predictions are kept in a store: a stopped command goes
+on where it was, and nothing is computed twice.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
 import tyro
-from tqdm import tqdm
 
-from analysis.compare_theory.families import measured, no_theory, plan_family
-from analysis.compare_theory.page import page, time_rows
+from analysis.compare_theory.compared import compared
+from analysis.compare_theory.page import page, said
 from analysis.compare_theory.pictures import draw_all
-from analysis.compare_theory.predictors import NULL_MODEL, PREDICTORS
-from analysis.compare_theory.report import as_report, compare
-from analysis.report.command import check_at_least, check_given, environment, leave, print_trained, trained_on
-from analysis.report.files import prepare_folder, table
-from analysis.runs.executors import Execution, WorkerError
-from analysis.runs.experiments import DEFAULT_SIZES
-from analysis.runs.plan import Axis, grid, parse_settings
-from analysis.runs.store import RunStore, StoreError
-from analysis.runs.sweep import ensure
-from analysis.theory.decoder_theory import check_table
-from analysis.theory.predictions import DECODER_FLOWS, n_draws, predict, predict_decoder
+from analysis.compare_theory.report import as_report
+from analysis.experiments import DEFAULT_SIZES, EXPERIMENTS
+from analysis.predictors.catalogue import CATALOGUE, read_predictor
+from analysis.predictors.effective import check_table
+from analysis.report.command import check_at_least, check_given, environment, leave, trained_on
+from analysis.runs.plan import Axis, grid, parse_axis, parse_settings
+from analysis.runs.session import ERRORS, Trains, trained
 from neural import ConfigError, RunConfig, Table, find_family
 from neural.command import run_command
 from neural.families.toy import Toy
 
 PROG = "python -m analysis.compare_theory"
-ERRORS = (StoreError, WorkerError)
+_GROUPS = ("decoder_range", "modular_theory", "league", "norm_law")
+_FOR_ALL = {field.name for field in fields(Trains)} | {"names", "family", "budget", "set", "x", "predictor"}
 
 
-@dataclass(frozen=True)
-class Arguments:
-    """Train networks, compute the theory on the very same training sets, and say how
-    well they agree.
+@dataclass(frozen=True, kw_only=True)
+class Arguments(Trains):
+    """Train networks, ask every predictor that knows of them, and say how well they
+    agree.
     """
 
+    names: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Experiments by name (a wrong one lists them) instead of the options below: decoder_range, all of them, or one,
+    such as "width 50"; modular_theory: rings; league; norm_law."""
     family: str = "toy"
     """Which networks: toy, or modular, digits, teacher, reviews, molecules, messiness, parity, or a file of yours,
-    NAME.py: no theory speaks of these, they are measured."""
+    NAME.py. Of another than toy --set, --x and --budget say which runs."""
+    predictor: tuple[Path, ...] = ()
+    """Files with predictors of your own, which are scored as well (docs/commands.md)."""
+    seeds: int | None = None
+    """How many seeds a size; by default 8, or an experiment's own."""
     p: int = 10
     """Number of symbols, 0..p-1."""
     table: Path | None = None
@@ -62,16 +65,12 @@ class Arguments:
     """Training-set sizes |D|; by default 20 25 .. 50 54 for p = 10, and the same fractions of p(p+1)/2 for
     another p.
     """
-    seeds: int = 8
-    """How many seeds a size."""
-    first_seed: int = 0
-    """The seeds are first_seed .. first_seed + seeds - 1, so that runs nobody has looked at can be asked for."""
     replicas: int = 1
     """How many times each run is trained, each time with another decoder. Predictions are judged on the first; the
     others tell how much of success depends on the decoder's initial weights alone.
     """
-    budget: Annotated[int, tyro.conf.arg(aliases=["--steps"])] = RunConfig.budget
-    """Steps after which a run that has not reached a threshold is censored."""
+    budget: Annotated[int | None, tyro.conf.arg(aliases=["--steps"])] = None
+    """Steps after which a run that has not reached a threshold is censored; by default 10,000, or a family's own."""
     repr_lr: tuple[float, ...] = (RunConfig.repr_lr,)
     """Learning rates of the embeddings."""
     decoder_lr: tuple[float, ...] = (RunConfig.decoder_lr,)
@@ -88,65 +87,80 @@ class Arguments:
     """Optimiser of the embeddings."""
     set: tuple[str, ...] = ()
     """FIELD=VALUE that all runs share, for fields of a run that have no option here: width=400 targets=orthogonal."""
-    execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
+    x: str | None = None
+    """Axis of another family's runs, FIELD=LO:HI:N[:log] or FIELD=A,B,C; fraction=0.2:0.4:3, say."""
     draws: int = 20_000
     """Random training sets behind P(linear)."""
     decoder_draws: int = 8
     """Initial decoders a run for the theory with a decoder; twice as many where it draws the targets, too."""
     out: Path = Path("results/compare_theory")
     """Folder for the report."""
-    store: Path = Path("results/runs.sqlite")
-    """The run store."""
 
 
 def main(arguments: Arguments) -> None:
-    family = find_family(arguments.family)
-    configs = plan(arguments) if family is Toy else plan_family(family, arguments, RunConfig.budget)
-    execution = arguments.execution.resolved()
-    prepare_folder(arguments.out)
-    if family is not Toy:
-        measure(configs, execution, arguments)
-        return
-    with RunStore(arguments.store) as store:
-        n_trained = ensure(configs, store, execution)
-        everyone = store.table(configs)
-        print_trained(len(everyone), n_trained)
-        runs = everyone[everyone["replica"] == 0]
-        predictions = predictions_of(runs, arguments.decoder_draws)
-        rows = predictions.melt("key", [name for name in PREDICTORS if name != NULL_MODEL], "predictor", "value")
-        nothing = dict.fromkeys(("probability", "low", "high"), math.nan)
-        store.keep_predictions(rows.assign(target="rqi", draws=0, version="", read_at=0.0, **nothing))
-    runs = runs.merge(predictions, on="key")
-    found, made_with = compare(runs, everyone, arguments.draws), environment(PROG, trained_on(runs))
-    report = {
-        **as_report(found),
-        "seeds": arguments.seeds,
-        "first_seed": arguments.first_seed,
-        "decoder_draws": arguments.decoder_draws,
-        "environment": made_with,
-    }
-    said = [table(time_rows(found.time), "simple"), "", *(f"- {sentence}" for sentence in found.verdict), ""]
-    leave(arguments.out, report, draw_all(runs, found), page(found, arguments.decoder_draws, made_with), said)
-
-
-def measure(configs: list[Any], execution: Execution, arguments: Arguments) -> None:
-    """Train networks that no theory speaks of, and say what was measured."""
-    with RunStore(arguments.store) as store:
-        n_trained = ensure(configs, store, execution)
-        runs = store.table(configs)
-    print_trained(len(runs), n_trained)
-    family = find_family(arguments.family)
-    rows = measured(family, runs)
-    report = {"family": family.name, "measured": rows, "environment": environment(PROG, trained_on(runs))}
-    text = table([{name: "-" if value is None else value for name, value in row.items()} for row in rows])
-    leave(arguments.out, report, {}, [f"# Family {family.name}", no_theory(family), text], [no_theory(family), text])
-
-
-def plan(arguments: Arguments) -> list[RunConfig]:
-    """The runs that the arguments ask for; ConfigError if there are none or one cannot
-    be.
-    """
     check_at_least(1, arguments, "draws", "decoder_draws", "replicas")
+    own = [read_predictor(path) for path in arguments.predictor]
+    plans = plan(arguments)
+    draws = {
+        "linear_probability": arguments.draws,
+        "memory_flow": arguments.decoder_draws,
+        "memory_flow_blind": 2 * arguments.decoder_draws,
+    }
+    everyone = [config for configs in plans.values() for config in configs]
+    with trained(arguments, everyone) as store:
+        found = compared(store, plans, [*CATALOGUE.values(), *own], draws)
+    made_with = environment(PROG, trained_on(*(one.everyone for one in found)))
+    report = as_report(found, arguments) | {"environment": made_with}
+    together = {name: pd.concat([getattr(one, name) for one in found]) for name in ("runs", "predictions", "scores")}
+    pictures = draw_all(found, arguments.draws)
+    leave(arguments.out, report, pictures, page(found, pictures, made_with), said(found), **together)
+
+
+def plan(arguments: Arguments) -> dict[str, list[Any]]:
+    """The runs that the arguments ask for, by experiment; ConfigError if there are none
+    or one cannot be.
+    """
+    seeds = arguments.seed_range(8)
+    if arguments.names:
+        _refuse(arguments, {"names", "predictor"} | {field.name for field in fields(Trains)}, "with an experiment")
+        experiments = {name: one for asked in arguments.names for name, one in named(asked).items()}
+        return {name: one.configs(arguments.seed_range(one.seeds)) for name, one in experiments.items()}
+    family = find_family(arguments.family)
+    if family is Toy:
+        if arguments.x is not None:
+            raise ConfigError(f"`x` must be left out with the toy model, which has --sizes, but is {arguments.x!r}.")
+        return {"": toy_runs(arguments)}
+    _refuse(arguments, _FOR_ALL, f"with --family {family.name}, whose fields are set by --set,")
+    settings = parse_settings(family.Config, "set", arguments.set)
+    if arguments.budget is not None:
+        settings["budget"] = arguments.budget
+    axes = [] if arguments.x is None else [parse_axis(family.Config, "x", arguments.x)]
+    first = {axis.field: axis.values[0] for axis in axes}
+    return {"": grid(replace(family.Config(), **settings, **first), axes, len(seeds), seeds.start)}
+
+
+def named(name: str) -> dict[str, Any]:
+    """The experiments that a name means: a group, or one of a group."""
+    known = {one: {one: found} for group in _GROUPS for one, found in EXPERIMENTS[group].items()}
+    for group in _GROUPS:
+        known[group] = {f"{group}/{one}": found for one, found in EXPERIMENTS[group].items()}
+        known |= {f"{group}/{one}": {one: found} for one, found in EXPERIMENTS[group].items()}
+    if name not in known:
+        raise ConfigError(f"`names` must be among {', '.join(sorted(known))}, but one is {name!r}.")
+    return known[name]
+
+
+def _refuse(arguments: Arguments, allowed: set[str], where: str) -> None:
+    """ConfigError if an option is given that means nothing there."""
+    for one in fields(arguments):
+        if one.name not in allowed and getattr(arguments, one.name) != one.default:
+            given = getattr(arguments, one.name)
+            raise ConfigError(f"`{one.name}` must be left out {where} but is {given}.")
+
+
+def toy_runs(arguments: Arguments) -> list[RunConfig]:
+    """The runs of the toy model."""
+    seeds = arguments.seed_range(8)
     check_given(arguments, "repr_lr", "decoder_lr")
     if arguments.p < 3:
         raise ConfigError(
@@ -162,7 +176,7 @@ def plan(arguments: Arguments) -> list[RunConfig]:
     options = {
         "p": known.p,
         "n_train": sizes[0],
-        "budget": arguments.budget,
+        "budget": RunConfig.budget if arguments.budget is None else arguments.budget,
         "decoder_wd": arguments.decoder_wd,
         "d": arguments.d,
         "loss": arguments.loss,
@@ -186,9 +200,8 @@ def plan(arguments: Arguments) -> list[RunConfig]:
         Axis("repr_lr", tuple(dict.fromkeys(arguments.repr_lr))),
         Axis("decoder_lr", tuple(dict.fromkeys(arguments.decoder_lr))),
     ]
-    rates = set((zip if arguments.paired_rates else product)(arguments.repr_lr, arguments.decoder_lr))
-    everyone = grid(base, axes, arguments.seeds, arguments.first_seed)
-    runs = [run for run in everyone if (run.repr_lr, run.decoder_lr) in rates]
+    rates = {*(zip if arguments.paired_rates else product)(arguments.repr_lr, arguments.decoder_lr)}
+    runs = [run for run in grid(base, axes, len(seeds), seeds.start) if (run.repr_lr, run.decoder_lr) in rates]
     return [replace(run, replica=replica) for replica in range(arguments.replicas) for run in runs]
 
 
@@ -203,17 +216,8 @@ def learned(arguments: Arguments) -> RunConfig:
     if arguments.table is None:
         return RunConfig(**given)
     table = Table.read(arguments.table)
-    check_table(table, ", ".join(name for name in PREDICTORS if name != NULL_MODEL))
+    check_table(table, "lambda_3, flows, memory")
     return RunConfig(**given, operation=table)
-
-
-def predictions_of(runs: pd.DataFrame, decoder_draws: int) -> pd.DataFrame:
-    """What all theories say of each run, with a bar for each kind."""
-    with tqdm(total=len(runs), desc="theory", unit="run", leave=False) as bar:
-        without = predict(runs, bar.update)
-    n_all = sum(n_draws(name, decoder_draws) for name in DECODER_FLOWS) * len(runs)
-    with tqdm(total=n_all, desc="theory with a decoder", unit="draw", leave=False) as bar:
-        return without.merge(predict_decoder(runs, decoder_draws, on_draws=bar.update), on="key")
 
 
 if __name__ == "__main__":

@@ -1,244 +1,223 @@
-"""The page that a person reads: a comparison as words and text tables."""
+"""The page that a person reads, and what the terminal says: first the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from analysis.compare_theory.outcomes import Accuracy, SuccessShare
-from analysis.compare_theory.predictors import NAMES, NULL_MODEL, PREDICTORS
-from analysis.compare_theory.report import Comparison
-from analysis.compare_theory.success import BASELINE, FITTED, BrierDifference, Irreducible, SuccessScore
-from analysis.compare_theory.times import GradientFlowScore, MedianSteps, StepsScore, TimeScore
-from analysis.compare_theory.verdict import RIGHT_TIME, SUCCESS_NAMES
+import numpy as np
+import pandas as pd
+
+from analysis.compare_theory.compared import BASELINE, Compared
+from analysis.predictors.null import NULL
 from analysis.report.files import table
-from analysis.report.words import TARGETS_IN_WORDS, seed_range, short, span, with_span
-from analysis.runs.tables import MIN_TEST_SAMPLES, Setting
+from analysis.report.tables import cell, rows_of, wide
+from analysis.report.words import judged, seed_range, words
 from analysis.scores.bootstrap import MIN_OBSERVED
-from analysis.scores.calibration import N_BINS
+from analysis.scores.table import MEASURED, MIN_TEST_SAMPLES
 
-# What each predictor knows of a run.
-_KNOWS: list[dict[str, str]] = [
-    dict(zip(("predictor", "D", "E0", "targets", "rates", "fitted"), row, strict=True))
-    for row in (
-        (NAMES["training_fraction"], "size", "-", "-", "-", "-"),
-        (NAMES["inverse_lambda3"], "yes", "norm", "-", "eta_r", "-"),
-        (NAMES["exact_flow"], "yes", "yes", "-", "eta_r", "-"),
-        (NAMES["optimizer_flow"], "yes", "yes", "-", "eta_r", "-"),
-        (NAMES["memory_flow_blind"], "yes", "yes", "-", "both", "-"),
-        (NAMES["memory_flow"], "yes", "yes", "yes", "both", "-"),
-        (SUCCESS_NAMES["linear_probability"], "size", "-", "-", "-", "-"),
-        (SUCCESS_NAMES["share_by_size"], "size", "-", "-", "-", "other seeds"),
-        ("logistic of one of the times", "as it", "as it", "-", "eta_r", "other seeds"),
-    )
-]
+# Of the answer: what stands above a column, the statistic, its format, and how far a
+# value is from the best that there could be.
+COLUMNS: dict[str, tuple[str, str, Callable[[float], float]]] = {
+    "AUC": ("auc", ".2f", lambda value: 1 - value),
+    "Brier": ("brier", ".3f", lambda value: value),
+    "concordance within size": ("concordance_within", ".2f", lambda value: 1 - value),
+    "measured/predicted": ("ratio", ".2f", lambda value: abs(math.log(value))),
+}
+_ASKED = {
+    "Brier": "Who succeeds is said best by the {name}: Brier score {score}",
+    "concordance within size": "which of two runs of one size comes first by the {name}: concordance {score}",
+    "measured/predicted": "when by the {name}: {score} times as many steps as it says",
+}
 
 
-def page(report: Comparison, decoder_draws: int, environment: Mapping[str, Any]) -> list[str]:
+def best(scores: pd.DataFrame, title: str) -> Any | None:
+    """Of the rows of a column the one that is nearest to what could be."""
+    statistic, _, distance = COLUMNS[title]
+    rows = [row for row in rows_of(scores) if row.statistic == statistic and np.isfinite(row.value)]
+    return min(rows, key=lambda row: distance(row.value), default=None)
+
+
+def of_success(one: Compared) -> pd.DataFrame:
+    """The scores of all runs by which predictors are judged."""
+    return one.whole[(one.whole["target"] == one.targets[0]) & (one.whole["against"] == "")]
+
+
+def answer_rows(one: Compared, mark: str) -> list[dict[str, str]]:
+    """A row a predictor: what it knows, and its scores; `mark` goes around the best of
+    a column. Of the logistic regressions only the one that is a baseline.
+    """
+    scores = of_success(one)
+    scores = scores[~scores["predictor"].str.startswith("logistic_") | (scores["predictor"] == BASELINE)]
+    rows = wide(scores, {"predictor": "predictor"}, {title: of[:2] for title, of in COLUMNS.items()})
+    rows = [row for row in rows if row["predictor"] in one.title]
+    for title in COLUMNS:
+        first = best(scores, title)
+        for row in rows:
+            if first is not None and row["predictor"] == first.predictor:
+                row[title] = f"{mark}{row[title]}{mark}"
+    known = [title for title in COLUMNS if any(row[title] != "-" for row in rows)]
+    knows = {each.name: ", ".join(each.knows) for each in one.predictors}
+    return [
+        {"predictor": one.title[row["predictor"]], "knows": knows[row["predictor"]]} | {t: row[t] for t in known}
+        for row in rows
+    ]
+
+
+def answer(one: Compared) -> str:
+    """The answer in words: what happened, and which of the predictors that have seen no
+    outcome says best who succeeds, in which order, and when.
+    """
+    scores = of_success(one)
+    did = next(row for row in rows_of(scores) if row.statistic == "did")
+    said = [f"{did.n - did.n_censored} of {did.n} runs reached {words(one.targets[0])} within their budget."]
+    blind = [each.name for each in one.predictors if not each.fitted and each is not NULL]
+    parts = []
+    for title, form in _ASKED.items():
+        first = best(scores[scores["predictor"].isin(blind)], title)
+        if first is not None:
+            parts.append(form.format(name=one.title[first.predictor], score=cell(first, COLUMNS[title][1])))
+            if title == "Brier":
+                parts[-1] += _against(one, first.predictor)
+    said += [f"{'; '.join(parts)}."] if parts else []
+    return " ".join(said)
+
+
+def _against(one: Compared, name: str) -> str:
+    """Whether the Brier score is surely less than that of a baseline."""
+    rows = one.whole[(one.whole["target"] == one.targets[0]) & (one.whole["predictor"] == name)]
+    for other, title in ((BASELINE, f"the {one.title.get(BASELINE)}"), ("constant", "always saying the share of all")):
+        found = rows[(rows["against"] == other) & (rows["statistic"] == "brier")]
+        if len(found):
+            gap: Any = found.iloc[0]
+            bounds = None if np.isnan(gap["low"]) else (gap["low"], gap["high"])
+            sure = judged(bounds, (0, 0), below="better", above="worse", otherwise="not certainly better")
+            return f", {sure} than {title} ({cell(gap, '+.3f')})"
+    return ""
+
+
+def said(found: Sequence[Compared]) -> list[str]:
+    """The answer on the terminal."""
+    lines = []
+    for one in found:
+        lines += [table(answer_rows(one, "*"), "simple"), ""]
+        lines += [*textwrap.wrap(f"{answer(one)} *: best of its column.", 100), ""]
+    return lines
+
+
+def page(found: Sequence[Compared], pictures: Iterable[str], environment: Mapping[str, Any]) -> list[str]:
     """The paragraphs of report.md."""
-    seeds = seed_range(run["seed"] for run in report.runs)
-    return [
-        "# Theory against networks",
-        f"`{environment['command']}`",
-        f"{len(report.runs)} runs, seeds {seeds}. A run that did not reach a threshold within its budget is censored "
-        "there, never counted as having reached it at the last step. Intervals are 95 %.",
-        "## What agrees and what does not",
-        "\n".join(f"- {sentence}" for sentence in report.verdict),
-        "## What each predictor knows",
-        "D: the training set; E0: the initial embedding; fitted: to the outcomes of the other seeds at the same "
-        "rates. None knows the decoder's initial weights; with cross-entropy the targets are no secret. Steps are "
-        "those to RQI > 0.95, whatever the target; the theories with a decoder have steps of their own to each "
-        f"accuracy. The {NAMES['memory_flow']} also knows the batch size and the L1 penalty on the embeddings. "
-        "Runs that reached no threshold, or diverged, are failures and censored for all predictors alike; a run that "
-        "was ended early because it had reached them all is no different from another.",
-        table(_KNOWS),
-        "## Order and size of the times",
-        "Concordance: the chance that of two runs the theory names the one that takes longer; 0.5 = no "
-        "information. Gain: the difference to the null model, which knows only the size |D| (intervals hold "
-        "for all other predictors at once). Ratio: measured over predicted steps, Kaplan-Meier quartiles over "
-        "all runs with a finite prediction (a dash: beyond the budget); seen: the median of those alone that "
-        "got there, the faster ones; Z0 = p-1: the median in the paper's units, a standardised embedding, "
-        "instead of the run's own Z0. Unpredicted: runs that got there though the theory says never "
-        "(optimiser-aware flow, theories with a decoder: not within the budget). n: reached/all. Z0/(lambda_3 eta) is "
-        "an e-folding time: RQI needs several. Times are of the right size if all of the median ratio's interval lies "
-        f"within {RIGHT_TIME[0]}..{RIGHT_TIME[1]}, too early if all of it is above, too late if below, else not "
-        "certain. The target test accuracy leaves out sizes with fewer than "
-        f"{MIN_TEST_SAMPLES} test samples; intervals need {MIN_OBSERVED} runs that got there.",
-        table(time_rows(report.time)),
-        "![concordance](concordance.png)",
-        "![times](times.png)",
-        "## Median steps",
-        "Kaplan-Meier medians; a dash means that more than half of the runs did not get there within the budget, or "
-        "are predicted not to.",
-        table(_median_rows(report.medians)),
-        "![survival](survival.png)",
+    parts = ["# Theory against networks"]
+    for one in found:
+        parts += [*([f"## {one.family}"] if len(found) > 1 else []), answer(one), table(answer_rows(one, "**"))]
+    parts += [f"![{name.partition('.')[0]}]({name})" for name in pictures]
+    for one in found:
+        parts += _behind(one)
+    parts += ["## Made with", f"`{environment['command']}`", _made(found, environment)]
+    return parts
+
+
+def _made(found: Sequence[Compared], environment: Mapping[str, Any]) -> str:
+    seeds = ", ".join(f"{len(one.runs)} runs, seeds {seed_range(one.runs['seed'])}." for one in found)
+    return "\n".join([seeds, "", *(f"- {name}: {_plain(value)}" for name, value in environment.items())])
+
+
+_LEGEND = """AUC: the chance that of a run that succeeded and one that failed the former was given the
+higher probability. Brier: mean squared error of the probability; it does not know the run's own
+outcome, nor is what is fitted fitted again in the bootstrap. Concordance: the chance that of two
+runs the predictor names the one that takes longer; 0.5 is no information; within size: of two
+runs of one training-set size. Measured/predicted: steps, Kaplan-Meier's median over all runs with
+a finite prediction above 0; a dash: beyond the budget. Runs that did not get there within their
+budget, or diverged, are failures and censored for all predictors alike. Intervals are 95 %, a
+bootstrap of training sets within each size, and need {least} runs that got there. None knows the
+decoder's initial weights. Every number is a row of scores.csv."""
+
+
+def _behind(one: Compared) -> list[str]:
+    """All other tables of a family's runs."""
+    by = {name: name for name in one.by}
+    rows, settings = {**by, "target": "target", "predictor": "predictor"}, one.settings
+    title = one.title | {target: words(target) for target in one.targets} | {MEASURED: "measured"}
+    times = wide(
+        settings[settings["target"] != "accuracy"],
+        rows,
+        {
+            "concordance": ("concordance", ".2f"),
+            "gain on size": ("concordance", "+.2f", NULL.name),
+            "within size": ("concordance_within", ".2f"),
+            "ratio": ("ratio", ".2f"),
+            "its quartiles": ("ratio_lower", ".2f"),
+            "": ("ratio_upper", ".2f"),
+            "error (MAPE)": ("mape", ".2f"),
+            "unpredicted": ("unpredicted", ".0f"),
+        },
+        title,
+    )
+    success = wide(
+        settings[settings["target"] == one.targets[0]],
+        rows,
+        {
+            "AUC": ("auc", ".2f"),
+            "Brier": ("brier", ".3f"),
+            "- constant": ("brier", "+.3f", "constant"),
+            "- logistic": ("brier", "+.3f", BASELINE),
+            "- share by size": ("brier", "+.3f", "share_by_size"),
+            "calibration": ("calibration", ".2f"),
+            "said": ("said", ".2f"),
+            "did": ("did", ".2f"),
+        },
+        title,
+    )
+    sizes = one.by_size
+    parts = [
+        "## What the columns mean" if len(one.targets) else "",
+        " ".join(_LEGEND.format(least=MIN_OBSERVED).split()),
         "## Who succeeds",
-        table(_probability_rows(report.probability)),
-        "![probability](probability.png)",
-        "### Run by run",
-        "AUC: the chance that of a run that succeeded and one that failed the former was given the higher "
-        f"probability (intervals need {MIN_OBSERVED} of either). Brier: mean squared error of the probability; "
-        f"- logistic: less that of the {SUCCESS_NAMES[BASELINE]} on the same runs. Error: of calibration, mean |said - "
-        f"did| over {N_BINS} bins of equal width, weighted by their runs. Intervals are a bootstrap of training sets; "
-        "what is fitted is not fitted again. The probability of a theory with a decoder is the share of "
-        f"{decoder_draws} draws a run (blind: twice as many); with more its Brier score would be "
-        "lower. Within one size a share that leaves the run's own seed out is lower for "
-        "successes: it cannot order them.",
-        table(_success_rows(report.success, len(report.calibration) > 1)),
-        "![reliability](reliability.png)",
-        "Brier score of each theory with a decoder minus that of another predictor on the same runs, the bootstrap the "
-        "same: below 0 it is better.",
-        table(_difference_rows(report.brier_differences, len(report.calibration) > 1)),
-        *_irreducible(report.irreducible),
-        "## Accuracy",
-        "Share of D0 that the network gets right at the end, against what the theory reads off the trained "
-        "embedding (predicted) and off the training set alone (ideal).",
-        table(_accuracy_rows(report.accuracy)),
-        "![accuracy](accuracy.png)",
-        "## Made with",
-        "\n".join(f"- {name}: {_plain(value)}" for name, value in environment.items()),
-    ]
-
-
-def time_rows(time: list[TimeScore]) -> list[dict[str, Any]]:
-    rows = []
-    for entry in time:
-        ratio = entry.ratio if isinstance(entry, StepsScore) else None
-        standard = entry.ratio_standardized if isinstance(entry, GradientFlowScore) else None
-        quartiles = [ratio.lower_quartile, ratio.median, ratio.upper_quartile] if ratio else [None] * 3
-        rows.append(
-            {
-                **_rates(entry),
-                "target": TARGETS_IN_WORDS[entry.target],
-                "predictor": NAMES[entry.predictor],
-                "concordance": _with_interval(entry.c_index, entry.interval),
-                "gain": _interval(entry.gain_over_null_interval),
-                "within size": _with_interval(entry.c_index_within_size, entry.interval_within_size),
-                "ratio": " / ".join(short(value) for value in quartiles),
-                "seen": short(ratio.observed_only[1] if ratio else None),
-                "Z0 = p-1": short(standard.median if standard else None),
-                "unpredicted": entry.n_reached_though_not_predicted if isinstance(entry, StepsScore) else "-",
-                "n": f"{entry.n_observed}/{entry.n}",
-            }
-        )
-    return rows
-
-
-def _median_rows(medians: list[MedianSteps]) -> list[dict[str, Any]]:
-    return [
-        {
-            **_rates(entry),
-            "size": entry.n_train,
-            "target": TARGETS_IN_WORDS[entry.target],
-            "reached": f"{entry.n_observed}/{entry.n}",
-            "median steps": _with_interval(entry.median, entry.interval, ".0f"),
-            **{
-                NAMES[name]: short(getattr(entry, f"predicted_median_{name}"), ".0f")
-                for name in PREDICTORS
-                if name != NULL_MODEL
-            },
-        }
-        for entry in medians
-    ]
-
-
-def _probability_rows(probability: list[SuccessShare]) -> list[dict[str, Any]]:
-    return [
-        {
-            **_rates(entry),
-            "size": entry.n_train,
-            "P(linear)": _with_interval(entry.predicted, entry.predicted_interval, ".3f"),
-            "these sets": short(entry.runs_linear),
-            "RQI > 0.95": _with_interval(entry.measured, entry.measured_interval, ".3f"),
-            "n": entry.n,
-        }
-        for entry in probability
-    ]
-
-
-def _success_rows(success: list[SuccessScore], several: bool) -> list[dict[str, Any]]:
-    return [
-        {
-            **_rates(entry),
-            "predictor": SUCCESS_NAMES[entry.predictor],
-            "AUC": _with_interval(entry.auc, entry.auc_interval),
-            "Brier": _with_interval(entry.brier, entry.brier_interval, ".3f"),
-            "- logistic": _interval(entry.brier_minus_baseline_interval, "+.3f"),
-            "error": short(entry.calibration_error),
-            "said": short(entry.mean_predicted),
-            "did": short(entry.mean_measured),
-            "n": entry.n,
-        }
-        for entry in success
-        if several or entry.repr_lr is not None
-    ]
-
-
-def _difference_rows(differences: list[BrierDifference], several: bool) -> list[dict[str, Any]]:
-    """A row a setting and theory, a column a predictor that it is held against."""
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    columns = {name: f"- {SUCCESS_NAMES[name]}" for name in FITTED}
-    for entry in differences:
-        if several or entry.repr_lr is not None:
-            row = rows.setdefault(
-                (entry.repr_lr, entry.decoder_lr, entry.predictor),
-                {**_rates(entry), "predictor": SUCCESS_NAMES[entry.predictor]} | dict.fromkeys(columns.values(), "-"),
+        f"Success: {words(one.targets[0])} within the budget.",
+        table(success),
+        "## Order and size of the times",
+        "Gain on size: of the concordance, on that of the size alone; these intervals hold for all predictors at "
+        "once. Unpredicted: runs that got there though the predictor says never, or not within the budget. Test "
+        f"accuracy leaves out training sets that leave fewer than {MIN_TEST_SAMPLES} test samples.",
+        table(times),
+        "## By size",
+        "Median steps are Kaplan-Meier's; a dash: most did not get there, or are predicted not to.",
+        table(
+            wide(
+                sizes[(sizes["target"] == one.targets[0])],
+                {**by, one.size: one.size, "predictor": "predictor"},
+                {"said": ("said", ".3f"), "did": ("did", ".3f"), "median steps": ("median", ".0f")},
+                title,
             )
-            row[columns[entry.minus]] = with_span(entry.difference, entry.interval, "+.3f")
-    return list(rows.values())
-
-
-def _irreducible(irreducible: list[Irreducible]) -> list[str]:
-    if not irreducible:
-        return []
-    rows = [
-        {
-            **_rates(entry),
-            "irreducible Brier": _with_interval(entry.brier, entry.brier_interval, ".3f"),
-            "AUC by replicas": _with_interval(entry.by_replicas.auc, entry.by_replicas.auc_interval),
-            "Brier by replicas": _with_interval(entry.by_replicas.brier, entry.by_replicas.brier_interval, ".3f"),
-            "n": entry.n,
+        ),
+    ]
+    accuracy = settings[settings["target"] == "accuracy"]
+    if not accuracy.empty:
+        columns = {
+            "correlation": ("correlation", ".2f"),
+            "mean absolute error": ("absolute_error", ".3f"),
+            "mean error": ("error", "+.3f"),
+            "network above": ("above", ".0f"),
         }
-        for entry in irreducible
-    ]
-    return [
-        f"Each of these runs was trained {irreducible[0].n_replicas} times, with another decoder each time. "
-        "Irreducible: the mean of p (1 - p), which is the Brier score of a predictor that knows all but the decoder's "
-        "initial weights. By replicas: the first one's success foretold by the share of the others.",
-        table(rows),
-    ]
-
-
-def _rates(entry: Setting) -> dict[str, str]:
-    rates = {"eta_r": entry.repr_lr, "eta_d": entry.decoder_lr}
-    return {name: "all" if rate is None else f"{rate:g}" for name, rate in rates.items()}
-
-
-def _accuracy_rows(accuracy: Accuracy) -> list[dict[str, Any]]:
-    return [
-        {
-            **_rates(entry),
-            "against": name,
-            "correlation": _with_interval(found.pearson_r, found.pearson_r_interval),
-            "mean absolute error": short(found.mean_absolute_error, ".3f"),
-            "mean error": short(found.mean_error, "+.3f"),
-            "network above": f"{found.n_accuracy_above}/{found.n}",
-        }
-        for entry in accuracy.by_setting
-        for name, found in (("predicted", entry.predicted), ("ideal", entry.ideal))
-    ]
-
-
-def _interval(bounds: Any, form: str = ".2f") -> str:
-    """`span`, and a dash for no bound at all."""
-    if bounds is None or all(bound is None for bound in bounds):
-        return "-"
-    return span(bounds, form)
-
-
-def _with_interval(value: float | None, bounds: Any, form: str = ".2f") -> str:
-    parts = [short(value, form), _interval(bounds, form)]
-    return "-" if parts == ["-", "-"] else " ".join(parts)
+        parts += [
+            "## Accuracy",
+            "Share of all samples that the network gets right at the end, against what the theory reads off the "
+            "trained embedding, and off the training set alone.",
+            table(wide(accuracy, {**by, "predictor": "against"}, columns, title)),
+        ]
+    replicas = settings[settings["predictor"] == "replicas"]
+    if not replicas.empty:
+        columns = {"irreducible Brier": ("irreducible", ".3f"), "AUC": ("auc", ".2f"), "Brier": ("brier", ".3f")}
+        parts += [
+            "## Replicas",
+            "Each run was trained several times, with another decoder each time. Irreducible: the mean of p (1 - p), "
+            "the Brier score of a predictor that knows all but the decoder's initial weights. AUC and Brier: the first "
+            "one's success foretold by the share of the others.",
+            table(wide(replicas, {**by, "predictor": "predictor"}, columns, title)),
+        ]
+    return [part for part in parts if part]
 
 
 def _plain(value: Any) -> str:

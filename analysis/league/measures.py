@@ -9,17 +9,24 @@ from typing import Any
 import torch
 
 from analysis.measures.series import Series, measured
-from analysis.modular_theory.predictions import PREDICTORS, operation, predict, training_set
-from analysis.modular_theory.setups import Setup as RingSetup
 from analysis.predictors import measures
 from analysis.predictors.measures import CODE, Measure
 from analysis.predictors.predictor import digest
+from analysis.predictors.rings import describe
 from analysis.runs.store import RunStore
 from neural import ModularConfig
+from neural.families.modular import Modular
+
+_RINGS = {
+    "1/lambda": "inverse_lambda",
+    "mean of 1/eigenvalue": "mean_time",
+    "few parallelograms": "few_parallelograms",
+    "rarest symbol": "rarest_symbol",
+}
 
 MEASURES = (
     *measures.MEASURES[:-4],
-    *(Measure(f"rings: {name}", "Liu 2205.10343, modulo p", "the task", "later") for name in PREDICTORS),
+    *(Measure(f"rings: {name}", "Liu 2205.10343, modulo p", "the task", "later") for name in _RINGS),
     *measures.MEASURES[-4:],
 )
 BY_NAME = {measure.name: measure for measure in MEASURES}
@@ -42,9 +49,8 @@ def _of_training_set(config: Any) -> dict[str, float]:
     """What the theory of rings says before a run begins, of addition modulo p."""
     if not isinstance(config, ModularConfig) or config.operation != "modular_addition":
         return {}
-    op = operation(RingSetup(config, (config.fraction,)))
-    said = predict(op, training_set(op, config))
-    return {f"rings: {name}": float(predictor(said)) for name, predictor in PREDICTORS.items()}
+    said = describe(config, Modular.data(config).mask)
+    return {f"rings: {name}": said[column] for name, column in _RINGS.items()}
 
 
 def sources() -> str:

@@ -10,9 +10,14 @@ import numpy as np
 import pandas as pd
 
 import efftheory as et
+from analysis.predictors.catalogue import CATALOGUE, predict
+from analysis.predictors.effective import described
+from analysis.predictors.predictor import Run
 from analysis.runs.store import RunStore
-from analysis.theory.predictions import predict
+from analysis.scores.table import score
 from neural import RunConfig
+
+_FLOWS = [CATALOGUE[name] for name in ("inverse_lambda3", "exact_flow", "optimizer_flow")]
 
 
 def states_at(store: RunStore, configs: Sequence[RunConfig], step: int) -> pd.DataFrame:
@@ -47,17 +52,29 @@ def states_at(store: RunStore, configs: Sequence[RunConfig], step: int) -> pd.Da
 
 
 def measured_times(store: RunStore, configs: Sequence[RunConfig]) -> pd.DataFrame:
-    """The runs with their predictions (see `predict`), `fraction`, and
-    `inverse_lambda3_standardized`.
+    """The runs with `nullity`, `lambda3` and `z0`, steps to RQI > 0.95 by each of the
+    theories without a decoder, `fraction`, and `inverse_lambda3_standardized`.
 
     The latter is Z0/(lambda_3 eta) with the Z0 = (p - 1) d of a standardised embedding.
     """
     runs = store.table(configs)
-    runs = runs.merge(predict(runs), on="key")
+    said = predict(store, runs, _FLOWS).query("target == 'rqi'").pivot(index="key", columns="predictor", values="value")
+    runs = runs.join(pd.DataFrame([described(Run(config, runs.iloc[k])) for k, config in enumerate(configs)]))
+    runs = runs.merge(said.reset_index(), on="key")
     return runs.assign(
         fraction=runs["n_train"] / (runs["p"] * (runs["p"] + 1) / 2),
         inverse_lambda3_standardized=runs["inverse_lambda3"] * (runs["p"] - 1) * runs["d"] / runs["z0"],
     )
+
+
+def steps_by_size(store: RunStore, configs: Sequence[RunConfig]) -> pd.DataFrame:
+    """Shares of runs that reach RQI > 0.95 (`did`) and medians of the steps, measured
+    and predicted, by size: rows of `score`, with `fraction`.
+    """
+    runs = store.table(configs)
+    said = predict(store, runs, _FLOWS)
+    found = score(runs, said, _FLOWS, ["rqi"], ["n_train"], within=None)
+    return found.sort_values("n_train", kind="stable").assign(fraction=found["n_train"] / configs[0].n_samples)
 
 
 def lambda3_samples(p: int, sizes: Sequence[int], sets: int, seed: int) -> pd.DataFrame:

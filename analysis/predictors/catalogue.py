@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,13 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from analysis.predictors import effective, memory, null, rings
+from analysis.predictors import effective, measures, memory, null, rings
 from analysis.predictors.predictor import Predictor, Run, Told
 from analysis.runs.store import PREDICTIONS, RunStore, config_of
 from efftheory._threads import usable_cores
 from neural import ConfigError
 
-CATALOGUE = {one.name: one for file in (null, effective, memory, rings) for one in file.PREDICTORS}
+CATALOGUE = {one.name: one for file in (null, effective, memory, rings, measures) for one in file.PREDICTORS}
 _TOGETHER = 32  # runs that are predicted before what is said of them is kept
 
 
@@ -56,26 +56,31 @@ def predict(
     Args:
         store: where predictions are kept.
         runs: a table of the store.
-        predictors: those that are fitted to others' predictions come after these.
+        predictors: each is asked of the runs that it applies to.
         draws: by name, where not a predictor's own number.
         memo: by key, what several predictors share and somebody has computed already.
     """
-    everyone = [
-        Run(config_of(row["key"]), row, store, (memo or {}).get(row["key"], {})) for row in runs.to_dict("records")
-    ]
-    found = pd.DataFrame(columns=[*PREDICTIONS])
-    for one in predictors:
+    rows: list[Any] = runs.to_dict("records")
+    everyone = [Run(config_of(row["key"]), row, store, (memo or {}).get(row["key"], {})) for row in rows]
+    found: dict[str, pd.DataFrame] = {}
+    for one in sorted(predictors, key=lambda one: one.of_run is None):  # these see what the others say
         here = [run for run in everyone if one.applies(run.config)]
-        if here:
-            n = (draws or {}).get(one.name, one.draws)
-            said = _together(one, here, found) if one.of_run is None else _each(store, one, here, n)
-            found = said if found.empty else pd.concat([found, said], ignore_index=True)
-    return found
+        if one.of_run is None:
+            found[one.name] = _together(one, here, _joined(found.values()))
+        else:
+            found[one.name] = _each(store, one, here, (draws or {}).get(one.name, one.draws))
+    return _joined(found[one.name] for one in predictors)
+
+
+def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Below one another; what they have no rows of has no type."""
+    some = [table for table in tables if not table.empty]
+    return pd.concat(some, ignore_index=True) if some else pd.DataFrame(columns=[*PREDICTIONS])
 
 
 def _together(one: Predictor, runs: Sequence[Run], found: pd.DataFrame) -> pd.DataFrame:
     assert one.of_runs is not None
-    said = one.of_runs(runs, found)
+    said = one.of_runs(runs, found) if runs else []
     return _rows(one, 0, [(run, told) for run, told in zip(runs, said, strict=True)])
 
 
@@ -97,7 +102,7 @@ def _each(store: RunStore, one: Predictor, runs: Sequence[Run], n: int) -> pd.Da
                     bar.update()
                 rows = _rows(one, n, said)
                 store.keep_predictions(rows)
-                kept = rows if kept.empty else pd.concat([kept, rows], ignore_index=True)
+                kept = _joined([kept, rows])
     finally:
         pool.shutdown(cancel_futures=True)  # a Ctrl-C need not wait for all the runs
     order = {name: number for number, name in enumerate(keys)}

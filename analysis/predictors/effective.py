@@ -118,8 +118,8 @@ def _sums(config: Any) -> bool:
 
 _ALL = ("D", "E0", "eta_r")
 PREDICTORS = (
-    Predictor("linear_probability", "P(linear)", ("size",), _sums, _linear_probability, draws=20_000),
-    Predictor("unique", "unique linear representation", ("D",), _sums, _unique),
+    Predictor("linear_probability", "P(linear)", ("size",), _sums, _linear_probability, gives="chance", draws=20_000),
+    Predictor("unique", "unique linear representation", ("D",), _sums, _unique, gives="chance"),
     Predictor("inverse_lambda3", "Z0/(lambda_3 eta)", ("D", "norm of E0", "eta_r"), _sums, _steps(_inverse_lambda3)),
     Predictor("exact_flow", "exact gradient flow", _ALL, _sums, _steps(_exact_flow)),
     Predictor("optimizer_flow", "optimiser-aware flow", _ALL, _sums, _steps(_optimizer_flow)),

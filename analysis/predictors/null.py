@@ -7,6 +7,7 @@ What is fitted is fitted to the seeds other than that of the run it is asked of.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -52,6 +53,14 @@ def _share_by_size(runs: Sequence[Run], said: pd.DataFrame) -> list[dict[str, To
         others = success[(setting == setting[k]) & (seeds != seeds[k])]
         found.append({targets_of(run.config)[0]: Told(probability=others.mean() if len(others) else 0.5)})
     return found
+
+
+def _of_replicas(runs: Sequence[Run], said: pd.DataFrame) -> list[dict[str, Told]]:
+    """The share of the others that differ in the decoder's initial weights alone."""
+    success = _succeeded(runs)
+    same = pd.factorize(pd.Series([repr(replace(run.config, replica=0)) for run in runs]))[0]
+    others = [success[(same == same[k]) & (np.arange(len(runs)) != k)] for k in range(len(runs))]
+    return [{"rqi": Told(probability=float(one.mean()) if len(one) else 0.5)} for one in others]
 
 
 def _logistic(runs: Sequence[Run], said: pd.DataFrame, of: str) -> list[dict[str, Told]]:
@@ -104,7 +113,13 @@ NULL = Predictor("training_fraction", "size alone (null model)", ("size",), _has
 PREDICTORS = (
     NULL,
     Predictor(
-        "share_by_size", "share by size", ("size", "other seeds"), _has_size, of_runs=_share_by_size, fitted=True
+        "share_by_size",
+        "share by size",
+        ("size", "other seeds"),
+        _has_size,
+        of_runs=_share_by_size,
+        gives="chance",
+        fitted=True,
     ),
     *(
         Predictor(
@@ -113,8 +128,13 @@ PREDICTORS = (
             ("D", "E0", "eta_r", "other seeds"),
             lambda config: on("toy")(config) and config.operation != "s3",
             of_runs=partial(_logistic, of=name),
+            gives="chance",
             fitted=True,
         )
         for name, title in _LOGISTIC.items()
     ),
+)
+# Not in the catalogue: it asks of runs that were trained several times.
+REPLICAS = Predictor(
+    "replicas", "its other replicas", ("other decoders",), on("toy"), of_runs=_of_replicas, gives="chance", fitted=True
 )

@@ -51,14 +51,14 @@ class Run:
 
     Attributes:
         config: its configuration.
-        row: its row in the store, by column. A predictor must not look at what came
+        row: its row in the store, a mapping by column. A predictor must not look at what came
             after its `read_at`.
         store: where its traces are.
         memo: what several predictors of this run share is computed once and kept here.
     """
 
     config: Any
-    row: Mapping[str, Any]
+    row: Any
     store: Any = None
     memo: dict[str, Any] = field(default_factory=dict)
 
@@ -103,7 +103,7 @@ class Predictor:
         of_runs: what it says of runs that it needs together, beside what other
             predictors said of them; instead of `of_run`, never kept.
         gives: what its values are: steps, numbers that put runs in order, or the share
-            that the target itself is.
+            that the target itself is; or a chance: none, it gives a probability alone.
         fitted: whether it has seen outcomes of other runs.
         draws: how many draws it makes for each that is asked for; 0: it draws nothing.
         code: packages or modules beside its own file that its numbers depend on.
@@ -115,7 +115,7 @@ class Predictor:
     applies: Callable[[Any], bool]
     of_run: OfRun | None = None
     of_runs: OfRuns | None = None
-    gives: Literal["steps", "order", "share"] = "steps"
+    gives: Literal["steps", "order", "share", "chance"] = "steps"
     fitted: bool = False
     draws: int = 0
     code: tuple[str, ...] = ("efftheory",)

@@ -90,6 +90,6 @@ _ORDERS = {
     "rarest_symbol": "rings: rarest symbol",
 }
 PREDICTORS = (
-    Predictor("ring_unique", "rings: unique", ("D",), _applies, _of("unique", probability=True)),
+    Predictor("ring_unique", "rings: unique", ("D",), _applies, _of("unique", probability=True), gives="chance"),
     *(Predictor(f"rings_{name}", title, ("D",), _applies, _of(name), gives="order") for name, title in _ORDERS.items()),
 )

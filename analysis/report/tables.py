@@ -15,6 +15,11 @@ def scalars(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=arrays)
 
 
+def rows_of(table: pd.DataFrame) -> list[Any]:
+    """A table's rows, each with its columns as attributes."""
+    return list(table.itertuples())
+
+
 def number(value: Any, form: str = ".2f") -> str:
     """A number; a dash for none, or one beyond all bounds."""
     return format(value, form) if value is not None and np.isfinite(value) else "-"
@@ -64,8 +69,7 @@ def wide(
     found: dict[tuple, dict[str, str]] = {}
     statistics = {name: (*of, "")[:3] for name, of in columns.items()}
     wanted = {(statistic, against): (name, form) for name, (statistic, form, against) in statistics.items()}
-    for row in scores.itertuples():
-        row: Any
+    for row in rows_of(scores):
         of = (row.statistic, getattr(row, "against", ""))
         if of not in wanted:
             continue
@@ -74,14 +78,6 @@ def wide(
         begun = {title: words.get(value, _plain(value)) for title, value in zip(rows.values(), label, strict=True)}
         found.setdefault(label, begun | dict.fromkeys(columns, "-"))[name] = cell(row, form)
     return list(found.values())
-
-
-def reached(scores: pd.DataFrame, rows: Sequence[str]) -> dict[tuple, str]:
-    """How many runs got there, of how many, by these columns."""
-    return {
-        tuple(getattr(row, name) for name in rows): f"{row.n - row.n_censored}/{row.n}"
-        for row in scores.drop_duplicates([*rows]).itertuples()
-    }
 
 
 def _plain(value: Any) -> str:

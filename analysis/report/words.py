@@ -55,6 +55,12 @@ def judged(
     return otherwise
 
 
+def words(target: str) -> str:
+    """A target, as in `steps_to_...`."""
+    metric, _, percent = target.partition("_")
+    return TARGETS_IN_WORDS.get(target, f"{metric} accuracy {int(percent) / 100:g}" if percent.isdigit() else target)
+
+
 def short(value: float | None, form: str = ".2f") -> str:
     """A number; a dash for none."""
     return "-" if value is None else format(value, form)

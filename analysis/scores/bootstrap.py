@@ -22,22 +22,19 @@ def bootstrap_weights(
             Training-set sizes, say.
         seed: of the draws.
         draws: how many.
-        clusters: (n,) or (n, k), what is drawn as one: runs that share a training set,
-            say. By default each run is one. A cluster lies in one stratum.
+        clusters: (n,), a label a run of what is drawn as one: runs that share a
+            training set, say. By default each run is one. A cluster lies in one
+            stratum.
     """
     label = np.asarray(strata)
-    names, first, member = np.unique(
-        np.arange(len(label)) if clusters is None else np.asarray(clusters),
-        axis=0,
-        return_index=True,
-        return_inverse=True,
-    )
+    drawn = np.arange(len(label)) if clusters is None else np.asarray(clusters)
+    names, first, member = np.unique(drawn, return_index=True, return_inverse=True)
     rng = np.random.default_rng(seed)
     weights = np.empty((draws, len(names)))
     for stratum in np.unique(label):
         here = np.flatnonzero(label[first] == stratum)
         weights[:, here] = rng.multinomial(len(here), np.full(len(here), 1 / len(here)), size=draws)
-    return weights[:, member.ravel()]
+    return weights[:, member]
 
 
 def means(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -134,9 +134,9 @@ class _Asked:
         self.said = {name: rows.set_index("key").reindex(runs["key"]) for name, rows in said.groupby("predictor")}
         self.predictors = [one for one in predictors if one.name in self.said]
         self.strata = np.zeros(len(runs)) if within is None else runs[within].to_numpy()
-        drawn = runs[[*clusters]].to_numpy() if clusters else None
+        drawn = runs.groupby([*clusters], dropna=False).ngroup().to_numpy() if clusters else None
         self.weights = bootstrap_weights(self.strata, seed, BOOTSTRAPS, drawn)
-        self.n_clusters = np.inf if drawn is None else len(np.unique(drawn, axis=0))
+        self.n_clusters = np.inf if drawn is None else len(np.unique(drawn))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         if self.target == "accuracy":

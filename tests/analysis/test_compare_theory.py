@@ -7,7 +7,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
-import math
 import os
 import re
 import signal
@@ -18,11 +17,15 @@ import time
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from analysis.compare_theory.__main__ import ERRORS, PROG, Arguments, main, plan
+from analysis.compare_theory.__main__ import ERRORS, PROG, Arguments, main, plan, toy_runs
+from analysis.compare_theory.compared import irreducible
 from analysis.runs.executors import Execution
-from neural import RunConfig
+from analysis.runs.store import RunStore, key
+from neural import ConfigError, RunConfig
 from neural.command import run_command
 
 COMPARE = [sys.executable, "-m", "analysis.compare_theory"]
@@ -88,10 +91,12 @@ def test_a_killed_comparison_resumes_to_the_same_report(tmp_path):
     recompute_with_the_readme(undisturbed, report)
     page = (out / "report.md").read_text()
     assert "8 runs, seeds 3..6." in page
-    assert "theory with memory, blind" in page
+    answer, *_ = page.partition("![")
+    assert len(answer.splitlines()) <= 30
+    assert "theory with memory, blind" in answer
     for picture in out.glob("*.png"):
         assert f"({picture.name})" in page
-    assert all(sentence in page and sentence in again.stdout for sentence in report["verdict"])
+    tables_of_the_page(out, page)
 
 
 def recompute_with_the_readme(folder: Path, report: dict) -> None:
@@ -106,10 +111,111 @@ def recompute_with_the_readme(folder: Path, report: dict) -> None:
     assert entry["c_index"] == pytest.approx(names["c_index"])
     for share in report["probability"]:
         assert names["share"][share["n_train"]] == share["measured"]
-    for entry in report["medians"]:
-        if entry["target"] == "rqi":
-            median = names["median"][entry["n_train"]]
-            assert entry["median"] == (median if math.isfinite(median) else None)
+    scores = pd.read_csv(folder / "results/compare_theory/scores.csv").query("predictor == 'measured'")
+    for row in scores.query("statistic == 'median' and target == 'rqi' and n_train > 0").itertuples():
+        assert row.value == names["median"][row.n_train]
+    assert len(scores) >= 2
+
+
+def tables_of_the_page(out: Path, page: str) -> None:
+    """Every number in the tables of the page is one of scores.csv."""
+    scores = pd.read_csv(out / "scores.csv")
+    known = {form.format(value) for value in scores["value"] for form in ("{:.2f}", "{:.3f}", "{:+.3f}", "{:.0f}")}
+    known |= {f"{value:+.2f}" for value in scores["value"]}
+    cells = [cell.strip(" *") for line in page.splitlines() if line.startswith("|") for cell in line.split("|")[1:-1]]
+    numbers = [cell.split()[0] for cell in cells if re.match(r"[-+]?\d", cell)]
+    sizes = {"9", "14", "0.001", "0.0001"}
+    assert len(numbers) > 50
+    assert [number for number in numbers if number not in known | sizes] == []
+
+
+MINE = """
+from analysis.predictors.predictor import Predictor, Told, on
+
+
+def of_run(run, draws):
+    few = -run.mask.sum()
+    return {"rqi": Told(few, probability=run.mask.sum() / len(run.mask)), "train": Told(few)}
+
+
+PREDICTOR = Predictor("few_samples", "few samples", ("size",), on("toy"), of_run, gives="order")
+"""
+
+
+def test_a_users_predictor_is_scored_beside_the_others(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    done = run(["--p", "5", "--sizes", "9", "12", "--seeds", "6", "--budget", "300", "--predictor", "mine.py",
+                "--repr-lr", "1e-2", "--decoder-draws", "1", "--draws", "100"], tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "few samples" in done.stdout
+    scores = pd.read_csv(tmp_path / "results/compare_theory/scores.csv", keep_default_na=False)
+    found = scores[(scores["predictor"] == "few_samples") & (scores["n_train"] == "")]
+    assert {"auc", "brier", "calibration", "concordance_within"} <= set(found["statistic"])
+    null = scores[(scores["predictor"] == "training_fraction") & (scores["n_train"] == "")]
+    for statistic in ("concordance", "concordance_within"):
+        assert found.set_index(["target", "statistic", "against"])["value"].get(
+            ("rqi", statistic, "")
+        ) == null.set_index(["target", "statistic", "against"])["value"].get(("rqi", statistic, ""))
+
+
+def test_another_family_is_scored_by_what_applies_to_it(tmp_path):
+    options = "--family modular --x fraction=0.5,0.8 --set p=7 width=32 learning_rate=0.01 look_every=5 checkpoints=4"
+    done = run([*options.split(), "--budget", "300", "--seeds", "12"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "results/compare_theory"
+    scores, runs = (pd.read_csv(out / f"{name}.csv", keep_default_na=False) for name in ("scores", "runs"))
+    assert len(runs) == 24
+    names = set(scores["predictor"])
+    assert {"measured", "training_fraction", "share_by_size", "rings_inverse_lambda", "ring_unique"} <= names
+    assert "weight_norm@memorised" in names
+    assert "memory_flow" not in names
+    assert "size alone (null model)" in done.stdout
+    report = json.loads((out / "report.json").read_text())
+    assert {entry["target"] for entry in report["time"]} >= {"test_95", "train_99"}
+    again = run([*options.split(), "--budget", "300", "--seeds", "12"], tmp_path)
+    assert "24 runs, 0 of them trained now" in again.stderr
+    assert json.loads((out / "report.json").read_text()) == report
+
+
+def test_experiments_by_name():
+    [name] = plan(Arguments(names=("width 50",), seeds=1))
+    assert name == "width 50"
+    both = plan(Arguments(names=("modular_theory/squares", "league/transformer"), seeds=1, first_seed=5))
+    assert [len(runs) for runs in both.values()] == [8, 1]
+    assert {run.seed for runs in both.values() for run in runs} == {5}
+    assert len(plan(Arguments(names=("decoder_range",)))) == 21
+    with pytest.raises(ConfigError, match=r"`names` must be among .*width 50.*, but one is 'width'"):
+        plan(Arguments(names=("width",)))
+    with pytest.raises(ConfigError, match="`p` must be left out with an experiment, but is 9"):
+        plan(Arguments(names=("width 50",), p=9))
+
+
+def test_replicas_say_what_cannot_be_foretold(tmp_path):
+    """Of two replicas half of their disagreement; of known probabilities the mean of
+    p (1 - p).
+    """
+    configs = [RunConfig(p=5, n_train=9, seed=seed, replica=k, budget=9) for k in range(3) for seed in range(400)]
+    rng = np.random.default_rng(0)
+    chance = np.tile([0.0, 0.2, 0.5, 1.0], 300)
+    steps = np.where(rng.random(1200) < chance, 5.0, np.nan)
+    everyone = pd.DataFrame({"key": [key(one) for one in configs], "n_train": 9, "steps_to_rqi": steps, "budget": 9})
+    everyone["seed"], everyone["replica"] = np.tile(np.arange(400), 3), np.repeat(range(3), 400)
+    with RunStore(tmp_path / "runs.sqlite") as store:
+        scores = irreducible(store, everyone, everyone[:400], [], ["n_train", "seed"], "n_train")
+    found = scores.set_index("statistic")
+    assert found.loc["irreducible", "value"] == pytest.approx(0.1025, abs=0.04)  # four standard errors
+    low, high = found.loc["irreducible", ["low", "high"]].astype(float).to_numpy()
+    assert low < 0.1025 < high
+    # the share of the others has the variance of its mean on top
+    assert found[found["against"] == ""].loc["brier", "value"] == pytest.approx(0.1025 * 3 / 2, abs=0.08)
+    halves = irreducible_by_hand(steps.reshape(3, 400)[:2])
+    with RunStore(tmp_path / "runs.sqlite") as store:
+        two = irreducible(store, everyone[:800], everyone[:400], [], ["n_train", "seed"], "n_train")
+    assert two.set_index("statistic").loc["irreducible", "value"] == pytest.approx(halves)
+
+
+def irreducible_by_hand(steps: np.ndarray) -> float:
+    return float(np.mean(np.isnan(steps[0]) != np.isnan(steps[1])) / 2)
 
 
 @pytest.mark.parametrize(
@@ -154,14 +260,14 @@ def test_a_mistake_is_one_clear_line(tmp_path, monkeypatch, capsys, arguments, s
 def test_a_plan():
     rates = {"repr_lr": (1e-3, 1e-3, 1e-2), "decoder_lr": (1e-5, 1e-4, 1e-4), "sizes": (45, 20), "seeds": 2}
     wanted = [(1e-3, 1e-5), (1e-3, 1e-4), (1e-2, 1e-4)]
-    paired = plan(Arguments(**rates, paired_rates=True))
+    paired = toy_runs(Arguments(**rates, paired_rates=True))
     expected = [(n, *pair, seed) for n in (20, 45) for pair in wanted for seed in range(2)]
     assert [(run.n_train, run.repr_lr, run.decoder_lr, run.seed) for run in paired] == expected
-    assert len(plan(Arguments(**rates))) == 2 * 4 * 2
-    [first, second] = plan(Arguments(sizes=(30,), seeds=1, replicas=2, set=("width=50", "targets=orthogonal")))
+    assert len(toy_runs(Arguments(**rates))) == 2 * 4 * 2
+    [first, second] = toy_runs(Arguments(sizes=(30,), seeds=1, replicas=2, set=("width=50", "targets=orthogonal")))
     assert first == RunConfig(n_train=30, width=50, targets="orthogonal")
     assert second == replace(first, replica=1)
-    later = plan(Arguments(sizes=(30, 45), seeds=2, first_seed=100))
+    later = toy_runs(Arguments(sizes=(30, 45), seeds=2, first_seed=100))
     assert [(run.n_train, run.seed) for run in later] == [(30, 100), (30, 101), (45, 100), (45, 101)]
 
 

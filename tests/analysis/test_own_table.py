@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from analysis import sweep
 from analysis.advise import __main__ as advise
 from analysis.compare_theory import __main__ as compare
-from analysis.compare_theory.outcomes import score_probability
 from analysis.experiments import DIAGRAMS
 from analysis.gallery.__main__ import gallery
 from analysis.phase_diagram.records import Thresholds
+from analysis.predictors.catalogue import CATALOGUE
+from analysis.predictors.effective import linear_probabilities, operation
+from analysis.predictors.memory import success_of
+from analysis.predictors.predictor import Run
 from analysis.runs import __main__ as runs_command
 from analysis.runs.executors import Execution
 from analysis.runs.plane import PlaneOptions
 from analysis.runs.store import RunStore, StoreError, config_of, key
-from analysis.theory.decoder_theory import operation, outlooks
-from analysis.theory.predictions import linear_probabilities
 from neural import ConfigError, ModularConfig, RunConfig, Table
 from neural.command import run_command
 
@@ -176,10 +176,10 @@ def test_theories_of_a_table_that_commutes(sums: Path) -> None:
     config = RunConfig(operation=table, n_train=18, budget=300)
     op = operation(config)
     assert (op.n_symbols, op.n_samples, op.n_results, op.full_nullity) == (6, 21, 11, 2)
-    assert outlooks([config], 1)[0].steps_to_rqi.shape == (1,)
-    own, usual = linear_probabilities(op, 500, seed=0), linear_probabilities(6, 500, seed=0)
-    assert [one.n_train for one in own] == [one.n_train for one in usual]
-    assert (own[0].predicted, own[-1].predicted) == (usual[0].predicted, usual[-1].predicted) == (0, 1)
+    assert success_of(config, 1).steps_to_rqi.shape == (1,)
+    own, usual = (linear_probabilities(one, 500) for one in (op, operation(RunConfig(p=6))))
+    assert len(own) == len(usual)
+    assert (own[0].value, own[-1].value) == (usual[0].value, usual[-1].value) == (0, 1)
 
 
 def test_a_comparison_on_a_table(sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,12 +197,19 @@ def test_a_comparison_on_a_table(sums: Path, tmp_path: Path, monkeypatch: pytest
     assert all(run["nullity"] == 2 and run["lambda3"] > 0 for run in report["runs"])
 
 
-def test_linear_is_what_all_data_leave() -> None:
-    """Not two dimensions whatever the table."""
-    runs = {"steps_to_rqi": [1.0, np.nan], "nullity": [3, 4], "n_train": 5, "exact_flow": 1.0, "budget": 9}
-    table = pd.DataFrame(runs | {"repr_lr": 1.0, "decoder_lr": 1.0, "train_loss": 0.0})
-    _, [count] = score_probability(table, linear_probabilities(4, 50, seed=0), full_nullity=3)
-    assert (count.linear_and_success, count.not_linear_and_failure) == (1, 1)
+def test_linear_is_what_all_data_leave(tmp_path: Path) -> None:
+    """Not two dimensions whatever the table: pairs of bits, added, leave three."""
+    first, second = np.divmod(np.arange(4), 2)
+    results = 3 * (first[:, None] + first) + second[:, None] + second
+    np.savetxt(tmp_path / "pairs.csv", results, fmt="%d", delimiter=",")
+    run = RunConfig(operation=Table.read(tmp_path / "pairs.csv"), p=4, n_train=10)
+    op = operation(run)
+    assert op.full_nullity == 3
+    unique = CATALOGUE["unique"].of_run
+    assert unique is not None
+    for mask, linear in ((np.ones(op.n_samples, bool), True), (np.arange(op.n_samples) < 2, False)):
+        row = {"mask": mask, "initial_embedding": np.zeros((4, 1))}
+        assert unique(Run(run, row), 0)["rqi"].probability == linear
 
 
 @pytest.mark.parametrize("module", [compare, advise])

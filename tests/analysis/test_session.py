@@ -29,12 +29,10 @@ QUICK = {
     "advise": "--p 5 --n-train 9 --budget 20 --seeds 1 --check 2 --sizes 9 --repr-lr 1e-3 --decoder-lr 1e-4 "
     "--warmup 0 --decoder-wd 0",
     "compare_theory": "--p 5 --sizes 9",
-    "decoder_range": "--only S3",
     "design_experiment": "--p 5 --sizes 9",
     "interventions": "transformer",
     "landscape": "teacher",
     "league": "parity --seeds 10",
-    "modular_theory": "--only transformer",
     "norm_law": "teacher",
     "phase_diagram": "lr_lr",
     "remedies": "--sizes 30",

@@ -1,1 +1,0 @@
-"""How far does the theory with a decoder hold?"""

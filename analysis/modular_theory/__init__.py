@@ -1,1 +1,0 @@
-"""The effective theory meets addition modulo p."""
