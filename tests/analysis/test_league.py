@@ -19,20 +19,26 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 from torch.func import functional_call
 
-from analysis.league import __main__ as command
-from analysis.league import scores
-from analysis.league.measures import BY_NAME, MEASURES
-from analysis.league.page import Table, way_rows
-from analysis.league.scores import MEMORISED, half_way, moves, pooled, ranks, read
-from analysis.league.settings import SETTINGS
+from analysis import league as command
+from analysis.experiments import EXPERIMENTS
+from analysis.grokking import league
+from analysis.grokking.league import GENERALISED, half_way, moves, pooled, predicted, ranks
+from analysis.grokking.league_page import agrees
 from analysis.measures import series as of_runs
-from analysis.measures.networks import network_at, samples_of, training_loss
+from analysis.measures.networks import is_known, network_at, samples_of, training_loss
+from analysis.measures.series import Series, measured, read
+from analysis.predictors.catalogue import predict
+from analysis.predictors.measures import BY_NAME, LEARNED, MEASURES, MEMORISED, PREDICTORS, predictors_at
 from analysis.report.words import NOT_CERTAIN
+from analysis.runs.session import ERRORS
+from analysis.runs.store import RunStore, key
 from analysis.runs.traces import Traces
-from neural import ModularConfig, ParityConfig, family_of, train_run
+from neural import ModularConfig, ParityConfig, RunConfig, family_of, train_run
 from neural.command import run_command
 from neural.families import modular
 
+SETTINGS = EXPERIMENTS["league"]
+STEPS = f"steps_to_{GENERALISED}"
 SMALL = ModularConfig(p=7, d=8, mlp=12, width=10, fraction=0.5, dtype="float64", look_every=10, budget=20)
 NETWORKS = [
     SMALL,
@@ -76,91 +82,111 @@ def test_losses_and_accuracies_are_those_of_the_run(config: Any) -> None:
         assert right[history.mask].mean() == pytest.approx(history.train_accuracy[look])
 
 
-def made_up(n: int, seed: int = 0) -> pd.DataFrame:
+def made_up(n: int, seed: int = 0, **others: Any) -> pd.DataFrame:
     """Runs that have memorised at step 100 and generalise at different times."""
     times = 1_000.0 + np.random.default_rng(seed).permutation(n) * 10
-    return pd.DataFrame({"seed": range(n), "budget": 5_000, "learned": 100.0, "generalised": times})
+    keys = [key(replace(SMALL, seed=k, **others)) for k in range(n)]
+    steps = dict.fromkeys(("steps_to_test_50", "steps_to_test", STEPS), times)
+    return pd.DataFrame({"key": keys, "budget": 5_000, LEARNED: 100.0} | steps)
 
 
 def flat(value: float) -> tuple[list[float], list[float]]:
     return [0.0, 100.0, 2_000.0], [0.0, value, 1.0]
 
 
-def test_ranks_of_made_up_measures() -> None:
+@pytest.fixture
+def empty(tmp_path: Path):
+    """A store, for what is said of runs that are made up."""
+    with RunStore(tmp_path / "runs.sqlite") as store:
+        yield store
+
+
+def ranked(
+    store: RunStore, runs: pd.DataFrame, series: list[dict[str, Any]], early: list[int] | None = None
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """By measure and reading the rows of each statistic; those of a measure that has a
+    q. That of the theory of rings, which nobody made up, are left out.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(league, "_RINGS", [])
+        scores = ranks(runs, predicted(store, runs, early or [], series), early or [])
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in scores.itertuples():
+        found.setdefault((str(row.measure), str(row.reading)), {})[str(row.statistic)] = row
+    return {name: here for name, here in found.items() if "q" in here}
+
+
+def test_ranks_of_made_up_measures(empty: RunStore) -> None:
     """Perfect, with the sign that its theory gives it; the other way round; nothing."""
     runs, rng = made_up(24), np.random.default_rng(1)
     series = [
         {"weight norm": flat(t), "last layer's norm": flat(t), "training loss": flat(float(rng.normal()))}
-        for t in runs["generalised"]
+        for t in runs[STEPS]
     ]
-    found = {one.measure: one for one in ranks(runs, series, []) if one.reading == MEMORISED}
+    found = {measure: here for (measure, _), here in ranked(empty, runs, series).items()}
     assert BY_NAME["weight norm"].larger == "later"
     assert BY_NAME["last layer's norm"].larger == "sooner"
-    assert found["weight norm"].concordance == 1
-    assert found["last layer's norm"].concordance == 0
+    assert found["weight norm"]["concordance"].value == 1
+    assert found["last layer's norm"]["concordance"].value == 0
     for name in ("weight norm", "last layer's norm"):
-        assert found[name].p < 1e-3
-        assert found[name].p <= found[name].q < 0.01
-    assert found["training loss"].q > 0.05
-    low, high = found["training loss"].interval or (np.nan, np.nan)
-    assert low < 0.5 < high
+        assert found[name]["p"].value < 1e-3
+        assert found[name]["p"].value <= found[name]["q"].value < 0.01
+    assert found["training loss"]["q"].value > 0.05
+    assert found["training loss"]["concordance"].low < 0.5 < found["training loss"]["concordance"].high
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1000))
 def test_p_values_are_those_of_kendalls_tau(seed: int) -> None:
     """Without ties and censoring the index is (1 + tau)/2."""
-    runs, rng = made_up(12, seed), np.random.default_rng(seed)
+    times, rng = made_up(12, seed)[STEPS].to_numpy(), np.random.default_rng(seed)
     score = rng.permutation(12).astype(float)
-    [found] = ranks(runs, [{"weight norm": flat(value)} for value in score], [])
-    exact: Any = kendalltau(score, runs["generalised"], method="exact")
-    assert found.concordance == pytest.approx((1 + exact.statistic) / 2)
-    assert found.p == pytest.approx(exact.pvalue, abs=0.02)
+    exact: Any = kendalltau(score, times, method="exact")
+    comparable = (times[:, None] < times).astype(float)
+    p = league.permutation_p(comparable, score, (1 + exact.statistic) / 2)
+    assert p == pytest.approx(exact.pvalue, abs=0.02)
 
 
-def test_censored_runs_count_and_runs_that_are_through_do_not() -> None:
+def test_censored_runs_count_and_runs_that_are_through_do_not(empty: RunStore) -> None:
     """A censored run with the largest score is as it should be; one that has
-    generalised when it is read says nothing.
+    generalised when it is read says nothing, nor one that has by the checkpoint after
+    the reading, of which the value knows; one that never memorises is not read.
     """
-    runs = made_up(12)
-    runs.loc[0, "generalised"] = np.nan
-    score = runs["generalised"].fillna(9_999.0)
-    [found] = ranks(runs, [{"weight norm": flat(value)} for value in score], [])
-    assert (found.runs, found.concordance) == (12, 1)
-    runs.loc[1, "generalised"] = 50.0  # before it had memorised
-    [found] = ranks(runs, [{"weight norm": flat(value)} for value in score], [])
-    assert found.runs == 11
+    runs = made_up(14)
+    runs.loc[0, STEPS] = np.nan
+    series = [{"weight norm": flat(value)} for value in runs[STEPS].fillna(9_999.0)]
+    [found] = ranked(empty, runs, series).values()
+    assert (found["concordance"].n, found["concordance"].n_censored, found["concordance"].value) == (14, 1, 1)
+    runs.loc[1, STEPS] = 50.0  # before it had memorised
+    runs.loc[2, STEPS] = 110.0
+    series[2]["weight norm"] = ([90.0, 120.0], [0.0, 1.0])
+    runs.loc[3, LEARNED] = np.nan
+    runs["key"] = made_up(14, d=9)["key"]  # others: what has been said of these is kept
+    [found] = ranked(empty, runs, series).values()
+    assert found["concordance"].n == 11
 
 
-def test_too_few_that_got_there_have_no_rank() -> None:
+def test_what_has_no_rank(empty: RunStore) -> None:
+    """Too few that got there; times, or scores, that are all the same."""
     runs = made_up(30)
-    runs.loc[9:, "generalised"] = np.nan
-    series = [{"weight norm": flat(float(k))} for k in range(30)]
-    assert ranks(runs, series, [50]) == []
+    runs.loc[9:, STEPS] = np.nan
+    assert ranked(empty, runs, [{"weight norm": flat(float(k))} for k in range(30)], [50]) == {}
+    runs = made_up(12, d=9).assign(**{STEPS: 1_000.0})
+    assert ranked(empty, runs, [{"weight norm": flat(float(k))} for k in range(12)]) == {}
+    assert ranked(empty, made_up(12, d=10), [{"weight norm": flat(1.0)}] * 12) == {}
 
 
-def test_times_that_are_all_the_same_have_no_rank() -> None:
-    runs = made_up(12).assign(generalised=1_000.0)
-    assert ranks(runs, [{"weight norm": flat(float(k))} for k in range(12)], []) == []
-
-
-def test_what_is_known_from_the_start_is_read_once() -> None:
-    """And a prediction of never counts."""
-    series = [{"rings: 1/lambda": ([0.0], [np.inf if k < 6 else float(k)])} for k in range(14)]
-    found = ranks(made_up(14), series, [50, 70])
-    assert [(one.reading, one.runs) for one in found] == [(MEMORISED, 14)]
-
-
-def test_memorisation_is_not_ranked_twice() -> None:
-    """A measure that is the time of memorisation says nothing of a delay that does not
-    depend on it.
+def test_what_is_known_at_memorisation_is_read_once(empty: RunStore) -> None:
+    """And ranks what remains, not the time of memorisation: a measure that is this time
+    says nothing of a delay that does not depend on it.
     """
     rng = np.random.default_rng(0)
     learned = rng.integers(30, 80, 60) * 10.0
-    runs = pd.DataFrame({"budget": 9_000, "learned": learned, "generalised": learned + rng.permutation(60) * 10 + 10})
-    [found] = ranks(runs, [{"steps to memorise": ([0.0], [step])} for step in learned], [])
-    low, high = found.interval or (np.nan, np.nan)
-    assert low < 0.5 < high
+    runs = made_up(60).assign(budget=9_000, **{LEARNED: learned, STEPS: learned + rng.permutation(60) * 10 + 10})
+    found = ranked(empty, runs, [{"steps to memorise": ([0.0], [step])} for step in learned], [50, 70])
+    assert list(found) == [("steps to memorise", MEMORISED)]
+    row = found["steps to memorise", MEMORISED]["concordance"]
+    assert row.low < 0.5 < row.high
 
 
 @given(st.floats(0, 100), st.floats(1, 1_000), st.floats(-5, 5), st.floats(0.1, 5))
@@ -196,21 +222,18 @@ def test_a_value_is_between_the_checkpoints_around_the_step() -> None:
         assert np.isnan(read(series, "sharpness", step)[0])
 
 
-def test_what_is_read_after_generalisation_does_not_count() -> None:
-    """The checkpoint after the reading is: the value knows of it."""
-    runs = made_up(12)
-    runs.loc[0, "generalised"] = 110.0
-    series = [{"weight norm": ([90.0, 120.0], [0.0, step])} for step in runs["generalised"]]
-    [found] = ranks(runs, series, [])
-    assert found.runs == 11
+def moved(runs: pd.DataFrame, series: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for row in moves(runs, series).itertuples():
+        found.setdefault(str(row.measure), {})[str(row.statistic)] = row
+    return found
 
 
 def test_leads_of_made_up_measures() -> None:
     """A measure that has moved by step 300 leads half of the test accuracy at 800 by
     500, and the end at 1,000 by 700; on its own scale; Hjorth's never move.
     """
-    runs = made_up(12)
-    runs["generalised"] = 1_000.0
+    runs = made_up(12).assign(**{STEPS: 1_000.0})
     steps = list(range(100, 1_001, 100))
     late = [0.0] * 6 + [0, 0.2, 1, 1]
     early = [0.0, 0, 0.5, 1, 1, 1, 1, 1, 1, 1]
@@ -225,26 +248,26 @@ def test_leads_of_made_up_measures() -> None:
         }
         for _ in range(12)
     ]
-    found = {one.measure: one for one in moves(runs, series)}
+    found = moved(runs, series)
     assert set(found) == {"test accuracy", "effective dimension", "training loss", "ring quality"}
     for name in ("effective dimension", "training loss"):
-        assert found[name].lead == pytest.approx(500)
-        assert found[name].lead_95 == pytest.approx(700)
-        assert found[name].share == pytest.approx(700 / 900)
-    assert found["test accuracy"].lead == 0
-    assert found["ring quality"].lead == pytest.approx(-37.5)
-    assert found["effective dimension"].interval == pytest.approx((500, 500))
+        assert found[name]["lead"].value == pytest.approx(500)
+        assert found[name]["lead_95"].value == pytest.approx(700)
+        assert found[name]["lead_share"].value == pytest.approx(700 / 900)
+    assert found["test accuracy"]["lead"].value == 0
+    assert found["ring quality"]["lead"].value == pytest.approx(-37.5)
+    lead = found["effective dimension"]["lead"]
+    assert (lead.low, lead.high) == pytest.approx((500, 500))
 
 
 @pytest.mark.parametrize(
-    ("rising", "agrees"), [(12, "no"), (10, "no"), (9, NOT_CERTAIN), (6, NOT_CERTAIN), (3, NOT_CERTAIN), (0, "yes")]
+    ("rising", "verdict"), [(12, "no"), (10, "no"), (9, NOT_CERTAIN), (6, NOT_CERTAIN), (3, NOT_CERTAIN), (0, "yes")]
 )
-def test_a_direction_is_that_of_the_runs(rising: int, agrees: str) -> None:
+def test_a_direction_is_that_of_the_runs(rising: int, verdict: str) -> None:
     """The effective dimension is to fall; a loss is, too, and one of outputs without
     their keys is to rise. Half of the way, and so the lead, is the same either way.
     """
-    runs = made_up(12)
-    runs["generalised"] = 1_000.0
+    runs = made_up(12).assign(**{STEPS: 1_000.0})
     steps = list(range(100, 1_001, 100))
     up = np.array([1.0, 1, 2, 3, 3, 3, 3, 3, 3, 3])
     series = [
@@ -256,30 +279,26 @@ def test_a_direction_is_that_of_the_runs(rising: int, agrees: str) -> None:
         }
         for k in range(12)
     ]
-    table = Table(SETTINGS["squares-40"], runs, [], moves(runs, series))
-    found = {one.measure: one for one in table.moves}
+    found = moved(runs, series)
     dimension, loss, excluded = (found[name] for name in list(series[0])[1:])
-    assert (dimension.expected, loss.expected, excluded.expected) == ("falls", "falls", "rises")
-    assert (dimension.rising, loss.rising, excluded.rising) == (rising, 0, 12)
-    assert (dimension.agrees, loss.agrees, excluded.agrees) == (agrees, "yes", "yes")
-    assert dimension.lead == pytest.approx(500)
-    assert (loss.start, loss.end) == pytest.approx((np.exp(-1), np.exp(-3)))
-    said = {row["measure"]: row["squares-40"] for row in way_rows({"squares-40": table})}
-    assert said["effective dimension"].startswith(f"rises in {rising} of 12 (")
-    assert said["effective dimension"].endswith(f": {agrees}")
-    assert said["excluded loss, final keys"] == f"rises in 12 of 12 ({np.e:.3g} to {np.e**3:.3g}): yes"
+    shares = [here["rising"].value for here in (dimension, loss, excluded)]
+    assert shares == pytest.approx([rising / 12, 0, 1])
+    assert [agrees(here) for here in (dimension, loss, excluded)] == [verdict, "yes", "yes"]
+    assert dimension["lead"].value == pytest.approx(500)
+    assert (loss["start"].value, loss["end"].value) == pytest.approx((np.exp(-1), np.exp(-3)))
 
 
-def test_the_null_model_ranks_settings_and_nothing_within_them() -> None:
-    slow, fast = made_up(10), made_up(10)
-    slow["generalised"] += 2_000
+def test_the_null_model_ranks_settings_and_nothing_within_them(empty: RunStore) -> None:
+    slow, fast = made_up(10).assign(setting="slow"), made_up(10, fraction=0.6).assign(setting="fast")
+    slow[STEPS] += 2_000
     noise = np.random.default_rng(0).normal(size=20)
     series = [{"weight norm": flat(value)} for value in noise]
-    table = pooled({"fast": (fast, series[:10]), "slow": (slow, series[10:])}, {"fast": -0.4, "slow": -0.3})
-    null = table.set_index("measure").to_dict("index")["null model"]
-    assert null["within"] == 0.5
-    assert null["all"] == pytest.approx((100 + 0.5 * 90) / 190)
-    assert set(table["measure"]) == {"null model", "weight norm"}
+    said = [predicted(empty, slow, [], series[:10]), predicted(empty, fast, [], series[10:])]
+    found = pooled(pd.concat([slow, fast], ignore_index=True), pd.concat(said, ignore_index=True))
+    rows = {(row.measure, row.statistic): row.value for row in found[found["against"] == ""].itertuples()}
+    assert rows["null model", "concordance_within"] == 0.5
+    assert rows["null model", "concordance"] == pytest.approx((100 + 0.5 * 90) / 190)
+    assert {measure for measure, _ in rows if not str(measure).startswith("rings")} == {"null model", "weight norm"}
 
 
 TINY = ModularConfig(
@@ -293,14 +312,16 @@ SMALL_SETTINGS = {
 }
 
 
-def test_what_is_measured_of_a_run() -> None:
+def test_what_is_measured_of_a_run(empty: RunStore, monkeypatch) -> None:
     """Every measure of the weights at each reading, from the checkpoints around it; the
-    curvature there alone, the rest on the way to generalisation too.
+    curvature there alone, the rest on the way to generalisation too. And what
+    predictors say of it is one of these values, with its theory's sign.
     """
+    monkeypatch.setattr(of_runs, "_PATTERNS", 1)  # a fit of two takes ten times as long
     history = train_run(TINY)
     traces = Traces.of(history)
     learned, generalised = history.steps_to_train_99, history.steps_to_test_95
-    found = of_runs.measured(TINY, traces, learned, generalised, [20, 30])
+    found: Series = measured(TINY, traces, learned, generalised, [20, 30])
     for name in ("sharpness", "gradient norm", "effective sparsity", "excluded loss, final keys", "training loss"):
         assert all(np.isfinite(read(found, name, step)[0]) for step in (20, 30, learned))
     at = history.checkpoint_steps
@@ -309,45 +330,69 @@ def test_what_is_measured_of_a_run() -> None:
     way = at[(at >= learned) & (at <= at[at >= generalised].min())]
     assert set(found["effective sparsity"][0]) == near | set(way)
     assert len(found["pattern's delay"][0]) == 1
+    assert set(found) <= set(BY_NAME)
+
+    empty.add(history, "cpu", "test")
+    said = predict(empty, empty.table([TINY]), [*PREDICTORS, *predictors_at(20)]).set_index(["predictor", "target"])
+    names = {"weight_norm": 1, "last_layers_norm": -1, "restricted_loss_final_keys": 1, "ring_quality": -1}
+    measures = {"weight_norm": "weight norm", "last_layers_norm": "last layer's norm", "ring_quality": "ring quality"}
+    for name, sign in names.items():
+        measure = measures.get(name, "restricted loss, final keys")
+        for reading, step in ((MEMORISED, learned), (20, 20)):
+            row = said.loc[(f"{name}@{reading}", GENERALISED)]
+            assert row["value"] == pytest.approx(sign * read(found, measure, step)[0])
+            assert row["read_at"] == step
+    assert ("steps_to_memorise@20", GENERALISED) not in said.index
+
+
+def test_networks_that_are_not_known_have_no_measures() -> None:
+    assert not is_known(replace(SMALL, network="perceptron"))
+    assert not is_known(ParityConfig(online=True))
+    assert not is_known(RunConfig())
+    assert all(is_known(one) for one in (*NETWORKS, BITS))
 
 
 def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
-    """Every setting has its measures, pages and pictures; what was trained and measured
+    """Every setting has its measures, page and pictures; what was trained and measured
     is not again.
     """
     monkeypatch.setattr(command, "SETTINGS", SMALL_SETTINGS)
-    monkeypatch.setattr(scores, "_DEALS", (1_000,))
-    monkeypatch.setattr(scores, "MIN_OBSERVED", 4)  # so that eight runs, which train together, will do
-    monkeypatch.setattr(of_runs, "_PATTERNS", 1)  # a fit of two takes ten times as long
+    monkeypatch.setattr(league, "_DEALS", (1_000,))
+    for module in (command, league):
+        monkeypatch.setattr(module, "MIN_OBSERVED", 4)  # so that eight runs, which train together, will do
+    monkeypatch.setattr(of_runs, "_PATTERNS", 1)
     monkeypatch.setattr(sys, "argv", ["league", *SMALL_SETTINGS, "--executor", "in-process"])
     sys.argv += ["--out", str(tmp_path / "out"), "--store", str(tmp_path / "runs.sqlite")]
     for trained in (24, 0):
-        run_command(command.Arguments, command.main, "league", command.ERRORS)
+        run_command(command.Arguments, command.main, "league", ERRORS)
         assert f"24 runs, {trained} of them trained now" in capsys.readouterr().err
+        monkeypatch.setattr(of_runs, "_Moments", None)  # a second time nothing is measured
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert list(report["settings"]) == list(SMALL_SETTINGS)
-    names = {name: {rank["measure"] for rank in one["ranks"]} for name, one in report["settings"].items()}
-    assert {"restricted loss, final keys", "excluded loss, current keys", "ring quality"} <= names["squares-40"]
-    assert {"gradient gap", "weight gap", "effective sparsity", "sharpness"} <= names["parity"]
-    assert not names["parity"] & {"ring quality", "restricted loss, final keys"}
+    assert len(report["runs"]) == 24
+    assert len(report["scores"]) == len(scores)
+    measures = scores[scores["statistic"] == "q"].groupby("setting")["measure"].agg(set)
+    assert set(measures.index) == set(SMALL_SETTINGS)
+    assert {"restricted loss, final keys", "excluded loss, current keys", "ring quality"} <= measures["squares-40"]
+    assert {"gradient gap", "weight gap", "effective sparsity", "sharpness"} <= measures["parity"]
+    assert not measures["parity"] & {"ring quality", "restricted loss, final keys", "rings: 1/lambda"}
+    assert len(pd.read_csv(tmp_path / "out" / "predictions.csv")) > 24 * 20
     page = (tmp_path / "out" / "report.md").read_text()
-    assert "## Which foretell" in page
-    assert "null model" in page
-    assert "## Which way each moves" in page
-    assert {move["expected"] for one in report["settings"].values() for move in one["moves"]} == {"rises", "falls"}
+    for part in ("told from chance", "## Which foretell", "null model", "### Squares", "## Which way each moves"):
+        assert part in page
     for name in ("ranks.png", "moves.png"):
         assert (tmp_path / "out" / name).stat().st_size > 10_000
 
 
 def test_every_measure_has_a_row_of_its_own() -> None:
-    assert len(BY_NAME) == len(MEASURES)
+    assert len(BY_NAME) == len(MEASURES) == len({one.name for one in PREDICTORS})
     for setting in SETTINGS.values():
-        assert {replace(run, seed=0) for run in setting.runs(range(3))} == {replace(setting.base, seed=0)}
+        assert {replace(run, seed=0) for run in setting.configs(range(3))} == {replace(setting.base, seed=0)}
         assert set(setting.early) <= set(family_of(setting.base).checkpoints(setting.base).tolist())
 
 
 def test_bad_input_is_one_line(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "argv", ["league", "--seeds", "9", "--store", str(tmp_path / "runs.sqlite")])
     with pytest.raises(SystemExit):
-        run_command(command.Arguments, command.main, "league", command.ERRORS)
+        run_command(command.Arguments, command.main, "league", ERRORS)
     assert capsys.readouterr().err.endswith("at least 10, but is 9.\n")

@@ -1,1 +1,0 @@
-"""The league: every measure that a theory of grokking proposes, on the same runs."""
