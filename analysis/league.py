@@ -75,7 +75,8 @@ def main(arguments: Arguments) -> None:
         "ranks.png": picture_of_ranks(list(settings), found),
         "moves.png": picture_of_moves(list(settings), found),
     }
-    said = pd.concat(predictions.values(), ignore_index=True)
+    said = everything[["setting", "seed", "key"]].merge(pd.concat(predictions.values()), on="key")
+    said = said[said["target"] == GENERALISED].drop(columns=["key", "version"])
     leave(arguments.out, report, pictures, [text], [answer, ""], runs=everything, predictions=said, scores=found)
 
 

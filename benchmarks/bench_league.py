@@ -17,8 +17,10 @@ from typing import Any
 
 import torch
 
-from analysis.league.settings import GENERALISED, LEARNED, SETTINGS
+from analysis.experiments import EXPERIMENTS
+from analysis.grokking.league import GENERALISED
 from analysis.measures.series import measured
+from analysis.predictors.measures import LEARNED
 from analysis.runs.traces import Traces
 from neural import family_of, train_runs
 from neural.ensemble import Ensemble
@@ -44,7 +46,7 @@ def main() -> int:
     """Measure, print, judge."""
     torch.set_num_threads(1)
     is_expensive = False
-    for name, setting in SETTINGS.items():
+    for name, setting in EXPERIMENTS["league"].items():
         config: Any = setting.base
         lanes, family = default_lanes(config, "cpu"), family_of(config)
         runs = [replace(config, seed=seed) for seed in range(lanes)]
@@ -61,7 +63,8 @@ def main() -> int:
         )
         parts = []
         for number, history in enumerate(train_runs(runs[: RUNS + 1], device="cpu")):
-            learned, generalised = (getattr(history, step) or float("nan") for step in (LEARNED, GENERALISED))
+            steps = (getattr(history, name) for name in (LEARNED, f"steps_to_{GENERALISED}"))
+            learned, generalised = (step or float("nan") for step in steps)
             arguments = (history.config, Traces.of(history), learned, generalised, setting.early)
             took = seconds(lambda them=arguments: measured(*them))
             if number:

@@ -1,1 +1,1 @@
-"""Measures of grokking: how well they foretell it, when they move, and those of files."""
+"""Measures of grokking: how well they foretell it, when they move, those of files."""

@@ -43,6 +43,7 @@ from analysis.scores.table import measured as times_of
 from analysis.scores.table import score
 
 GENERALISED = "test_95"
+_SPAN = (LEARNED, f"steps_to_{GENERALISED}")  # when runs memorise, and when they generalise
 NULL_MODEL, TOGETHER = "null model", "together"
 _SECONDS = 0.3  # that measuring a run takes, about
 _SEED = 0
@@ -65,21 +66,11 @@ def taken(
     store: Path, out: Path, runs: pd.DataFrame, settings: Mapping[str, Experiment], workers: int | None
 ) -> list[Series]:
     """The measures of every run, from the folder or taken now and kept there."""
-    pieces = [
-        Piece(
-            f"{digest(CODE)} {run.key} {run.learned} {run.generalised} {settings[run.setting].early}",
-            _series_of,
-            (str(store), run.key, run.learned, run.generalised, settings[run.setting].early),
-            _SECONDS,
-        )
-        for run in _spans(runs).itertuples()
-    ]
+    pieces = []
+    for setting, name, *span in runs[["setting", "key", *_SPAN]].itertuples(index=False):
+        told = (name, *span, settings[setting].early)
+        pieces.append(Piece(" ".join(map(str, (digest(CODE), *told))), _series_of, (str(store), *told), _SECONDS))
     return computed(out / "measures.sqlite", pieces, workers, "measuring")
-
-
-def _spans(runs: pd.DataFrame) -> pd.DataFrame:
-    """When runs memorised, and when they generalised."""
-    return runs.rename(columns={LEARNED: "learned", f"steps_to_{GENERALISED}": "generalised"})
 
 
 def _series_of(store: str, key: str, learned: float, generalised: float, early: Sequence[int]) -> Series:
@@ -102,8 +93,8 @@ def predicted(store: RunStore, runs: pd.DataFrame, early: Sequence[int], series:
     ranks the time of memorisation.
     """
     memo = {
-        run["key"]: {memo_of(reading): read_all(one, step_of(run, reading)) for reading in (MEMORISED, *early)}
-        for run, one in zip(runs.to_dict("records"), series, strict=True)
+        name: {memo_of(reading): read_all(one, step_of({LEARNED: step}, reading)) for reading in (MEMORISED, *early)}
+        for name, step, one in zip(runs["key"], runs[LEARNED], series, strict=True)
     }
     names = _names(early)
     said = predict(store, runs, list(names), memo=memo)
@@ -241,7 +232,7 @@ def moves(runs: pd.DataFrame, series: Sequence[Series]) -> pd.DataFrame:
     runs in which it moved, among those that generalised.
     """
     rows, rng = [], np.random.default_rng(_SEED)
-    spans = list(_spans(runs)[["learned", "generalised"]].itertuples(index=False))
+    spans = list(runs[[*_SPAN]].itertuples(index=False))
     halves = [half_way(*one.get("test accuracy", ((), ())), *span) for one, span in zip(series, spans, strict=True)]
     for measure in MEASURES:
         leads: list[tuple[float, float, float]] = []

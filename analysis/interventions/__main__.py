@@ -20,12 +20,11 @@ import pandas as pd
 import tyro
 from tqdm import tqdm
 
-from analysis.interventions.arms import BASE, SETTINGS, arms
+from analysis.interventions.arms import BASE, GENERALISED, LEARNED, SETTINGS, arms
 from analysis.interventions.page import page, rows
 from analysis.interventions.pictures import picture
 from analysis.interventions.scores import Outcome, outcomes
 from analysis.interventions.surgery import Cuts, cuts
-from analysis.league.settings import GENERALISED, LEARNED
 from analysis.report.command import environment, leave, print_trained, seeds_of, trained_on
 from analysis.report.files import prepare_folder, table
 from analysis.runs.cost import print_cost
@@ -81,7 +80,7 @@ def main(arguments: Arguments) -> None:
         return
     prepare_folder(arguments.out)
     with RunStore(arguments.store) as store:
-        bases = {name: SETTINGS[name].runs(seeds) for name in names}
+        bases = {name: SETTINGS[name].configs(seeds) for name in names}
         n_trained = ensure([run for base in bases.values() for run in base], store, execution)
         plans = {name: arms(name, seeds, store.table(base)[LEARNED].tolist()) for name, base in bases.items()}
         configs = [run for plan in plans.values() for arm in plan.values() for run in arm]

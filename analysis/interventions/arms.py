@@ -8,11 +8,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from analysis.league import settings
+from analysis.experiments import EXPERIMENTS
 from neural import ModularConfig
 
 BASE = "as it is"
-SETTINGS = {name: settings.SETTINGS[name] for name in ("squares-40", "transformer")}
+LEARNED, GENERALISED = "steps_to_train_99", "steps_to_test_95"
+SETTINGS = {name: EXPERIMENTS["league"][name] for name in ("squares-40", "transformer")}
 # (rate, decay) of plain SGD. Adam's product of the two makes a transformer forget all
 # that it learns at any rate that does not diverge: there it is a tenth.
 _SGD = {"squares-40": (10.0, 3e-4), "transformer": (0.3, 7e-4)}
@@ -25,7 +26,7 @@ def arms(name: str, seeds: Sequence[int], learned: Sequence[float]) -> dict[str,
     learned: of the runs as they are, steps to memorisation; nan where there is none,
         and decay is never removed.
     """
-    base = SETTINGS[name].runs(seeds)
+    base = [replace(SETTINGS[name].base, seed=seed) for seed in seeds]
     sgd, decay = _SGD[name]
 
     def all_with(change: Callable[[ModularConfig], ModularConfig]) -> list[ModularConfig]:

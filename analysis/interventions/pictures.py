@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from analysis.league.settings import GENERALISED, LEARNED
+from analysis.interventions.arms import GENERALISED, LEARNED
 from analysis.report.look import BLUE, LOOK, ORANGE
 
 

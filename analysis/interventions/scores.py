@@ -11,8 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import efftheory as et
-from analysis.interventions.arms import BASE
-from analysis.league.settings import GENERALISED, LEARNED
+from analysis.interventions.arms import BASE, GENERALISED, LEARNED
 from analysis.scores.survival import survival_curve
 
 _BOOTSTRAPS = 10_000

@@ -14,9 +14,9 @@ import pandas as pd
 
 from analysis.interventions import __main__ as command
 from analysis.interventions import arms as plans
+from analysis.interventions.arms import SETTINGS
 from analysis.interventions.scores import BASE, outcomes
 from analysis.interventions.surgery import active_neurons, cuts
-from analysis.league.settings import SETTINGS
 from analysis.measures.networks import Network
 from analysis.runs.traces import Traces
 from neural import ModularConfig
@@ -94,7 +94,7 @@ def test_outcomes_of_made_up_runs() -> None:
 def test_arms_differ_in_what_they_say_and_nothing_else() -> None:
     found = plans.arms("transformer", range(3), [30.0, float("nan"), 50.0])
     base = found[BASE]
-    assert base == SETTINGS["transformer"].runs(range(3))
+    assert base == SETTINGS["transformer"].configs(range(3))
     assert [run.decay_until for run in found["decay removed after memorisation"]] == [30, None, 50]
     touched = {"weight_decay", "decay_until", "constrained", "epsilon", "optimizer", "learning_rate"}
     for arm in found.values():

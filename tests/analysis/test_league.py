@@ -295,10 +295,10 @@ def test_the_null_model_ranks_settings_and_nothing_within_them(empty: RunStore) 
     series = [{"weight norm": flat(value)} for value in noise]
     said = [predicted(empty, slow, [], series[:10]), predicted(empty, fast, [], series[10:])]
     found = pooled(pd.concat([slow, fast], ignore_index=True), pd.concat(said, ignore_index=True))
-    rows = {(row.measure, row.statistic): row.value for row in found[found["against"] == ""].itertuples()}
+    rows: Any = {(str(row.measure), row.statistic): row.value for row in found[found["against"] == ""].itertuples()}
     assert rows["null model", "concordance_within"] == 0.5
     assert rows["null model", "concordance"] == pytest.approx((100 + 0.5 * 90) / 190)
-    assert {measure for measure, _ in rows if not str(measure).startswith("rings")} == {"null model", "weight norm"}
+    assert {measure for measure, _ in rows if not measure.startswith("rings")} == {"null model", "weight norm"}
 
 
 TINY = ModularConfig(
@@ -334,13 +334,10 @@ def test_what_is_measured_of_a_run(empty: RunStore, monkeypatch) -> None:
 
     empty.add(history, "cpu", "test")
     said = predict(empty, empty.table([TINY]), [*PREDICTORS, *predictors_at(20)]).set_index(["predictor", "target"])
-    names = {"weight_norm": 1, "last_layers_norm": -1, "restricted_loss_final_keys": 1, "ring_quality": -1}
-    measures = {"weight_norm": "weight norm", "last_layers_norm": "last layer's norm", "ring_quality": "ring quality"}
-    for name, sign in names.items():
-        measure = measures.get(name, "restricted loss, final keys")
+    for name, sign in {"weight norm": 1, "last layer's norm": -1, "ring quality": -1, "sharpness": 1}.items():
         for reading, step in ((MEMORISED, learned), (20, 20)):
-            row = said.loc[(f"{name}@{reading}", GENERALISED)]
-            assert row["value"] == pytest.approx(sign * read(found, measure, step)[0])
+            row: Any = said.loc[(f"{name.replace(' ', '_').replace(chr(39), '')}@{reading}", GENERALISED)]
+            assert row["value"] == pytest.approx(sign * read(found, name, step)[0])
             assert row["read_at"] == step
     assert ("steps_to_memorise@20", GENERALISED) not in said.index
 
@@ -387,7 +384,7 @@ def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
 def test_every_measure_has_a_row_of_its_own() -> None:
     assert len(BY_NAME) == len(MEASURES) == len({one.name for one in PREDICTORS})
     for setting in SETTINGS.values():
-        assert {replace(run, seed=0) for run in setting.configs(range(3))} == {replace(setting.base, seed=0)}
+        assert [replace(run, seed=0) for run in setting.configs(range(2))] == [replace(setting.base, seed=0)] * 2
         assert set(setting.early) <= set(family_of(setting.base).checkpoints(setting.base).tolist())
 
 
