@@ -112,9 +112,8 @@ def page(found: Sequence[Compared], pictures: Iterable[str], environment: Mappin
     parts = ["# Theory against networks"]
     for one in found:
         parts += [*([f"## {one.family}"] if len(found) > 1 else []), answer(one), table(answer_rows(one, "**"))]
-    parts += [f"![{name.partition('.')[0]}]({name})" for name in pictures]
-    for one in found:
-        parts += _behind(one)
+    first, *others = [f"![{name.partition('.')[0].replace('_', ' ')}]({name})" for name in pictures]
+    parts += [first, *(part for one in found for part in _behind(one)), "## Pictures", *others]
     parts += ["## Made with", f"`{environment['command']}`", _made(found, environment)]
     return parts
 
@@ -137,8 +136,9 @@ decoder's initial weights. Every number is a row of scores.csv."""
 
 def _behind(one: Compared) -> list[str]:
     """All other tables of a family's runs."""
-    by = {name: name for name in one.by}
-    rows, settings = {**by, "target": "target", "predictor": "predictor"}, one.settings
+    settings = one.settings
+    by = {name: name for name in one.by if settings[name].nunique() > 1}
+    rows = {**by, "target": "target", "predictor": "predictor"}
     title = one.title | {target: words(target) for target in one.targets} | {MEASURED: "measured"}
     times = wide(
         settings[settings["target"] != "accuracy"],
@@ -148,8 +148,8 @@ def _behind(one: Compared) -> list[str]:
             "gain on size": ("concordance", "+.2f", NULL.name),
             "within size": ("concordance_within", ".2f"),
             "ratio": ("ratio", ".2f"),
-            "its quartiles": ("ratio_lower", ".2f"),
-            "": ("ratio_upper", ".2f"),
+            "its lower quartile": ("ratio_lower", ".2f"),
+            "its upper quartile": ("ratio_upper", ".2f"),
             "error (MAPE)": ("mape", ".2f"),
             "unpredicted": ("unpredicted", ".0f"),
         },
@@ -157,7 +157,7 @@ def _behind(one: Compared) -> list[str]:
     )
     success = wide(
         settings[settings["target"] == one.targets[0]],
-        rows,
+        {**by, "predictor": "predictor"},
         {
             "AUC": ("auc", ".2f"),
             "Brier": ("brier", ".3f"),
@@ -172,7 +172,7 @@ def _behind(one: Compared) -> list[str]:
     )
     sizes = one.by_size
     parts = [
-        "## What the columns mean" if len(one.targets) else "",
+        "## What the columns mean",
         " ".join(_LEGEND.format(least=MIN_OBSERVED).split()),
         "## Who succeeds",
         f"Success: {words(one.targets[0])} within the budget.",
@@ -217,7 +217,7 @@ def _behind(one: Compared) -> list[str]:
             "one's success foretold by the share of the others.",
             table(wide(replicas, {**by, "predictor": "predictor"}, columns, title)),
         ]
-    return [part for part in parts if part]
+    return parts
 
 
 def _plain(value: Any) -> str:

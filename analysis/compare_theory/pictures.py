@@ -88,12 +88,14 @@ def scores(one: Compared) -> Figure:
         figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True
     ):
         axes.axvline(known, color=GREY, lw=0.8, ls=":")
+        seen = judged[judged["statistic"] == statistic][["value", "low", "high"]].to_numpy()
+        edge = 1.3 * seen[np.isfinite(seen)].max(initial=1)
         for row in rows_of(judged[judged["statistic"] == statistic]):
             y = names.index(str(row.predictor))
             if statistic == "ratio" and not np.isfinite(row.value):
                 axes.annotate("beyond", (1, y), xycoords=("axes fraction", "data"), ha="right", va="center", size=7)
                 continue
-            axes.plot([row.low, min(row.high, 1e6)], [y, y], color=BLUE, lw=1.5)
+            axes.plot([row.low, min(row.high, edge)], [y, y], color=BLUE, lw=1.5)
             axes.plot(row.value, y, "o", color=BLUE, ms=4)
         if statistic == "ratio":
             axes.set_xscale("log")
