@@ -14,20 +14,22 @@ import multiprocessing
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 from analysis._processes import quiet_children
 from efftheory._threads import usable_cores
 from neural import ConfigError
+
+Key = TypeVar("Key")
 
 _WORTH_PROCESSES = 10  # seconds of work: several times what processes take to start
 
@@ -126,8 +128,19 @@ def _worker(pipe: Connection) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def chunks(wanted: int, chunk: int) -> range:
-    """The numbers of the chunks behind so many draws. Chunks are whole: more draws
-    later begin with these.
+def in_chunks(
+    label: str, draw: Callable[..., Any], arguments: tuple[Any, ...], wanted: int, chunk: int, seconds: float
+) -> list[Piece]:
+    """At least so many draws as are `wanted`: draw(*arguments, chunk, k) makes the k-th
+    chunk, a list, in about so many seconds a draw. `label`: all that they depend on but
+    k. Chunks are whole: more draws later begin with these.
     """
-    return range(math.ceil(wanted / chunk))
+    return [
+        Piece(f"{label}{k}", draw, (*arguments, chunk, k), chunk * seconds) for k in range(math.ceil(wanted / chunk))
+    ]
+
+
+def drawn(path: Path, some: Mapping[Key, list[Piece]], workers: int | None = None) -> dict[Key, list[Any]]:
+    """The draws that pieces make, each a list of them: kept as `computed` does."""
+    found = iter(computed(path, [piece for pieces in some.values() for piece in pieces], workers))
+    return {key: [draw for _ in pieces for draw in next(found)] for key, pieces in some.items()}

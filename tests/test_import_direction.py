@@ -142,6 +142,7 @@ def test_the_probe_sees_what_is_loaded() -> None:
 SHARED = {"report", "runs", "scores", "predictors", "measures", "experiments", "_pieces", "_processes"}
 # Commands that are a file, and the room that has what they compute.
 COMMANDS = {"league": {"grokking"}, "measure_checkpoints": {"grokking"}}
+COMMANDS |= {"critical_size": {"counting"}, "groups": {"counting"}}
 # Rooms that take from others as yet: room, and whose.
 STILL = {
     "advise": {"theory"},

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from analysis.critical_size.page import verdict as verdict_on_sizes
 from analysis.remedies.page import verdict as verdict_on_remedies
 from analysis.remedies.scores import BASE
 from analysis.report.words import NOT_CERTAIN, judged, surely_above, surely_below
@@ -56,19 +55,3 @@ def test_a_remedy_that_does_not_tell_is_named() -> None:
     rows: Any = [SimpleNamespace(remedy=name, rqi=SimpleNamespace(gain_interval=gain)) for name, gain in gains.items()]
     said = verdict_on_remedies(rows)
     assert said == "More runs find the linear representation with: one. Fewer with: three. Not certain with: two, four."
-
-
-def test_the_last_symbol_decides_from_the_size_on_from_which_it_surely_does() -> None:
-    """Not from one whose interval reaches below, nor from one before such a size."""
-
-    def of(p: int, low: float) -> Any:
-        bounds = SimpleNamespace(covering=0.96, covering_interval=(low, 1.0), counting=0.0, counting_interval=(0, 0.1))
-        sizes = {"fraction": 0.4, "per_symbol": 2.0, "relative_width": 0.4}
-        spans = {f"{name}_interval": (0.0, 5.0) for name in ("fraction", "per_symbol")}
-        return SimpleNamespace(p=p, bounds=bounds, **sizes, **spans)
-
-    def said(*lows: float) -> str:
-        return verdict_on_sizes([of(10 * k, low) for k, low in enumerate(lows, 1)], [], [], [])[-1]
-
-    assert "(surely more than 90% from p = 30 on)" in said(0.95, 0.9, 0.91, 0.95)
-    assert "surely" not in said(0.95, 0.95, 0.85)

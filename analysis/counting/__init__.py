@@ -1,0 +1,1 @@
+"""How many samples determine a representation: of addition, and of groups."""

@@ -1,0 +1,130 @@
+"""Two lower bounds of the threshold T from which on the linear representation is
+unique; neither has a fitted number. docs/size_law/README.md derives them.
+
+Counting. A class with k samples of D gives k - 1 independent equations, and p - 2 are
+needed: T is at least the first size at which n - (classes seen) >= p - 2.
+
+Coupons. A sample (k, j) says something about E_k only if its result class has another
+sample in D. As long as some symbol k is in no such sample, E_k alone is free and
+n_0 > 2: the *covering time*, the number of samples after which no symbol is free in
+this way, is a coupon collector's. With each sample in D with probability rho = n/N, and
+m_c the size of class c,
+
+    P(k free) = prod over j of [1 - rho (1 - (1 - rho)^(m_{k+j} - 1))],
+    Lambda(n) = sum over k of P(k free) = p e^(-lambda) (1 + ENDS/lambda),
+    lambda = p rho,    ENDS = 4 int_0^1 (e^(2u) - 1)/u du = 4 (Ei(2) - gamma - ln 2),
+
+up to relative terms of e^(-lambda/2) and lambda/p. Free symbols are rare and nearly
+independent: P(none) = exp(-Lambda), and the median n_c = (p + 1)/2 lambda_c solves
+lambda_c = ln p - ln ln 2 + ln(1 + ENDS/lambda_c).
+
+The prediction for T is the larger of the two, as if they were independent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expi
+from scipy.stats import norm
+
+import efftheory as et
+from efftheory.criticality import covering
+
+Law = Callable[[int, float], float]  # p, size -> probability
+
+ENDS = 4 * (float(expi(2)) - np.euler_gamma - math.log(2))
+_EDGE = 1e-12  # rho is a probability, and neither 0 nor 1
+
+
+def others_in_class(p: int) -> NDArray[np.integer]:
+    """m_c - 1 of the classes c = 0 .. 2p - 2."""
+    classes = np.arange(2 * p - 1)
+    return np.minimum(classes, 2 * p - 2 - classes) // 2
+
+
+def expected_free(p: int, n: float) -> float:
+    """Lambda: the expected number of symbols that no sample determines, in random sets
+    of n samples.
+
+    The last factor is for exactly n samples instead of n on average: of a set without p
+    of its N samples, C(N - p, n)/C(N, n) against (1 - rho)^p, to leading order.
+    """
+    rho = min(n / (p * (p + 1) / 2), 1 - _EDGE)
+    logs = np.cumsum(np.append(0.0, np.log1p(-rho * (1 - (1 - rho) ** others_in_class(p)))))
+    free = np.exp(logs[p : 2 * p] - logs[:p])  # symbol k has one sample in each of the classes k .. k+p-1
+    return float(free.sum()) * math.exp(-rho)
+
+
+def covered(p: int, n: float) -> float:
+    """P(no symbol is free) in random sets of n samples."""
+    return math.exp(-expected_free(p, n))
+
+
+def counted(p: int, n: float) -> float:
+    """P(there are p - 2 equations) in random sets of n samples.
+
+    Normal: the number of classes seen is a sum of independent ones where n is free to
+    vary; what it shares with n is taken off its variance.
+    """
+    m, n_samples = others_in_class(p) + 1, p * (p + 1) / 2
+    rho = min(max(n / n_samples, _EDGE), 1 - _EDGE)
+    unseen = (1 - rho) ** m
+    equations = n - (1 - unseen).sum()
+    variance = (unseen * (1 - unseen)).sum() - (m * rho * unseen).sum() ** 2 / (n_samples * rho * (1 - rho))
+    return float(norm.cdf((equations - (p - 2) + 0.5) / math.sqrt(max(variance, 1e-9))))
+
+
+def predicted(p: int, n: float) -> float:
+    """P(linear) in random sets of n samples, if nothing else is in its way."""
+    return covered(p, n) * counted(p, n)
+
+
+@cache
+def predicted_size(p: int, probability: float = 0.5, law: Law = predicted) -> float:
+    """The size, a real number, at which `law` has this probability."""
+    root: Any = brentq(lambda n: law(p, n) - probability, 0, p * (p + 1) / 2)
+    return root
+
+
+def closed_form(p: int, probability: float = 0.5) -> float:
+    """The size at which every symbol is covered with this probability, to leading
+    orders in 1/lambda and 1/p.
+    """
+
+    def excess(rate: float) -> float:
+        return math.log(p) - rate + math.log1p(ENDS / rate) - math.log(-math.log(probability))
+
+    rate: Any = brentq(excess, 1e-6, 1e3)
+    return (p + 1) / 2 * rate
+
+
+def lower_bounds(op: et.Operation, order: NDArray[np.int64]) -> tuple[int, int]:
+    """How many samples of the order it takes until each symbol is in a class with two
+    samples, and until there are p - 2 equations; one more than there are: more.
+    """
+    first = np.unique(op.rule(order)[2], return_index=True)[1]
+    equations = np.setdiff1d(np.arange(len(order)), first)  # each other sample of a class is one
+    counting = equations[op.n_symbols - 3] if len(equations) > op.n_symbols - 3 else len(order)
+    return covering(op, order), int(counting) + 1
+
+
+def bounds_draw(op: et.Operation, rng: np.random.Generator) -> tuple[int, int, bool]:
+    """The two bounds of one random order (at least 3 symbols), and whether its
+    threshold is just the larger.
+    """
+    p, n_samples = op.n_symbols, op.n_samples
+    order = rng.choice(n_samples, min(n_samples, math.ceil(p * (math.log(p) + 5))), replace=False)
+    bounds = lower_bounds(op, order)
+    if max(bounds) > len(order):  # hardly ever: twice the critical size did not do
+        order = np.concatenate([order, rng.permutation(np.setdiff1d(np.arange(n_samples), order))])
+        bounds = lower_bounds(op, order)
+    mask = np.zeros(n_samples, np.bool_)
+    mask[order[: max(bounds)]] = True
+    return *bounds, et.is_linear(op, mask)

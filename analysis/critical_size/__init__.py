@@ -1,1 +1,0 @@
-"""The size law: how many samples make the linear representation unique, as p grows."""

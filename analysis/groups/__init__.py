@@ -1,1 +1,0 @@
-"""Groups: how many samples pin a representation by matrices down."""

@@ -1,0 +1,207 @@
+"""The two commands that count samples: reports, resume after SIGKILL, more draws later,
+no torch, one line for every mistake.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing.synchronize import SemLock
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pandas as pd
+import pytest
+import tyro
+
+import efftheory as et
+from analysis import critical_size, groups
+from analysis._pieces import Piece, computed
+from neural import ConfigError
+from neural.command import run_command
+
+LINES: dict[Any, str] = {
+    critical_size: "--p 24 4 8 12 --draws 250 --bound-draws 30 --workers 2",
+    groups: "s2 s3 --draws 60 --flows 10 --sizes 30 --workers 2",
+}
+STORES = ("draws.sqlite", "pieces.sqlite")
+PIECES = [Piece(str(number), int, (number,), 1.0) for number in range(3)]
+
+
+def run(command: Any, line: str, out: Path, **options: Any) -> None:
+    command.main(replace(tyro.cli(command.Arguments, args=line.split()), out=out, **options))
+
+
+def kept(out: Path) -> dict[str, str]:
+    """The pieces in a command's folder, by name."""
+    for path in (out / name for name in STORES if (out / name).exists()):
+        with contextlib.closing(sqlite3.connect(path)) as connection, contextlib.suppress(sqlite3.OperationalError):
+            return dict(connection.execute("SELECT name, numbers FROM pieces").fetchall())
+    return {}  # or not laid out yet
+
+
+def report_of(out: Path) -> dict:
+    report = json.loads((out / "report.json").read_text())
+    del report["environment"]["command"]
+    return report
+
+
+@pytest.fixture(scope="module", params=LINES, ids=lambda command: command.__name__)
+def finished(request, tmp_path_factory) -> tuple[Any, Path]:
+    """A command, and the folder of an undisturbed run, in this process."""
+    out = tmp_path_factory.mktemp("finished")
+    run(request.param, LINES[request.param], out, workers=1)
+    return request.param, out
+
+
+def test_the_report_is_whole(finished):
+    _, out = finished
+    report, page, rows = report_of(out), (out / "report.md").read_text(), pd.read_csv(out / "scores.csv")
+    pd.testing.assert_frame_equal(pd.DataFrame(report["scores"])[[*rows]], rows, check_dtype=False)
+    assert not ((rows["low"] > rows["value"]) | (rows["value"] > rows["high"])).any()
+    assert not rows.drop(columns=["value", "low", "high", "n"]).duplicated().any()
+    assert report["verdict"] in page
+    assert report["verdict"].count("\n") < 10
+    pictures = [picture.name for picture in out.glob("*.png")]
+    assert pictures
+    assert all(f"({name})" in page for name in pictures)
+
+
+def test_a_killed_command_resumes_to_the_same_report(finished, tmp_path, capsys):
+    """Killed in the middle: kept pieces stay, and workers end by themselves."""
+    command, out = finished
+    line = [sys.executable, "-m", command.__name__, *LINES[command].split(), "--out", str(tmp_path)]
+    process = subprocess.Popen(line, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not kept(tmp_path):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    found = kept(tmp_path)
+    assert not (tmp_path / "report.json").exists()
+    run(command, LINES[command], tmp_path, workers=1)
+    assert report_of(tmp_path)["verdict"] in capsys.readouterr().out
+    assert report_of(tmp_path) == report_of(out)
+    assert found.items() < kept(tmp_path).items()
+    assert kept(tmp_path) == kept(out)
+    while members(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def members(session: int) -> list[int]:
+    """The processes of a session that still run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, its_session = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(its_session) == session and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("command", "few", "more"),
+    [(critical_size, "--p 5 --draws 150 --bound-draws 20", 350), (groups, "s2 --draws 30", 110)],
+)
+def test_more_draws_begin_with_those_that_are_kept(command, few, more, tmp_path, monkeypatch):
+    run(command, few, tmp_path)
+    before, first = kept(tmp_path), report_of(tmp_path)
+    run(command, few, tmp_path, draws=more)
+    assert before.items() < kept(tmp_path).items()
+    assert len(kept(tmp_path)) == len(before) + 2
+    assert more in {row["n"] for row in report_of(tmp_path)["scores"]}
+    run(command, few, tmp_path, seed=1)
+    assert len(set(kept(tmp_path).values())) == len(kept(tmp_path)) == 2 * len(before) + 2  # each has its own stream
+    monkeypatch.setattr(et, "linear_thresholds", None)  # nothing can be drawn now
+    run(command, few, tmp_path)
+    assert report_of(tmp_path) == first
+
+
+LOADED = """
+import runpy, sys
+module, *sys.argv[1:] = sys.argv[1:]
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+assert "torch" not in sys.modules, "torch is loaded"
+"""
+
+
+def test_no_torch_is_loaded(finished):
+    """By a whole run: a command that trains nothing starts without it."""
+    command, out = finished
+    line = [sys.executable, "-c", LOADED, command.__name__, *LINES[command].split(), "--out", str(out)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "line", "words"),
+    [
+        (critical_size, "--p 5 1", "`p` must be integers of at least 3, but one is 1"),
+        (critical_size, "--p", "`p` must be at least one"),
+        (critical_size, "--p 70000", "must be an integer in"),
+        (critical_size, "--draws 0", "`draws` must be an integer of at least 10, but is 0"),
+        (critical_size, "--bound-draws 0", "`bound_draws` must be an integer of at least 10"),
+        (critical_size, "--seed -1", "`seed` must be an integer of at least 0"),
+        (groups, "--draws 9", "`draws` must be an integer of at least 10, but is 9"),
+        (groups, "--flows 0", "`flows` must be an integer of at least 10"),
+        (groups, "--sizes", "`sizes` must be at least one"),
+        (groups, "--sizes 12 37", r"`sizes` must be integers in 1\.\.36, but one is 37"),
+        (groups, "--workers 0", "`workers` must be an integer of at least 1"),
+    ],
+)
+def test_nonsense_is_refused(command, line, words, tmp_path):
+    with pytest.raises((ConfigError, et.ArgumentError), match=words) as error:
+        run(command, line, tmp_path / "new")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_used_is_one_line(finished, tmp_path):
+    command, _ = finished
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="`out` must be a folder"):
+        run(command, LINES[command], tmp_path / "file")
+    for name in STORES:
+        (tmp_path / name).write_text("no database, but long enough to be looked at" * 50)
+    with pytest.raises(ConfigError, match="undamaged"):
+        run(command, LINES[command], tmp_path)
+
+
+def test_an_unknown_group_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["groups", "monster"])
+    with pytest.raises(SystemExit) as stop:
+        run_command(groups.Arguments, groups.main, groups.PROG)
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert "s2" in said
+    assert said.count("\n") == 1
+
+
+def test_a_worker_that_is_killed_is_one_line(tmp_path, monkeypatch):
+    """What had finished is kept."""
+    assert computed(tmp_path / "pieces.sqlite", PIECES[:1], workers=1) == [0]
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", Mock(side_effect=BrokenProcessPool))
+    with pytest.raises(ConfigError, match="finished pieces are kept"):
+        computed(tmp_path / "pieces.sqlite", PIECES, workers=2)
+    assert kept(tmp_path) == {"0": "0"}
+
+
+def test_processes_that_cannot_be_started_are_one_line(tmp_path, monkeypatch):
+    """Where /dev/shm cannot be written, say: a pool's queues need semaphores."""
+    refused = Mock(side_effect=OSError(errno.EROFS, "Read-only file system"))
+    monkeypatch.setattr(SemLock, "__init__", refused)
+    with pytest.raises(ConfigError, match=r"^`workers` must be 1 where no processes can be started, but is 2: .*only"):
+        computed(tmp_path / "pieces.sqlite", PIECES, workers=2)
+    assert computed(tmp_path / "pieces.sqlite", PIECES, workers=1) == [0, 1, 2]
