@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 import efftheory as et
-from analysis.theory.decoder_theory import known, operation, training
+from analysis.predictors.effective import operation
+from analysis.predictors.memory import known, training
 from neural import RunConfig
 from neural.ensemble import Ensemble
 from neural.families.toy import Toy, start
