@@ -29,7 +29,7 @@ from multiprocessing.synchronize import Barrier
 
 import torch
 
-from analysis.runs.cost import gemm_rate
+from analysis.runs.session import gemm_rate
 from neural.ensemble import Ensemble
 from neural.families.toy import RunConfig, Toy, start
 from neural.training import CHUNK, MAX_LANES

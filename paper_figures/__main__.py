@@ -19,8 +19,8 @@ import tyro
 import paper_figures
 from analysis.report.files import prepare_folder, save_animation, save_picture, write_page
 from analysis.report.look import Palette, recolour
-from analysis.runs.cost import estimate
 from analysis.runs.executors import Execution, WorkerError
+from analysis.runs.session import cost
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure, missing_runs
 from neural import ConfigError, family_of
@@ -74,8 +74,8 @@ def main(arguments: Arguments) -> None:
     execution = arguments.execution.resolved()
     runs = list(dict.fromkeys(run for name in names for run in plans[name]))
     if arguments.dry_run:
-        cost = estimate(missing_runs(runs, arguments.store), execution)
-        print(f"{len(runs):,} runs in the plan", cost, sep="\n")
+        missing = missing_runs(runs, arguments.store)
+        print(f"{len(runs):,} runs in the plan", cost(missing, execution), sep="\n")
     else:
         prepare_folder(arguments.out)
         with RunStore(arguments.store) as store, mpl.rc_context(LOOK):

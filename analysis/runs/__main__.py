@@ -7,93 +7,80 @@ from __future__ import annotations
 import csv
 import sqlite3
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
+import matplotlib as mpl
+import numpy as np
 import tyro
+from matplotlib.figure import Figure
 
 from analysis.report.files import save_picture, table
+from analysis.report.look import BLUE, GREEN, LOOK, ORANGE
+from analysis.runs import rows
 from analysis.runs.executors import Execution, WorkerError
-from analysis.runs.kept import called, told
-from analysis.runs.pictures import learning_curves
-from analysis.runs.store import (
-    LostTraces,
-    RunStore,
-    StoreError,
-    config_columns,
-    record_columns,
-    result_columns,
-    step_columns,
-)
+from analysis.runs.plan import kind_of
+from analysis.runs.store import LostTraces, RunStore, StoreError
 from analysis.runs.sweep import retrain
-from neural import FAMILIES, ConfigError
+from neural import FAMILIES, ConfigError, find_family
 from neural._files import check_writable, replacing
 from neural.command import run_command
-from neural.config import kinds
-from neural.family import Family
+from neural.family import Family, Metric
+from neural.foreign import source_of
 
 Where = Annotated[str, tyro.conf.arg(metavar="SQL")]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """The options of every command."""
+
+    family: str | None = None
+    """Only runs of this family: toy, modular, digits, teacher, reviews, molecules, messiness, parity, a file of yours,
+    NAME.py, or what its runs are called here; by default all, in export and inspect toy."""
+    store: Path = Path("results/runs.sqlite")
+    """The run store."""
+
+
 @dataclass(frozen=True)
-class List:
+class List(Looks):
     """What is in the store: the values that each field has, and the last runs."""
 
     where: Where = "1"
     """Only runs for which this holds, for example "decoder_lr < 1e-3 and steps_to_test is not null"."""
     limit: int = 20
     """How many of the runs to print, the last ones."""
-    family: str | None = None
-    """Only runs of this family: toy, modular, digits, teacher, reviews, molecules, messiness, parity, a file of yours,
-    NAME.py, or what its runs are called here."""
-    store: Path = Path("results/runs.sqlite")
-    """The run store."""
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(Looks):
     """Write the runs to a table: a row a run, arrays as JSON."""
 
     file: tyro.conf.Positional[Path]
     """Where to: NAME.csv or NAME.parquet."""
     where: Where = "1"
     """Only runs for which this holds."""
-    family: str = "toy"
-    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness, parity, a file of yours, NAME.py,
-    or what its runs are called here."""
-    store: Path = Path("results/runs.sqlite")
-    """The run store."""
 
 
 @dataclass(frozen=True)
-class Inspect:
+class Inspect(Looks):
     """Print all that is known of one run, and draw its learning curves."""
 
     number: tyro.conf.Positional[int]
     """The run's number, as `list` prints it."""
-    family: str = "toy"
-    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness, parity, a file of yours, NAME.py,
-    or what its runs are called here."""
     picture: Path | None = None
     """Draw the learning curves into this PNG."""
-    store: Path = Path("results/runs.sqlite")
-    """The run store."""
 
 
 @dataclass(frozen=True)
-class Retrain:
+class Retrain(Looks):
     """Train again the runs whose traces are gone or damaged. Their rows stay."""
 
     where: Where = "1"
     """Only runs for which this holds."""
-    family: str | None = None
-    """Only runs of this family: modular, digits, teacher, reviews, molecules, messiness, parity, or a file of yours,
-    NAME.py."""
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
-    store: Path = Path("results/runs.sqlite")
-    """The run store."""
 
 
 Command = (
@@ -107,8 +94,7 @@ ERRORS = (StoreError, WorkerError, sqlite3.Error)
 
 def main(command: List | Export | Inspect | Retrain) -> None:
     with RunStore(command.store, read_only=True) as store:
-        toy = [FAMILIES["toy"]]
-        families = store.families() if command.family is None else store.families_called(command.family)
+        families = families_called(store, command)
         if isinstance(command, Inspect):
             inspect(store, command, families)
         elif isinstance(command, Export):
@@ -116,61 +102,59 @@ def main(command: List | Export | Inspect | Retrain) -> None:
         elif isinstance(command, Retrain):
             train_lost(command, families)
         else:
-            for family in families or toy:
+            for family in families or [FAMILIES["toy"]]:
                 show(store, command, family)
+
+
+def families_called(store: RunStore, command: Looks) -> list[type[Family]]:
+    """What --family means here: a name, NAME@DIGEST (of a user's, of which there may be
+    several versions), or a file; ConfigError if it is none.
+    """
+    if command.family is None and not isinstance(command, Export | Inspect):
+        return store.families()
+    name, _, digest = (command.family or "toy").partition("@")
+    own = [(family, source_of(family)) for family in store.families() if family.name == name]
+    found = [family for family, source in own if source and source.digest.startswith(digest)]
+    return found or [find_family(command.family or "toy")]
 
 
 def show(store: RunStore, command: List, family: type[Family]) -> None:
     """Print the fields' values and the last runs of one family."""
     if command.limit < 0:
         raise ConfigError(f"`limit` must be an integer of at least 0, but is {command.limit}.")
-    columns, last = config_columns(family), [*step_columns(family), "steps_run", "accuracy"]
+    columns, last = rows.config_columns(family), [*rows.step_columns(family), "steps_run", "accuracy"]
     last += [metric.name for metric in family.METRICS if metric.kind == "share" and "accuracy" not in metric.name]
-    n, values, tail = 0, [set() for _ in columns], deque(maxlen=command.limit)
+    n, values, tail = 0, {name: set() for name in columns}, deque(maxlen=command.limit)
     for batch in store.batches(command.where, [*columns, *last], family):
         n += len(batch)
         tail.extend(batch)
-        for seen, column in zip(values, list(zip(*batch, strict=True))[1:], strict=False):
+        for seen, column in zip(values.values(), list(zip(*batch, strict=True))[1:], strict=False):
             seen.update(column)
-    place = f" ({told(family)})" if told(family) else ""
-    print(f"{n} runs in {command.store}" + ("" if family.name == "toy" else f", family {called(family)}{place}"))
+    place = f" ({rows.told(family)})" if rows.told(family) else ""
+    print(f"{n} runs in {command.store}" + ("" if family.name == "toy" else f", family {rows.called(family)}{place}"))
     if n == 0:
         return
-    lost = store.lost(family, command.where)
-    if lost:
-        some = ", ".join(str(number) for number, _ in lost[:5]) + (", ..." if len(lost) > 5 else "")
-        print(f"{len(lost)} of them have lost their traces ({some}). {store.advice()}")
-    print(
-        table([{"field": name, "values": _values(seen)} for name, seen in zip(columns, values, strict=True)], "simple")
-    )
-    varied = {name for name, seen in zip(columns, values, strict=True) if len(seen) > 1}
-    lines = [dict(zip(["number", *columns, *last], row, strict=True)) for row in tail]
-    print()
-    print(
-        table(
-            [
-                {name: _cell(value) for name, value in row.items() if name in varied or name not in columns}
-                for row in lines
-            ],
-            "simple",
-        )
-    )
+    if lost := store.lost(family, command.where):
+        print(store.told_lost([f"run {number}" for number, _ in lost]))
+    print(table([{"field": name, "values": _values(seen)} for name, seen in values.items()], "simple"), end="\n\n")
+    same = {name for name, seen in values.items() if len(seen) == 1}
+    runs = [dict(zip(["number", *columns, *last], map(_cell, row), strict=True)) for row in tail]
+    print(table([{name: run[name] for name in run if name not in same} for run in runs], "simple"))
 
 
 def export(store: RunStore, command: Export, families: Sequence[type[Family]]) -> None:
     """Write a table of the runs of a family, of which there must be one."""
-    if command.file.suffix not in (".csv", ".parquet"):
+    write = {".csv": write_csv, ".parquet": write_parquet}.get(command.file.suffix)
+    if write is None:
         raise ConfigError(f"`file` must be NAME.csv or NAME.parquet, but is {command.file}.")
     if len(families) > 1:
-        names = ", ".join(map(called, families))
+        names = ", ".join(map(rows.called, families))
         raise ConfigError(f"`family` must be one of {names}, which the store has, but is {command.family!r}.")
     [family] = families
-    names = ["number", *store.columns(family)]
-    batches = store.batches(command.where, family=family)
     try:
         command.file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(command.file) as fresh:
-            write = write_csv if command.file.suffix == ".csv" else write_parquet
+            names, batches = ["number", *store.columns(family)], store.batches(command.where, family=family)
             n = write(fresh, names, batches, family)
     except OSError as error:
         raise ConfigError(f"`file` must be a file that can be written, but {command.file}: {error.strerror}.") from None
@@ -190,33 +174,26 @@ def write_csv(file: Path, names: Sequence[str], batches: Iterable[list[tuple]], 
 
 
 def write_parquet(file: Path, names: Sequence[str], batches: Iterable[list[tuple]], family: type[Family]) -> int:
-    """Write rows as they come, each column of one type; how many they were.
-
-    Raises:
-        ConfigError: there is no pyarrow.
-        StoreError: a number is none; the message names the run.
+    """Write rows as they come, each column of one type; how many they were. StoreError,
+    which names the run, if a cell is of another.
     """
     try:
         import pyarrow as pa
         from pyarrow.parquet import ParquetWriter
     except ImportError:
         raise ConfigError("`file` must be NAME.csv: parquet needs the package pyarrow (efftheory[parquet]).") from None
-    kinds = column_kinds(family)
+    n, kinds = 0, column_kinds(family)
     types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
     schema = pa.schema([(name, types[kinds[name]]) for name in names])
-    n = 0
     # opened here: pyarrow takes a name for an address, which must be UTF-8
     with file.open("wb") as content, ParquetWriter(content, schema) as writer:
-        for batch in batches:
-            for row in batch:
-                for name, cell in zip(names, row, strict=True):
-                    if cell is not None and not isinstance(cell, (int, float) if kinds[name] is float else kinds[name]):
-                        wanted = "text" if kinds[name] is str else "a number"
-                        raise StoreError(
-                            f"`store` must have {wanted} as `{name}`, but that of run {row[0]} ({family.name}) is "
-                            f"{cell!r:.60}."
-                        )
-            columns = zip(*batch, strict=True) if batch else [()] * len(names)
+        for batch in filter(None, batches):
+            for number, name, cell in ((row[0], *pair) for row in batch for pair in zip(names, row, strict=True)):
+                if cell is not None and not isinstance(cell, (int, float) if kinds[name] is float else kinds[name]):
+                    wanted = f"{'text' if kinds[name] is str else 'a number'} as `{name}`"
+                    found = f"that of run {number} ({family.name}) is {cell!r:.60}"
+                    raise StoreError(f"`store` must have {wanted}, but {found}.")
+            columns = zip(*batch, strict=True)
             arrays = [pa.array(column, one.type) for column, one in zip(columns, schema, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema))
             n += len(batch)
@@ -225,13 +202,11 @@ def write_parquet(file: Path, names: Sequence[str], batches: Iterable[list[tuple
 
 def column_kinds(family: type[Family]) -> dict[str, type]:
     """What each column of an export has: int, float or str."""
-    found: dict[str, type] = {"number": int, "key": str}
-    for name, hint in kinds(family.Config).items():
-        options = [kind for kind in (hint, *get_args(hint)) if kind in (int, bool, float)]
-        found[name] = str if not options else float if options[0] is float else int
-    found |= dict.fromkeys(result_columns(family), str)
-    found |= dict.fromkeys(["accuracy", *(metric.name for metric in family.METRICS)], float)
-    return found | dict.fromkeys([*step_columns(family), "steps_run", "retired", "compiled"], int)
+    found = {"number": int} | dict.fromkeys(rows.columns_of(family), str)
+    found |= {name: kind_of(family.Config, name) for name in family.Config.__dataclass_fields__}
+    found |= dict.fromkeys(rows.number_columns(family), float)
+    found |= dict.fromkeys([*rows.step_columns(family), "steps_run", "retired", "compiled"], int)
+    return {name: int if kind is bool else kind for name, kind in found.items()}
 
 
 def train_lost(command: Retrain, families: Sequence[type[Family]]) -> None:
@@ -245,43 +220,71 @@ def train_lost(command: Retrain, families: Sequence[type[Family]]) -> None:
 
 def inspect(store: RunStore, command: Inspect, families: Sequence[type[Family]]) -> None:
     """Print one run, which is of one of these families; draw it if asked."""
-    if command.picture is not None and command.picture.suffix != ".png":
-        raise ConfigError(f"`picture` must be NAME.png, but is {command.picture}.")
-    for family in families:
-        runs = store.select(f"rowid = {command.number}", family=family)
-        if not runs.empty:
-            break
-    else:
-        raise ConfigError(f"`number` must be that of a run in {command.store} (see list), but is {command.number}.")
-    [run] = runs.to_dict("records")
-    config = store.config(command.number, run["key"], family)
-    found = store.table([config]).to_dict("records")  # says if the row is damaged
+    number, file = command.number, command.picture
+    if file is not None and file.suffix != ".png":
+        raise ConfigError(f"`picture` must be NAME.png, but is {file}.")
+    found = [(run, of) for of in families for run in store.select(f"rowid = {number}", family=of).to_dict("records")]
     if not found:
-        raise StoreError(
-            f"`store` must be an undamaged run store, but in {command.store} its index does not find run "
-            f"{command.number} ({family.name}). It was left as it is."
-        )
-    [whole] = found
-    scalars = {name: run[name] for name in run if name not in ("key", *family.ARRAYS, *record_columns(family))}
-    print(table([{"name": name, "value": _cell(value)} for name, value in scalars.items()], "simple"))
+        raise ConfigError(f"`number` must be that of a run in {command.store} (see list), but is {number}.")
+    run, family = found[0]
+    config = store.config(number, run["key"], family)
+    checked = store.table([config])  # says if the row is damaged
+    if checked.empty:
+        lost = f"in {command.store} its index does not find run {number} ({family.name}). It was left as it is"
+        raise StoreError(f"`store` must be an undamaged run store, but {lost}.")
+    scalars = [one for one in run if one not in ("key", *family.ARRAYS, *rows.record_columns(family))]
+    print(table([{"name": name, "value": _cell(run[name])} for name in scalars], "simple"))
     if hasattr(config, "n_samples"):  # not of a user's family whose file is not loaded
         print(f"\ntraining set: {config.n_train} of {config.n_samples} samples", end="")
-        print(f": {''.join(map(str, whole['mask'].astype(int)))}" if "mask" in whole else "")
+        print(f": {''.join(map(str, checked['mask'][0].astype(int)))}" if "mask" in checked else "")
     if family.name != "toy":
         try:
             store.traces(config)
         except LostTraces as lost:
             print(lost)
-    if command.picture is not None:
+    if file is not None:
         try:
-            check_writable(command.picture)
+            check_writable(file)
         except OSError as error:
-            raise ConfigError(
-                f"`picture` must be a file that can be written, but {command.picture}: {error.strerror}."
-            ) from None
-        curves = store.curves(config)
-        save_picture(command.picture, learning_curves(curves, family.METRICS, f"run {command.number}"))
-        print(command.picture)
+            raise ConfigError(f"`picture` must be a file that can be written, but {file}: {error.strerror}.") from None
+        save_picture(file, picture(store.curves(config), family.METRICS, f"run {number}"))
+        print(file)
+
+
+_STYLES = {
+    "train_accuracy": ("train accuracy", BLUE, "-"),
+    "test_accuracy": ("test accuracy", ORANGE, "--"),
+    "train_loss": ("train", BLUE, "-"),
+    "test_loss": ("test", ORANGE, "--"),
+    "rqi": ("RQI", GREEN, ":"),
+}
+
+
+def picture(curves: Mapping[str, np.ndarray], metrics: Sequence[Metric], title: str) -> Figure:
+    """Learning curves: shares, losses, and the embeddings or else the sizes over the
+    steps; `curves` as from RunStore.curves.
+    """
+    steps = curves["steps"]
+    with mpl.rc_context(LOOK):
+        figure = Figure(figsize=(11, 3.4))
+        share, loss, rest = figure.subplots(1, 3)
+        for metric in metrics:
+            name, colour, style = _STYLES.get(metric.name, (metric.name.replace("_", " "), GREEN, ":"))
+            axes = {"share": share, "loss": loss, "size": rest}[metric.kind]
+            axes.plot(steps, curves[metric.name], color=colour, ls=style, label=name)
+        sizes = " and ".join(metric.name.replace("_", " ") for metric in metrics if metric.kind == "size")
+        if "embedding" in curves:
+            sizes = "entries of the embeddings"
+            rest.plot(steps, curves["embedding"].reshape(len(steps), -1), color="0.3", lw=0.8)
+        share.set(ylim=(-0.02, 1.02), ylabel="share")
+        loss.set(yscale="log", ylabel="loss")
+        rest.set(ylabel=sizes)
+        for axes in (share, loss, rest):
+            axes.set(xlabel="steps", xlim=(0, max(steps[-1], 1)))
+        share.legend()
+        loss.legend()
+        figure.suptitle(title)
+    return figure
 
 
 def _values(seen: Collection[Any]) -> str:

@@ -37,17 +37,14 @@ Result = TypeVar("Result")
 
 def digest(files: Mapping[str, Path]) -> str:
     """Of names and text, however lines end."""
-    total = hashlib.sha256()
-    for name, file in sorted(files.items()):
-        total.update(f"{name}\0{file.read_text(encoding='utf-8')}\0".encode())
-    return total.hexdigest()[:12]
+    texts = [f"{name}\0{file.read_text(encoding='utf-8')}\0" for name, file in sorted(files.items())]
+    return hashlib.sha256("".join(texts).encode()).hexdigest()[:12]
 
 
 def sources() -> dict[str, Path]:
     """All that a worker runs: `neural`, and what of this package gives it runs."""
-    package = Path(neural.__file__).parent
+    package, here = Path(neural.__file__).parent, Path(__file__).parent
     files = {file.relative_to(package).as_posix(): file for file in package.rglob("*.py")}
-    here = Path(__file__).parent
     return files | {f"analysis/runs/{name}": here / name for name in ("executors.py", "cluster.py")}
 
 
@@ -78,18 +75,15 @@ def train_batch(configs: list[Any], device: str, lanes: int, expected: str) -> t
 
 
 def train_on_cluster(missing: list[Any], scheduler: str, device: str, lanes: int, keep: Keep, on_work: OnWork) -> None:
-    """An ensemble a task. dask gives the task of a lost worker to another.
-
-    Raises:
-        WorkerError: the scheduler cannot be reached or is lost, there are no workers,
-            or they have other code.
+    """An ensemble a task. dask gives the task of a lost worker to another. WorkerError
+    if the scheduler cannot be reached or is lost, or workers are none or have other
+    code.
     """
     try:
         from dask import config
         from distributed import Client
     except ImportError:
         raise WorkerError("the executor dask needs the package distributed: install efftheory[dask].") from None
-
     for name in ("distributed", "distributed.client"):  # what matters comes as an error below
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with config.set({"distributed.comm.timeouts.connect": ANSWER}):
@@ -109,8 +103,7 @@ async def _call(address: str) -> None:
     """An error if no dask scheduler answers there."""
     from distributed import Security
     from distributed.comm.addressing import get_address_host_port
-    from distributed.comm.core import connect
-    from distributed.core import send_recv
+    from distributed.core import rpc
 
     get_address_host_port(address)  # ValueError unless it is one
     try:
@@ -119,16 +112,9 @@ async def _call(address: str) -> None:
         raise OSError(f"the credentials of dask's configuration, distributed.comm.tls: {error}") from None
     if address.startswith("tls://") and security["ssl_context"] is None:
         raise ValueError("dask's configuration has no ca-file under distributed.comm.tls")
-
-    async def identity() -> Any:
-        comm = await connect(address, **security)
-        try:
-            return await send_recv(comm, op="identity")
-        finally:
-            comm.abort()
-
     try:
-        answer = await asyncio.wait_for(identity(), ANSWER + 1)  # else dask waits for ever
+        async with asyncio.timeout(ANSWER + 1), rpc(address, connection_args=security) as one:  # else it waits for ever
+            answer: Any = await one.identity()
     except TimeoutError:
         raise OSError(f"accepts a connection, but has not answered after {ANSWER:g} s") from None
     except (OSError, RuntimeError):  # lost or refused; encryption is required
@@ -143,12 +129,8 @@ def _workers(client) -> list[str]:
     """The addresses of the workers, as the scheduler knows them now; OSError where it
     does not answer.
     """
-
-    async def ask() -> Any:
-        return await asyncio.wait_for(client.scheduler.identity(), ANSWER)
-
     try:
-        return list(client.sync(ask)["workers"])
+        return list(client.sync(asyncio.wait_for, client.scheduler.identity(), ANSWER)["workers"])
     except TimeoutError:
         raise OSError(f"no answer within {ANSWER:g} s") from None
     except Exception as error:  # the client closes, say
@@ -179,21 +161,19 @@ def _check_workers(client) -> None:
             if time.monotonic() > deadline:
                 raise WorkerError(f"the dask cluster has no workers, also after {ANSWER:g} s.")
             time.sleep(0.1)
-        answers = client.sync(ask_all, addresses)
+        answers = dict(zip(addresses, client.sync(ask_all, addresses), strict=True))
     except OSError as error:
         raise WorkerError(f"the dask scheduler was lost before work was given out: {_reason(error)}.") from None
-    others = [(address, has) for address, has in zip(addresses, answers, strict=True) if has != CODE]
+    others = [address for address, has in answers.items() if has != CODE]
     if others:
-        address, has = others[0]
-        raise WorkerError(_other_code(f"{len(others)} of {len(answers)} have not: {address} has {has}"))
+        found = f"{len(others)} of {len(answers)} have not: {others[0]} has {answers[others[0]]}"
+        raise WorkerError(_other_code(found))
 
 
 def _train_through(client, missing, device: str, lanes: int, keep: Keep, on_work: OnWork) -> None:
     """Submit the tasks and keep what comes back."""
-    batches = []
-    for _, group in groupby(missing, key=lambda config: (type(config), shape(config))):
-        runs = list(group)
-        batches += [runs[i : i + lanes] for i in range(0, len(runs), lanes)]
+    groups = [list(group) for _, group in groupby(missing, key=lambda config: (type(config), shape(config)))]
+    batches = [runs[i : i + lanes] for runs in groups for i in range(0, len(runs), lanes)]
     # not pure: a run is kept in the store, not in the cluster's memory
     futures = client.map(train_batch, batches, device=device, lanes=lanes, expected=CODE, pure=False)
     done: SimpleQueue[Any] = SimpleQueue()
@@ -215,11 +195,9 @@ def _result(client, future) -> Any:
     except WorkerError:
         raise
     except Exception as error:
-        if future.status == "error":
-            said = f"a dask worker failed: {type(error).__name__}: {_reason(error)}"
-        else:
-            said = f"the dask cluster was lost: {_reason(error)}"
-        raise WorkerError(f"{said}; finished runs are kept.") from None
+        failed = future.status == "error"
+        said = f"a dask worker failed: {type(error).__name__}" if failed else "the dask cluster was lost"
+        raise WorkerError(f"{said}: {_reason(error)}; finished runs are kept.") from None
 
 
 def _patiently(client, wait: Callable[[float], Result]) -> Result:

@@ -1,20 +1,27 @@
-"""Where runs are trained: in this process, in one process a core (`processes.py`), or
-on the workers of a dask cluster (`cluster.py`). Each executor takes a list of runs and
-gives back histories as they finish; none of them knows the store.
+"""Where runs are trained: in this process, in one process a core, or on the workers of
+a dask cluster (`cluster.py`). Each takes a list of runs and gives back histories as
+they finish; none knows the store.
 
 All three give the same bits on one machine; workers on processors of another kind round
-otherwise.
+otherwise. The processes are reached through pipes: no port is opened, and nobody else
+can send them work.
 """
 
 from __future__ import annotations
 
 import math
+import multiprocessing
+import traceback
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from typing import Any, Literal
 
 import torch
 
+from analysis._processes import quiet_children
 from efftheory._threads import usable_cores
 from neural import ConfigError, History, resolve_device, train_runs
 from neural.config import shape
@@ -23,6 +30,10 @@ from neural.training import MIN_LANES, default_lanes
 
 Keep = Callable[[History, str, str], object]  # a finished run, the device and the torch that it was trained with
 OnWork = Callable[[float], object]
+# A worker that dies takes the runs it had with it; they are given to another. Where
+# workers keep dying and no run is finished, there is a reason (too little memory, say)
+# that training once more will not fix.
+MAX_DEATHS = 3
 
 
 def whole(config: Any) -> float:
@@ -52,35 +63,32 @@ class Execution:
         """With device and executor decided; ConfigError where the options do not go
         together.
         """
-        if self.workers is not None and self.workers < 1:
-            raise ConfigError(f"`workers` must be an integer of at least 1, but is {self.workers}.")
-        if self.workers is not None and self.scheduler is not None:
-            raise ConfigError(f"`workers` must be left out with a scheduler, which has its own, but is {self.workers}.")
-        device = self.device
+        device, executor = self.device, self.executor
         if self.scheduler is None:
             device = "cuda" if resolve_device(device) == "cuda" else "cpu"
-        executor = self.executor
         if executor == "auto":
             executor = "dask" if self.scheduler is not None else "in-process" if device == "cuda" else "processes"
-        if executor != "dask" and self.scheduler is not None:
-            raise ConfigError(f"`executor` must be dask where a scheduler is named, but is {executor!r}.")
-        if executor == "dask" and self.scheduler is None:
-            raise ConfigError(
-                "`scheduler` must be the address of a dask scheduler with the executor dask, but is None."
-            )
-        if executor == "in-process" and self.workers is not None:
-            raise ConfigError(f"`workers` must be left out in-process, as on a GPU, but is {self.workers}.")
-        if executor == "processes" and device == "cuda":
-            raise ConfigError("`executor` must be in-process on a GPU, but is 'processes'.")
-        return Execution(device, executor, self.workers, self.scheduler)
+        for wrong, name, wanted in (
+            (self.workers is not None and self.workers < 1, "workers", "an integer of at least 1"),
+            (self.workers and self.scheduler, "workers", "left out with a scheduler, which has its own"),
+            (self.workers and executor == "in-process", "workers", "left out in-process, as on a GPU"),
+            (self.scheduler and executor != "dask", "executor", "dask where a scheduler is named"),
+            (executor == "processes" and device == "cuda", "executor", "in-process on a GPU"),
+            (
+                executor == "dask" and not self.scheduler,
+                "scheduler",
+                "the address of a dask scheduler with the executor dask",
+            ),
+        ):
+            if wrong:
+                raise ConfigError(f"`{name}` must be {wanted}, but is {getattr(self, name)!r}.")
+        return replace(self, device=device, executor=executor)
 
     def n_workers(self) -> int:
         """How many ensembles advance side by side (a foreign cluster: as many as this
         machine has cores).
         """
-        if self.executor == "in-process":
-            return 1
-        return self.workers or usable_cores()
+        return 1 if self.executor == "in-process" else self.workers or usable_cores()
 
 
 def lanes_for(missing: Sequence[Any], execution: Execution) -> int:
@@ -89,11 +97,8 @@ def lanes_for(missing: Sequence[Any], execution: Execution) -> int:
     """
     share = math.ceil(len(missing) / execution.n_workers())
     device = execution.device if execution.scheduler is None else "cpu"  # what other machines have is not known here
-    suited = min(
-        default_lanes(config, device)
-        for config in {(type(config), shape(config)): config for config in missing}.values()
-    )
-    return max(MIN_LANES, min(suited, share))
+    kinds = {(type(config), shape(config)): config for config in missing}
+    return max(MIN_LANES, min(share, *(default_lanes(config, device) for config in kinds.values())))
 
 
 def train_here(missing, device: str, lanes: int, on_work: OnWork = lambda operations: None) -> Iterator[History]:
@@ -105,3 +110,116 @@ def train_here(missing, device: str, lanes: int, on_work: OnWork = lambda operat
         yield from train_runs(missing, device, lanes, on_work=on_work)
     finally:
         torch.set_num_threads(threads)
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    runs: list[Any] = field(default_factory=list)  # given to it and not yet finished
+    work: float = 0.0  # on these, as far as reported
+
+
+class Processes:
+    """One process a core, each with one thread and one ensemble; they ask for runs when
+    a lane is free.
+    """
+
+    def __init__(self, missing: list[Any], lanes: int, n_workers: int, keep: Keep, on_work: OnWork):
+        self._context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+        self._waiting, self._lanes = deque(missing), lanes
+        self._keep, self._on_work = keep, on_work
+        self._n_workers = min(n_workers, math.ceil(len(missing) / MIN_LANES))
+        self._workers: dict[Connection, _Worker] = {}
+        self._deaths = 0
+
+    def run(self) -> None:
+        """Train all, or raise WorkerError."""
+        try:
+            for _ in range(self._n_workers):
+                self._start()
+            while self._workers:
+                for pipe in wait(list(self._workers)):
+                    assert isinstance(pipe, Connection)
+                    self._hear(pipe, self._workers[pipe])
+        finally:
+            for worker in self._workers.values():
+                worker.process.terminate()
+            for worker in self._workers.values():
+                worker.process.join()
+
+    def _start(self) -> None:
+        try:
+            ours, theirs = self._context.Pipe()
+            process = self._context.Process(target=_work, args=(theirs, self._lanes), daemon=True)
+            with quiet_children():
+                process.start()
+        except OSError as error:  # the system's limits of processes, files or memory
+            found = f"{error}; `--executor in-process` needs none"
+            raise WorkerError(f"a training process cannot be started: {found}.") from None
+        theirs.close()  # so that the end of the process is the end of the pipe
+        self._workers[ours] = _Worker(process)
+
+    def _hear(self, pipe: Connection, worker: _Worker) -> None:
+        try:
+            kind, content = pipe.recv()
+            if kind == "next":
+                config = self._waiting.popleft() if self._waiting else None
+                if config is not None:
+                    worker.runs.append(config)
+                pipe.send(config)
+        except (EOFError, OSError):
+            self._bury(pipe)
+            return
+        if kind == "work":
+            worker.work += content
+            self._on_work(content)
+        elif kind == "run":
+            worker.runs.remove(content.config)
+            worker.work -= whole(content.config)
+            self._deaths = 0
+            self._keep(content, "cpu", torch.__version__)
+        elif kind == "refused":
+            raise ConfigError(content)
+        elif kind == "error":
+            raise WorkerError(f"a training process failed: {content}; finished runs are kept.")
+        elif kind == "end":
+            self._workers.pop(pipe).process.join()
+
+    def _bury(self, pipe: Connection) -> None:
+        """Give a dead worker's runs to the others, and put another in its place."""
+        worker = self._workers.pop(pipe)
+        worker.process.join()
+        self._on_work(-worker.work)
+        self._deaths += 1
+        if self._deaths > MAX_DEATHS:
+            raise WorkerError(
+                f"training processes died {self._deaths} times (the last with exit status {worker.process.exitcode}); "
+                "finished runs are kept, the same command goes on from there."
+            )
+        self._waiting.extendleft(reversed(worker.runs))
+        if self._waiting:
+            self._start()
+
+
+def _work(pipe: Connection, lanes: int) -> None:
+    """A worker's life: ask for runs, train them, send what happens, until there are
+    none or the driver is gone.
+    """
+
+    def assigned() -> Iterator[Any]:
+        pipe.send(("next", None))
+        while (config := pipe.recv()) is not None:
+            yield config
+            pipe.send(("next", None))
+
+    try:
+        for history in train_here(assigned(), "cpu", lanes, on_work=lambda operations: pipe.send(("work", operations))):
+            pipe.send(("run", history))
+        pipe.send(("end", None))
+    except (EOFError, OSError):  # the driver is gone
+        return
+    except ConfigError as error:  # what only training shows, of a user's network
+        pipe.send(("refused", str(error)))
+    except Exception as error:  # a bug: it would come again
+        traceback.print_exc()
+        pipe.send(("error", f"{type(error).__name__}: {error}"))

@@ -1,4 +1,4 @@
-"""A plan: the grid of runs that axes and seeds span."""
+"""A plan: the runs that axes and seeds span. An axis is said in text."""
 
 from __future__ import annotations
 
@@ -64,8 +64,7 @@ class Axis:
         """
         if not self.is_number or self.kind not in (int, float):
             return None
-        middle = math.sqrt(low * high) if self.log else (low + high) / 2
-        value = _number(self.kind, middle)
+        value = _number(self.kind, math.sqrt(low * high) if self.log else (low + high) / 2)
         return value if low < value < high else None
 
 
@@ -97,13 +96,8 @@ class Experiment:
         return family_of(self.base)
 
     def configs(self, seeds: range | None = None) -> list[Any]:
-        """Its runs, the seed changing fastest, and the first axis slowest.
-
-        Args:
-            seeds: others than its own.
-
-        Raises:
-            ConfigError: a run cannot be, or there are none.
+        """Its runs, the seed changing fastest, and the first axis slowest; `seeds`:
+        others than its own. ConfigError if a run cannot be, or there are none.
         """
         first, n = (self.first_seed, self.seeds) if seeds is None else (seeds.start, len(seeds))
         runs = grid(self.base, self.axes, n, first)
@@ -119,15 +113,12 @@ class Experiment:
         return replace(self, base=replace(self.base, **values), axes=axes)
 
     def varied(self, texts: Mapping[str, str | None], settings: Mapping[str, Any]) -> Experiment:
-        """Another one, as the options of a command say.
+        """Another one, as the options of a command say; ConfigError if that cannot be.
 
         Args:
             texts: the text of each axis in turn, by the name of its option; where there
                 is none, the axis stays.
             settings: fields that all runs share.
-
-        Raises:
-            ConfigError: an axis cannot be, or a field is an axis and shared.
         """
         kind = type(self.base)
         given = {n: parse_axis(kind, name, text) for n, (name, text) in enumerate(texts.items()) if text}
@@ -146,15 +137,14 @@ def planned(title: str, base: Any, *axes: str, **others: Any) -> Experiment:
 
 
 def parse_axis(config_type: type, name: str, text: str) -> Axis:
-    """An axis from FIELD=LO:HI:N[:log] (N values, both ends included) or FIELD=A,B,C.
-
-    Raises:
-        ConfigError: configurations have no such field, or it cannot have such values.
+    """An axis from FIELD=LO:HI:N[:log] (N values, both ends included) or FIELD=A,B,C;
+    ConfigError, which names the option `name`, if there is no such field, or it cannot
+    have such values.
     """
-    field, found, values = text.partition("=")
+    field, _, values = text.partition("=")
     field = field.replace("-", "_")
-    field = _aliases(config_type).get(field, field)
-    if not found or not values:
+    field = {alias: one.name for one in fields(config_type) for alias in option_of(one).aliases}.get(field, field)
+    if not values:
         raise ConfigError(f"`{name}` must be {FORM}, but is {text!r}.")
     if field not in kinds(config_type):
         near = nearest(field, kinds(config_type))
@@ -162,19 +152,24 @@ def parse_axis(config_type: type, name: str, text: str) -> Axis:
         raise ConfigError(f"`{name}` must name one of {', '.join(kinds(config_type))}, but names {field!r}{meant}")
     if field == "seed":
         raise ConfigError(f"`{name}` must not be seed: how many seeds there are is an option of its own.")
-    kind = _kind(config_type, field)
     label = option_of(config_type.__dataclass_fields__[field]).label
-    if ":" not in values:
-        listed = tuple(parse_value(config_type, name, field, value) for value in values.split(","))
-        if len(set(listed)) < len(listed):
-            raise ConfigError(f"`{name}` must have every value once, but is {text!r}.")
-        if all(_is_number(value) for value in listed):
-            listed = tuple(sorted(listed))
-        positive = all(_is_number(value) and value > 0 for value in listed)
-        # where factors are more even than differences, it is a logarithmic axis
-        log = positive and len(listed) > 2 and _spread(np.diff(np.log(listed))) < _spread(np.diff(listed))
-        return Axis(field, listed, log, label)
-    parts = values.split(":")
+    if ":" in values:
+        kind = kind_of(config_type, field)
+        found, log = _between_ends(name, text, values.split(":"), kind)
+        return Axis(field, tuple(dict.fromkeys(_number(kind, value) for value in found)), log, label)
+    listed = tuple(parse_value(config_type, name, field, value) for value in values.split(","))
+    if len(set(listed)) < len(listed):
+        raise ConfigError(f"`{name}` must have every value once, but is {text!r}.")
+    if all(_is_number(value) for value in listed):
+        listed = tuple(sorted(listed))
+    positive = all(_is_number(value) and value > 0 for value in listed)
+    # where factors are more even than differences, it is a logarithmic axis
+    log = positive and len(listed) > 2 and _spread(np.diff(np.log(listed))) < _spread(np.diff(listed))
+    return Axis(field, listed, log, label)
+
+
+def _between_ends(name: str, text: str, parts: list[str], kind: type) -> tuple[np.ndarray, bool]:
+    """The values of LO:HI:N[:log], and whether they are on a logarithmic axis."""
     log = parts[3:] == ["log"]
     try:
         low, high, n = float(parts[0]), float(parts[1]), int(parts[2])
@@ -187,15 +182,14 @@ def parse_axis(config_type: type, name: str, text: str) -> Axis:
         raise ConfigError(f"`{name}` must have {bounds} and N of at least 1, but is {text!r}.")
     if n > MAX_RUNS:
         raise ConfigError(f"`{name}` must have at most {MAX_RUNS:,} values, but is {text!r}.")
-    grid = np.geomspace(low, high, n) if log else np.linspace(low, high, n)
-    return Axis(field, tuple(dict.fromkeys(_number(kind, value) for value in grid)), log, label)
+    return (np.geomspace if log else np.linspace)(low, high, n), log
 
 
 def parse_value(config_type: type, name: str, field: str, text: str) -> Any:
     """One value of a field, from text; whether it is a valid one the configuration
     says.
     """
-    kind = _kind(config_type, field)
+    kind = kind_of(config_type, field)
     if text in ("None", "none", "full") and NoneType in get_args(kinds(config_type)[field]):
         return None
     if kind is str:
@@ -245,19 +239,13 @@ def grid(base: Any, axes: Sequence[Axis], seeds: int, first_seed: int = 0) -> li
 def at_point(base: Any, axes: Sequence[Axis], point: Sequence[Any], seeds: int, first_seed: int = 0) -> list[Any]:
     """The runs at one point of the plane, with `seeds` seeds from `first_seed` on."""
     values = {axis.field: value for axis, value in zip(axes, point, strict=True)}
-    runs = (replace(base, **values, seed=seed) for seed in range(first_seed, first_seed + seeds))
-    return [filled(run) for run in runs]
+    return [filled(replace(base, **values, seed=seed)) for seed in range(first_seed, first_seed + seeds)]
 
 
-def _aliases(config_type: type) -> dict[str, str]:
-    return {alias: field.name for field in fields(config_type) for alias in option_of(field).aliases}
-
-
-def _kind(config_type: type, field: str) -> type:
+def kind_of(config_type: type, field: str) -> type:
     """What a field's values are: int, float, bool or str."""
     hint = kinds(config_type)[field]
-    options = [kind for kind in (hint, *get_args(hint)) if kind in (int, float, bool)]
-    return options[0] if options else str
+    return next((kind for kind in (hint, *get_args(hint)) if kind in (int, float, bool)), str)
 
 
 def _is_number(value: Any) -> bool:
@@ -265,8 +253,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _number(kind: type, value: float) -> int | float:
-    rounded = float(f"{value:.{_DIGITS}g}")
-    return round(value) if kind is int else rounded
+    return round(value) if kind is int else float(f"{value:.{_DIGITS}g}")
 
 
 def _spread(steps: np.ndarray) -> float:

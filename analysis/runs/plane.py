@@ -50,15 +50,8 @@ class PlaneOptions(Trains):
     """Steps after which a run is censored; of the toy model by default 100,000, as in the paper."""
 
     def plane(self, diagrams: Mapping[str, Experiment], n_axes: int) -> Experiment:
-        """The plane that the options name.
-
-        Args:
-            diagrams: by name.
-            n_axes: how many axes there must be.
-
-        Raises:
-            ConfigError: no such diagram, a missing axis, or values that a run cannot
-                have.
+        """The plane that the options name, of these `diagrams` or of axes of one's own,
+        `n_axes` at least; ConfigError if there is none, or a run cannot be.
         """
         if self.name is not None and self.name not in diagrams:
             raise ConfigError(f"`name` must be one of {', '.join(diagrams)}, but is {self.name!r}.")
@@ -77,10 +70,9 @@ class PlaneOptions(Trains):
             size = _SIZES[config_type]
             texts["x"] = f"{size}={getattr(replace(known.base, **settings), size)!r}"
             settings.pop(size, None)
-        if not known.axes:
-            for axis in ("x", "y")[:n_axes]:
-                if not texts[axis]:
-                    raise ConfigError(f"`{axis}` must be {FORM} where no diagram is named, but is not given.")
+        for axis in ("x", "y")[:n_axes]:
+            if not (known.axes or texts[axis]):
+                raise ConfigError(f"`{axis}` must be {FORM} where no diagram is named, but is not given.")
         seeds = self.seed_range()
         plane = replace(known.varied(texts, settings), seeds=len(seeds), first_seed=seeds.start)
         plane.configs()  # checks every value
@@ -93,8 +85,8 @@ class PlaneOptions(Trains):
         if self.fraction is not None:
             fields[_SIZES.get(type(base), "fraction")] = self.fraction
         if fields and type(base) not in _SIZES:
-            names = "table, pairs and fraction"
-            raise ConfigError(f"`family` must be toy or modular with {names}, but is {self.family!r}.")
+            wanted = "toy or modular with table, pairs and fraction"
+            raise ConfigError(f"`family` must be {wanted}, but is {self.family!r}.")
         for name in fields:
             if name in settings:
                 raise ConfigError(f"`set` must not name what has an option of its own, but names {name}.")

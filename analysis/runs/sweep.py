@@ -16,14 +16,13 @@ import torch
 from tqdm import tqdm
 
 from analysis.runs.cluster import train_on_cluster
-from analysis.runs.executors import Execution, Keep, OnWork, lanes_for, train_here, whole
-from analysis.runs.kept import called, told
-from analysis.runs.processes import Processes
+from analysis.runs.executors import Execution, Keep, OnWork, Processes, lanes_for, train_here, whole
+from analysis.runs.rows import called, told
 from analysis.runs.store import RunStore, StoreError
-from analysis.runs.traces import read_traces
 from neural import History, family_of
 from neural.config import shape
 from neural.family import Family
+from neural.foreign import source_of
 
 
 def missing_runs(configs: Sequence[Any], path: Path) -> list[Any]:
@@ -41,10 +40,8 @@ def ensure(configs: Sequence[Any], store: RunStore, execution: Execution) -> int
     are there.
 
     Raises:
-        WorkerError: training processes died again and again (all finished runs are
-            kept).
-        ConfigError: an absent device, or options of the execution that do not go
-            together.
+        WorkerError: training processes died again and again; finished runs are kept.
+        ConfigError: an absent device, or options that do not go together.
         StoreError: the store cannot be written any more, or does not give back what was
             put into it.
     """
@@ -52,30 +49,31 @@ def ensure(configs: Sequence[Any], store: RunStore, execution: Execution) -> int
     missing = store.missing(configs)
     if missing:
         with store.training():
-            # another command may have trained some while this one waited; runs of one
-            # shape together, they share ensembles
-            missing = sorted(store.missing(configs), key=_company)
+            missing = store.missing(configs)  # another command may have trained some while this one waited
             if missing:
-                for line in store.told_changed(missing):
-                    print(line, file=sys.stderr)
+                _tell_changed(missing, store)
                 store.prepare_traces(missing)
                 _train(missing, store, execution)
         absent = store.missing(configs)
         if absent:
             some = ", ".join(f"seed {config.seed} of {family_of(config).name}" for config in absent[:3])
-            raise StoreError(
-                f"`store` must have all {len(set(configs)):,} runs after training, but {store.path} lacks "
-                f"{len(absent):,} ({some}{', ...' if len(absent) > 3 else ''}). The same command trains them again."
-            )
-    _tell_lost(configs, store)
-    return len(missing)
-
-
-def _tell_lost(configs: Sequence[Any], store: RunStore) -> None:
-    """Say on standard error which of these runs have no traces any more."""
+            found = f"{len(absent):,} ({some}{', ...' if len(absent) > 3 else ''})"
+            wanted = f"all {len(set(configs)):,} runs after training, but {store.path} lacks {found}"
+            raise StoreError(f"`store` must have {wanted}. The same command trains them again.")
     lost = store.without_traces(configs)
     if lost:
         print(store.told_lost(lost), file=sys.stderr)
+    return len(missing)
+
+
+def _tell_changed(missing: Sequence[Any], store: RunStore) -> None:
+    """Say which users' files have changed since runs of them were trained."""
+    for family in {family_of(config) for config in missing}:
+        source, others = source_of(family), [one for one in store.families() if one.name == family.name]
+        if source and others and called(family) not in map(called, others):
+            known = f"{sum(map(store.count, others)):,} runs of {', '.join(map(called, others))}"
+            stay = f"they stay, and those of {called(family)} are other runs"
+            print(f"{source.path} has changed since {known} were trained: {stay}", file=sys.stderr)
 
 
 def retrain(store: RunStore, families: Sequence[type[Family]], where: str, execution: Execution) -> tuple[int, int]:
@@ -87,23 +85,16 @@ def retrain(store: RunStore, families: Sequence[type[Family]], where: str, execu
     """
     execution = execution.resolved()
     with store.training():
-        configs = [
-            store.config(number, name, family)
-            for family in families
-            for number, name in store.lost(family, where, read_traces)
-        ]
-        for config in configs:
-            if not hasattr(family_of(config), "start"):  # only read from the store
-                raise StoreError(
-                    f"`family` must be the file of {called(family_of(config))} for its runs to be trained again, "
-                    f"but is not given: --family {told(family_of(config))}."
-                )
+        lost = [(family, *run) for family in families for run in store.lost(family, where, read=True)]
+        configs = [store.config(number, name, family) for family, number, name in lost]
+        for family in map(family_of, configs):
+            if not hasattr(family, "start"):  # only read from the store
+                wanted = f"the file of {called(family)} for its runs to be trained again"
+                raise StoreError(f"`family` must be {wanted}, but is not given: --family {told(family)}.")
         store.prepare_traces(configs)
         others: list[bool] = []
         if configs:
-            _train(
-                sorted(configs, key=_company), store, execution, lambda history: others.append(_differs(history, store))
-            )
+            _train(configs, store, execution, lambda history: others.append(_differs(history, store)))
     return len(configs), sum(others)
 
 
@@ -115,18 +106,18 @@ def _differs(history: History, store: RunStore) -> bool:
     )
 
 
-def _company(config: Any) -> tuple[str, str, int]:
-    """Sorted by this, runs that share ensembles follow one another."""
-    return family_of(config).name, repr(shape(config)), config.budget
-
-
 def _train(
-    missing: list[Any], store: RunStore, execution: Execution, kept: Callable[[History], object] = lambda history: None
+    missing: Sequence[Any],
+    store: RunStore,
+    execution: Execution,
+    kept: Callable[[History], object] = lambda history: None,
 ) -> None:
-    total = sum(map(whole, missing))
-    with tqdm(
-        total=total, unit="FLOP", unit_scale=True, mininterval=1, smoothing=0.05, desc="compiling", leave=False
-    ) as bar:
+    """Train these runs under a bar, into the store; `kept` sees each of them then."""
+    # runs that share ensembles follow one another
+    runs = sorted(missing, key=lambda config: (family_of(config).name, repr(shape(config)), config.budget))
+    total = sum(map(whole, runs))
+    form = {"unit": "FLOP", "unit_scale": True, "mininterval": 1, "smoothing": 0.05, "leave": False}
+    with tqdm(total=total, desc="compiling", **form) as bar:
 
         def on_work(operations: float) -> None:
             if bar.n == 0:  # the rate, and with it the ETA, is that of the training alone
@@ -138,16 +129,12 @@ def _train(
             store.add(history, device, torch_version)
             kept(history)
 
-        train(missing, execution, keep, on_work)
+        train(runs, execution, keep, on_work)
 
 
 def train(missing: list[Any], execution: Execution, keep: Keep, on_work: OnWork) -> None:
     """Train all of `missing`; `keep` has each history as it finishes, `on_work` as in
-    `train_runs`.
-
-    Raises:
-        WorkerError: training processes died again and again, or a cluster cannot be
-            used.
+    `train_runs`. WorkerError as `ensure` says.
     """
     lanes = lanes_for(missing, execution)
     if execution.scheduler is not None:

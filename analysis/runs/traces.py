@@ -12,13 +12,12 @@ import lzma
 import os
 import re
 import shutil
-import stat
 import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.runs.rows import StoreError
 from neural import History
 from neural._files import replacing
 
@@ -42,7 +42,7 @@ class TracesError(Exception):
     """A run's traces are "gone: ...", or "damaged: ...", or another run's."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Traces:
     """What was seen of a run at steps (L,): each metric, (L,), and the norm of each
     tensor of weights, (L,) (none in files from before these were kept); at
@@ -58,21 +58,30 @@ class Traces:
     mask: NDArray[np.bool_]
     correct: NDArray[np.bool_]
 
-    def __repr__(self) -> str:
-        return f"Traces({len(self.steps)} looks at {', '.join(self.metrics)}; {len(self.checkpoint_steps)} checkpoints)"
-
     @classmethod
     def of(cls, history: History) -> Traces:
         """Of a run that has just been trained."""
-        return cls(
-            steps=history.steps,
-            metrics=history.traces,
-            norms=history.norms,
-            checkpoint_steps=history.checkpoint_steps,
-            checkpoints=history.checkpoints,
-            mask=history.mask,
-            correct=history.correct,
+        return cls.read(_arrays(history))
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, NDArray]) -> Traces:
+        """From the arrays of a file."""
+        metrics, norms, checkpoints = (
+            {name.removeprefix(kind): values for name, values in arrays.items() if name.startswith(kind)}
+            for kind in ("metric/", "norm/", "weights/")
         )
+        names = ("steps", "checkpoint_steps", "mask", "correct")
+        return cls(metrics=metrics, norms=norms, checkpoints=checkpoints, **{name: arrays[name] for name in names})
+
+
+def _arrays(history: History) -> dict[str, Any]:
+    """What a file has of a run."""
+    return (
+        {name: getattr(history, name) for name in ("steps", "checkpoint_steps", "mask", "correct")}
+        | {f"metric/{name}": values for name, values in history.traces.items()}
+        | {f"norm/{name}": values for name, values in history.norms.items()}
+        | {f"weights/{name}": values for name, values in history.checkpoints.items()}
+    )
 
 
 def traces_folder(store: Path) -> Path:
@@ -85,16 +94,34 @@ def traces_path(store: Path, key: str) -> Path:
     return traces_folder(store) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
 
 
-def make_folder(folder: Path, store: Path) -> None:
-    """Make the folder of traces; who may write the store may write it.
-
-    Raises:
-        FileExistsError: something else is in its place.
+def make_folder(store: Path) -> None:
+    """Make the folder of traces; who may write the store may write it. StoreError if
+    something else is in its place.
     """
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        sync(folder.parent)
+    folder = traces_folder(store)
+    try:
+        folder.mkdir()
+        _sync(folder.parent)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise StoreError(f"`store` must have a folder of traces beside it, but {folder} is none.") from None
     share(folder, store)
+
+
+def prepare(store: Path, keys: Sequence[str]) -> None:
+    """See that traces of these runs can be written; StoreError or OSError if not."""
+    make_folder(store)
+    for path in (traces_path(store, key) for key in keys):
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        elif os.path.lexists(path) and not path.is_file():  # a link without its target, a pipe
+            path.unlink()
+    folder = traces_folder(store)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"`store` must have a folder of traces that can be written, but {folder} cannot: where the store can, its "
+            "owner opens the folder to you, too, by training once more, or by chmod."
+        )
 
 
 def share(path: Path, store: Path) -> None:
@@ -112,25 +139,11 @@ def share(path: Path, store: Path) -> None:
             path.chmod(mode)
 
 
-def clear_place(path: Path) -> None:
-    """Remove what no file of traces can be written to: a link without its target, a
-    pipe, an empty folder.
-
-    Raises:
-        OSError: it is a folder with something in it, say.
-    """
-    if os.path.lexists(path) and not path.is_file():
-        if path.is_dir() and not path.is_symlink():
-            path.rmdir()
-        else:
-            path.unlink()
-
-
-def remove_leftovers(folder: Path, before: float) -> None:
+def remove_leftovers(store: Path, before: float) -> None:
     """Remove what killed commands had half written before this time (s since 1970),
     while no other command writes.
     """
-    with suppress(OSError), os.scandir(folder) as entries:
+    with suppress(OSError), os.scandir(traces_folder(store)) as entries:
         for one in entries:
             if _LEFTOVER.fullmatch(one.name) and one.is_dir(follow_symlinks=False):
                 with suppress(OSError):
@@ -138,28 +151,20 @@ def remove_leftovers(folder: Path, before: float) -> None:
                         shutil.rmtree(one.path, ignore_errors=True)
 
 
-def write_traces(path: Path, key: str, history: History, store: Path) -> None:
+def write_traces(store: Path, key: str, history: History) -> None:
     """Write a run's traces to the disk, and not only on their way; an old file stays
     whole until the new one is there.
     """
-    arrays = {
-        "key": np.array(key),
-        "steps": history.steps,
-        "checkpoint_steps": history.checkpoint_steps,
-        "mask": history.mask,
-        "correct": history.correct,
-    }
-    arrays |= {f"metric/{name}": values for name, values in history.traces.items()}
-    arrays |= {f"norm/{name}": values for name, values in history.norms.items()}
-    arrays |= {f"weights/{name}": values for name, values in history.checkpoints.items()}
+    make_folder(store)
+    path, arrays = traces_path(store, key), _arrays(history)
     with replacing(path) as fresh:
-        np.savez(fresh, **arrays)
+        np.savez(fresh, key=np.array(key), **arrays)
         share(fresh, store)
-        sync(fresh)
-    sync(Path(os.path.realpath(path)).parent)
+        _sync(fresh)
+    _sync(Path(os.path.realpath(path)).parent)
 
 
-def sync(path: Path) -> None:
+def _sync(path: Path) -> None:
     """Wait until a file, or a folder's list of names, is on the disk."""
     if path.is_dir() and os.name == "nt":  # where folders cannot be opened
         return
@@ -170,72 +175,33 @@ def sync(path: Path) -> None:
         os.close(number)
 
 
-def check_there(path: Path, key: str, metrics: Sequence[str] = ()) -> None:
-    """TracesError unless there is a regular file with something in it: quick."""
-    try:
-        known = path.stat()
-    except FileNotFoundError:
-        found = f"damaged: {path} is a link without its target" if path.is_symlink() else f"gone: {path}"
-        raise TracesError(found) from None
-    except OSError as error:
-        raise TracesError(f"damaged: {path}: {error.strerror}") from None
-    if not stat.S_ISREG(known.st_mode):
-        raise TracesError(f"damaged: {path} is no regular file")
-    if known.st_size == 0:
-        raise TracesError(f"damaged: {path} is empty")
+def is_there(path: Path) -> bool:
+    """Whether there is a file with something in it: quick."""
+    return path.is_file() and path.stat().st_size > 0
 
 
-def check_named(path: Path, key: str, metrics: Sequence[str] = ()) -> None:
-    """TracesError unless the file has its end, and names this run: reads little."""
-    with _opened(path, key):
-        pass
-
-
-@contextmanager
-def _opened(path: Path, key: str) -> Iterator[Any]:
-    """The arrays of the file, by name; TracesError if it is not this run's, or raises
-    anything while it is read.
+def read_traces(path: Path, key: str, metrics: Sequence[str]) -> Traces:
+    """The traces of the run with this key, which has these metrics; TracesError if the
+    file does not hold this run, or not all of it.
     """
-    check_there(path, key)
     try:
         with open(path, "rb", opener=_at_once) as opened, np.load(opened, allow_pickle=False) as file:
             if str(file["key"]) != key:
                 raise TracesError(f"damaged: {path} has the traces of another run")
-            yield file
+            found = Traces.read({name: file[name] for name in file.files})
+        looks = [found.steps, *(found.metrics[name] for name in metrics), *found.norms.values()]
+        if any(values.shape != (len(found.steps),) for values in looks):
+            raise ValueError("its metrics have other lengths than its steps")
+        if any(len(values) != len(found.checkpoint_steps) for values in found.checkpoints.values()):
+            raise ValueError("it has other checkpoints than it says")
+        return found
+    except FileNotFoundError:
+        raise TracesError(f"gone: {path}") from None
     except DAMAGED as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        found = f"{path} is no file of traces that this program wrote: {reason}"
-        raise TracesError(f"damaged: {found}") from None
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise TracesError(f"damaged: {path} is no file of traces that this program wrote: {reason}") from None
 
 
 def _at_once(path: str, flags: int) -> int:
     """Open a file without waiting, should it have become a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def read_traces(path: Path, key: str, metrics: Sequence[str]) -> Traces:
-    """The traces of the run with this key, which has these metrics.
-
-    Raises:
-        TracesError: the file does not hold this run, or not all of it.
-    """
-    with _opened(path, key) as file:
-        arrays = {name: file[name] for name in file.files}
-        named = {
-            kind: {name.removeprefix(kind): arrays[name] for name in arrays if name.startswith(kind)}
-            for kind in ("metric/", "norm/", "weights/")
-        }
-        looks = [arrays["steps"], *(named["metric/"][name] for name in metrics), *named["norm/"].values()]
-        if any(values.shape != (len(arrays["steps"]),) for values in looks):
-            raise ValueError("its metrics have other lengths than its steps")
-        if any(len(values) != len(arrays["checkpoint_steps"]) for values in named["weights/"].values()):
-            raise ValueError("it has other checkpoints than it says")
-        return Traces(
-            steps=arrays["steps"],
-            metrics=named["metric/"],
-            norms=named["norm/"],
-            checkpoint_steps=arrays["checkpoint_steps"],
-            checkpoints=named["weights/"],
-            mask=arrays["mask"],
-            correct=arrays["correct"],
-        )

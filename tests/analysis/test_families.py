@@ -6,15 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -141,84 +135,6 @@ def test_every_executor_leaves_the_same(tmp_path: Path, undisturbed: Path) -> No
     with RunStore(path) as store:
         ensure(mixed_plan(), store, Execution("cpu", "processes", workers=2))
     assert_same(path, undisturbed)
-
-
-SWEEP = """
-import sys
-from pathlib import Path
-from dataclasses import replace
-from analysis.runs.executors import Execution
-from analysis.runs.store import RunStore
-from analysis.runs.sweep import ensure
-from tests.analysis.test_families import mixed_plan
-if __name__ == "__main__":
-    with RunStore(Path(sys.argv[1])) as store:
-        ensure(mixed_plan(), store, Execution("cpu", "processes", workers=1))
-"""
-
-
-def test_a_killed_sweep_over_both_resumes_to_the_same(tmp_path: Path, undisturbed: Path) -> None:
-    """Killed when some runs are there and some are not."""
-    path, script = tmp_path / "runs.sqlite", tmp_path / "sweep.py"
-    script.write_text(SWEEP)
-    command = [sys.executable, str(script), str(path)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}  # the same processor, where another is emulated
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while not (path.exists() and any(kept(path))):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    subprocess.run(command, env=environment, check=True, timeout=120)
-    assert_same(path, undisturbed)
-
-
-def test_traces_that_are_missing_or_foreign(tmp_path: Path, undisturbed: Path, monkeypatch, capsys) -> None:
-    """One line; the run stays."""
-    path = tmp_path / "runs.sqlite"
-    shutil.copy(undisturbed, path)
-    shutil.copytree(f"{undisturbed}.traces", f"{path}.traces")
-    modular = [config for config in mixed_plan() if isinstance(config, ModularConfig)]
-    files = {key(config): Path(f"{path}.traces") / name for config, name in _names(undisturbed, modular)}
-    one, two, three, four, *_ = modular
-    files[key(one)].unlink()
-    shutil.copy(files[key(three)], files[key(two)])
-    np.savez(files[key(four)], key=np.array(key(four)), steps=np.array([{}], dtype=object))
-    with RunStore(path, read_only=True) as store:
-        for config, says in ((one, "missing"), (two, "another run"), (four, "no file of traces")):
-            with pytest.raises(StoreError, match=says) as caught:
-                store.traces(config)
-            assert "\n" not in str(caught.value)
-        assert len(store.table(modular)) == 6
-        assert store.missing(modular) == []
-        store.traces(three)
-    files[key(three)].write_bytes(b"nonsense")
-    with RunStore(path, read_only=True) as store, pytest.raises(StoreError, match="no file of traces"):
-        store.traces(three)
-    words = f"inspect 1 --family modular --store {path} --picture {tmp_path / 'x.png'}".split()
-    ended = subprocess.run(
-        [sys.executable, "-m", "analysis.runs", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    number = _first_key(path)
-    broken = number in {key(config) for config in (one, two, three, four)}
-    assert (ended.returncode, len(ended.stderr.splitlines())) == ((1, 1) if broken else (0, 0))
-    assert "training set: 29 of 49 samples" in ended.stdout
-
-
-def _names(path: Path, configs: list[Any]) -> Iterator[tuple[Any, str]]:
-    for name, arrays in kept(path).items():
-        yield next(config for config in configs if key(config) == str(arrays["key"])), name
-
-
-def _first_key(path: Path) -> str:
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        return connection.execute("select key from runs_modular where rowid = 1").fetchone()[0]
 
 
 def test_a_store_of_the_code_before_there_were_families(tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ import pytest
 from analysis.compare_theory.__main__ import Arguments, main
 from analysis.phase_diagram.__main__ import Arguments as Phases
 from analysis.phase_diagram.__main__ import main as draw
-from analysis.runs.__main__ import Export, Inspect, List
+from analysis.runs.__main__ import Export, Inspect, List, families_called
 from analysis.runs.__main__ import main as look
 from analysis.runs.executors import Execution
 from analysis.runs.experiments import PlaneOptions
-from analysis.runs.kept import called
+from analysis.runs.rows import called
 from analysis.runs.store import RunStore
 from analysis.runs.sweep import ensure
 from neural import ConfigError, find_family
@@ -71,7 +71,7 @@ def test_a_file_that_changed_or_went(tmp_path: Path, capsys: pytest.CaptureFixtu
             assert ensure(configs[-1:], store, HERE) == 1
             assert ensure(configs[-1:], store, HERE) == 0
             assert len(store.table(configs[-1:])) == 1
-            families = store.families_called("majority")
+            families = families_called(store, List(family="majority"))
     assert "own.py has changed since 1 runs of majority@" in capsys.readouterr().err
     look(List(store=path))
     said = capsys.readouterr().out

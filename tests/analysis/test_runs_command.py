@@ -22,7 +22,8 @@ import pytest
 
 import analysis.runs.__main__ as module
 from analysis.runs.__main__ import Export, Inspect, List, main
-from analysis.runs.store import RunStore, StoreError, config_columns, key, result_columns
+from analysis.runs.rows import columns_of, config_columns, key
+from analysis.runs.store import RunStore, StoreError
 from analysis.runs.traces import traces_path
 from neural import ConfigError
 from neural.command import run_command
@@ -175,7 +176,7 @@ def test_what_has_lost_its_traces_is_told_and_trained_again(traced, modular, tmp
     advice = f"`python -m analysis.runs retrain --store {traced.path}` trains these runs again."
     status, out, _ = command("list", *store)
     assert status == 0
-    assert f"1 of them have lost their traces (2). The rows are kept; {advice}" in out
+    assert f"the traces of 1 of these runs are gone or damaged: run 2. The rows are kept; {advice}" in out
     status, out, _ = command("inspect", 2, "--family", "modular", *store)
     assert status == 0
     assert advice in out
@@ -207,7 +208,7 @@ def test_an_export_has_the_stores_rows(store, tmp_path, command, monkeypatch, su
         pd.read_csv(file, dtype={"samples": str}) if suffix == "csv" else pd.read_parquet(io.BytesIO(file.read_bytes()))
     )
     read["samples"] = read["samples"].fillna("")
-    assert list(read) == ["number", "key", *config_columns(Toy), *result_columns(Toy)]
+    assert list(read) == ["number", *columns_of(Toy)]
     assert len(read) == len(expected)
     # equal but for how a column of nothing is called: None, nan
     for name in read:
@@ -324,7 +325,7 @@ ENDLESS = "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELE
 
 def test_an_endless_condition_is_one_line(store, command, monkeypatch, tmp_path):
     """It is given up, and the store that asked goes on."""
-    monkeypatch.setattr("analysis.runs.store._PATIENCE_S", 0.05)
+    monkeypatch.setattr("analysis.runs.file._PATIENCE_S", 0.05)
     for words in (["list"], ["export", tmp_path / "runs.csv"]):
         status, out, err = command(*words, "--where", ENDLESS, "--store", store.path)
         assert (status, out) == (1, "")
@@ -344,9 +345,9 @@ def test_patience_is_a_runs_not_a_querys(store, configs, monkeypatch):
         waits.append(0.05)
         return True
 
-    monkeypatch.setattr("analysis.runs.store._PATIENCE_S", 0.2)
-    monkeypatch.setattr("analysis.runs.store._INSTRUCTIONS", 1)
-    store._connection.create_function("wait", 1, wait)
+    monkeypatch.setattr("analysis.runs.file._PATIENCE_S", 0.2)
+    monkeypatch.setattr("analysis.runs.file._INSTRUCTIONS", 1)
+    store.connection.create_function("wait", 1, wait)
     assert len(store.select("wait(seed)")) == len(configs)
     assert sum(waits) > 0.2
 

@@ -5,8 +5,10 @@ nobody has looked at: every command that has seeds says from which on.
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,10 +20,17 @@ import tyro
 import analysis
 from analysis.__main__ import COMMANDS
 from analysis.runs import session
-from analysis.runs.session import ERRORS, Trains, trained
+from analysis.runs.executors import Execution
+from analysis.runs.session import ACHIEVED, ERRORS, Trains, cost, gemm_rate, trained
 from neural import ConfigError, RunConfig
 from neural.command import run_command
+from neural.counting import count
 
+HERE = Execution("cpu", "in-process")
+# which are to have one
+WITHOUT_DRY_RUN = {
+    *("advise", "compare_theory", "decoder_range", "design_experiment", "modular_theory", "remedies", "two_variables")
+}
 SEEDS = range(7, 9)
 # Options that leave little to do before the runs are known. Seven has ten seeds, for
 # where fewer say nothing.
@@ -119,6 +128,32 @@ def test_help_says_what_inherited_options_are(command, capsys) -> None:
         assert one in told
 
 
+def test_nothing_to_train_costs_nothing() -> None:
+    assert cost([], HERE) == "nothing to train"
+
+
+def test_a_cost_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three runs, at a rate at which they take ten hours in one process."""
+    runs = [RunConfig(), RunConfig(budget=500), RunConfig(loss="ce", budget=100)]
+    operations = 10_500 * count(runs[0]).operations + 100 * count(runs[2]).operations
+    monkeypatch.setattr(session, "gemm_rate", lambda *_: operations / ACHIEVED / 36_000)
+    told = f"3 runs to train, 10,600 steps, {operations:.2g} operations"
+    settles = "on this machine if no run settles before its budget"
+    assert cost(runs, HERE) == f"{told}: about 10.0 hours {settles}"
+    assert cost(runs, Execution("cpu", "processes", workers=4)) == f"{told}: about 2.5 hours {settles}"
+    assert cost(runs, Execution("cpu", "processes", workers=8)) == f"{told}: about 75 min {settles}"
+    assert cost(runs, Execution("cpu", "processes", workers=10_000)) == f"{told}: about 1 min {settles}"
+    assert cost(runs, Execution("cuda", "in-process")) == told
+    assert cost(runs, Execution("cpu", scheduler="tcp://127.0.0.1:1")) == told
+
+
+def test_the_machines_rate_is_a_rate() -> None:
+    """No more than that it is measured: a machine does between 10 M and 1,000 T
+    operations a second.
+    """
+    assert 1e7 < gemm_rate(1, 8, 16, 4) < 1e15
+
+
 def option_names(kind: Any) -> Iterator[str]:
     """Of a command's arguments, and of the groups among them."""
     hints = get_type_hints(kind)
@@ -133,39 +168,61 @@ def module_of(name: str) -> ModuleType:
     return importlib.import_module(f"analysis.{name}.__main__" if main.exists() else f"analysis.{name}")
 
 
-def test_every_command_with_seeds_has_a_first_one() -> None:
-    with_seeds = set()
+def test_every_command_that_trains_has_these_options() -> None:
+    found = set()
     for name in (module.removeprefix("analysis.") for module, _ in COMMANDS.values() if module.startswith("analysis")):
         kind = getattr(module_of(name), "Arguments", None)
         names = set(option_names(kind)) if kind else set()
         if names & {"seeds", "check"}:
-            with_seeds.add(name)
-            assert "first_seed" in names, name
-    assert with_seeds == set(QUICK)
+            found.add(name)
+            assert {"seeds", "first_seed"} <= names, name
+            assert ("dry_run" in names) == (name not in WITHOUT_DRY_RUN), name
+    assert found == set(QUICK)
 
 
 class Seen(Exception):
     """The runs are known, and none of them is trained."""
 
 
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Starts a command as far as its first training; the seeds of the runs that it
+    wants there.
+    """
+
+    def run(name: str, *options: str) -> set[int]:
+        module, seen = module_of(name), set()
+
+        def instead(runs: Any, *_: Any) -> None:
+            seen.update(run.seed for run in (runs if isinstance(runs, list) else [runs]))
+            raise Seen
+
+        monkeypatch.setattr(module if hasattr(module, "ensure") else session, "ensure", instead)
+        if name == "design_experiment":
+            monkeypatch.setattr(module, "OBJECTIVES", {"random": None})  # a search takes seconds
+        places = ["--out", str(tmp_path / "out"), "--store", str(tmp_path / "runs.sqlite")]
+        seeds = [] if "--seeds" in QUICK[name] else ["--seeds", str(len(SEEDS))]
+        monkeypatch.setattr(sys, "argv", [name, *QUICK[name].split(), *seeds, *options, *places])
+        with suppress(Seen):
+            run_command(module.Arguments, module.main, name, getattr(module, "ERRORS", ()))
+        return seen
+
+    return run
+
+
 @pytest.mark.parametrize("name", QUICK)
-def test_the_first_seed_moves_the_seeds(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module, seen = module_of(name), []
-
-    def instead(runs: Any, *_: Any) -> list[Any]:
-        seen.extend(run.seed for run in (runs if isinstance(runs, list) else [runs]))
-        raise Seen
-
-    monkeypatch.setattr(module if hasattr(module, "ensure") else session, "ensure", instead)
-    if name == "design_experiment":
-        monkeypatch.setattr(module, "OBJECTIVES", {"random": None})  # a search takes seconds
-    out = ["--out", str(tmp_path / "out")]
-    store = ["--store", str(tmp_path / "runs.sqlite")]
-    seeds = [] if "--seeds" in QUICK[name] else ["--seeds", str(len(SEEDS))]
-    options = [*QUICK[name].split(), *seeds, "--first-seed", str(SEEDS[0]), *out, *store]
-    monkeypatch.setattr(sys, "argv", [name, *options])
-    with pytest.raises(Seen):
-        run_command(module.Arguments, module.main, name, module.ERRORS if hasattr(module, "ERRORS") else ())
+def test_the_first_seed_moves_the_seeds(name: str, start) -> None:
+    seen = start(name, "--first-seed", str(SEEDS[0]))
     expected = set(range(7, 17)) if name == "league" else set(SEEDS)
-    assert set(seen) - expected == ({100, 101, 102, 103} if name == "norm_law" else set())
-    assert set(seen) >= expected
+    assert seen - expected == ({100, 101, 102, 103} if name == "norm_law" else set())
+    assert seen >= expected
+
+
+@pytest.mark.parametrize("name", [name for name in QUICK if name not in WITHOUT_DRY_RUN])
+def test_a_dry_run_of_every_command_trains_nothing(name: str, start, tmp_path: Path, capsys) -> None:
+    with suppress(SystemExit):
+        assert start(name, "--dry-run") == set()
+    told = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"\d+ runs in the plan", told[0])
+    assert "runs to train, " in told[1]
+    assert list(tmp_path.iterdir()) == []

@@ -25,22 +25,20 @@ import pytest
 
 from analysis.runs import sweep
 from analysis.runs.executors import Execution
-from analysis.runs.store import (
-    OLD_VERSIONS,
-    PREDICTIONS,
-    VERSION,
-    LostTraces,
-    RunStore,
-    StoreError,
-    config_of,
-    key,
-    new_since,
-)
+from analysis.runs.file import OLD_VERSIONS, VERSION, new_since
+from analysis.runs.rows import config_of, key
+from analysis.runs.store import PREDICTIONS, LostTraces, RunStore, StoreError
 from analysis.runs.traces import traces_folder, traces_path
 from neural import RunConfig
 from neural.families.modular import Modular
 
 HERE = Execution("cpu", "in-process")
+
+
+def edit(path: Path, statement: str, *values: object) -> list[tuple]:
+    """Do this to the file; what it finds."""
+    with closing(sqlite3.connect(path)) as file, file:
+        return file.execute(statement, values).fetchall()
 
 
 def test_round_trip(store, configs, histories):
@@ -87,9 +85,7 @@ def test_what_is_committed_survives_a_crash(tmp_path, histories):
 def test_another_version_is_refused_and_kept(tmp_path):
     path = tmp_path / "runs.sqlite"
     RunStore(path).close()
-    connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {VERSION + 6}")
-    connection.close()
+    edit(path, f"PRAGMA user_version = {VERSION + 6}")
     before = path.read_bytes()
     with pytest.raises(StoreError, match=f"version {VERSION}, but .* is of version {VERSION + 6}"):
         RunStore(path)
@@ -117,10 +113,7 @@ def test_a_damaged_store_is_refused_and_kept(tmp_path, histories, damage):
 
 def test_some_other_database_is_refused(tmp_path):
     path = tmp_path / "runs.sqlite"
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE addresses (name)")
-    connection.commit()
-    connection.close()
+    edit(path, "CREATE TABLE addresses (name)")
     with pytest.raises(StoreError, match="of version 0"):
         RunStore(path)
 
@@ -137,24 +130,6 @@ def test_it_can_be_read_with_pandas_alone(store):
     table = pd.read_sql("select * from runs", sqlite3.connect(store.path))
     assert set(RunConfig.__dataclass_fields__) < set(table.columns)
     assert np.array(json.loads(table["mask"][0])).sum() == table["n_train"][0]
-
-
-def test_a_damaged_cell_is_told_as_such(store, configs):
-    connection = sqlite3.connect(store.path)
-    connection.execute("update runs set mask = '[1,' where rowid = 1")
-    connection.commit()
-    connection.close()
-    with pytest.raises(StoreError, match="undamaged"):
-        store.table(configs)
-
-
-def test_damaged_curves_are_told_as_such(store, configs):
-    connection = sqlite3.connect(store.path)
-    connection.execute("update curves set curves = '{'")
-    connection.commit()
-    connection.close()
-    with pytest.raises(StoreError, match="undamaged"):
-        store.curves(configs[0])
 
 
 def said(**columns) -> pd.DataFrame:
@@ -174,8 +149,7 @@ def test_predictions_are_kept_by_their_code(store):
 
 def test_the_predictions_of_an_older_comparison_are_replaced(store):
     """A column a predictor, as they once were."""
-    with closing(sqlite3.connect(store.path)) as file, file:
-        file.execute("CREATE TABLE predictions AS SELECT 'a' AS key, 1.0 AS exact_flow")
+    edit(store.path, "CREATE TABLE predictions AS SELECT 'a' AS key, 1.0 AS exact_flow")
     assert store.predictions().empty
     store.keep_predictions(said(key="a", value=np.inf))
     assert store.predictions()["value"].tolist() == [np.inf]
@@ -271,8 +245,7 @@ def test_a_store_of_an_old_version_is_brought_up_to_date(tmp_path, monkeypatch, 
 
 def test_an_old_store_without_predictions(tmp_path, configs, histories):
     path = of_version(3, tmp_path / "runs.sqlite", histories)
-    with closing(sqlite3.connect(path)) as file:
-        file.execute("DROP TABLE predictions")
+    edit(path, "DROP TABLE predictions")
     with RunStore(path) as store:
         assert store.missing(configs) == []
 
@@ -298,8 +271,7 @@ def test_an_old_store_is_not_changed_by_reading(tmp_path, histories, version):
 )
 def test_a_store_that_cannot_be_brought_up_to_date_is_kept(tmp_path, histories, damage, told):
     path = of_version(2, tmp_path / "runs.sqlite", histories[:2])
-    with closing(sqlite3.connect(path)) as file, file:
-        file.execute(damage)
+    edit(path, damage)
     content = path.read_bytes()
     with pytest.raises(StoreError, match=told):
         RunStore(path)
@@ -479,8 +451,8 @@ def test_traces_that_were_put_beside_a_link_are_found(tmp_path, traced, modular)
 
 def test_what_trains_waits_for_a_reader_that_was_stopped(store, histories, monkeypatch):
     """And says so; the run is kept as soon as the reader goes on."""
-    monkeypatch.setattr("analysis.runs.store._TRY_S", 0.01)
-    monkeypatch.setattr("analysis.runs.store._WAIT_S", 0.04)
+    monkeypatch.setattr("analysis.runs.file._TRY_S", 0.01)
+    monkeypatch.setattr("analysis.runs.file._WAIT_S", 0.04)
     with closing(sqlite3.connect(store.path)) as reader:
         cursor = reader.execute("SELECT * FROM runs")
         cursor.fetchone()
@@ -500,7 +472,7 @@ def test_what_trains_waits_for_a_reader_that_was_stopped(store, histories, monke
 
 
 def test_a_store_that_stays_held_is_told_as_such(store, monkeypatch):
-    monkeypatch.setattr("analysis.runs.store._WAIT_S", 0.01)
+    monkeypatch.setattr("analysis.runs.file._WAIT_S", 0.01)
     with closing(sqlite3.connect(store.path)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreError, match=r"must become free within 0\.01 s, but another program.* holds"):
@@ -557,7 +529,7 @@ def test_readers_who_may_not_mend_it_are_told_who_may(store, monkeypatch):
 
 def test_a_reader_cannot_write(store):
     with RunStore(store.path, read_only=True) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
-        reader._connection.execute("DELETE FROM runs")
+        reader.connection.execute("DELETE FROM runs")
 
 
 def test_a_digit_that_changed_in_an_index_is_found(store, configs):
@@ -603,73 +575,61 @@ ROW = {
 
 @pytest.mark.parametrize("damage", ROW)
 def test_a_row_that_was_edited_is_named(store, configs, damage):
-    with closing(sqlite3.connect(store.path)) as file, file:
-        file.execute(damage)
+    edit(store.path, damage)
     with pytest.raises(StoreError, match=rf"in run 3 \(toy\) of .*runs\.sqlite {ROW[damage]}") as told:
         store.table(configs)
     assert str(told.value).isprintable()
 
 
-EDITED = ("null", "[]", "{}", "5", '{"steps": [0]}', "[" * 100_000, "\x1b[2J")
+EDITED = ("null", "[]", "{}", "5", '{"steps": [0]}', "[" * 100_000, "\x1b[2J", None)
+THIRD = " WHERE key = (SELECT key FROM runs WHERE rowid = 3)"
 
 
-@pytest.mark.parametrize("curves", [*EDITED, "other names", "ragged", "text", "none"], ids=range(11))
-def test_curves_that_were_edited_are_named(store, configs, curves):
-    with closing(sqlite3.connect(store.path)) as file, file:
-        where = " WHERE key = (SELECT key FROM runs WHERE rowid = 3)"
-        known = json.loads(file.execute("SELECT curves FROM curves" + where).fetchone()[0])
-        if curves == "other names":
-            known["loss"] = known.pop("train_loss")
-        elif curves == "ragged":
-            known["embedding"][-1] = [0]
-        elif curves == "text":
-            known["rqi"][0] = "high"
-        elif curves == "none":
-            known = {name: [] for name in known}
-        file.execute("UPDATE curves SET curves = ?" + where, (curves if curves in EDITED else json.dumps(known),))
-        config = config_of(file.execute("SELECT key FROM runs WHERE rowid = 3").fetchone()[0])
+@pytest.mark.parametrize("curves", [*EDITED, "other names", "ragged", "text", "none", "gone"], ids=range(13))
+def test_curves_that_were_edited_are_named(store, curves):
+    [(text,)] = edit(store.path, "SELECT curves FROM curves" + THIRD)
+    known = json.loads(text)
+    if curves == "other names":
+        known["loss"] = known.pop("train_loss")
+    elif curves == "ragged":
+        known["embedding"][-1] = [0]
+    elif curves == "text":
+        known["rqi"][0] = "high"
+    elif curves == "none":
+        known = {name: [] for name in known}
+    edit(store.path, "UPDATE curves SET curves = ?" + THIRD, curves if curves in EDITED else json.dumps(known))
+    if curves == "gone":
+        edit(store.path, "DELETE FROM curves" + THIRD)
+    [(name,)] = edit(store.path, "SELECT key FROM runs WHERE rowid = 3")
     with pytest.raises(StoreError, match=r"in run 3 \(toy\) of .*runs\.sqlite `curves") as told:
-        store.curves(config)
+        store.curves(config_of(name))
     assert str(told.value).isprintable()
-
-
-@pytest.mark.parametrize("damage", ["DELETE FROM curves", "UPDATE curves SET key = 'another'"])
-def test_a_run_whose_curves_are_gone_is_named(store, damage):
-    where = " WHERE key = (SELECT key FROM runs WHERE rowid = 3)"
-    with closing(sqlite3.connect(store.path)) as file, file:
-        file.execute(damage + where)
-        config = config_of(file.execute("SELECT key FROM runs WHERE rowid = 3").fetchone()[0])
-    with pytest.raises(StoreError, match=r"in run 3 \(toy\) of .*runs\.sqlite `curves` must be .*, but is None"):
-        store.curves(config)
     with pytest.raises(KeyError, match="no finished run"):
-        store.curves(replace(config, seed=99))
+        store.curves(replace(config_of(name), seed=99))
+
+
+def test_null_in_curves_is_nan(store, configs):
+    [(text,)] = edit(store.path, "SELECT curves FROM curves WHERE key = ?", key(configs[0]))
+    curves = json.loads(text)
+    curves["test_loss"][0] = None
+    edit(store.path, "UPDATE curves SET curves = ? WHERE key = ?", json.dumps(curves), key(configs[0]))
+    assert np.isnan(store.curves(configs[0])["test_loss"][0])
 
 
 def test_a_table_that_is_gone_is_told(store, configs):
-    with closing(sqlite3.connect(store.path)) as file, file:
-        file.execute("DROP TABLE curves")
+    edit(store.path, "DROP TABLE curves")
     with pytest.raises(StoreError, match=r"undamaged run store, but .*runs\.sqlite: no such table: curves\."):
         store.curves(configs[0])
 
 
 @pytest.mark.parametrize("name", [key(RunConfig(p=5, n_train=9)), None])
 def test_a_key_of_another_family_is_told(traced, name):
-    with closing(sqlite3.connect(traced.path)) as file, file:
-        file.execute("UPDATE runs_modular SET key = ? WHERE rowid = 2", (name,))
+    edit(traced.path, "UPDATE runs_modular SET key = ? WHERE rowid = 2", name)
     told = r"in run 2 \(modular\) of .* `key` must be of family modular, but is 'toy'"
     told = told if name else "must have configurations as the keys of its runs, but one is None"
     for read in (lambda: traced.settings(Modular, 9), lambda: sweep.retrain(traced, [Modular], "1", HERE)):
         with pytest.raises(StoreError, match=told):
             read()
-
-
-def test_null_in_curves_is_nan(store, configs):
-    with closing(sqlite3.connect(store.path)) as file, file:
-        text = file.execute("SELECT curves FROM curves WHERE key = ?", (key(configs[0]),)).fetchone()[0]
-        curves = json.loads(text)
-        curves["test_loss"][0] = None
-        file.execute("UPDATE curves SET curves = ? WHERE key = ?", (json.dumps(curves), key(configs[0])))
-    assert np.isnan(store.curves(configs[0])["test_loss"][0])
 
 
 @pytest.mark.parametrize("name", ["[]", "no json", '{"family": "none"}', '{"p": -1}', '{"q": 1}', '{"p": 5}', "7"])
@@ -680,16 +640,14 @@ def test_a_key_that_is_no_configuration_is_named(name):
 
 def test_predictions_that_were_edited_are_named(store, configs):
     store.keep_predictions(said(key=key(configs[0]), value=1.0))
-    with closing(sqlite3.connect(store.path)) as file, file:
-        file.execute("UPDATE predictions SET value = 'never'")
+    edit(store.path, "UPDATE predictions SET value = 'never'")
     with pytest.raises(StoreError, match=r"`value` of run 1 \(toy\) in .* is 'never'"):
         store.predictions()
 
 
 def test_text_that_is_none_is_damage(store, configs):
     """Not a file that cannot be written, nor a wrong condition."""
-    with closing(sqlite3.connect(store.path)) as file, file:
-        file.execute("UPDATE runs SET device = CAST(x'ff41' AS TEXT) WHERE rowid = 3")
+    edit(store.path, "UPDATE runs SET device = CAST(x'ff41' AS TEXT) WHERE rowid = 3")
     for read in (lambda: store.table(configs), store.select):
         with pytest.raises(StoreError, match="`store` must be an undamaged run store"):
             read()
@@ -704,7 +662,7 @@ def test_traces_are_on_the_disk_before_their_row(tmp_path, modular, monkeypatch)
     with RunStore(tmp_path / "runs.sqlite") as store:
         store.prepare_traces([modular[0].config])
         monkeypatch.setattr(os, "fsync", lambda number: (steps.append("synced"), fsync(number)))
-        store._connection.set_trace_callback(lambda statement: steps.append(statement.split()[0]))
+        store.connection.set_trace_callback(lambda statement: steps.append(statement.split()[0]))
         store.add(modular[0], "cpu", "test")
     assert steps.index("synced") < steps.index("INSERT")
     assert "synced" not in steps[steps.index("INSERT") :]
@@ -732,8 +690,7 @@ def test_lost_traces_can_be_trained_again(traced, modular, capsys):
 
 
 def test_a_run_that_comes_out_otherwise_is_told(traced, modular):
-    with closing(sqlite3.connect(traced.path)) as file, file:
-        file.execute("UPDATE runs_modular SET train_loss = 0.5")
+    edit(traced.path, "UPDATE runs_modular SET train_loss = 0.5")
     traces_path(traced.path, key(modular[0].config)).unlink()
     assert sweep.retrain(traced, [Modular], "1", HERE) == (1, 1)
 
@@ -750,12 +707,13 @@ def test_traces_of_other_lengths_are_told(traced, modular):
 
 def damaged(path: Path, damage: str, other: Path) -> None:
     """Do this to the file of traces at `path`."""
-    content = bytearray(path.read_bytes())
+    content, name = bytearray(path.read_bytes()), np.load(path)["key"]
     entry = content.find(b"PK\x01\x02")  # of the first array, in the list at the end
+    path.unlink()
     if damage == "another run's":
         path.write_bytes(other.read_bytes())
     elif damage == "empty":
-        path.write_bytes(b"")
+        path.touch()
     elif damage == "cut":
         path.write_bytes(content[:-100])
     elif damage == "encrypted":
@@ -768,28 +726,22 @@ def damaged(path: Path, damage: str, other: Path) -> None:
     elif damage == "an array's head":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("key.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': ('<f8'\n")
-    else:
-        path.unlink()
-        if damage == "a link without its target":
-            path.symlink_to(path.with_name("nowhere") / "a.npz")
-        elif damage == "a pipe":
-            os.mkfifo(path)
-        elif damage == "a folder":
-            path.mkdir()
+    elif damage == "a pickle":
+        np.savez(path, key=name, steps=np.array([{}], dtype=object))
+    elif damage == "a link without its target":
+        path.symlink_to(path.with_name("nowhere") / "a.npz")
+    elif damage == "a pipe":
+        os.mkfifo(path)
+    elif damage == "a folder":
+        path.mkdir()
 
 
-DAMAGED = {
-    "gone": "gone: ",
-    "another run's": "damaged: .* has the traces of another run",
-    "empty": "damaged: .* is empty",
-    "cut": "damaged: .* is no file of traces that this program wrote",
-    "encrypted": "damaged: .* is no file of traces that this program wrote",
-    "packed in an unknown way": "damaged: .* is no file of traces that this program wrote",
-    "an array's head": "damaged: .* is no file of traces that this program wrote",
-    "a link without its target": "damaged: .* is a link without its target",
-    "a pipe": "damaged: .* is no regular file",
-    "a folder": "damaged: .* is no regular file",
-}
+DAMAGED = {"gone": "gone: ", "a link without its target": "gone: "}
+DAMAGED |= {"another run's": "damaged: .* has the traces of another run"}
+DAMAGED |= dict.fromkeys(
+    ["a pickle", "empty", "cut", "encrypted", "packed in an unknown way", "an array's head", "a pipe", "a folder"],
+    "damaged: .* is no file of traces that this program wrote",
+)
 SEEN_AT_A_LOOK = {"gone", "empty", "a link without its target", "a pipe", "a folder"}  # no file is opened
 
 
@@ -806,7 +758,8 @@ def test_damaged_traces_are_as_lost_ones(traced, modular, capsys, monkeypatch, d
         assert str(told.value).isprintable()
     assert len(traced.lost(Modular)) == (damage in SEEN_AT_A_LOOK)
     assert sweep.ensure(configs, traced, HERE) == 0
-    assert re.search(r"the traces of 1 of these runs are gone or damaged: run 1 \(modular\)\.", capsys.readouterr().err)
+    told = re.search(r"the traces of 1 of these runs are gone or damaged: run 1 \(modular\)\.", capsys.readouterr().err)
+    assert (told is not None) == (damage in SEEN_AT_A_LOOK)
     monkeypatch.setattr(sweep, "_train", lambda missing, store, *_: store.add(modular[0], "cpu", "test"))
     assert sweep.retrain(traced, [Modular], "1", HERE) == (1, 0)
     assert len(traced.traces(configs[0]).steps) == len(modular[0].steps)

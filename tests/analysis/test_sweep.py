@@ -21,9 +21,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from analysis.runs.executors import Execution, WorkerError, lanes_for, whole
+from analysis.runs.executors import MAX_DEATHS, Execution, WorkerError, lanes_for, whole
 from analysis.runs.plan import Axis, grid
-from analysis.runs.processes import MAX_DEATHS
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure, train
 from neural import ConfigError, History, RunConfig
@@ -74,16 +73,6 @@ def test_a_finished_grid_is_extended(trained_here, monkeypatch):
         ensure(plan(seeds=4), store, HERE)
     assert {config.seed for config in asked} == {3}
     assert len(asked) == 2
-
-
-def test_every_executor_leaves_the_same_table(tmp_path, trained_here):
-    """Two worker processes: the bits of the runs are those of one process. (Dask
-    workers: in test_cluster.py.)
-    """
-    path = tmp_path / "runs.sqlite"
-    with RunStore(path) as store:
-        ensure(plan(), store, Execution("cpu", "processes"))
-    assert content(path) == content(trained_here)
 
 
 def test_compiled_runs_have_the_same_bits_in_every_process(tmp_path):
@@ -315,19 +304,9 @@ def test_a_full_disk_is_one_clear_error(tmp_path, monkeypatch):
     configs = plan(seeds=4)
     with RunStore(tmp_path / "runs.sqlite") as store:
         ensure(configs[:2], store, HERE)
-        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-        store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+        store.connection.execute(f"PRAGMA max_page_count = {pages + 2}")
         with pytest.raises(StoreError, match=r"`store` must be a file that can be written, but .*full"):
             ensure([replace(config, width=64) for config in configs], store, HERE)
     with RunStore(tmp_path / "runs.sqlite") as store:
         assert store.missing(configs[:2]) == []
-
-
-def test_a_dry_run_trains_nothing_and_counts_what_is_missing(tmp_path, undisturbed):
-    command = [*SWEEP, *GRID, "--store", str(undisturbed / "runs.sqlite"), "--dry-run"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{N_RUNS} runs in the plan\nnothing to train")
-    more = subprocess.run([*command, "--seeds", "9"], capture_output=True, text=True, timeout=120, cwd=tmp_path)
-    assert "4 runs to train, 1,600 steps" in more.stdout
-    assert not (tmp_path / "results").exists()
