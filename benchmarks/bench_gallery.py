@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 from analysis.gallery.__main__ import gallery
-from analysis.phase_diagram.records import Thresholds
+from analysis.predictors.catalogue import CATALOGUE, predict
+from analysis.runs.phases import Thresholds
 from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore
-from analysis.theory.predictions import predict
 from neural import RunConfig, train_runs
 from tests.browser import browser
 
@@ -35,7 +35,7 @@ def main() -> int:
         with RunStore(Path(name) / "runs.sqlite") as store:
             for history in train_runs(configs, device="cpu", lanes=64, compiled=False):
                 store.add(history, "cpu", "benchmark")
-            store.keep_predictions(predict(store.table(configs)))
+            predict(store, store.table(configs), [CATALOGUE[name] for name in ("exact_flow", "optimizer_flow")])
             begin = time.perf_counter()
             page = gallery(store, Thresholds(), 10_000, 2_000, 6)
             made = time.perf_counter() - begin

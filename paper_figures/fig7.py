@@ -30,9 +30,8 @@ from matplotlib.figure import Figure
 
 from analysis.paper.dimensions import around_generalisation, dimensions
 from analysis.paper.tables import lower_medians
-from analysis.phase_diagram.phases import classify, points
 from analysis.phase_diagram.pictures import draw_phases, legend
-from analysis.phase_diagram.records import Thresholds
+from analysis.runs.phases import Thresholds, classify, points
 from analysis.runs.plan import Axis, grid, parse_axis
 from analysis.runs.store import RunStore
 from neural import ModularConfig

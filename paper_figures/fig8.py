@@ -28,9 +28,8 @@ from matplotlib.figure import Figure
 
 from analysis.paper.digits import collapse
 from analysis.paper.weight_norms import histories
-from analysis.phase_diagram.phases import classify, points
 from analysis.phase_diagram.pictures import draw_phases, legend
-from analysis.phase_diagram.records import Thresholds
+from analysis.runs.phases import Thresholds, classify, points
 from analysis.runs.plan import Axis, parse_axis
 from analysis.runs.store import RunStore
 from neural import DigitsConfig
@@ -47,7 +46,7 @@ CURVES = replace(BASE, weight_decay=0.03, budget=20_000, checkpoints=2)
 ALPHAS = Axis("init_scale", (8.0, 1.0))
 RATES = parse_axis(DigitsConfig, "x", "last_lr=1e-5:1e-2:9:log")
 DECAYS = parse_axis(DigitsConfig, "y", "weight_decay=0.01:1:9:log")
-THRESHOLDS = Thresholds(test=0.6)
+THRESHOLDS = Thresholds(test_threshold=0.6)
 
 
 class Tables(NamedTuple):

@@ -9,10 +9,9 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.phase_diagram.phases import classify, points
 from analysis.phase_diagram.pictures import draw_phases, legend
-from analysis.phase_diagram.records import Thresholds
 from analysis.runs.experiments import Plane, PlaneOptions
+from analysis.runs.phases import Thresholds, classify, points
 from analysis.runs.store import RunStore
 from neural import RunConfig
 from paper_figures.scale import Scale
@@ -23,7 +22,7 @@ QUICK = Scale(seeds=1, points=5, budget=10_000)  # one seed a cell, as in the pa
 
 class Panel(NamedTuple):
     """One diagram: its plane, and a row a point as by
-    `analysis.phase_diagram.phases.points`.
+    `analysis.runs.phases.points`.
     """
 
     plane: Plane

@@ -147,9 +147,7 @@ COMMANDS |= {"critical_size": {"counting"}, "groups": {"counting"}}
 STILL = {
     "advise": {"theory"},
     "design_experiment": {"theory"},
-    "gallery": {"phase_diagram"},
     "norm_law": {"landscape"},
-    "phase_diagram": {"theory"},
     "remedies": {"theory"},
 }
 

@@ -14,26 +14,34 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from analysis.gallery.content import animations, phases, plane_content, theory_content
 from analysis.gallery.planes import LEAST_CELLS, Plane, find_planes
-from analysis.phase_diagram.records import Thresholds
+from analysis.measures.components import projected
+from analysis.predictors.catalogue import CATALOGUE
 from analysis.report.command import check_at_least
 from analysis.report.files import prepare_folder, write_text
-from analysis.runs.store import RunStore, StoreError, config_of
-from neural import ConfigError
+from analysis.runs.phases import COLOURS, LETTERS, PHASES, Thresholds, classify
+from analysis.runs.store import LostTraces, RunStore, StoreError, config_of, phase_records
+from neural import ConfigError, RunConfig
 from neural.command import run_command
+from neural.families.toy import Toy
 
 PROG = "python -m analysis.gallery"
+POINTS = 40  # of a learning curve
+FRAMES = 60  # of an animation
+_TRIED = 5  # runs of a plane, for one with embeddings that were kept
 
 
 @dataclass(frozen=True)
-class Arguments:
+class Arguments(Thresholds):
     """Make one page of a run store, to be looked at in a browser."""
 
     newest: int = 10_000
@@ -42,12 +50,6 @@ class Arguments:
     """About how many runs to show: planes of most cells first, as long as the next fits."""
     films: int = 6
     """Of how many runs to show the embeddings over training."""
-    train_threshold: float = Thresholds.train
-    """Training accuracy that counts as learned."""
-    test_threshold: float = Thresholds.test
-    """Test accuracy that counts as generalised."""
-    delay: float = Thresholds.delay
-    """Steps between the two from which on generalisation is grokking."""
     out: Path = Path("results/gallery")
     """Folder for the page."""
     store: Path = Path("results/runs.sqlite")
@@ -57,17 +59,17 @@ class Arguments:
 def main(arguments: Arguments) -> None:
     check_at_least(1, arguments, "newest", "most")
     check_at_least(0, arguments, "films")
-    thresholds = Thresholds(arguments.train_threshold, arguments.test_threshold, arguments.delay)
     prepare_folder(arguments.out)
     with RunStore(arguments.store, read_only=True) as store:
-        page = gallery(store, thresholds, arguments.newest, arguments.most, arguments.films)
+        page = gallery(store, arguments, arguments.newest, arguments.most, arguments.films)
     path = arguments.out / "gallery.html"
     write_text(path, page)
     print(path)
 
 
-def gallery(store: RunStore, thresholds: Thresholds, newest: int, most: int, films: int) -> str:
-    """The page.
+def gallery(store: RunStore, limits: Thresholds, newest: int, most: int, films: int) -> str:
+    """The page. Numbers in it are written small: steps are integers, shares whole per
+    cent, places three digits.
 
     Raises:
         ConfigError: the runs of this store differ in nothing that would be an axis.
@@ -82,26 +84,26 @@ def gallery(store: RunStore, thresholds: Thresholds, newest: int, most: int, fil
             f"{store.path} has none: python -m analysis.sweep trains some."
         )
     planes.sort(key=lambda plane: (-len(plane.axes), -plane.n_cells))
-    shown = [with_results(plane, store) for plane in first_of(planes, most)]
+    together = np.cumsum([len(plane.runs) for plane in planes])
+    shown = [with_results(plane, store) for plane in planes[: max(1, int((together <= most).sum()))]]
     n_shown = len({key for plane in shown for key in plane.runs["key"]})
-    lost: list[str] = []
-    with tqdm(total=sum(len(plane.runs) for plane in shown), desc="runs", unit="run", leave=False) as bar:
-        planes_shown = [plane_content(plane, store, thresholds, bar.update, lost.append) for plane in shown]
-        lost = list(dict.fromkeys(lost))
-        content: dict[str, Any] = {
-            "about": f"{n_runs:,} runs are in the store"
-            + (f"; planes were looked for among the newest {n_seen:,}" if n_seen < n_runs else "")
-            + f", {n_shown:,} of them on this page"
-            + (f", {len(lost):,} without their curves, whose traces are gone" if lost else "")
-            + f". Learned: train accuracy {thresholds.train:g}; generalised: test accuracy {thresholds.test:g}, in all "
-            f"families; grokking: {thresholds.delay:,g} steps later or more.",
-            "phases": phases(),
-            "planes": planes_shown,
-            "theory": theory_content(store, most),
-            "films": animations(shown, store, films),
-        }
+    lost: dict[str, None] = {}  # names of runs, each once
+    content: dict[str, Any] = {
+        "phases": [{"name": name, "colour": COLOURS[name], "letter": LETTERS[name]} for name in PHASES],
+        "planes": [plane_content(plane, store, limits, lost) for plane in shown],
+        "theory": theory_content(store, most),
+        "films": animations(shown, store, films),
+    }
+    content["about"] = (
+        f"{n_runs:,} runs are in the store"
+        + (f"; planes were looked for among the newest {n_seen:,}" if n_seen < n_runs else "")
+        + f", {n_shown:,} of them on this page"
+        + (f", {len(lost):,} without their curves, whose traces are gone" if lost else "")
+        + f". Learned: train accuracy {limits.train_threshold:g}; generalised: test accuracy "
+        f"{limits.test_threshold:g}, in all families; grokking: {limits.delay:,g} steps later or more."
+    )
     if lost:
-        print(store.told_lost(lost), file=sys.stderr)
+        print(store.told_lost([*lost]), file=sys.stderr)
     template = resources.files("analysis.gallery").joinpath("page.html").read_text(encoding="utf-8")
     written = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return template.replace("@DATA@", written)
@@ -110,18 +112,174 @@ def gallery(store: RunStore, thresholds: Thresholds, newest: int, most: int, fil
 def with_results(plane: Plane, store: RunStore) -> Plane:
     """The plane with all that the store's table has of its runs."""
     runs = store.table([config_of(key) for key in plane.runs["key"]])
-    if len(runs) < len(plane.runs):
-        lost = f"{len(plane.runs) - len(runs):,} of the runs that {store.path} lists are not found in it"
+    if n_lost := len(plane.runs) - len(runs):
+        lost = f"{n_lost:,} of the runs that {store.path} lists are not found in it"
         raise StoreError(f"`store` must be an undamaged run store, but {lost}.")
     return replace(plane, runs=runs)
 
 
-def first_of(planes: Sequence[Plane], most: int) -> list[Plane]:
-    """Planes in their order, as long as they have no more than `most` runs together;
-    one at least.
+def plane_content(plane: Plane, store: RunStore, limits: Thresholds, lost: dict[str, None]) -> dict[str, Any]:
+    """A plane: its title, axes and cells, which of them opens, and in each cell the
+    runs with their phase, steps and curves. The names of runs whose traces are gone or
+    damaged are put into `lost`.
     """
-    together = np.cumsum([len(plane.runs) for plane in planes])
-    return list(planes[: max(1, int((together <= most).sum()))])
+    cells: dict[tuple[int, ...], list[dict[str, Any]]] = {}
+    rows = classify(plane.runs, limits, phase_records(plane.family)).sort_values("seed").to_dict("records")
+    for row in tqdm(rows, desc="runs", unit="run", leave=False):
+        place = tuple(axis.values.index(axis.value(row[axis.field])) for axis in plane.axes)
+        cells.setdefault(place, []).append(
+            {
+                "seed": f"{row['seed']}" + (f", replica {row['replica']}" if row.get("replica") else ""),
+                "phase": PHASES.index(row["phase"]),
+                "train": _whole(row["train"]),
+                "test": _whole(row["test"]),
+                "run": int(row["steps_run"]),
+                "curve": curve(store, row["key"], plane, lost),
+            }
+        )
+    found = sorted(cells.items())
+    # a picture's label without its formula: a browser draws no TeX
+    labels = [(axis.label or axis.field.replace("_", " ")).split(" $")[0] for axis in plane.axes]
+    values = [[_text(value) for value in axis.values] for axis in plane.axes]
+    return {
+        "title": f"{plane.family.name}: {' and '.join(labels)}",
+        "shared": ", ".join(f"{name} = {_text(value)}" for name, value in plane.shared.items()),
+        "axes": [{"label": label, "values": texts} for label, texts in zip(labels, values, strict=True)],
+        "cells": [{"at": list(place), "runs": runs} for place, runs in found],
+        "opens": most_telling([runs for _, runs in found]),
+        "n": len(rows),
+    }
+
+
+def most_telling(cells: Sequence[Sequence[dict[str, Any]]]) -> int:
+    """Which cell tells most at first sight: the one with the longest delay from train
+    to test, in units of the steps to train; of those without any delay the first in
+    which a run generalises, then the first of all.
+    """
+
+    def delay(runs: Sequence[dict[str, Any]]) -> float:
+        there = [(run["train"], run["test"]) for run in runs if run["test"] is not None]
+        late = (0 if train is None else max(test - train, 0) / (1 + train) for train, test in there)
+        return max(late, default=-np.inf)
+
+    return int(np.argmax([delay(runs) for runs in cells]))
+
+
+def curve(store: RunStore, key: str, plane: Plane, lost: dict[str, None]) -> list[list[int | None]]:
+    """Steps, and train and test accuracy in per cent, of a run: at most POINTS of
+    each. Where the traces are gone or damaged, one step without accuracies.
+    """
+    try:
+        curves = store.curves(config_of(key))
+    except LostTraces as error:
+        lost[error.run] = None
+        return [[0], [None], [None]]
+    chosen = thinned(len(curves["steps"]), POINTS)
+    shares = (100 * curves[metric.name][chosen].astype(float) for metric in plane.family.METRICS[:2])
+    return [[_whole(x) for x in values] for values in (curves["steps"][chosen], *shares)]
+
+
+def thinned(n: int, most: int) -> NDArray[np.int64]:
+    """At most `most`, three or more, of 0..n-1, denser at the beginning; both ends
+    always.
+    """
+    if n <= most:
+        return np.arange(n)
+    late = np.geomspace(1, n - 1, most - 1)
+    return np.unique(np.concatenate([[0], np.round(late)]).astype(np.int64))
+
+
+def theory_content(store: RunStore, most: int) -> dict[str, Any]:
+    """Predicted and measured steps to RQI > 0.95 of `most` runs that were predicted: of
+    each predictor what it is called, and of each run its steps (None: never, or, of
+    those that end with it, not within the budget; False: nothing was said), size, seed
+    and budget.
+    """
+    told = store.predictions().query("target == 'rqi' and value == value").sort_values("draws", kind="stable")
+    told = told[told["predictor"].isin([name for name, one in CATALOGUE.items() if one.gives == "steps"])]
+    wide = told.drop_duplicates(["key", "predictor"], keep="last").pivot(
+        index="key", columns="predictor", values="value"
+    )
+    configs = [config for config in map(config_of, wide.index[:most]) if isinstance(config, RunConfig)]
+    names = [name for name in CATALOGUE if name in wide][::-1]
+    said = dict(zip(wide.index, wide[names].to_numpy(), strict=True))
+    runs = [
+        {name: int(row[field]) for name, field in (("n", "n_train"), ("seed", "seed"), ("budget", "budget"))}
+        | {
+            "rates": f"eta_r {row['repr_lr']:g}, eta_d {row['decoder_lr']:g}",
+            "measured": _whole(row["steps_to_rqi"]),
+            "predicted": [not np.isnan(steps) and _whole(steps) for steps in said[row["key"]]],
+        }
+        for row in store.table(configs).to_dict("records")
+    ]
+    return {"predictors": [CATALOGUE[name].title for name in names] if runs else [], "runs": runs}
+
+
+def animations(planes: Sequence[Plane], store: RunStore, most: int) -> list[dict[str, Any]]:
+    """Embeddings over training, `most` in all: from each plane in turn the run that
+    generalised best, and of equal ones latest, among the first few that have
+    embeddings.
+    """
+    found: list[dict[str, Any]] = []
+    for plane in planes:
+        if len(found) == most:
+            break
+        last = [values[0][-1] if len(values[0]) else 0 for values in plane.runs[phase_records(plane.family)[1]]]
+        ranked = plane.runs.assign(last=last).sort_values(["test_accuracy", "last"], na_position="first")
+        tried = (animation(store, row, plane) for _, row in ranked[::-1].head(_TRIED).iterrows())
+        found += list(islice(filter(None, tried), 1))
+    return found
+
+
+def animation(store: RunStore, row: pd.Series, plane: Plane) -> dict[str, Any] | None:
+    """One run: its steps, accuracies, and the places (frames, p, 2) of the symbols,
+    along the first two principal components of the last embeddings; where embeddings
+    have one dimension, the symbol's number and its entry. None for a network without
+    embeddings, or without traces.
+    """
+    config = config_of(row["key"])
+    try:
+        curves = store.curves(config)
+        traces = None if plane.family is Toy else store.traces(config)
+    except LostTraces:
+        return None
+    E, steps = curves.get("embedding"), curves["steps"]
+    if traces is not None:
+        E, steps = traces.checkpoints.get("embedding"), traces.checkpoint_steps
+    if E is None or len(E) < 3 or not np.isfinite(E).all():
+        return None
+    if traces is None:
+        E = E.reshape(*E.shape[:2], -1)  # those of S3 are matrices
+    elif E.ndim == 4:
+        E = E[:, 0]  # the first of two tables
+    E = E[:, : config.p].astype(np.float64)  # without an equals sign
+    chosen = thinned(len(E), FRAMES)
+    line = E.shape[2] == 1
+    symbols = np.arange(E.shape[1])[:, None]
+    places = [np.hstack([symbols, E[k]]) if line else projected(E[k], E[-1])[:, :2] for k in chosen]
+    looks = np.searchsorted(curves["steps"], steps[chosen])
+    said = ", ".join(f"{axis.field} {_text(axis.value(row[axis.field]))}" for axis in plane.axes)
+    return {
+        "title": f"{plane.family.name}, {said}, seed {row['seed']}",
+        "axes": ["symbol", "embedding"] if line else ["first component of the last", "second"],
+        "steps": steps[chosen].astype(int).tolist(),
+        **{of: [_whole(x) for x in 100 * curves[f"{of}_accuracy"][looks].astype(float)] for of in ("train", "test")},
+        "places": [[[_digits(x) for x in place] for place in frame] for frame in places],
+    }
+
+
+def _whole(value: float) -> int | None:
+    return round(float(value)) if np.isfinite(value) else None
+
+
+def _digits(value: float) -> float | None:
+    return float(f"{value:.3g}") if np.isfinite(value) else None
+
+
+def _text(value: Any) -> str:
+    if value is None or value == "None":
+        return "none"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def find_planes(runs: pd.DataFrame, family: type[Family]) -> list[Plane]:
     already make no second one unless half of its runs are new.
     """
     fields = [name for name in config_columns(family) if name not in _REPEATS]
-    runs = runs.drop_duplicates([*fields, *_repeats(runs)])
+    runs = runs.drop_duplicates([*fields, *(name for name in ("seed", "replica") if name in runs)])
     if "samples" in fields:  # a training set that was given makes a run of its own kind
         runs = runs[runs["samples"] == ""]
     values = _written(runs, fields, family)
@@ -65,24 +65,19 @@ def find_planes(runs: pd.DataFrame, family: type[Family]) -> list[Plane]:
         if len(new) < len(members) / 2:
             continue
         covered |= new
-        axes = tuple(_axis(family, name, values.loc[members, name].unique()) for name in names)
+        texts = (f"{name}={','.join(map(str, values.loc[members, name].unique()))}" for name in names)
+        axes = tuple(parse_axis(family.Config, "x", text) for text in texts)  # as a diagram of them would be
         planes.append(Plane(family, axes, shared, runs.loc[members], len(index)))
     return planes
-
-
-def _repeats(runs: pd.DataFrame) -> list[str]:
-    return [name for name in ("seed", "replica") if name in runs]
 
 
 def _written(runs: pd.DataFrame, fields: list[str], family: type[Family]) -> pd.DataFrame:
     """The fields as `parse_axis` reads them: sqlite has 0 and 1 for truth values, and
     nothing for None.
     """
-    values = runs[fields].astype(object).where(runs[fields].notna(), _NONE)
-    for name in fields:
-        if kinds(family.Config)[name] is bool:
-            values[name] = values[name].astype(bool).astype(object)
-    return values
+    values, own = runs[fields].astype(object).where(runs[fields].notna(), _NONE), kinds(family.Config)
+    truths = [name for name in fields if own.get(name) is bool]
+    return values.assign(**{name: values[name].astype(bool).astype(object) for name in truths})
 
 
 def _candidates(
@@ -114,8 +109,3 @@ def _filled(group: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
         else:
             break
     return group if min(group[x].nunique(), group[y].nunique()) > 1 else group.head(0)
-
-
-def _axis(family: type[Family], name: str, values: Any) -> Axis:
-    """The axis with these values, drawn as a diagram of them would be."""
-    return parse_axis(family.Config, "x", f"{name}={','.join(map(str, values))}")

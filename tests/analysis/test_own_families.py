@@ -20,7 +20,6 @@ from analysis.phase_diagram.__main__ import main as draw
 from analysis.runs.__main__ import Export, Inspect, List, families_called
 from analysis.runs.__main__ import main as look
 from analysis.runs.executors import Execution
-from analysis.runs.experiments import PlaneOptions
 from analysis.runs.rows import called
 from analysis.runs.store import RunStore
 from analysis.runs.sweep import ensure
@@ -100,6 +99,6 @@ def test_other_commands_take_a_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "No theory here speaks of family majority: this is what was measured." in capsys.readouterr().out
     with pytest.raises(ConfigError, match="`p` must be left out with --family majority"):
         main(Arguments(**own, p=5))
-    plane = PlaneOptions(**own, x="width=4,8", y="n_train=30,40", set=("n=7",))
-    draw(Phases(plane, execution=HERE, out=tmp_path / "phases", store=tmp_path / "runs.sqlite"))
+    plane = {"x": "width=4,8", "y": "n_train=30,40", "set": ("n=7",), "execution": HERE}
+    draw(Phases(**own, **plane, out=tmp_path / "phases", store=tmp_path / "runs.sqlite"))
     assert (tmp_path / "phases/phases.png").exists()

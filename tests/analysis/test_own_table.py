@@ -17,13 +17,13 @@ from analysis.advise import __main__ as advise
 from analysis.compare_theory import __main__ as compare
 from analysis.experiments import DIAGRAMS
 from analysis.gallery.__main__ import gallery
-from analysis.phase_diagram.records import Thresholds
 from analysis.predictors.catalogue import CATALOGUE
 from analysis.predictors.effective import linear_probabilities, operation
 from analysis.predictors.memory import success_of
 from analysis.predictors.predictor import Run
 from analysis.runs import __main__ as runs_command
 from analysis.runs.executors import Execution
+from analysis.runs.phases import Thresholds
 from analysis.runs.plane import PlaneOptions
 from analysis.runs.store import RunStore, StoreError, config_of, key
 from neural import ConfigError, ModularConfig, RunConfig, Table

@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
-from dataclasses import replace
 from functools import cache
 from itertools import combinations, pairwise, product
 from typing import Any
@@ -17,16 +16,17 @@ import pandas as pd
 import pytest
 from matplotlib import colors
 from matplotlib.collections import QuadMesh
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.phase_diagram.page import boundary_rows, confusion_rows, page, phase_rows, target_rows, theory_line
-from analysis.phase_diagram.phases import PHASES, UNDECIDED, boundaries, phase, points, uncertain
-from analysis.phase_diagram.pictures import COLOURS, LETTERS, draw_phases, phase_diagram, success_maps, theory_diagram
-from analysis.phase_diagram.records import Study, Theory, Thresholds
-from analysis.phase_diagram.theory import compare
+from analysis.phase_diagram.__main__ import boundary_rows, confusion_rows, page, phase_rows, theory_line
+from analysis.phase_diagram.boundaries import boundaries, uncertain
+from analysis.phase_diagram.pictures import draw_phases, phase_diagram, success_maps, theory_diagram
+from analysis.phase_diagram.scores import TARGETS, compare, measured_scores
 from analysis.report.look import VERMILION
-from analysis.runs.plan import Axis, parse_axis
+from analysis.runs.phases import COLOURS, LETTERS, PHASES, UNDECIDED, Thresholds, phase, points
+from analysis.runs.plan import Axis, Experiment, parse_axis
 from neural import RunConfig
 
 X, Y = "decoder_lr=1e-4:1e-2:5:log", "decoder_wd=0:8:5"
@@ -48,9 +48,10 @@ def runs_of(have: dict, axes, rule) -> pd.DataFrame:
             delay = math.inf if math.inf in (train, test) else test - train
             rows.append(
                 {axes[0].field: x, axes[1].field: y, "seed": seed, "train": train, "test": test, "delay": delay}
-                | {"phase": phase(train, test, 1000), "steps_to_rqi": test if test < 1000 else math.nan}
+                | {"phase": phase(train, test, 1000), "rqi": test if test < 1000 else math.inf}
             )
-    return pd.DataFrame(rows)
+    runs = pd.DataFrame(rows)
+    return runs.assign(**{f"steps_to_{name}": runs[name].replace(math.inf, math.nan) for name in TARGETS})
 
 
 def all_phases(u, v, seed):
@@ -141,7 +142,10 @@ def test_every_point_is_in_its_colour_and_has_its_letter(name):
     boxes = [patch for patch in panel.patches if isinstance(patch, Rectangle)]
     hatched = [patch for patch in boxes if patch.get_hatch()]
     regular = len(cells) == cells["x"].nunique(dropna=False) * cells["y"].nunique(dropna=False)
-    assert len(hatched) == (regular and (cells["majority"] == UNDECIDED).sum())
+    undecided = (cells["majority"] == UNDECIDED).sum()
+    assert len(hatched) == (regular and undecided)
+    areas = [artist for artist in panel.collections if isinstance(artist, ContourSet)]
+    assert [area.hatches for area in areas] == [["////"]] * bool(undecided and not regular)
     bars = [patch for patch in boxes if not patch.get_hatch() and patch.get_width() > 0]
     shares = cells[cells["agreement"] < 1]
     assert len(bars) == sum((shares[phase_name] > 0).sum() for phase_name in PHASES)
@@ -176,17 +180,17 @@ def test_ties_are_drawn_and_counted_as_undecided():
     left = cells[cells["x"] == cells["x"].min()]
     assert left[["comprehension", "memorisation", "confusion"]].to_numpy().tolist() == [[1, 1, 1]] * 5
     assert (cells["majority"] == UNDECIDED).tolist() == cells["x"].isin(left["x"]).tolist()
-    counted = {row["phase"]: row["points"] for row in phase_rows(report_of("ties"))}
-    assert counted[UNDECIDED] == "5 of 25"
-    assert counted["comprehension"] == f"{(cells['majority'] == 'comprehension').sum()} of 25"
+    _, scores = theory_of("ties")
+    counted = {row["phase"]: row["points"] for row in phase_rows(scores)}
+    assert counted[UNDECIDED] == "5"
+    assert counted["comprehension"] == f"{(cells['majority'] == 'comprehension').sum()}"
     panel = Figure().subplots()
     draw_phases(panel, cells, axes)
     assert [text.get_text() for text in panel.texts if "?" in text.get_text()] == ["?"] * 5
-    found = theory_of("ties")
-    assert found.equal.points.n == 20
-    assert sum(found.confusion.points[UNDECIDED].values()) == 5
-    assert found.boundary.near.n <= 20
-    assert UNDECIDED in [row["measured"] for row in confusion_rows(found.confusion)]
+    equal = scores[scores["statistic"] == "points_equal"].set_index("where")
+    assert equal["n"].max() == equal.loc[""]["n"].min() == 20
+    [undecided] = [row for row in confusion_rows(scores) if row["measured"] == UNDECIDED]
+    assert sum(int(cell.split()[0]) for name, cell in undecided.items() if name != "measured") == 5
 
 
 # Colours as they are seen, in linear RGB: Machado, Oliveira and Fernandes 2009, all of
@@ -269,95 +273,84 @@ def test_edges_of_generalisation_are_where_the_table_says():
     cells, axes = case("regular")
     found = boundaries(cells, axes)
     right = drawn("regular").axes[1]
-    marks = {
-        tuple(float(np.ravel(part)[0]) for part in line.get_data()) for line in right.lines if line.get_marker() == "o"
-    }
+    [marks] = [line.get_xydata() for line in right.lines if line.get_marker() == "o"]
+    there = ("grokking", "comprehension")
     wanted = [
-        one
-        for one in found
-        if one.along == "decoder_lr"
-        and (one.before in ("grokking", "comprehension")) != (one.after in ("grokking", "comprehension"))
+        (math.log10(one["value"]), one["at"])
+        for one in found.to_dict("records")
+        if one["along"] == "decoder_lr" and (one["phase"] in there) != (one["other"] in there)
     ]
     assert wanted
-    assert marks == {(math.log10(one.position), one.at["decoder_wd"]) for one in wanted}
+    np.testing.assert_array_equal(marks, wanted)
 
 
-def report_of(name: str) -> Study:
+def runs_of_case(name: str) -> pd.DataFrame:
     cells, axes = case(name)
-    rule = CASES[name][-1]
-    runs = runs_of({(cell["x"], cell["y"]): cell["n"] for cell in cells.to_dict("records")}, axes, rule)
-    return Study(
-        name="x",
-        title="Title",
-        x=axes[0],
-        y=axes[1],
-        points=cells,
-        runs=runs,
-        base={"p": 10, "loss": "mse"},
-        thresholds=Thresholds(train=0.9, test=0.8, delay=500.0),
-        boundaries=boundaries(cells, axes),
-        theory=None,
-        environment={"command": "python -m analysis.phase_diagram x", "trained_on": ["cpu, torch 2"]},
-    )
+    return runs_of({(cell["x"], cell["y"]): cell["n"] for cell in cells.to_dict("records")}, axes, CASES[name][-1])
+
+
+def page_of(name: str, scores: pd.DataFrame) -> str:
+    limits = Thresholds(test_threshold=0.8, delay=500.0)
+    made = {"command": "python -m analysis.phase_diagram x", "trained_on": ["cpu, torch 2"]}
+    return page(Experiment("Title", RunConfig(), case(name)[1]), runs_of_case(name), scores, limits, made)
+
+
+def scores_of(name: str) -> pd.DataFrame:
+    cells, axes = case(name)
+    return measured_scores(runs_of_case(name), cells, boundaries(cells, axes))
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_page_adds_up(name):
-    report = report_of(name)
-    rows = phase_rows(report)
-    assert sum(int(row["points"].split(" of ")[0]) for row in rows) == len(report.points)
-    assert sum(int(row["runs"].split(" of ")[0]) for row in rows if row["runs"]) == len(report.runs)
-    text = "\n".join(page(report))
-    assert "at least 0.8" in text
-    assert "less than 500 steps" in text
-    assert "p = 10, loss = mse" in text
-    assert ("## Boundaries" in text) == bool(report.boundaries)
-    assert "np." not in text
-    assert "nan" not in text
-    assert "95 %" not in text
-    assert "more than half of the seeds" in text
-    assert "inf" not in text.replace("information", "")
-    lines = boundary_rows(report)
-    assert sum(row["boundaries"].count(";") + 1 for row in lines) == len(report.boundaries)
+    scores, (cells, axes) = scores_of(name), case(name)
+    rows = phase_rows(scores)
+    assert sum(int(row["points"]) for row in rows) == len(cells)
+    assert sum(int(row["runs"]) for row in rows) == cells["n"].sum()
+    text = page_of(name, scores)
+    for said in ("0.8. Comp", "less than 500 steps", "p = 10", "loss = mse", "more than half of the seeds"):
+        assert (said in text) or said.split(" = ")[0] in (axis.field for axis in axes)
+    found = boundaries(cells, axes)
+    assert ("## Boundaries" in text) == (len(found) > 0)
+    for wrong in ("np.", "nan", "95 %", "inf"):
+        assert wrong not in text.replace("information", "")
+    lines = boundary_rows(scores)
+    assert sum(row["boundaries"].count(";") + 1 for row in lines) == len(found)
     assert all("|" not in row["boundaries"] for row in lines)  # it would end a cell of the table
 
 
 def test_a_line_of_the_page():
-    report = report_of("one row")
-    row = next(row for row in boundary_rows(report) if row["along"] == "decoder_lr")
-    assert row["at"] == "decoder_wd = 0"
+    scores, runs = scores_of("one row"), runs_of_case("one row")
+    [row] = [row for row in boundary_rows(scores) if row["along"] == "decoder_lr at decoder_wd = 0"]
     first = row["boundaries"].split("; ")[0]
     assert first == "memorisation / 0.000178 [0.0001, 0.000316] / grokking"
-    grokking = next(row for row in phase_rows(report) if row["phase"] == "grokking")
-    delays = sorted(report.runs["delay"][report.runs["phase"] == "grokking"])
+    grokking = next(row for row in phase_rows(scores) if row["phase"] == "grokking")
+    delays = sorted(runs["delay"][runs["phase"] == "grokking"])
     assert grokking["median delay (steps)"] == f"{delays[(len(delays) - 1) // 2]:,.0f}"  # the lower one of two
-    assert not any(row["phase"] == "test only" for row in phase_rows(report))
-    assert any(row["phase"] == "test only" for row in phase_rows(report_of("test only")))
+    assert not any(row["phase"] == "test only" for row in phase_rows(scores))
+    assert any(row["phase"] == "test only" for row in phase_rows(scores_of("test only")))
 
 
 # --- measured beside predicted ---
 
 
 @cache
-def theory_of(name: str) -> Theory:
-    """The case held against the same rule a little further to the left, its first seed
-    alone: a theory of one mind.
+def theory_of(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Points and scores of the case held against the same rule a little further to the
+    left, its first seed alone: a theory of one mind.
     """
     cells, axes = case(name)
-    rule = CASES[name][-1]
-    have = {(cell["x"], cell["y"]): cell["n"] for cell in cells.to_dict("records")}
+    have, rule = {(cell["x"], cell["y"]): cell["n"] for cell in cells.to_dict("records")}, CASES[name][-1]
     predicted = runs_of(have, axes, lambda u, v, seed: rule(u - 0.2, v, 0))
-    predicted["rqi"] = predicted["steps_to_rqi"].fillna(math.inf)
-    for target in ("train", "test", "rqi"):
-        predicted[f"{target}_share"] = np.isfinite(predicted[target]).astype(float)
-    predicted = predicted[["train", "test", "rqi", "delay", "phase", "train_share", "test_share", "rqi_share"]]
-    return compare(runs_of(have, axes, rule), predicted, axes)
+    shares = {f"{target}_share": np.isfinite(predicted[target]).astype(float) for target in TARGETS}
+    predicted = predicted[[*TARGETS, "delay", "phase"]].assign(**shares)
+    expected, scores = compare(runs_of_case(name), predicted, axes)
+    return expected, pd.concat([scores_of(name), scores])
 
 
 @pytest.mark.parametrize("name", ["regular", "one point", "full batches, refined", "ties"])
 def test_the_theory_can_be_drawn_without_a_complaint(name):
     cells, axes = case(name)
-    expected = theory_of(name).points
+    expected, _ = theory_of(name)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure, maps = theory_diagram(cells, expected, axes, "Title"), success_maps(expected, axes)
@@ -390,7 +383,7 @@ def test_the_theory_can_be_drawn_without_a_complaint(name):
 
 def test_differing_points_have_both_letters():
     cells, axes = case("regular")
-    expected = theory_of("regular").points
+    expected, _ = theory_of("regular")
     figure = theory_diagram(cells, expected, axes, "Title")
     differ = expected[(expected["majority"] != expected["measured"]) & (expected["measured"] != UNDECIDED)]
     assert 0 < len(differ) < len(expected)
@@ -401,7 +394,7 @@ def test_differing_points_have_both_letters():
 
 def test_success_maps_show_the_shares():
     _, axes = case("regular")
-    expected = theory_of("regular").points
+    expected, _ = theory_of("regular")
     panels = success_maps(expected, axes).axes[:4]
     names = ("measured_test_share", "test_share", "measured_rqi_share", "rqi_share")
     assert len({tuple(expected[name]) for name in names}) == 4
@@ -413,19 +406,15 @@ def test_success_maps_show_the_shares():
 
 @pytest.mark.parametrize("name", ["regular", "one point", "full batches, refined", "never", "test only", "ties"])
 def test_the_page_of_the_theory_adds_up(name):
-    theory = theory_of(name)
-    report = replace(report_of(name), theory=theory)
-    text = "\n".join(page(report))
+    cells, _ = case(name)
+    _, scores = theory_of(name)
+    text = page_of(name, scores)
     assert "Predicted without training" in text
-    assert "Predicted without training" not in "\n".join(page(report_of(name)))
-    n_all, n_runs = len(report.points), len(report.runs)
-    n_points = (report.points["majority"] != UNDECIDED).sum()
-    assert f"{theory.equal.points.equal} of {n_points} (" in text
-    assert theory_line(theory).startswith(f"theory: {theory.equal.points.equal} of {n_points} points equal")
-    cells = [cell.split() for row in confusion_rows(theory.confusion) for a, cell in row.items() if a != "measured"]
-    assert sum(int(points) for points, _ in cells) == n_all
-    assert sum(int(runs.strip("()")) for _, runs in cells) == n_runs
-    assert [row["measured"].split(" of ")[1] for row in target_rows(theory.targets)] == [str(n_runs)] * 3
+    assert "Predicted without training" not in page_of(name, scores_of(name))
+    assert theory_line(scores) in text
+    assert f" of {(cells['majority'] != UNDECIDED).sum()} points" in theory_line(scores)
+    counts = [cell.split() for row in confusion_rows(scores) for a, cell in row.items() if a != "measured"]
+    assert sum(int(points) for points, _ in counts) == len(cells)
+    assert sum(int(runs.strip("()")) for _, runs in counts) == cells["n"].sum()
     for wrong in ("np.", "nan", "inf]"):
         assert wrong not in text
-    assert "|" not in "".join(f"{value}" for row in target_rows(theory.targets) for value in row.values())

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from analysis.phase_diagram.phases import PHASES, UNDECIDED, boundaries, classify, phase, points, steps_to, uncertain
-from analysis.phase_diagram.records import Boundary, Thresholds
+from analysis.phase_diagram.boundaries import boundaries, uncertain
+from analysis.runs.phases import PHASES, UNDECIDED, Thresholds, classify, phase, points, steps_to
 from analysis.runs.plan import Axis, parse_axis
 from neural import History, RunConfig
 
@@ -42,8 +42,8 @@ def two(*counts: int, n: int = 5) -> list[dict[str, int]]:
     return [{A: n - k, B: k} for k in counts]
 
 
-def along_x(cells: pd.DataFrame, axis: Axis = LINE) -> list[Boundary]:
-    return [found for found in boundaries(cells, (axis, OTHER)) if found.along == axis.field]
+def along_x(cells: pd.DataFrame, axis: Axis = LINE) -> list[Any]:
+    return [found for found in boundaries(cells, (axis, OTHER)).itertuples() if found.along == axis.field]
 
 
 # --- phases ---
@@ -142,8 +142,9 @@ def test_runs_are_classified_from_their_records():
     assert "phase" not in runs
     # other thresholds need no other runs
     assert classify(runs, Thresholds(delay=40))["phase"][0] == "grokking"
-    assert classify(runs, Thresholds(train=0.96))["phase"].tolist()[:3] == ["test only", "test only", "confusion"]
-    assert classify(runs, Thresholds(test=0.2))["test"].tolist() == [50, 5000, 7, 7, 40, 30]
+    strict = classify(runs, Thresholds(train_threshold=0.96))
+    assert strict["phase"].tolist()[:3] == ["test only", "test only", "confusion"]
+    assert classify(runs, Thresholds(test_threshold=0.2))["test"].tolist() == [50, 5000, 7, 7, 40, 30]
 
 
 # --- points ---
@@ -199,7 +200,8 @@ def test_points_have_the_values_of_runs():
     cells = points(pd.DataFrame(rows), axes)
     assert len(cells) == 9
     found = boundaries(cells, axes)
-    assert [line.at["batch_size"] for line in found] == [5, 15, None]
+    assert [axes[1].value(at) for at in found["at"]] == [5, 15, None]
+    assert found["where"].tolist() == [f"decoder_lr at batch_size = {size}" for size in (5, 15, None)]
     assert list(uncertain(cells, axes, 1)) == [(0.000316228, 5), (0.000316228, 15), (0.000316228, None)]
     assert all(isinstance(size, int) for _, size in list(uncertain(cells, axes, 1))[:2])
 
@@ -214,7 +216,7 @@ def test_points_of_one_setting_only():
 
 # --- boundaries ---
 
-PENALTY, DROP = 4.0, 4.0  # as phases.py has them
+PENALTY, DROP = 4.0, 4.0  # as scores/changes.py has them
 Counts = list[list[int]]  # point by point, how many runs in each of PHASES
 
 
@@ -274,8 +276,8 @@ def naive_boundaries(line: Counts, ends: tuple[int, ...]) -> list[tuple[str, str
     return found
 
 
-def told(found: list[Boundary]) -> list[tuple]:
-    return [(one.before, one.after, one.low, one.position, one.high) for one in found]
+def told(found: list[Any]) -> list[tuple]:
+    return [(one.phase, one.other, one.low, one.value, one.high) for one in found]
 
 
 POINT = st.lists(st.integers(0, 9), min_size=len(PHASES), max_size=len(PHASES)).filter(any)
@@ -308,22 +310,23 @@ def test_neither_the_order_of_rows_nor_the_name_of_the_axis_matters(line, random
     cells = cells_from(line)
     found = boundaries(cells, (LINE, OTHER))
     order = random.sample(range(len(cells)), len(cells))
-    assert boundaries(cells.iloc[order], (LINE, OTHER)) == found
     swapped = cells.rename(columns={"x": "y", "y": "x"})
-    assert boundaries(swapped, (OTHER, LINE)) == found
+    for other in (boundaries(cells.iloc[order], (LINE, OTHER)), boundaries(swapped, (OTHER, LINE))):
+        pd.testing.assert_frame_equal(other, found)
 
 
 def test_a_perfect_step_is_between_two_points():
-    [found] = along_x(table_of(two(0, 0, 0, 5, 5)))
-    assert found == Boundary(
-        along="decoder_wd",
-        at={"loss": "mse"},
-        before=A,
-        after=B,
-        position=2.5,
-        low=2.0,
-        high=3.0,
-    )
+    [found] = boundaries(table_of(two(0, 0, 0, 5, 5)), (LINE, OTHER)).to_dict("records")
+    assert found == {
+        "along": "decoder_wd",
+        "at": "mse",
+        "where": "decoder_wd at loss = mse",
+        "phase": A,
+        "other": B,
+        "value": 2.5,
+        "low": 2.0,
+        "high": 3.0,
+    }
 
 
 def test_few_seeds_leave_more_open():
@@ -335,7 +338,7 @@ def test_few_seeds_leave_more_open():
     for k, n, loss in ((1, 7, 2.87), (1, 8, 3.01), (2, 8, 4.50), (2, 9, 4.77)):
         assert -(k * math.log(k / n) + (n - k) * math.log(1 - k / n)) == pytest.approx(loss, abs=0.01)
     [found] = along_x(table_of(two(*[0] * 6, *[1] * 7, n=1)))
-    assert (found.low, found.position, found.high) == (4, 5.5, 7)
+    assert (found.low, found.value, found.high) == (4, 5.5, 7)
 
 
 def test_equally_likely_cuts_have_their_middle():
@@ -343,7 +346,7 @@ def test_equally_likely_cuts_have_their_middle():
     images.
     """
     [found] = along_x(table_of(two(0, 0, 2, 4, 4, n=4)))
-    assert found.position == 2.0
+    assert found.value == 2.0
     assert (found.low, found.high) == (1, 3)
 
 
@@ -353,9 +356,9 @@ def test_a_stray_seed_makes_no_boundary():
 
 
 def test_a_uniform_line_has_no_boundary():
-    assert boundaries(table_of(two(5)), (LINE, OTHER)) == []
-    assert boundaries(table_of(two(*[5] * 13)), (LINE, OTHER)) == []
-    assert boundaries(table_of(two(*[1, 2] * 6, n=3)), (LINE, OTHER)) == []  # the majority changes at every point
+    assert boundaries(table_of(two(5)), (LINE, OTHER)).empty
+    assert boundaries(table_of(two(*[5] * 13)), (LINE, OTHER)).empty
+    assert boundaries(table_of(two(*[1, 2] * 6, n=3)), (LINE, OTHER)).empty  # the majority changes at every point
 
 
 def test_a_cut_between_segments_of_one_majority_is_no_boundary():
@@ -378,7 +381,7 @@ def test_seeds_that_disagree_decide_nothing():
 def test_a_segment_with_two_phases_alike_has_neither():
     """Before: the first of them, in the order of the table."""
     line = [{A: 20}] * 3 + [{B: 10, C: 10}] * 3
-    assert [(one.before, one.after, one.position) for one in along_x(table_of(line))] == [(A, UNDECIDED, 2.5)]
+    assert [(one.phase, one.other, one.value) for one in along_x(table_of(line))] == [(A, UNDECIDED, 2.5)]
 
 
 def test_a_cut_with_other_majorities_is_another_boundary():
@@ -393,14 +396,14 @@ def test_a_cut_with_other_majorities_is_another_boundary():
 def test_a_line_can_have_several_boundaries():
     cells = table_of([{A: 3}, {A: 3}, {B: 3}, {B: 3}, {C: 3}, {C: 3}, {A: 3}, {A: 3}])
     found = along_x(cells)
-    assert [(one.before, one.after, one.position) for one in found] == [(A, B, 1.5), (B, C, 3.5), (C, A, 5.5)]
+    assert [(one.phase, one.other, one.value) for one in found] == [(A, B, 1.5), (B, C, 3.5), (C, A, 5.5)]
 
 
 def test_a_plane_has_boundaries_along_both_axes():
     """B above and right of a staircase."""
     axes = (Axis("decoder_wd", (0.0, 1.0, 2.0)), Axis("repr_wd", (0.0, 1.0, 2.0)))
     cells = pd.concat([table_of(two(*(5 * (x + y >= 3) for x in range(3))), at=float(y)) for y in range(3)])
-    found = {(one.along, *one.at.values()): one.position for one in boundaries(cells, axes)}
+    found = {(one.along, one.at): one.value for one in boundaries(cells, axes).itertuples()}
     assert found == {
         ("decoder_wd", 1.0): 1.5,
         ("decoder_wd", 2.0): 0.5,
@@ -413,7 +416,7 @@ def test_noise_widens_the_interval():
     widths = []
     for k in (0, 4, 8, 12, 16):
         [found] = along_x(table_of(two(*[k] * 4, *[40 - k] * 4, n=40)))
-        assert found.position == 3.5
+        assert found.value == 3.5
         widths.append(found.high - found.low)
     assert widths == sorted(widths)
     assert widths[0] == 1 < widths[-1]
@@ -432,17 +435,17 @@ def test_a_logarithmic_axis_is_cut_in_its_own_units():
     axis = parse_axis(RunConfig, "x", "decoder_lr=1e-5:1e-1:5:log")
     [found] = along_x(table_of(two(0, 0, 5, 5, 5), places=axis.values), axis)
     assert (found.low, found.high) == (1e-4, 1e-3)  # the very values of the two points
-    assert found.position == pytest.approx(10**-3.5)
+    assert found.value == pytest.approx(10**-3.5)
 
 
 def test_categories_have_no_boundaries():
     axis = Axis("loss", ("mse", "ce"))
     cells = table_of(two(0, 5), places=axis.values)
-    assert boundaries(cells, (axis, OTHER)) == []
-    assert boundaries(cells.rename(columns={"x": "y", "y": "x"}), (OTHER, axis)) == []
+    assert boundaries(cells, (axis, OTHER)).empty
+    assert boundaries(cells.rename(columns={"x": "y", "y": "x"}), (OTHER, axis)).empty
 
 
-def simulated(before: float, seeds: int, step: bool, n_lines: int = 400) -> list[tuple[int, list[Boundary]]]:
+def simulated(before: float, seeds: int, step: bool, n_lines: int = 400) -> list[tuple[int, list[Any]]]:
     """A random cut and the boundaries that were found, line by line: 13 points, of
     whose runs a share is in B.
     """
@@ -453,13 +456,13 @@ def simulated(before: float, seeds: int, step: bool, n_lines: int = 400) -> list
     counts = rng.binomial(seeds, share)
     rows = [cells_from([[0, k, seeds - k, 0, 0] for k in line], at=at) for at, line in zip(names, counts, strict=True)]
     lines: dict[str, list] = {name: [] for name in names}
-    for one in boundaries(pd.concat(rows), (LINE, Axis("loss", names))):
-        lines[one.at["loss"]].append(one)
+    for at, found in boundaries(pd.concat(rows), (LINE, Axis("loss", names))).groupby("at"):
+        lines[str(at)] += found.itertuples()
     return list(zip(cuts.tolist(), lines.values(), strict=True))
 
 
-# Shares of the table in phases.py; a test may be three standard errors of its own
-# sample worse.
+# Shares of the table in scores/changes.py; a test may be three standard errors of its
+# own sample worse.
 
 
 @pytest.mark.parametrize(
