@@ -143,12 +143,10 @@ SHARED = {"report", "runs", "scores", "predictors", "measures", "experiments", "
 # Commands that are a file, and the room that has what they compute.
 COMMANDS = {"league": {"grokking"}, "measure_checkpoints": {"grokking"}}
 COMMANDS |= {"critical_size": {"counting"}, "groups": {"counting"}}
+COMMANDS |= {name: {"arms"} for name in ("advise", "design_experiment", "interventions", "remedies")}
 # Rooms that take from others as yet: room, and whose.
 STILL = {
-    "advise": {"theory"},
-    "design_experiment": {"theory"},
     "norm_law": {"landscape"},
-    "remedies": {"theory"},
 }
 
 
