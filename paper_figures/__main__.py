@@ -17,15 +17,14 @@ import matplotlib as mpl
 import tyro
 
 import paper_figures
+from analysis.paper.runs import lacking_data
+from analysis.report.command import ConfigError, run_command
 from analysis.report.files import prepare_folder, save_animation, save_picture, write_page
 from analysis.report.look import Palette, recolour
+from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
-from analysis.runs.session import cost
 from analysis.runs.store import RunStore, StoreError
-from analysis.runs.sweep import ensure, missing_runs
-from neural import ConfigError, family_of
-from neural.command import run_command
-from neural.config import shape
+from analysis.runs.sweep import ensure
 from paper_figures.scale import Scale, differences
 from paper_figures.style import LOOK
 
@@ -74,8 +73,7 @@ def main(arguments: Arguments) -> None:
     execution = arguments.execution.resolved()
     runs = list(dict.fromkeys(run for name in names for run in plans[name]))
     if arguments.dry_run:
-        missing = missing_runs(runs, arguments.store)
-        print(f"{len(runs):,} runs in the plan", cost(missing, execution), sep="\n")
+        print_cost(runs, arguments.store, execution)
     else:
         prepare_folder(arguments.out)
         with RunStore(arguments.store) as store, mpl.rc_context(LOOK):
@@ -107,20 +105,6 @@ def scale_of(name: str, arguments: Arguments) -> Scale:
     return (quick if arguments.scale == "quick" else Scale()).but(arguments.size)
 
 
-def lacking_data(runs: Sequence[Any]) -> str:
-    """What to do about the data that these runs need and that are not here, "" if
-    nothing.
-    """
-    try:
-        for one in {(type(run), shape(run)): run for run in runs}.values():
-            family = family_of(one)
-            family(one, "cpu")  # has the data of all its runs, or
-            family.start(one)  # those of one
-    except ConfigError as error:
-        return str(error)
-    return ""
-
-
 def draw(name: str, store: RunStore, scale: Scale, out: Path, palette: Palette = "okabe-ito") -> Path:
     """Draw a figure whose runs are in the store, its animation if it has one, and the
     page of its caption; where the picture is.
@@ -128,12 +112,12 @@ def draw(name: str, store: RunStore, scale: Scale, out: Path, palette: Palette =
     figure = FIGURES[name]
     tables = figure.tables(store, scale)
     picture = out / f"{name}.png"
-    drawn = figure.draw(tables)
+    drawn = figure.draw(**tables)
     recolour(drawn, palette)
     save_picture(picture, drawn)
     page = [f"![{name}]({name}.png)"]
     if hasattr(figure, "animate"):
-        moving, *frames = figure.animate(tables)
+        moving, *frames = figure.animate(**tables)
         recolour(moving, palette)
         save_animation(picture.with_suffix(".gif"), moving, *frames)
         page.append(f"![{name} over training]({name}.gif)")

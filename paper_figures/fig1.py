@@ -17,7 +17,7 @@ AdamW (rate 1e-3, decay 1): the paper does not publish its own.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -27,83 +27,80 @@ from analysis.measures.rings import Ring, ring
 from analysis.paper.representations import Stage, film, learning_curves, stages, structure_over_time
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale
+from paper_figures.style import name_panels
 from paper_figures.transformer import QUICK as QUICK
 from paper_figures.transformer import SEED_COLOURS, draw_ring
-from paper_figures.transformer import SEEDS as SEEDS
 from paper_figures.transformer import runs as runs
 
 TITLE = "embeddings of a transformer as it generalises, modular addition"
 _STYLES = ("-", "--", ":", "-.")
 
 
-class Tables(NamedTuple):
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
     """The first seed's stages, its checkpoints and the ring of the last of them; and of
     each seed the learning curves, and the structure at each checkpoint.
     """
-
-    stages: list[Stage]
-    film: list[Stage]
-    ring: Ring
-    curves: dict[int, pd.DataFrame]
-    structure: dict[int, pd.DataFrame]
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
     configs = runs(scale)
     first = stages(store, configs[0])
-    return Tables(
-        stages=first,
-        film=film(store, configs[0]),
-        ring=ring(first[-1].places),
-        curves={config.seed: learning_curves(store, config) for config in configs},
-        structure={config.seed: structure_over_time(store, config) for config in configs},
-    )
+    return {
+        "moments": first,
+        "frames": film(store, configs[0]),
+        "around": ring(first[-1].places),
+        "learning": {config.seed: learning_curves(store, config) for config in configs},
+        "structures": {config.seed: structure_over_time(store, config) for config in configs},
+    }
 
 
-def draw(drawn: Tables) -> Figure:
+def draw(
+    moments: list[Stage],
+    around: Ring,
+    learning: dict[int, pd.DataFrame],
+    structures: dict[int, pd.DataFrame],
+    **_: Any,
+) -> Figure:
     figure = Figure(figsize=(11, 6.2))
     halves: Any = figure.subfigures(2, 1)
     above, below = halves
-    panels: Any = above.subplots(1, len(drawn.stages))
-    for axes, stage, letter in zip(panels, drawn.stages, "abcd", strict=False):
-        _circle(axes, stage, drawn.ring)
+    panels: Any = above.subplots(1, len(moments))
+    for axes, stage, letter in zip(panels, moments, "abcd", strict=False):
+        _circle(axes, stage, around)
         axes.set_title(f"({letter}) {stage.name}: step {stage.step:,}", loc="left")
     curves, structure = below.subplots(1, 2)
-    for number, (seed, table) in enumerate(drawn.curves.items()):
+    for number, (seed, table) in enumerate(learning.items()):
         colour = SEED_COLOURS[number % len(SEED_COLOURS)]
         curves.plot(table["step"], table["train_accuracy"], "--", color=colour, label=f"train, seed {seed}")
         curves.plot(table["step"], table["test_accuracy"], "-", color=colour, label=f"test, seed {seed}")
-        found = drawn.structure[seed]
+        found = structures[seed]
         style = _STYLES[number % len(_STYLES)]
         structure.plot(
             found["step"], found["effective_dimension"], "o", ls=style, color=colour, ms=3, label=f"seed {seed}"
         )
     curves.set(xlabel="steps", ylabel="accuracy", ylim=(-0.03, 1.03))
     structure.set(xlabel="steps", ylabel="effective dimension $e^S$", ylim=(0, None))
-    for axes, letter in zip((curves, structure), "ef", strict=True):
-        axes.set_title(f"({letter})", loc="left")
+    name_panels((curves, structure), "ef")
+    for axes in (curves, structure):
         axes.set_xscale("symlog", linthresh=25)
         axes.set_xlim(left=0)
         axes.legend(fontsize="small")
     return figure
 
 
-def animate(drawn: Tables) -> tuple[Figure, Callable[[int], None], int]:
+def animate(frames: list[Stage], around: Ring, **_: Any) -> tuple[Figure, Callable[[int], None], int]:
     """A frame a checkpoint of the first seed, along the principal components of the
     last.
     """
     figure = Figure(figsize=(5, 5.2))
     axes = figure.subplots()
-    reach = 1.08 * max(abs(stage.places).max() for stage in drawn.film)
+    reach = 1.08 * max(abs(stage.places).max() for stage in frames)
 
     def frame(number: int) -> None:
         axes.clear()
-        stage = drawn.film[number]
-        _circle(axes, stage, drawn.ring)
+        stage = frames[number]
+        _circle(axes, stage, around)
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), adjustable="box")
         axes.set_title(f"step {stage.step:,}", loc="left")
 
-    return figure, frame, len(drawn.film)
+    return figure, frame, len(frames)
 
 
 def _circle(axes: Axes, stage: Stage, around: Ring) -> None:

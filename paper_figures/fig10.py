@@ -12,70 +12,35 @@ so before training), and a sample that no parallelogram leads to may be guessed.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-import efftheory as et
-from analysis.paper.hierarchy import determined
-from analysis.runs.experiments import PAPER_SIZES
-from analysis.runs.plan import Axis
+from analysis.paper.closures import ideals
 from analysis.runs.store import RunStore
-from neural import RunConfig
+from paper_figures.fig3 import runs as runs
 from paper_figures.scale import Scale
 from paper_figures.style import BLUE, VERMILION
 
 TITLE = "RQI and accuracy beside their ideals"
-SEEDS = 8
 QUANTITIES = {"rqi": "RQI", "accuracy": "accuracy"}
-
-
-class Tables(NamedTuple):
-    """What is drawn: the runs; how many of them exceed their ideals."""
-
-    runs: pd.DataFrame
-    beliefs: pd.DataFrame
-
-
-def runs(scale: Scale) -> list[RunConfig]:
-    return scale.runs(RunConfig(), [Axis("n_train", PAPER_SIZES)], SEEDS)
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    """Runs: n_train, seed, fraction, rqi, initial_rqi, ideal_rqi, accuracy,
-    ideal_accuracy. Beliefs, a row for each of rqi, initial_rqi and accuracy: quantity,
-    runs, violations (how many are above the ideal), excess (the largest).
-    """
-    op = et.addition(RunConfig().p)
-    table = store.table(runs(scale))
-    table = table[["n_train", "seed", *QUANTITIES]].assign(
-        fraction=table["n_train"] / op.n_samples,
-        initial_rqi=[et.rqi(op, E) for E in table["initial_embedding"]],
-        ideal_rqi=[len(determined(op, mask)) / et.count_parallelograms(op) for mask in table["mask"]],
-        ideal_accuracy=[et.ideal_accuracy(op, mask) for mask in table["mask"]],
-    )
-    beliefs = []
-    for quantity, ideal in (("rqi", "ideal_rqi"), ("initial_rqi", "ideal_rqi"), ("accuracy", "ideal_accuracy")):
-        excess = table[quantity] - table[ideal]
-        beyond = excess > _ROUNDING
-        beliefs.append(
-            {
-                "quantity": quantity,
-                "runs": len(table),
-                "violations": int(beyond.sum()),
-                "excess": float(excess[beyond].max()) if beyond.any() else 0.0,
-            }
-        )
-    return Tables(table, pd.DataFrame(beliefs))
-
-
 _ROUNDING = 1e-6  # both are counts, divided by 70 or 55; RQI comes from float32
+_ASIDE = 0.006  # so that marks of one training fraction stand beside each other
 
 
-def draw(drawn: Tables) -> Figure:
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """As `ideals` makes it, and whether runs are above their ideals, in the end and
+    before training.
+    """
+    table = ideals(store, runs(scale))
+    of = {"rqi": "ideal_rqi", "initial_rqi": "ideal_rqi", "accuracy": "ideal_accuracy"}
+    above = {name: int((table[name] - table[ideal] > _ROUNDING).sum()) for name, ideal in of.items()}
+    return {"table": table, "above": above}
+
+
+def draw(table: pd.DataFrame, above: dict[str, int]) -> Figure:
     figure = Figure(figsize=(9.5, 3.8))
-    table, above = drawn.runs, drawn.beliefs.set_index("quantity")["violations"]
     counts = (f"{above['rqi']} ({above['initial_rqi']} at the start)", f"{above['accuracy']}")
     median = table.groupby("fraction").median()
     panels = figure.subplots(1, 2, sharey=True)
@@ -89,6 +54,3 @@ def draw(drawn: Tables) -> Figure:
         axes.set_title(f"({letter}) above the ideal: {count} of {len(table)} runs", loc="left")
         axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     return figure
-
-
-_ASIDE = 0.006  # so that marks of one training fraction stand beside each other

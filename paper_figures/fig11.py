@@ -14,7 +14,7 @@ of each size. All counts are exact; nothing is trained.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,43 +22,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-import efftheory as et
-from analysis.paper.hierarchy import hierarchy, shares_by_size
+from analysis.paper.closures import closed_sets
 from analysis.runs.store import RunStore
-from neural import RunConfig
-from paper_figures.scale import Scale
-from paper_figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION
+from paper_figures.scale import Scale, runs_of
+from paper_figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION, name_panels
 
 TITLE = "p = 4: the hierarchy of parallelogram equations"
-SEEDS = 0  # nothing is trained
 P = 4
+runs = runs_of()  # nothing is trained
 
 
-class Tables(NamedTuple):
-    """What is drawn: the closed sets, a row each; the edges between them; the training
-    sets by closed set and size.
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """The closed sets, a row each; the edges between them; the training sets by closed
+    set and size.
     """
-
-    nodes: pd.DataFrame
-    edges: list[tuple[int, int]]
-    sizes: pd.DataFrame
+    nodes, edges, sizes = closed_sets(P)
+    return {"nodes": nodes, "edges": edges, "sizes": sizes}
 
 
-def runs(scale: Scale) -> list[RunConfig]:
-    return []
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    op = et.addition(P)
-    return Tables(*hierarchy(op), shares_by_size(op))
-
-
-def draw(drawn: Tables) -> Figure:
-    nodes, sizes = drawn.nodes, drawn.sizes
+def draw(nodes: pd.DataFrame, edges: list[tuple[int, int]], sizes: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(11, 4.4))
     left, right = figure.subplots(1, 2, width_ratios=[1.35, 1])
     total = nodes["training_sets"].sum()
-    for axes, node in draw_hierarchy(left, nodes, drawn.edges):
+    for axes, node in draw_hierarchy(left, nodes, edges):
         _circles(axes, node.representation)
         label_node(axes, node, f"dof = {node.dof}; {node.training_sets:,} of {total:,} sets")
     below = 0.0
@@ -69,8 +55,7 @@ def draw(drawn: Tables) -> Figure:
     right.set(xlabel="training-set size |D|", ylabel="share of the training sets of that size", ylim=(0, 1))
     right.grid(visible=False)
     right.legend(reverse=True, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
-    for axes, letter in zip((left, right), "ab", strict=True):
-        axes.set_title(f"({letter})", loc="left")
+    name_panels((left, right))
     return figure
 
 

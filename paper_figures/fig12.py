@@ -13,7 +13,7 @@ equation can hold within delta by chance, also those that do so before training.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,88 +22,50 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-import efftheory as et
-from analysis.paper.hierarchy import determined, hierarchy, realised, upright
-from analysis.runs.plan import Axis
+from analysis.paper.closures import closed_sets, realisations
+from analysis.paper.runs import run_of
 from analysis.runs.store import RunStore
-from neural import RunConfig
 from paper_figures.fig11 import P, draw_hierarchy, label_node
-from paper_figures.scale import Scale
+from paper_figures.scale import Scale, part, runs_of
 from paper_figures.style import BLUE, GREY, VERMILION
 
 TITLE = "p = 4: what training sets determine and what networks realise"
-SEEDS = 8
-SIZES = tuple(range(1, 10))
 SHOWN = 7  # networks a box
 NOT_CLOSED = "not closed"
+runs = runs_of(part(run_of("toy", p=P, n_train=1), "n_train=1:9:9", seeds=8))
 
 
-class Tables(NamedTuple):
-    """What is drawn: the networks; the closed sets as in figure 11; the edges between
-    them; the counts.
-
-    Networks: n_train, seed, determined, realised, beyond (whether it realises more than
-    is determined), beyond_at_start (the same of its initial embedding), embedding (p,),
-    line (its place in the box, nan if not shown). Cells, a row a pair of names:
-    determined, realised, networks, beyond (how many of these). Belief: networks,
-    violations, at_start.
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """The closed sets and their edges as in figure 11; the networks: by name what is
+    determined and what is realised, whether that is more (beyond, and beyond_at_start
+    of the initial embedding), embedding (p,), line (its place in the box, nan if not
+    shown).
     """
-
-    networks: pd.DataFrame
-    nodes: pd.DataFrame
-    edges: list[tuple[int, int]]
-    cells: pd.DataFrame
-    belief: dict[str, int]
-
-
-def runs(scale: Scale) -> list[RunConfig]:
-    return scale.runs(RunConfig(p=P, n_train=1), [Axis("n_train", SIZES)], SEEDS)
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    op = et.addition(P)
-    nodes, edges = hierarchy(op)
+    nodes, edges, _ = closed_sets(P)
     names = dict(zip(nodes["closed"], nodes["name"], strict=True))
-    rows = []
-    for _, run in store.table(runs(scale)).iterrows():
-        known, found = determined(op, run["mask"]), realised(op, run["final_embedding"])
-        at_start = realised(op, run["initial_embedding"])
-        rows.append(
-            {
-                "n_train": run["n_train"],
-                "seed": run["seed"],
-                "determined": names[known],
-                "realised": names.get(found, NOT_CLOSED),
-                "beyond": not set(found) <= set(known),
-                "beyond_at_start": not set(at_start) <= set(known),
-                "embedding": upright(run["final_embedding"]),
-            }
-        )
-    networks = pd.DataFrame(rows)
-    networks["line"] = np.nan
+    found = realisations(store, runs(scale))
+    networks = found.assign(
+        determined=found["determined"].map(names.__getitem__),
+        realised=[names.get(closed, NOT_CLOSED) for closed in found["realised"]],
+        beyond=_beyond(found, "realised"),
+        beyond_at_start=_beyond(found, "at_start"),
+        line=np.nan,
+    )
     for _, group in networks.groupby("determined"):  # evenly chosen, from small training sets to large
         chosen = group.index[np.linspace(0, len(group) - 1, min(SHOWN, len(group))).round().astype(int)]
         networks.loc[chosen, "line"] = np.arange(len(chosen))
-    cells = [
-        {"determined": row, "realised": column, "networks": len(here), "beyond": int(here["beyond"].sum())}
-        for row in names.values()
-        for column in [*names.values(), NOT_CLOSED]
-        for here in [networks[(networks["determined"] == row) & (networks["realised"] == column)]]
-    ]
-    belief = {
-        "networks": len(networks),
-        "violations": int(networks["beyond"].sum()),
-        "at_start": int(networks["beyond_at_start"].sum()),
-    }
-    return Tables(networks, nodes, edges, pd.DataFrame(cells), belief)
+    return {"nodes": nodes, "edges": edges, "networks": networks}
 
 
-def draw(drawn: Tables) -> Figure:
+def _beyond(networks: pd.DataFrame, what: str) -> list[bool]:
+    return [not set(found) <= set(known) for found, known in zip(networks[what], networks["determined"], strict=True)]
+
+
+def draw(nodes: pd.DataFrame, edges: list[tuple[int, int]], networks: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(11.5, 5))
     left, right = figure.subplots(1, 2, width_ratios=[1.4, 1])
-    networks = drawn.networks
     colours = colormaps["viridis"](np.linspace(0, 1, P))
-    for box, node in draw_hierarchy(left, drawn.nodes, drawn.edges):
+    for box, node in draw_hierarchy(left, nodes, edges):
         here = networks[networks["determined"] == node.name]
         for _, network in here[here["line"].notna()].iterrows():
             height = 0.5 - network["line"] / (SHOWN - 1)
@@ -116,26 +78,25 @@ def draw(drawn: Tables) -> Figure:
     ]
     left.legend(handles=handles, loc="lower left", fontsize="small")
     left.set_title("(a)", loc="left")
-    _matrix(right, drawn.cells)
-    belief = drawn.belief
-    right.set_title(
-        f"(b) {belief['violations']} of {belief['networks']} networks realise more than is determined "
-        f"({belief['at_start']} at the start)",
-        loc="left",
-    )
+    _matrix(right, networks, list(nodes["name"]))
+    violations, at_start = networks["beyond"].sum(), networks["beyond_at_start"].sum()
+    said = f"{violations} of {len(networks)} networks realise more than is determined ({at_start} at the start)"
+    right.set_title(f"(b) {said}", loc="left")
     return figure
 
 
-def _matrix(axes: Axes, cells: pd.DataFrame) -> None:
-    rows, columns = list(dict.fromkeys(cells["determined"])), list(dict.fromkeys(cells["realised"]))
-    most = cells["networks"].max()
-    for _, cell in cells.iterrows():
-        x, y, networks = columns.index(cell["realised"]), rows.index(cell["determined"]), cell["networks"]
-        if networks:
-            colour = VERMILION if cell["beyond"] else BLUE if cell["determined"] == cell["realised"] else GREY
-            shade = 0.15 + 0.5 * networks / most
-            axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, color=colour, alpha=shade, linewidth=0))
-        axes.text(x, y, f"{networks or '·'}", ha="center", va="center")
+def _matrix(axes: Axes, networks: pd.DataFrame, rows: list[str]) -> None:
+    columns = [*rows, NOT_CLOSED]
+    cells = dict(list(networks.groupby(["determined", "realised"])["beyond"]))
+    most = max(map(len, cells.values()))
+    for y, row in enumerate(rows):
+        for x, column in enumerate(columns):
+            here = cells.get((row, column), [])
+            if len(here):
+                colour = VERMILION if any(here) else BLUE if row == column else GREY
+                shade = 0.15 + 0.5 * len(here) / most
+                axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, color=colour, alpha=shade, linewidth=0))
+            axes.text(x, y, f"{len(here) or '·'}", ha="center", va="center")
     axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(-0.5, len(rows) - 0.5), aspect="equal")
     axes.set_xticks(range(len(columns)), columns, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(rows)), rows)

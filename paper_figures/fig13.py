@@ -10,13 +10,9 @@ publishes the range of the learning rate; the batch sizes are ours.
 
 from __future__ import annotations
 
-from functools import partial
-
 from paper_figures.phases import QUICK as QUICK
-from paper_figures.phases import SEEDS as SEEDS
-from paper_figures.phases import draw_panels, plane_runs, plane_tables
+from paper_figures.phases import draw as draw
+from paper_figures.phases import of_planes
 
 TITLE = "phase diagrams: batch size"
-NAMES = ("batch_size", "batch_size_ce")
-
-runs, tables, draw = partial(plane_runs, NAMES), partial(plane_tables, NAMES), draw_panels
+runs, tables = of_planes("batch_size", "batch_size_ce")

@@ -9,13 +9,9 @@ ours.
 
 from __future__ import annotations
 
-from functools import partial
-
 from paper_figures.phases import QUICK as QUICK
-from paper_figures.phases import SEEDS as SEEDS
-from paper_figures.phases import draw_panels, plane_runs, plane_tables
+from paper_figures.phases import draw as draw
+from paper_figures.phases import of_planes
 
 TITLE = "phase diagrams: weight decay of the embeddings"
-NAMES = ("repr_weight_decay", "repr_weight_decay_ce")
-
-runs, tables, draw = partial(plane_runs, NAMES), partial(plane_tables, NAMES), draw_panels
+runs, tables = of_planes("repr_weight_decay", "repr_weight_decay_ce")

@@ -14,56 +14,47 @@ official code.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.paper.s3 import outcomes
 from analysis.runs.store import RunStore
-from analysis.runs.tables import measured
 from analysis.scores.survival import survival_curve
+from analysis.scores.table import measured
 from paper_figures.s3 import QUICK as QUICK
-from paper_figures.s3 import SEEDS as SEEDS
-from paper_figures.s3 import outcomes
 from paper_figures.s3 import runs as runs
 from paper_figures.scale import Scale
-from paper_figures.style import GREY, VERMILION, draw_best, draw_steps
+from paper_figures.style import GREY, VERMILION, draw_best, draw_steps, name_panels
 
 TITLE = "S3: RQI and the steps to RQI > 0.95"
 TRANSITION = 0.5
 
 
-class Tables(NamedTuple):
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
     """The runs, and the median steps of each fraction (None: more than half were
     censored).
     """
-
-    runs: pd.DataFrame
-    medians: pd.DataFrame
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    table = outcomes(store, scale)
-    medians = [
-        {"fraction": fraction, "median": survival_curve(*measured(group, "rqi")).quantile(0.5)}
-        for fraction, group in table.groupby("fraction")
-    ]
-    return Tables(table, pd.DataFrame(medians))
+    table = outcomes(store, runs(scale))
+    groups = table.groupby("fraction")
+    return {
+        "table": table,
+        "medians": {x: survival_curve(*measured(group, "rqi")).quantile(0.5) for x, group in groups},
+    }
 
 
-def draw(drawn: Tables) -> Figure:
+def draw(table: pd.DataFrame, medians: dict[float, float | None]) -> Figure:
     figure = Figure(figsize=(9.5, 4.2))
-    left, right = figure.subplots(1, 2)
-    draw_best(left, drawn.runs, "rqi", VERMILION)
+    left, right = panels = figure.subplots(1, 2)
+    draw_best(left, table, "rqi", VERMILION)
     left.set(ylabel="RQI", ylim=(-0.03, 1.03))
-    draw_steps(right, drawn.runs)
-    right.plot(
-        drawn.medians["fraction"], drawn.medians["median"].astype(float), "D-", color=VERMILION, ms=4, label="median"
-    )
+    draw_steps(right, table)
+    right.plot(pd.Series(medians, dtype=float), "D-", color=VERMILION, ms=4, label="median")
     right.set(ylabel="steps to RQI > 0.95", yscale="log")
-    for axes, letter in zip((left, right), "ab", strict=True):
+    name_panels(panels)
+    for axes in panels:
         axes.axvline(TRANSITION, color=GREY, ls=":", label="the paper's transition")
         axes.set(xlabel="training fraction |D|/|D0|", xlim=(-0.03, 1.03))
-        axes.set_title(f"({letter})", loc="left")
         axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     return figure

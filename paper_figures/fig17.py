@@ -8,54 +8,41 @@ the paper finds it to be. Larger dots: several runs.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.paper.s3 import outcomes
 from analysis.runs.store import RunStore
 from paper_figures.s3 import QUICK as QUICK
-from paper_figures.s3 import SEEDS as SEEDS
-from paper_figures.s3 import outcomes
 from paper_figures.s3 import runs as runs
 from paper_figures.scale import Scale
-from paper_figures.style import BLUE, GREY, VERMILION, draw_best
+from paper_figures.style import BLUE, GREY, VERMILION, draw_best, name_panels
 
 TITLE = "S3: accuracy, predicted accuracy and training fraction"
 
 
-class Tables(NamedTuple):
-    """The runs; how many there are at each pair of accuracies; and of them all, how
-    often Acc-hat <= Acc.
-    """
-
-    runs: pd.DataFrame
-    pairs: pd.DataFrame
-    n_bounded: int
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    return {"table": outcomes(store, runs(scale))}
 
 
-def tables(store: RunStore, scale: Scale) -> Tables:
-    table = outcomes(store, scale)
-    both = ["predicted_accuracy", "accuracy"]
-    bounded = table["predicted_accuracy"] <= table["accuracy"]  # both are counts over the same 36
-    return Tables(table, table.groupby(both).size().reset_index(name="n"), int(bounded.sum()))
-
-
-def draw(drawn: Tables) -> Figure:
+def draw(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(10, 3.4))
-    left, centre, right = figure.subplots(1, 3, sharey=True)
-    draw_best(left, drawn.runs, "accuracy", VERMILION)
+    left, centre, right = panels = figure.subplots(1, 3, sharey=True)
+    draw_best(left, table, "accuracy", VERMILION)
     left.set(xlabel="training fraction |D|/|D0|", ylabel="accuracy on D0")
-    draw_best(centre, drawn.runs, "predicted_accuracy", BLUE)
+    draw_best(centre, table, "predicted_accuracy", BLUE)
     centre.set(xlabel="training fraction |D|/|D0|", ylabel="predicted accuracy")
     right.plot([0, 1], [0, 1], color=GREY, linewidth=1, label="network = predicted")
-    label = f"predicted $\\leq$ network: {drawn.n_bounded} of {len(drawn.runs)} runs"
-    x, y = drawn.pairs["predicted_accuracy"], drawn.pairs["accuracy"]
-    size = 12 * drawn.pairs["n"]
+    n_bounded = (table["predicted_accuracy"] <= table["accuracy"]).sum()  # both are counts over the same 36
+    label = f"predicted $\\leq$ network: {n_bounded} of {len(table)} runs"
+    pairs = table.groupby(["predicted_accuracy", "accuracy"]).size().reset_index(name="n")
+    x, y, size = pairs["predicted_accuracy"], pairs["accuracy"], 12 * pairs["n"]
     right.scatter(x, y, s=size, color=VERMILION, alpha=0.6, linewidths=0, clip_on=False, label=label)
     right.set(xlabel="predicted accuracy", ylabel="accuracy on D0")
-    for axes, letter in zip((left, centre, right), "abc", strict=True):
-        axes.set_title(f"({letter})", loc="left")
+    name_panels(panels)
+    for axes in panels:
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
         axes.legend(loc="lower right", fontsize="small")
     return figure

@@ -12,68 +12,55 @@ hexagon.
 from __future__ import annotations
 
 from itertools import combinations, permutations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from analysis.measures.components import principal_components
+from analysis.paper.s3 import outcomes
 from analysis.runs.store import RunStore
 from paper_figures.s3 import QUICK as QUICK
-from paper_figures.s3 import SEEDS as SEEDS
-from paper_figures.s3 import outcomes
 from paper_figures.s3 import runs as runs
 from paper_figures.scale import Scale
 from paper_figures.style import BLUE, VERMILION
 
 TITLE = "S3: the embeddings in their principal components"
 ELEMENTS = list(permutations((1, 2, 3)))  # in the order of the symbols
-_COLUMNS = ("PC1", "PC2", "PC3")
+EVEN = np.array([sum(a > b for a, b in combinations(element, 2)) % 2 == 0 for element in ELEMENTS])
 
 
 class State(NamedTuple):
     """The embeddings at one time.
 
-    title: when, and of which run. points: a row an element, in the symbols' order:
-    `element`, `even`, PC1 to PC3. shares: of the variance, one a component.
+    title: when, and of which run. places: (6, 3), along the principal components; a
+    sign is free: the first element has none below 0. shares: of the variance there.
     """
 
     title: str
-    points: pd.DataFrame
+    places: NDArray[np.float64]
     shares: NDArray[np.float64]
 
 
-def tables(store: RunStore, scale: Scale) -> list[State]:
-    ranked = outcomes(store, scale).sort_values(["rqi", "accuracy", "n_train"], ascending=[False, False, True])
-    run = ranked.iloc[0]
-    return [
-        _state("before training", run["initial_embedding"]),
-        _state(
-            f"|D| = {run['n_train']}, seed {run['seed']}, after {run['steps_run']:,} steps: RQI {run['rqi']:.2f}, "
-            f"accuracy {run['accuracy']:.2f}",
-            run["final_embedding"],
-        ),
-    ]
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    table = outcomes(store, runs(scale))
+    run = table.sort_values(["rqi", "accuracy", "n_train"], ascending=[False, False, True]).iloc[0]
+    said = f"|D| = {run['n_train']}, seed {run['seed']}, after {run['steps_run']:,} steps: "
+    said += f"RQI {run['rqi']:.2f}, accuracy {run['accuracy']:.2f}"
+    return {
+        "states": [
+            along_components("before training", run["initial_embedding"]),
+            along_components(said, run["final_embedding"]),
+        ]
+    }
 
 
-def _state(title: str, E: NDArray[np.float64]) -> State:
-    components, shares = principal_components(E.reshape(len(E), -1))
-    names = ["".join(map(str, element)) for element in ELEMENTS]
-    even = [sum(a > b for a, b in combinations(element, 2)) % 2 == 0 for element in ELEMENTS]
-    return State(title, pd.DataFrame(components, columns=_COLUMNS).assign(element=names, even=even), shares)
-
-
-def principal_components(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The rows of x (n, m) along its first three principal axes, (n, 3), and the shares
-    of the variance there, (3,).
-
-    A sign is free: the first row has none below 0.
-    """
-    left, sizes, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
-    components = (left * sizes)[:, :3]
-    return np.where(components[0] < 0, -components, components), (sizes**2 / (sizes**2).sum())[:3]
+def along_components(title: str, E: NDArray[np.float64]) -> State:
+    found = principal_components(E.reshape(len(E), -1))
+    places = found.scores[:, :3]
+    return State(title, np.where(places[0] < 0, -places, places), found.shares[:3])
 
 
 def draw(states: list[State]) -> Figure:
@@ -88,17 +75,15 @@ def draw(states: list[State]) -> Figure:
 
 
 def _draw_plane(axes: Axes, state: State, first: int, second: int) -> None:
-    x, y = state.points[_COLUMNS[first]], state.points[_COLUMNS[second]]
-    even = state.points["even"]
-    axes.plot(x[even], y[even], "o", color=BLUE, label="even permutations")
-    axes.plot(x[~even], y[~even], "s", color=VERMILION, label="odd permutations")
-    places = np.stack([x, y], axis=1)
-    for name, place, (right, up) in zip(state.points["element"], places, _away(places), strict=True):
+    places = state.places[:, [first, second]]
+    axes.plot(*places[EVEN].T, "o", color=BLUE, label="even permutations")
+    axes.plot(*places[~EVEN].T, "s", color=VERMILION, label="odd permutations")
+    for element, place, (right, up) in zip(ELEMENTS, places, _away(places), strict=True):
         offset = {"xytext": (14 * right, 10 * up), "textcoords": "offset points"}
-        axes.annotate(name, place, **offset, ha="center", va="center", fontsize="small")
+        axes.annotate("".join(map(str, element)), place, **offset, ha="center", va="center", fontsize="small")
     for setter, number in ((axes.set_xlabel, first), (axes.set_ylabel, second)):
-        setter(f"{_COLUMNS[number]} ({state.shares[number]:.0%} of the variance)")
-    limit = 1.45 * np.abs(state.points[list(_COLUMNS)].to_numpy()).max()
+        setter(f"PC{number + 1} ({state.shares[number]:.0%} of the variance)")
+    limit = 1.45 * np.abs(state.places).max()
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
 
 

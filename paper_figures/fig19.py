@@ -27,7 +27,7 @@ size, in (g). Subtracting this mean closes that way.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,13 +38,13 @@ from numpy.typing import NDArray
 from analysis.measures.components import spreads
 from analysis.paper.class_collapse import CLASSES, LABELS, descend, flow
 from analysis.runs.store import RunStore
-from neural import RunConfig
-from paper_figures.scale import Scale
+from paper_figures.scale import Scale, runs_of
 from paper_figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION
 
 TITLE = "classification: classes collapse, and whether they stay apart"
 SEEDS = 8
 STEPS = 100
+runs = runs_of()  # these networks learn no operation, and are trained in seconds
 LATE = 3.0  # e-foldings
 QUANTITIES = {
     "within": "within-class share of $Z$",
@@ -53,26 +53,12 @@ QUANTITIES = {
 }
 
 
-class Tables(NamedTuple):
-    """What is drawn.
-
-    states: the representations of seed 0 in units of sqrt(Z/n), by name (start,
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """States: the representations of seed 0 in units of sqrt(Z/n), by name (start,
     network, centred, theory): label, x, y. curves: who (network or theory), centred,
-    seed, time (steps or e-foldings), and the columns of `spreads`. ends: a row for each
-    quantity, centred or not: networks, start and end (medians), fell (in how many
-    networks).
+    seed, time (steps or e-foldings), and the columns of `spreads`. fell: in how many
+    networks each quantity did, by centred.
     """
-
-    states: dict[str, pd.DataFrame]
-    curves: pd.DataFrame
-    ends: pd.DataFrame
-
-
-def runs(scale: Scale) -> list[RunConfig]:
-    return []  # these networks learn no operation, and are trained in seconds
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
     steps = scale.budget or STEPS
     e_foldings = np.linspace(0, LATE, 101)
     networks = {
@@ -95,7 +81,9 @@ def tables(store: RunStore, scale: Scale) -> Tables:
         "centred": networks[True][0][-1],
         "theory": flow(shown[0], [0, LATE])[-1],
     }
-    return Tables({name: _points(F) for name, F in states.items()}, curves, _ends(curves))
+    by_network = curves[curves["who"] == "network"].sort_values("time").groupby(["centred", "seed"])[list(QUANTITIES)]
+    fell = (by_network.last() < by_network.first()).groupby("centred").sum()
+    return {"states": {name: _points(F) for name, F in states.items()}, "curves": curves, "fell": fell}
 
 
 def _points(F: NDArray[np.float64]) -> pd.DataFrame:
@@ -103,53 +91,32 @@ def _points(F: NDArray[np.float64]) -> pd.DataFrame:
     return pd.DataFrame({"label": LABELS, "x": x, "y": y})
 
 
-def _ends(curves: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for centred, table in curves[curves["who"] == "network"].groupby("centred"):
-        by_seed = table.sort_values("time").groupby("seed")[list(QUANTITIES)]
-        start, end = by_seed.first(), by_seed.last()
-        rows += [
-            {
-                "centred": centred,
-                "quantity": name,
-                "networks": len(end),
-                "start": start[name].median(),
-                "end": end[name].median(),
-                "fell": int((end[name] < start[name]).sum()),
-            }
-            for name in QUANTITIES
-        ]
-    return pd.DataFrame(rows)
-
-
-def draw(drawn: Tables) -> Figure:
+def draw(states: dict[str, pd.DataFrame], curves: pd.DataFrame, fell: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(13, 6.8))
     above, below = figure.subplots(2, 4)
-    steps = drawn.curves.loc[drawn.curves["who"] == "network", "time"].max()
+    steps = curves.loc[curves["who"] == "network", "time"].max()
     titles = {
         "start": "(a) step 0",
         "network": f"(b) network, {steps:.0f} steps",
         "centred": f"(c) network, centred, {steps:.0f} steps",
         "theory": f"(d) theory, {LATE:g} e-foldings",
     }
-    limit = 1.08 * max(state[["x", "y"]].abs().to_numpy().max() for state in drawn.states.values())
+    limit = 1.08 * max(state[["x", "y"]].abs().to_numpy().max() for state in states.values())
     for axes, (name, title) in zip(above, titles.items(), strict=True):
-        _points_of_classes(axes, drawn.states[name])
+        _points_of_classes(axes, states[name])
         axes.plot(0, 0, "+", color="black", ms=10)
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
         axes.set(xlabel="$f_1$ / $\\sqrt{Z/n}$", ylabel="$f_2$ / $\\sqrt{Z/n}$")
         axes.set_title(title, loc="left")
-    _magnify(above[1], drawn.states["network"])
+    _magnify(above[1], states["network"])
     *panels, words = below
-    fell = drawn.ends.pivot(index="quantity", columns="centred", values="fell")
-    n = drawn.ends["networks"].max()
+    n = curves["seed"].nunique()
     for axes, letter, (name, label) in zip(panels, "efg", QUANTITIES.items(), strict=True):
-        _curves(axes, drawn.curves, name)
+        _curves(axes, curves, name)
         axes.set_xlabel("network: steps", color=VERMILION)
         axes.set_ylabel(label)
-        axes.set_title(
-            f"({letter}) fell in {fell.loc[name, False]} of {n} networks, centred: {fell.loc[name, True]}", loc="left"
-        )
+        said = f"fell in {fell.loc[False, name]} of {n} networks, centred: {fell.loc[True, name]}"
+        axes.set_title(f"({letter}) {said}", loc="left")
     words.axis("off")
     classes, lines = (axes.get_legend_handles_labels() for axes in (above[0], panels[0]))
     style = {"loc": "center", "fontsize": "small", "borderpad": 0}

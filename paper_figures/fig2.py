@@ -20,7 +20,7 @@ the unseen pairs right.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -28,14 +28,14 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from analysis.paper.plane_of_symbols import Plane, plane
+from analysis.paper.runs import run_of
 from analysis.runs.store import RunStore
-from neural import ModularConfig
-from paper_figures.scale import Scale
+from paper_figures.scale import Scale, part
 
 TITLE = "what the decoder reads where: two-dimensional embeddings, p = 11"
-SEEDS = 32
 GENERALISED = 0.9
-BASE = ModularConfig(
+BASE = run_of(
+    "modular",
     network="perceptron",
     p=11,
     d=2,
@@ -46,56 +46,44 @@ BASE = ModularConfig(
     look_every=50,
     budget=8_000,
 )
+OPERATIONS = {"addition": "addition", "modular_addition": "addition mod 11"}
 _EDGE: Any = [withStroke(linewidth=1.5, foreground="white")]
 
 
-class Tables(NamedTuple):
-    """Of each operation the network that memorised and the one that generalised best,
-    and of how many seeds so many have at least 0.9 of the unseen pairs right.
-    """
-
-    memorised: dict[str, Plane]
-    best: dict[str, Plane]
-    generalised: dict[str, tuple[int, int]]
-
-
-def _memorising(operation: Any, scale: Scale) -> ModularConfig:
+def memorising(operation: str, scale: Scale) -> Any:
     return scale.run(replace(BASE, operation=operation, weight_decay=0.0))
 
 
-def _generalising(operation: Any, scale: Scale) -> list[ModularConfig]:
-    return scale.runs(replace(BASE, operation=operation, init_scale=0.1), [], SEEDS)
+def generalising(operation: str, scale: Scale) -> list[Any]:
+    return part(replace(BASE, operation=operation, init_scale=0.1), seeds=32).runs(scale)
 
 
-_OPERATIONS = ("addition", "modular_addition")
+def runs(scale: Scale) -> list[Any]:
+    return [run for each in OPERATIONS for run in (memorising(each, scale), *generalising(each, scale))]
 
 
-def runs(scale: Scale) -> list[ModularConfig]:
-    return [run for each in _OPERATIONS for run in (_memorising(each, scale), *_generalising(each, scale))]
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """Of each operation the network that memorised, and those of all seeds that might
+    have generalised.
+    """
+    return {
+        "memorised": {each: plane(store, memorising(each, scale)) for each in OPERATIONS},
+        "others": {each: [plane(store, run) for run in generalising(each, scale)] for each in OPERATIONS},
+    }
 
 
-def tables(store: RunStore, scale: Scale) -> Tables:
-    memorised = {each: plane(store, _memorising(each, scale)) for each in _OPERATIONS}
-    best, generalised = {}, {}
-    for each in _OPERATIONS:
-        planes = [plane(store, config) for config in _generalising(each, scale)]
-        best[each] = max(planes, key=lambda one: one.unseen_accuracy)
-        generalised[each] = sum(one.unseen_accuracy >= GENERALISED for one in planes), len(planes)
-    return Tables(memorised, best, generalised)
-
-
-def draw(drawn: Tables) -> Figure:
+def draw(memorised: dict[str, Plane], others: dict[str, list[Plane]]) -> Figure:
     figure = Figure(figsize=(11, 11.4))
     panels: Any = figure.subplots(2, 2)
-    words = {"addition": "addition", "modular_addition": "addition mod 11"}
     letters = iter("abcd")
-    for pair, each in zip(panels, _OPERATIONS, strict=True):
-        succeeded, n = drawn.generalised[each]
-        said = {"memorised": drawn.memorised[each], f"best of {n} seeds ({succeeded} generalise)": drawn.best[each]}
+    for pair, (each, words) in zip(panels, OPERATIONS.items(), strict=True):
+        best = max(others[each], key=lambda one: one.unseen_accuracy)
+        succeeded = sum(one.unseen_accuracy >= GENERALISED for one in others[each])
+        said = {"memorised": memorised[each], f"best of {len(others[each])} seeds ({succeeded} generalise)": best}
         for axes, (what, one) in zip(pair, said.items(), strict=True):
             _draw_plane(axes, one)
             shares = f"trained {one.train_accuracy:.2f}, unseen {one.unseen_accuracy:.2f} of {one.n_unseen}"
-            axes.set_title(f"({next(letters)}) {words[each]}, {what}\n{shares}", loc="left")
+            axes.set_title(f"({next(letters)}) {words}, {what}\n{shares}", loc="left")
     return figure
 
 

@@ -19,12 +19,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.measures.rings import Ring, ring, ring_rqi
+from analysis.measures.rings import ring, ring_rqi
 from analysis.paper.representations import projections
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale
 from paper_figures.transformer import QUICK as QUICK
-from paper_figures.transformer import SEEDS as SEEDS
 from paper_figures.transformer import draw_ring
 from paper_figures.transformer import runs as runs
 
@@ -32,31 +31,24 @@ TITLE = "initial embeddings along the final principal components, modular additi
 
 
 class Projected(NamedTuple):
-    """Places (p, 2) of a seed's symbols at the start and at the end, with the share of
-    parallelograms that they close, and the ring of the last.
+    """Places (p, 2) of a seed's symbols at the start and at the end, along the principal
+    components of the end.
     """
 
-    seed: int
-    first: NDArray[np.float64]
-    last: NDArray[np.float64]
-    closed: tuple[float, float]
-    ring: Ring
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
 
 
-def tables(store: RunStore, scale: Scale) -> list[Projected]:
-    rows = []
-    for config in runs(scale):
-        first, last = projections(store, config)
-        rows.append(Projected(config.seed, first, last, (ring_rqi(first), ring_rqi(last)), ring(last)))
-    return rows
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    return {"seeds": {config.seed: Projected(*projections(store, config)) for config in runs(scale)}}
 
 
-def draw(rows: list[Projected]) -> Figure:
-    figure = Figure(figsize=(8, 3.4 * len(rows)))
-    panels: Any = figure.subplots(len(rows), 2, squeeze=False)
-    for pair, row in zip(panels, rows, strict=True):
-        for axes, places, closed, when in zip(pair, (row.first, row.last), row.closed, ("start", "end"), strict=True):
-            draw_ring(axes, places, row.ring)
-            axes.set_title(f"seed {row.seed}, {when}: {closed:.3f} closed", loc="left")
+def draw(seeds: dict[int, Projected]) -> Figure:
+    figure = Figure(figsize=(8, 3.4 * len(seeds)))
+    panels: Any = figure.subplots(len(seeds), 2, squeeze=False)
+    for pair, (seed, places) in zip(panels, seeds.items(), strict=True):
+        for axes, (when, here) in zip(pair, places._asdict().items(), strict=True):
+            draw_ring(axes, here, ring(places.end))
+            axes.set_title(f"seed {seed}, {when}: {ring_rqi(here):.3f} closed", loc="left")
             axes.set(xlabel="first component of the last", ylabel="second")
     return figure

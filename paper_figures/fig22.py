@@ -8,6 +8,8 @@ paper (appendix K) reports from the first few.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -17,21 +19,19 @@ from paper_figures.scale import Scale
 from paper_figures.style import GREY
 from paper_figures.transformer import QUICK as QUICK
 from paper_figures.transformer import SEED_COLOURS, SEED_MARKERS
-from paper_figures.transformer import SEEDS as SEEDS
 from paper_figures.transformer import runs as runs
 
 TITLE = "accuracy from the first few principal components, modular addition"
 
 
-def tables(store: RunStore, scale: Scale) -> dict[int, pd.DataFrame]:
-    """By seed."""
-    return {config.seed: accuracy_by_components(store, config) for config in runs(scale)}
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    return {"seeds": {config.seed: accuracy_by_components(store, config) for config in runs(scale)}}
 
 
-def draw(drawn: dict[int, pd.DataFrame]) -> Figure:
+def draw(seeds: dict[int, pd.DataFrame]) -> Figure:
     figure = Figure(figsize=(7, 4))
     axes = figure.subplots()
-    for number, (seed, table) in enumerate(drawn.items()):
+    for number, (seed, table) in enumerate(seeds.items()):
         colour, marker = SEED_COLOURS[number % 4], SEED_MARKERS[number % 4]
         axes.plot(table["components"], table["test_accuracy"], marker, ls="-", color=colour, ms=3, label=f"seed {seed}")
         axes.plot(table["components"], table["train_accuracy"], ls="--", color=colour, lw=1)

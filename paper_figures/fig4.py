@@ -14,72 +14,70 @@ drawn at step 1.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.paper.runs import run_of
 from analysis.paper.tables import measured_times, steps_by_size, trajectories
 from analysis.predictors.effective import linear_probabilities, operation
 from analysis.runs.store import RunStore
-from neural import RunConfig
-from paper_figures.fig3 import SEEDS as SEEDS
-from paper_figures.fig3 import runs as paper_runs
+from paper_figures.fig3 import RUNS
 from paper_figures.scale import Scale
-from paper_figures.style import BLUE, GREEN, GREY, VERMILION, draw_probability, draw_steps
+from paper_figures.style import BLUE, GREEN, GREY, VERMILION, draw_probability, draw_steps, name_panels
 
 TITLE = "probability of the linear representation, steps to RQI > 0.95, trajectories"
-REFERENCE = RunConfig(n_train=45, seed=58, init="reference")
+REFERENCE = run_of("toy", n_train=45, seed=58, init="reference")
 DRAWS = 20_000
 
 
-def runs(scale: Scale) -> list[RunConfig]:
-    return [*paper_runs(scale), scale.run(REFERENCE)]
+def runs(scale: Scale) -> list[Any]:
+    return [*RUNS.runs(scale), scale.run(REFERENCE)]
 
 
-class Tables(NamedTuple):
-    """What is drawn: the runs with predictions; P(linear) at every size; measured
-    shares and medians by size; the reference run.
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """The runs with predictions; P(linear) at every size; measured shares and medians
+    by size; and of the reference run the paths of its embeddings.
     """
-
-    runs: pd.DataFrame
-    chances: list[Any]
-    sizes: pd.DataFrame
-    theory: pd.DataFrame
-    network: pd.DataFrame
-    e_folding: float
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    configs = paper_runs(scale)
-    return Tables(
-        measured_times(store, configs),
-        linear_probabilities(operation(REFERENCE), DRAWS),
-        steps_by_size(store, configs),
-        *trajectories(store, scale.run(REFERENCE)),
-    )
+    configs = RUNS.runs(scale)
+    theory, network, e_folding = trajectories(store, scale.run(REFERENCE))
+    return {
+        "times": measured_times(store, configs),
+        "chances": linear_probabilities(operation(REFERENCE), DRAWS),
+        "sizes": steps_by_size(store, configs),
+        "theory": theory,
+        "network": network,
+        "e_folding": e_folding,
+    }
 
 
-def draw(drawn: Tables) -> Figure:
+def draw(
+    times: pd.DataFrame,
+    chances: list[Any],
+    sizes: pd.DataFrame,
+    theory: pd.DataFrame,
+    network: pd.DataFrame,
+    e_folding: float,
+) -> Figure:
     figure = Figure(figsize=(9.5, 7))
     (a, b), (c, d) = figure.subplots(2, 2)
-    draw_probability(a, drawn.sizes[drawn.sizes["statistic"] == "did"], drawn.chances)
+    draw_probability(a, sizes[sizes["statistic"] == "did"], chances)
     a.set_ylabel("probability")
     a.legend(fontsize="x-small", loc="upper left")
-    _steps(b, drawn.runs, drawn.sizes[drawn.sizes["statistic"] == "median"])
-    _trajectories(c, drawn.theory)
-    _trajectories(d, drawn.network)
+    _steps(b, times, sizes[sizes["statistic"] == "median"])
+    _trajectories(c, theory)
+    _trajectories(d, network)
     for multiple, style in ((1, ":"), (3, "--")):
         label = f"{multiple} $n_h$" if multiple > 1 else "$n_h$"
-        c.axvline(multiple * drawn.e_folding, color="black", ls=style, label=label)
+        c.axvline(multiple * e_folding, color="black", ls=style, label=label)
     c.legend(fontsize="small", loc="upper left")
     c.set_ylabel("standardised embedding $E_k$")
     for axes, title in ((c, "theory: exact flow"), (d, "network")):
-        axes.set(xlabel="steps", xlim=(1, drawn.theory["steps"].max()), title=title)
-    for axes, letter in zip((a, b, c, d), "abcd", strict=True):
-        axes.set_title(f"({letter})", loc="left")
+        axes.set(xlabel="steps", xlim=(1, theory["steps"].max()), title=title)
+    name_panels((a, b, c, d))
     return figure
 
 

@@ -9,30 +9,31 @@ a standardised one, Z0 = p - 1, which the paper's numbers assume.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.paper.tables import lambda3_samples, measured_times
-from analysis.runs.experiments import PAPER_SIZES
 from analysis.runs.store import RunStore
-from paper_figures.fig3 import SEEDS as SEEDS
+from paper_figures.fig3 import RUNS
 from paper_figures.fig3 import runs as runs
 from paper_figures.scale import Scale
-from paper_figures.style import BLUE, GREEN, draw_steps
+from paper_figures.style import BLUE, GREEN, draw_steps, name_panels
 
 TITLE = "lambda_3 and the steps to RQI > 0.95"
 SETS = 60
 _PREDICTIONS = ("inverse_lambda3", "inverse_lambda3_standardized")
 
 
-def tables(store: RunStore, scale: Scale) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(lambda_3 of random sets, the runs with their predictions)."""
-    return lambda3_samples(10, PAPER_SIZES, SETS, seed=0), measured_times(store, runs(scale))
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """lambda_3 of random sets; the runs with their predictions."""
+    [sizes] = RUNS.axes
+    return {"sample": lambda3_samples(10, sizes.values, SETS, seed=0), "times": measured_times(store, runs(scale))}
 
 
-def draw(drawn: tuple[pd.DataFrame, pd.DataFrame]) -> Figure:
-    sample, table = drawn
+def draw(sample: pd.DataFrame, times: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(9.5, 3.8))
     left, right = figure.subplots(1, 2)
     median = sample.groupby("fraction")["lambda3"].median()
@@ -40,13 +41,12 @@ def draw(drawn: tuple[pd.DataFrame, pd.DataFrame]) -> Figure:
     left.plot(median.index, median, color=BLUE, label="median")
     left.set(xlabel="training fraction |D|/|D0|", ylabel="$\\lambda_3$ of $H$")
     left.legend(loc="upper left")
-    draw_steps(right, table)
-    x = table["fraction"]
-    own, standard = (table[name].replace(np.inf, np.nan) for name in _PREDICTIONS)
+    draw_steps(right, times)
+    x = times["fraction"]
+    own, standard = (times[name].replace(np.inf, np.nan) for name in _PREDICTIONS)
     right.plot(x, own, "x", color=BLUE, ms=4, label="theory, own $Z_0$")
     right.plot(x, standard, "+", color=GREEN, ms=5, label="theory, $Z_0 = p - 1$")
     right.set(xlabel="training fraction |D|/|D0|", ylabel="steps", yscale="log", xlim=(-0.03, 1.03), ylim=(5, 5e5))
     right.legend(fontsize="x-small", loc="upper right")
-    for axes, letter in zip((left, right), "ab", strict=True):
-        axes.set_title(f"({letter})", loc="left")
+    name_panels((left, right))
     return figure

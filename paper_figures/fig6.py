@@ -16,13 +16,9 @@ test accuracy 0.9 without train accuracy 0.9.
 
 from __future__ import annotations
 
-from functools import partial
-
 from paper_figures.phases import QUICK as QUICK
-from paper_figures.phases import SEEDS as SEEDS
-from paper_figures.phases import draw_panels, plane_runs, plane_tables
+from paper_figures.phases import draw as draw
+from paper_figures.phases import of_planes
 
 TITLE = "phase diagrams: learning rates, weight decay of the decoder, S3"
-NAMES = ("lr_lr", "regression", "classification", "s3")
-
-runs, tables, draw = partial(plane_runs, NAMES), partial(plane_tables, NAMES), draw_panels
+runs, tables = of_planes("lr_lr", "regression", "classification", "s3")

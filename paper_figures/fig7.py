@@ -22,26 +22,26 @@ generalises, that dropout speeds generalisation up, and shows a diagram such as 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.paper.dimensions import around_generalisation, dimensions
+from analysis.paper.runs import run_of
 from analysis.paper.tables import lower_medians
-from analysis.phase_diagram.pictures import draw_phases, legend
-from analysis.runs.phases import Thresholds, classify, points
-from analysis.runs.plan import Axis, grid, parse_axis
+from analysis.phase_diagram.pictures import legend
 from analysis.runs.store import RunStore
-from neural import ModularConfig
-from paper_figures.scale import Scale
+from paper_figures.phases import Phases, draw_plane, phases
+from paper_figures.scale import Scale, part
 from paper_figures.style import BLUE, GREY, VERMILION
 
 TIME = "steps_to_test_95"
 TITLE = "a transformer: dimension of the embeddings, dropout, phases"
 QUICK = Scale(points=6, small=True)
-BASE = ModularConfig(
+BASE = run_of(
+    "modular",
     network="transformer",
     p=53,
     d=256,
@@ -54,76 +54,45 @@ BASE = ModularConfig(
     checkpoints=1,
 )
 SMALL = replace(BASE, p=31, d=32, mlp=128, budget=5_000, checkpoints=2)
-DROPOUT = Axis("dropout", (0.0, 0.02, 0.05, 0.1, 0.2, 0.3))
-RATES = replace(parse_axis(ModularConfig, "x", "learning_rate=3e-4:1e-2:11:log"), label="learning rate of the decoder")
-DECAYS = Axis("weight_decay", (0.0, 1.0, 2.0, 4.0, 8.0, 16.0), label="weight decay of the decoder")
+SEEN = part(BASE, seeds=100).or_small(SMALL, seeds=30)
+BASE, SMALL = (replace(base, checkpoints=0) for base in (BASE, SMALL))
+DROPOUT = part(BASE, "dropout=0,0.02,0.05,0.1,0.2,0.3", seeds=10).or_small(SMALL, seeds=5)
+PLANE = part(BASE, "learning_rate=3e-4:1e-2:11:log", "weight_decay=0,1,2,4,8,16").or_small(SMALL)
 
 
-class Tables(NamedTuple):
-    """As `dimensions` and `around_generalisation` make them; the runs behind (b) and
-    their medians by dropout; the cells of the phase diagram, with its axes.
-    """
-
-    dimensions: pd.DataFrame
-    around: pd.DataFrame
-    times: pd.DataFrame
-    medians: pd.DataFrame
-    cells: pd.DataFrame
-    axes: tuple[Axis, Axis]
-
-
-def _base(scale: Scale) -> ModularConfig:
-    return SMALL if scale.small else BASE
-
-
-def _dimension_runs(scale: Scale) -> list[ModularConfig]:
-    return scale.runs(_base(scale), [], 30 if scale.small else 100)
-
-
-def _dropout_runs(scale: Scale) -> list[ModularConfig]:
+def dropout_runs(scale: Scale) -> list[Any]:
     """Those without dropout are among the runs of (a)."""
-    seeds = scale.seeds or (5 if scale.small else 10)
-    others = replace(DROPOUT, values=scale.axis(DROPOUT).values[1:])
-    base = scale.run(replace(_base(scale), checkpoints=0))
-    return [*_dimension_runs(scale)[:seeds], *grid(base, [others], seeds)]
+    here = DROPOUT.at(scale)
+    [dropout] = here.axes
+    others = replace(here, axes=(replace(dropout, values=dropout.values[1:]),))
+    return [*SEEN.runs(scale)[: here.seeds], *others.runs(Scale())]
 
 
-def _axes(scale: Scale) -> tuple[Axis, Axis]:
-    return scale.axis(RATES), scale.axis(DECAYS)
+def runs(scale: Scale) -> list[Any]:
+    return list(dict.fromkeys([*SEEN.runs(scale), *dropout_runs(scale), *PLANE.runs(scale)]))
 
 
-def _plane_runs(scale: Scale) -> list[ModularConfig]:
-    return scale.runs(replace(_base(scale), checkpoints=0), _axes(scale), 3)
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """As `dimensions` and `phases` make them; the runs behind (b)."""
+    return {
+        "curves": dimensions(store, SEEN.runs(scale)),
+        "times": store.table(dropout_runs(scale)),
+        "plane": phases(store, PLANE, scale),
+    }
 
 
-def runs(scale: Scale) -> list[ModularConfig]:
-    every = [*_dimension_runs(scale), *_dropout_runs(scale), *_plane_runs(scale)]
-    return list(dict.fromkeys(every))
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    curves = dimensions(store, _dimension_runs(scale))
-    times = store.table(_dropout_runs(scale))
-    medians = lower_medians(times, "dropout", [TIME])
-    axes = _axes(scale)
-    cells = points(classify(store.table(_plane_runs(scale)), Thresholds()), axes)
-    return Tables(curves, around_generalisation(curves), times, medians, cells, axes)
-
-
-def draw(drawn: Tables) -> Figure:
+def draw(curves: pd.DataFrame, times: pd.DataFrame, plane: Phases) -> Figure:
     figure = Figure(figsize=(14, 4.9))
     left, centre, right = figure.subplots(1, 3, width_ratios=(1, 0.85, 1.1))
-    _draw_dimensions(left, drawn)
-    _draw_times(centre, drawn)
-    right.grid(False)
-    draw_phases(right, drawn.cells, drawn.axes)
-    right.set_title("(c) phases of learning", loc="left")
-    figure.legend(handles=legend(drawn.cells), loc="outside lower right", ncols=6)
+    _draw_dimensions(left, curves)
+    _draw_times(centre, times)
+    draw_plane(right, plane, "(c) phases of learning")
+    right.set(xlabel="learning rate of the decoder", ylabel="weight decay of the decoder")
+    figure.legend(handles=legend(plane.cells), loc="outside lower right", ncols=6)
     return figure
 
 
-def _draw_dimensions(axes: Axes, drawn: Tables) -> None:
-    curves = drawn.dimensions
+def _draw_dimensions(axes: Axes, curves: pd.DataFrame) -> None:
     for _, run in curves.groupby("seed"):
         late = run[TIME].isna().all()
         axes.plot(run["step"], run["effective_dimension"], color=GREY if late else BLUE, lw=0.6, alpha=0.5)
@@ -137,7 +106,7 @@ def _draw_dimensions(axes: Axes, drawn: Tables) -> None:
     axes.plot(seen["step"], seen["effective_dimension"], "o", color=VERMILION, label="last before 0.95", **style)
     axes.set(xlabel="steps", ylabel="effective dimension $e^S$", xlim=(0, None))
     axes.set_xscale("symlog", linthresh=25)
-    around, n = drawn.around, curves["seed"].nunique()
+    around, n = around_generalisation(curves), curves["seed"].nunique()
     rise = (around["most"] / around["start"] - 1).median()
     fall = (around["end"] / around["general"] - 1).median()
     said = f"; medians: {rise:+.1%} before, {fall:+.1%} after" if len(around) else ""
@@ -145,15 +114,15 @@ def _draw_dimensions(axes: Axes, drawn: Tables) -> None:
     axes.legend(fontsize="small")
 
 
-def _draw_times(axes: Axes, drawn: Tables) -> None:
-    there = drawn.times[drawn.times[TIME].notna()]
-    late = drawn.times[drawn.times[TIME].isna()]
-    place = {value: k for k, value in enumerate(drawn.medians["dropout"])}
+def _draw_times(axes: Axes, times: pd.DataFrame) -> None:
+    there, late = times[times[TIME].notna()], times[times[TIME].isna()]
+    medians = lower_medians(times, "dropout", [TIME])
+    place = {value: k for k, value in enumerate(medians["dropout"])}
     axes.plot(there["dropout"].map(place), there[TIME], "o", color=VERMILION, alpha=0.5, ms=5, label="a run")
     axes.plot(
         late["dropout"].map(place), late["budget"], "^", color=VERMILION, mfc="none", label="not within the budget"
     )
-    axes.plot(range(len(place)), drawn.medians[TIME], "-s", ms=4, color="black", label="median")
+    axes.plot(range(len(place)), medians[TIME], "-s", ms=4, color="black", label="median")
     axes.set(xlabel="dropout", ylabel="steps to test accuracy 0.95", yscale="log")
     axes.set_xticks(range(len(place)), [f"{value:g}" for value in place])
     axes.set_title("(b)", loc="left")

@@ -20,82 +20,53 @@ distances and move apart in units of sqrt(Z/n).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.paper.digits import collapse
+from analysis.paper.runs import run_of
 from analysis.paper.weight_norms import histories
-from analysis.phase_diagram.pictures import draw_phases, legend
-from analysis.runs.phases import Thresholds, classify, points
-from analysis.runs.plan import Axis, parse_axis
+from analysis.phase_diagram.pictures import legend
+from analysis.phase_diagram.records import Thresholds
 from analysis.runs.store import RunStore
-from neural import DigitsConfig
-from paper_figures.scale import Scale
+from paper_figures.phases import Phases, draw_plane, phases
+from paper_figures.scale import Scale, part, runs_of
 from paper_figures.style import BLUE, GREY, VERMILION
 
 TITLE = "digits: a late curve, phases, and the last hidden layer"
-SEEDS = 3
 QUICK = Scale(points=5, small=True)
-BASE = DigitsConfig(budget=100_000)
-SMALL = replace(BASE, width=100, batch_size=100, budget=10_000)
+BASE = run_of("digits", budget=100_000)
 # The published network with more decay, and so fewer steps.
-CURVES = replace(BASE, weight_decay=0.03, budget=20_000, checkpoints=2)
-ALPHAS = Axis("init_scale", (8.0, 1.0))
-RATES = parse_axis(DigitsConfig, "x", "last_lr=1e-5:1e-2:9:log")
-DECAYS = parse_axis(DigitsConfig, "y", "weight_decay=0.01:1:9:log")
-THRESHOLDS = Thresholds(test_threshold=0.6)
-
-
-class Tables(NamedTuple):
-    """As `histories` and `collapse` make them; the cells of the phase diagram, with
-    its axes.
-    """
-
-    accuracies: pd.DataFrame
-    collapse: pd.DataFrame
-    cells: pd.DataFrame
-    axes: tuple[Axis, Axis]
-
-
-def _curve_runs(scale: Scale) -> list[DigitsConfig]:
-    base = CURVES if scale.small else replace(BASE, checkpoints=2)
-    return replace(scale, points=None).runs(base, [ALPHAS], SEEDS)
-
-
-def _axes(scale: Scale) -> tuple[Axis, Axis]:
-    return scale.axis(RATES), scale.axis(DECAYS)
-
-
-def _plane_runs(scale: Scale) -> list[DigitsConfig]:
-    base = replace(SMALL if scale.small else BASE, init_scale=8.0)
-    return scale.runs(base, _axes(scale), SEEDS)
-
-
-def runs(scale: Scale) -> list[DigitsConfig]:
-    return [*_curve_runs(scale), *_plane_runs(scale)]
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    axes, curves = _axes(scale), _curve_runs(scale)
-    cells = points(classify(store.table(_plane_runs(scale)), THRESHOLDS), axes)
-    return Tables(histories(store, curves, "init_scale"), collapse(store, curves), cells, axes)
-
-
+FASTER = replace(BASE, weight_decay=0.03, budget=20_000, checkpoints=2)
+CURVES = part(replace(BASE, checkpoints=2), "init_scale=1,8", whole=True).or_small(FASTER)
+SMALL = replace(BASE, width=100, batch_size=100, init_scale=8.0, budget=10_000)
+RATES, DECAYS = "last_lr=1e-5:1e-2:9:log", "weight_decay=0.01:1:9:log"
+PLANE = part(replace(BASE, init_scale=8.0), RATES, DECAYS).or_small(SMALL)
+THRESHOLDS = Thresholds(test=0.6)
+runs = runs_of(CURVES, PLANE)
 _COLOURS = {8.0: VERMILION, 1.0: BLUE}
 
 
-def draw(drawn: Tables) -> Figure:
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """As `histories`, `collapse` and `phases` make them."""
+    curves = CURVES.runs(scale)
+    return {
+        "accuracies": histories(store, curves, "init_scale"),
+        "collapses": collapse(store, curves),
+        "plane": phases(store, PLANE, scale, THRESHOLDS),
+    }
+
+
+def draw(accuracies: pd.DataFrame, collapses: pd.DataFrame, plane: Phases) -> Figure:
     figure = Figure(figsize=(11, 8.6))
-    (above, phases), (over_time, path) = figure.subplots(2, 2)
-    _draw_accuracies(above, drawn.accuracies)
-    phases.grid(False)
-    draw_phases(phases, drawn.cells, drawn.axes)
-    phases.set_title("(b) phases of learning, $\\alpha = 8$", loc="left")
-    phases.legend(handles=legend(drawn.cells), loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
-    _draw_collapse(over_time, path, drawn.collapse)
+    (above, right), (over_time, path) = figure.subplots(2, 2)
+    _draw_accuracies(above, accuracies)
+    draw_plane(right, plane, "(b) phases of learning, $\\alpha = 8$")
+    right.legend(handles=legend(plane.cells), loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
+    _draw_collapse(over_time, path, collapses)
     return figure
 
 
@@ -105,7 +76,7 @@ def _draw_accuracies(axes: Axes, table: pd.DataFrame) -> None:
         axes.plot(run["step"], run["train_accuracy"], "--", color=colour, lw=1, alpha=0.8)
         axes.plot(run["step"], run["test_accuracy"], "-", color=colour, lw=1.4, alpha=0.8)
     axes.axhline(0.6, color=GREY, lw=0.8, ls=":")
-    for alpha in table["init_scale"].unique():
+    for alpha in _COLOURS:
         axes.plot([], [], "-", color=_COLOURS[alpha], label=f"test, $\\alpha = {alpha:g}$")
         axes.plot([], [], "--", color=_COLOURS[alpha], label=f"train, $\\alpha = {alpha:g}$")
     axes.set_xscale("symlog", linthresh=50)
@@ -123,7 +94,7 @@ def _draw_collapse(over_time: Axes, path: Axes, table: pd.DataFrame) -> None:
             path.plot(run["within"].iloc[0], run["distance"].iloc[0], "D", color=colour, ms=7, mfc="none")
         else:
             path.plot(run["within"], run["distance"], "--", color=colour, lw=1, alpha=0.8)
-    for alpha in table["init_scale"].unique():
+    for alpha in _COLOURS:
         for axes in (over_time, path):
             axes.plot([], [], "o-", color=_COLOURS[alpha], ms=3, label=f"network, $\\alpha = {alpha:g}$")
         path.plot([], [], "--", color=_COLOURS[alpha], label=f"theory, $\\alpha = {alpha:g}$")

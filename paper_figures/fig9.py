@@ -14,135 +14,85 @@ suffice; the circle is at the fewest that do, with one such set.
 
 from __future__ import annotations
 
-from functools import cache
-from itertools import count
-from math import comb
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-import efftheory as et
-from analysis.paper.hierarchy import linear_counts, smallest_linear_set
-from analysis.runs.plan import Axis
+from analysis.paper.closures import best_path, first_runs, linear_shares, reached
+from analysis.paper.runs import run_of
 from analysis.runs.store import RunStore
-from efftheory.embeddings import standardize
-from neural import RunConfig
-from neural import start as start_of
-from paper_figures.scale import Scale
+from paper_figures.scale import Scale, part
 from paper_figures.style import BLUE, GREY, VERMILION
 
 TITLE = "p = 6: a lattice from 8 of 21 samples"
-SEEDS = 16
 QUICK = Scale(seeds=8)
 P, EIGHT = 6, 8
-SIZES = tuple(range(4, 21, 2))
+BASE = run_of("toy", p=P, n_train=EIGHT)
+SIZES = part(BASE, "n_train=4:20:9", seeds=16)
 
 
-def runs(scale: Scale) -> list[RunConfig]:
+def runs(scale: Scale) -> list[Any]:
     eights = [run for linear in (True, False) for run in sets_of_eight(scale, linear=linear)]
-    return list(dict.fromkeys([*_sizes(scale), *eights]))
+    return list(dict.fromkeys([*SIZES.runs(scale), *eights]))
 
 
-def _sizes(scale: Scale) -> list[RunConfig]:
-    return scale.runs(RunConfig(p=P, n_train=EIGHT), [Axis("n_train", SIZES)], SEEDS)
+def sets_of_eight(scale: Scale, *, linear: bool) -> list[Any]:
+    return [scale.run(run) for run in first_runs(BASE, SIZES.at(scale).seeds, linear=linear)]
 
 
-def sets_of_eight(scale: Scale, *, linear: bool) -> list[RunConfig]:
-    n = scale.seeds or SEEDS
-    return [scale.run(RunConfig(p=P, n_train=EIGHT, seed=seed)) for seed in first_seeds(n, linear)]
-
-
-@cache
-def first_seeds(n: int, linear: bool) -> tuple[int, ...]:
-    """The first `n` seeds whose training set of 8 leaves the linear representation as
-    the only one, or does not.
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """Of sets of 8 that are linear and of those that are not: a row, and the path of
+    the network shown, as `best_path` makes them; and by size the exact shares of linear
+    sets, with the smallest one, and those of networks.
     """
-    op, found = et.addition(P), []
-    for seed in count():
-        if len(found) == n:
-            break
-        if et.is_linear(op, start_of(RunConfig(p=P, n_train=EIGHT, seed=seed)).mask) == linear:
-            found.append(seed)
-    return tuple(found)
+    unique, others = (best_path(store, sets_of_eight(scale, linear=linear)) for linear in (True, False))
+    chances, smallest = linear_shares(P)
+    shares = [{"n_train": n, **reached(here)} for n, here in store.table(SIZES.runs(scale)).groupby("n_train")]
+    return {
+        "eights": [unique[0], others[0]],
+        "paths": [unique[1], others[1]],
+        "chances": chances,
+        "smallest": smallest,
+        "shares": pd.DataFrame(shares),
+    }
 
 
-class Tables(NamedTuple):
-    """What is drawn.
-
-    eights: a row for sets of 8 that are linear and one for those that are not: linear,
-    networks, reached, value, interval; seed, rqi and samples (text) of the network
-    shown. paths: the standardised embeddings of the two, steps and a column a symbol.
-    chances: n_train, sets, linear (how many of them are), share. shares: n_train,
-    networks, reached, value, interval. smallest: as a row of chances, and samples.
-    """
-
-    eights: pd.DataFrame
-    paths: list[pd.DataFrame]
-    chances: pd.DataFrame
-    shares: pd.DataFrame
-    smallest: dict[str, Any]
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    op = et.addition(P)
-    eights, paths = [], []
-    for linear in (True, False):
-        configs = sets_of_eight(scale, linear=linear)
-        table = store.table(configs)
-        best = int(table["rqi"].argmax())  # the first of several
-        shown = {"seed": configs[best].seed, "rqi": table["rqi"][best], "samples": _sums(op, table["mask"][best])}
-        eights.append({"linear": linear, **_share(table), **shown})
-        paths.append(_path(store, configs[best]))
-    counts = linear_counts(op)
-    chances = [
-        {"n_train": n, "sets": comb(op.n_samples, n), "linear": int(k), "share": k / comb(op.n_samples, n)}
-        for n, k in enumerate(counts)
-    ]
-    shares = [{"n_train": n, **_share(here)} for n, here in store.table(_sizes(scale)).groupby("n_train")]
-    mask = smallest_linear_set(op, counts)
-    smallest = {**chances[int(mask.sum())], "samples": _sums(op, mask)}
-    return Tables(pd.DataFrame(eights), paths, pd.DataFrame(chances), pd.DataFrame(shares), smallest)
-
-
-def _share(table: pd.DataFrame) -> dict[str, Any]:
-    """How many of the networks reached RQI > 0.95."""
-    reached = int(table["steps_to_rqi"].notna().sum())
-    share = et.proportion(reached, len(table))
-    return {"networks": len(table), "reached": reached, "value": share.value, "interval": share.interval}
-
-
-def _path(store: RunStore, config: RunConfig) -> pd.DataFrame:
-    """The standardised embedding over training, the last symbol above the first in the
-    end.
-    """
-    curves = store.curves(config)
-    x = standardize(curves["embedding"])[:, :, 0]
-    return pd.DataFrame(x if x[-1, -1] >= x[-1, 0] else -x).assign(steps=curves["steps"])
-
-
-def _sums(op: et.Operation, mask: NDArray[np.bool_]) -> str:
-    """The samples of D as text, by result."""
-    chosen = op.by_result[mask[op.by_result]]
-    return "  ".join(f"{i}+{j}" for i, j in op.pairs[chosen].tolist())
-
-
-def draw(drawn: Tables) -> Figure:
+def draw(
+    eights: list[dict[str, Any]],
+    paths: list[pd.DataFrame],
+    chances: pd.DataFrame,
+    smallest: dict[str, Any],
+    shares: pd.DataFrame,
+) -> Figure:
     figure = Figure(figsize=(12, 4))
     *panels, right = figure.subplots(1, 3)
     names = ("linear representation unique", "not unique")
-    for axes, letter, name, shown, path in zip(
-        panels, "ab", names, drawn.eights.itertuples(), drawn.paths, strict=True
-    ):
+    for axes, letter, name, shown, path in zip(panels, "ab", names, eights, paths, strict=True):
         _path_of_symbols(axes, path)
-        axes.set_title(f"({letter}) {name}: RQI {shown.rqi:.2f} (seed {shown.seed})", loc="left")
-        axes.text(0.5, 0.02, f"D: {shown.samples}", transform=axes.transAxes, ha="center", fontsize="small", color=GREY)
+        axes.set_title(f"({letter}) {name}: RQI {shown['rqi']:.2f} (seed {shown['seed']})", loc="left")
+        said = f"D: {shown['samples']}"
+        axes.text(0.5, 0.02, said, transform=axes.transAxes, ha="center", fontsize="small", color=GREY)
     panels[0].set_ylabel("standardised embedding $E_k$")
-    _shares(right, drawn)
+    right.plot(chances["n_train"], chances["share"], "-o", color=BLUE, ms=3, label="theory: unique, exact share")
+    unique = pd.DataFrame(eights[:1]).assign(n_train=EIGHT + 0.3)  # beside those on random sets
+    for rows, marker, fill, label in (
+        (shares, "o", VERMILION, "networks: RQI > 0.95"),
+        (unique, "D", "white", f"networks on sets of {EIGHT} as in (a)"),
+    ):
+        value = rows["value"].to_numpy(float)
+        low, high = np.array(rows["interval"].tolist()).T
+        spread = [value - low, high - value]
+        style = {"fmt": marker, "color": VERMILION, "mfc": fill, "capsize": 2, "label": label}
+        right.errorbar(rows["n_train"], value, spread, **style)
+    n, some, sets = (smallest[name] for name in ("n_train", "linear", "sets"))
+    fewest = f"fewest: {n} ({some} of {sets:,} sets),\nas {smallest['samples']}"
+    right.plot(n, smallest["share"], "o", color="black", mfc="none", ms=12, mew=1, label=fewest)
+    right.set(xlabel="training-set size |D|", ylabel="share of training sets / networks", ylim=(-0.03, 1.03))
+    right.legend(fontsize="small", loc="upper left")
     right.set_title("(c)", loc="left")
     return figure
 
@@ -153,33 +103,3 @@ def _path_of_symbols(axes: Axes, path: pd.DataFrame) -> None:
         axes.plot(path["steps"].clip(lower=1), path[symbol], color=colour, label=f"{symbol}")
     axes.set(xscale="log", xlabel="steps", ylim=(-2.4, 2.4))
     axes.legend(ncols=P, fontsize="small", loc="upper center", handlelength=1, columnspacing=1)
-
-
-def _shares(axes: Axes, drawn: Tables) -> None:
-    smallest = drawn.smallest
-    axes.plot(
-        drawn.chances["n_train"], drawn.chances["share"], "-o", color=BLUE, ms=3, label="theory: unique, exact share"
-    )
-    unique = drawn.eights[drawn.eights["linear"]].assign(n_train=EIGHT + 0.3)  # beside those on random sets
-    for rows, marker, fill, label in (
-        (drawn.shares, "o", VERMILION, "networks: RQI > 0.95"),
-        (unique, "D", "white", f"networks on sets of {EIGHT} as in (a)"),
-    ):
-        value = rows["value"].to_numpy(float)
-        low, high = np.array(rows["interval"].tolist()).T
-        axes.errorbar(
-            rows["n_train"],
-            value,
-            [value - low, high - value],
-            fmt=marker,
-            color=VERMILION,
-            mfc=fill,
-            capsize=2,
-            label=label,
-        )
-    fewest = (
-        f"fewest: {smallest['n_train']} ({smallest['linear']} of {smallest['sets']:,} sets),\nas {smallest['samples']}"
-    )
-    axes.plot(smallest["n_train"], smallest["share"], "o", color="black", mfc="none", ms=12, mew=1, label=fewest)
-    axes.set(xlabel="training-set size |D|", ylabel="share of training sets / networks", ylim=(-0.03, 1.03))
-    axes.legend(fontsize="small", loc="upper left")

@@ -10,59 +10,35 @@ alpha between .1 and 4, and a critical training fraction of .25.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_contours, draw_curve
 from analysis.landscape.setups import SETUPS
-from analysis.landscape.shells import landscape
-from analysis.runs.plan import parse_axis
 from analysis.runs.store import RunStore
-from neural import ModularConfig
 from paper_figures.omnigrok7 import BASE
-from paper_figures.scale import Scale
-from paper_figures.style import BLUE, ORANGE
+from paper_figures.scale import Scale, part, runs_of
+from paper_figures.weight_norm import draw_errors, draw_losses, held
 
 TITLE = "addition modulo p: the landscape over norm and training fraction"
-SEEDS = 2
 QUICK = Scale(small=True)
-STILL = replace(BASE, constrained=True, weight_decay=0.0, look_every=50, budget=10_000)
-SMALL_STILL = SETUPS["transformer"].base
-NORMS = parse_axis(ModularConfig, "x", SETUPS["transformer"].x)
-FRACTIONS = parse_axis(ModularConfig, "y", SETUPS["transformer"].y)
+SMALL = SETUPS["transformer"]
+HELD = replace(BASE, constrained=True, weight_decay=0.0, look_every=50, budget=10_000)
+STILL = part(HELD, SMALL.x, SMALL.y, seeds=2).or_small(SMALL.base)
+runs = runs_of(STILL)
 
 
-class Tables(NamedTuple):
-    """As `landscape` makes it, after all steps."""
-
-    landscape: pd.DataFrame
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    return {"landscape": held(store, STILL, scale, "fraction")}
 
 
-def runs(scale: Scale) -> list[ModularConfig]:
-    return scale.runs(SMALL_STILL if scale.small else STILL, [NORMS, FRACTIONS], SEEDS)
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    still = runs(scale)
-    found = landscape(store, still, "fraction", [still[0].budget])
-    return Tables(found[found["kind"] == "final"])
-
-
-def draw(drawn: Tables) -> Figure:
-    table = drawn.landscape
+def draw(landscape: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(12.5, 4))
     losses, train, test = figure.subplots(1, 3)
-    most = table[table["fraction"] == table["fraction"].max()]
-    for name, colour, label in (("train_loss", ORANGE, "training loss"), ("test_loss", BLUE, "test loss")):
-        draw_curve(losses, most, name, colour, label)
+    most = landscape[landscape["fraction"] == landscape["fraction"].max()]
+    draw_losses(losses, most)
     losses.set_title(f"(a) fraction {most['fraction'].iloc[0]:g}", loc="left")
-    losses.legend()
-    for axes, name, title in ((train, "train", "(b) training error"), (test, "test", "(c) test error")):
-        axes.grid(False)
-        colours = draw_contours(axes, table, f"{name}_accuracy", "fraction", log=False)
-        axes.set_title(title, loc="left")
-        axes.set_ylabel("training fraction")
-        figure.colorbar(colours, ax=axes, label="share that is wrong")
+    panels = {"(b) training error": train, "(c) test error": test}
+    draw_errors(figure, panels, landscape, "fraction", "training fraction")
     return figure

@@ -12,7 +12,7 @@ the decay, over two decades of it for the transformer, over one for digits.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -27,13 +27,6 @@ from paper_figures.weight_norm import draw_inverse, draw_times
 TITLE = "the time to generalise against the weight decay"
 SEEDS = 3
 _KINDS = {"transformer": 1.0, "digits": 9.0}
-
-
-class Tables(NamedTuple):
-    """As `ours` makes them: a row a run."""
-
-    transformer: pd.DataFrame
-    digits: pd.DataFrame
 
 
 def _setups(scale: Scale) -> dict[str, Setup]:
@@ -55,19 +48,15 @@ def runs(scale: Scale) -> list[Any]:
     return found
 
 
-def tables(store: RunStore, scale: Scale) -> Tables:
-    return Tables(*(ours(store, setup, _seeds(scale), setup.targets[0]) for setup in _setups(scale).values()))
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """As `ours` makes them: a row a run."""
+    return {name: ours(store, setup, _seeds(scale), setup.targets[0]) for name, setup in _setups(scale).items()}
 
 
-def draw(drawn: Tables) -> Figure:
+def draw(transformer: pd.DataFrame, digits: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(9.5, 4.2))
-    for axes, table, name, title in zip(
-        figure.subplots(1, 2),
-        drawn,
-        _KINDS,
-        ("(a) transformer, $\\alpha = 1$", "(b) digits, $\\alpha = 9$"),
-        strict=True,
-    ):
+    titles = ("(a) transformer, $\\alpha = 1$", "(b) digits, $\\alpha = 9$")
+    for axes, table, name, title in zip(figure.subplots(1, 2), (transformer, digits), _KINDS, titles, strict=True):
         target = SETUPS[name].targets[0]
         draw_times(axes, table, "learned", "weight_decay", ORANGE, "s", "training set learned")
         draw_times(axes, table, "steps", "weight_decay", BLUE, "o", target.name)

@@ -15,85 +15,59 @@ proportional to its inverse.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_curve
-from analysis.landscape.setups import SETUPS as LANDSCAPES
-from analysis.landscape.shells import landscape
+from analysis.landscape.setups import SETUPS
+from analysis.paper.runs import run_of
 from analysis.paper.weight_norms import histories
-from analysis.runs.plan import Axis, parse_axis
 from analysis.runs.store import RunStore
-from neural import TeacherConfig
-from paper_figures.scale import Scale
+from paper_figures.scale import Scale, part
 from paper_figures.style import BLUE, GREY, ORANGE, VERMILION
-from paper_figures.weight_norm import draw_history, draw_inverse, draw_times
+from paper_figures.weight_norm import draw_history, draw_inverse, draw_losses, draw_times, held
 
 TITLE = "a student and a teacher: L and U, grokking, and its time against the decay"
-SEEDS = 3
-STILL = LANDSCAPES["teacher"].base
-NORMS = parse_axis(TeacherConfig, "x", "init_scale=0.1:10:21:log")
-FREE = TeacherConfig(budget=100_000)
-STARTS = Axis("init_scale", (0.5, 2.0))
-FEW_DECAYS = Axis("weight_decay", (0.0, 0.03, 1.0))
-DECAYS = parse_axis(TeacherConfig, "y", "weight_decay=0.03:1:6:log")
+FREE = run_of("teacher", budget=100_000)
+STILL = part(SETUPS["teacher"].base, "init_scale=0.1:10:21:log")
+CURVES = part(FREE, "init_scale=0.5,2", "weight_decay=0,0.03,1", whole=True)
+TIMED = part(replace(FREE, init_scale=2.0), "weight_decay=0.03:1:6:log")
 _STYLES = {0.0: (GREY, "no decay"), 0.03: (BLUE, "decay .03"), 1.0: (VERMILION, "decay 1")}
 
 
-class Tables(NamedTuple):
-    """As `landscape` and `histories` make them; the runs of (c), a row a run."""
-
-    landscape: pd.DataFrame
-    histories: pd.DataFrame
-    times: pd.DataFrame
+def curve_runs(scale: Scale) -> list[Any]:
+    return CURVES.runs(replace(scale, seeds=1))
 
 
-def _still_runs(scale: Scale) -> list[TeacherConfig]:
-    return scale.runs(STILL, [NORMS], SEEDS)
+def runs(scale: Scale) -> list[Any]:
+    return [*STILL.runs(scale), *curve_runs(scale), *TIMED.runs(scale)]
 
 
-def _curve_runs(scale: Scale) -> list[TeacherConfig]:
-    return replace(scale, points=None, seeds=1).runs(FREE, [STARTS, FEW_DECAYS], 1)
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """As `held` and `histories` make them; the runs of (c), a row a run."""
+    return {
+        "landscape": held(store, STILL, scale, "n_train"),
+        "curves": histories(store, curve_runs(scale), "init_scale", "weight_decay"),
+        "timed": store.table(TIMED.runs(scale)),
+    }
 
 
-def _timed_runs(scale: Scale) -> list[TeacherConfig]:
-    return scale.runs(replace(FREE, init_scale=2.0), [DECAYS], SEEDS)
-
-
-def runs(scale: Scale) -> list[TeacherConfig]:
-    return [*_still_runs(scale), *_curve_runs(scale), *_timed_runs(scale)]
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    still = _still_runs(scale)
-    found = landscape(store, still, "n_train", [still[0].budget])
-    return Tables(
-        found[found["kind"] == "final"],
-        histories(store, _curve_runs(scale), "init_scale", "weight_decay"),
-        store.table(_timed_runs(scale)),
-    )
-
-
-def draw(drawn: Tables) -> Figure:
+def draw(landscape: pd.DataFrame, curves: pd.DataFrame, timed: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(11, 7.4))
     (losses, slow), (fast, times) = figure.subplots(2, 2)
-    draw_curve(losses, drawn.landscape, "train_loss", ORANGE, "training loss")
-    draw_curve(losses, drawn.landscape, "test_loss", BLUE, "test loss")
+    draw_losses(losses, landscape)
     losses.set_title("(a) trained at constant norm", loc="left")
-    losses.legend()
     for axes, start, name in ((slow, 2.0, "(b) $\\alpha = 2$"), (fast, 0.5, "(b) $\\alpha = 1/2$")):
         for decay, (colour, label) in _STYLES.items():
-            table = drawn.histories
-            here = table[(table["init_scale"] == start) & (table["weight_decay"] == decay)]
+            here = curves[(curves["init_scale"] == start) & (curves["weight_decay"] == decay)]
             draw_history(axes, here, "test_accuracy", colour, label=label)
             draw_history(axes, here, "train_accuracy", colour, "--")
         axes.set_title(name, loc="left")
         axes.legend()
-    draw_times(times, drawn.times, "steps_to_train", "weight_decay", ORANGE, "s", "95 % of the training samples")
-    draw_times(times, drawn.times, "steps_to_test", "weight_decay", BLUE, "o", "95 % of the test samples")
-    draw_inverse(times, drawn.times, "steps_to_test", "weight_decay")
+    draw_times(times, timed, "steps_to_train", "weight_decay", ORANGE, "s", "95 % of the training samples")
+    draw_times(times, timed, "steps_to_test", "weight_decay", BLUE, "o", "95 % of the test samples")
+    draw_inverse(times, timed, "steps_to_test", "weight_decay")
     times.set_xlabel(r"weight decay $\gamma$")
     times.set_title("(c) steps, $\\alpha = 2$", loc="left")
     times.legend()

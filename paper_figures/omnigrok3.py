@@ -14,68 +14,46 @@ critical number of digits.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_contours, draw_places
-from analysis.landscape.shells import landscape
+from analysis.landscape.pictures import draw_places
+from analysis.paper.runs import run_of
 from analysis.paper.weight_norms import histories
-from analysis.runs.plan import Axis, parse_axis
 from analysis.runs.store import RunStore
-from neural import DigitsConfig
-from paper_figures.scale import Scale
+from paper_figures.scale import Scale, part, runs_of
 from paper_figures.style import BLUE, VERMILION
-from paper_figures.weight_norm import draw_history
+from paper_figures.weight_norm import draw_errors, draw_history, held
 
 TITLE = "digits: grokking at too large a norm, and the plane of norm and data size"
-SEEDS = 3
 QUICK = Scale(small=True)
-BASE = DigitsConfig(budget=100_000)
+BASE = run_of("digits", budget=100_000)
 SMALL = replace(BASE, width=100, batch_size=100, weight_decay=0.1, budget=10_000)
-STARTS = Axis("init_scale", (8.0, 1.0))
-STILL = DigitsConfig(constrained=True, weight_decay=0.0, batch_size=50, look_every=100, budget=10_000)
-SMALL_STILL = replace(STILL, width=100, budget=3_000)
-NORMS = parse_axis(DigitsConfig, "x", "init_scale=0.1:10:21:log")
-SMALL_NORMS = parse_axis(DigitsConfig, "x", "init_scale=0.1:10:11:log")
-SIZES = Axis("n_train", (50, 100, 150, 250, 500, 900, 1_500, 2_500, 4_000), log=True)
-SMALL_SIZES = Axis("n_train", (50, 100, 250, 500, 1_500, 4_000), log=True)
+HELD = run_of("digits", constrained=True, weight_decay=0.0, batch_size=50, look_every=100, budget=10_000)
+SMALL_HELD = replace(HELD, width=100, budget=3_000)
+CURVES = part(BASE, "init_scale=1,8", whole=True).or_small(SMALL)
+STILL = part(HELD, "init_scale=0.1:10:21:log", "n_train=50,100,150,250,500,900,1500,2500,4000", seeds=2).or_small(
+    SMALL_HELD, "init_scale=0.1:10:11:log", "n_train=50,100,250,500,1500,4000"
+)
+runs = runs_of(CURVES, STILL)
 _COLOURS = {8.0: VERMILION, 1.0: BLUE}
 
 
-class Tables(NamedTuple):
-    """As `histories` and `landscape` make them."""
-
-    histories: pd.DataFrame
-    landscape: pd.DataFrame
-
-
-def _curve_runs(scale: Scale) -> list[DigitsConfig]:
-    return replace(scale, points=None).runs(SMALL if scale.small else BASE, [STARTS], SEEDS)
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """As `histories` and `held` make them."""
+    return {
+        "curves": histories(store, CURVES.runs(scale), "init_scale"),
+        "landscape": held(store, STILL, scale, "n_train"),
+    }
 
 
-def _still_runs(scale: Scale) -> list[DigitsConfig]:
-    if scale.small:
-        return scale.runs(SMALL_STILL, [SMALL_NORMS, SMALL_SIZES], 2)
-    return scale.runs(STILL, [NORMS, SIZES], 2)
-
-
-def runs(scale: Scale) -> list[DigitsConfig]:
-    return [*_curve_runs(scale), *_still_runs(scale)]
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    still = _still_runs(scale)
-    found = landscape(store, still, "n_train", [still[0].budget])
-    return Tables(histories(store, _curve_runs(scale), "init_scale"), found[found["kind"] == "final"])
-
-
-def draw(drawn: Tables) -> Figure:
+def draw(curves: pd.DataFrame, landscape: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(11, 7.8))
     (accuracy, norm), (train, test) = figure.subplots(2, 2)
     for start, colour in _COLOURS.items():
-        here = drawn.histories[drawn.histories["init_scale"] == start]
+        here = curves[curves["init_scale"] == start]
         draw_history(accuracy, here, "train_accuracy", colour, "--")
         draw_history(accuracy, here, "test_accuracy", colour, label=f"$\\alpha$ = {start:g}")
         draw_history(norm, here, "weight_norm", colour, label=f"$\\alpha$ = {start:g}")
@@ -85,11 +63,7 @@ def draw(drawn: Tables) -> Figure:
     norm.set_title("(b) weight norm", loc="left")
     accuracy.legend()
     norm.legend()
-    for axes, name, title in ((train, "train", "(c) training error"), (test, "test", "(d) test error")):
-        axes.grid(False)
-        colours = draw_contours(axes, drawn.landscape, f"{name}_accuracy", "n_train", log=True)
-        axes.set_title(f"{title} at constant norm", loc="left")
-        axes.set_ylabel("training digits")
-        figure.colorbar(colours, ax=axes, label="share that is wrong")
-    draw_places(test, drawn.landscape, "n_train")
+    panels = {"(c) training error at constant norm": train, "(d) test error at constant norm": test}
+    draw_errors(figure, panels, landscape, "n_train", "training digits", log=True)
+    draw_places(test, landscape, "n_train")
     return figure

@@ -13,76 +13,56 @@ loss that is a U as well.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.landscape.pictures import draw_curve
 from analysis.landscape.setups import SETUPS
-from analysis.landscape.shells import landscape
+from analysis.paper.runs import run_of
 from analysis.paper.weight_norms import histories
-from analysis.runs.plan import parse_axis
 from analysis.runs.store import RunStore
-from neural import ReviewsConfig
-from paper_figures.scale import Scale
+from paper_figures.scale import Scale, part, runs_of
 from paper_figures.style import BLUE, ORANGE, VERMILION
-from paper_figures.weight_norm import draw_history
+from paper_figures.weight_norm import draw_history, held
 
 TITLE = "film reviews: an LSTM whose weights are too large"
-SEEDS = 3
 QUICK = Scale(small=True)
-BASE = ReviewsConfig(skip=0, length=500, width=256, budget=50_000)
-SMALL = replace(SETUPS["reviews"].base, constrained=False, look_every=50, budget=4_000)
-STILL = replace(BASE, constrained=True, budget=100)
-SMALL_STILL = SETUPS["reviews"].base
-NORMS = parse_axis(ReviewsConfig, "x", SETUPS["reviews"].x)
-_STARTS = {6.0: 1.0, 1.0: 0.0}  # initial scales, with their decay
-_COLOURS = {6.0: VERMILION, 1.0: BLUE}
+BASE = run_of("reviews", skip=0, length=500, width=256, budget=50_000)
+SMALL_HELD = SETUPS["reviews"].base
+SMALL = replace(SMALL_HELD, constrained=False, look_every=50, budget=4_000)
+_STARTS = {6.0: (1.0, VERMILION), 1.0: (0.0, BLUE)}  # initial scales, with their decay
+CURVES = [
+    part(replace(BASE, **start)).or_small(replace(SMALL, **start))
+    for start in ({"init_scale": scale, "weight_decay": decay} for scale, (decay, _) in _STARTS.items())
+]
+STILL = part(replace(BASE, constrained=True, budget=100), SETUPS["reviews"].x).or_small(SMALL_HELD)
+runs = runs_of(*CURVES, STILL)
 
 
-class Tables(NamedTuple):
-    """As `histories` and `landscape` make them."""
-
-    histories: pd.DataFrame
-    landscape: pd.DataFrame
-
-
-def _curve_runs(scale: Scale) -> list[ReviewsConfig]:
-    base = SMALL if scale.small else BASE
-    starts = [replace(base, init_scale=start, weight_decay=decay) for start, decay in _STARTS.items()]
-    return [run for one in starts for run in scale.runs(one, [], SEEDS)]
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """As `histories` and `held` make them."""
+    return {
+        "curves": histories(store, runs_of(*CURVES)(scale), "init_scale"),
+        "landscape": held(store, STILL, scale, "n_train"),
+    }
 
 
-def _still_runs(scale: Scale) -> list[ReviewsConfig]:
-    return scale.runs(SMALL_STILL if scale.small else STILL, [NORMS], SEEDS)
-
-
-def runs(scale: Scale) -> list[ReviewsConfig]:
-    return [*_curve_runs(scale), *_still_runs(scale)]
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    still = _still_runs(scale)
-    found = landscape(store, still, "n_train", [still[0].budget])
-    return Tables(histories(store, _curve_runs(scale), "init_scale"), found[found["kind"] == "final"])
-
-
-def draw(drawn: Tables) -> Figure:
+def draw(curves: pd.DataFrame, landscape: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(11, 3.9))
     accuracy, losses, errors = figure.subplots(1, 3)
-    for start, colour in _COLOURS.items():
-        here = drawn.histories[drawn.histories["init_scale"] == start]
+    for start, (decay, colour) in _STARTS.items():
+        here = curves[curves["init_scale"] == start]
         draw_history(accuracy, here, "train_accuracy", colour, "--")
-        label = f"$\\alpha$ = {start:g}, decay {_STARTS[start]:g}"
-        draw_history(accuracy, here, "test_accuracy", colour, label=label)
+        draw_history(accuracy, here, "test_accuracy", colour, label=f"$\\alpha$ = {start:g}, decay {decay:g}")
     accuracy.plot([], [], "--", color="black", label="training reviews")
     accuracy.set_title("(a) accuracy", loc="left")
     accuracy.legend()
-    draw_curve(losses, drawn.landscape, "train_loss", ORANGE, "training loss")
+    draw_curve(losses, landscape, "train_loss", ORANGE, "training loss")
     losses.set_title("(b) training loss at constant norm", loc="left")
-    error = drawn.landscape.assign(test_error=1 - drawn.landscape["test_accuracy"])
-    draw_curve(errors, error, "test_error", BLUE, "test error")
+    wrong = landscape.assign(test_error=1 - landscape["test_accuracy"])
+    draw_curve(errors, wrong, "test_error", BLUE, "test error")
     errors.set(ylabel="share of test reviews that are wrong", ylim=(0, 0.6))
     errors.set_title("(b) test error at constant norm", loc="left")
     return figure

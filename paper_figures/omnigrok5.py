@@ -15,71 +15,47 @@ fast beyond alpha = 2.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_curve
 from analysis.landscape.setups import SETUPS
-from analysis.landscape.shells import landscape
+from analysis.paper.runs import run_of
 from analysis.paper.weight_norms import histories
-from analysis.runs.plan import Axis, parse_axis
 from analysis.runs.store import RunStore
-from neural import MoleculesConfig
-from paper_figures.scale import Scale
-from paper_figures.style import BLUE, ORANGE, VERMILION
-from paper_figures.weight_norm import draw_history
+from paper_figures.scale import Scale, part, runs_of
+from paper_figures.style import BLUE, VERMILION
+from paper_figures.weight_norm import draw_history, draw_losses, held
 
 TITLE = "molecules: a graph network whose weights are too large"
-SEEDS = 3
 QUICK = Scale(small=True)
-BASE = MoleculesConfig(budget=100_000)
-SMALL = replace(BASE, budget=50_000)
-STILL = MoleculesConfig(constrained=True, weight_decay=0.0, budget=5_000)
-SMALL_STILL = replace(STILL, budget=2_000)
-STARTS = Axis("init_scale", (1.0, 3.0))
-NORMS = parse_axis(MoleculesConfig, "x", SETUPS["molecules"].x)
+BASE = run_of("molecules", budget=100_000)
+HELD = run_of("molecules", constrained=True, weight_decay=0.0, budget=5_000)
+CURVES = part(BASE, "init_scale=1,3").or_small(replace(BASE, budget=50_000))
+STILL = part(HELD, SETUPS["molecules"].x).or_small(replace(HELD, budget=2_000))
+runs = runs_of(CURVES, STILL)
 _COLOURS = {3.0: VERMILION, 1.0: BLUE}
 
 
-class Tables(NamedTuple):
-    """As `histories` and `landscape` make them."""
-
-    histories: pd.DataFrame
-    landscape: pd.DataFrame
-
-
-def _curve_runs(scale: Scale) -> list[MoleculesConfig]:
-    return scale.runs(SMALL if scale.small else BASE, [STARTS], SEEDS)
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    """As `histories` and `held` make them."""
+    return {
+        "curves": histories(store, CURVES.runs(scale), "init_scale"),
+        "landscape": held(store, STILL, scale, "n_train"),
+    }
 
 
-def _still_runs(scale: Scale) -> list[MoleculesConfig]:
-    return scale.runs(SMALL_STILL if scale.small else STILL, [NORMS], SEEDS)
-
-
-def runs(scale: Scale) -> list[MoleculesConfig]:
-    return [*_curve_runs(scale), *_still_runs(scale)]
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    still = _still_runs(scale)
-    found = landscape(store, still, "n_train", [still[0].budget])
-    return Tables(histories(store, _curve_runs(scale), "init_scale"), found[found["kind"] == "final"])
-
-
-def draw(drawn: Tables) -> Figure:
+def draw(curves: pd.DataFrame, landscape: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(9.5, 4.2))
     losses, still = figure.subplots(1, 2)
     for start, colour in _COLOURS.items():
-        here = drawn.histories[drawn.histories["init_scale"] == start]
+        here = curves[curves["init_scale"] == start]
         draw_history(losses, here, "train_loss", colour, "--")
         draw_history(losses, here, "test_loss", colour, label=f"$\\alpha$ = {start:g}")
     losses.plot([], [], "--", color="black", label="training molecules")
     losses.set_title("(a) mean square error, bohr$^6$", loc="left")
     losses.legend()
-    draw_curve(still, drawn.landscape, "train_loss", ORANGE, "training loss")
-    draw_curve(still, drawn.landscape, "test_loss", BLUE, "test loss")
+    draw_losses(still, landscape)
     still.set_title("(b) at constant norm", loc="left")
-    still.legend()
     return figure

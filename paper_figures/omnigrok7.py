@@ -11,56 +11,46 @@ set at 8,000; held, they come together.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.paper.runs import run_of
 from analysis.paper.weight_norms import histories
 from analysis.runs.store import RunStore
-from neural import ModularConfig
-from paper_figures.scale import Scale
+from paper_figures.scale import Scale, part, runs_of
 from paper_figures.style import BLUE, VERMILION
 from paper_figures.weight_norm import draw_history
 
 TITLE = "addition modulo p: a transformer, free and at constant norm"
-SEEDS = 3
 QUICK = Scale(small=True)
-BASE = ModularConfig(
-    network="transformer", p=113, fraction=0.3, learning_rate=1e-3, look_every=10, budget=8_000, checkpoints=0
+BASE = run_of(
+    "modular",
+    network="transformer",
+    p=113,
+    fraction=0.3,
+    learning_rate=1e-3,
+    look_every=10,
+    budget=8_000,
+    checkpoints=0,
 )
 SMALL = replace(BASE, p=53, fraction=0.4, budget=6_000)
+HELD = {"init_scale": 0.8, "constrained": True, "weight_decay": 0.0}
+FREE = part(BASE).or_small(SMALL)
+STILL = part(replace(BASE, **HELD, budget=2_000)).or_small(replace(SMALL, **HELD, budget=1_000))
+runs = runs_of(FREE, STILL)
 
 
-class Tables(NamedTuple):
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
     """As `histories` makes them."""
-
-    free: pd.DataFrame
-    held: pd.DataFrame
+    return {"free": histories(store, FREE.runs(scale)), "still": histories(store, STILL.runs(scale))}
 
 
-def _free_runs(scale: Scale) -> list[ModularConfig]:
-    return scale.runs(SMALL if scale.small else BASE, [], SEEDS)
-
-
-def _held_runs(scale: Scale) -> list[ModularConfig]:
-    base = SMALL if scale.small else BASE
-    held = replace(base, init_scale=0.8, constrained=True, weight_decay=0.0, budget=2_000)
-    return scale.runs(replace(held, budget=1_000) if scale.small else held, [], SEEDS)
-
-
-def runs(scale: Scale) -> list[ModularConfig]:
-    return [*_free_runs(scale), *_held_runs(scale)]
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    return Tables(histories(store, _free_runs(scale)), histories(store, _held_runs(scale)))
-
-
-def draw(drawn: Tables) -> Figure:
+def draw(free: pd.DataFrame, still: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(11, 3.9))
-    free, held, norms = figure.subplots(1, 3)
-    kinds = ((free, drawn.free, VERMILION, "(a) free, decay 1"), (held, drawn.held, BLUE, "(b) held at .8, no decay"))
+    left, centre, norms = figure.subplots(1, 3)
+    kinds = ((left, free, VERMILION, "(a) free, decay 1"), (centre, still, BLUE, "(b) held at .8, no decay"))
     for axes, table, colour, title in kinds:
         draw_history(axes, table, "train_accuracy", colour, "--", "training pairs")
         draw_history(axes, table, "test_accuracy", colour, label="test pairs")

@@ -10,53 +10,31 @@ both agree, depend little on m, and nothing groks.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_contours
-from analysis.landscape.shells import landscape
-from analysis.runs.plan import Axis, parse_axis
+from analysis.paper.runs import run_of
 from analysis.runs.store import RunStore
-from neural import DigitsConfig
-from paper_figures.scale import Scale
+from paper_figures.scale import Scale, part, runs_of
+from paper_figures.weight_norm import draw_errors, held
 
 TITLE = "digits seen through their labels: the landscape over norm and messiness"
-SEEDS = 2
 QUICK = Scale(small=True)
-STILL = DigitsConfig(constrained=True, weight_decay=0.0, batch_size=None, look_every=100, budget=10_000)
-SMALL_STILL = replace(STILL, data="small", n_test=700, width=50, budget=4_000)
-NORMS = parse_axis(DigitsConfig, "x", "init_scale=0.1:10:11:log")
-SMALL_NORMS = Axis("init_scale", (0.3, 1.0, 3.0, 8.0), log=True)
-MESSINESS = Axis("messiness", (0.0, 0.25, 0.5, 0.75, 1.0))
+BASE = run_of("digits", constrained=True, weight_decay=0.0, batch_size=None, look_every=100, budget=10_000)
+SMALL = replace(BASE, data="small", n_test=700, width=50, budget=4_000)
+MESSINESS = "messiness=0,0.25,0.5,0.75,1"
+STILL = part(BASE, "init_scale=0.1:10:11:log", MESSINESS, seeds=2).or_small(SMALL, "init_scale=0.3,1,3,8", MESSINESS)
+runs = runs_of(STILL)
 
 
-class Tables(NamedTuple):
-    """As `landscape` makes it, after all steps."""
-
-    landscape: pd.DataFrame
+def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+    return {"landscape": held(store, STILL, scale, "messiness")}
 
 
-def runs(scale: Scale) -> list[DigitsConfig]:
-    if scale.small:
-        return scale.runs(SMALL_STILL, [SMALL_NORMS, MESSINESS], SEEDS)
-    return scale.runs(STILL, [NORMS, MESSINESS], SEEDS)
-
-
-def tables(store: RunStore, scale: Scale) -> Tables:
-    still = runs(scale)
-    found = landscape(store, still, "messiness", [still[0].budget])
-    return Tables(found[found["kind"] == "final"])
-
-
-def draw(drawn: Tables) -> Figure:
+def draw(landscape: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(10, 4.2))
-    parts = (("train_accuracy", "(a) training error"), ("test_accuracy", "(b) test error"))
-    for axes, (name, title) in zip(figure.subplots(1, 2), parts, strict=True):
-        axes.grid(False)
-        colours = draw_contours(axes, drawn.landscape, name, "messiness", log=False)
-        axes.set_title(title, loc="left")
-        axes.set_ylabel("messiness $m$")
-        figure.colorbar(colours, ax=axes, label="share that is wrong")
+    train, test = figure.subplots(1, 2)
+    draw_errors(figure, {"(a) training error": train, "(b) test error": test}, landscape, "messiness", "messiness $m$")
     return figure

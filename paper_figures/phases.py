@@ -1,59 +1,66 @@
-"""Phase diagrams of the named planes, several in one figure: figures 6 and 13 to 15."""
+"""Phase diagrams of the named planes, several in one figure: figures 6 and 13 to 15; and
+what other figures that have one draw.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.phase_diagram.phases import classify, points
 from analysis.phase_diagram.pictures import draw_phases, legend
-from analysis.runs.experiments import Plane, PlaneOptions
-from analysis.runs.phases import Thresholds, classify, points
+from analysis.phase_diagram.records import Thresholds
+from analysis.runs.experiments import DIAGRAMS
+from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
-from neural import RunConfig
-from paper_figures.scale import Scale
+from paper_figures.scale import Part, Scale, part, runs_of
 
-SEEDS = 3
+USUAL = Thresholds()
 QUICK = Scale(seeds=1, points=5, budget=10_000)  # one seed a cell, as in the paper
 
 
-class Panel(NamedTuple):
-    """One diagram: its plane, and a row a point as by
-    `analysis.runs.phases.points`.
+class Phases(NamedTuple):
+    """A row a point of a plane as by `analysis.phase_diagram.phases.points`, and the
+    plane's axes.
     """
 
-    plane: Plane
     cells: pd.DataFrame
+    axes: tuple[Axis, ...]
 
 
-def plane(name: str, scale: Scale) -> Plane:
-    """A named plane of the run plans at `scale`."""
-    full = PlaneOptions(name).resolved(n_axes=2)
-    axes = tuple(scale.axis(axis) for axis in full.axes)
-    return replace(full, base=scale.run(full.base), axes=axes, seeds=scale.seeds or SEEDS)
+def phases(store: RunStore, plane: Part, scale: Scale, thresholds: Thresholds = USUAL) -> Phases:
+    axes = plane.at(scale).axes
+    return Phases(points(classify(store.table(plane.runs(scale)), thresholds), axes), axes)
 
 
-def plane_runs(names: Sequence[str], scale: Scale) -> list[RunConfig]:
-    """The runs of several planes, each once: where planes cross they share some."""
-    return list(dict.fromkeys(run for name in names for run in plane(name, scale).configs()))
+def draw_plane(axes: Axes, found: Phases, title: str) -> None:
+    axes.grid(False)
+    draw_phases(axes, found.cells, found.axes)
+    axes.set_title(title, loc="left")
 
 
-def plane_tables(names: Sequence[str], store: RunStore, scale: Scale) -> list[Panel]:
-    planes = [plane(name, scale) for name in names]
-    return [Panel(p, points(classify(store.table(p.configs()), Thresholds()), p.axes)) for p in planes]
+def of_planes(*names: str) -> tuple[Callable[[Scale], list[Any]], Callable[[RunStore, Scale], dict[str, Any]]]:
+    """What figures of named planes have: the runs, and the phases in which they end, by
+    the planes' titles. Where planes cross they share runs.
+    """
+    planes = {DIAGRAMS[name].title: part(DIAGRAMS[name].base, DIAGRAMS[name].x, DIAGRAMS[name].y) for name in names}
+
+    def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
+        return {"diagrams": {title: phases(store, plane, scale) for title, plane in planes.items()}}
+
+    return runs_of(*planes.values()), tables
 
 
-def draw_panels(panels: Sequence[Panel]) -> Figure:
+def draw(diagrams: dict[str, Phases]) -> Figure:
     """Two diagrams a row, and one legend."""
-    n_rows = (len(panels) + 1) // 2
+    n_rows = (len(diagrams) + 1) // 2
     figure = Figure(figsize=(11, 4.7 * n_rows + 0.4))
-    for axes, panel, letter in zip(figure.subplots(n_rows, 2).flat, panels, "abcd", strict=False):
-        axes.grid(False)
-        draw_phases(axes, panel.cells, panel.plane.axes)
-        axes.set_title(f"({letter}) {panel.plane.title}", loc="left")
-    everything = pd.concat([panel.cells for panel in panels])
+    for axes, (title, found), letter in zip(figure.subplots(n_rows, 2).flat, diagrams.items(), "abcd", strict=False):
+        draw_plane(axes, found, f"({letter}) {title}")
+    everything = pd.concat([found.cells for found in diagrams.values()])
     figure.legend(handles=legend(everything), loc="outside lower center", ncols=5)
     return figure

@@ -4,17 +4,16 @@ minutes; and what the difference is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import tyro
 
-from analysis.runs.plan import Axis, grid
-from neural import ConfigError
+from analysis.report.command import check_at_least
+from analysis.runs.plan import Axis, grid, parse_axis
 
-Run = TypeVar("Run", bound=Any)
 _LISTED = 2  # so many values are listed, more are counted
 
 
@@ -34,17 +33,15 @@ class Scale:
     """Smaller networks, where a figure has such."""
 
     def __post_init__(self) -> None:
-        for name, low in (("seeds", 1), ("points", 2), ("budget", 1)):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < low):
-                raise ConfigError(f"`{name}` must be an integer of at least {low}, but is {value!r}.")
+        check_at_least(1, self, "seeds", "budget")
+        check_at_least(2, self, "points")
 
     def but(self, given: Scale) -> Scale:
         """This scale, but for what `given` says."""
         said = {one.name: getattr(given, one.name) for one in fields(given)}
         return replace(self, **{name: value for name, value in said.items() if value})
 
-    def run(self, config: Run) -> Run:
+    def run(self, config: Any) -> Any:
         """`config` with this scale's budget."""
         return config if self.budget is None else replace(config, budget=self.budget)
 
@@ -56,11 +53,52 @@ class Scale:
         chosen = np.linspace(0, n - 1, self.points).round().astype(int)
         return replace(axis, values=tuple(axis.values[k] for k in chosen))
 
-    def runs(self, base: Run, axes: Sequence[Axis], seeds: int) -> list[Run]:
-        """Every combination of the axes' values and seeds; `seeds` is how many there
-        are if the scale does not say.
+
+@dataclass(frozen=True)
+class Part:
+    """The runs behind a part of a figure, at any scale.
+
+    Attributes:
+        base: what all of them share, at the published size.
+        axes: what they differ in, beside the seed.
+        seeds: how many, if the scale does not say.
+        small: the same with smaller networks; by default there are none.
+        whole: whether no scale thins the axes.
+    """
+
+    base: Any
+    axes: tuple[Axis, ...] = ()
+    seeds: int = 3
+    small: Part | None = None
+    whole: bool = False
+
+    def or_small(self, base: Any, *axes: str, seeds: int | None = None) -> Part:
+        """With `base` for smaller networks, and other axes and seeds where these are
+        given.
         """
-        return grid(self.run(base), [self.axis(axis) for axis in axes], self.seeds or seeds)
+        small = part(base, *axes, seeds=seeds or self.seeds)
+        return replace(self, small=small if axes else replace(small, axes=self.axes))
+
+    def at(self, scale: Scale) -> Part:
+        """What of it is trained at `scale`, and how often."""
+        here = self.small if self.small is not None and scale.small else self
+        axes = here.axes if self.whole else tuple(map(scale.axis, here.axes))
+        return Part(scale.run(here.base), axes, scale.seeds or here.seeds)
+
+    def runs(self, scale: Scale) -> list[Any]:
+        """Every combination of the axes' values and seeds."""
+        here = self.at(scale)
+        return grid(here.base, here.axes, here.seeds)
+
+
+def part(base: Any, *axes: str, seeds: int = 3, whole: bool = False) -> Part:
+    """A part of a figure, with axes as `parse_axis` reads them."""
+    return Part(base, tuple(parse_axis(type(base), "axes", text) for text in axes), seeds, whole=whole)
+
+
+def runs_of(*parts: Part) -> Callable[[Scale], list[Any]]:
+    """The runs of a figure at a scale: those of all its parts, each once."""
+    return lambda scale: list(dict.fromkeys(run for one in parts for run in one.runs(scale)))
 
 
 def differences(drawn: Sequence[Any], published: Sequence[Any]) -> str:

@@ -4,6 +4,8 @@ draw.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -20,7 +22,14 @@ __all__ = [
     "draw_best",
     "draw_probability",
     "draw_steps",
+    "name_panels",
 ]
+
+
+def name_panels(panels: Iterable[Axes], letters: str = "abcdefg") -> None:
+    """(a), (b) ... above the panels."""
+    for axes, letter in zip(panels, letters, strict=False):
+        axes.set_title(f"({letter})", loc="left")
 
 
 def draw_steps(axes: Axes, table: pd.DataFrame) -> None:

@@ -12,18 +12,14 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from analysis.measures.rings import Ring
-from neural import ModularConfig
-from paper_figures.scale import Scale
+from analysis.paper.runs import run_of
+from paper_figures.scale import Scale, part, runs_of
 from paper_figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION
 
-SEEDS = 3
 QUICK = Scale(budget=5_000)
 SEED_COLOURS, SEED_MARKERS = (BLUE, VERMILION, GREEN, ORANGE), "osD^"
-BASE = ModularConfig(network="transformer", p=53, learning_rate=1e-3)
-
-
-def runs(scale: Scale) -> list[ModularConfig]:
-    return scale.runs(BASE, [], SEEDS)
+RUNS = part(run_of("modular", network="transformer", p=53, learning_rate=1e-3))
+runs = runs_of(RUNS)
 
 
 def draw_ring(axes: Axes, places: NDArray[np.float64], around: Ring) -> None:

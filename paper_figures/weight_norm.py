@@ -2,15 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from analysis.landscape.pictures import draw_contours, draw_curve
+from analysis.landscape.shells import landscape
 from analysis.paper.tables import lower_medians
-from paper_figures.style import GREY
+from analysis.runs.store import RunStore
+from paper_figures.scale import Part, Scale
+from paper_figures.style import BLUE, GREY, ORANGE
 
 _PER_DECADE = 40  # marks of a line
+
+
+def held(store: RunStore, still: Part, scale: Scale, against: str) -> pd.DataFrame:
+    """What runs at constant norm came to after all steps, over the norm and the field
+    `against`, as `landscape` makes it.
+    """
+    configs = still.runs(scale)
+    found = landscape(store, configs, against, [configs[0].budget])
+    return found[found["kind"] == "final"]
+
+
+def draw_losses(axes: Axes, table: pd.DataFrame) -> None:
+    """Training and test loss of such runs against the norm."""
+    draw_curve(axes, table, "train_loss", ORANGE, "training loss")
+    draw_curve(axes, table, "test_loss", BLUE, "test loss")
+    axes.legend()
+
+
+def draw_errors(
+    figure: Figure, panels: Mapping[str, Axes], table: pd.DataFrame, against: str, label: str, *, log: bool = False
+) -> None:
+    """Training error and test error of such runs over the norm and a field, by the
+    panels' titles.
+    """
+    for name, (title, axes) in zip(("train_accuracy", "test_accuracy"), panels.items(), strict=True):
+        axes.grid(False)
+        colours = draw_contours(axes, table, name, against, log=log)
+        axes.set_title(title, loc="left")
+        axes.set_ylabel(label)
+        figure.colorbar(colours, ax=axes, label="share that is wrong")
 
 
 def draw_history(axes: Axes, table: pd.DataFrame, value: str, colour: str, line: str = "-", label: str = "") -> None:

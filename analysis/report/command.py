@@ -19,7 +19,8 @@ from analysis.report.files import save_picture, write_json, write_page, write_te
 from analysis.report.tables import scalars
 from efftheory import __version__
 from efftheory._threads import usable_cores
-from neural import ConfigError
+from neural import ConfigError as ConfigError
+from neural.command import run_command as run_command
 
 
 def check_at_least(least: int, arguments: object, *names: str) -> None:

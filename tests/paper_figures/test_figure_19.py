@@ -5,30 +5,17 @@ the figure says of it.
 from __future__ import annotations
 
 from itertools import combinations
-from typing import cast
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
-from matplotlib.image import imread
 
 import efftheory as et
 from analysis.measures.components import spreads
 from analysis.paper.class_collapse import CLASSES, LABELS, LEARNING_RATE, SAMPLES, descend, flow, inputs
-from analysis.report.files import save_picture
-from analysis.runs.store import RunStore
 from paper_figures import fig19
 from paper_figures.scale import Scale
-from paper_figures.style import LOOK
 from tests.tolerances import assert_close
-
-NO_STORE = cast(RunStore, None)  # nothing of it is asked for
-
-
-@pytest.fixture(scope="module")
-def drawn():
-    return fig19.tables(NO_STORE, Scale(seeds=2))
 
 
 def test_spreads_are_those_of_plain_loops():
@@ -105,16 +92,16 @@ def test_an_e_folding_is_one_of_deviations_against_means():
 
 
 def test_the_tables_hold_what_is_drawn(drawn):
-    curves = drawn.curves
+    curves, states = (drawn.tables("fig19")[name] for name in ("curves", "states"))
     assert curves.groupby(["who", "centred", "seed"]).size().to_dict() == {
         (who, centred, seed): 101 for who in ("network", "theory") for centred in (False, True) for seed in (0, 1)
     }
     assert curves.loc[curves["who"] == "network", "time"].max() == fig19.STEPS
-    assert list(drawn.states) == ["start", "network", "centred", "theory"]
-    for points in drawn.states.values():
+    assert list(states) == ["start", "network", "centred", "theory"]
+    for points in states.values():
         assert points["label"].tolist() == LABELS.tolist()
         assert_close((points[["x", "y"]] ** 2).to_numpy().sum(), len(points))
-    assert_close(drawn.states["centred"][["x", "y"]].mean(), [0.0, 0.0])
+    assert_close(states["centred"][["x", "y"]].mean(), [0.0, 0.0])
     for seed, centred in ((0, False), (1, True)):
         here = curves[(curves["seed"] == seed) & (curves["centred"] == centred)]
         network, theory = (here[here["who"] == who].iloc[0] for who in ("network", "theory"))
@@ -122,39 +109,30 @@ def test_the_tables_hold_what_is_drawn(drawn):
 
 
 def test_classes_collapse_and_stay_apart_in_units_of_their_size(drawn):
-    curves = drawn.curves.sort_values("time").groupby(["who", "centred", "seed"])
+    curves = drawn.tables("fig19")["curves"].sort_values("time").groupby(["who", "centred", "seed"])
     first, last = curves.first(), curves.last()
     assert (last["within"] < 0.05 * first["within"]).all()
     assert (last["separation"] > first["separation"]).all()
 
 
 def test_the_theory_keeps_class_means_apart_and_the_network_if_it_is_centred(drawn):
-    for (who, centred, _), curve in drawn.curves.groupby(["who", "centred", "seed"]):
+    for (who, centred, _), curve in drawn.tables("fig19")["curves"].groupby(["who", "centred", "seed"]):
         distance, common = curve["distance"].to_numpy(), curve["common"].to_numpy()
         if who == "theory":
             assert (np.diff(distance) > 0).all()
         assert (distance[-1] > distance[0]) == (who == "theory" or centred)
         assert (common[-1] > 0.5) == (who == "network" and not centred)  # what Z consists of instead
-    fell = drawn.ends.set_index(["quantity", "centred"])["fell"].to_dict()
-    assert [fell["distance", centred] for centred in (False, True)] == [2, 0]
-    assert [fell["within", centred] for centred in (False, True)] == [2, 2]
-    assert (drawn.ends["networks"] == 2).all()
+    fell = drawn.tables("fig19")["fell"]
+    assert fell["distance"].to_dict() == {False: 2, True: 0}
+    assert fell["within"].to_dict() == {False: 2, True: 2}
 
 
-def test_the_figure_draws(drawn, tmp_path):
-    assert fig19.runs(Scale()) == []
-    with mpl.rc_context(LOOK):
-        figure = fig19.draw(drawn)
-        save_picture(tmp_path / "figure.png", figure)
-    assert imread(tmp_path / "figure.png").std() > 0.02  # something was drawn
-    for axes in figure.axes[:7]:
-        assert axes.get_xlabel()
-        assert axes.get_ylabel()
-        assert axes.has_data()
-    first = figure.axes[0]
+def test_a_class_is_told_by_its_mark(drawn):
+    first = drawn.picture("fig19").axes[0]
     assert len({str(line.get_marker()) for line in first.get_lines()}) == CLASSES + 1  # and the origin
 
 
-def test_fewer_steps_are_a_scale():
-    curves = fig19.tables(NO_STORE, Scale(seeds=1, budget=3)).curves
+def test_fewer_steps_are_a_scale(drawn):
+    assert fig19.runs(Scale()) == []
+    curves = fig19.tables(drawn.store, Scale(seeds=1, budget=3))["curves"]
     assert curves.loc[curves["who"] == "network", "time"].max() == 3

@@ -20,62 +20,42 @@ from matplotlib.image import imread
 import efftheory as et
 from analysis.report.files import save_picture
 from analysis.report.look import BLUE, GREEN, ORANGE, VERMILION, recolour
-from analysis.runs.experiments import PAPER_SIZES
+from analysis.runs.experiments import DIAGRAMS, PAPER_SIZES
 from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore
-from neural import ConfigError, DigitsConfig, RunConfig, train_runs
+from neural import ConfigError, DigitsConfig, RunConfig
 from neural.command import run_command
-from neural.config import shape
 from neural.families.toy import task
-from paper_figures import fig4, fig5, fig6, fig16, fig17, fig18, s3
+from paper_figures import fig4, fig6, fig16, fig17, fig18, s3
 from paper_figures.__main__ import FIGURES, Arguments, figures_named, main
-from paper_figures.scale import Scale, differences
+from paper_figures.scale import Part, Scale, differences, part
 from paper_figures.style import LOOK
+from tests.paper_figures.conftest import SCALES
 
 TOY = ("fig3", "fig4", "fig5")  # addition, p = 10, every size of the paper
 PLANES = ("fig6", "fig13", "fig14", "fig15")
 S3 = ("fig16", "fig17", "fig18")
 
 
-class Narrow(Scale):
-    """A scale whose runs have a narrow decoder, too: a few steps of them take no
-    time.
-    """
-
-    def run(self, config):
-        return replace(config, budget=self.budget or config.budget, width=8)
+NO_LABEL = {"fig3": "y", "fig4": "y"}  # whose panels share one
 
 
-TINY = {
-    **dict.fromkeys(TOY, Narrow(seeds=2, points=2, budget=40)),
-    **dict.fromkeys(PLANES, Narrow(seeds=1, points=2, budget=40)),
-    **dict.fromkeys(S3, Narrow(seeds=3, points=3, budget=40)),
-}
+def test_every_figure_is_tried():
+    assert set(SCALES) == set(FIGURES)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """The runs of all figures, a few steps each."""
-    needed = {run for name, scale in TINY.items() for run in FIGURES[name].runs(scale)}
-    in_ensembles = sorted(needed, key=lambda run: repr(shape(run)))
-    with RunStore(tmp_path_factory.mktemp("store") / "runs.sqlite") as filled:
-        for history in train_runs(in_ensembles, device="cpu", lanes=64, compiled=False):
-            filled.add(history, "cpu", "test")
-        yield filled
-
-
-@pytest.mark.parametrize("name", TINY)
-def test_each_figure_draws(name, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(fig4, "DRAWS", 200)
-    monkeypatch.setattr(fig5, "SETS", 3)
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.filterwarnings("error::UserWarning")  # matplotlib's
+def test_each_figure_draws(name, drawn, tmp_path):
+    """Not empty, every panel with its labels; the caption names the panels."""
     with mpl.rc_context(LOOK):
-        figure = FIGURES[name].draw(FIGURES[name].tables(store, TINY[name]))
+        figure = drawn.picture(name)
         save_picture(tmp_path / "figure.png", figure)
-    assert imread(tmp_path / "figure.png").std() > 0.02  # something was drawn
-    for axes in figure.axes:
-        assert axes.get_xlabel()
-        assert axes.get_ylabel() or name in ("fig3", "fig4")  # whose panels share one
-        assert axes.has_data()
+    assert imread(tmp_path / "figure.png").std() > 0.02
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert all(axes.has_data() for axes in panels)
+    assert [axes for axes in panels if not (axes.get_xlabel() or axes.get_ylabel())] == []
+    assert len(panels) == 1 or "(a)" in FIGURES[name].__doc__ or name in ("fig18", "fig21")
 
 
 def test_figures_3_to_5_need_the_papers_runs():
@@ -97,9 +77,10 @@ def test_phase_diagrams_need_the_papers_planes(name, points):
 
 
 def test_figures_of_s3_need_eleven_seeds_of_every_size():
+    sizes = (*range(3, 36, 3), 35)
     for name in S3:
         runs = FIGURES[name].runs(Scale())
-        assert {(run.n_train, run.seed) for run in runs} == {(n, seed) for n in s3.SIZES for seed in range(11)}
+        assert {(run.n_train, run.seed) for run in runs} == {(n, seed) for n in sizes for seed in range(11)}
         assert {run.budget for run in runs} == {10_000}
 
 
@@ -124,12 +105,13 @@ class InventedRuns:
 
 
 def test_cells_of_a_phase_diagram_count_its_runs():
-    panels = fig6.tables(cast(RunStore, InventedRuns()), Scale(points=4))
-    assert [panel.plane.name for panel in panels] == ["lr_lr", "regression", "classification", "s3"]
-    for panel in panels:
-        assert len(panel.cells) == 16
-        for cell in panel.cells.to_dict("records"):
-            decoder_lr, decay = (cell["y"], 0) if panel.plane.name == "lr_lr" else (cell["x"], cell["y"])
+    diagrams = fig6.tables(cast(RunStore, InventedRuns()), Scale(points=4))["diagrams"]
+    assert list(diagrams) == [DIAGRAMS[name].title for name in ("lr_lr", "regression", "classification", "s3")]
+    for diagram in diagrams.values():
+        assert len(diagram.cells) == 16
+        of_rates = diagram.axes[1].field == "decoder_lr"
+        for cell in diagram.cells.to_dict("records"):
+            decoder_lr, decay = (cell["y"], 0) if of_rates else (cell["x"], cell["y"])
             name = "grokking" if decoder_lr > 1e-3 else "comprehension"
             assert cell["majority"] == name
             assert cell["n"] == 3
@@ -137,20 +119,20 @@ def test_cells_of_a_phase_diagram_count_its_runs():
 
 
 def test_weight_decays_of_s3_are_drawn_in_rows():
-    figure = fig6.draw(fig6.tables(cast(RunStore, InventedRuns()), Scale(seeds=1)))
+    figure = fig6.draw(**fig6.tables(cast(RunStore, InventedRuns()), Scale(seeds=1)))
     texts = [tick.get_text() for tick in figure.axes[3].get_yticklabels()]
     assert texts == ["0", "1", "2", "3", "5", "10", "20", "30", "50", "100", "200"]
     assert figure.axes[3].get_yticks().tolist() == list(range(11))
     assert figure.axes[2].get_yticks().tolist() == list(range(0, 21, 2))
 
 
-def test_tables_of_s3_are_those_of_the_runs(store):
+def test_tables_of_s3_are_those_of_the_runs(drawn):
     """Acc-hat by its definition, the best seed and the count of the bound by plain
     loops.
     """
     op = et.symmetric_group(3)
-    drawn = fig17.tables(store, TINY["fig17"])
-    for run in drawn.runs.to_dict("records"):
+    table = drawn.tables("fig17")["table"]
+    for run in table.to_dict("records"):
         E, mask = run["final_embedding"], run["mask"]
         products = [E[a] @ E[b] / np.mean(E**2) for a, b in op.pairs]
         reached = [
@@ -159,44 +141,42 @@ def test_tables_of_s3_are_those_of_the_runs(store):
         ]
         assert run["predicted_accuracy"] == np.mean(reached)
         assert run["fraction"] == run["n_train"] / 36 == mask.mean()
-    for _, rivals in drawn.runs.groupby("n_train"):
+    for _, rivals in table.groupby("n_train"):
         best = rivals[rivals["best"]]
         assert best["rqi"].tolist() == [rivals["rqi"].max()]
-    pairs = zip(drawn.runs["predicted_accuracy"], drawn.runs["accuracy"], strict=True)
-    assert drawn.n_bounded == sum(low <= high for low, high in pairs)
-    assert drawn.pairs["n"].sum() == len(drawn.runs) == 9
+    n_bounded = sum(low <= high for low, high in zip(table["predicted_accuracy"], table["accuracy"], strict=True))
+    label = fig17.draw(table).axes[2].get_legend_handles_labels()[1][-1]
+    assert label.endswith(f"{n_bounded} of 9 runs")
 
 
-def test_medians_of_s3_take_censored_runs_as_longer(store, monkeypatch):
-    table = s3.outcomes(store, TINY["fig16"])
+def test_medians_of_s3_take_censored_runs_as_longer(drawn, monkeypatch):
+    table = drawn.tables("fig16")["table"]
     steps = [10.0, 20.0, np.nan, 30.0, np.nan, np.nan, np.nan, np.nan, np.nan]
-    monkeypatch.setattr(fig16, "outcomes", lambda store, scale: table.assign(steps_to_rqi=steps))
-    medians = fig16.tables(store, TINY["fig16"]).medians
-    assert medians["median"].astype(float).tolist() == pytest.approx([20.0, np.nan, np.nan], nan_ok=True)
-    assert medians["fraction"].tolist() == [3 / 36, 21 / 36, 35 / 36]
+    monkeypatch.setattr(fig16, "outcomes", lambda store, configs: table.assign(steps_to_rqi=steps))
+    medians = fig16.tables(drawn.store, SCALES["fig16"])["medians"]
+    assert medians == {3 / 36: 20.0, 21 / 36: None, 35 / 36: None}
 
 
 def test_principal_components_keep_distances_of_what_spreads_in_three_directions():
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(6, 3)) @ rng.normal(size=(3, 9)) + 5
-    components, shares = fig18.principal_components(x)
+    E = (rng.normal(size=(6, 3)) @ rng.normal(size=(3, 9)) + 5).reshape(6, 3, 3)
+    state = fig18.along_components("", E)
     for a, b in combinations(range(6), 2):
-        assert np.linalg.norm(components[a] - components[b]) == pytest.approx(np.linalg.norm(x[a] - x[b]))
-    assert shares.sum() == pytest.approx(1)
-    assert sorted(shares, reverse=True) == shares.tolist()
-    np.testing.assert_allclose(components.T @ components, np.diag(np.diag(components.T @ components)), atol=1e-12)
+        assert np.linalg.norm(state.places[a] - state.places[b]) == pytest.approx(np.linalg.norm(E[a] - E[b]))
+    assert state.shares.sum() == pytest.approx(1)
+    assert sorted(state.shares, reverse=True) == state.shares.tolist()
+    assert (state.places[0] >= 0).all()
 
 
-def test_embeddings_of_s3_are_labelled_by_their_permutation(store):
-    before, after = fig18.tables(store, TINY["fig18"])
-    op = et.symmetric_group(3)
-    for state in (before, after):
-        assert state.points["element"].tolist() == ["123", "132", "213", "231", "312", "321"]
-        assert state.points["even"].tolist() == [True, False, False, True, True, False]
-    even = before.points["even"].to_numpy()  # the parity of a product is the product of the parities
-    a, b = op.pairs.T
+def test_embeddings_of_s3_are_labelled_by_their_permutation(drawn):
+    before, after = drawn.tables("fig18")["states"]
+    op, even = et.symmetric_group(3), fig18.EVEN
+    a, b = op.pairs.T  # the parity of a product is the product of the parities
     np.testing.assert_array_equal(even[op.results], even[a] == even[b])
-    assert f"RQI {s3.outcomes(store, TINY['fig18'])['rqi'].max():.2f}" in after.title
+    names = [text.get_text() for text in fig18.draw([before, after]).axes[0].texts]
+    assert names == ["123", "132", "213", "231", "312", "321"]
+    assert even.tolist() == [True, False, False, True, True, False]
+    assert f"RQI {drawn.tables('fig16')['table']['rqi'].max():.2f}" in after.title
 
 
 def test_a_scale_thins_axes_and_shortens_runs():
@@ -209,9 +189,20 @@ def test_a_scale_thins_axes_and_shortens_runs():
         assert len(set(values)) == points
         assert (values[0], values[-1]) == (5, 54)
     assert Scale().run(RunConfig()) == RunConfig()
-    runs = Scale(seeds=2, points=2, budget=7).runs(RunConfig(), [axis], seeds=5)
+    sizes = Part(RunConfig(), (axis,), seeds=5)
+    runs = sizes.runs(Scale(seeds=2, points=2, budget=7))
     assert [(run.n_train, run.seed, run.budget) for run in runs] == [(5, 0, 7), (5, 1, 7), (54, 0, 7), (54, 1, 7)]
-    assert len(Scale(points=2).runs(RunConfig(), [axis], seeds=5)) == 10
+    assert len(sizes.runs(Scale(points=2))) == 10
+    assert len(replace(sizes, whole=True).runs(Scale(points=2))) == 55
+
+
+def test_a_part_with_smaller_networks_has_them_at_the_small_scale():
+    sizes = part(RunConfig(), "n_train=5,10,20", seeds=2).or_small(RunConfig(width=8))
+    assert {run.width for run in sizes.runs(Scale())} == {200}
+    assert {(run.width, run.n_train) for run in sizes.runs(Scale(small=True))} == {(8, 5), (8, 10), (8, 20)}
+    fewer = sizes.or_small(RunConfig(width=8), "n_train=7", seeds=1)
+    assert fewer.runs(Scale(small=True)) == [RunConfig(width=8, n_train=7)]
+    assert fewer.runs(Scale()) == sizes.runs(Scale())
 
 
 def test_what_is_given_goes_before_what_a_figure_has():
@@ -224,7 +215,7 @@ def test_it_is_said_what_was_reduced():
     sizes = Axis("n_train", (5, 10, 20))
     published = grid(RunConfig(), [sizes], 3)
     assert differences(published, published) == ""
-    quick = Scale(seeds=1, points=2, budget=2_000).runs(RunConfig(width=8), [sizes], 3)
+    quick = Part(RunConfig(width=8), (sizes,)).runs(Scale(seeds=1, points=2, budget=2_000))
     assert differences(quick, published) == (
         "2 runs instead of 9; n_train 5 and 20 instead of 3 values; seed 0 instead of 3 values; "
         "width 8 instead of 200; budget 2,000 instead of 10,000"
@@ -311,9 +302,10 @@ def test_a_palette_is_that_of_all_but_maps():
     assert mapped.get_array() is not None
 
 
-def test_a_dry_run_trains_nothing_and_a_real_one_leaves_picture_and_caption(store, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(Scale, "run", Narrow.run)
-    scale = ["--points", 3, "--budget", 40, "--store", store.path, "--out", tmp_path / "out"]
+def test_a_dry_run_trains_nothing_and_a_real_one_leaves_picture_and_caption(drawn, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Scale, "run", lambda scale, run: replace(run, budget=scale.budget or run.budget, width=8))
+    drawn.tables("fig16")
+    scale = ["--points", 3, "--budget", 40, "--store", drawn.store.path, "--out", tmp_path / "out"]
     command(monkeypatch, "fig16", "fig17", "--seeds", 4, "--dry-run", *scale)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "12 runs in the plan"

@@ -7,36 +7,19 @@ from __future__ import annotations
 from itertools import combinations, product
 from math import comb
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib.image import imread
 
 import efftheory as et
 from analysis.paper import hierarchy
-from analysis.report.files import save_picture
 from analysis.runs.experiments import PAPER_SIZES
-from analysis.runs.store import RunStore
-from neural import RunConfig, train_runs
+from neural import RunConfig
 from neural import start as start_of
 from paper_figures import fig9, fig10, fig11, fig12
 from paper_figures.scale import Scale
-from paper_figures.style import LOOK
 from tests import oracles
+from tests.paper_figures.conftest import SCALES
 from tests.tolerances import SIGMAS, assert_close, standard_error
-
-SMALL = Scale(seeds=2, points=2, budget=40)
-FIGURES = {"fig9": fig9, "fig10": fig10, "fig11": fig11, "fig12": fig12}
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """A few steps of the smallest and largest training sets of each figure."""
-    configs = [config for module in FIGURES.values() for config in module.runs(SMALL)]
-    with RunStore(tmp_path_factory.mktemp("store") / "runs.sqlite") as store:
-        for history in train_runs(configs, device="cpu", compiled=False):
-            store.add(history, "cpu", "test")
-        yield store
 
 
 def equations_of(op: et.Operation) -> np.ndarray:
@@ -99,19 +82,19 @@ def test_the_1024_training_sets_of_p_4():
         assert counts[closed].tolist() == by_size.tolist()
 
 
-def test_nodes_edges_and_shares_of_p_4(store):
+def test_nodes_edges_and_shares_of_p_4(drawn):
     op = et.addition(4)
-    drawn = fig11.tables(store, SMALL)
-    nodes = drawn.nodes.set_index("closed")
+    tables = drawn.tables("fig11")
+    nodes = tables["nodes"].set_index("closed")
     assert nodes["dof"].to_dict() == {(): 2, (0,): 1, (1,): 1, (2,): 1, (0, 1, 2): 0}
     assert nodes["training_sets"].sum() == 1024
-    assert drawn.edges == [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)]
+    assert tables["edges"] == [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)]
     assert nodes["name"][(1,)] == "$E_0 + E_3 = E_1 + E_2$"
     for closed, x in nodes["representation"].items():  # a generic one: no equation holds by chance
         assert hierarchy.realised(op, x[:, None]) == closed
         assert np.diff(np.sort(x)).min() > 0.3  # and the symbols can be read
-    assert_close(drawn.sizes.groupby("n_train")["share"].sum(), np.ones(11))
-    assert drawn.sizes.groupby("n_train")["sets"].sum().tolist() == [comb(10, n) for n in range(11)]
+    assert_close(tables["sizes"].groupby("n_train")["share"].sum(), np.ones(11))
+    assert tables["sizes"].groupby("n_train")["sets"].sum().tolist() == [comb(10, n) for n in range(11)]
 
 
 @pytest.mark.parametrize("d", [1, 2])
@@ -164,11 +147,10 @@ def test_the_sets_of_eight_are_the_first_of_their_kind():
             assert et.is_linear(op, start_of(RunConfig(p=6, n_train=8, seed=seed)).mask) != linear
 
 
-def test_figure_9_shows_the_best_network_of_each_kind(store):
-    drawn = fig9.tables(store, SMALL)
-    for linear, (_, shown), path in zip((True, False), drawn.eights.iterrows(), drawn.paths, strict=True):
-        runs = store.table(fig9.sets_of_eight(SMALL, linear=linear)).set_index("seed")
-        assert shown["linear"] == linear
+def test_figure_9_shows_the_best_network_of_each_kind(drawn):
+    tables = drawn.tables("fig9")
+    for linear, shown, path in zip((True, False), tables["eights"], tables["paths"], strict=True):
+        runs = drawn.store.table(fig9.sets_of_eight(SCALES["fig9"], linear=linear)).set_index("seed")
         assert shown["rqi"] == runs["rqi"].max() == runs["rqi"][shown["seed"]]
         assert len(shown["samples"].split()) == 8
         symbols = path.drop(columns="steps").to_numpy()
@@ -177,19 +159,19 @@ def test_figure_9_shows_the_best_network_of_each_kind(store):
         assert symbols[-1, -1] >= symbols[-1, 0]
         final = runs["final_embedding"][shown["seed"]]
         assert et.rqi(et.addition(6), symbols[-1][:, None]) == et.rqi(et.addition(6), final)
-    assert drawn.shares["n_train"].tolist() == [4, 20]
-    assert drawn.shares["networks"].tolist() == [2, 2]
+    assert tables["shares"]["n_train"].tolist() == [4, 20]
+    assert tables["shares"]["networks"].tolist() == [2, 2]
+    assert tables["smallest"]["n_train"] == 6
 
 
 # Runs against their ideals
 
 
-def test_figure_10_counts_runs_above_their_ideal(store):
-    op = et.addition(10)
-    stored = store.table(fig10.runs(SMALL))
-    drawn = fig10.tables(store, SMALL)
+def test_figure_10_counts_runs_above_their_ideal(drawn):
+    op, tables = et.addition(10), drawn.tables("fig10")
+    stored = drawn.store.table(drawn.runs("fig10"))
     above = {"rqi": 0, "initial_rqi": 0, "accuracy": 0}
-    for (_, run), (_, row) in zip(stored.iterrows(), drawn.runs.iterrows(), strict=True):
+    for (_, run), (_, row) in zip(stored.iterrows(), tables["table"].iterrows(), strict=True):
         closed = exactly_determined(op, run["mask"])
         ideal = oracles_reach(op, run["mask"], closed)
         assert row["ideal_rqi"] == len(closed) / 70
@@ -198,9 +180,8 @@ def test_figure_10_counts_runs_above_their_ideal(store):
         above["rqi"] += round(70 * run["rqi"]) > len(closed)
         above["initial_rqi"] += round(70 * et.rqi(op, run["initial_embedding"])) > len(closed)
         above["accuracy"] += round(55 * run["accuracy"]) > ideal
-    beliefs = drawn.beliefs.set_index("quantity")
-    assert beliefs["violations"].to_dict() == above
-    assert (beliefs["runs"] == 4).all()
+    assert tables["above"] == above
+    assert len(stored) == 4
 
 
 def oracles_reach(op: et.Operation, mask: np.ndarray, closed: tuple[int, ...]) -> int:
@@ -213,41 +194,24 @@ def oracles_reach(op: et.Operation, mask: np.ndarray, closed: tuple[int, ...]) -
     return len(reached | {a for a, b in ties if b in reached} | {b for a, b in ties if a in reached})
 
 
-def test_figure_12_counts_networks_beyond_their_training_sets(store):
-    op = et.addition(4)
-    drawn = fig12.tables(store, SMALL)
-    stored = store.table(fig12.runs(SMALL))
-    names = dict(zip(drawn.nodes["closed"], drawn.nodes["name"], strict=True))
-    cells, beyond, at_start = {}, 0, 0
-    for _, run in stored.iterrows():
+def test_figure_12_counts_networks_beyond_their_training_sets(drawn):
+    op, tables = et.addition(4), drawn.tables("fig12")
+    names = dict(zip(tables["nodes"]["closed"], tables["nodes"]["name"], strict=True))
+    rows = []
+    for _, run in drawn.store.table(drawn.runs("fig12")).iterrows():
         known = set(exactly_determined(op, run["mask"]))
         found, before = (
             tuple(np.flatnonzero(np.abs(equations_of(op) @ hierarchy.upright(run[name])) < 0.1).tolist())
             for name in ("final_embedding", "initial_embedding")
         )
-        cell = (names[tuple(sorted(known))], names.get(found, fig12.NOT_CLOSED))
-        cells[cell] = cells.get(cell, 0) + 1
-        beyond += not set(found) <= known
-        at_start += not set(before) <= known
-    assert drawn.belief == {"networks": 4, "violations": beyond, "at_start": at_start}
-    table = drawn.cells.set_index(["determined", "realised"])
-    assert table["networks"][table["networks"] > 0].to_dict() == cells
-    assert table["beyond"].sum() == beyond
-    assert drawn.networks["line"].notna().sum() == 4  # few enough that all are shown
-
-
-# The figures themselves
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_each_figure_draws(name, store, tmp_path):
-    with mpl.rc_context(LOOK):
-        figure = FIGURES[name].draw(FIGURES[name].tables(store, SMALL))
-        save_picture(tmp_path / "figure.png", figure)
-    assert imread(tmp_path / "figure.png").std() > 0.02  # something was drawn
-    for axes in figure.axes:
-        assert axes.get_xlabel()
-        assert axes.has_data()
+        realised = names.get(found, fig12.NOT_CLOSED)
+        rows.append((names[tuple(sorted(known))], realised, not set(found) <= known, not set(before) <= known))
+    networks = tables["networks"]
+    columns = ["determined", "realised", "beyond", "beyond_at_start"]
+    assert list(networks[columns].itertuples(index=False, name=None)) == rows
+    assert networks["line"].notna().sum() == len(rows) == 4  # few enough that all are shown
+    said = drawn.picture("fig12").axes[1].get_title(loc="left")
+    assert f"{sum(row[2] for row in rows)} of 4 networks" in said
 
 
 def test_what_the_figures_need():
@@ -255,7 +219,7 @@ def test_what_the_figures_need():
     assert {run.n_train for run in fig12.runs(Scale())} == set(range(1, 10))
     assert {run.n_train for run in fig9.runs(Scale(seeds=2))} == set(range(4, 21, 2))
     assert fig11.runs(Scale()) == []
-    for module in FIGURES.values():
+    for module in (fig9, fig10, fig11, fig12):
         runs = module.runs(Scale(seeds=2))
         assert len(set(runs)) == len(runs)
         assert {run.budget for run in runs} <= {10_000}

@@ -2,79 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.image import imread
 
 from analysis.measures.components import effective_dimension
-from analysis.paper.digits import collapse
-from analysis.paper.dimensions import around_generalisation, dimensions
+from analysis.paper.dimensions import around_generalisation
 from analysis.paper.plane_of_symbols import plane
 from analysis.paper.tables import lower_medians
-from analysis.paper.weight_norms import histories
-from analysis.report.files import save_picture
-from analysis.runs.plan import Axis
-from analysis.runs.store import RunStore
-from neural import DigitsConfig, train_runs
-from neural.config import shape
 from neural.data.digits import digits
 from neural.families.digits import Images, hidden_features
 from neural.families.modular import answers_at, correct_samples, task
-from paper_figures import fig2, fig7, fig8, fig20
-from paper_figures.__main__ import FIGURES
+from paper_figures import fig7, fig8, fig20
 from paper_figures.scale import Scale
-from paper_figures.style import LOOK
-
-SCALE = Scale(seeds=2, points=2, budget=40, small=True)
-NAMES = ("fig2", "fig7", "fig8", "fig20")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small() -> Iterator[None]:
-    tiny = replace(fig8.SMALL, data="small", n_train=60, n_test=40, width=12, batch_size=20, look_every=10)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fig2, "BASE", replace(fig2.BASE, p=5, width=12, look_every=10, checkpoints=1))
-        patch.setattr(fig7, "SMALL", replace(fig7.SMALL, p=7, d=8, heads=2, mlp=8, look_every=10))
-        patch.setattr(fig7, "DROPOUT", replace(fig7.DROPOUT, values=(0.0, 0.1)))
-        patch.setattr(fig8, "BASE", tiny)
-        patch.setattr(fig8, "CURVES", replace(tiny, checkpoints=1))
-        patch.setattr(fig8, "SMALL", tiny)
-        patch.setattr(fig20, "SMALL", replace(tiny, init_scale=8.0))
-        patch.setattr(fig20, "SIZES", Axis("n_train", (30, 60), log=True))
-        yield
-
-
-@pytest.fixture(scope="module")
-def store(small: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunStore]:
-    needed = dict.fromkeys(run for name in NAMES for run in FIGURES[name].runs(SCALE))
-    in_ensembles = sorted(needed, key=lambda run: (type(run).__name__, repr(shape(run))))
-    with RunStore(tmp_path_factory.mktemp("store") / "runs.sqlite") as filled:
-        for history in train_runs(in_ensembles, device="cpu", compiled=False):
-            filled.add(history, "cpu", "test")
-        yield filled
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.filterwarnings("error::UserWarning")
-def test_each_figure_draws(name: str, store: RunStore, tmp_path) -> None:
-    with mpl.rc_context(LOOK):
-        figure = FIGURES[name].draw(FIGURES[name].tables(store, SCALE))
-        save_picture(tmp_path / "figure.png", figure)
-    assert imread(tmp_path / "figure.png").std() > 0.02
-    assert all(axes.get_xlabel() and axes.get_ylabel() and axes.has_data() for axes in figure.axes)
-
+from tests.paper_figures.conftest import Drawn
 
 # --- figure 2
 
 
-def test_a_plane_is_the_run(store: RunStore) -> None:
+def test_a_plane_is_the_run(drawn: Drawn) -> None:
     """By plain loops over the samples."""
-    for config in fig2.runs(SCALE):
+    drawn.tables("fig2")
+    store = drawn.store
+    for config in drawn.runs("fig2"):
         one, traces = plane(store, config, n=50), store.traces(config)
         weights = {name: values[-1] for name, values in traces.checkpoints.items()}
         right = correct_samples(config, weights)
@@ -93,9 +43,10 @@ def test_a_plane_is_the_run(store: RunStore) -> None:
         assert one.answers[row, column] == answers_at(config, weights, place)[0]
 
 
-def test_the_two_orders_of_a_pair_are_one_to_the_decoder(store: RunStore) -> None:
-    for config in fig2.runs(SCALE):
-        weights = {name: values[-1] for name, values in store.traces(config).checkpoints.items()}
+def test_the_two_orders_of_a_pair_are_one_to_the_decoder(drawn: Drawn) -> None:
+    drawn.tables("fig2")
+    for config in drawn.runs("fig2"):
+        weights = {name: values[-1] for name, values in drawn.store.traces(config).checkpoints.items()}
         right = correct_samples(config, weights).reshape(5, 5)
         np.testing.assert_array_equal(right, right.T)
 
@@ -103,9 +54,9 @@ def test_the_two_orders_of_a_pair_are_one_to_the_decoder(store: RunStore) -> Non
 # --- figure 7
 
 
-def test_the_legend_of_the_times_lies_on_no_run(store: RunStore) -> None:
+def test_the_legend_of_the_times_lies_on_no_run(drawn: Drawn) -> None:
     """Runs may be anywhere in the panel, so that it lies below."""
-    figure = fig7.draw(fig7.tables(store, SCALE))
+    figure = drawn.picture("fig7")
     figure.draw_without_rendering()
     times = figure.axes[1]
     legend = times.get_legend()
@@ -113,11 +64,10 @@ def test_the_legend_of_the_times_lies_on_no_run(store: RunStore) -> None:
     assert legend.get_window_extent().y1 < times.get_window_extent().y0
 
 
-def test_dimensions_are_those_of_the_checkpoints(store: RunStore) -> None:
-    configs = [run for run in fig7.runs(SCALE) if run.checkpoints][:2]
-    found = dimensions(store, configs)
-    for config in configs:
-        traces = store.traces(config)
+def test_dimensions_are_those_of_the_checkpoints(drawn: Drawn) -> None:
+    found = drawn.tables("fig7")["curves"]
+    for config in (run for run in drawn.runs("fig7") if run.checkpoints):
+        traces = drawn.store.traces(config)
         here = found[found["seed"] == config.seed]
         assert here["step"].tolist() == traces.checkpoint_steps.tolist()
         wanted = [effective_dimension(E[:-1]) for E in traces.checkpoints["embedding"]]
@@ -166,9 +116,10 @@ def test_figure_7_has_the_papers_runs() -> None:
 # --- figures 8 and 20
 
 
-def test_hidden_features_are_those_of_plain_products(store: RunStore) -> None:
-    config = next(run for run in fig8.runs(SCALE) if run.checkpoints)
-    weights = {name: values[-1] for name, values in store.traces(config).checkpoints.items()}
+def test_hidden_features_are_those_of_plain_products(drawn: Drawn) -> None:
+    drawn.tables("fig8")
+    config = next(run for run in drawn.runs("fig8") if run.checkpoints)
+    weights = {name: values[-1] for name, values in drawn.store.traces(config).checkpoints.items()}
     images = digits("small").images[:9]
     x = images
     for number in (1, 2):
@@ -176,16 +127,16 @@ def test_hidden_features_are_those_of_plain_products(store: RunStore) -> None:
     np.testing.assert_allclose(hidden_features(config, weights, images), x, rtol=1e-4, atol=1e-5)
 
 
-def test_network_and_theory_collapse_from_one_start(store: RunStore) -> None:
-    configs = [run for run in fig8.runs(SCALE) if run.checkpoints]
-    found = collapse(store, configs)
+def test_network_and_theory_collapse_from_one_start(drawn: Drawn) -> None:
+    found = drawn.tables("fig8")["collapses"]
+    configs = [run for run in drawn.runs("fig8") if run.checkpoints]
     assert found.groupby(["init_scale", "seed", "who"]).ngroups == 2 * len(configs)
     for config in configs:
         here = found[(found["init_scale"] == config.init_scale) & (found["seed"] == config.seed)]
         network, theory = (here[here["who"] == who] for who in ("network", "theory"))
         columns = ["within", "between", "common", "distance"]
         np.testing.assert_allclose(network[columns].iloc[0], theory[columns].iloc[0], rtol=1e-6)
-        assert network["step"].tolist() == store.traces(config).checkpoint_steps.tolist()
+        assert network["step"].tolist() == drawn.store.traces(config).checkpoint_steps.tolist()
         assert (np.diff(theory["within"]) < 0).all()
         assert (np.diff(theory["distance"]) > 0).all()
         begun = {name: value.detach().numpy() for name, value in Images.start(config).model.named_parameters()}
@@ -196,21 +147,17 @@ def test_network_and_theory_collapse_from_one_start(store: RunStore) -> None:
         assert network["within"].iloc[0] == pytest.approx(deviation / (F**2).sum())
 
 
-def test_accuracies_are_the_traces(store: RunStore) -> None:
-    [config] = [run for run in fig8.runs(SCALE) if run.checkpoints and run.seed == 1 and run.init_scale == 8]
-    found = histories(store, [config], "init_scale")
-    np.testing.assert_array_equal(found["test_accuracy"], store.traces(config).metrics["test_accuracy"])
-    assert found["step"].tolist() == store.traces(config).steps.tolist()
+def test_accuracies_are_the_traces(drawn: Drawn) -> None:
+    table = drawn.tables("fig8")["accuracies"]
+    for config in (run for run in drawn.runs("fig8") if run.checkpoints):
+        found = table[(table["init_scale"] == config.init_scale) & (table["seed"] == config.seed)]
+        traces = drawn.store.traces(config)
+        np.testing.assert_array_equal(found["test_accuracy"], traces.metrics["test_accuracy"])
+        assert found["step"].tolist() == traces.steps.tolist()
 
 
 def test_figures_of_digits_have_five_points_an_axis() -> None:
-    assert len({run.n_train for run in fig20.runs(fig20.QUICK)}) >= 2  # of the two here
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            fig20, "SIZES", replace(fig20.SIZES, values=(250, 350, 500, 700, 1_000, 1_400, 2_000, 2_800, 4_000))
-        )
-        patch.setattr(fig20, "SMALL", replace(DigitsConfig(), width=100))
-        assert len({run.n_train for run in fig20.runs(fig20.QUICK)}) == 5
+    assert len({run.n_train for run in fig20.runs(fig20.QUICK)}) == 5
     plane_runs = [run for run in fig8.runs(fig8.QUICK) if not run.checkpoints]
     assert len({run.last_lr for run in plane_runs}) == len({run.weight_decay for run in plane_runs}) == 5
     assert len(plane_runs) == 3 * 25
