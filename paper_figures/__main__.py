@@ -21,10 +21,10 @@ from analysis.paper.runs import lacking_data
 from analysis.report.command import ConfigError, run_command
 from analysis.report.files import prepare_folder, save_animation, save_picture, write_page
 from analysis.report.look import Palette, recolour
-from analysis.runs.cost import print_cost
 from analysis.runs.executors import Execution, WorkerError
+from analysis.runs.session import cost
 from analysis.runs.store import RunStore, StoreError
-from analysis.runs.sweep import ensure
+from analysis.runs.sweep import ensure, missing_runs
 from paper_figures.scale import Scale, differences
 from paper_figures.style import LOOK
 
@@ -73,7 +73,8 @@ def main(arguments: Arguments) -> None:
     execution = arguments.execution.resolved()
     runs = list(dict.fromkeys(run for name in names for run in plans[name]))
     if arguments.dry_run:
-        print_cost(runs, arguments.store, execution)
+        missing = missing_runs(runs, arguments.store)
+        print(f"{len(runs):,} runs in the plan", cost(missing, execution), sep="\n")
     else:
         prepare_folder(arguments.out)
         with RunStore(arguments.store) as store, mpl.rc_context(LOOK):

@@ -31,8 +31,8 @@ TITLE = "initial embeddings along the final principal components, modular additi
 
 
 class Projected(NamedTuple):
-    """Places (p, 2) of a seed's symbols at the start and at the end, along the principal
-    components of the end.
+    """Places (p, 2) of a seed's symbols at the start and at the end, along the
+    principal components of the end.
     """
 
     start: NDArray[np.float64]

@@ -30,7 +30,7 @@ from analysis.paper.digits import collapse
 from analysis.paper.runs import run_of
 from analysis.paper.weight_norms import histories
 from analysis.phase_diagram.pictures import legend
-from analysis.phase_diagram.records import Thresholds
+from analysis.runs.phases import Thresholds
 from analysis.runs.store import RunStore
 from paper_figures.phases import Phases, draw_plane, phases
 from paper_figures.scale import Scale, part, runs_of
@@ -45,7 +45,7 @@ CURVES = part(replace(BASE, checkpoints=2), "init_scale=1,8", whole=True).or_sma
 SMALL = replace(BASE, width=100, batch_size=100, init_scale=8.0, budget=10_000)
 RATES, DECAYS = "last_lr=1e-5:1e-2:9:log", "weight_decay=0.01:1:9:log"
 PLANE = part(replace(BASE, init_scale=8.0), RATES, DECAYS).or_small(SMALL)
-THRESHOLDS = Thresholds(test=0.6)
+THRESHOLDS = Thresholds(test_threshold=0.6)
 runs = runs_of(CURVES, PLANE)
 _COLOURS = {8.0: VERMILION, 1.0: BLUE}
 

@@ -1,5 +1,5 @@
-"""Phase diagrams of the named planes, several in one figure: figures 6 and 13 to 15; and
-what other figures that have one draw.
+"""Phase diagrams of the named planes, several in one figure: figures 6 and 13 to 15;
+and what other figures that have one draw.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.phase_diagram.phases import classify, points
 from analysis.phase_diagram.pictures import draw_phases, legend
-from analysis.phase_diagram.records import Thresholds
-from analysis.runs.experiments import DIAGRAMS
+from analysis.experiments import EXPERIMENTS
+from analysis.runs.phases import Thresholds, classify, points
 from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
 from paper_figures.scale import Part, Scale, part, runs_of
 
+DIAGRAMS = EXPERIMENTS["phase_diagram"]
 USUAL = Thresholds()
 QUICK = Scale(seeds=1, points=5, budget=10_000)  # one seed a cell, as in the paper
 
 
 class Phases(NamedTuple):
-    """A row a point of a plane as by `analysis.phase_diagram.phases.points`, and the
+    """A row a point of a plane as by `analysis.runs.phases.points`, and the
     plane's axes.
     """
 

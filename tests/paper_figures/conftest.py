@@ -1,4 +1,6 @@
-"""Every figure from runs of a second, which are trained when they are first asked for."""
+"""Every figure from runs of a second, which are trained when they are first asked
+for.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +38,15 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Tiny(Scale):
-    """Networks with other fields, by family, and fewer samples than there are digits."""
+    """Networks with other fields, by family, and fewer samples than there are
+    digits.
+    """
 
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def run(self, config: Any) -> Any:
         name = family_of(config).name
-        return replace(super().run(config), **self.networks.get(name, NETWORKS[name]))
+        return replace(config, **self.networks.get(name, NETWORKS[name]), budget=self.budget or config.budget)
 
     def axis(self, axis: Axis) -> Axis:
         thinned = super().axis(axis)

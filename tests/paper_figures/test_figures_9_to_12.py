@@ -12,7 +12,7 @@ import pytest
 
 import efftheory as et
 from analysis.paper import hierarchy
-from analysis.runs.experiments import PAPER_SIZES
+from analysis.experiments import PAPER_SIZES
 from neural import RunConfig
 from neural import start as start_of
 from paper_figures import fig9, fig10, fig11, fig12
