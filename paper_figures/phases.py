@@ -11,12 +11,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.phase_diagram.pictures import draw_phases, legend
 from analysis.experiments import EXPERIMENTS
+from analysis.phase_diagram.pictures import draw_phases, legend
 from analysis.runs.phases import Thresholds, classify, points
 from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
-from paper_figures.scale import Part, Scale, part, runs_of
+from paper_figures.scale import Part, Scale, runs_of
 
 DIAGRAMS = EXPERIMENTS["phase_diagram"]
 USUAL = Thresholds()
@@ -47,7 +47,7 @@ def of_planes(*names: str) -> tuple[Callable[[Scale], list[Any]], Callable[[RunS
     """What figures of named planes have: the runs, and the phases in which they end, by
     the planes' titles. Where planes cross they share runs.
     """
-    planes = {DIAGRAMS[name].title: part(DIAGRAMS[name].base, DIAGRAMS[name].x, DIAGRAMS[name].y) for name in names}
+    planes = {DIAGRAMS[name].title: Part(DIAGRAMS[name].base, DIAGRAMS[name].axes) for name in names}
 
     def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
         return {"diagrams": {title: phases(store, plane, scale) for title, plane in planes.items()}}

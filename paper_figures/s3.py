@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analysis.runs.experiments import DIAGRAMS
+from analysis.experiments import EXPERIMENTS
 from paper_figures.scale import Scale, part, runs_of
 
 QUICK = Scale(seeds=5)
-BASE = replace(DIAGRAMS["s3"].base, budget=10_000)
+BASE = replace(EXPERIMENTS["phase_diagram"]["s3"].base, budget=10_000)
 RUNS = part(BASE, "n_train=3,6,9,12,15,18,21,24,27,30,33,35", seeds=11)  # of 36 samples
 runs = runs_of(RUNS)

@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import efftheory as et
+from analysis.experiments import EXPERIMENTS, PAPER_SIZES
 from analysis.report.files import save_picture
 from analysis.report.look import BLUE, GREEN, ORANGE, VERMILION, recolour
-from analysis.experiments import EXPERIMENTS, PAPER_SIZES
 from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore
 from neural import ConfigError, DigitsConfig, RunConfig
@@ -113,7 +113,9 @@ class InventedRuns:
 
 def test_cells_of_a_phase_diagram_count_its_runs():
     diagrams = fig6.tables(cast(RunStore, InventedRuns()), Scale(points=4))["diagrams"]
-    assert list(diagrams) == [DIAGRAMS[name].title for name in ("lr_lr", "regression", "classification", "s3")]
+    assert list(diagrams) == [
+        EXPERIMENTS["phase_diagram"][name].title for name in ("lr_lr", "regression", "classification", "s3")
+    ]
     for diagram in diagrams.values():
         assert len(diagram.cells) == 16
         of_rates = diagram.axes[1].field == "decoder_lr"

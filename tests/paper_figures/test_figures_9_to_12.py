@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import efftheory as et
-from analysis.paper import hierarchy
 from analysis.experiments import PAPER_SIZES
+from analysis.paper import hierarchy
 from neural import RunConfig
 from neural import start as start_of
 from paper_figures import fig9, fig10, fig11, fig12
