@@ -15,17 +15,17 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.setups import SETUPS
+from analysis.experiments import EXPERIMENTS
 from analysis.runs.store import RunStore
 from paper_figures.omnigrok7 import BASE
-from paper_figures.scale import Scale, part, runs_of
+from paper_figures.scale import Part, Scale, runs_of
 from paper_figures.weight_norm import draw_errors, draw_losses, held
 
 TITLE = "addition modulo p: the landscape over norm and training fraction"
 QUICK = Scale(small=True)
-SMALL = SETUPS["transformer"]
+SMALL = EXPERIMENTS["landscape"]["transformer"]
 HELD = replace(BASE, constrained=True, weight_decay=0.0, look_every=50, budget=10_000)
-STILL = part(HELD, SMALL.x, SMALL.y, seeds=2).or_small(SMALL.base)
+STILL = Part(HELD, SMALL.axes, seeds=2).or_small(SMALL.base)
 runs = runs_of(STILL)
 
 

@@ -16,10 +16,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_curve
 from analysis.paper.runs import run_of
 from analysis.paper.weight_norms import histories
 from analysis.runs.store import RunStore
+from analysis.weight_norm.pictures import draw_curve
 from paper_figures.scale import Scale, part, runs_of
 from paper_figures.style import BLUE, ORANGE, VERMILION
 from paper_figures.weight_norm import draw_history, held

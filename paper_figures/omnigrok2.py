@@ -20,17 +20,18 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.setups import SETUPS
+from analysis.experiments import EXPERIMENTS
 from analysis.paper.runs import run_of
 from analysis.paper.weight_norms import histories
 from analysis.runs.store import RunStore
-from paper_figures.scale import Scale, part
+from paper_figures.scale import Part, Scale, part
 from paper_figures.style import BLUE, GREY, ORANGE, VERMILION
 from paper_figures.weight_norm import draw_history, draw_inverse, draw_losses, draw_times, held
 
 TITLE = "a student and a teacher: L and U, grokking, and its time against the decay"
 FREE = run_of("teacher", budget=100_000)
-STILL = part(SETUPS["teacher"].base, "init_scale=0.1:10:21:log")
+_TEACHER = EXPERIMENTS["landscape"]["teacher"]
+STILL = Part(_TEACHER.base, _TEACHER.axes[:1])
 CURVES = part(FREE, "init_scale=0.5,2", "weight_decay=0,0.03,1", whole=True)
 TIMED = part(replace(FREE, init_scale=2.0), "weight_decay=0.03:1:6:log")
 _STYLES = {0.0: (GREY, "no decay"), 0.03: (BLUE, "decay .03"), 1.0: (VERMILION, "decay 1")}

@@ -19,10 +19,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_places
 from analysis.paper.runs import run_of
 from analysis.paper.weight_norms import histories
 from analysis.runs.store import RunStore
+from analysis.weight_norm.pictures import draw_places
 from paper_figures.scale import Scale, part, runs_of
 from paper_figures.style import BLUE, VERMILION
 from paper_figures.weight_norm import draw_errors, draw_history, held

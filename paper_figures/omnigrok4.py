@@ -18,26 +18,27 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_curve
-from analysis.landscape.setups import SETUPS
+from analysis.experiments import EXPERIMENTS
 from analysis.paper.runs import run_of
 from analysis.paper.weight_norms import histories
 from analysis.runs.store import RunStore
-from paper_figures.scale import Scale, part, runs_of
+from analysis.weight_norm.pictures import draw_curve
+from paper_figures.scale import Part, Scale, part, runs_of
 from paper_figures.style import BLUE, ORANGE, VERMILION
 from paper_figures.weight_norm import draw_history, held
 
 TITLE = "film reviews: an LSTM whose weights are too large"
 QUICK = Scale(small=True)
 BASE = run_of("reviews", skip=0, length=500, width=256, budget=50_000)
-SMALL_HELD = SETUPS["reviews"].base
+_REVIEWS = EXPERIMENTS["landscape"]["reviews"]
+SMALL_HELD = _REVIEWS.base
 SMALL = replace(SMALL_HELD, constrained=False, look_every=50, budget=4_000)
 _STARTS = {6.0: (1.0, VERMILION), 1.0: (0.0, BLUE)}  # initial scales, with their decay
 CURVES = [
     part(replace(BASE, **start)).or_small(replace(SMALL, **start))
     for start in ({"init_scale": scale, "weight_decay": decay} for scale, (decay, _) in _STARTS.items())
 ]
-STILL = part(replace(BASE, constrained=True, budget=100), SETUPS["reviews"].x).or_small(SMALL_HELD)
+STILL = Part(replace(BASE, constrained=True, budget=100), _REVIEWS.axes[:1]).or_small(SMALL_HELD)
 runs = runs_of(*CURVES, STILL)
 
 

@@ -20,11 +20,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.setups import SETUPS
+from analysis.experiments import EXPERIMENTS
 from analysis.paper.runs import run_of
 from analysis.paper.weight_norms import histories
 from analysis.runs.store import RunStore
-from paper_figures.scale import Scale, part, runs_of
+from paper_figures.scale import Part, Scale, part, runs_of
 from paper_figures.style import BLUE, VERMILION
 from paper_figures.weight_norm import draw_history, draw_losses, held
 
@@ -33,7 +33,7 @@ QUICK = Scale(small=True)
 BASE = run_of("molecules", budget=100_000)
 HELD = run_of("molecules", constrained=True, weight_decay=0.0, budget=5_000)
 CURVES = part(BASE, "init_scale=1,3").or_small(replace(BASE, budget=50_000))
-STILL = part(HELD, SETUPS["molecules"].x).or_small(replace(HELD, budget=2_000))
+STILL = Part(HELD, EXPERIMENTS["landscape"]["molecules"].axes[:1]).or_small(replace(HELD, budget=2_000))
 runs = runs_of(CURVES, STILL)
 _COLOURS = {3.0: VERMILION, 1.0: BLUE}
 

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from analysis.landscape.pictures import draw_contours, draw_curve
-from analysis.landscape.shells import landscape
 from analysis.paper.tables import lower_medians
 from analysis.runs.store import RunStore
+from analysis.weight_norm.pictures import draw_contours, draw_curve
+from analysis.weight_norm.tables import landscape
 from paper_figures.scale import Part, Scale
 from paper_figures.style import BLUE, GREY, ORANGE
 

@@ -154,12 +154,10 @@ def test_the_probe_sees_what_is_loaded() -> None:
 SHARED = {"report", "runs", "scores", "predictors", "measures", "experiments", "_pieces", "_processes"}
 # Commands that are a file, and the room that has what they compute.
 COMMANDS = {"league": {"grokking"}, "measure_checkpoints": {"grokking"}}
+COMMANDS |= {name: {"weight_norm"} for name in ("landscape", "norm_law", "two_variables")}
 COMMANDS |= {"critical_size": {"counting"}, "groups": {"counting"}}
 COMMANDS |= {name: {"arms"} for name in ("advise", "design_experiment", "interventions", "remedies")}
-# Rooms that take from others as yet: room, and whose.
-STILL = {
-    "norm_law": {"landscape"},
-}
+STILL = {}
 
 
 def taken(source: str) -> set[str]:

@@ -13,9 +13,9 @@ import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.norm_law import setups
+from analysis.experiments import EXPERIMENTS
 from analysis.report.look import LOOK
-from analysis.runs.plan import Axis
+from analysis.runs.plan import Axis, parse_axis
 from analysis.runs.store import RunStore
 from neural import family_of, train_runs
 from neural.config import shape
@@ -95,9 +95,10 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drawn]:
     with pytest.MonkeyPatch.context() as patch, RunStore(tmp_path_factory.mktemp("store") / "runs.sqlite") as store:
         patch.setattr(fig4, "DRAWS", 200)
         patch.setattr(fig5, "SETS", 3)
-        for name, fields in (("transformer", {"p": 5}), ("digits", {})):
-            setup = setups.SETUPS[name]
-            tiny = replace(setup.base, **NETWORKS[type(setup.base).__name__.removesuffix("Config").lower()] | fields)
-            small = replace(setup, base=tiny, shells="init_scale=0.5:2:3:log", landscape_budget=20)
-            patch.setitem(setups.SETUPS, name, small)
+        for name, family in (("transformer", "modular"), ("digits", "digits")):
+            runs, shells = EXPERIMENTS["norm_law"][name], EXPERIMENTS["shells"][name]
+            tiny, few = NETWORKS[family], (parse_axis(type(shells.base), "x", "init_scale=0.5:2:3:log"),)
+            patch.setitem(EXPERIMENTS["norm_law"], name, replace(runs, base=replace(runs.base, **tiny)))
+            held = replace(shells.base, **tiny, budget=20)
+            patch.setitem(EXPERIMENTS["shells"], name, replace(shells, base=held, axes=few))
         yield Drawn(store)

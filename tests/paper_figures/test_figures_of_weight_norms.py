@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.norm_law.setups import SETUPS
+from analysis.experiments import EXPERIMENTS
 from neural import ConfigError
 from paper_figures import omnigrok3, omnigrok4, omnigrok5, omnigrok7, omnigrok12
 from paper_figures.__main__ import lacking_data
@@ -40,8 +40,8 @@ def test_histories_are_those_of_the_store(drawn: Drawn) -> None:
 
 def test_the_predictions_drawn_are_those_of_the_law(drawn: Drawn) -> None:
     for name, table in drawn.tables("omnigrok11").items():
-        assert sorted(table["weight_decay"].unique()) == list(SETUPS[name].decays)
-        assert table[SETUPS[name].form].notna().all()
+        assert sorted(table["weight_decay"].unique()) == list(EXPERIMENTS["norm_law"][name].values("weight_decay"))
+        assert table["law"].notna().all()
         assert (table["budget"] == 20).all()
 
 
