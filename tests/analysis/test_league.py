@@ -342,11 +342,24 @@ def test_what_is_measured_of_a_run(empty: RunStore, monkeypatch) -> None:
     assert ("steps_to_memorise@20", GENERALISED) not in said.index
 
 
-def test_networks_that_are_not_known_have_no_measures() -> None:
-    assert not is_known(replace(SMALL, network="perceptron"))
-    assert not is_known(ParityConfig(online=True))
-    assert not is_known(RunConfig())
-    assert all(is_known(one) for one in (*NETWORKS, BITS))
+ODD_ONES = [
+    replace(SMALL, operation="division"),
+    replace(SMALL, operation="addition", fraction=1.0),
+    replace(SMALL, loss="mse", dropout=0.5, inputs="embeddings", checkpoints=0),
+    replace(SMALL, learning_rate=1e30),  # diverges
+    ParityConfig(n=9, width=9, n_train=40, n_test=20, loss="ce", budget=20),
+]
+
+
+@pytest.mark.parametrize("config", [*NETWORKS, *ODD_ONES], ids=lambda config: type(config).__name__)
+def test_whatever_is_known_can_be_measured(config: Any) -> None:
+    assert is_known(config)
+    found = measured(config, Traces.of(train_run(config)), 5.0, 15.0, [10, 99])
+    assert {"steps to memorise", "pattern's delay"} <= set(found) <= set(BY_NAME)
+
+
+def test_other_networks_have_no_measures() -> None:
+    assert not any(map(is_known, (replace(SMALL, network="perceptron"), ParityConfig(online=True), RunConfig())))
 
 
 def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
