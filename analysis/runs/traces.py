@@ -20,14 +20,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.runs.rows import StoreError
-from neural import History
 from neural._files import replacing
+
+if TYPE_CHECKING:
+    from neural import History
 
 # All that numpy and zipfile raise at files of arrays whose bytes are others than were
 # written.

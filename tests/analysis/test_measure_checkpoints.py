@@ -20,11 +20,10 @@ import torch
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
-from analysis.measure_checkpoints import files
-from analysis.measure_checkpoints.__main__ import PROG, Arguments, main, measured_files
-from analysis.measure_checkpoints.files import checkpoint_files, read_checkpoint
-from analysis.measure_checkpoints.named import Options
-from analysis.measure_checkpoints.pictures import picture
+from analysis.grokking import files
+from analysis.grokking.checkpoints import Options, measured_files
+from analysis.grokking.files import checkpoint_files, read_checkpoint
+from analysis.measure_checkpoints import PROG, Arguments, main, picture
 from neural import ConfigError
 from neural.command import run_command
 
@@ -59,8 +58,7 @@ def saved(folder: Path, **files: dict[str, Any]) -> Path:
 
 def measured(folder: Path, **options: Any) -> tuple[list[dict[str, float]], list[str]]:
     """A row a file, and notes: what the command computes before it draws."""
-    patterns = {name: options.pop(name) for name in ("include", "exclude") if name in options}
-    rows, _, notes = measured_files(checkpoint_files(folder), Arguments(folder, Options(**options), **patterns))
+    rows, _, _, notes = measured_files(checkpoint_files(folder), Options(**options))
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")], notes
 
 
@@ -100,6 +98,9 @@ def test_known_arrays(kind: str, tmp_path: Path, monkeypatch, capsys) -> None:
         assert row["participation ratio"] == pytest.approx(0.5, rel=1e-5)
         assert row["Gini of the first layer"] == pytest.approx(1 - 1 / (P // 2), rel=1e-4)
     assert (tmp_path / "out" / "measures.png").stat().st_size > 10_000
+    traces = pd.read_csv(tmp_path / "out" / "traces.csv").set_index(["metric", "step"])["value"]
+    assert traces["ring quality", 100] == 1
+    assert len(traces) == 3 * (len(found[0]) - 1)
     assert "ring quality" in capsys.readouterr().out
 
 
@@ -161,18 +162,6 @@ def test_bad_input_is_one_line(
     assert says in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_nothing_is_unpickled(tmp_path: Path, monkeypatch, capsys) -> None:
-    folder = tmp_path / "run"
-    folder.mkdir()
-    np.savez(folder / "step1.npz", W=np.array([{"a": 1}], dtype=object))
-    (folder / "step2.safetensors").write_bytes(b"nonsense")
-    for bad in ("step1.npz", "step2.safetensors"):
-        with pytest.raises(SystemExit):
-            run(monkeypatch, folder, tmp_path / "out")
-        assert f"`folder` must have files of plain arrays, but {bad}" in capsys.readouterr().err
-        (folder / bad).unlink()
-
-
 def test_what_is_not_defined_is_nan_and_the_rest_goes_on(tmp_path: Path) -> None:
     """An embedding that is 0 at first; one more row, for a token that is no symbol."""
     logits = waves(1.0, 1)
@@ -185,15 +174,6 @@ def test_what_is_not_defined_is_nan_and_the_rest_goes_on(tmp_path: Path) -> None
     assert np.isnan([first["effective dimension"], first["Gini of the first layer"]]).all()
     assert first["norm of all arrays"] == 0
     assert last["ring quality"] == 1
-
-
-def test_folders_without_numbers_are_one_line(tmp_path: Path, monkeypatch, capsys) -> None:
-    folder = tmp_path / "run"
-    folder.mkdir()
-    np.savez(folder / "1.npz", tokens=np.arange(3))
-    with pytest.raises(SystemExit):
-        run(monkeypatch, folder, tmp_path / "out")
-    assert "must have arrays of floating point numbers" in capsys.readouterr().err.splitlines()[-1]
 
 
 # --- which arrays count, and in what precision ---

@@ -1,1 +1,0 @@
-"""The measures of anybody's checkpoints: arrays in files, a step in each name."""
