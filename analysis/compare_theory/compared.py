@@ -35,7 +35,8 @@ class Compared:
         everyone: the runs with their replicas, a row each.
         runs: those that are judged, the first replicas.
         predictions, scores: rows as architecture and glossary have them; the scores of
-            each setting, of all of them where there are several (ALL), and of each size.
+            each setting, of all of them where there are several (ALL), and of each
+            size.
     """
 
     family: str

@@ -1,4 +1,4 @@
-"""report.json of a comparison: the fields that others rely on, from the three tables."""
+"""report.json of a comparison: the fields that others rely on, from three tables."""
 
 from __future__ import annotations
 

@@ -131,8 +131,8 @@ def _sizes(arrays: Arrays, first: Arrays) -> Iterator[dict[str, Any]]:
 
 
 def _counted(seen: pd.DataFrame, n_files: int, options: Options) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The rows of arrays that count, and why others do not. What is finite in no file is
-    left out (a mask of -inf); what is finite in some is a weight that has diverged.
+    """The rows of arrays that count, and why others do not. What is finite in no file
+    is left out (a mask of -inf); what is finite in some is a weight that has diverged.
     """
     taken = {options.logits: "logits", options.train_mask: "train-mask", options.test_mask: "test-mask"}
     left_out = {}

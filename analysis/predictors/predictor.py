@@ -51,8 +51,8 @@ class Run:
 
     Attributes:
         config: its configuration.
-        row: its row in the store, a mapping by column. A predictor must not look at what came
-            after its `read_at`.
+        row: its row in the store, a mapping by column. A predictor must not look at
+            what came after its `read_at`.
         store: where its traces are.
         memo: what several predictors of this run share is computed once and kept here.
     """
