@@ -15,6 +15,7 @@ from typing import Any
 from analysis.runs.plan import Experiment, planned
 from neural import (
     DigitsConfig,
+    MessinessConfig,
     ModularConfig,
     MoleculesConfig,
     ParityConfig,
@@ -172,6 +173,29 @@ DIAGRAMS = {
     "repr_weight_decay_ce": planned("Weight decay of the embeddings, classification", _CE, _FAST, "repr_wd=0:10:9"),
 }
 
+
+def _two_folds(run: Any) -> int:
+    """The budget in which decay alone makes a norm e^2 times smaller, after the
+    hold.
+    """
+    looks = 2 / (run.learning_rate * run.weight_decay * run.look_every)
+    return run.hold + run.look_every * math.ceil(round(looks, 6))
+
+
+_TWO_VARIABLES = {
+    "free": planned(
+        "A decoder and what it reads",
+        MessinessConfig(
+            **{"width": 64, "trained": True, "init_scale": 6.0, "messiness": 0.5, "look_every": 100},
+            **{"learning_rate": 3e-3, "messiness_lr": 1e-3, "hold": 5_000},
+        ),
+        "operation=modular_addition,addition",
+        "n_train=25,35,45,55",
+        "weight_decay=0.01,0.03,0.1",
+        budget=_two_folds,
+    )
+}
+
 # By command, and by the name that people type.
 EXPERIMENTS: dict[str, dict[str, Experiment]] = {
     "compare_theory": {"addition": _ADDITION},
@@ -181,5 +205,6 @@ EXPERIMENTS: dict[str, dict[str, Experiment]] = {
     "landscape": _LANDSCAPE,
     "norm_law": _NORM_LAW,
     "shells": _SHELLS,
+    "two_variables": _TWO_VARIABLES,
     "phase_diagram": DIAGRAMS,
 }

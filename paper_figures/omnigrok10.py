@@ -15,11 +15,10 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_contours, draw_curve
-from analysis.landscape.setups import SETUPS
-from analysis.landscape.shells import landscape
-from analysis.runs.plan import parse_axis
+from analysis.experiments import EXPERIMENTS
 from analysis.runs.store import RunStore
+from analysis.weight_norm.pictures import draw_contours, draw_curve
+from analysis.weight_norm.tables import landscape
 from neural import ModularConfig
 from paper_figures.omnigrok7 import BASE
 from paper_figures.scale import Scale
@@ -29,9 +28,9 @@ TITLE = "addition modulo p: the landscape over norm and training fraction"
 SEEDS = 2
 QUICK = Scale(small=True)
 STILL = replace(BASE, constrained=True, weight_decay=0.0, look_every=50, budget=10_000)
-SMALL_STILL = SETUPS["transformer"].base
-NORMS = parse_axis(ModularConfig, "x", SETUPS["transformer"].x)
-FRACTIONS = parse_axis(ModularConfig, "y", SETUPS["transformer"].y)
+SMALL_STILL = EXPERIMENTS["landscape"]["transformer"].base
+NORMS = EXPERIMENTS["landscape"]["transformer"].axes[0]
+FRACTIONS = EXPERIMENTS["landscape"]["transformer"].axes[1]
 
 
 class Tables(NamedTuple):

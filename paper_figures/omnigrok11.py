@@ -11,15 +11,17 @@ the decay, over two decades of it for the transformer, over one for digits.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.norm_law.setups import SETUPS, Setup
-from analysis.norm_law.tables import ours
+from analysis.experiments import EXPERIMENTS
+from analysis.norm_law import FORMS, TARGETS
+from analysis.predictors.catalogue import CATALOGUE, predict
+from analysis.predictors.norm import landscape_runs
 from analysis.runs.store import RunStore
+from analysis.weight_norm.tables import falls
 from paper_figures.scale import Scale
 from paper_figures.style import BLUE, ORANGE
 from paper_figures.weight_norm import draw_inverse, draw_times
@@ -30,33 +32,31 @@ _KINDS = {"transformer": 1.0, "digits": 9.0}
 
 
 class Tables(NamedTuple):
-    """As `ours` makes them: a row a run."""
+    """A row a run, and what our law says of it, `law`."""
 
     transformer: pd.DataFrame
     digits: pd.DataFrame
 
 
-def _setups(scale: Scale) -> dict[str, Setup]:
-    """Of the norm law, one initial scale each."""
-    return {
-        name: replace(SETUPS[name], large=(start,), budget=scale.budget or SETUPS[name].budget)
-        for name, start in _KINDS.items()
-    }
-
-
-def _seeds(scale: Scale) -> range:
-    return range(scale.seeds or SEEDS)
+def _runs_of(name: str, scale: Scale) -> list[Any]:
+    """Of the norm law, one initial scale."""
+    found = EXPERIMENTS["norm_law"][name].at(init_scale=_KINDS[name]).configs(range(scale.seeds or SEEDS))
+    return [scale.run(config) for config in found]
 
 
 def runs(scale: Scale) -> list[Any]:
-    found = []
-    for setup in _setups(scale).values():
-        found += [*setup.landscape(_seeds(scale)), *setup.runs(_seeds(scale))]
-    return found
+    free = [run for name in _KINDS for run in _runs_of(name, scale)]
+    return [*dict.fromkeys(held for run in free for held in landscape_runs(run)), *free]
 
 
 def tables(store: RunStore, scale: Scale) -> Tables:
-    return Tables(*(ours(store, setup, _seeds(scale), setup.targets[0]) for setup in _setups(scale).values()))
+    return Tables(*(_table(store, name, _runs_of(name, scale)) for name in _KINDS))
+
+
+def _table(store: RunStore, name: str, configs: list[Any]) -> pd.DataFrame:
+    found = falls(store, configs, next(iter(TARGETS[name])))
+    said = predict(store, found, [CATALOGUE[FORMS[name]]])
+    return found.merge(said[["key", "target", "value"]].rename(columns={"value": "law"}))
 
 
 def draw(drawn: Tables) -> Figure:
@@ -68,10 +68,9 @@ def draw(drawn: Tables) -> Figure:
         ("(a) transformer, $\\alpha = 1$", "(b) digits, $\\alpha = 9$"),
         strict=True,
     ):
-        target = SETUPS[name].targets[0]
         draw_times(axes, table, "learned", "weight_decay", ORANGE, "s", "training set learned")
-        draw_times(axes, table, "steps", "weight_decay", BLUE, "o", target.name)
-        axes.plot(table["weight_decay"], table[SETUPS[name].form], "k_", ms=9, label="predicted from the landscape")
+        draw_times(axes, table, "steps", "weight_decay", BLUE, "o", next(iter(TARGETS[name].values())))
+        axes.plot(table["weight_decay"], table["law"], "k_", ms=9, label="predicted from the landscape")
         draw_inverse(axes, table, "steps", "weight_decay")
         axes.set_xlabel(r"weight decay $\gamma$")
         axes.set_title(title, loc="left")

@@ -20,12 +20,12 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_curve
-from analysis.landscape.setups import SETUPS as LANDSCAPES
-from analysis.landscape.shells import landscape
+from analysis.experiments import EXPERIMENTS
 from analysis.paper.weight_norms import histories
 from analysis.runs.plan import Axis, parse_axis
 from analysis.runs.store import RunStore
+from analysis.weight_norm.pictures import draw_curve
+from analysis.weight_norm.tables import landscape
 from neural import TeacherConfig
 from paper_figures.scale import Scale
 from paper_figures.style import BLUE, GREY, ORANGE, VERMILION
@@ -33,7 +33,7 @@ from paper_figures.weight_norm import draw_history, draw_inverse, draw_times
 
 TITLE = "a student and a teacher: L and U, grokking, and its time against the decay"
 SEEDS = 3
-STILL = LANDSCAPES["teacher"].base
+STILL = EXPERIMENTS["landscape"]["teacher"].base
 NORMS = parse_axis(TeacherConfig, "x", "init_scale=0.1:10:21:log")
 FREE = TeacherConfig(budget=100_000)
 STARTS = Axis("init_scale", (0.5, 2.0))

@@ -19,11 +19,11 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_contours, draw_places
-from analysis.landscape.shells import landscape
 from analysis.paper.weight_norms import histories
 from analysis.runs.plan import Axis, parse_axis
 from analysis.runs.store import RunStore
+from analysis.weight_norm.pictures import draw_contours, draw_places
+from analysis.weight_norm.tables import landscape
 from neural import DigitsConfig
 from paper_figures.scale import Scale
 from paper_figures.style import BLUE, VERMILION

@@ -18,12 +18,11 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_curve
-from analysis.landscape.setups import SETUPS
-from analysis.landscape.shells import landscape
+from analysis.experiments import EXPERIMENTS
 from analysis.paper.weight_norms import histories
-from analysis.runs.plan import parse_axis
 from analysis.runs.store import RunStore
+from analysis.weight_norm.pictures import draw_curve
+from analysis.weight_norm.tables import landscape
 from neural import ReviewsConfig
 from paper_figures.scale import Scale
 from paper_figures.style import BLUE, ORANGE, VERMILION
@@ -33,10 +32,10 @@ TITLE = "film reviews: an LSTM whose weights are too large"
 SEEDS = 3
 QUICK = Scale(small=True)
 BASE = ReviewsConfig(skip=0, length=500, width=256, budget=50_000)
-SMALL = replace(SETUPS["reviews"].base, constrained=False, look_every=50, budget=4_000)
+SMALL = replace(EXPERIMENTS["landscape"]["reviews"].base, constrained=False, look_every=50, budget=4_000)
 STILL = replace(BASE, constrained=True, budget=100)
-SMALL_STILL = SETUPS["reviews"].base
-NORMS = parse_axis(ReviewsConfig, "x", SETUPS["reviews"].x)
+SMALL_STILL = EXPERIMENTS["landscape"]["reviews"].base
+NORMS = EXPERIMENTS["landscape"]["reviews"].axes[0]
 _STARTS = {6.0: 1.0, 1.0: 0.0}  # initial scales, with their decay
 _COLOURS = {6.0: VERMILION, 1.0: BLUE}
 

@@ -20,12 +20,12 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_curve
-from analysis.landscape.setups import SETUPS
-from analysis.landscape.shells import landscape
+from analysis.experiments import EXPERIMENTS
 from analysis.paper.weight_norms import histories
-from analysis.runs.plan import Axis, parse_axis
+from analysis.runs.plan import Axis
 from analysis.runs.store import RunStore
+from analysis.weight_norm.pictures import draw_curve
+from analysis.weight_norm.tables import landscape
 from neural import MoleculesConfig
 from paper_figures.scale import Scale
 from paper_figures.style import BLUE, ORANGE, VERMILION
@@ -39,7 +39,7 @@ SMALL = replace(BASE, budget=50_000)
 STILL = MoleculesConfig(constrained=True, weight_decay=0.0, budget=5_000)
 SMALL_STILL = replace(STILL, budget=2_000)
 STARTS = Axis("init_scale", (1.0, 3.0))
-NORMS = parse_axis(MoleculesConfig, "x", SETUPS["molecules"].x)
+NORMS = EXPERIMENTS["landscape"]["molecules"].axes[0]
 _COLOURS = {3.0: VERMILION, 1.0: BLUE}
 
 

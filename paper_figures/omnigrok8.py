@@ -15,10 +15,10 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.landscape.pictures import draw_contours
-from analysis.landscape.shells import landscape
 from analysis.runs.plan import Axis, parse_axis
 from analysis.runs.store import RunStore
+from analysis.weight_norm.pictures import draw_contours
+from analysis.weight_norm.tables import landscape
 from neural import DigitsConfig
 from paper_figures.scale import Scale
 

@@ -142,12 +142,12 @@ def test_the_probe_sees_what_is_loaded() -> None:
 SHARED = {"report", "runs", "scores", "predictors", "measures", "experiments", "_pieces", "_processes"}
 # Commands that are a file, and the room that has what they compute.
 COMMANDS = {"league": {"grokking"}, "measure_checkpoints": {"grokking"}}
+COMMANDS |= {name: {"weight_norm"} for name in ("landscape", "norm_law", "two_variables")}
 COMMANDS |= {"critical_size": {"counting"}, "groups": {"counting"}}
 # Rooms that take from others as yet: room, and whose.
 STILL = {
     "advise": {"theory"},
     "design_experiment": {"theory"},
-    "norm_law": {"landscape"},
     "remedies": {"theory"},
 }
 

@@ -11,13 +11,13 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from analysis.predictors import effective, measures, memory, null, rings
+from analysis.predictors import effective, measures, memory, norm, null, rings
 from analysis.predictors.predictor import Predictor, Run, Told
 from analysis.runs.store import PREDICTIONS, RunStore, config_of
 from efftheory._threads import usable_cores
 from neural import ConfigError
 
-CATALOGUE = {one.name: one for file in (null, effective, memory, rings, measures) for one in file.PREDICTORS}
+CATALOGUE = {one.name: one for file in (null, effective, memory, rings, norm, measures) for one in file.PREDICTORS}
 _TOGETHER = 32  # runs that are predicted before what is said of them is kept
 
 

@@ -6,31 +6,41 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from analysis import two_variables as command
 from analysis.runs.executors import Execution
-from analysis.two_variables import __main__ as command
-from analysis.two_variables.landscape import BORDER, FLOOR, Geometry, Landscape, geometry
-from analysis.two_variables.trajectory import Flow, reduced
+from analysis.weight_norm.reduced import BORDER, FLOOR, Surface, follow, formula, geometry
 from neural import ConfigError
 
 LOG_W = np.linspace(0.0, 4.0, 9)
 LEVELS = np.array([0.0, 0.1, 0.3, 0.6, 1.0])
 
 
-def exact(a: float, b: float, at_border: float, log_w: NDArray[np.float64] = LOG_W) -> Landscape:
+def exact(a: float, b: float, at_border: float, log_w: NDArray[np.float64] = LOG_W) -> Surface:
     """l = BORDER exp(-a (log w - at_border) + b m): the border is the straight line
     log w = at_border + (b/a) m.
     """
     log_loss = math.log(BORDER) - a * (log_w[:, None] - at_border) + b * LEVELS
-    return Landscape(log_w, LEVELS, np.exp(log_loss))
+    return Surface(log_w, LEVELS, np.exp(log_loss))
+
+
+def run(m: float, lr: float, messiness_lr: float, decay: float, hold: int, steps: int) -> Any:
+    """What moves a state, as a configuration has it."""
+    return SimpleNamespace(
+        messiness=m, learning_rate=lr, messiness_lr=messiness_lr, weight_decay=decay, hold=hold, budget=steps
+    )
 
 
 @given(st.floats(0.2, 1.2), st.floats(0, 1), st.floats(1, 3), st.floats(0.1, 3.9), st.floats(0, 1))
@@ -54,23 +64,19 @@ def test_geometry_of_a_straight_border(a: float, b: float, at_border: float, cor
     """
     m, log_w = corner + height, 3.9
     assume(at_border + b / a * m < log_w)
-    found = geometry(exact(a, b, at_border), log_w, m, corner)
-    assert found is not None
-    assert found.distance == pytest.approx(log_w - at_border - b / a * m, abs=1e-8)
-    assert found.height == pytest.approx(height)
-    assert math.tan(math.radians(found.angle)) == pytest.approx(b / a, rel=1e-6)
-    assert found.steps(1e-3) == pytest.approx((log_w - at_border - b / a * corner) / 1e-3, rel=1e-6)
-    other = 1e3 * (found.distance + height * a / b)
-    assert found.steps_by_the_other_angle(1e-3) == pytest.approx(other, rel=1e-6)
+    distance, fall, angle = geometry(exact(a, b, at_border), log_w, m, corner)
+    assert distance == pytest.approx(log_w - at_border - b / a * m, abs=1e-8)
+    assert fall == pytest.approx(height)
+    assert math.tan(math.radians(angle)) == pytest.approx(b / a, rel=1e-6)
+    steps = formula(distance, fall, angle, rate=1e-3)
+    assert steps == pytest.approx((log_w - at_border - b / a * corner) / 1e-3, rel=1e-6)
 
 
 def test_no_geometry_without_a_border() -> None:
     """Beyond the grid at some m; or the start on its wrong side."""
     steep = exact(1.0, 3.0, 2.0)
-    assert geometry(steep, 3.9, 0.5, 0.1) is not None
-    assert geometry(steep, 3.9, 0.9, 0.1) is None
-    assert geometry(steep, 3.0, 0.5, 0.1) is None
-    assert geometry(steep, 3.9, 0.1, 0.1) is None
+    for log_w, m, there in ((3.9, 0.5, True), (3.9, 0.9, False), (3.0, 0.5, False), (3.9, 0.1, False)):
+        assert np.isfinite(geometry(steep, log_w, m, 0.1)).all() == there
 
 
 @given(st.floats(1e-4, 1e-2), st.floats(1e-2, 1), st.floats(3, 3.9))
@@ -78,20 +84,20 @@ def test_without_a_gradient_the_decay_alone_moves(lr: float, decay: float, log_w
     """Where all losses are at the floor, or m is held: log w falls by eta gamma a step,
     until no norm of the landscape is left.
     """
-    flat = Landscape(LOG_W, LEVELS, np.full((9, 5), FLOOR / 10))
+    flat = Surface(LOG_W, LEVELS, np.full((9, 5), FLOOR / 10))
     steps = math.ceil(1 / (lr * decay))
-    found = reduced(flat, log_w, 0.5, Flow(lr, 1.0, decay, hold=steps // 2, steps=steps), corner=0.1)
+    found = follow(flat, log_w, run(0.5, lr, 1.0, decay, steps // 2, steps), corner=0.1)
     np.testing.assert_allclose(found.log_w, log_w - lr * decay * found.steps, atol=1e-6)
     np.testing.assert_allclose(found.messiness, 0.5, rtol=1e-9)
-    assert (found.end, found.to_border, found.to_corner) == ("last step", None, None)
-    found = reduced(flat, log_w, 0.5, Flow(lr, 1.0, decay, hold=0, steps=5 * steps), corner=0.1)
+    assert (found.end, found.to_border, found.to_corner) == ("last step", math.inf, math.inf)
+    found = follow(flat, log_w, run(0.5, lr, 1.0, decay, 0, 5 * steps), corner=0.1)
     assert found.end == "small norm"
     assert found.steps[-1] == pytest.approx(log_w / (lr * decay), rel=1e-4)
 
 
 def test_steps_to_the_border() -> None:
     """With m held and hardly a gradient: (log w - border)/(eta gamma)."""
-    found = reduced(exact(1.0, 1.0, 2.0), 3.8, 0.5, Flow(1e-2, 1.0, 1.0, hold=300, steps=300), corner=0.1)
+    found = follow(exact(1.0, 1.0, 2.0), 3.8, run(0.5, 1e-2, 1.0, 1.0, 300, 300), corner=0.1)
     assert found.to_border == pytest.approx((3.8 - 2.5) / 1e-2, rel=1e-2)
     assert (found.messiness == 0.5).all()
     assert found.end == "last step"
@@ -105,11 +111,11 @@ def test_along_a_border_that_m_can_follow(messiness_lr: float) -> None:
     a, b, rate = 1.0, 2.0, 1e-5
     loss = a * rate / (b**2 * messiness_lr)
     at_border = 3.9 - (b * 0.8 - math.log(loss / BORDER)) / a  # so that the start is on that contour
-    flow = Flow(1e-4, messiness_lr, rate / 1e-4, hold=0, steps=10**6)
-    found = reduced(exact(a, b, at_border), 3.9, 0.8, flow, corner=0.1)
+    free = run(0.8, 1e-4, messiness_lr, rate / 1e-4, 0, 10**6)
+    found = follow(exact(a, b, at_border), 3.9, free, corner=0.1)
     assert found.end == "corner"
-    shape = Geometry(0.0, 0.7, math.degrees(math.atan(b / a)))
-    assert found.to_corner == pytest.approx(shape.steps(rate), rel=0.01)
+    steps = formula(0.0, 0.7, math.degrees(math.atan(b / a)), rate)
+    assert found.to_corner == pytest.approx(steps, rel=0.01)
 
 
 def test_a_decoder_that_pushes_back_slows_it_down() -> None:
@@ -122,14 +128,13 @@ def test_a_decoder_that_pushes_back_slows_it_down() -> None:
     loss = decay * math.exp(2 * 0.6) / a / (1 + r)
     at_border = 0.6 - (b * 0.9 - math.log(loss / BORDER)) / a
     landscape = exact(a, b, at_border, log_w=np.linspace(0.0, 1.5, 76))
-    found = reduced(landscape, 0.6, 0.9, Flow(lr, messiness_lr, decay, hold=0, steps=10**4), corner=0.3)
+    found = follow(landscape, 0.6, run(0.9, lr, messiness_lr, decay, 0, 10**4), corner=0.3)
     assert found.end == "corner"
     now = messiness_lr * b**2 * np.exp(2 * found.log_w) / (lr * a**2)
     pace = np.gradient(found.log_w, found.steps) / (-lr * decay)
     middle = slice(len(pace) // 10, -5)
     np.testing.assert_allclose(pace[middle], (now / (1 + now))[middle], rtol=0.15)
-    assert found.to_corner is not None
-    assert found.to_corner > 2.5 * 0.6 * b / a / (lr * decay)
+    assert np.inf > found.to_corner > 2.5 * 0.6 * b / a / (lr * decay)
 
 
 def test_what_training_did_not_reach_is_filled_in() -> None:
@@ -139,7 +144,7 @@ def test_what_training_did_not_reach_is_filled_in() -> None:
     loss = np.ones((9, 5))
     loss[3:] = 0.01
     loss[4], loss[5], loss[6] = 0.5, np.nan, 1e-9
-    found = np.exp(Landscape(LOG_W, LEVELS, loss).log_loss)
+    found = np.exp(Surface(LOG_W, LEVELS, loss).log_loss)
     np.testing.assert_allclose(found[:, 0], [1, 1, 1, 0.01, 0.01, 0.01, FLOOR, FLOOR, FLOOR])
 
 
@@ -150,15 +155,12 @@ def arguments(tmp_path: Path) -> command.Arguments:
         p=4,
         sizes=(6, 10),
         seeds=1,
-        width=8,
+        first_seed=3,
         scales=(1, 3, 6),
         levels=(0, 0.5, 1),
         landscape_steps=100,
         decays=(1.0, 3.0),
-        alpha=5.0,
-        learning_rate=1e-2,
-        hold=100,
-        folds=1.0,
+        set=("width=8", "init_scale=5", "learning_rate=0.01", "hold=100"),
         execution=Execution("cpu", "in-process"),
         out=tmp_path / "out",
         store=tmp_path / "runs.sqlite",
@@ -169,51 +171,46 @@ def arguments(tmp_path: Path) -> command.Arguments:
 def test_from_end_to_end(arguments: command.Arguments, capsys: pytest.CaptureFixture[str]) -> None:
     """All that a report has; the same again without training."""
     command.main(arguments)
-    told = capsys.readouterr()
+    out, told = arguments.out or Path(), capsys.readouterr()
     assert "22 runs, 22 of them trained now" in told.err
-    text = (arguments.out / "report.json").read_text()
-    report, page = json.loads(text), (arguments.out / "report.md").read_text()
-    assert [(one["n_train"], one["weight_decay"], one["budget"]) for one in report["cases"]] == [
-        (6, 1.0, 200),
-        (6, 3.0, 200),
-        (10, 1.0, 200),
-        (10, 3.0, 200),
-    ]
-    for one in report["landscapes"]:
-        losses = np.array(one["train_loss"])
-        assert losses.shape == (3, 3)
-        assert (np.diff(losses, axis=0) <= 0).all()
-        assert np.array(one["norms"]) / one["norms"][0] == pytest.approx([1, 3, 6])
-    assert [one["tested"] is None for one in report["reached"]] == [False, True]
-    for name in ("landscape.png", "times.png"):
-        assert (arguments.out / name).stat().st_size > 10_000
-    for sentence in report["verdict"]:
-        assert sentence in page
-        assert sentence in told.out
+    files = {path.name: path.read_bytes() for path in out.iterdir()}
+    runs, surfaces = (pd.read_csv(out / f"{name}.csv") for name in ("runs", "surfaces"))
+    cases = runs[["n_train", "weight_decay", "budget", "seed"]].to_numpy().tolist()
+    assert cases == [[6, 1, 300, 3], [6, 3, 200, 3], [10, 1, 300, 3], [10, 3, 200, 3]]
+    for _, one in surfaces.groupby("n_train"):
+        norms = one.groupby("norm", sort=False)["messiness"].agg(list)
+        np.testing.assert_allclose(norms.index / norms.index[0], [1, 3, 6], rtol=1e-6)
+        assert norms.tolist() == [[0, 0.5, 1]] * 3
+    reached = json.loads(files["report.json"])["reached"]
+    assert [one["test accuracy 0.9"] is None for one in reached] == [False, True]
+    # what stands beside a run is what was said of it, and what it did
+    said = pd.read_csv(out / "predictions.csv").pivot(index="key", columns="predictor", values="value")
+    for name in ("formula", "equations"):
+        np.testing.assert_array_equal(said.loc[runs["key"], name], runs[name])
+    assert [one["networks"] for one in reached] == runs.groupby("n_train")["steps_to_corner"].count().tolist()
+    assert {len(files[name]) > 10_000 for name in ("landscape.png", "times.png")} == {True}
     command.main(arguments)
     assert "22 runs, 0 of them trained now" in capsys.readouterr().err
-    assert (arguments.out / "report.json").read_text() == text
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == files
 
 
-@settings(max_examples=20)
-@given(
-    st.sampled_from(
-        [
-            {"seeds": 0},
-            {"sizes": ()},
-            {"sizes": (56,)},
-            {"decays": (0.0,)},
-            {"scales": (1, 2, 3)},
-            {"levels": (0.2, 0.5, 1)},
-            {"levels": (0, 1)},
-            {"alpha": 9.0},
-            {"hold": 50},
-            {"folds": 0.0},
-        ]
-    )
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"seeds": 0}, "`seeds` must be"),
+        ({"sizes": ()}, "`sizes` must be"),
+        ({"sizes": (56,)}, "`n_train` must be at most p(p+1)/2 = 55"),
+        ({"decays": (0.0,)}, "`decays` must be"),
+        ({"scales": (1, 2, 3)}, "`scales` must be"),
+        ({"levels": (0.2, 0.5, 1)}, "`levels` must be"),
+        ({"levels": (0, 1)}, "`levels` must be"),
+        ({"set": ("init_scale=9",)}, "`scales` must be"),
+        ({"set": ("hold=50",)}, "`budget` must be a multiple of look_every = 100"),
+        ({"set": ("n_train=30",)}, "n_train must be an axis or one value"),
+        ({"landscape_steps": 50}, "`budget` must be a multiple of look_every = 100"),
+    ],
+    ids=str,
 )
-def test_bad_input_is_one_line(wrong: dict) -> None:
-    [given] = wrong
-    name = "scales" if given == "alpha" else given  # which must be around it
-    with pytest.raises(ConfigError, match=rf"^`{name}` must be .*[.]$"):
+def test_bad_input_is_one_line(wrong: dict, says: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{re.escape(says)}.*[.]$"):
         command.main(replace(command.Arguments(), out=Path("/dev/null/nowhere"), **wrong))

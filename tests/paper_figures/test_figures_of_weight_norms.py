@@ -14,10 +14,9 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from analysis.norm_law import setups
-from analysis.norm_law.setups import SETUPS
+from analysis.experiments import EXPERIMENTS
 from analysis.report.files import save_picture
-from analysis.runs.plan import Axis
+from analysis.runs.plan import Axis, parse_axis
 from analysis.runs.store import RunStore
 from neural import ConfigError, train_runs
 from neural.config import shape
@@ -73,9 +72,11 @@ def small() -> Iterator[None]:
             patch.setattr(module, name, replace(getattr(module, name), **TINY[kind]))
         patch.setattr(omnigrok3, "SMALL_SIZES", Axis("n_train", (20, 40, 60), log=True))
         for name in ("transformer", "digits"):
-            setup = setups.SETUPS[name]
-            tiny = replace(setup, base=replace(setup.base, **TINY[name]), shells="init_scale=0.5:2:3:log")
-            patch.setitem(setups.SETUPS, name, replace(tiny, landscape_budget=20))
+            runs, shells = EXPERIMENTS["norm_law"][name], EXPERIMENTS["shells"][name]
+            patch.setitem(EXPERIMENTS["norm_law"], name, replace(runs, base=replace(runs.base, **TINY[name])))
+            few = (parse_axis(type(shells.base), "x", "init_scale=0.5:2:3:log"),)
+            held = replace(shells.base, **TINY[name], budget=20)
+            patch.setitem(EXPERIMENTS["shells"], name, replace(shells, base=held, axes=few))
         yield
 
 
@@ -122,8 +123,8 @@ def test_histories_are_those_of_the_store(store: RunStore) -> None:
 def test_the_predictions_drawn_are_those_of_the_law(store: RunStore) -> None:
     drawn = omnigrok11.tables(store, SCALE)
     for name, table in drawn._asdict().items():
-        assert sorted(table["weight_decay"].unique()) == list(SETUPS[name].decays)
-        assert table[SETUPS[name].form].notna().all()
+        assert tuple(sorted(table["weight_decay"].unique())) == EXPERIMENTS["norm_law"][name].values("weight_decay")
+        assert table["law"].notna().all()
         assert (table["budget"] == 20).all()
 
 

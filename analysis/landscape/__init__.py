@@ -1,1 +1,0 @@
-"""Loss and accuracy of networks whose weights keep their norm."""
