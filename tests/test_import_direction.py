@@ -144,12 +144,7 @@ SHARED = {"report", "runs", "scores", "predictors", "measures", "experiments", "
 COMMANDS = {"league": {"grokking"}, "measure_checkpoints": {"grokking"}}
 COMMANDS |= {name: {"weight_norm"} for name in ("landscape", "norm_law", "two_variables")}
 COMMANDS |= {"critical_size": {"counting"}, "groups": {"counting"}}
-# Rooms that take from others as yet: room, and whose.
-STILL = {
-    "advise": {"theory"},
-    "design_experiment": {"theory"},
-    "remedies": {"theory"},
-}
+COMMANDS |= {name: {"arms"} for name in ("advise", "design_experiment", "interventions", "remedies")}
 
 
 def taken(source: str) -> set[str]:
@@ -179,8 +174,7 @@ def test_rooms_take_only_what_all_share() -> None:
         others = taken(file.read_text()) - SHARED - {room}
         found[room] = found.get(room, set()) | others
     assert len(found) > len(SHARED)
-    allowed = {room: STILL.get(room, set()) | COMMANDS.get(room, set()) for room in found}
-    too_much = {room: others - allowed[room] for room, others in found.items()}
+    too_much = {room: others - COMMANDS.get(room, set()) for room, others in found.items()}
     assert {room: others for room, others in too_much.items() if others} == {}
 
 

@@ -9,8 +9,10 @@ TARGETS_IN_WORDS = {
     "rqi": "RQI > 0.95",
     "train": "train accuracy 0.9",
     "test": "test accuracy 0.9",
-    "learned_rqi": "RQI > 0.95 and train 0.9",
+    "learned_rqi": "RQI > 0.95 and train accuracy 0.9",
     "learned_test": "test and train accuracy 0.9",
+    "train_99": "train accuracy 0.99",
+    "test_95": "test accuracy 0.95",
 }
 
 NOT_CERTAIN = "not certain"

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 BOOTSTRAPS = 2000
+FINE = 10_000  # for intervals that hold at once, whose bounds lie far out
 # With fewer runs that got there a bootstrap does not know its own error: no interval is
 # given then.
 MIN_OBSERVED = 10

@@ -12,10 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from analysis.scores.bootstrap import MIN_OBSERVED, bootstrap_weights
+from analysis.scores.bootstrap import FINE, MIN_OBSERVED, bootstrap_weights
 from analysis.scores.survival import drawn_medians
-
-_BOOTSTRAPS = 10_000  # intervals that hold at once lie far out
 
 
 @dataclass(frozen=True)
@@ -79,14 +77,14 @@ class Ratio:
     """Of the steps of the first to those of the second, in pairs.
 
     Attributes:
-        value: the median; None: most pairs only say in which of both it takes longer.
-        interval: of the median; a bound is None where it is beyond what was seen. None
-            as a whole: too few pairs.
-        n: pairs in which at least one of both got there; the others say nothing.
+        value: the median; inf or 0 where in most pairs only the second, or only the
+            first, gets there; nan without pairs.
+        interval: of the median, with such bounds; None: too few pairs.
+        n: pairs in which at least one of both gets there; the others say nothing.
     """
 
-    value: float | None
-    interval: tuple[float | None, float | None] | None
+    value: float
+    interval: tuple[float, float] | None
     n: int
 
 
@@ -101,21 +99,17 @@ def paired_ratio(
 
     first, second: (times, observed) each, (n,): steps, the budget where they are
         censored. Where only the first is, the ratio is censored at budget/second; where
-        only the second is, it counts as smaller than all others.
+        only the second is, it counts as 0, smaller than all others.
     """
     (times, seen), (others, others_seen) = first, second
     some = np.flatnonzero(seen | others_seen)
     if not len(some):
-        return Ratio(None, None, 0)
+        return Ratio(math.nan, None, 0)
     ratio = np.where(others_seen, times.clip(min=1) / others.clip(min=1), 0.0)[some]
     [value] = drawn_medians(ratio, seen[some], np.ones((1, len(some))))
     if len(some) < MIN_OBSERVED:
-        return Ratio(_within_sight(value), None, len(some))
+        return Ratio(float(value), None, len(some))
     label = np.zeros(len(some)) if strata is None else np.asarray(strata)[some]
-    medians = drawn_medians(ratio, seen[some], bootstrap_weights(label, 0, _BOOTSTRAPS))
+    medians = drawn_medians(ratio, seen[some], bootstrap_weights(label, draws=FINE))
     low, high = np.quantile(medians, [(1 - coverage) / 2, (1 + coverage) / 2], method="inverted_cdf")
-    return Ratio(_within_sight(value), (_within_sight(low), _within_sight(high)), len(some))
-
-
-def _within_sight(value: float) -> float | None:
-    return float(value) if 0 < value < math.inf else None
+    return Ratio(float(value), (float(low), float(high)), len(some))

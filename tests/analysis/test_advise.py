@@ -6,23 +6,34 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import efftheory as et
-from analysis.advise import __main__ as advise
-from analysis.advise.candidates import DEFAULT, Candidate, grid
-from analysis.advise.outcomes import Outcomes, measured, predicted
-from analysis.advise.page import sentence, verdict
-from analysis.advise.rows import row_of
-from analysis.advise.samples import growth, needed
-from analysis.advise.search import FIRST_SEED, FIRST_SEED_OF_LAST, Trial, choose, ranked, rounds, search
-from analysis.advise.trained import check
+from analysis import advise
+from analysis.arms.engine import score_arms
+from analysis.arms.search import (
+    FIRST_SEED,
+    FIRST_SEED_OF_LAST,
+    WAY,
+    Imagine,
+    choose,
+    grid,
+    imagined,
+    last,
+    needed,
+    ranked,
+    rounds,
+    search,
+    steps_to,
+)
 from analysis.runs.executors import Execution
-from analysis.theory.decoder_theory import Outlook
+from analysis.scores.success import with_learned
 from neural import ConfigError, RunConfig, write_samples
 from neural.command import run_command
 
@@ -42,8 +53,8 @@ TINY = advise.Arguments(
 )
 
 
-def outlook(rqi: float, train: float, test: float = NEVER) -> Outlook:
-    return Outlook(np.array([train]), np.array([test]), np.array([rqi]))
+def outlook(rqi: float, train: float, test: float = NEVER) -> Any:
+    return SimpleNamespace(steps_to_train=[train], steps_to_test=[test], steps_to_rqi=[rqi])
 
 
 class Made:
@@ -59,60 +70,55 @@ class Made:
         return [self._of(config) for config in configs]
 
     @staticmethod
-    def _of(config: RunConfig) -> Outlook:
+    def _of(config: RunConfig) -> Any:
         bound = 100 - 20 * abs(np.log10(config.decoder_lr / 3e-4)) + config.n_train - 45
         steps = 1e6 * config.repr_lr if 37 * config.seed % 100 < bound else NEVER
         return outlook(steps, steps)
 
 
-def trial(rqi: list[float], train: list[float], candidate: Candidate = DEFAULT) -> Trial:
-    return Trial(candidate, Outcomes(np.array(rqi), np.array(train), np.full(len(rqi), NEVER)))
-
-
-def test_a_frozen_decoder_is_no_success():
-    """RQI alone is not enough, nor is learning alone; and the later of the two
-    counts.
-    """
-    runs = predicted([outlook(10, NEVER), outlook(NEVER, 10), outlook(10, 30), outlook(40, 30)])
-    assert runs.success("rqi").tolist() == [False, False, True, True]
-    assert runs.steps("rqi").tolist() == [NEVER, NEVER, 30, 40]
-    assert not runs.success("test").any()
-
-
-def test_measured_and_predicted_runs_are_judged_alike():
-    steps = {"rqi": [5.0, 5, np.nan], "train": [7.0, np.nan, 7], "test": [9.0, 9, 9]}
-    runs = measured(pd.DataFrame({f"steps_to_{name}": values for name, values in steps.items()}))
-    assert runs.success("rqi").tolist() == [True, False, False]
-    assert runs.success("test").tolist() == [True, False, True]
+def runs_of(rqi: list[float], train: list[float]) -> pd.DataFrame:
+    """Imagined runs with these steps."""
+    steps = {"steps_to_rqi": rqi, "steps_to_train": train, "steps_to_test": NEVER}
+    table = pd.DataFrame(steps).replace(NEVER, np.nan).astype(float)
+    return with_learned(table.assign(budget=1000, n_train=45, place=range(len(rqi))))
 
 
 def test_the_grid_begins_with_the_default_and_has_nothing_twice():
-    found = grid((1e-3, 1e-2), (1e-4,), (0, 3), (0, 5))
-    assert found[0] == DEFAULT
+    found = grid(BASE, (1e-3, 1e-2), (1e-4,), (0, 3), (0, 5))
+    assert found[0] == BASE
     assert len(found) == len(set(found)) == 8
     assert {(one.repr_lr, one.decoder_warmup) for one in found} == {(1e-3, 0), (1e-3, 3000), (1e-2, 0), (1e-2, 300)}
-    assert DEFAULT.applied_to(BASE) == BASE
+    assert {replace(one, **{name: getattr(BASE, name) for name in WAY}) for one in found} == {BASE}
+
+
+def test_both_the_goal_and_learning_are_asked_for():
+    """Of imagined runs, with the seeds that are asked for."""
+    told: Imagine = lambda runs: [outlook(10, 30, 20), outlook(5, NEVER, NEVER)]  # noqa: E731
+    [table] = imagined([BASE], 7, 2, told).values()
+    assert table["seed"].tolist() == [7, 8]
+    assert (steps_to(table, "rqi").tolist(), steps_to(table, "test").tolist()) == ([30, NEVER], [30, NEVER])
+    assert table["steps_to_rqi"].tolist() == [10, 5]
 
 
 def test_the_search_finds_the_best_with_few_runs():
-    theory, candidates = Made(), grid((1e-3, 3e-3, 1e-2), (3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3), (0, 1, 3), (0,))
-    found = search(candidates, BASE, 40, "rqi", theory)
-    assert found[0].candidate.decoder_lr == 3e-4
-    assert choose(found, "rqi").candidate == Candidate(1e-3, 3e-4, 0, 0.0)
-    assert DEFAULT in [one.candidate for one in found]
+    theory, candidates = Made(), grid(BASE, (1e-3, 3e-3, 1e-2), (3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3), (0, 1, 3), (0,))
+    found = search(candidates, 40, "rqi", theory)
+    assert next(iter(found)).decoder_lr == 3e-4
+    assert choose(found, "rqi") == replace(BASE, decoder_lr=3e-4)
+    assert BASE in found
     assert len(found) == 5
     plan = rounds(len(candidates), 40)
-    assert [(one.candidates, one.seeds) for one in plan] == [(54, 4), (19, 8), (5, 40)]
-    assert len(theory.asked) == sum(one.candidates * one.seeds for one in plan)
+    assert plan == [(54, 4), (19, 8), (5, 40)]
+    assert len(theory.asked) == sum(n * seeds for n, seeds in plan)
 
 
 def test_all_candidates_of_a_round_have_the_same_runs():
     """And the last round has none of the earlier ones'; none is asked twice."""
     theory = Made()
-    search(grid((1e-3, 3e-3), (3e-5, 1e-4, 3e-4), (0, 1, 3), (0,)), BASE, 10, "rqi", theory)
+    search(grid(BASE, (1e-3, 3e-3), (3e-5, 1e-4, 3e-4), (0, 1, 3), (0,)), 10, "rqi", theory)
     asked = {}
     for config in theory.asked:
-        way = tuple(getattr(config, name) for name in asdict(DEFAULT))
+        way = tuple(getattr(config, name) for name in WAY)
         asked.setdefault(way, []).append(config.seed)
     early, more, late = (
         [first + number for number in range(n)]
@@ -124,30 +130,27 @@ def test_all_candidates_of_a_round_have_the_same_runs():
 
 def test_a_few_candidates_go_to_the_last_round_at_once():
     theory = Made()
-    assert len(search(grid((1e-3,), (3e-5, 1e-4), (0,), (0,)), BASE, 5, "rqi", theory)) == 2
+    assert len(search(grid(BASE, (1e-3,), (3e-5, 1e-4), (0,), (0,)), 5, "rqi", theory)) == 2
     assert {config.seed for config in theory.asked} == set(range(FIRST_SEED_OF_LAST, FIRST_SEED_OF_LAST + 5))
 
 
 def test_of_those_that_tie_the_quickest_is_advised():
-    quick, slow, worse, poor = (replace(DEFAULT, decoder_warmup=steps) for steps in (1, 2, 3, 4))
-    trials = [
-        trial([5] * 8 + [NEVER] * 12, [5] * 20, poor),
-        trial([9] * 17 + [NEVER] * 3, [10] * 20, worse),  # cannot be told from the best, but is too far below it
-        trial([9] * 19 + [NEVER] * 1, [50] * 20, slow),
-        trial([9] * 18 + [NEVER] * 2, [20] * 20, quick),
-    ]
-    assert [one.candidate for one in ranked(trials, "rqi")] == [slow, quick, worse, poor]
-    assert choose(trials, "rqi").candidate == quick
+    quick, slow, worse, poor = (replace(BASE, decoder_warmup=steps) for steps in (1, 2, 3, 4))
+    found = {
+        poor: runs_of([5] * 8 + [NEVER] * 12, [5] * 20),
+        worse: runs_of([9] * 17 + [NEVER] * 3, [10] * 20),  # cannot be told from the best, but is too far below it
+        slow: runs_of([9] * 19 + [NEVER] * 1, [50] * 20),
+        quick: runs_of([9] * 18 + [NEVER] * 2, [20] * 20),
+    }
+    assert ranked(found, "rqi") == [slow, quick, worse, poor]
+    assert choose(found, "rqi") == quick
 
 
 def test_no_tie_where_every_pair_says_the_same():
     """Less than the theory's error apart, but told apart by many runs."""
-    slow, quick = replace(DEFAULT, decoder_warmup=1), DEFAULT
-    trials = [
-        trial([9] * 200, [50] * 200, slow),
-        trial([9] * 190 + [NEVER] * 10, [5] * 200, quick),
-    ]
-    assert choose(trials, "rqi").candidate == slow
+    slow = replace(BASE, decoder_warmup=1)
+    found = {slow: runs_of([9] * 200, [50] * 200), BASE: runs_of([9] * 190 + [NEVER] * 10, [5] * 200)}
+    assert choose(found, "rqi") == slow
 
 
 def test_more_samples_are_asked_for_where_success_is_rare():
@@ -156,49 +159,48 @@ def test_more_samples_are_asked_for_where_success_is_rare():
     assert needed((30, 40), (1.0, 0.7)) is None
 
 
-def test_growth_pairs_the_runs():
-    theory, advised = Made(), replace(DEFAULT, decoder_lr=3e-4)
-    small, large = growth(advised, replace(BASE, samples="7", n_train=3), et.addition(10), (20, 50), 25, "rqi", theory)
-    assert (small.n_train, large.n_train) == (20, 50)
-    assert small.advised.value > small.default.value
-    assert large.default.value > small.default.value
-    assert small.linear < large.linear == 1
-    assert not any(config.samples for config in theory.asked)
-    [kept] = growth(DEFAULT, BASE, et.addition(10), (20,), 25, "rqi", theory)
-    assert kept.advised == kept.default == small.default
+def tables(advised: list[float], default: list[float], train: float = 6.0) -> pd.DataFrame:
+    """Runs of both arms, with these steps to RQI > 0.95."""
+    both = {advise.ADVISED: advised, advise.DEFAULT: default}
+    return pd.concat([runs_of(steps, [train] * len(steps)).assign(arm=name) for name, steps in both.items()])
 
 
 def test_the_check_says_whether_the_advice_helped():
-    advised = replace(DEFAULT, decoder_warmup=3000)
-    good, bad = np.full(20, 5.0), np.repeat([5.0, NEVER], [8, 12])
-    train = np.full(20, 6.0)
-    runs = {advised: Outcomes(good, train, train), DEFAULT: Outcomes(bad, train, bad)}
-    theory = {advised: [outlook(1, 1)] * 20, DEFAULT: [outlook(1, NEVER)] * 20}
-    found = check((200, 219), advised, runs, theory, "rqi")
-    assert (found.advised.row.success.value, found.default.row.success.value) == (1, 0.4)
-    assert (found.advised.predicted, found.default.predicted) == (1, 0)
-    assert found.default.test.value == 0.4
-    assert verdict(found).startswith("The advice helped: +0.60")
-    swapped = check((200, 219), advised, {advised: runs[DEFAULT], DEFAULT: runs[advised]}, theory, "rqi")
-    assert verdict(swapped).startswith("The advice harmed: -0.60")
-    same = check((200, 219), advised, {advised: runs[DEFAULT], DEFAULT: runs[DEFAULT]}, theory, "rqi")
-    assert verdict(same).startswith("These runs do not show")
-    assert verdict(check((200, 219), DEFAULT, runs, theory, "rqi")).startswith("The advice is to keep")
+    good, bad, pairs = [5.0] * 20, [5.0] * 8 + [NEVER] * 12, [(advise.ADVISED, advise.DEFAULT)]
+
+    def said(runs: pd.DataFrame) -> str:
+        return advise.verdict(score_arms(runs, ["learned_rqi"], pairs=pairs), "learned_rqi")
+
+    assert said(tables(good, bad)).startswith("The advice helped: +0.60")
+    assert "12 of 20 runs succeed only as advised, 0 only with" in said(tables(good, bad))
+    assert said(tables(bad, good)).startswith("The advice harmed: -0.60")
+    assert said(tables(bad, bad)).startswith("These runs do not show")
+    assert said(tables(good, bad, train=NEVER)).startswith("These runs do not show")  # nobody has learned
+    kept = runs_of(good, good).assign(arm=advise.DEFAULT)
+    assert advise.verdict(score_arms(kept, ["learned_rqi"]), "learned_rqi").startswith("The advice is to keep")
 
 
 def test_the_sentence_names_what_to_do():
-    likely = row_of(
-        replace(DEFAULT, decoder_warmup=3000, decoder_wd=5.0), trial([5] * 9 + [NEVER], [5] * 10).outcomes, "rqi"
-    )
-    rare = row_of(DEFAULT, trial([5] + [NEVER] * 19, [5] * 20).outcomes, "rqi")
-    said = sentence(likely, rare, {"advised": 38, "default": None}, 50, 45)
-    assert "warms up over 3,000 steps; weight decay 5 of the decoder. 0.90 [0.55, 1.00]" in said
-    assert said.endswith("A share of 0.8 takes about 38 samples as advised, more than 50 by default.")
-    kept = sentence(rare, rare, {"advised": 50, "default": 50}, 50, 45)
+    def said(runs: pd.DataFrame, arms: dict[str, RunConfig], sizes: tuple[int, ...], shares: dict[str, Any]) -> str:
+        growth = [
+            {"statistic": "did", "against": "", "arm": name, "n_train": n, "value": share}
+            for name in arms
+            for n, share in zip(sizes, shares[name], strict=True)
+        ]
+        scores = {"imagined": score_arms(runs, ["learned_rqi"], pairs=[]), "sizes": pd.DataFrame(growth)}
+        return advise.sentence(scores, "learned_rqi", arms)
+
+    way = replace(BASE, decoder_warmup=3000, decoder_wd=5.0)
+    arms, shares = {advise.ADVISED: way, advise.DEFAULT: BASE}, {advise.ADVISED: (0.8, 1), advise.DEFAULT: (0.1, 0.2)}
+    new = said(tables([5] * 9 + [NEVER], [5] + [NEVER] * 9), arms, (38, 50), shares)
+    assert "warms up over 3,000 steps; weight decay 5 of the decoder. 0.90 [0.55, 1.00]" in new
+    assert new.endswith("A share of 0.8 takes about 38 samples as advised, more than 50 by default.")
+    rare, alone = runs_of([5] + [NEVER] * 19, [5] * 20).assign(arm=advise.DEFAULT), {advise.DEFAULT: BASE}
+    kept = said(rare, alone, (50,), {advise.DEFAULT: (0.9,)})
     assert kept.startswith("Keep the default rates: learning rates 0.001")
     assert "Nothing that was tried makes success likely. A share of 0.8 takes about 50 samples." in kept
-    never = row_of(DEFAULT, trial([NEVER] * 5, [5] * 5).outcomes, "rqi")
-    assert sentence(never, never, {"advised": None, "default": None}, 50, 45).startswith("No advice: of 5 runs")
+    never = runs_of([NEVER] * 5, [5] * 5).assign(arm=advise.DEFAULT)
+    assert said(never, alone, (50,), {advise.DEFAULT: (0.9,)}).startswith("No advice: of 5 runs")
 
 
 def test_the_command_from_end_to_end(tmp_path, monkeypatch, capsys):
@@ -212,31 +214,47 @@ def test_the_command_from_end_to_end(tmp_path, monkeypatch, capsys):
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert report["check"] is None
     assert report["sentence"] in " ".join((tmp_path / "out/report.md").read_text().split())
-    assert [one["candidates"] for one in report["rounds"]] == [2]
+    assert report["rounds"] == [[2, 2]]
     # a check needs another way to train than the default one, whatever the theory says
-    other = Candidate(1e-2, 1e-3, 0, 0.0)
-    monkeypatch.setattr(advise, "choose", lambda trials, goal: next(one for one in trials if one.candidate == other))
+    monkeypatch.setattr(advise.search, "choose", lambda found, goal: next(one for one in found if one.repr_lr == 1e-2))
     advise.main(replace(arguments, check=2))
     assert "4 runs, 4 of them trained now" in capsys.readouterr().err
     first = (tmp_path / "out/report.json").read_bytes()
-    report = json.loads(first)
-    assert report["check"]["seeds"] == [200, 201]
-    assert report["check"]["gain"]["n"] == 2
-    assert "## The check" in (tmp_path / "out/report.md").read_text()
+    scores = pd.DataFrame(json.loads(first)["scores"])
+    gap = scores[(scores["of"] == "trained") & (scores["against"] != "") & (scores["statistic"] == "did")]
+    assert set(gap["arm"]) == {advise.ADVISED}
+    assert set(gap["n"]) == {2}
+    assert pd.read_csv(tmp_path / "out/runs.csv")["seed"].tolist() == [200, 201] * 2
+    assert json.loads(first)["check"] in (tmp_path / "out/report.md").read_text()
     assert (tmp_path / "out/samples.png").stat().st_size > 10_000
     advise.main(replace(arguments, check=2))
     assert "4 runs, 0 of them trained now" in capsys.readouterr().err
     assert (tmp_path / "out/report.json").read_bytes() == first
+    with pytest.raises(SystemExit):
+        advise.main(replace(arguments, check=3, dry_run=True))
+    assert capsys.readouterr().out.startswith("6 runs in the plan")
+
+
+def test_larger_training_sets_are_of_the_same_runs():
+    """And those that are given fix no other size."""
+    theory = Made()
+    arms = [
+        replace(way, n_train=20, samples="")
+        for way in grid(replace(BASE, samples="7", n_train=3), (3e-3,), (1e-4,), (0,), (0,))
+    ]
+    found = list(last(arms, 5, theory).values())
+    assert {tuple(table["seed"]) for table in found} == {tuple(range(FIRST_SEED_OF_LAST, FIRST_SEED_OF_LAST + 5))}
+    assert not any(config.samples for config in theory.asked)
 
 
 def test_a_training_set_fixes_its_size():
     mask = et.addition(10).random_training_set(33, seed=1)
-    base, _, sizes = advise.plan(advise.Arguments(samples=write_samples(mask)))
+    (base, *_), sizes = advise.plan(advise.Arguments(samples=write_samples(mask)))
     assert base.n_train == 33
     assert max(sizes) < 55
-    s3 = advise.plan(advise.Arguments(operation="s3"))[0]
+    s3 = advise.plan(advise.Arguments(operation="s3"))[0][0]
     assert (s3.p, s3.d, s3.n_train, s3.repr_l1) == (6, 3, 29, 1e-3)
-    assert advise.plan(advise.Arguments())[0] == RunConfig()
+    assert advise.plan(advise.Arguments())[0][0] == RunConfig()
 
 
 @pytest.mark.parametrize(

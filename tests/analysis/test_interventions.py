@@ -1,5 +1,5 @@
-"""The interventions: what is cut out of a network that is known, outcomes of made-up
-runs, and the command on real ones.
+"""The interventions: what is cut out of a network that is known, and the command on
+real runs.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.interventions import __main__ as command
-from analysis.interventions import arms as plans
-from analysis.interventions.arms import SETTINGS
-from analysis.interventions.scores import BASE, outcomes
-from analysis.interventions.surgery import active_neurons, cuts
-from analysis.measures.networks import Network
+from analysis import interventions
+from analysis.arms.page import one_score
+from analysis.interventions import BASE, arms, cuts
+from analysis.measures.networks import Network, active_neurons
 from analysis.runs.traces import Traces
 from neural import ModularConfig
 from neural.command import run_command
@@ -57,12 +55,12 @@ def made_up_traces() -> Traces:
 def test_cuts_of_a_known_network() -> None:
     """All of it is its key frequency and its nine neurons."""
     early, late = cuts(CONFIG, made_up_traces(), 0)
-    assert late.train == late.test == late.test_keys_alone == late.test_active == 1
-    assert late.active <= 9 / 27
-    for value in (late.test_without_keys, late.train_without_keys, late.test_others):
-        assert value < 0.5
-    assert early.test < 0.5
+    assert all(late[name] == 1 for name in ("train", "test", "test_keys_alone", "test_active"))
+    assert late["active"] <= 9 / 27
+    assert all(late[name] < 0.5 for name in ("test_without_keys", "train_without_keys", "test_others"))
+    assert early["test"] < 0.5
     assert cuts(CONFIG, made_up_traces(), 10)[0] == late
+    assert list(late) == list(interventions.CUTS)
 
 
 def test_active_neurons_are_the_fewest_of_the_largest() -> None:
@@ -78,23 +76,10 @@ def test_active_neurons_are_the_fewest_of_the_largest() -> None:
     assert active_neurons(network, np.ones(3, bool)).tolist() == [2, 0]
 
 
-def test_outcomes_of_made_up_runs() -> None:
-    base = pd.DataFrame({"steps_to_train_99": 10.0, "steps_to_test_95": [100.0, 200, 400, np.nan], "budget": 1_000})
-    slower = base.assign(steps_to_test_95=[200.0, 800, np.nan, 500])
-    never = base.assign(steps_to_test_95=np.nan, steps_to_train_99=[10.0, np.nan, np.nan, np.nan])
-    plain, half, none = outcomes({BASE: base, "slower": slower, "never": never})
-    assert (plain.generalised, plain.ratio, plain.ratio_interval, plain.pairs) == (0.75, 1, (1, 1), 3)
-    assert half.ratio == 4  # of 2, 4 and more than 2.5
-    assert half.ratio_interval == (2, None)
-    assert half.pairs == 3
-    assert half.generalised_steps == 500
-    assert (none.generalised, none.memorised, none.ratio, none.generalised_steps) == (0, 0.25, None, None)
-
-
 def test_arms_differ_in_what_they_say_and_nothing_else() -> None:
-    found = plans.arms("transformer", range(3), [30.0, float("nan"), 50.0])
-    base = found[BASE]
-    assert base == SETTINGS["transformer"].configs(range(3))
+    base = interventions.NETWORKS["transformer"].configs(range(3))
+    found = arms("transformer", base, [30.0, float("nan"), 50.0])
+    assert found[BASE] == base
     assert [run.decay_until for run in found["decay removed after memorisation"]] == [30, None, 50]
     touched = {"weight_decay", "decay_until", "constrained", "epsilon", "optimizer", "learning_rate"}
     for arm in found.values():
@@ -106,16 +91,24 @@ def test_arms_differ_in_what_they_say_and_nothing_else() -> None:
 
 def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
     tiny = ModularConfig(p=5, width=16, fraction=0.6, learning_rate=0.03, look_every=10, budget=100, checkpoints=2)
-    monkeypatch.setitem(plans.SETTINGS, "squares-40", replace(SETTINGS["squares-40"], base=tiny))
+    few = replace(interventions.NETWORKS["squares-40"], base=tiny)
+    monkeypatch.setitem(interventions.NETWORKS, "squares-40", few)
     monkeypatch.setattr(sys, "argv", ["interventions", "squares-40", "--seeds", "3", "--executor", "in-process"])
     sys.argv += ["--out", str(tmp_path / "out"), "--store", str(tmp_path / "runs.sqlite")]
-    for trained in (18, 0):
-        run_command(command.Arguments, command.main, "interventions", command.ERRORS)
-        assert f"18 runs, {trained} of them trained now" in capsys.readouterr().err
-    report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert [one["arm"] for one in report["squares-40"]["outcomes"]] == list(plans.arms("squares-40", range(1), [1.0]))
-    assert len(report["squares-40"]["cuts"]) == 3
-    assert (tmp_path / "out" / "squares-40.png").stat().st_size > 10_000
+    for base, others in ((3, 15), (0, 0)):
+        run_command(interventions.Arguments, interventions.main, "interventions", interventions.ERRORS)
+        printed = capsys.readouterr().err
+        assert f"3 runs, {base} of them trained now" in printed
+        assert f"18 runs, {others} of them trained now" in printed
+    scores = pd.DataFrame(json.loads((tmp_path / "out" / "report.json").read_text())["scores"])
+    shares = scores[(scores["target"] == "test_95") & (scores["statistic"] == "did") & (scores["against"] == "")]
+    assert list(shares["arm"]) == list(arms("squares-40", few.configs(range(1)), [1.0]))
+    left = pd.read_csv(tmp_path / "out" / "cuts.csv")
+    assert list(left["moment"]) == ["memorised", "end"] * 3
+    at_the_end = one_score(scores, statistic="end", target="test_without_keys")
+    mean = left[left["moment"] == "end"]["test_without_keys"].mean()
+    np.testing.assert_allclose((at_the_end.value, at_the_end.n), (mean, 3))
+    assert (tmp_path / "out" / "survival.png").stat().st_size > 10_000
     page = (tmp_path / "out" / "report.md").read_text()
     assert "| plain SGD " in page
     assert "test accuracy without the keys" in page

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis import sweep
-from analysis.advise import __main__ as advise
+from analysis import advise, sweep
 from analysis.compare_theory import __main__ as compare
 from analysis.experiments import DIAGRAMS
 from analysis.gallery.__main__ import gallery
@@ -244,10 +243,10 @@ def test_advice_on_a_table(sums: Path, tmp_path: Path) -> None:
     """For that operation, and a training set of its pairs."""
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("u,v\nw,w\n")
-    base, _, sizes = advise.plan(advise.Arguments(table=sums))
+    (base, *_), sizes = advise.plan(advise.Arguments(table=sums))
     assert (base.operation, base.p, base.n_train) == (Table.read(sums), 6, 17)
     assert max(sizes) == 19
-    base, _, _ = advise.plan(advise.Arguments(table=sums, pairs=pairs))
+    (base, *_), _ = advise.plan(advise.Arguments(table=sums, pairs=pairs))
     assert (base.n_train, base.samples) == (2, "802")
     with pytest.raises(ConfigError, match=r"`n_train` must be left out with pairs, but is 3."):
         advise.plan(advise.Arguments(pairs=pairs, n_train=3))

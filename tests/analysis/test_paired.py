@@ -86,19 +86,19 @@ def test_a_ratio_is_of_pairs_and_censored() -> None:
     """By hand. One pair says no more than that it is more than 2.5, one that it is less
     than any, one nothing.
     """
-    base = steps(100, 200, 400, math.nan, math.nan)
+    base, never = steps(100, 200, 400, math.nan, math.nan), steps(*[math.nan] * 5)
     assert paired_ratio(steps(200, 800, math.nan, 500, math.nan), base) == Ratio(2, None, 4)
     assert paired_ratio(steps(200, 800, math.nan, math.nan, math.nan), base) == Ratio(4, None, 3)
-    assert paired_ratio(steps(*[math.nan] * 5), base) == Ratio(None, None, 3)
-    assert paired_ratio(base, steps(*[math.nan] * 5)) == Ratio(None, None, 3)
-    assert paired_ratio(steps(math.nan), steps(math.nan)) == Ratio(None, None, 0)
+    assert paired_ratio(never, base) == Ratio(math.inf, None, 3)
+    assert paired_ratio(base, never) == Ratio(0, None, 3)
+    assert paired_ratio(never, never).n == 0
 
 
 def test_bounds_of_a_ratio_may_be_beyond_what_was_seen() -> None:
     base = steps(*[100.0] * 20)
     assert paired_ratio(steps(*[150.0] * 20), base).interval == (1.5, 1.5)
-    assert paired_ratio(steps(*[150.0] * 11, *[math.nan] * 9), base) == Ratio(1.5, (1.5, None), 20)
-    assert paired_ratio(base, steps(*[50.0] * 11, *[math.nan] * 9)) == Ratio(2, (None, 2), 20)
+    assert paired_ratio(steps(*[150.0] * 11, *[math.nan] * 9), base) == Ratio(1.5, (1.5, math.inf), 20)
+    assert paired_ratio(base, steps(*[50.0] * 11, *[math.nan] * 9)) == Ratio(2, (0, 2), 20)
     spread = steps(*np.linspace(50, 500, 20))
     bounds: Any = [paired_ratio(spread, base, coverage=of).interval for of in (0.99, 0.5)]
     (lowest, highest), (low, high) = bounds

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from analysis.remedies.page import verdict as verdict_on_remedies
-from analysis.remedies.scores import BASE
 from analysis.report.words import NOT_CERTAIN, judged, surely_above, surely_below
 
 WORDS = {"below": "low", "above": "high"}
@@ -48,10 +45,3 @@ def test_a_threshold_is_a_band_of_one_number(bounds: Any, word: str) -> None:
     assert judged(bounds, (0, 0), **WORDS, otherwise="open") == word
     assert surely_below(0, bounds) == (word == "low")
     assert surely_above(0, bounds) == (word == "high")
-
-
-def test_a_remedy_that_does_not_tell_is_named() -> None:
-    gains = {BASE: (0.0, 0.0), "one": (0.1, 0.3), "two": (-0.1, 0.3), "three": (-0.3, -0.1), "four": (0.0, 0.2)}
-    rows: Any = [SimpleNamespace(remedy=name, rqi=SimpleNamespace(gain_interval=gain)) for name, gain in gains.items()]
-    said = verdict_on_remedies(rows)
-    assert said == "More runs find the linear representation with: one. Fewer with: three. Not certain with: two, four."

@@ -1,1 +1,0 @@
-"""How to train, said before anything is trained."""

@@ -1,0 +1,3 @@
+"""One experiment under several treatments: what remedies, designs, interventions and
+advice have in common.
+"""

@@ -1,0 +1,128 @@
+"""The same training sets and initial weights under several treatments: what differs is
+what the treatment did.
+
+Arms are data: names and their runs, in one order in all arms. The runs at one place are
+a pair; the first arm is the base, in which nothing is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.predictors.catalogue import CATALOGUE
+from analysis.predictors.catalogue import predict as predict_runs
+from analysis.runs.store import PREDICTIONS, RunStore
+from analysis.scores.bootstrap import FINE, MIN_OBSERVED, bootstrap_weights, interval, means
+from analysis.scores.paired import paired_difference, paired_ratio
+from analysis.scores.success import with_learned
+from analysis.scores.table import COLUMNS, MEASURED, measured, score, with_target
+
+Arms = Mapping[str, Sequence[Any]]
+Row = dict[str, Any]
+_NOTHING = pd.DataFrame(columns=[*PREDICTIONS])
+
+
+def runs_of(arms: Arms) -> list[Any]:
+    """All runs, once those that two arms share."""
+    return list(dict.fromkeys(config for arm in arms.values() for config in arm))
+
+
+def tabulate(store: RunStore, arms: Arms) -> pd.DataFrame:
+    """The trained runs of all arms, with their `arm`, their `place` in it, and the
+    steps until they have learned as well (`with_learned`).
+    """
+    tables = [store.table(configs).assign(arm=name, place=range(len(configs))) for name, configs in arms.items()]
+    return with_learned(pd.concat(tables, ignore_index=True))
+
+
+def predict(store: RunStore, runs: pd.DataFrame, draws: Mapping[str, int]) -> pd.DataFrame:
+    """What predictors say of each run; `draws` by the predictor's name."""
+    return predict_runs(store, runs.drop_duplicates("key"), [CATALOGUE[name] for name in draws], draws)
+
+
+def score_arms(
+    runs: pd.DataFrame,
+    targets: Sequence[str],
+    predictions: pd.DataFrame = _NOTHING,
+    *,
+    by: Sequence[str] = (),
+    pairs: Sequence[tuple[str, str]] | None = None,
+    coverage: float = 0.95,
+    ends: Sequence[str] = (),
+    also: Callable[[pd.DataFrame, pd.DataFrame, str, float], Iterable[Row]] = lambda *_: (),
+) -> pd.DataFrame:
+    """Tidy scores with the columns `by`, `arm` and those of `analysis.scores.table`.
+
+    Each arm's are what `score` says of its runs. Of one arm `against` another, on the
+    same runs: `did`, the difference of the shares (Tango); `gained` and `lost`, in how
+    many pairs only the first, only the second gets there; `ratio` of the steps
+    (`paired_ratio`). And `mean` of the columns `ends`, of an arm or of the differences,
+    with a bootstrap interval.
+
+    Args:
+        runs: of all arms (`tabulate`).
+        targets: what runs reach, without "steps_to_".
+        predictions: of these runs.
+        by: columns of the runs; arms are compared where these are equal.
+        pairs: (arm, against); by default all others against the first arm.
+        coverage: of the intervals of what compares two arms.
+        ends: columns of numbers that each run has at its end.
+        also: further rows of a pair, of both tables of runs, the name of the second and
+            the coverage.
+    """
+    names, within = list(dict.fromkeys(runs["arm"])), "n_train" if "n_train" in runs else None
+    pairs = [(name, names[0]) for name in names[1:]] if pairs is None else pairs
+    predictors = [CATALOGUE[name] for name in dict.fromkeys(predictions["predictor"])]
+    found = [score(runs, predictions, predictors, targets, [*by, "arm"], within=within)]
+    rows = []
+    groups: Any = runs.groupby([*by], sort=False) if by else [((), runs)]
+    for values, group in groups:
+        where = dict(zip(by, values, strict=True))
+        arms = {name: group[group["arm"] == name].sort_values("place", ignore_index=True) for name in names}
+        if len({tuple(arm["place"]) for arm in arms.values()}) > 1:
+            raise AssertionError("arms are compared run by run")
+        for name, arm in arms.items():
+            rows += [where | {"arm": name} | row for row in _means(arm[[*ends]], "", 0.95)]
+        for name, other in pairs:
+            one, two = arms[name], arms[other]
+            gaps = [*_against(one, two, other, targets, within, coverage), *also(one, two, other, coverage)]
+            gaps += _means(one[[*ends]] - two[[*ends]], other, coverage)
+            rows += [where | {"arm": name} | row for row in gaps]
+    if rows:
+        found.append(pd.DataFrame(rows))
+    return pd.concat(found, ignore_index=True)[[*by, "arm", *COLUMNS]]
+
+
+def row_of(target: str, against: str, statistic: str, value: float, bounds: Any, n: int) -> Row:
+    """A score of what was measured; no bounds: None."""
+    low, high = (np.nan, np.nan) if bounds is None else map(float, bounds)
+    label = {"target": target, "predictor": MEASURED, "against": against, "statistic": statistic}
+    return label | {"value": float(value), "low": low, "high": high, "n": n, "n_censored": 0}
+
+
+def _against(
+    arm: pd.DataFrame, base: pd.DataFrame, other: str, targets: Sequence[str], within: str | None, coverage: float
+) -> Iterator[Row]:
+    for target in targets:
+        one, two = with_target(arm, target), with_target(base, target)
+        if one.empty or len(one) != len(two):
+            continue
+        first, second = measured(one, target), measured(two, target)
+        gap = paired_difference(first[1], second[1], coverage)
+        yield row_of(target, other, "did", gap.value, gap.interval, gap.n)
+        yield row_of(target, other, "gained", gap.gained, None, gap.n)
+        yield row_of(target, other, "lost", gap.lost, None, gap.n)
+        ratio = paired_ratio(first, second, one[within] if within else None, coverage)
+        yield row_of(target, other, "ratio", ratio.value, ratio.interval, ratio.n)
+
+
+def _means(values: pd.DataFrame, against: str, coverage: float) -> Iterator[Row]:
+    n = len(values)
+    for name in values:
+        numbers = values[name].to_numpy(float)
+        drawn = means(numbers, bootstrap_weights(np.zeros(n), draws=FINE)) if n >= MIN_OBSERVED else np.empty(0)
+        yield row_of(str(name), against, "mean", numbers.mean(), interval(drawn, coverage), n)

@@ -1,0 +1,336 @@
+"""The causal test of the theory: networks that differ in nothing but a training set
+that was designed for its speed.
+
+    python -m analysis.design_experiment
+
+trains, for each seed, one network's initial weights and targets on four training sets
+of one size: fast (the largest lambda_3 that a search finds), wide (the largest ideal
+accuracy, then the largest lambda_3), random (the seed's own) and slow (the smallest
+lambda_3 that still leaves the linear representation alone); and leaves report.json,
+report.md, its tables and pictures in results/design_experiment: what the theories had
+said of these sets, which network was first, and how well each does in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy.stats import binomtest
+from tqdm import tqdm
+
+import efftheory as et
+from analysis.arms.engine import Arms, predict, row_of, runs_of, score_arms, tabulate
+from analysis.arms.page import arm_rows, beside, leave_arms, looks, survival
+from analysis.report.command import check_at_least, check_given
+from analysis.report.files import table
+from analysis.report.look import LOOK
+from analysis.report.tables import wide
+from analysis.report.words import NOT_CERTAIN, judged
+from analysis.runs.session import ERRORS as OF_TRAINING
+from analysis.runs.session import Trains, trained
+from analysis.scores.table import measured
+from neural import ConfigError, RunConfig, write_samples
+from neural.command import run_command
+
+PROG = "python -m analysis.design_experiment"
+ERRORS = (*OF_TRAINING, et.ArgumentError)
+# In the order that the theory wants; what each is searched for.
+OBJECTIVES = {"fast": "lambda3", "wide": "generalizable", "random": None, "slow": "slow"}
+SETTING = {"n_train": "size", "repr_lr": "eta_r", "decoder_lr": "eta_d"}
+BASE = "random"
+DESIGN = SETTING | {"arm": "design"}
+TARGETS = ("rqi", "train", "test")
+ENDS = ("train_accuracy", "test_accuracy", "accuracy")
+PREDICTED = {
+    "inverse_lambda3": "Z0/(lambda_3 eta)",
+    "exact_flow": "exact gradient flow",
+    "memory_flow": "with a decoder",
+}
+# Columns of tables: the statistic, and how it is written.
+FIRST = {
+    "set": {"lambda_3": ("lambda3", ".3g")},
+    "rqi": {"reach RQI > 0.95": ("did", ".2f"), "predicted": ("said", ".2f"), "steps to it": ("median", ",.0f")},
+    "test_accuracy": {"test accuracy": ("mean", ".2f")},
+}
+SETS = {
+    "sets": ("sets", ".0f"),
+    "lambda_3": ("lambda3", ".3g"),
+    "n_0": ("nullity", ".0f"),
+    "ideal accuracy": ("ideal_accuracy", ".2f"),
+}
+PAIRS = {
+    "first": ("rqi first", ".0f"),
+    "second": ("rqi second", ".0f"),
+    "wanted": ("lambda3 larger", ".0f"),
+    "share": ("rqi earlier", ".2f"),
+    "ratio": ("rqi ratio", ".2f"),
+    "successes": ("rqi did", "+.2f"),
+    "test accuracy": ("test_accuracy mean", "+.2f"),
+    "accuracy": ("accuracy mean", "+.2f"),
+}
+_MARKS = "o^sD"
+_AS, _AGAINST = "as the theory says", "against the theory"
+
+
+@dataclass(frozen=True)
+class Arguments(Trains):
+    """Train the same networks on training sets designed to be fast, wide and slow, and
+    on random ones of their size.
+
+    The defaults: a size at which designs differ much (30) and one at which most runs
+    succeed (40). A decoder still slower than the default would let no more runs
+    succeed, and would not finish learning within the budget.
+    """
+
+    p: int = 10
+    """Number of symbols, 0..p-1."""
+    sizes: tuple[int, ...] = (30, 40)
+    """Training-set sizes |D|."""
+    seeds: int = 20
+    """How many seeds a size, each with one network and a training set of every design."""
+    budget: int = RunConfig.budget
+    """Steps after which a run that has not reached a threshold is censored."""
+    repr_lr: tuple[float, ...] = (RunConfig.repr_lr,)
+    """Learning rates of the embeddings, one or several."""
+    decoder_lr: tuple[float, ...] = (3e-5,)
+    """Learning rates of the decoder, one or several."""
+    decoder_draws: int = 8
+    """Initial weights of the decoder behind each prediction of the theory with a decoder."""
+    out: Path = Path("results/design_experiment")
+
+
+def main(arguments: Arguments) -> None:
+    arms = plan(arguments)
+    with trained(arguments, runs_of(arms)) as store:
+        runs = described(tabulate(store, arms)).sort_values([*SETTING], kind="stable", ignore_index=True)
+        said = predict(store, runs, dict.fromkeys(PREDICTED, 0) | {"memory_flow": arguments.decoder_draws})
+    scores = scored(runs, said)
+    groups = {_title(values): group for values, group in runs.groupby([*SETTING], sort=False)}
+    pictures = {"survival.png": survival(groups, TARGETS, BASE), "lambda3.png": lambda3(groups)}
+    answer, first, title = verdict(scores), arm_rows(scores, DESIGN, FIRST), "Training sets by design"
+    tables = {"runs": runs, "predictions": said, "scores": scores}
+    leave_arms(arguments, PROG, title, answer, first, page(arguments, scores), pictures, **tables)
+
+
+def plan(arguments: Arguments) -> Arms:
+    """The runs of each design, in one order: those at one place share all that their
+    seed fixes but the training set.
+
+    A run's seed is its designs' too, so that there are several sets of each design
+    wherever the search finds several.
+
+    Raises:
+        ConfigError: there are no such runs, or no such sets.
+    """
+    check_at_least(1, arguments, "decoder_draws")
+    check_given(arguments, "sizes", "repr_lr", "decoder_lr")
+    if arguments.p < 3:
+        raise ConfigError(
+            f"`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is {arguments.p}."
+        )
+    op = et.addition(arguments.p)
+    for size in arguments.sizes:
+        if not 0 < size < op.n_samples:
+            raise ConfigError(
+                f"`sizes` must be in 1..{op.n_samples - 1}, not all {op.n_samples} samples, but one is {size}."
+            )
+    sizes, rates = sorted(set(arguments.sizes)), (dict.fromkeys(arguments.repr_lr), dict.fromkeys(arguments.decoder_lr))
+    base = RunConfig(p=arguments.p, n_train=1, budget=arguments.budget)
+    runs = [
+        replace(base, n_train=n, repr_lr=repr_lr, decoder_lr=decoder_lr, seed=seed)
+        for n, repr_lr, decoder_lr, seed in product(sizes, *rates, arguments.seed_range())
+    ]
+
+    @cache
+    def samples(objective: Any, n_train: int, seed: int) -> str:
+        return write_samples(et.design_training_set(op, n_train, objective=objective, seed=seed))
+
+    arms = dict.fromkeys(OBJECTIVES, runs)
+    for name, objective in OBJECTIVES.items():
+        if objective is not None:
+            with tqdm(runs, desc=f"designs: {name}", unit="set", leave=False) as bar:
+                arms[name] = [replace(run, samples=samples(objective, run.n_train, run.seed)) for run in bar]
+    return arms
+
+
+def described(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with lambda_3, nullity and ideal accuracy of their training sets."""
+    op = et.addition(int(runs["p"].iloc[0]))
+    names = [mask.tobytes() for mask in runs["mask"]]
+    of = {name: et.describe(op, mask) for name, mask in dict(zip(names, runs["mask"], strict=True)).items()}
+    columns = {one: [getattr(of[name], one) for name in names] for one in ("lambda3", "nullity", "ideal_accuracy")}
+    return runs.assign(**columns)
+
+
+def scored(runs: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
+    """All scores, of pairs in the order that the theory wants. Intervals of one
+    statistic that compare two designs hold at once at 95 % (Bonferroni). Of the
+    training "set" of each design: how many different `sets`, the medians of `lambda3`,
+    with its quartiles, and of `nullity`, with the smallest and the largest, and the
+    mean `ideal_accuracy`.
+    """
+    pairs = list(combinations(dict.fromkeys(runs["arm"]), 2))
+    coverage = 1 - 0.05 / max(1, len(runs.groupby([*SETTING])) * len(pairs))
+    more: dict[str, Any] = {"pairs": pairs, "coverage": coverage, "ends": ENDS, "also": in_order}
+    of_sets = []
+    for values, group in runs.groupby([*SETTING, "arm"], sort=False):
+        label, n = dict(zip((*SETTING, "arm"), values, strict=True)), len(group)
+        low, middle, high = group["lambda3"].quantile([0.25, 0.5, 0.75])
+        nullity = group["nullity"]
+        of_sets += [
+            label | row_of("set", "", "sets", len({mask.tobytes() for mask in group["mask"]}), None, n),
+            label | row_of("set", "", "lambda3", middle, (low, high), n),
+            label | row_of("set", "", "nullity", nullity.median(), (nullity.min(), nullity.max()), n),
+            label | row_of("set", "", "ideal_accuracy", group["ideal_accuracy"].mean(), None, n),
+        ]
+    found = score_arms(runs, TARGETS, said, by=[*SETTING], **more)
+    return pd.concat([found, pd.DataFrame(of_sets)], ignore_index=True)
+
+
+def in_order(one: pd.DataFrame, other: pd.DataFrame, name: str, coverage: float) -> Iterator[dict[str, Any]]:
+    """`first` and `second`: in how many seeds either was earlier at RQI > 0.95.
+    `earlier`: the share of the first among these, with its exact interval. `larger`: in
+    how many seeds it does have the larger lambda_3 (of random sets not each does).
+    """
+    x, y = (arm["steps_to_rqi"].astype(float).fillna(np.inf).to_numpy() for arm in (one, other))
+    first, second = int((x < y).sum()), int((x > y).sum())
+    decided = first + second
+    bounds = binomtest(first, decided).proportion_ci(coverage, method="exact") if decided else None
+    yield row_of("rqi", name, "first", first, None, len(x))
+    yield row_of("rqi", name, "second", second, None, len(x))
+    yield row_of("rqi", name, "earlier", first / decided if decided else np.nan, bounds, decided)
+    larger = one["lambda3"].to_numpy() > other["lambda3"].to_numpy()
+    yield row_of("lambda3", name, "larger", larger.sum(), None, len(x))
+
+
+def order(low: float, high: float) -> str:
+    """What the interval of `earlier` says of the theory's order."""
+    return judged((low, high), (0.5, 0.5), below=_AGAINST, above=_AS)
+
+
+def verdict(scores: pd.DataFrame) -> list[str]:
+    """A sentence a setting, and one for all of them."""
+    earlier, sentences = scores[scores["statistic"] == "earlier"], []
+    orders = [order(low, high) for low, high in zip(earlier["low"], earlier["high"], strict=True)]
+    for values, group in earlier.assign(order=orders).groupby([*SETTING], sort=False):
+        found = {}
+        for one in group.itertuples():
+            found.setdefault(one.order, []).append(f"{one.arm} before {one.against}")
+        said = "; ".join(f"{word}: {', '.join(names)}" for word, names in found.items())
+        sentences.append(f"**{_title(values)}.** Times to RQI > 0.95, {said}.")
+    sentences.append(
+        f"**All.** The order of lambda_3 is the order of the times in {orders.count(_AS)} of {len(orders)} "
+        f"comparisons, the reverse in {orders.count(_AGAINST)}, and {NOT_CERTAIN} in {orders.count(NOT_CERTAIN)}."
+    )
+    return sentences
+
+
+def _title(values: Any) -> str:
+    return "|D| = {}, eta_r = {:g}, eta_d = {:g}".format(*values)
+
+
+def page(arguments: Arguments, scores: pd.DataFrame) -> str:
+    """What stands on the page after the answer."""
+    at_rqi = scores[scores["target"] == "rqi"]
+    predicted = (
+        wide(at_rqi[at_rqi["predictor"] == name], DESIGN, {title: ("median", ",.0f")})
+        for name, title in PREDICTED.items()
+    )
+    to = SETTING | {"target": "to", "arm": "design"}
+    reached = {"share": ("did", ".2f"), "predicted": ("said", ".2f"), "steps": ("median", ",.0f")}
+    ends = {name: {name.replace("_", " "): ("mean", ".3f")} for name in ENDS}
+    return f"""\
+![lambda_3](lambda3.png)
+
+Steps to RQI > 0.95 against lambda_3 of the training set; open: not within the budget; on the left edge: no unique
+linear representation.
+
+{arguments.seeds} seeds from {arguments.first_seed} on, {arguments.budget:,} steps. The networks of one seed and size
+share their targets and all initial weights, and differ in their training sets alone: fast (searched for the largest
+lambda_3), wide (for the largest ideal accuracy, of equals the largest lambda_3), random, slow (searched for the
+smallest that leaves only the linear representation). A run that did not get there within the budget is censored.
+Intervals are 95 %, over seeds: where all seeds have one set, they say nothing of another one of the design. What is
+tested is the choice of the set, by lambda_3: sets that differ in it also differ in what else they teach, as the ideal
+accuracy shows.
+
+## Seed by seed
+
+First: seeds in which the first of the pair was earlier at RQI > 0.95; second: the second. Wanted: seeds in which the
+first set does have the larger lambda_3. Share: of the first among the seeds that were decided, with its exact interval
+(above 0.5: as the theory says). Ratio: of the steps of the first to those of the second, median over the seeds in which
+one of them got there; 0: mostly the first alone, a dash: the second alone. Gains of the first over the second: paired
+differences of shares, bootstrap intervals of accuracies. All intervals of a column of this table hold at once at 95 %.
+
+{table(pair_rows(scores))}
+
+## The sets, and what the theories say of them
+
+Sets: how many different ones. lambda_3: median and quartiles; n_0: median, smallest and largest. Ideal accuracy: the
+mean. Steps to RQI > 0.95: medians; a dash means that most runs are predicted never to get there, by the theory with a
+decoder within the budget. Z0/(lambda_3 eta) is an e-folding time: RQI needs several.
+
+{table(beside(arm_rows(scores, DESIGN, {"set": SETS}), *predicted))}
+
+## What the networks did
+
+Shares within the budget with exact intervals, the share that the theory with a decoder had predicted, and Kaplan-Meier
+medians of the steps over all runs with intervals (a dash: beyond the budget).
+
+{table([row for of in TARGETS for row in arm_rows(scores, to, {of: reached})])}
+
+Accuracies at the end, means with bootstrap intervals.
+
+{table(arm_rows(scores, DESIGN, ends))}"""
+
+
+def pair_rows(scores: pd.DataFrame) -> list[dict[str, str]]:
+    """The table of the pairs."""
+    compared = scores[scores["against"] != ""]
+    compared = compared.assign(
+        pair=compared["arm"] + ", " + compared["against"],
+        statistic=compared["target"] + " " + compared["statistic"],
+        against="",
+    )
+    earlier: Any = compared[compared["statistic"] == "rqi earlier"].itertuples()
+    orders = [{"order": order(one.low, one.high)} for one in earlier]
+    return beside(wide(compared, SETTING | {"pair": "pair"}, PAIRS), orders)
+
+
+def lambda3(groups: dict[str, pd.DataFrame]) -> Figure:
+    """Steps to RQI > 0.95 against lambda_3, a mark a run, a panel a setting."""
+    with mpl.rc_context(LOOK):
+        figure = Figure(figsize=(max(4.2 * len(groups), 6), 3.8))
+        panels: Any = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
+        everyone = pd.concat(groups.values())
+        positive = everyone["lambda3"][everyone["lambda3"] > 0]
+        low = positive.min() / 2 if len(positive) else 0.5  # a logarithmic axis has no 0: it lies on the left edge
+        names = list(dict.fromkeys(everyone["arm"]))
+        colours = looks(names, BASE)
+        for axes, (title, group) in zip(panels, groups.items(), strict=True):
+            for name, mark in zip(names, _MARKS, strict=False):
+                colour, here = colours[name][0], group[group["arm"] == name]
+                steps, seen = measured(here, "rqi")
+                x, y = here["lambda3"].to_numpy(float).clip(min=low), steps.clip(min=1)
+                axes.scatter(x[seen], y[seen], color=colour, marker=mark, s=22, alpha=0.8)
+                axes.scatter(x[~seen], y[~seen], edgecolors=colour, facecolors="none", marker=mark, s=22, clip_on=False)
+            axes.set(xscale="log", yscale="log", xlim=(low, None), xlabel=r"$\lambda_3$ of the training set")
+            axes.set_title(title, loc="left")
+        panels[0].set_ylabel("steps to RQI > 0.95")
+        marks = zip(names, _MARKS, strict=False)
+        handles = [Line2D([], [], ls="", marker=mark, color=colours[name][0], label=name) for name, mark in marks]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(names))
+        return figure
+
+
+if __name__ == "__main__":
+    run_command(Arguments, main, PROG, ERRORS)

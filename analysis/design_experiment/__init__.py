@@ -1,1 +1,0 @@
-"""The causal test of the theory: training sets designed for their speed."""

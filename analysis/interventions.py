@@ -1,0 +1,211 @@
+"""Cause or company: the league's networks without what a theory says makes them
+generalise.
+
+    python -m analysis.interventions
+
+trains the same training sets and initial weights without decay, with decay until they
+have memorised, at constant norm, with a larger epsilon of Adam, by plain SGD; cuts keys
+and neurons out of the finished networks; and leaves report.json, report.md, its tables
+and survival.png in results/interventions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import tyro
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from analysis.arms.engine import Arms, runs_of, score_arms, tabulate
+from analysis.arms.page import arm_rows, leave_arms, survival, verdict
+from analysis.experiments import EXPERIMENTS
+from analysis.measures.networks import Network, active_neurons, group_of, network_at, samples_of
+from analysis.measures.waves import excluded, key_parts, restricted
+from analysis.report.files import table
+from analysis.report.tables import wide
+from analysis.report.words import TARGETS_IN_WORDS
+from analysis.runs.session import ERRORS, Trains, end_dry_run, trained
+from analysis.runs.store import RunStore
+from analysis.runs.traces import Traces
+from analysis.scores.table import MEASURED
+from neural import ModularConfig
+from neural.command import run_command
+
+PROG = "python -m analysis.interventions"
+BASE = "as it is"
+NETWORKS = {name: EXPERIMENTS["league"][name] for name in ("squares-40", "transformer")}
+LEARNED, GENERALISED = TARGETS = ("train_99", "test_95")
+# (rate, decay) of plain SGD. Adam's product of the two makes a transformer forget all
+# that it learns at any rate that does not diverge: there it is a tenth.
+_SGD = {"squares-40": (10.0, 3e-4), "transformer": (0.3, 7e-4)}
+_EPSILON = 1e-4  # of Adam; the gradients' entries are of this size or smaller
+_SEED = 0  # of the neurons that are drawn at random
+CUTS = {
+    "train": "training accuracy",
+    "test": "test accuracy",
+    "train_without_keys": "training accuracy without the keys",
+    "test_without_keys": "test accuracy without the keys",
+    "test_keys_alone": "test accuracy of the keys alone",
+    "active": "share of neurons that are active",
+    "test_active": "test accuracy of the active neurons alone",
+    "test_others": "test accuracy of as many others",
+}
+
+
+@dataclass(frozen=True)
+class Arguments(Trains):
+    """Take away what a theory says makes networks generalise, and see whether they
+    still do.
+    """
+
+    names: tyro.conf.Positional[tuple[Literal["squares-40", "transformer"], ...]] = ("squares-40", "transformer")
+    """Which networks of the league."""
+    seeds: int = 16
+    """How many seeds."""
+    out: Path = Path("results/interventions")
+    store: Path = Path("results/runs.sqlite")
+    """The run store; shared with the league, whose runs are used."""
+
+
+def main(arguments: Arguments) -> None:
+    bases = {name: NETWORKS[name].configs(arguments.seed_range()) for name in arguments.names}
+    # when runs memorise is not known yet
+    plans = {name: arms(name, base, [base[0].budget] * len(base)) for name, base in bases.items()}
+    end_dry_run(arguments, [run for plan in plans.values() for run in runs_of(plan)])
+    with trained(arguments, runs_of(bases)) as store:
+        for name, base in bases.items():
+            plans[name] = arms(name, base, store.table(base)[f"steps_to_{LEARNED}"].tolist())
+    with trained(arguments, [run for plan in plans.values() for run in runs_of(plan)]) as store:
+        runs = pd.concat([tabulate(store, plan).assign(network=name) for name, plan in plans.items()])
+        rows = [row for name, base in bases.items() for row in _cut(store, name, base)]
+        cut = pd.DataFrame(rows, columns=["network", "seed", "moment", *CUTS])
+    scores = pd.concat([score_arms(runs, TARGETS, by=["network"]), _left(cut)], ignore_index=True)
+    titles = {name: NETWORKS[name].title for name in bases}
+    answers = [
+        f"**{title}.** {verdict(scores[scores['network'] == name], GENERALISED)}" for name, title in titles.items()
+    ]
+    learned = {"memorise": ("did", ".2f"), "steps to memorise": ("median", ",.0f")}
+    generalised = {"generalise": ("did", ".2f"), "steps to generalise": ("median", ",.0f")}
+    generalised |= {"times as it is": ("ratio", ".2f", BASE)}
+    label = {"network": "network", "arm": "intervention"}
+    rows = arm_rows(scores, label, {LEARNED: learned, GENERALISED: generalised})
+    moments = {"at memorisation": ("memorised", ".2f"), "at the end": ("end", ".2f")}
+    rest = f"""\
+The same training sets and initial weights in every row. Memorise: {TARGETS_IN_WORDS[LEARNED]}; generalise:
+{TARGETS_IN_WORDS[GENERALISED]}, shares of the runs within the budget; medians are Kaplan-Meier's. Times as it is: the
+ratio of the steps to generalise, median and 95 % interval over the pairs; a dash where most do so only as they are.
+
+## What is cut out
+
+Cut out of the networks as they are, without training: the key frequencies of the final outputs, or all but the neurons
+that the final network needs. Means over the runs, lowest and highest.
+
+{table(wide(scores, {"network": "network", "target": "accuracy"}, moments, CUTS))}"""
+    groups = {title: runs[runs["network"] == name] for name, title in titles.items()}
+    pictures, tables = {"survival.png": survival(groups, TARGETS, BASE)}, {"runs": runs, "scores": scores, "cuts": cut}
+    leave_arms(arguments, PROG, "Interventions", answers, rows, rest, pictures, **tables)
+
+
+def arms(name: str, base: Sequence[ModularConfig], learned: Sequence[float]) -> Arms:
+    """The runs of each arm.
+
+    Args:
+        name: of the network.
+        base: the runs as they are.
+        learned: their steps to memorisation; nan where there is none, and decay is
+            never removed.
+    """
+    sgd, decay = _SGD[name]
+    changes: dict[str, dict[str, Any]] = {
+        "no decay": {"weight_decay": 0.0},
+        "decay removed after memorisation": {},
+        "norm held": {"weight_decay": 0.0, "constrained": True},
+        "epsilon 1e-4": {"epsilon": _EPSILON},
+        "plain SGD": {"optimizer": "sgd", "learning_rate": sgd, "weight_decay": decay},
+    }
+    found = {BASE: [*base]} | {arm: [replace(run, **change) for run in base] for arm, change in changes.items()}
+    found["decay removed after memorisation"] = [
+        replace(run, decay_until=int(step)) if math.isfinite(step) else run
+        for run, step in zip(base, learned, strict=True)
+    ]
+    return found
+
+
+def _cut(store: RunStore, name: str, base: Sequence[ModularConfig]) -> list[dict[str, Any]]:
+    """What is left of the runs that memorise, a row a run and moment."""
+    learned, rows = store.table(base)[f"steps_to_{LEARNED}"], []
+    for config, step in tqdm([*zip(base, learned, strict=True)], desc="cutting", unit="run", leave=False):
+        if np.isfinite(step):
+            for moment, left in zip(("memorised", "end"), cuts(config, store.traces(config), step), strict=True):
+                rows.append({"network": name, "seed": config.seed, "moment": moment} | left)
+    return rows
+
+
+def cuts(config: ModularConfig, traces: Traces, step: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Accuracies of a run at the first checkpoint from `step` on, and at the last, by
+    the names of CUTS.
+
+    Without the key frequencies of the final network; with nothing but the constant and
+    these; with the neurons alone that the final network needs for its predictions on
+    the training set, and with as many others, drawn at random (nan if there are fewer).
+    """
+    inputs, labels = samples_of(config)
+    group = group_of(config)
+    assert group is not None
+    trained = traces.mask
+
+    def network(k: int) -> Network:
+        return network_at(config, {name: values[k] for name, values in traces.checkpoints.items()}, inputs)
+
+    def logits(one: Network) -> NDArray[np.float64]:
+        return one.outputs.reshape(config.p, config.p, -1)
+
+    last = network(-1)
+    keys = key_parts(logits(last), group)
+    active = active_neurons(last, trained)
+    rest = np.setdiff1d(np.arange(last.hidden.shape[1]), active)
+    others = np.random.default_rng(_SEED).permutation(rest)[: len(active)]
+
+    def of(one: Network) -> dict[str, float]:
+        def accuracy(outputs: NDArray, samples: NDArray[np.bool_]) -> float:
+            return float((outputs.argmax(axis=1) == labels)[samples].mean())
+
+        def alone(neurons: NDArray) -> NDArray:
+            return one.direct + one.hidden[:, neurons] @ one.readout[:, neurons].T
+
+        without = excluded(logits(one), group, keys).reshape(one.outputs.shape)
+        keys_alone = restricted(logits(one), group, keys).reshape(one.outputs.shape)
+        return {
+            "train": accuracy(one.outputs, trained),
+            "test": accuracy(one.outputs, ~trained),
+            "train_without_keys": accuracy(without, trained),
+            "test_without_keys": accuracy(without, ~trained),
+            "test_keys_alone": accuracy(keys_alone, ~trained),
+            "active": len(active) / one.hidden.shape[1],
+            "test_active": accuracy(alone(active), ~trained),
+            "test_others": accuracy(alone(others), ~trained) if len(others) == len(active) else math.nan,
+        }
+
+    then = min(int(np.searchsorted(traces.checkpoint_steps, step)), len(traces.checkpoint_steps) - 1)
+    return of(network(then)), of(last)
+
+
+def _left(cut: pd.DataFrame) -> pd.DataFrame:
+    """Means over the runs, with the lowest and the highest, as scores; of fewer other
+    neurons than active ones there is none.
+    """
+    every = cut.melt(["network", "seed", "moment"], var_name="target").dropna()
+    groups = every.groupby(["network", "moment", "target"], sort=False)["value"]
+    found = groups.agg(value="mean", low="min", high="max", n="count").reset_index()
+    return found.rename(columns={"moment": "statistic"}).assign(arm=BASE, predictor=MEASURED, against="", n_censored=0)
+
+
+if __name__ == "__main__":
+    run_command(Arguments, main, PROG, ERRORS)
