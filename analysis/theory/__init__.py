@@ -1,1 +1,0 @@
-"""What the theory says of given runs, without training any."""
