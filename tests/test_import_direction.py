@@ -187,8 +187,7 @@ def test_rooms_take_only_what_all_share() -> None:
         others = taken(file.read_text()) - SHARED - {room}
         found[room] = found.get(room, set()) | others
     assert len(found) > len(SHARED)
-    allowed = {room: STILL.get(room, set()) | COMMANDS.get(room, set()) for room in found}
-    too_much = {room: others - allowed[room] for room, others in found.items()}
+    too_much = {room: others - COMMANDS.get(room, set()) for room, others in found.items()}
     assert {room: others for room, others in too_much.items() if others} == {}
 
 
