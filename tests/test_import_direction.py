@@ -157,7 +157,6 @@ COMMANDS = {"league": {"grokking"}, "measure_checkpoints": {"grokking"}}
 COMMANDS |= {name: {"weight_norm"} for name in ("landscape", "norm_law", "two_variables")}
 COMMANDS |= {"critical_size": {"counting"}, "groups": {"counting"}}
 COMMANDS |= {name: {"arms"} for name in ("advise", "design_experiment", "interventions", "remedies")}
-STILL = {}
 
 
 def taken(source: str) -> set[str]:

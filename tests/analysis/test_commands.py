@@ -18,6 +18,7 @@ import tyro
 
 import efftheory
 from analysis.__main__ import COMMANDS, main, module_of
+from analysis.report import command as report_command
 from efftheory import _start
 from neural import FAMILIES, command
 
@@ -145,7 +146,8 @@ def test_a_command_understands_the_lines_of_the_pages(monkeypatch, line):
     def instead(arguments, main, prog, errors=()):
         parsed.append(tyro.cli(arguments, prog=prog, return_unknown_args=True))
 
-    monkeypatch.setattr(command, "run_command", instead)
+    for taken_from in (command, report_command):
+        monkeypatch.setattr(taken_from, "run_command", instead)
     monkeypatch.setattr(sys, "argv", ["efftheory", *line])
     main()
     [(_, unknown)] = parsed
