@@ -122,7 +122,7 @@ def plan(arguments: Arguments) -> dict[str, list[Any]]:
     """
     seeds = arguments.seed_range(8)
     if arguments.names:
-        _refuse(arguments, {"names", "predictor"} | {field.name for field in fields(Trains)}, "with an experiment")
+        _refuse(arguments, {"names", "predictor"} | {field.name for field in fields(Trains)}, "with an experiment,")
         experiments = {name: one for asked in arguments.names for name, one in named(asked).items()}
         return {name: one.configs(arguments.seed_range(one.seeds)) for name, one in experiments.items()}
     family = find_family(arguments.family)
@@ -216,7 +216,8 @@ def learned(arguments: Arguments) -> RunConfig:
     if arguments.table is None:
         return RunConfig(**given)
     table = Table.read(arguments.table)
-    check_table(table, "lambda_3, flows, memory")
+    theories = [one.name for one in CATALOGUE.values() if one.applies(RunConfig()) and one.gives == "steps"]
+    check_table(table, ", ".join(theories))
     return RunConfig(**given, operation=table)
 
 

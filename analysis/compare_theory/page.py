@@ -112,8 +112,8 @@ def page(found: Sequence[Compared], pictures: Iterable[str], environment: Mappin
     parts = ["# Theory against networks"]
     for one in found:
         parts += [*([f"## {one.family}"] if len(found) > 1 else []), answer(one), table(answer_rows(one, "**"))]
-    first, *others = [f"![{name.partition('.')[0].replace('_', ' ')}]({name})" for name in pictures]
-    parts += [first, *(part for one in found for part in _behind(one)), "## Pictures", *others]
+    shown = [f"![{name.partition('.')[0].replace('_', ' ')}]({name})" for name in pictures]
+    parts += [*shown[:1], *(part for one in found for part in _behind(one)), "## Pictures", *shown[1:]]
     parts += ["## Made with", f"`{environment['command']}`", _made(found, environment)]
     return parts
 

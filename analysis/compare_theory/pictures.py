@@ -42,7 +42,7 @@ def draw_all(found: Sequence[Compared], draws: int) -> dict[str, Figure]:
         for one in found:
             name = f"{one.family}_" if len(found) > 1 else ""
             pictures[f"{name}scores.png"] = scores(one)
-            if any(each.gives == "steps" for each in one.predictors):
+            if _with_steps(one):
                 pictures[f"{name}times.png"] = times(one)
             pictures[f"{name}survival.png"] = survival(one)
             if any(each.draws for each in one.predictors):
@@ -106,16 +106,22 @@ def scores(one: Compared) -> Figure:
     return figure
 
 
+def _with_steps(one: Compared) -> list[str]:
+    """The predictors that say when runs reach the first target."""
+    rows = one.predictions[(one.predictions["target"] == one.targets[0]) & one.predictions["value"].notna()]
+    said = set(rows["predictor"])
+    return [each.name for each in one.predictors if each.gives == "steps" and each.name in said]
+
+
 def times(one: Compared) -> Figure:
     """Measured against predicted steps to the first target, a panel a predictor, a row
     a setting.
     """
     target = one.targets[0]
-    names = [each.name for each in one.predictors if each.gives == "steps"]
+    names = _with_steps(one)
     said = one.predictions[one.predictions["target"] == target].pivot_table(
         index="key", columns="predictor", values="value", dropna=False
     )
-    names = [name for name in names if name in said and said[name].notna().any()]
     settings, sizes = groups(one), sorted(set(one.runs[one.size]))
     figure = Figure(figsize=(2.9 * len(names), 3.1 * len(settings) + 0.7))
     grid = figure.subplots(len(settings), len(names), squeeze=False)

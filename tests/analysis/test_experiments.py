@@ -57,6 +57,7 @@ KEYS = {
     ("shells", "teacher"): (168, "beaab8257a9f164e"),
     ("shells", "digits"): (105, "add42eb309d7f4c0"),
     ("shells", "transformer"): (50, "e5b73d1daebd9ab1"),
+    ("two_variables", "free"): (72, "43de5c311abe4acf"),
     ("phase_diagram", "lr_lr"): (507, "5e832cbefd496750"),
     ("phase_diagram", "regression"): (528, "b975a47b040b9d15"),
     ("phase_diagram", "classification"): (528, "ffcba8e944e18446"),

@@ -176,7 +176,7 @@ def test_theories_of_a_table_that_commutes(sums: Path) -> None:
     op = operation(config)
     assert (op.n_symbols, op.n_samples, op.n_results, op.full_nullity) == (6, 21, 11, 2)
     assert success_of(config, 1).steps_to_rqi.shape == (1,)
-    own, usual = (linear_probabilities(one, 500) for one in (op, operation(RunConfig(p=6))))
+    own, usual = (linear_probabilities(one, 500) for one in (op, operation(RunConfig(p=6, n_train=18))))
     assert len(own) == len(usual)
     assert (own[0].value, own[-1].value) == (usual[0].value, usual[-1].value) == (0, 1)
 

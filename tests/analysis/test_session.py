@@ -27,10 +27,6 @@ from neural.command import run_command
 from neural.counting import count
 
 HERE = Execution("cpu", "in-process")
-# which are to have one
-WITHOUT_DRY_RUN = {
-    *("advise", "compare_theory", "decoder_range", "design_experiment", "modular_theory", "remedies", "two_variables")
-}
 SEEDS = range(7, 9)
 # Options that leave little to do before the runs are known. Seven has ten seeds, for
 # where fewer say nothing.
@@ -175,8 +171,7 @@ def test_every_command_that_trains_has_these_options() -> None:
         names = set(option_names(kind)) if kind else set()
         if names & {"seeds", "check"}:
             found.add(name)
-            assert {"seeds", "first_seed"} <= names, name
-            assert ("dry_run" in names) == (name not in WITHOUT_DRY_RUN), name
+            assert {"seeds", "first_seed", "dry_run"} <= names, name
     assert found == set(QUICK)
 
 
