@@ -170,7 +170,7 @@ def test_another_family_is_scored_by_what_applies_to_it(tmp_path):
     assert {"measured", "training_fraction", "share_by_size", "rings_inverse_lambda", "ring_unique"} <= names
     assert CATALOGUE["weight_norm@memorised"].applies(ModularConfig())  # these runs are too short to memorise
     assert "memory_flow" not in names
-    assert "size alone (null model)" in done.stdout
+    assert "share by size" in done.stdout
     report = json.loads((out / "report.json").read_text())
     assert {entry["target"] for entry in report["time"]} >= {"test_95", "train_99"}
     again = run([*options.split(), "--budget", "300", "--seeds", "12"], tmp_path)
