@@ -77,9 +77,7 @@ squares of an entry. Nearest: that difference of the two nearest, the median ove
 
 @dataclass(frozen=True)
 class Arguments:
-    """Count the training sets of groups that leave only the symmetries, and good
-    flows.
-    """
+    """Count training sets of groups that leave only the symmetries, and good flows."""
 
     names: tyro.conf.Positional[tuple[Group, ...]] = ("s3", "d4", "d5", "s4")
     """Groups: s2 s3 s4 (permutations), d3 d4 d5 d6 (a polygon's rotations and reflections)."""

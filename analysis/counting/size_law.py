@@ -208,8 +208,7 @@ def laws(n_c: pd.DataFrame, boots: Floats, ranges: Sequence[int] = RANGES) -> It
     """How each law fits in each range of p; a range of fewer than three sizes, or a law
     with no degree of freedom, is left out.
 
-    `n_c`: value, and error of its logarithm, by p; `boots`: its bootstrap,
-    (n_p, draws).
+    `n_c`: value, and error of its logarithm, by p; `boots`: bootstrapped, (n_p, draws).
     """
     begins = {int((n_c.index < least).sum()) for least in ranges}
     for begin in sorted(begin for begin in begins if len(n_c) - begin >= 3):

@@ -113,7 +113,7 @@ def members(session: int) -> list[int]:
 
 @pytest.mark.parametrize(
     ("command", "few", "more"),
-    [(critical_size, "--p 5 --draws 150 --bound-draws 20", 350), (groups, "s2 --draws 30", 110)],
+    [(critical_size, "--p 9 --draws 150 --bound-draws 40", 350), (groups, "s2 --draws 30", 110)],
 )
 def test_more_draws_begin_with_those_that_are_kept(command, few, more, tmp_path, monkeypatch):
     run(command, few, tmp_path)
