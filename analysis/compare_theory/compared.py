@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from analysis.predictors.null import REPLICAS
 from analysis.predictors.predictor import Predictor, Run, on, size_field, targets_of
 from analysis.runs.store import RunStore, config_of
 from analysis.scores.bootstrap import bootstrap_weights, interval, means
-from analysis.scores.table import score
+from analysis.scores.table import COLUMNS, score
 from neural import family_of
 
 ALL = "all"  # the setting of scores that are of all of them
@@ -97,29 +98,22 @@ def _of_family(
     if toy:
         said = [described(Run(config_of(row["key"]), row)) for row in runs.to_dict("records")]
         runs = runs.join(pd.DataFrame(said, index=runs.index))
-    by = [name for name in ("experiment", "repr_lr", "decoder_lr") if name in runs and (toy or name == "experiment")]
-    by = [name for name in by if name != "experiment" or len(plans) > 1]
+    by = ["experiment"] * (len(plans) > 1) + ["repr_lr", "decoder_lr"] * toy
     clusters = [name for name in ("experiment", size, "seed") if name in runs]
+    ask = partial(score, predictions=predictions, predictors=chosen, against=_AGAINST)
     asked = [*targets, "accuracy"]
-    scores = [score(runs, predictions, chosen, asked, by, within=size, clusters=clusters, against=_AGAINST)]
-    sizes = [*by, size]
-    scores.append(score(runs, predictions, chosen, asked[:-1], sizes, within=None, against=_AGAINST))
+    scores = [
+        ask(runs, targets=asked, by=by, within=size, clusters=clusters),
+        ask(runs, targets=targets, by=[*by, size], within=None),
+    ]
     if by and len(runs[by].drop_duplicates()) > 1:
-        cell = runs[[*by, size]].astype(str).agg(" ".join, axis=1)
-        mixed = runs.assign(cell=cell)
-        scores.insert(
-            0,
-            score(mixed, predictions, chosen, asked, within="cell", clusters=clusters, against=_AGAINST).assign(
-                **dict.fromkeys(by, ALL)
-            ),
-        )
+        mixed = runs.assign(cell=runs[[*by, size]].astype(str).agg(" ".join, axis=1))
+        whole = ask(mixed, targets=asked, within="cell", clusters=clusters)
+        scores.insert(0, whole.assign(**dict.fromkeys(by, ALL)))
     if toy and everyone["replica"].any():
         scores.append(irreducible(store, everyone, runs, by, clusters, size))
-    table = pd.concat(scores, ignore_index=True)
-    columns = [*by, size, *(name for name in table if name not in (*by, size))]
-    return Compared(
-        family_of(first).name, targets, tuple(by), size, chosen, everyone, runs, predictions, table[columns]
-    )
+    table = pd.concat(scores, ignore_index=True)[[*by, size, *COLUMNS]]
+    return Compared(family_of(first).name, targets, tuple(by), size, chosen, everyone, runs, predictions, table)
 
 
 def irreducible(
@@ -137,10 +131,9 @@ def irreducible(
     k, n = success.sum(), success.count()
     doubt = (k * (n - k) / (n * (n - 1))).rename("doubt").reset_index()
     rows = []
-    for values, group in doubt.groupby([*by]) if by else [((), doubt)]:
-        weights = bootstrap_weights(group[size], 0)
-        bounds = interval(means(group["doubt"].to_numpy(), weights)) if group["doubt"].any() else None
-        low, high = bounds or (np.nan, np.nan)
+    for values, group in doubt.groupby([*by]):
+        bounds = interval(means(group["doubt"].to_numpy(), bootstrap_weights(group[size], 0)))
+        low, high = bounds if bounds and group["doubt"].any() else (np.nan, np.nan)
         label = dict(zip(by, values, strict=True)) | {"target": "rqi", "predictor": REPLICAS.name, "against": ""}
         about = {"statistic": "irreducible", "value": group["doubt"].mean(), "low": low, "high": high}
         rows.append(label | about | {"n": len(group), "n_censored": 0})

@@ -21,7 +21,7 @@ from analysis.report.look import BLUE, GREY, LOOK, SIZE_COLOURS, VERMILION
 from analysis.report.tables import rows_of
 from analysis.report.words import words
 from analysis.runs.store import config_of
-from analysis.scores.calibration import calibrate
+from analysis.scores.calibration import bins as bins_of
 from analysis.scores.survival import survival_curve
 from analysis.scores.table import measured
 
@@ -204,7 +204,7 @@ def reliability(one: Compared) -> Figure:
     grid: Any = figure.subplots(2, len(names), sharex=True, sharey="row", height_ratios=(4, 1), squeeze=False)
     for (axes, counts), name in zip(grid.T, names, strict=True):
         chance = said[said["predictor"] == name].set_index("key")["probability"].reindex(one.runs["key"])
-        bins = pd.DataFrame(calibrate(chance, success).bins)
+        bins = pd.DataFrame(bins_of(chance, success))
         share, bounds = bins["measured"].to_numpy(), np.array(bins["measured_interval"].tolist()).T
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, zorder=0)
         errors = [share - bounds[0], bounds[1] - share]

@@ -105,21 +105,14 @@ def _each(store: RunStore, one: Predictor, runs: Sequence[Run], n: int) -> pd.Da
                 kept = _joined([kept, rows])
     finally:
         pool.shutdown(cancel_futures=True)  # a Ctrl-C need not wait for all the runs
-    order = {name: number for number, name in enumerate(keys)}
-    return kept.sort_values("key", key=lambda column: column.map(order), kind="stable", ignore_index=True)
+    place = kept["key"].map({name: number for number, name in enumerate(keys)})
+    return kept.assign(place=place).sort_values(["place", "target"], ignore_index=True)[[*PREDICTIONS]]
 
 
 def _rows(one: Predictor, n: int, said: Sequence[tuple[Run, Mapping[str, Told]]]) -> pd.DataFrame:
-    rows = [
-        (
-            run.row["key"],
-            one.name,
-            target,
-            n,
-            one.version,
-            *map(float, (t.read_at, t.value, t.probability, t.low, t.high)),
-        )
-        for run, told in said
-        for target, t in told.items()
-    ]
+    rows = []
+    for run, told in said:
+        for target, t in told.items():
+            numbers = map(float, (t.read_at, t.value, t.probability, t.low, t.high))
+            rows.append((run.row["key"], one.name, target, n, one.version, *numbers))
     return pd.DataFrame(rows, columns=[*PREDICTIONS])

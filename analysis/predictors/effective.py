@@ -13,8 +13,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import efftheory as et
-from analysis.predictors.predictor import Predictor, Run, Told, on
+from analysis.predictors.predictor import Predictor, Run, Told, of_sums
 from neural import ConfigError, RunConfig, Table
 
 TARGETS = ("rqi", "train", "test")
@@ -55,8 +58,11 @@ def described(run: Run) -> dict[str, Any]:
     initial embeddings.
     """
     found = run.once("described", lambda: et.describe(operation(run.config), run.mask))
-    start = run.row["initial_embedding"] - run.row["initial_embedding"].mean(axis=0)
-    return {"nullity": found.nullity, "lambda3": found.lambda3, "z0": float((start**2).sum())}
+    return {"nullity": found.nullity, "lambda3": found.lambda3, "z0": float((_start(run) ** 2).sum())}
+
+
+def _start(run: Run) -> NDArray[np.float64]:
+    return run.row["initial_embedding"] - run.row["initial_embedding"].mean(axis=0)
 
 
 def _inverse_lambda3(run: Run) -> float:
@@ -65,14 +71,13 @@ def _inverse_lambda3(run: Run) -> float:
 
 
 def _exact_flow(run: Run) -> float:
-    start = run.row["initial_embedding"] - run.row["initial_embedding"].mean(axis=0)
-    return et.time_to_rqi(operation(run.config), run.mask, start) / run.config.repr_lr
+    return et.time_to_rqi(operation(run.config), run.mask, _start(run)) / run.config.repr_lr
 
 
 def _optimizer_flow(run: Run) -> float:
-    config, start = run.config, run.row["initial_embedding"] - run.row["initial_embedding"].mean(axis=0)
+    config = run.config
     rates = (config.repr_optimizer, config.repr_lr, config.budget, config.repr_wd)
-    return et.optimizer_flow(operation(config), run.mask, start, *rates).time_to_rqi()
+    return et.optimizer_flow(operation(config), run.mask, _start(run), *rates).time_to_rqi()
 
 
 def _steps(of: Callable[[Run], float]) -> Callable[[Run, int], dict[str, Told]]:
@@ -111,18 +116,13 @@ def _predicted_accuracy(run: Run, draws: int) -> dict[str, Told]:
     return {"accuracy": Told(share, read_at=run.row["steps_run"])}
 
 
-def _sums(config: Any) -> bool:
-    """Whether the run adds embeddings: these theories know nothing else."""
-    return on("toy")(config) and config.operation != "s3"
-
-
 _ALL = ("D", "E0", "eta_r")
 PREDICTORS = (
-    Predictor("linear_probability", "P(linear)", ("size",), _sums, _linear_probability, gives="chance", draws=20_000),
-    Predictor("unique", "unique linear representation", ("D",), _sums, _unique, gives="chance"),
-    Predictor("inverse_lambda3", "Z0/(lambda_3 eta)", ("D", "norm of E0", "eta_r"), _sums, _steps(_inverse_lambda3)),
-    Predictor("exact_flow", "exact gradient flow", _ALL, _sums, _steps(_exact_flow)),
-    Predictor("optimizer_flow", "optimiser-aware flow", _ALL, _sums, _steps(_optimizer_flow)),
-    Predictor("ideal_accuracy", "ideal accuracy", ("D",), _sums, _ideal_accuracy, gives="share"),
-    Predictor("predicted_accuracy", "accuracy of E", ("D", "final E"), _sums, _predicted_accuracy, gives="share"),
+    Predictor("linear_probability", "P(linear)", ("size",), of_sums, _linear_probability, gives="chance", draws=20_000),
+    Predictor("unique", "unique linear representation", ("D",), of_sums, _unique, gives="chance"),
+    Predictor("inverse_lambda3", "Z0/(lambda_3 eta)", ("D", "norm of E0", "eta_r"), of_sums, _steps(_inverse_lambda3)),
+    Predictor("exact_flow", "exact gradient flow", _ALL, of_sums, _steps(_exact_flow)),
+    Predictor("optimizer_flow", "optimiser-aware flow", _ALL, of_sums, _steps(_optimizer_flow)),
+    Predictor("ideal_accuracy", "ideal accuracy", ("D",), of_sums, _ideal_accuracy, gives="share"),
+    Predictor("predicted_accuracy", "accuracy of E", ("D", "final E"), of_sums, _predicted_accuracy, gives="share"),
 )

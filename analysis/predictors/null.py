@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from analysis.predictors.predictor import Predictor, Run, Told, on, size_field, targets_of
+from analysis.predictors.predictor import Predictor, Run, Told, of_sums, on, size_field, targets_of
 from analysis.runs.store import key
 
 RIDGE = 0.1  # keeps the logistic finite where steps tell success from failure without an error
@@ -109,32 +109,16 @@ def fit_logistic(x: NDArray[np.float64], outcome: NDArray[np.bool_]) -> NDArray[
 
 
 _LOGISTIC = {"inverse_lambda3": "Z0/(lambda_3 eta)", "exact_flow": "exact flow", "optimizer_flow": "optimiser flow"}
+_KNOWS = ("D", "E0", "eta_r", "other seeds")
+_FITTED = partial(Predictor, gives="chance", fitted=True)
 NULL = Predictor("training_fraction", "size alone (null model)", ("size",), _has_size, _less_data, gives="order")
 PREDICTORS = (
     NULL,
-    Predictor(
-        "share_by_size",
-        "share by size",
-        ("size", "other seeds"),
-        _has_size,
-        of_runs=_share_by_size,
-        gives="chance",
-        fitted=True,
-    ),
+    _FITTED("share_by_size", "share by size", ("size", "other seeds"), _has_size, of_runs=_share_by_size),
     *(
-        Predictor(
-            f"logistic_{name}",
-            f"logistic of {title}",
-            ("D", "E0", "eta_r", "other seeds"),
-            lambda config: on("toy")(config) and config.operation != "s3",
-            of_runs=partial(_logistic, of=name),
-            gives="chance",
-            fitted=True,
-        )
+        _FITTED(f"logistic_{name}", f"logistic of {title}", _KNOWS, of_sums, of_runs=partial(_logistic, of=name))
         for name, title in _LOGISTIC.items()
     ),
 )
 # Not in the catalogue: it asks of runs that were trained several times.
-REPLICAS = Predictor(
-    "replicas", "its other replicas", ("other decoders",), on("toy"), of_runs=_of_replicas, gives="chance", fitted=True
-)
+REPLICAS = _FITTED("replicas", "its other replicas", ("other decoders",), on("toy"), of_runs=_of_replicas)

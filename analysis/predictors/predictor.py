@@ -148,6 +148,13 @@ def on(*families: str) -> Callable[[Any], bool]:
     return lambda config: family_of(config).name in families
 
 
+def of_sums(config: Any) -> bool:
+    """Whether a run adds embeddings of the toy model: all that the theories of flow
+    know.
+    """
+    return on("toy")(config) and config.operation != "s3"
+
+
 def size_field(config: Any) -> str:
     """The field that says how much a run is trained on."""
     return "fraction" if hasattr(config, "fraction") else "n_train"

@@ -41,26 +41,6 @@ def check_given(arguments: object, *names: str) -> None:
             raise ConfigError(f"`{name}` must be at least one number, but is empty.")
 
 
-def seeds_of(arguments: object, by_default: int | None = None, *, least: int = 1) -> range:
-    """The seeds that the options `seeds` and `first_seed` name; `by_default`: how many
-    where the first is None.
-
-    ConfigError unless they are at least `least`, and from 0 on.
-    """
-    check_at_least(least, arguments, "seeds")
-    check_at_least(0, arguments, "first_seed")
-    given: Any = arguments
-    n = by_default if given.seeds is None else given.seeds
-    if n is None:
-        raise AssertionError("a command has a number of seeds of its own")
-    return range(given.first_seed, given.first_seed + n)
-
-
-def print_trained(n_runs: int, n_trained: int) -> None:
-    """How many runs there are, beside the results: on standard error."""
-    print(f"{n_runs} runs, {n_trained} of them trained now", file=sys.stderr)
-
-
 def trained_on(*runs: pd.DataFrame) -> list[tuple[str, str]]:
     """The (device, torch version) pairs of tables of runs."""
     return sorted({pair for some in runs for pair in zip(some["device"], some["torch"], strict=True)})

@@ -36,7 +36,7 @@ from scipy.stats import pearsonr
 import efftheory as et
 from analysis.predictors.predictor import Predictor
 from analysis.scores.bootstrap import BOOTSTRAPS, MIN_OBSERVED, bootstrap_weights, interval, means
-from analysis.scores.calibration import calibrate
+from analysis.scores.calibration import calibration_error
 from analysis.scores.concordance import compare_pairs
 from analysis.scores.survival import survival_curve
 
@@ -182,19 +182,18 @@ class _Asked:
         return min(there.sum(), self.n_clusters) >= self.fewest
 
     def _of_probability(self, name: str) -> Iterator[dict[str, Any]]:
-        p, y = self.likely[name], self.observed
-        order = compare_pairs(~y, y, -p)  # a success is a time of 0, a failure is censored at 1
-        enough = min(y.sum(), (~y).sum()) >= self.fewest
-        found = calibrate(p, y)
-        error, base = (p - y) ** 2, float(y.mean())
-        drawn = means(y.astype(float), self.weights)
-        yield self._row(name, "auc", _whole(order), interval(order.index(self.weights)) if enough else None)
-        yield self._row(name, "brier", found.brier, interval(means(error, self.weights)))
+        p, y = self.likely[name], self.observed.astype(float)
+        order = compare_pairs(1 - y, self.observed, -p)  # a success is a time of 0, a failure is censored at 1
+        enough = min(y.sum(), (1 - y).sum()) >= self.fewest
+        error, base, drawn = (p - y) ** 2, float(((y.mean() - y) ** 2).mean()), means(y, self.weights)
+        brier = float(error.mean())
         gap = interval(means(error, self.weights) - drawn * (1 - drawn))
-        yield self._row(name, "brier_constant", found.brier_base_rate)
-        yield self._row(name, "brier", found.brier - base * (1 - base), gap, "constant")
-        yield self._row(name, "calibration", found.calibration_error)
-        yield self._row(name, "said", found.mean_predicted)
+        yield self._row(name, "auc", _whole(order), interval(order.index(self.weights)) if enough else None)
+        yield self._row(name, "brier", brier, interval(means(error, self.weights)))
+        yield self._row(name, "brier_constant", base)
+        yield self._row(name, "brier", brier - base, gap, "constant")
+        yield self._row(name, "calibration", calibration_error(p, y))
+        yield self._row(name, "said", p.mean())
         for other in self.against:
             if other in self.likely and other != name:
                 difference = error - (self.likely[other] - y) ** 2

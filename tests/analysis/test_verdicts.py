@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analysis.report.words import NOT_CERTAIN, judged, surely_above, surely_below
+from analysis.report.words import NOT_CERTAIN, judged
 
 WORDS = {"below": "low", "above": "high"}
 
@@ -43,5 +43,3 @@ def test_a_verdict_holds_where_all_of_the_interval_does(bounds: Any, word: str) 
 )
 def test_a_threshold_is_a_band_of_one_number(bounds: Any, word: str) -> None:
     assert judged(bounds, (0, 0), **WORDS, otherwise="open") == word
-    assert surely_below(0, bounds) == (word == "low")
-    assert surely_above(0, bounds) == (word == "high")
