@@ -97,18 +97,11 @@ def main(arguments: Arguments) -> None:
     predictions = predictions.assign(target="corner", draws=0, read_at=0.0, probability=np.nan)
     scores = score(cases, predictions, PREDICTORS, ["corner"], BY, within=None, clusters=["seed"])
     counts, ratios = reached(cases), of_the_formula(cases)
-    report = {
-        "reached": counts,
-        "of_the_formula": ratios,
-        "scores": scores.to_dict("records"),
-        "environment": made_with,
-    }
-    pictures = {
-        "landscape.png": surfaces_picture(surfaces, cases, arguments.corner),
-        "times.png": times_picture(cases),
-    }
+    report = {"reached": counts, "of_the_formula": ratios, "scores": scores.to_dict("records")}
+    surfaces_drawn = surfaces_picture(surfaces, cases, arguments.corner)
+    pictures = {"landscape.png": surfaces_drawn, "times.png": times_picture(cases)}
     leave(
-        *(arguments.out, report, pictures, page(counts, ratios, made_with["command"])),
+        *(arguments.out, report | {"environment": made_with}, pictures, page(counts, ratios, made_with["command"])),
         said=[table(shown(counts), "simple"), "", table(shown(ratios), "simple"), ""],
         runs=cases.drop(columns=["path", "traces"]),
         predictions=predictions,

@@ -19,14 +19,13 @@ import tyro
 import paper_figures
 from analysis.paper.runs import lacking_data
 from analysis.report.command import ConfigError, run_command
-from analysis.report.files import prepare_folder, save_animation, save_picture, write_page
-from analysis.report.look import Palette, recolour
+from analysis.report.files import prepare_folder, save_picture, write_page
 from analysis.runs.executors import Execution, WorkerError
 from analysis.runs.session import cost
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure, missing_runs
 from paper_figures.scale import Scale, differences
-from paper_figures.style import LOOK
+from paper_figures.style import LOOK, Palette, recolour, save_animation
 
 # fig1 .. of the first paper, omnigrok2 .. of the second; in the order of their numbers
 _NAME = re.compile(r"(fig|omnigrok)(\d+)")

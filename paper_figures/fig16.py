@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -33,24 +34,24 @@ TRANSITION = 0.5
 
 
 def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
-    """The runs, and the median steps of each fraction (None: more than half were
+    """The runs, and the median steps of each fraction (inf: more than half were
     censored).
     """
     table = outcomes(store, runs(scale))
     groups = table.groupby("fraction")
     return {
         "table": table,
-        "medians": {x: survival_curve(*measured(group, "rqi")).quantile(0.5) for x, group in groups},
+        "medians": {x: survival_curve(*measured(group, "rqi")).quantile(0.5)[0] for x, group in groups},
     }
 
 
-def draw(table: pd.DataFrame, medians: dict[float, float | None]) -> Figure:
+def draw(table: pd.DataFrame, medians: dict[float, float]) -> Figure:
     figure = Figure(figsize=(9.5, 4.2))
     left, right = panels = figure.subplots(1, 2)
     draw_best(left, table, "rqi", VERMILION)
     left.set(ylabel="RQI", ylim=(-0.03, 1.03))
     draw_steps(right, table)
-    right.plot(pd.Series(medians, dtype=float), "D-", color=VERMILION, ms=4, label="median")
+    right.plot(pd.Series(medians).replace(np.inf, np.nan), "D-", color=VERMILION, ms=4, label="median")
     right.set(ylabel="steps to RQI > 0.95", yscale="log")
     name_panels(panels)
     for axes in panels:

@@ -53,11 +53,12 @@ def least(scales: ArrayLike, losses: ArrayLike) -> float:
     x, y = np.log(np.asarray(scales, float)), np.log(np.asarray(losses, float))
     if not np.isfinite(y).any():
         return float("nan")
-    k = int(np.nanargmin(np.where(np.isfinite(y), y, np.inf)))
-    if not 0 < k < len(x) - 1 or not np.isfinite(y[k - 1 : k + 2]).all():
-        return float(np.exp(x[k]))
-    a, b, _ = np.polyfit(x[k - 1 : k + 2] - x[k], y[k - 1 : k + 2], 2)
-    return float(np.exp(x[k] - b / (2 * a))) if a > 0 else float(np.exp(x[k]))
+    k = int(np.argmin(np.where(np.isfinite(y), y, np.inf)))
+    near = slice(max(k - 1, 0), k + 2)
+    if len(y[near]) == 3 and np.isfinite(y[near]).all():
+        a, b, _ = np.polyfit(x[near] - x[k], y[near], 2)
+        return float(np.exp(x[k] - (b / (2 * a) if a > 0 else 0)))
+    return float(np.exp(x[k]))
 
 
 def crossing(scales: ArrayLike, accuracies: ArrayLike, threshold: float) -> float:
@@ -151,10 +152,9 @@ def first_meeting(landscape: Landscape, log_norms: NDArray[np.float64], rate: fl
     """The first look of the landscape at which the norm is below the shell, from ln w
     (L,). After the last ln w falls by `rate` a step, to the step, and the shell stays.
     """
-    below = np.flatnonzero(log_norms <= np.log(landscape.shells))  # nan, no shell yet, is not
-    if len(below):
-        return float(landscape.steps[below[0]])
-    return float(landscape.steps[-1]) + time_to_fall(float(np.exp(log_norms[-1])), landscape.shells[-1], rate)
+    below, steps = log_norms <= np.log(landscape.shells), landscape.steps  # nan, no shell yet, is not
+    left = time_to_fall(float(np.exp(log_norms[-1])), landscape.shells[-1], rate)
+    return float(steps[below.argmax()]) if below.any() else float(steps[-1]) + left
 
 
 def time_inside(config: Any, landscape: Landscape) -> float:
@@ -295,10 +295,8 @@ def calibrated(run: Run, target: str) -> tuple[float, dict[str, float]] | None:
         return None
     rows = run.store.table(cell).to_dict("records")
     others = [Run(config, row, run.store) for config, row in zip(cell, rows, strict=True)]
-    times = [(*steps_of(other, target), other) for other in others]
-    there = [
-        (steps - learned, *norms_after(other, learned, steps)) for learned, steps, other in times if steps > learned
-    ]
+    spans = [(other, *steps_of(other, target)) for other in others]
+    there = [(steps - learned, *norms_after(one, learned, steps)) for one, learned, steps in spans if steps > learned]
     if not there:
         return None
     delays, *norms = np.array(there).T

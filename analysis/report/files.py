@@ -9,7 +9,7 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ import matplotlib
 
 matplotlib.use("Agg")  # pictures go to files: no display is needed or asked for
 from matplotlib.figure import Figure
-from PIL import Image
 from tabulate import tabulate
 
 from neural import ConfigError
@@ -43,7 +42,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content`; nan and inf become null. The old file stays whole until the new
     one is.
     """
-    _replace(path, (json.dumps(_plain(content), indent=1) + "\n").encode())
+    write_bytes(path, (json.dumps(_plain(content), indent=1) + "\n").encode())
 
 
 def write_page(path: Path, parts: Sequence[str]) -> None:
@@ -66,28 +65,14 @@ def write_text(path: Path, text: str) -> None:
     """Write a file of text, in UTF-8, with backslashes for what that lacks (bytes in a
     file's name that are no text); the old one stays whole until the new one is.
     """
-    _replace(path, text.encode(errors="backslashreplace"))
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def save_picture(path: Path, figure: Figure) -> None:
     """Write a figure as PNG."""
     content = io.BytesIO()
     figure.savefig(content, dpi=150, format="png")
-    _replace(path, content.getvalue())
-
-
-def save_animation(path: Path, figure: Figure, frame: Callable[[int], object], n: int) -> None:
-    """Write a figure as GIF: `frame(k)` changes it into the k-th of n frames."""
-    pictures = []
-    for k in range(n):
-        frame(k)
-        content = io.BytesIO()
-        figure.savefig(content, dpi=90, format="png")
-        pictures.append(Image.open(content).convert("RGB").quantize(64))
-    content = io.BytesIO()
-    first, *rest = pictures
-    first.save(content, "GIF", save_all=True, append_images=rest, duration=[*[400] * (n - 1), 2_000], loop=0)
-    _replace(path, content.getvalue())
+    write_bytes(path, content.getvalue())
 
 
 def table(rows: list[dict[str, Any]], form: str = "github") -> str:
@@ -98,9 +83,9 @@ def table(rows: list[dict[str, Any]], form: str = "github") -> str:
     return tabulate(shown, headers="keys", tablefmt=form, missingval="-", disable_numparse=True)
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """The old file stays whole until the new one is; ConfigError if it cannot be
-    written (a full disk, say).
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file; the old one stays whole until the new one is. ConfigError if it
+    cannot be written (a full disk, say).
     """
     try:
         with replacing(path) as fresh:

@@ -25,17 +25,16 @@ class SurvivalCurve:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
 
-    def quantile(self, share: float) -> float | None:
-        """The first time by which `share` of the runs have got there; None if they
-        never do.
+    def quantile(self, share: float) -> tuple[float, float, float]:
+        """The first time by which `share` of the runs have got there, with its 95 %
+        interval, where the band crosses; inf: beyond the last time.
         """
-        return _first(self.times, self.survival, share)
 
-    def quantile_interval(self, share: float) -> tuple[float | None, float | None]:
-        """The 95 % interval of `quantile`: where the band crosses; None = beyond the
-        last time.
-        """
-        return _first(self.times, self.low, share), _first(self.times, self.high, share)
+        def first(left: NDArray[np.float64]) -> float:
+            gone = np.flatnonzero(left <= 1 - share + 1e-12)
+            return float(self.times[gone[0]]) if len(gone) else np.inf
+
+        return first(self.survival), first(self.low), first(self.high)
 
 
 def survival_curve(times: ArrayLike, observed: ArrayLike) -> SurvivalCurve:
@@ -57,11 +56,6 @@ def survival_curve(times: ArrayLike, observed: ArrayLike) -> SurvivalCurve:
     low = np.where(np.isnan(low), np.where(survival == 1, certain, 0.0), low)
     high = np.where(np.isnan(high), np.where(survival == 1, 1.0, 1 - certain), high)
     return SurvivalCurve(np.concatenate(([0.0], sf.quantiles)), survival, low, high)
-
-
-def _first(times: NDArray[np.float64], survival: NDArray[np.float64], share: float) -> float | None:
-    gone = np.flatnonzero(survival <= 1 - share + 1e-12)
-    return float(times[gone[0]]) if len(gone) else None
 
 
 def drawn_medians(times: ArrayLike, observed: ArrayLike, weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -144,13 +144,12 @@ class _Asked:
                 yield from self._of_share(one.name)
             return
         self.times, self.observed = measured(self.runs, self.target)
-        self.likely = {
-            name: said["probability"].to_numpy()
-            for name, said in self.said.items()
-            if said["probability"].notna().all()
-        }
-        yield self._row(MEASURED, "did", *_share(self.observed))
-        yield self._row(MEASURED, "median", *_median(self.times, self.observed))
+        chances = {name: said["probability"] for name, said in self.said.items()}
+        self.likely = {name: chance.to_numpy() for name, chance in chances.items() if chance.notna().all()}
+        share = et.proportion(int(self.observed.sum()), len(self.observed))
+        median, *bounds = survival_curve(self.times, self.observed).quantile(0.5)
+        yield self._row(MEASURED, "did", share.value, share.interval)
+        yield self._row(MEASURED, "median", median, bounds)
         for one in self.predictors:
             if one.name in self.likely:
                 yield from self._of_probability(one.name)
@@ -166,16 +165,9 @@ class _Asked:
         low, high = (np.nan, np.nan) if bounds is None else bounds
         observed = np.isfinite(self.runs["accuracy"]) if self.target == "accuracy" else self.observed
         there = np.ones(len(self.runs), bool) if there is None else there
-        return {
-            "predictor": predictor,
-            "against": against,
-            "statistic": statistic,
-            "value": float(value),
-            "low": low,
-            "high": high,
-            "n": int(there.sum()),
-            "n_censored": int((there & ~observed).sum()),
-        }
+        what = {"predictor": predictor, "against": against, "statistic": statistic}
+        numbers = {"value": float(value), "low": low, "high": high}
+        return what | numbers | {"n": int(there.sum()), "n_censored": int((there & ~observed).sum())}
 
     def _enough(self, there: NDArray[np.bool_]) -> bool:
         """Whether there are so many runs, and clusters, that they know their error."""
@@ -229,9 +221,8 @@ class _Asked:
         if usable.any():
             curve = survival_curve(self.times[usable] / predicted[usable], self.observed[usable])
             for share, statistic in ((0.25, "ratio_lower"), (0.5, "ratio"), (0.75, "ratio_upper")):
-                bounds = [np.inf if b is None else b for b in curve.quantile_interval(share)]
-                found = curve.quantile(share)
-                yield self._row(name, statistic, np.inf if found is None else found, bounds, there=usable)
+                found, *bounds = curve.quantile(share)
+                yield self._row(name, statistic, found, bounds, there=usable)
         enough = self._enough(self.observed)
         error = self._relative_error(name)
         yield self._row(name, "mape", np.nanmean(error) if self.observed.any() else np.nan, self._mean(error, enough))
@@ -272,15 +263,3 @@ class _Asked:
 def _whole(pairs: Any) -> float:
     """The concordance of all pairs; nan without any."""
     return float(pairs.index(np.ones((1, len(pairs.score))))[0])
-
-
-def _share(observed: NDArray[np.bool_]) -> tuple[float, tuple[float, float]]:
-    share = et.proportion(int(observed.sum()), len(observed))
-    return share.value, share.interval
-
-
-def _median(times: NDArray[np.float64], observed: NDArray[np.bool_]) -> tuple[float, list[float]]:
-    """Kaplan-Meier's with its interval; inf: beyond the budget."""
-    curve = survival_curve(times, observed)
-    found = [np.inf if one is None else one for one in (curve.quantile(0.5), *curve.quantile_interval(0.5))]
-    return found[0], found[1:]

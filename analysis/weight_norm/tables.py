@@ -61,19 +61,11 @@ def falls(store: RunStore, configs: Sequence[Any], target: str) -> pd.DataFrame:
         run, rate = Run(config, row, store), norm.rate_of(config)
         learned, steps = norm.steps_of(run, target)
         norms, landscape = norm.norms_after(run, learned, steps), norm.landscape_of(run, target)
-        rows.append(
-            {
-                "target": target,
-                "rate": rate,
-                "learned": learned,
-                "steps": steps,
-                "norm_learned": norms[0],
-                "norm_generalised": norms[1],
-                "decay_error": norms[1] / (config.init_scale * np.exp(-rate * steps)),
-                "shell": np.nan if landscape is None else landscape.shell_after(steps),
-            }
-        )
-    return pd.concat([runs, pd.DataFrame(rows)], axis=1)
+        shell = np.nan if landscape is None else landscape.shell_after(steps)
+        error = norms[1] / (config.init_scale * np.exp(-rate * steps))
+        rows.append((target, rate, learned, steps, *norms, error, shell))
+    names = ["target", "rate", "learned", "steps", "norm_learned", "norm_generalised", "decay_error", "shell"]
+    return pd.concat([runs, pd.DataFrame(rows, columns=names)], axis=1)
 
 
 def surface(store: RunStore, configs: Sequence[MessinessConfig]) -> tuple[Surface, pd.DataFrame]:

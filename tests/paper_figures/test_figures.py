@@ -20,7 +20,7 @@ from matplotlib.image import imread
 import efftheory as et
 from analysis.experiments import EXPERIMENTS, PAPER_SIZES
 from analysis.report.files import save_picture
-from analysis.report.look import BLUE, GREEN, ORANGE, VERMILION, recolour
+from analysis.report.look import BLUE, GREEN, ORANGE, VERMILION
 from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore
 from neural import ConfigError, DigitsConfig, RunConfig
@@ -29,7 +29,7 @@ from neural.families.toy import task
 from paper_figures import fig4, fig6, fig16, fig17, fig18, s3
 from paper_figures.__main__ import FIGURES, Arguments, figures_named, main
 from paper_figures.scale import Part, Scale, differences, part
-from paper_figures.style import LOOK
+from paper_figures.style import LOOK, recolour
 from tests.paper_figures.conftest import SCALES
 
 TOY = ("fig3", "fig4", "fig5")  # addition, p = 10, every size of the paper
@@ -163,7 +163,7 @@ def test_medians_of_s3_take_censored_runs_as_longer(drawn, monkeypatch):
     steps = [10.0, 20.0, np.nan, 30.0, np.nan, np.nan, np.nan, np.nan, np.nan]
     monkeypatch.setattr(fig16, "outcomes", lambda store, configs: table.assign(steps_to_rqi=steps))
     medians = fig16.tables(drawn.store, SCALES["fig16"])["medians"]
-    assert medians == {3 / 36: 20.0, 21 / 36: None, 35 / 36: None}
+    assert medians == {3 / 36: 20.0, 21 / 36: np.inf, 35 / 36: np.inf}
 
 
 def test_principal_components_keep_distances_of_what_spreads_in_three_directions():

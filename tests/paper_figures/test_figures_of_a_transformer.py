@@ -11,13 +11,12 @@ from PIL import Image
 
 from analysis.measures.components import effective_dimension
 from analysis.paper import representations
-from analysis.report.files import save_animation
 from analysis.runs.store import RunStore
 from analysis.runs.traces import Traces
 from neural import ModularConfig
 from paper_figures import fig1, transformer
 from paper_figures.scale import Scale
-from paper_figures.style import LOOK
+from paper_figures.style import LOOK, save_animation
 from tests.paper_figures.conftest import Drawn
 
 
