@@ -63,6 +63,11 @@ class Compared:
         return chosen[chosen[self.size].isna()]
 
     @property
+    def of_success(self) -> pd.DataFrame:
+        """Of these, those by which predictors are judged."""
+        return self.whole[(self.whole["target"] == self.targets[0]) & (self.whole["against"] == "")]
+
+    @property
     def settings(self) -> pd.DataFrame:
         """Those of each setting."""
         here = self.scores[self.scores[self.size].isna()]
@@ -71,6 +76,11 @@ class Compared:
     @property
     def by_size(self) -> pd.DataFrame:
         return self.scores[self.scores[self.size].notna()]
+
+    def values(self, target: str) -> pd.DataFrame:
+        """What is said of a target: a row a run, by key, a column a predictor."""
+        here = self.predictions[self.predictions["target"] == target]
+        return here.pivot(index="key", columns="predictor", values="value")
 
 
 def compared(
@@ -131,7 +141,7 @@ def irreducible(
     k, n = success.sum(), success.count()
     doubt = (k * (n - k) / (n * (n - 1))).rename("doubt").reset_index()
     rows = []
-    for values, group in doubt.groupby([*by]):
+    for values, group in doubt.groupby([*by]) if by else [((), doubt)]:
         bounds = interval(means(group["doubt"].to_numpy(), bootstrap_weights(group[size], 0)))
         low, high = bounds if bounds and group["doubt"].any() else (np.nan, np.nan)
         label = dict(zip(by, values, strict=True)) | {"target": "rqi", "predictor": REPLICAS.name, "against": ""}

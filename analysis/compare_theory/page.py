@@ -40,16 +40,11 @@ def best(scores: pd.DataFrame, title: str) -> Any | None:
     return min(rows, key=lambda row: distance(row.value), default=None)
 
 
-def of_success(one: Compared) -> pd.DataFrame:
-    """The scores of all runs by which predictors are judged."""
-    return one.whole[(one.whole["target"] == one.targets[0]) & (one.whole["against"] == "")]
-
-
 def answer_rows(one: Compared, mark: str) -> list[dict[str, str]]:
     """A row a predictor: what it knows, and its scores; `mark` goes around the best of
     a column. Of the logistic regressions only the one that is a baseline.
     """
-    scores = of_success(one)
+    scores = one.of_success
     scores = scores[~scores["predictor"].str.startswith("logistic_") | (scores["predictor"] == BASELINE)]
     rows = wide(scores, {"predictor": "predictor"}, {title: of[:2] for title, of in COLUMNS.items()})
     rows = [row for row in rows if row["predictor"] in one.title]
@@ -70,7 +65,7 @@ def answer(one: Compared) -> str:
     """The answer in words: what happened, and which of the predictors that have seen no
     outcome says best who succeeds, in which order, and when.
     """
-    scores = of_success(one)
+    scores = one.of_success
     did = next(row for row in rows_of(scores) if row.statistic == "did")
     said = [f"{did.n - did.n_censored} of {did.n} runs reached {words(one.targets[0])} within their budget."]
     blind = [each.name for each in one.predictors if not each.fitted and each is not NULL]

@@ -78,19 +78,18 @@ def _marks(one: Compared) -> list[Line2D]:
 
 def scores(one: Compared) -> Figure:
     """The scores of all runs by which predictors are judged, a row a predictor."""
-    rows = one.whole[(one.whole["target"] == one.targets[0]) & (one.whole["against"] == "")]
+    rows = one.of_success
     panels = [panel for panel in _PANELS if panel[1] in set(rows["statistic"])]
-    kinds = {statistic for _, statistic, _ in panels}
-    judged = rows[rows["statistic"].isin(kinds)]
+    judged = rows[rows["statistic"].isin([statistic for _, statistic, _ in panels])]
     names = [each.name for each in one.predictors if each.name in set(judged["predictor"])]
     figure = Figure(figsize=(2.4 + 2.6 * len(panels), 0.9 + 0.27 * len(names)))
-    for axes, (title, statistic, known) in zip(
-        figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True
-    ):
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (title, statistic, known) in zip(grid, panels, strict=True):
         axes.axvline(known, color=GREY, lw=0.8, ls=":")
-        seen = judged[judged["statistic"] == statistic][["value", "low", "high"]].to_numpy()
+        here = judged[judged["statistic"] == statistic]
+        seen = here[["value", "low", "high"]].to_numpy()
         edge = 1.3 * seen[np.isfinite(seen)].max(initial=1)
-        for row in rows_of(judged[judged["statistic"] == statistic]):
+        for row in rows_of(here):
             y = names.index(str(row.predictor))
             if statistic == "ratio" and not np.isfinite(row.value):
                 axes.annotate("beyond", (1, y), xycoords=("axes fraction", "data"), ha="right", va="center", size=7)
@@ -119,9 +118,7 @@ def times(one: Compared) -> Figure:
     """
     target = one.targets[0]
     names = _with_steps(one)
-    said = one.predictions[one.predictions["target"] == target].pivot_table(
-        index="key", columns="predictor", values="value", dropna=False
-    )
+    said = one.values(target)
     settings, sizes = groups(one), sorted(set(one.runs[one.size]))
     figure = Figure(figsize=(2.9 * len(names), 3.1 * len(settings) + 0.7))
     grid = figure.subplots(len(settings), len(names), squeeze=False)
@@ -245,9 +242,7 @@ def accuracy(one: Compared) -> Figure:
     one, a row a setting.
     """
     settings, sizes = groups(one), sorted(set(one.runs[one.size]))
-    said = one.predictions[one.predictions["target"] == "accuracy"].pivot(
-        index="key", columns="predictor", values="value"
-    )
+    said = one.values("accuracy")
     figure = Figure(figsize=(8.6, 3.5 * len(settings) + 0.3))
     grid = figure.subplots(len(settings), 2, squeeze=False, sharex=True, sharey=True)
     for row, (title, group) in zip(grid, settings, strict=True):
