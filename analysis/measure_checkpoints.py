@@ -70,44 +70,28 @@ def main(arguments: Arguments) -> None:
         {str(name): f"{value:,.0f}" if name == "step" else f"{value:.4g}" for name, value in row.items()}
         for row in measures.to_dict("records")
     ]
+    counted = [
+        {
+            "array": _escaped(str(name)),
+            "shape": str(array["shape"].iloc[0]),
+            "first norm": f"{array['norm'].iloc[0]:.4g}",
+            "last norm": f"{array['norm'].iloc[-1]:.4g}",
+            "largest change from first to last": f"{array['change'].iloc[-1]:.4g}",
+        }
+        for name, array in weights.groupby("array", sort=False)
+    ]
     page = PAGE.format(
         command=made_with["command"],
         files=len(files),
         folder=_escaped(str(arguments.folder)),
         notes="\n\n".join(map(_escaped, notes)),
         measures=table(rows),
-        counted=table(_of_weights(weights)) if len(weights) else "Nothing.",
+        counted=table(counted) if counted else "Nothing.",
     )
-    report = {
-        "measures": measures.to_dict("records"),
-        "counted": list(weights["array"].unique()),
-        "left_out": left_out,
-        "notes": notes,
-        "environment": made_with,
-    }
-    traces = measures.melt("step", var_name="metric").dropna()
-    leave(
-        arguments.out,
-        report,
-        {"measures.png": picture(measures)},
-        [page],
-        [table(rows, "simple"), "", *notes],
-        traces=traces,
-    )
-
-
-def _of_weights(weights: pd.DataFrame) -> list[dict[str, str]]:
-    """A row an array that counts."""
-    return [
-        {
-            "array": _escaped(str(name)),
-            "shape": str(rows["shape"].iloc[0]),
-            "first norm": f"{rows['norm'].iloc[0]:.4g}",
-            "last norm": f"{rows['norm'].iloc[-1]:.4g}",
-            "largest change from first to last": f"{rows['change'].iloc[-1]:.4g}",
-        }
-        for name, rows in weights.groupby("array", sort=False)
-    ]
+    report = {"measures": measures.to_dict("records"), "counted": list(weights["array"].unique())}
+    report |= {"left_out": left_out, "notes": notes, "environment": made_with}
+    pictures, said = {"measures.png": picture(measures)}, [table(rows, "simple"), "", *notes]
+    leave(arguments.out, report, pictures, [page], said, traces=measures.melt("step", var_name="metric").dropna())
 
 
 def _escaped(text: str) -> str:
@@ -123,22 +107,20 @@ def picture(measures: pd.DataFrame) -> Figure:
     steps = measures["step"].astype(float)
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(3.4 * columns, 2.2 * lines))
-        panels: Any = figure.subplots(lines, columns, sharex=True, squeeze=False)
-        for axes, name in zip(panels.flat, names, strict=False):
-            values = measures[name].to_numpy(float)
-            axes.plot(steps, values, "o-", color=BLUE, ms=3)
+        panels: Any = figure.subplots(lines, columns, sharex=True, squeeze=False).flat
+        for k, (axes, name) in enumerate(zip(panels, names, strict=False)):
+            axes.plot(steps, measures[name].astype(float), "o-", color=BLUE, ms=3)
             axes.set_title(name, loc="left")
-            there = values[np.isfinite(values)]
+            there = measures[name][np.isfinite(measures[name])]
             if len(there) and there.min() > 0 and there.max() > _WIDE * there.min():
                 axes.set_yscale("log")
             if steps.max() > 100 * max(steps.min(), 1):
                 axes.set_xscale("symlog", linthresh=max(steps[steps > 0].min(), 1))
-        for axes in panels.flat[len(names) :]:
+            if k + columns >= len(names):  # the lowest of its column
+                axes.set_xlabel("step")
+                axes.tick_params(labelbottom=True)
+        for axes in panels[len(names) :]:
             axes.set_visible(False)
-        for column in panels.T:
-            lowest = [axes for axes in column if axes.get_visible()][-1]
-            lowest.set_xlabel("step")
-            lowest.tick_params(labelbottom=True)
         return figure
 
 

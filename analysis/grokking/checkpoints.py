@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,14 +20,12 @@ from tqdm import tqdm
 from analysis.grokking.files import read_array, read_checkpoint
 from analysis.measures.components import effective_dimension
 from analysis.measures.rings import fourier_shares, gini, inverse_participation, ring_rqi
+from analysis.measures.series import or_nan
 from analysis.measures.waves import cyclic, excluded, key_parts, mean_cross_entropy, restricted
-from analysis.measures.weights import largest_change, total_norm
 from analysis.report.files import printable
-from efftheory import ArgumentError
 from neural import ConfigError
 
 Arrays = Mapping[str, NDArray]
-Result = TypeVar("Result")
 _OTHERS = {"c": "complex numbers", "i": "whole numbers", "u": "whole numbers", "b": "truth values"}
 
 
@@ -62,8 +60,8 @@ class Options:
 def measured_files(
     files: Mapping[int, Path], options: Options
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str], list[str]]:
-    """Of files by step: a row a file, its step and a column a measure that applies, nan
-    where it is not defined. The arrays that count as weights, a row in each file: step,
+    """Of files by step: a row a file, its step and the measures that apply, nan where
+    one is not defined. The arrays that count as weights, a row in each file: step,
     array, shape, norm, and the largest change of a number since the first file. Why
     others do not count. And what a reader must know.
 
@@ -75,12 +73,12 @@ def measured_files(
     first, last = read_checkpoint(files[steps[0]]), read_checkpoint(files[steps[-1]])
     _check_patterns(options, sorted(first | last))
     final = _Named(last, options).logits
-    final_keys = None if final is None else _or_none(lambda: key_parts(final, cyclic(len(final))))
+    final_keys = None if final is None or not np.isfinite(final).all() else key_parts(final, cyclic(len(final)))
     seen, rows, notes = [], [], {}
     for step in tqdm(steps, desc="measuring", unit="file", leave=False):
         arrays = read_checkpoint(files[step])
         here = _Named(arrays, options)
-        seen += [{"step": step} | row for row in _sizes(arrays, first)]
+        seen += [{"step": step} | _size(name, array, first.get(name, array)) for name, array in arrays.items()]
         rows.append({"step": step} | _measures(here, final_keys))
         notes |= dict.fromkeys(here.notes)
     found = pd.DataFrame(rows)
@@ -89,10 +87,7 @@ def measured_files(
     if len(weights):
         said = options.include or options.exclude  # else nobody knows whether they are
         by_file = weights.groupby("step")  # a norm that is nan is that of a weight which has diverged
-        norms, changes = (
-            by_file["norm"].agg(np.linalg.norm),
-            by_file["change"].agg(lambda some: np.max(some.to_numpy())),
-        )
+        norms, changes = by_file["norm"].agg(np.linalg.norm), by_file["change"].max(skipna=False)
         found.insert(1, "weight norm" if said else "norm of all arrays", norms.to_numpy())
         found.insert(2, "largest change of a weight" if said else "largest change in all arrays", changes.to_numpy())
     if len(found.columns) == 1:
@@ -113,21 +108,20 @@ def _check_patterns(options: Options, names: list[str]) -> None:
                 )
 
 
-def _sizes(arrays: Arrays, first: Arrays) -> Iterator[dict[str, Any]]:
-    """A row an array of one file; norm and change are nan where it is not finite."""
-    for name, array in arrays.items():
-        row = {"array": name, "shape": array.shape, "norm": np.nan, "change": np.nan, "why": ""}
-        if array.dtype.kind != "f":
-            row["why"] = _OTHERS.get(array.dtype.kind, f"no numbers, {array.dtype}")
-        elif not array.size:
-            row["why"] = "empty"
-        elif np.isfinite(array).all():
-            start = first.get(name, array)
-            row["norm"] = total_norm({name: array})
-            if start.shape == array.shape and start.dtype.kind == "f":
-                with np.errstate(invalid="ignore"):  # of a start that is not finite
-                    row["change"] = largest_change({name: array}, {name: start})
-        yield row
+def _size(name: str, array: NDArray, start: NDArray) -> dict[str, Any]:
+    """A row of an array in one file; norm and change are nan where it is not finite."""
+    row = {"array": name, "shape": array.shape, "norm": np.nan, "change": np.nan, "why": ""}
+    if array.dtype.kind != "f":
+        row["why"] = _OTHERS.get(array.dtype.kind, f"no numbers, {array.dtype}")
+    elif not array.size:
+        row["why"] = "empty"
+    elif np.isfinite(array).all():
+        values = array.astype(np.float64)
+        row["norm"] = np.linalg.norm(values.ravel())
+        if start.shape == array.shape and start.dtype.kind == "f":
+            with np.errstate(invalid="ignore"):  # of a start that is not finite
+                row["change"] = np.abs(values - start.astype(np.float64)).max()
+    return row
 
 
 def _counted(seen: pd.DataFrame, n_files: int, options: Options) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -142,7 +136,7 @@ def _counted(seen: pd.DataFrame, n_files: int, options: Options) -> tuple[pd.Dat
             f"it is --{taken.get(name)}": name in taken,
             "not in --include": options.include and not any(fnmatchcase(name, one) for one in options.include),
             "in --exclude": any(fnmatchcase(name, one) for one in options.exclude),
-            **{why: True for why in rows["why"] if why},
+            **dict.fromkeys(filter(None, rows["why"]), True),
             "not in all files": len(rows) < n_files,
             "of several shapes": rows["shape"].nunique() > 1,
             "not finite": rows["norm"].isna().all(),
@@ -174,14 +168,8 @@ def _on_weights(weights: pd.DataFrame, left_out: Mapping[str, str]) -> Iterator[
 
 class _Named:
     """What the options name in one file, once it is known that it is what they say;
-    None what they do not name.
-
-    Attributes:
-        embedding: float64 (p, d).
-        output: float64, of any shape.
-        logits: float64 (p, p, C).
-        train, test: bool (p^2,).
-        notes: what was decided on the way.
+    None what they do not name: float64 `embedding` (p, d), `output`, `logits` (p, p,
+    C), bool (p^2,) `train` and `test`. `notes`: what was decided on the way.
     """
 
     def __init__(self, arrays: Arrays, options: Options):
@@ -192,8 +180,7 @@ class _Named:
         self.p = options.p if self.logits is None else len(self.logits)
         self.embedding = None if options.embedding is None else self._embedding(options.embedding)
         self.train, self.test = self._mask("train_mask"), self._mask("test_mask")
-        if self.train is not None and self.test is not None and (self.train & self.test).any():
-            both = (self.train & self.test).sum()
+        if self.train is not None and self.test is not None and (both := (self.train & self.test).sum()):
             raise ConfigError(f"`test_mask` must have no pair of train_mask, but has {both:,} of them.")
         if self.train is not None and self.test is None and not self.train.all():
             self.test = ~self.train
@@ -214,9 +201,7 @@ class _Named:
         return values.reshape(n, n, C)
 
     def _embedding(self, name: str) -> NDArray[np.float64]:
-        """Without a p it is the rows; one is not always enough to tell the axes
-        apart.
-        """
+        """Without a p it is the rows; with one the axes may be told apart."""
         stored, p, name = self._reals("embedding", name), self.p, printable(name)
         if stored.ndim != 2:
             raise ConfigError(f"`embedding` must name an array (p, d), but {name} has shape {stored.shape}.")
@@ -255,8 +240,8 @@ class _Named:
             raise ConfigError(f"`{option}` must stand beside logits, but there are none.")
         alone = name not in self._arrays and name.endswith(".npy")
         values = read_array(option, Path(name)) if alone else self._of(option, name)
-        fits = values.shape in ((p, p), (p * p,)) and values.dtype.kind in "fiub" and np.isin(values, (0, 1)).all()
-        if not fits:
+        fits = values.shape in ((p, p), (p * p,)) and values.dtype.kind in "fiub"
+        if not fits or not np.isin(values, (0, 1)).all():
             raise ConfigError(
                 f"`{option}` must name an array ({p}, {p}) or ({p * p},) of truth values, but {printable(name)} has "
                 f"shape {values.shape} and type {values.dtype}."
@@ -297,42 +282,22 @@ def _measures(here: _Named, final_keys: NDArray | None) -> dict[str, float]:
             "participation ratio": lambda: float(pd.Series(inverse_participation(E)).median()),
             "ring quality": lambda: ring_rqi(E),
         }
-    if here.logits is not None:
-        found |= _of_logits(here.logits, {"train loss": here.train, "test loss": here.test}, final_keys)
-    values = {name: _or_none(measure) for name, measure in found.items()}
-    return {name: float("nan") if value is None else value for name, value in values.items()}
+    if (logits := here.logits) is not None:
+        group = cyclic(len(logits))
+        labels = group.products.ravel()
+        keys = cache(lambda: key_parts(logits, group))
 
+        def loss(values: NDArray, mask: NDArray[np.bool_] | slice = slice(None)) -> float:
+            return mean_cross_entropy(values.reshape(len(labels), -1)[mask], labels[mask])
 
-def _of_logits(
-    logits: NDArray[np.float64], parts: Mapping[str, NDArray[np.bool_] | None], final_keys: NDArray | None
-) -> dict[str, Callable[[], float]]:
-    """`parts`: the losses of some pairs only, by name."""
-    p, group = len(logits), cyclic(len(logits))
-    labels = group.products.ravel()
-
-    def loss(values: NDArray, mask: NDArray[np.bool_] | None = None) -> float:
-        which = slice(None) if mask is None else mask
-        return mean_cross_entropy(values.reshape(p * p, -1)[which], labels[which])
-
-    keys = cache(lambda: key_parts(logits, group))
-    found: dict[str, Callable[[], float]] = {
-        "loss": lambda: loss(logits),
-        **{name: lambda mask=mask: loss(logits, mask) for name, mask in parts.items() if mask is not None},
-        "key frequencies": lambda: float(len(keys())),
-        "restricted loss, current keys": lambda: loss(restricted(logits, group, keys())),
-        "excluded loss, current keys": lambda: loss(excluded(logits, group, keys())),
-    }
-    if final_keys is not None:
-        found |= {
-            "restricted loss, final keys": lambda: loss(restricted(logits, group, final_keys)),
-            "excluded loss, final keys": lambda: loss(excluded(logits, group, final_keys)),
-        }
-    return found
-
-
-def _or_none(measure: Callable[[], Result]) -> Result | None:
-    """None where it is not defined."""
-    try:
-        return measure()
-    except ArgumentError:
-        return None
+        found["loss"] = lambda: loss(logits)
+        for name, mask in (("train loss", here.train), ("test loss", here.test)):
+            if mask is not None:
+                found[name] = lambda mask=mask: loss(logits, mask)
+        found["key frequencies"] = lambda: float(len(keys()))
+        found["restricted loss, current keys"] = lambda: loss(restricted(logits, group, keys()))
+        found["excluded loss, current keys"] = lambda: loss(excluded(logits, group, keys()))
+        if final_keys is not None:
+            found["restricted loss, final keys"] = lambda: loss(restricted(logits, group, final_keys))
+            found["excluded loss, final keys"] = lambda: loss(excluded(logits, group, final_keys))
+    return {name: or_nan(measure) for name, measure in found.items()}

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -21,7 +23,6 @@ from neural import ConfigError
 
 KINDS = (".npz", ".safetensors")
 LARGEST = 2 * 2**30  # bytes that the arrays of one file may take
-_LATEST = 2**63  # steps are below this
 _DAMAGED = (*DAMAGED, SafetensorError)
 # safetensors' names of numpy's types; bfloat16 numpy does not have
 _TYPES = {
@@ -32,11 +33,9 @@ _TYPES = {
 
 
 def checkpoint_files(folder: Path) -> dict[int, Path]:
-    """The files by their steps, ascending. Hidden ones are not looked at.
-
-    Raises:
-        ConfigError: there is no such folder, no such file in it, something else under
-            such a name, a name that does not end in a whole number, or two of one step.
+    """The files by their steps, ascending. Hidden ones are not looked at. ConfigError:
+    there is no such folder, no such file in it, something else under such a name, a
+    name that does not end in a whole number, or two of one step.
     """
     if not folder.is_dir():
         raise ConfigError(f"`folder` must be a folder of checkpoints, but {folder} is none.")
@@ -44,21 +43,17 @@ def checkpoint_files(folder: Path) -> dict[int, Path]:
     for path in sorted(path for path in folder.iterdir() if path.suffix in KINDS and not path.name.startswith(".")):
         if not path.is_file():
             raise ConfigError(f"`folder` must have files of plain arrays, but {path.name} is no file.")
-        step = _step(path)
-        if step in found:
-            raise ConfigError(
-                f"`folder` must have one file a step, but {found[step].name} and {path.name} are both of step {step}."
-            )
-        found[step] = path
+        other = found.setdefault(step := _step(path), path)
+        if other != path:
+            both = f"{other.name} and {path.name} are both of step {step}"
+            raise ConfigError(f"`folder` must have one file a step, but {both}.")
     if not found:
         raise ConfigError(f"`folder` must have files that end in {' or '.join(KINDS)}, but {folder} has none.")
     return dict(sorted(found.items()))
 
 
 def _step(path: Path) -> int:
-    """The last number in a file's name, if it is a whole number as it stands: the 30 of
-    `acc=0.30`, of `1e30` or of `30k` is no step.
-    """
+    """The last number in a name, if it is whole as it stands: not that of `30k`."""
     last = re.search(r"([0-9]+)[^0-9]*$", path.stem)
     if last is None:
         raise ConfigError(f"`folder` must have a step in each file's name, but has {path.name}.")
@@ -71,45 +66,39 @@ def _step(path: Path) -> int:
         "is hexadecimal": re.search(r"0[xX]$", before),
         "is that of a copy": before.endswith("("),
         "is a number of parts": re.search(r"\d[-_ ]?of[-_ ]?$", before),
-        "is too large": int(last[1]) >= _LATEST,
+        "is too large": int(last[1]) >= 2**63,
     }
-    for finding, there in unfit.items():
-        if there:
-            raise ConfigError(
-                f"`folder` must have a whole number, the step, last in each file's name, but that of {path.name} "
-                f"{finding}."
-            )
+    finding = next((finding for finding, there in unfit.items() if there), None)
+    if finding is not None:
+        must = "have a whole number, the step, last in each file's name"
+        raise ConfigError(f"`folder` must {must}, but that of {path.name} {finding}.")
     return int(last[1])
 
 
 def read_checkpoint(path: Path) -> dict[str, NDArray]:
     """The arrays of one file, by name. bfloat16 is read as float32, exactly.
-
-    Raises:
-        ConfigError: it cannot be read, is damaged or encrypted, holds what would have
-            to be unpickled, or takes more than LARGEST.
+    ConfigError: it cannot be read, is damaged or encrypted, holds what would have to be
+    unpickled, or takes more than LARGEST.
     """
-    try:
+    with _one_line(f"`folder` must have files of plain arrays, but {path.name}"):
         return _of_safetensors(path) if path.suffix == ".safetensors" else _of_npz(path)
-    except _DAMAGED as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigError(f"`folder` must have files of plain arrays, but {path.name}: {reason}.") from None
 
 
 def read_array(option: str, path: Path) -> NDArray:
-    """The array of an .npy file that an option names.
-
-    Raises:
-        ConfigError: as `read_checkpoint`.
-    """
-    try:
+    """The array of an .npy file that an option names; ConfigError likewise."""
+    with _one_line(f"`{option}` must name a file of one plain array, but {path}"):
         if not path.is_file():
             raise OSError("there is no such file")
         with path.open("rb") as stream:
             return _array(stream, path.stat().st_size)
+
+
+@contextmanager
+def _one_line(but: str) -> Iterator[None]:
+    try:
+        yield
     except _DAMAGED as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigError(f"`{option}` must name a file of one plain array, but {path}: {reason}.") from None
+        raise ConfigError(f"{but}: {' '.join(str(error).split()) or type(error).__name__}.") from None
 
 
 def _of_npz(path: Path) -> dict[str, NDArray]:

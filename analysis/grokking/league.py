@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,19 +21,9 @@ from scipy.stats import false_discovery_control, rankdata
 import efftheory as et
 from analysis._pieces import Piece, computed
 from analysis.measures.series import Series, measured
-from analysis.predictors import rings
+from analysis.predictors import measures, rings
 from analysis.predictors.catalogue import predict
-from analysis.predictors.measures import (
-    CODE,
-    LEARNED,
-    MEASURES,
-    MEMORISED,
-    Measure,
-    memo_of,
-    predictors_at,
-    read_all,
-    step_of,
-)
+from analysis.predictors.measures import LEARNED, MEASURES, MEMORISED, Measure
 from analysis.predictors.null import NULL
 from analysis.predictors.predictor import Predictor, digest
 from analysis.runs.plan import Experiment
@@ -69,7 +60,8 @@ def taken(
     pieces = []
     for setting, name, *span in runs[["setting", "key", *_SPAN]].itertuples(index=False):
         told = (name, *span, settings[setting].early)
-        pieces.append(Piece(" ".join(map(str, (digest(CODE), *told))), _series_of, (str(store), *told), _SECONDS))
+        piece = " ".join(map(str, (digest(measures.CODE), *told)))
+        pieces.append(Piece(piece, _series_of, (str(store), *told), _SECONDS))
     return computed(out / "measures.sqlite", pieces, workers, "measuring")
 
 
@@ -92,10 +84,10 @@ def predicted(store: RunStore, runs: pd.DataFrame, early: Sequence[int], series:
     What is known before a run begins counts from the end of memorisation too: nothing
     ranks the time of memorisation.
     """
-    memo = {
-        name: {memo_of(reading): read_all(one, step_of({LEARNED: step}, reading)) for reading in (MEMORISED, *early)}
-        for name, step, one in zip(runs["key"], runs[LEARNED], series, strict=True)
-    }
+    memo: dict[str, dict[str, Any]] = {}
+    for row, one in zip(runs.to_dict("records"), series, strict=True):
+        steps = {reading: measures.step_of(row, reading) for reading in (MEMORISED, *early)}
+        memo[row["key"]] = {measures.memo_of(at): measures.read_all(one, step) for at, step in steps.items()}
     names = _names(early)
     said = predict(store, runs, list(names), memo=memo)
     learned = said["key"].map(runs.set_index("key")[LEARNED])
@@ -110,7 +102,7 @@ def _names(early: Sequence[int]) -> dict[Predictor, tuple[str, str]]:
     found = {one: (one.title, MEMORISED) for one in _RINGS} | {NULL: (NULL_MODEL, MEMORISED)}
     for reading in (MEMORISED, *early):
         listed = [one for one in MEASURES if reading == MEMORISED or not one.constant]
-        for measure, one in zip(listed, predictors_at(reading), strict=True):
+        for measure, one in zip(listed, measures.predictors_at(reading), strict=True):
             found[one] = (measure.name, str(reading))
     return found
 
@@ -120,10 +112,8 @@ def ranks(runs: pd.DataFrame, predictions: pd.DataFrame, early: Sequence[int]) -
     remain, 95 % interval (runs drawn with replacement); p, of an index as far from .5,
     either way, when scores are dealt to the runs anew; and q, p with all measures and
     readings of the setting accounted for (false discovery rate, Benjamini and
-    Yekutieli, which allows them to depend on one another).
-
-    There is no p or q with too few runs that got there, or scores or times that are all
-    the same.
+    Yekutieli, which allows them to depend on one another). Neither p nor q with too few
+    runs that got there, or scores or times that are all the same.
     """
     asked = [one for one in _names(early) if one is not NULL]
     found = score(runs, predictions, asked, [GENERALISED], within=None, null=NULL.name)
@@ -208,12 +198,8 @@ def half_way(steps: ArrayLike, values: ArrayLike, since: float, until: float) ->
     return float(np.interp(0.5, share[k : k + 2], at[k : k + 2]))
 
 
-def _on_the_way(
-    steps: ArrayLike, values: ArrayLike, since: float, until: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The steps and values between two moments, those of the checkpoints that enclose
-    them included.
-    """
+def _on_the_way(steps: ArrayLike, values: ArrayLike, since: float, until: float) -> tuple[NDArray, NDArray]:
+    """Those between two moments, of the checkpoints that enclose them too."""
     at, value = np.asarray(steps, float), np.asarray(values, float)
     at, value = at[np.isfinite(value)], value[np.isfinite(value)]
     first, last = int(np.searchsorted(at, since)), int(np.searchsorted(at, until))
@@ -235,8 +221,7 @@ def moves(runs: pd.DataFrame, series: Sequence[Series]) -> pd.DataFrame:
     spans = list(runs[[*_SPAN]].itertuples(index=False))
     halves = [half_way(*one.get("test accuracy", ((), ())), *span) for one, span in zip(series, spans, strict=True)]
     for measure in MEASURES:
-        leads: list[tuple[float, float, float]] = []
-        ends: list[tuple[float, float]] = []
+        leads, ends = [], []
         for one, (since, until), half in zip(series, spans, halves, strict=True):
             if measure.name not in one or measure.name.startswith(_FROZEN) or not since < until:
                 continue

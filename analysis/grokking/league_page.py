@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.grokking.league import GENERALISED, LISTED, NULL_MODEL, TOGETHER
-from analysis.predictors.measures import LEARNED, MEMORISED, Measure
+from analysis.predictors.measures import BY_NAME, LEARNED, MEMORISED
 from analysis.report.files import table
 from analysis.report.look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, VERMILION
-from analysis.report.tables import cell
+from analysis.report.tables import cell, wide
 from analysis.report.words import judged
 from analysis.runs.plan import Experiment
 
 SIGNIFICANT = 0.05
+_STEPS = f"steps_to_{GENERALISED}"
 Found = Mapping[str, Any]  # of one setting, measure and reading: by statistic a row of the scores
 
 PAGE = f"""# The league of measures
@@ -59,9 +60,9 @@ have none. In the picture crosses move the other way than their theory says, and
 
 ## Which way each moves
 
-Half of the way has no direction, so the direction is counted: in how many of the same runs a measure rises, and its
-median values from the end of memorisation to test accuracy 0.95. Expected: what its theory says, of which more means
-sooner rises. It agrees, yes or no, where the exact 95 % interval of the share of runs lies on one side of one half.
+In how many of the same runs a measure rises, and its median values from the end of memorisation to test accuracy 0.95.
+Expected: what its theory says, of which more means sooner rises. It agrees, yes or no, where the exact 95 % interval
+of the share of runs lies on one side of one half.
 
 {{ways}}
 {{together}}
@@ -82,22 +83,15 @@ def page(
     runs: Mapping[str, pd.DataFrame], settings: Mapping[str, Experiment], scores: pd.DataFrame, command: str
 ) -> tuple[str, str]:
     """report.md, and of it the answer."""
-    found, names = _found(scores), list(settings)
+    found = _found(scores)
     answer = _answer(runs, settings, found)
     early = []
     for name, one in settings.items():
         columns = {f"step {step}": (name, str(step)) for step in one.early}
-        early += [f"### {one.title}", _times(runs[name]), table(_rows(found, columns, _rank, _needs))]
-    moved = {name: (name, "") for name in names}
-    together = [
-        {
-            "measure": measure,
-            "all runs": cell(here["concordance"]),
-            "within settings": cell(here["concordance_within"]),
-        }
-        for (setting, measure, _), here in found.items()
-        if setting == TOGETHER
-    ]
+        early += [f"### {one.title}", _times(runs[name]), table(_rows(found, columns, _rank, "needs"))]
+    moved = {name: (name, "") for name in settings}
+    columns = {"all runs": ("concordance", ".2f"), "within settings": ("concordance_within", ".2f")}
+    together = wide(scores[scores["setting"] == TOGETHER], ["measure"], columns)
     together.sort(key=lambda row: row["measure"] != NULL_MODEL)
     sources = [
         {"measure": one.name, "source": one.source, "needs": one.needs, "more of it means": one.larger}
@@ -106,10 +100,10 @@ def page(
     text = PAGE.format(
         command=command,
         answer=table(answer),
-        memorised=table(_rows(found, {name: (name, MEMORISED) for name in names}, _rank, _needs)),
+        memorised=table(_rows(found, {name: (name, MEMORISED) for name in settings}, _rank, "needs")),
         early="\n\n".join(early),
         moves=table(_rows(found, moved, _move)),
-        ways=table(_rows(found, moved, _way, lambda measure: {"expected": measure.way})),
+        ways=table(_rows(found, moved, _way, "expected")),
         together=_TOGETHER.format(rows=table(together)) if together else "",
         sources=table(sources),
     )
@@ -131,38 +125,33 @@ def _answer(
     """What foretells at the end of memorisation, a row a setting."""
     rows = []
     for name, one in settings.items():
-        ranked = {measure.name: found.get((name, measure.name, MEMORISED), {}) for measure in LISTED}
-        ranked = {measure: here for measure, here in ranked.items() if "q" in here}
-        best = max(ranked, key=lambda measure: ranked[measure]["concordance"].value, default=None)
-        starred = [f"{measure}: {_rank(here)}" for measure, here in ranked.items() if _is_no_chance(here)]
-        rows.append(
-            {
-                "setting": one.title,
-                "got there": f"{runs[name][f'steps_to_{GENERALISED}'].notna().sum()}/{len(runs[name])}",
-                "told from chance at memorisation": "; ".join(starred) or "none",
-                "best": "-" if best is None else f"{best}: {_rank(ranked[best])}",
-            }
-        )
+        ranked = [found.get((name, measure.name, MEMORISED), {}) for measure in LISTED]
+        ranked = [here for here in ranked if "q" in here]
+        best = max(ranked, key=lambda here: here["concordance"].value, default=None)
+        row = {"setting": one.title, "got there": f"{runs[name][_STEPS].notna().sum()}/{len(runs[name])}"}
+        row["told from chance at memorisation"] = "; ".join(map(_named, filter(_is_no_chance, ranked))) or "none"
+        rows.append(row | {"best": "-" if best is None else _named(best)})
     return rows
+
+
+def _named(here: Found) -> str:
+    return f"{here['q'].measure}: {_rank(here)}"
 
 
 def _rows(
     found: Mapping[tuple[str, str, str], Found],
     columns: Mapping[str, tuple[str, str]],
     text: Callable[[Found], str],
-    more: Callable[[Measure], dict[str, str]] = lambda measure: {},
+    also: Literal["needs", "expected"] | None = None,
 ) -> list[dict[str, str]]:
     """A row a measure that has something in a column: of a setting, and a reading."""
     rows = []
     for measure in LISTED:
         cells = {title: text(found.get((name, measure.name, at), {})) for title, (name, at) in columns.items()}
         if set(cells.values()) - {"-"}:
-            rows.append({"measure": measure.name} | more(measure) | cells)
+            more = {"needs": measure.needs, "expected": measure.way}
+            rows.append({"measure": measure.name} | ({also: more[also]} if also else {}) | cells)
     return rows
-
-
-def _needs(measure: Measure) -> dict[str, str]:
-    return {"needs": measure.needs}
 
 
 def _is_no_chance(here: Found) -> bool:
@@ -184,18 +173,18 @@ def _move(here: Found) -> str:
 def _way(here: Found) -> str:
     if not here:
         return "-"
-    n = here["rising"].n
-    values = f"{here['start'].value:.3g} to {here['end'].value:.3g}"
-    return f"rises in {here['rising'].value * n:.0f} of {n} ({values}): {agrees(here)}"
+    rising, start, end = (here[name] for name in ("rising", "start", "end"))
+    counted = f"rises in {rising.value * rising.n:.0f} of {rising.n}"
+    return f"{counted} ({start.value:.3g} to {end.value:.3g}): {agrees(here)}"
 
 
 def agrees(here: Found) -> str:
     """Whether most runs move the way that the measure's theory says, by all of the
     interval: yes, no, or not certain.
     """
-    way = next(one.way for one in LISTED if one.name == here["rising"].measure)
-    below, above = ("no", "yes") if way == "rises" else ("yes", "no")
-    return judged((here["rising"].low, here["rising"].high), (0.5, 0.5), below=below, above=above)
+    rising = here["rising"]
+    below, above = ("no", "yes") if BY_NAME[rising.measure].way == "rises" else ("yes", "no")
+    return judged((rising.low, rising.high), (0.5, 0.5), below=below, above=above)
 
 
 def _times(runs: pd.DataFrame) -> str:
@@ -203,10 +192,8 @@ def _times(runs: pd.DataFrame) -> str:
         values = runs[column].dropna()
         return "-" if values.empty else f"{values.median():,.0f} ({values.min():,.0f} to {values.max():,.0f})"
 
-    return (
-        f"{len(runs)} runs, of which {runs[f'steps_to_{GENERALISED}'].notna().sum()} got there. Steps, median (range): "
-        f"memorised {middle(LEARNED)}, test accuracy 0.95 {middle(f'steps_to_{GENERALISED}')}."
-    )
+    times = f"memorised {middle(LEARNED)}, test accuracy 0.95 {middle(_STEPS)}"
+    return f"{len(runs)} runs, of which {runs[_STEPS].notna().sum()} got there. Steps, median (range): {times}."
 
 
 # By what a measure needs, a colour and a marker: told apart without colours too.
@@ -239,9 +226,9 @@ def picture_of_ranks(settings: Sequence[str], scores: pd.DataFrame) -> Figure:
 
 
 def picture_of_moves(settings: Sequence[str], scores: pd.DataFrame) -> Figure:
-    """When each measure moves before test accuracy .95, in units of the steps between
-    memorisation and that; a line where test accuracy itself does. Filled marks move the
-    way that the theory says, crosses the other; open ones cannot be told.
+    """When each moves before test accuracy .95, in units of the steps from memorisation
+    to that; a line where test accuracy itself does. Filled marks move the way that the
+    theory says, crosses the other; open ones cannot be told.
     """
 
     def mark(axes: Any, here: Found, y: float, colour: str, marker: str) -> None:

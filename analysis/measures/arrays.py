@@ -1,5 +1,6 @@
 """Arrays as people have them (numpy's, torch's, lists of either) as arrays of numbers.
-Nothing is lost on the way without a word: an imaginary part, a mask, text.
+Nothing is lost on the way without a word: an imaginary part, a mask, text. What is
+something else than it is to be is an ArgumentError.
 """
 
 from __future__ import annotations
@@ -25,9 +26,6 @@ def as_finite(
         shape: as docstrings have it: a letter for an axis of any length from 1 on (of
             at least `least`, if it is the first), the same letter for the same length,
             a number for itself.
-
-    Raises:
-        ArgumentError: they are something else, or some are masked.
     """
     size = "" if shape[1].isdigit() else f" with {shape[1]} of at least {least}"
     limits = "" if low == -math.inf else f", of at least {low:g}" if high == math.inf else f", in [{low:g}, {high:g}]"
@@ -43,20 +41,13 @@ def as_finite(
 
 
 def as_reals(name: str, values: Any, requirement: str = "hold real numbers") -> Floats:
-    """`values` as float64, of any shape, finite or not.
-
-    Raises:
-        ArgumentError: as `as_finite`.
-    """
+    """`values` as float64, of any shape, finite or not."""
     return _numbers(name, values, requirement, "fiub", "has entries that are no real numbers").astype(np.float64)
 
 
 def as_whole(name: str, values: Any, shape: str, low: int, high: int | None = None) -> NDArray[np.int64]:
     """`values` as an int64 array of this shape, as `as_finite` has it, with entries in
     low..high; the first axis may have no entries.
-
-    Raises:
-        ArgumentError: they are something else, or some are masked.
     """
     requirement = f"be whole numbers {shape} " + (f"of at least {low}" if high is None else f"in {low}..{high}")
     array = _numbers(name, values, requirement, "fiu", "has entries that are no whole numbers")
@@ -82,9 +73,7 @@ def _fits(found: tuple[int, ...], shape: str, least: int) -> bool:
 
 
 def check_number(name: str, value: Any, above: float, most: float = math.inf) -> None:
-    """ArgumentError unless `value` is a finite number above the one and at most the
-    other.
-    """
+    """ArgumentError unless it is finite, above the one and at most the other."""
     if not (isinstance(value, int | float | np.integer | np.floating) and above < value <= most and value < math.inf):
         limit = f" and at most {most:g}" if most < math.inf else ""
         raise et.ArgumentError(name, f"be a finite number above {above:g}{limit}", f"is {value!r}")
@@ -96,10 +85,8 @@ def _numbers(name: str, values: Any, requirement: str, kinds: str, otherwise: st
     if any(np.ma.is_masked(part) for part in parts):
         raise et.ArgumentError(name, requirement, "has masked entries")
     try:
-        if any(hasattr(part, "detach") for part in parts):
-            detached = [_detached(part) for part in parts]
-            values = detached if parts is values else detached[0]
-        array = np.asarray(values)
+        detached = [_detached(part) for part in parts]
+        array = np.asarray(detached if parts is values else detached[0])
     except (TypeError, ValueError, RuntimeError):  # ragged, say; RuntimeError is torch's
         raise et.ArgumentError(name, requirement, otherwise) from None
     if array.dtype.kind not in kinds:

@@ -19,30 +19,18 @@ from efftheory._checks import integer
 
 @dataclass(frozen=True, eq=False)
 class PrincipalComponents:
-    """E = mean + scores @ directions, the components in descending order of variance.
+    """E = mean + scores @ directions, the components in descending order of variance."""
 
-    Attributes:
-        mean: float64 (d,), of the symbols.
-        scores: float64 (p, r), each symbol's coordinates; r = min(p, d).
-        directions: float64 (r, d), orthonormal rows. The sign of each is such that its
-            entry of largest size is positive.
-        shares: float64 (r,), the share of the variance along each; nan where all
-            symbols are in one place.
-    """
-
-    mean: Floats
-    scores: Floats
-    directions: Floats
-    shares: Floats
+    mean: Floats  # (d,), of the symbols
+    scores: Floats  # (p, r), each symbol's coordinates; r = min(p, d)
+    directions: Floats  # (r, d), orthonormal rows, whose entry of largest size is positive
+    shares: Floats  # (r,), the share of the variance along each; nan where all symbols are in one place
 
 
 def principal_components(E: ArrayLike) -> PrincipalComponents:
-    """The principal components of the p symbols of E (p, d).
+    """The principal components of the p symbols of E (p, d), p at least 2.
 
     Source: paper, figures 1, 21 and 22.
-
-    Raises:
-        ArgumentError: `E` is not finite (p, d) with at least two symbols.
     """
     array = as_finite("E", E, "(p, d)", least=2)
     mean = array.mean(axis=0)
@@ -56,31 +44,23 @@ def principal_components(E: ArrayLike) -> PrincipalComponents:
 
 def effective_dimension(E: ArrayLike) -> float:
     """e^S, S the entropy of the shares of variance of the principal components of E
-    (p, d): 1 for a line, 2 for a circle, d for a cloud as wide in all directions. nan
-    where all symbols are in one place.
-
-    It changes neither by a translation nor by a rotation nor by another scale.
+    (p, d): 1 for a line, 2 for a circle, d for a cloud as wide in all directions,
+    wherever it is, turned and scaled as it may be. nan where all symbols are in one
+    place.
 
     Source: paper, section 4.2 and figure 7 (left).
-
-    Raises:
-        ArgumentError: as `principal_components`.
     """
     return float(np.exp(entr(principal_components(E).shares).sum()))
 
 
 def projected(E: ArrayLike, onto: ArrayLike, k: int = 2) -> Floats:
-    """Coordinates (p, k) of the symbols of E (p, d) along the first k principal
-    components of `onto` (q, d), from the mean of E itself.
+    """Coordinates (p, k) of the symbols of E (p, d) along the first k of the r
+    principal components of `onto` (q, d), k in 1..r, from the mean of E itself.
 
     With the initial embedding as E and the final one as `onto`, this is what the paper
     shows of a structure that is there from the beginning.
 
     Source: paper, appendix K, figures 21 and 22.
-
-    Raises:
-        ArgumentError: `E` or `onto` is not finite (p, d), or their d differ, or `k` is
-            not in 1..the number of components of `onto`.
     """
     array, directions = _onto(E, onto)
     return (array - array.mean(axis=0)) @ directions[: integer("k", k, 1, len(directions))].T
@@ -89,18 +69,10 @@ def projected(E: ArrayLike, onto: ArrayLike, k: int = 2) -> Floats:
 def component_accuracy(E: ArrayLike, onto: ArrayLike, correct: Callable[[Floats], ArrayLike]) -> Floats:
     """The accuracy (r + 1,) of a network that is given of its embedding E (p, d) only
     its mean and what lies along the first k principal components of `onto`, for k =
-    0..r.
-
-    Args:
-        E: float (p, d).
-        onto: float (q, d), mostly E itself, or the final embedding.
-        correct: an embedding (p, d) -> bool (N,), the samples that the network gets
-            right with it.
+    0..r. `onto` (q, d) is mostly E itself, or the final embedding; `correct` says of an
+    embedding (p, d) which samples the network gets right with it, bool (N,).
 
     Source: paper, appendix K, figures 21 and 22: the first few give 99 % accuracy.
-
-    Raises:
-        ArgumentError: `E` or `onto` is not finite (p, d), or their d differ.
     """
     array, directions = _onto(E, onto)
     mean = array.mean(axis=0)
@@ -109,7 +81,6 @@ def component_accuracy(E: ArrayLike, onto: ArrayLike, correct: Callable[[Floats]
 
 
 def _onto(E: ArrayLike, onto: ArrayLike) -> tuple[Floats, Floats]:
-    """E, and the directions of the other's components."""
     array, other = as_finite("E", E, "(p, d)", least=2), as_finite("onto", onto, "(p, d)", least=2)
     if array.shape[1] != other.shape[1]:
         raise et.ArgumentError("onto", f"have d = {array.shape[1]} dimensions, as E", f"has {other.shape[1]}")
@@ -120,11 +91,11 @@ def spreads(labels: ArrayLike, path: Iterable[ArrayLike]) -> pd.DataFrame:
     """How the representations (n, d) of samples with labels (n,) are spread, a row a
     time. Of two classes or more.
 
-    within, between, common: the shares of Z that deviations from class means, of class
-    means (each counted as often as the class has samples) from the mean of all, and the
-    latter hold; their sum is 1. distance: between class means, root mean square over
-    pairs of classes, in units of sqrt(Z/n). separation: the smallest of these distances
-    over the root mean square deviation from class means, inf where that is 0.
+    within, between, common: the shares of Z of deviations from class means, of class
+    means (each as often as the class has samples) from the mean of all, and of the
+    latter; their sum is 1. distance: between class means, root mean square over pairs
+    of classes, in units of sqrt(Z/n). separation: the smallest of these distances over
+    the root mean square deviation from class means, inf where that is 0.
 
     Source: paper, appendix I, whose effective loss sums |f(x) - f(y)|^2 over pairs of
     one label, in units of Z = sum |f(x)|^2.

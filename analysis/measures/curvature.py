@@ -13,23 +13,20 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor
 
 import efftheory as et
-from efftheory._checks import integer
 
 # Relative, of Lanczos' residual: by its quadratic convergence the value is mostly far
 # better than that. Sharpness is compared among runs, where it differs by much more.
 SHARPNESS_TOLERANCE = 1e-2
 _VECTORS = 6  # of Lanczos between restarts: with more, most come after it has converged
+_RESTARTS = 100
+_SEED = 0  # of the vector from which it starts
 
 Loss = Callable[[dict[str, Tensor]], Tensor]
 
 
 def gradient_norm(loss: Loss, weights: Mapping[str, Tensor | NDArray]) -> float:
-    """|grad L(w)| over all weights together; nan where a weight, the loss or the
-    gradient is not finite.
-
-    Args:
-        loss: named tensors, as `weights`, -> a tensor of one number.
-        weights: floating point, of any shapes.
+    """|grad L(w)| over all weights together, of a loss of named tensors such as these;
+    nan where a weight, the loss or the gradient is not finite.
 
     Raises:
         ArgumentError: `weights` are no floating point numbers or none, or `loss` gives
@@ -38,25 +35,16 @@ def gradient_norm(loss: Loss, weights: Mapping[str, Tensor | NDArray]) -> float:
     return _size(_slope(loss, _tensors(weights))[1])
 
 
-def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray], iterations: int = 100, seed: int = 0) -> float:
+def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray]) -> float:
     """The largest eigenvalue of the Hessian of the loss at these weights (not the
     largest in size: at a maximum it is below 0).
 
     By Lanczos' method from products of the Hessian with vectors (reverse mode twice),
     never the Hessian itself, to SHARPNESS_TOLERANCE, in the weights' own precision. nan
     where a weight, the loss or a product is not finite, or Lanczos has not converged.
-
-    Args:
-        loss: named tensors, as `weights`, -> a tensor of one number; the same number
-            whenever it is called.
-        weights: floating point, of any shapes.
-        iterations: the most restarts of Lanczos, each of a few products.
-        seed: of the vector from which Lanczos starts.
-
-    Raises:
-        ArgumentError: as `gradient_norm`; `iterations` is not an integer of at least 1.
+    The loss must be the same number whenever it is called. Raises as `gradient_norm`.
     """
-    tensors, most = _tensors(weights), integer("iterations", iterations, 1)
+    tensors = _tensors(weights)
     leaves, gradient = _slope(loss, tensors)
     if math.isnan(_size(gradient)):
         return math.nan
@@ -66,7 +54,7 @@ def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray], iterations: i
         return _flat(torch.autograd.grad(gradient, leaves, along, retain_graph=True)).double().cpu().numpy()
 
     size = sum(tensor.numel() for tensor in tensors.values())
-    v0 = np.random.default_rng(seed).normal(size=size)
+    v0 = np.random.default_rng(_SEED).normal(size=size)
     first = product(v0)
     if not np.isfinite(first).all():
         return math.nan
@@ -75,7 +63,7 @@ def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray], iterations: i
     H = LinearOperator((size, size), matvec=product, dtype=np.float64)  # pyright: ignore[reportCallIssue]
     options: dict[str, Any] = {"v0": v0, "ncv": min(_VECTORS, size), "tol": SHARPNESS_TOLERANCE}
     try:
-        values = eigsh(H, k=1, which="LA", return_eigenvectors=False, maxiter=most, **options)
+        values = eigsh(H, k=1, which="LA", return_eigenvectors=False, maxiter=_RESTARTS, **options)
     except ArpackNoConvergence:
         return math.nan
     return float(values[0])

@@ -30,9 +30,8 @@ _SHARPEST = 40.0  # rate times the gap between two looks: all of the rise is in 
 
 
 class Hjorth(NamedTuple):
-    """Hjorth's three numbers of a signal: the variance around its straight line;
-    radians a step for a slow wave, about 2 at most; and the same of its first
-    differences.
+    """The variance of a signal around its straight line; radians a step for a slow
+    wave, about 2 at most; and the same of its first differences.
     """
 
     activity: float
@@ -53,9 +52,6 @@ def hjorth(values: ArrayLike) -> Hjorth:
 
     Source: Notsawo et al., "Predicting grokking long before it happens" (2306.13253),
     for the first 400 steps of the training loss.
-
-    Raises:
-        ArgumentError: `values` is not finite (L,) with L of at least 4.
     """
     array = as_finite("values", values, "(L,)", least=LEAST_VALUES)
     around = array - array.mean()
@@ -69,30 +65,18 @@ def hjorth(values: ArrayLike) -> Hjorth:
 
 
 def count_slingshots(train_loss: ArrayLike, last_norm: ArrayLike, factor: float = 10.0) -> int:
-    """How often the training loss (L,) has a spike and comes back while the norm (L,)
-    of the last layer's weights has grown.
+    """How often the training loss (L,), at least 0, has a spike and comes back while
+    the norm (L,) of the last layer's weights has grown, both read at the same L looks.
 
-    A spike begins where the loss exceeds `factor` times the least loss since the former
-    spike's end, and ends where it is back below the geometric middle of this least loss
-    and the spike's own highest. It is a slingshot if the norm is larger at its end than
-    at the end of the former spike (for the first, than at the beginning): so a cycle is
-    what lies between two ends, whether the norm grows before the spike, as it mostly
-    does, or within. A spike that has not ended at L is not counted. Losses below
-    LEAST_LOSS are taken for LEAST_LOSS.
-
-    Both are read at the same L looks; spikes between two looks are not seen.
-
-    Args:
-        train_loss: float (L,), at least 0.
-        last_norm: float (L,).
-        factor: above 1.
+    A spike begins where the loss exceeds `factor`, above 1, times the least loss since
+    the former spike's end, and ends where it is back below the geometric middle of this
+    least loss and the spike's own highest. It is a slingshot if the norm is larger at its end than
+    at the end of the former spike (for the first, than at the beginning), whether it
+    grows before the spike, as it mostly does, or within. A spike that has not ended at
+    L is not counted. Losses below LEAST_LOSS are taken for LEAST_LOSS.
 
     Source: Thilak et al., "The slingshot mechanism" (2206.04817), where cycles are seen
     by eye; what begins, ends and counts is ours.
-
-    Raises:
-        ArgumentError: `train_loss` is not finite (L,) or below 0, `last_norm` not
-            finite (L,), or `factor` not a number above 1.
     """
     losses = as_finite("train_loss", train_loss, "(L,)", low=0)
     norms = as_finite("last_norm", last_norm, f"({len(losses)},)")
@@ -114,74 +98,38 @@ def count_slingshots(train_loss: ArrayLike, last_norm: ArrayLike, factor: float 
 
 @dataclass(frozen=True, eq=False)
 class Patterns:
-    """Patterns in the order of their times.
+    """n patterns in the order of their times, arrays (n,)."""
 
-    Attributes:
-        rates: float64 (n,), alpha_i, how fast a pattern is learned, in 1/step.
-        times: float64 (n,), b_i, the step by which half of it is learned.
-        train_shares: float64 (n,), gamma_i, the share of the training set on which it
-            is right in the end.
-        test_shares: float64 (n,), gamma'_i, the same of the test set; 0 for a pattern
-            that over-fits.
-        residual: the root mean square of what is left of both accuracies.
-    """
-
-    rates: Floats
-    times: Floats
-    train_shares: Floats
-    test_shares: Floats
-    residual: float
+    rates: Floats  # alpha_i, how fast a pattern is learned, in 1/step
+    times: Floats  # b_i, the step by which half of it is learned
+    train_shares: Floats  # gamma_i, the share of the training set on which it is right in the end
+    test_shares: Floats  # gamma'_i, the same of the test set; 0 for a pattern that over-fits
+    residual: float  # the root mean square of what is left of both accuracies
 
 
-def pattern_accuracy(steps: ArrayLike, rates: ArrayLike, times: ArrayLike, shares: ArrayLike) -> Floats:
+def pattern_accuracy(steps: Floats, rates: Floats, times: Floats, shares: Floats) -> Floats:
     """1 - prod_i (1 - p_i(t)), p_i(t) = gamma_i/(1 + exp(-alpha_i (t - b_i))), at the
     steps (L,): a sample is right if any of the patterns (n,) is right on it, which they
     are independently of each other.
 
     Source: Davies et al., "Unifying grokking and double descent" (2303.06173).
-
-    Args:
-        steps: float (L,), at least one.
-        rates: float (n,), alpha_i.
-        times: float (n,), b_i.
-        shares: float (n,), gamma_i.
-
-    Raises:
-        ArgumentError: one of them is not finite or has another shape.
     """
-    t, alpha = as_finite("steps", steps, "(L,)"), as_finite("rates", rates, "(n,)")
-    b, gamma = (as_finite(name, some, f"({len(alpha)},)") for name, some in (("times", times), ("shares", shares)))
-    return _accuracy(t, alpha, b, gamma)
-
-
-def _accuracy(t: Floats, alpha: Floats, b: Floats, gamma: Floats) -> Floats:
-    learned = expit(alpha * (t[:, None] - b))
-    return 1 - np.prod(1 - gamma * learned, axis=1)
+    return 1 - np.prod(1 - shares * expit(rates * (steps[:, None] - times)), axis=1)
 
 
 def fit_patterns(steps: ArrayLike, train_accuracy: ArrayLike, test_accuracy: ArrayLike, n_patterns: int) -> Patterns:
-    """The n patterns whose accuracies (`pattern_accuracy`) come nearest to these, by
+    """The n patterns, at least 1, whose accuracies (`pattern_accuracy`) come nearest to
+    these, (L,) in [0, 1], at steps (L,) that ascend from 0 on, L at least 2 n and 3: by
     least squares over both curves.
 
-    A pattern has one rate and one time, and one share for each of the two sets, gamma
-    and gamma'. Source: Davies et al. (2303.06173) for the form of the training
-    accuracy. That the test accuracy has the same form, with shares that are fitted
+    Davies et al. (2303.06173) have the form of the training accuracy. That the test
+    accuracy has the same, of the same rates and times, with shares that are fitted
     freely in [0, 1], is ours; so are the bounds: times are within the steps, and no
     rate is so small that a pattern takes longer than all steps or so large that nothing
     of its rise can be between two looks.
 
     The best of several short fits is carried on, whose patterns start at all sets of n
-    out of n + 3 times that are evenly spread over the logarithm of the steps. No start
-    is random.
-
-    Args:
-        steps: float (L,), ascending, at least 0; L of at least 2 n.
-        train_accuracy: float (L,), in [0, 1].
-        test_accuracy: float (L,), in [0, 1].
-        n_patterns: n, at least 1.
-
-    Raises:
-        ArgumentError: they are something else.
+    out of n + 3 times that are evenly spread over the logarithm of the steps.
     """
     n = integer("n_patterns", n_patterns, 1)
     t = as_finite("steps", steps, "(L,)", least=max(2 * n, 3), low=0)
@@ -196,14 +144,12 @@ def fit_patterns(steps: ArrayLike, train_accuracy: ArrayLike, test_accuracy: Arr
     low, high = np.repeat([[slowest, t[0], 0, 0], [fastest, t[-1], 1, 1]], n, axis=1)
 
     def within(angles: Floats) -> Floats:
-        """Logarithms of rates, times, shares of both sets, (4, n), of angles that may
-        be any.
-        """
+        """Logarithms of rates, times, shares of both sets, (4, n), of any angles."""
         return (low + (high - low) * np.sin(angles) ** 2).reshape(4, n)
 
     def off(angles: Floats) -> Floats:
         log_rates, times, *shares = within(angles)
-        curves = [_accuracy(t, np.exp(log_rates), times, one) for one in shares]
+        curves = [pattern_accuracy(t, np.exp(log_rates), times, one) for one in shares]
         return np.concatenate([curves[0] - train, curves[1] - test])
 
     def slopes(angles: Floats) -> Floats:

@@ -25,28 +25,16 @@ Weights = Mapping[str, NDArray]
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """One network at one moment. N samples, C outputs (1 of a parity), w neurons of the
-    last hidden layer.
-
-    outputs = direct + hidden readout^T.
-
-    Attributes:
-        outputs: float (N, C).
-        hidden: float (N, w), activations.
-        readout: float (C, w).
-        incoming: float (w,), norms of the neurons' incoming weights.
-        direct: float (N, C), what reaches the outputs past the neurons: biases, the
-            residual stream.
-        symbols: float (p, m) each, the weights that symbols are looked up in; none of a
-            parity.
+    """One network at one moment, outputs = direct + hidden readout^T. N samples, C
+    outputs (1 of a parity), w neurons of the last hidden layer.
     """
 
-    outputs: Floats
-    hidden: Floats
-    readout: Floats
-    incoming: Floats
-    direct: Floats
-    symbols: tuple[Floats, ...]
+    outputs: Floats  # (N, C)
+    hidden: Floats  # (N, w), activations
+    readout: Floats  # (C, w)
+    incoming: Floats  # (w,), norms of the neurons' incoming weights
+    direct: Floats  # (N, C), what reaches the outputs past the neurons: biases, the residual stream
+    symbols: tuple[Floats, ...]  # (p, m) each, the weights that symbols are looked up in; none of a parity
 
 
 LAST_LAYER = "output"  # of all these networks
@@ -78,23 +66,20 @@ def active_neurons(network: Network, trained: NDArray[np.bool_]) -> NDArray[np.i
 
 
 def _parity(held: Weights, signs: NDArray) -> Network:
-    before = signs @ held["hidden"].T + held["hidden_bias"].ravel()
-    hidden, readout = np.maximum(before, 0), held["output"].reshape(1, -1)
-    direct = np.full((len(signs), 1), float(held["output_bias"].ravel()[0]))
+    hidden = np.maximum(signs @ held["hidden"].T + held["hidden_bias"].ravel(), 0)
+    readout, direct = held["output"].reshape(1, -1), np.full((len(signs), 1), held["output_bias"].item())
     incoming = np.linalg.norm(held["hidden"], axis=1)
     return Network(direct + hidden @ readout.T, hidden, readout, incoming, direct, ())
 
 
 def _hidden(config: ModularConfig, held: Weights, pairs: NDArray) -> Network:
-    one_hot = config.inputs == "one-hot"
-    table = held["hidden"] if one_hot else held["embedding"] @ held["hidden"]
+    symbols = held["hidden" if config.inputs == "one-hot" else "embedding"]
+    table = symbols if config.inputs == "one-hot" else symbols @ held["hidden"]
     before = table[0][pairs[:, 0]] + table[-1][pairs[:, 1]]
-    hidden = np.square(before) if config.activation == "square" else np.maximum(before, 0)
-    readout = held["output"]
+    hidden, readout = np.square(before) if config.activation == "square" else np.maximum(before, 0), held["output"]
     incoming = np.sqrt(np.square(held["hidden"]).sum(axis=(0, 1)))
     direct = np.zeros((len(pairs), len(readout)))
-    symbols = tuple(held["hidden" if one_hot else "embedding"])
-    return Network(hidden @ readout.T, hidden, readout, incoming, direct, symbols)
+    return Network(hidden @ readout.T, hidden, readout, incoming, direct, tuple(symbols))
 
 
 def _transformer(config: ModularConfig, held: Weights, pairs: NDArray) -> Network:
@@ -130,16 +115,12 @@ def group_of(config: Any) -> Group | None:
 
 
 def samples_of(config: Any) -> tuple[NDArray, NDArray]:
-    """Inputs as `network_at` takes them, and labels (N,): results, or signs of a
-    parity.
-    """
+    """Inputs as `network_at` takes them; labels (N,): results, or a parity's signs."""
     return parity.samples(config) if isinstance(config, ParityConfig) else task(config)
 
 
 def training_loss(config: Any, start: Any) -> Callable[[dict[str, Tensor]], Tensor]:
-    """The loss of a run's whole training set, without decay, as a function of the
-    weights.
-    """
+    """Of a run's whole training set, without decay, as a function of the weights."""
     family = family_of(config)(config, "cpu")
     lane = {name: torch.as_tensor(value) for name, value in start.lane.items()} | {"step": torch.tensor(0)}
     trained = start.lane["codes"][start.mask] if isinstance(config, ParityConfig) else np.flatnonzero(start.mask)

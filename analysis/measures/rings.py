@@ -42,18 +42,16 @@ class Ring:
 
 
 def fourier_shares(E: ArrayLike) -> Floats:
-    """Share of each frequency 1..p//2 in the variance of E (p, d) over the symbols.
+    """Share of each frequency 1..p//2 in the variance of E (p, d) over the symbols, p
+    at least 3.
 
     |sum_a E_a e^(-2 pi i k a / p)|^2 summed over the d dimensions and over k and p - k,
     over the same of all frequencies but 0; they add up to 1 (Parseval). nan where all
-    symbols are in one place. They change neither by a translation nor by a rotation nor
-    by another scale, nor by a cyclic shift of the symbols.
+    symbols are in one place. No translation, rotation, other scale or cyclic shift of
+    the symbols changes them.
 
     Source: Nanda et al., "Progress measures for grokking via mechanistic
     interpretability" (there as norms).
-
-    Raises:
-        ArgumentError: `E` is not finite (p, d) with at least three symbols.
     """
     array = as_finite("E", E, "(p, d)", least=LEAST_SYMBOLS)
     waves = np.fft.rfft(array - array.mean(axis=0), axis=0)[1:]
@@ -72,13 +70,6 @@ def gini(values: ArrayLike) -> float:
     0 if all are equal, 1 - 1/n if one has everything, nan if all are 0. Of the norms of
     the Fourier components of weights, `gini(np.sqrt(fourier_shares(W)))`, it says how
     few frequencies they use (here one norm a frequency, whatever its phase).
-
-    Args:
-        values: float (n,).
-
-    Raises:
-        ArgumentError: `values` is not finite (n,) of numbers of at least 0, n at least
-            1.
     """
     array = np.sort(as_finite("values", values, "(n,)", low=0))
     n, largest = len(array), array[-1]
@@ -89,8 +80,9 @@ def gini(values: ArrayLike) -> float:
 
 
 def inverse_participation(weights: ArrayLike) -> Floats:
-    """IPR (n,) of each column of weights (p, n): sum_k |w_k|^4 over the column's p
-    Fourier coefficients, scaled to sum_k |w_k|^2 = 1. nan for a column of zeros.
+    """IPR (n,) of each column of weights (p, n), p at least 2: sum_k |w_k|^4 over the
+    column's p Fourier coefficients, scaled to sum_k |w_k|^2 = 1. nan for a column of
+    zeros.
 
     1 if one coefficient has everything, 1/p if all are of one size, as of a single
     symbol. The transform is the complex one, so k and p - k are two coefficients and a
@@ -98,9 +90,6 @@ def inverse_participation(weights: ArrayLike) -> Floats:
     2310.13061, has k = 0..p//2 only and gives a cosine 1.
 
     Source: Gromov, "Grokking modular arithmetic", 2301.02679.
-
-    Raises:
-        ArgumentError: `weights` is not finite (p, n) with p at least 2.
     """
     array = as_finite("weights", weights, "(p, n)", least=2)
     largest = np.abs(array).max(axis=0)
@@ -111,11 +100,7 @@ def inverse_participation(weights: ArrayLike) -> Floats:
 
 def ring_angles(E: ArrayLike) -> Floats:
     """The angle (p,) of each symbol in the plane of the first two principal components
-    of E (p, d), d at least 2, around the symbols' mean.
-
-    Raises:
-        ArgumentError: `E` is not finite (p, d) with at least three symbols and two
-            dimensions.
+    of E (p, d), around the symbols' mean; p at least 3, d at least 2.
     """
     array = as_finite("E", E, "(p, d)", least=LEAST_SYMBOLS)
     if array.shape[1] < 2:
@@ -125,13 +110,8 @@ def ring_angles(E: ArrayLike) -> Floats:
 
 
 def ring(E: ArrayLike) -> Ring:
-    """The order of the symbols of E (p, d) around its first two principal components,
-    and how regular it is.
-
-    Source: paper, figure 1, where it is seen by eye.
-
-    Raises:
-        ArgumentError: as `ring_angles`.
+    """The order of the symbols of E (p, d) by their `ring_angles`, and how regular it
+    is. Source: paper, figure 1, where it is seen by eye.
     """
     order = np.argsort(ring_angles(E), kind="stable")
     p = len(order)
@@ -149,24 +129,16 @@ def ring(E: ArrayLike) -> Ring:
 
 
 def ring_rqi(E: ArrayLike, delta: float = 0.25) -> float:
-    """The share of all parallelograms modulo p that the angles of E (p, d) close.
+    """The share of all parallelograms modulo p that the `ring_angles` of E (p, d) close.
 
     Pairs i <= j and m <= n with i + j = m + n modulo p count if theta_i + theta_j and
-    theta_m + theta_n differ by at most `delta` times 2 pi / p, around the circle: by
-    delta = 1/2 a sum would be taken for its neighbour. A ring of any frequency has 1.
+    theta_m + theta_n differ by at most `delta`, in (0, 1/2], times 2 pi / p, around the
+    circle: by 1/2 a sum would be taken for its neighbour. A ring of any frequency has 1.
 
     The paper's RQI asks real sums for E_i + E_j = E_m + E_n, which no embedding that
     tells the symbols apart can do modulo p; a ring does it with angles.
 
-    Args:
-        E: float (p, d), d at least 2.
-        delta: in units of the distance of two neighbours on a ring, above 0, at most
-            1/2.
-
     Source: ours, after equation 4 of the paper.
-
-    Raises:
-        ArgumentError: as `ring_angles`; `delta` is not in (0, 1/2].
     """
     angles = ring_angles(E)
     check_number("delta", delta, above=0, most=0.5)
@@ -180,5 +152,4 @@ def ring_rqi(E: ArrayLike, delta: float = 0.25) -> float:
     # from each sum on, those within the width: a pair is met from one of its ends
     reach = np.searchsorted(np.sort(np.concatenate([sums, sums + 1])), sums + width, side="right")
     close = (reach - np.arange(len(sums)) - np.repeat(n.cumsum() - n, n) - 1).sum()
-    possible = (n * (n - 1) // 2).sum()
-    return float(close / possible)
+    return float(close / (n * (n - 1) // 2).sum())

@@ -13,20 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.measures import waves
+from analysis.measures import networks, waves
 from analysis.measures.components import effective_dimension
 from analysis.measures.curvature import gradient_norm, sharpness
 from analysis.measures.curves import count_slingshots, fit_patterns, hjorth
-from analysis.measures.networks import (
-    LAST_LAYER,
-    Network,
-    Weights,
-    active_neurons,
-    group_of,
-    network_at,
-    samples_of,
-    training_loss,
-)
+from analysis.measures.networks import LAST_LAYER, Network, Weights
 from analysis.measures.rings import fourier_shares, gini, inverse_participation, ring_rqi
 from analysis.measures.weights import gradient_gap, largest_change
 from efftheory import ArgumentError
@@ -44,15 +35,11 @@ _ON_THE_WAY = 16  # checkpoints from memorisation to generalisation
 def measured(
     config: Any, traces: Any, learned: float, generalised: float = np.nan, early: Sequence[float] = ()
 ) -> dict[str, tuple[list[float], list[float]]]:
-    """Steps (S,) and values (S,) of each measure that applies to a run: at the
-    checkpoints around the readings, and but for curvature, where one costs a hundred
-    updates, at some on the way to generalisation; of the looks at the readings too. nan
-    where there is none.
-
-    Args:
-        config, traces: the run and what it left.
-        learned, generalised: steps to either, nan if it never is.
-        early: steps at which all measures must have a value, beside `learned`.
+    """Steps (S,) and values (S,) of each measure that applies to a run that left these
+    traces: at the checkpoints around the readings, which are the step by which it had
+    `learned` (nan: never) and the `early` ones; but for curvature, where one costs a
+    hundred updates, at some on the way until it had `generalised` too; of the looks at
+    the readings. nan where there is none.
     """
     at = traces.checkpoint_steps.astype(float)
     readings = [step for step in (learned, *early) if step <= at[-1]]
@@ -80,13 +67,8 @@ def read(series: Series, name: str, step: float) -> tuple[float, float]:
     steps, values = (np.asarray(part, float) for part in series[name])
     if len(steps) == 1:
         return float(values[0]), step
-    later = int(np.searchsorted(steps, step))
-    if later == len(steps):
-        return float("nan"), step
-    earlier = later if steps[later] == step else max(later - 1, 0)
-    if steps[earlier] > step:
-        return float("nan"), step
-    return float(np.interp(step, steps[[earlier, later]], values[[earlier, later]])), float(steps[later])
+    known_at = steps[steps >= step].min(initial=np.inf)
+    return float(np.interp(step, steps, values, left=np.nan, right=np.nan)), float(known_at)
 
 
 def _around(at: NDArray, step: float) -> set[int]:
@@ -110,10 +92,10 @@ class _Moments:
 
     def __init__(self, config: Any, traces: Any):
         self._config, self._traces, self._mask = config, traces, traces.mask
-        self._inputs, self._labels = samples_of(config)
+        self._inputs, self._labels = networks.samples_of(config)
         self._start = self._weights(0)
-        self._loss = training_loss(config, family_of(config).start(config))
-        self._group = group_of(config)
+        self._loss = networks.training_loss(config, family_of(config).start(config))
+        self._group = networks.group_of(config)
         self._final_keys: NDArray | None = None
         if self._group is not None and _finite(self._weights(-1)):
             self._final_keys = waves.key_parts(self._logits(self._network(-1)), self._group)
@@ -122,7 +104,7 @@ class _Moments:
         return {name: values[k] for name, values in self._traces.checkpoints.items()}
 
     def _network(self, k: int) -> Network:
-        return network_at(self._config, self._weights(k), self._inputs)
+        return networks.network_at(self._config, self._weights(k), self._inputs)
 
     def _logits(self, network: Network) -> NDArray[np.float64]:
         return network.outputs.reshape(self._config.p, self._config.p, -1)
@@ -135,7 +117,7 @@ class _Moments:
         network = self._network(k)
         found = {
             "largest change of a weight": largest_change(weights, self._start),
-            "effective sparsity": len(active_neurons(network, self._mask)) / len(network.incoming),
+            "effective sparsity": len(networks.active_neurons(network, self._mask)) / len(network.incoming),
         }
         if curvature:
             held = {name: torch.as_tensor(value) for name, value in weights.items()}
@@ -155,7 +137,7 @@ class _Moments:
                 alone, without = waves.restricted(logits, group, keys), waves.excluded(logits, group, keys)
                 found[f"restricted loss, {name} keys"] = self._loss_of(alone, ~self._mask)
                 found[f"excluded loss, {name} keys"] = self._loss_of(without, self._mask)
-        found["effective dimension"] = _or_nan(lambda: _mean(effective_dimension, network.symbols))
+        found["effective dimension"] = or_nan(lambda: _mean(effective_dimension, network.symbols))
         if self._config.operation == "modular_addition":
             return found | _of_rings(network)
         return found | {"character correlation": float(waves.correlations(logits, group)[1:].max())}
@@ -163,7 +145,7 @@ class _Moments:
     def _loss_of(self, logits: NDArray[np.float64], samples: NDArray[np.bool_]) -> float:
         """nan where there are no such samples."""
         outputs = logits.reshape(len(samples), -1)
-        return _or_nan(lambda: waves.mean_cross_entropy(outputs[samples], self._labels[samples]))
+        return or_nan(lambda: waves.mean_cross_entropy(outputs[samples], self._labels[samples]))
 
     def _of_bits(self, weights: Weights) -> dict[str, float]:
         """How the first layer and its gradient tell the relevant bits from the rest."""
@@ -177,9 +159,7 @@ class _Moments:
 
 
 def _of_rings(network: Network) -> dict[str, float]:
-    """Waves in the weights that symbols are looked up in, and in those that results are
-    read with.
-    """
+    """Waves in the weights that symbols are looked up in, and results are read with."""
     tables = network.symbols
     measures: dict[str, Callable[[], float]] = {
         "Gini of the first layer": lambda: _mean(lambda table: gini(np.sqrt(fourier_shares(table))), tables),
@@ -187,14 +167,14 @@ def _of_rings(network: Network) -> dict[str, float]:
         "participation ratio": lambda: _mean(lambda table: float(np.nanmedian(inverse_participation(table))), tables),
         "ring quality": lambda: _mean(ring_rqi, tables),
     }
-    return {name: _or_nan(measure) for name, measure in measures.items()}
+    return {name: or_nan(measure) for name, measure in measures.items()}
 
 
 def _finite(weights: Weights) -> bool:
     return all(np.isfinite(value).all() for value in weights.values())
 
 
-def _or_nan(measure: Callable[[], float]) -> float:
+def or_nan(measure: Callable[[], float]) -> float:
     """Where weights have collapsed, or there is no test set, some are not defined."""
     try:
         return measure()
@@ -213,18 +193,13 @@ def _of_looks(traces: Any, step: float) -> dict[str, float]:
     losses, last_norm = traces.metrics["train_loss"][past], traces.norms[LAST_LAYER][past]
     if not np.isfinite(losses).all():
         return {}
-    found = {
-        "weight norm": float(traces.metrics["weight_norm"][past][-1]),
-        "last layer's norm": float(last_norm[-1]),
-        "slingshots": float(count_slingshots(losses, last_norm)),
-        "training loss": float(losses[-1]),
-        "test loss": float(traces.metrics["test_loss"][past][-1]),
-        "test accuracy": float(traces.metrics["test_accuracy"][past][-1]),
-    }
+    last = {"weight norm": "weight_norm", "training loss": "train_loss"}
+    last |= {"test loss": "test_loss", "test accuracy": "test_accuracy"}
+    found = {name: float(traces.metrics[metric][past][-1]) for name, metric in last.items()}
+    found |= {"last layer's norm": float(last_norm[-1]), "slingshots": float(count_slingshots(losses, last_norm))}
     early = losses[steps <= _SIGNATURE_STEPS]
     if len(early) >= _SIGNATURE_LOOKS:
-        signature = hjorth(early)
-        found |= {f"Hjorth {name}": value for name, value in signature._asdict().items()}
+        found |= {f"Hjorth {name}": value for name, value in hjorth(early)._asdict().items()}
     return found
 
 

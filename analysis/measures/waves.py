@@ -1,10 +1,10 @@
 """How much of what a network says of a product in a finite group is a few waves of that
 group.
 
-The functions of g in a group of n elements fall into parts that no multiplication
-mixes: of each irreducible representation rho, together with its complex conjugate, the
-functions that are spanned by its matrix entries. They are orthogonal to each other, and
-the projection onto one needs no matrices, only the character chi(g) = tr rho(g):
+The functions of g in a group of n elements fall into orthogonal parts that no
+multiplication mixes: of each irreducible representation rho, together with its complex
+conjugate, the functions that are spanned by its matrix entries. The projection onto one
+needs no matrices, only the character chi(g) = tr rho(g):
 
     (P f)(g) = sum_h K(g h^-1) f(h),    K = d/n chi, or 2 d/n Re chi if chi is not real.
 
@@ -36,12 +36,8 @@ _WHOLE = 1e-6  # dimensions are whole numbers to within this
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """A finite group, and the r parts of the functions on it.
-
-    Attributes:
-        products, quotients: int64 (n, n), a b and a b^-1.
-        kernels: float64 (r, n), K of each part at every element; that of the constants
-            is the first.
+    """A finite group: int64 (n, n), a b and a b^-1; and float64 (r, n), K at every
+    element of each of the r parts of the functions on it, the constants first.
     """
 
     products: NDArray[np.int64]
@@ -58,8 +54,9 @@ def cyclic(p: int) -> Group:
 
 
 def group_of_table(table: ArrayLike) -> Group:
-    """A group from its multiplication table alone; its parts by dimension, and within
-    one by the kernel's values at the elements 0, 1, .., larger ones first.
+    """A group from its table int (n, n) alone, a b at [a, b], the elements 0..n-1 in any
+    order; its parts by dimension, and within one by the kernel's values at the elements
+    0, 1, .., larger ones first.
 
     Let t be constant on classes of conjugates, and the same at g and g^-1. It acts on
     all such functions by f -> sum_h t(g h^-1) f(h), which is symmetric, and the kernels
@@ -67,19 +64,10 @@ def group_of_table(table: ArrayLike) -> Group:
     whose eigenvalues all differ. A kernel is its own convolution with itself: of a unit
     eigenvector v it is v(1) v, and n K(1) is the part's dimension.
 
-    In floating point, where Dixon has a prime field. Of several draws the one with the
-    largest smallest gap between eigenvalues is taken, and is the same every time. n =
-    120 takes hundredths of a second.
-
-    Args:
-        table: int (n, n), the element a b at [a, b], elements 0..n-1 in any order.
-
-    Source: Dixon, "High speed computation of group characters", 1967.
-
-    Raises:
-        ArgumentError: `table` is no group's.
-        ArithmeticError: the eigenvectors are no kernels, because two eigenvalues are
-            too close.
+    In floating point, where Dixon ("High speed computation of group characters", 1967)
+    has a prime field. Of several draws, the same every time, the one with the largest
+    smallest gap between eigenvalues is taken; ArithmeticError if two are too close in
+    all of them. n = 120 takes hundredths of a second.
     """
     products, identity = _as_group(table)
     n = len(products)
@@ -107,54 +95,35 @@ def group_of_table(table: ArrayLike) -> Group:
 
 
 def powers(logits: ArrayLike, group: Group) -> Floats:
-    """Power (r,) of each part in functions of ab: the sum of the squares, over pairs
-    and classes, of what `restricted` keeps of it alone.
+    """Power (r,) of each part in the logits (n, n, C): the sum of the squares, over
+    pairs and classes, of what `restricted` keeps of it alone.
 
     With the average M (n, C) of the logits over the n pairs of each product, n sum |P
     M|^2. They add up to n sum M^2 (Parseval); the first is that of the constant. They
     change neither where elements are renamed, in the group as in the logits, nor where
     a becomes ha, or b becomes bh.
-
-    Args:
-        logits: float (n, n, C).
-
-    Raises:
-        ArgumentError: `logits` is not finite (n, n, C) with the group's n.
     """
-    M = _means(as_logits(logits, group), group)
+    M = _means(_as_logits(logits, group), group)
     n = len(M)
     products = np.bincount(group.quotients.ravel(), (M @ M.T).ravel(), n)  # of M's rows, by their quotient
     return np.maximum(n * group.kernels @ products, 0.0)
 
 
 def key_parts(logits: ArrayLike, group: Group, share: float = 0.9) -> NDArray[np.int64]:
-    """The parts (m,) that matter: the fewest which together hold `share` of the sum of
-    `powers`, the constant's left out. Modulo p they are the key frequencies.
+    """The parts (m,) that matter, ascending: the fewest which together hold a `share`,
+    in (0, 1], of the sum of `powers`, the constant's left out; none if that is all.
+    Modulo p they are the key frequencies.
 
     Nanda et al. choose them by eye, where the Fourier components of the final network's
     map from neurons to logits stand out. Ours are of any network, and need its logits
     alone.
-
-    Args, and Raises:
-        as `powers`, and `fewest`.
     """
-    return 1 + fewest(powers(logits, group)[1:], share)
-
-
-def fewest(powers: ArrayLike, share: float = 0.9) -> NDArray[np.int64]:
-    """Indices (m,), ascending, of the fewest powers (n,) that together hold `share` of
-    their sum, the first of equal ones; none if all are 0.
-
-    Raises:
-        ArgumentError: `powers` is not finite (n,) of numbers of at least 0; `share` is
-            not in (0, 1].
-    """
-    array = as_finite("powers", powers, "(n,)", least=0, low=0)
     check_number("share", share, above=0, most=1)
-    order = np.argsort(-array, kind="stable")
-    held = np.cumsum(array[order])
-    enough = int(np.searchsorted(held, share * held[-1])) + 1 if array.any() else 0
-    return np.sort(order[:enough])
+    there = powers(logits, group)[1:]
+    order = np.argsort(-there, kind="stable")
+    held = np.cumsum(there[order])
+    enough = int(np.searchsorted(held, share * held[-1])) + 1 if there.any() else 0
+    return 1 + np.sort(order[:enough])
 
 
 def restricted(logits: ArrayLike, group: Group, parts: ArrayLike) -> Floats:
@@ -163,45 +132,31 @@ def restricted(logits: ArrayLike, group: Group, parts: ArrayLike) -> Floats:
 
     Their loss on the test set, or on all pairs, is the restricted loss: it falls as the
     waves form, while the network still memorises.
-
-    Args, and Raises:
-        as `powers`; ArgumentError also where `parts` are something else.
     """
-    array = as_logits(logits, group)
+    array = _as_logits(logits, group)
     return array.mean(axis=(0, 1)) + _part(array, group, parts)
 
 
 def excluded(logits: ArrayLike, group: Group, parts: ArrayLike) -> Floats:
     """The logits (n, n, C) without these parts of what depends on ab. All else stays,
-    also waves of a or of b alone.
-
-    Their loss on the training set is the excluded loss: what memorising alone would
-    get.
-
-    Args, and Raises:
-        as `restricted`.
+    also waves of a or of b alone. Their loss on the training set is the excluded loss:
+    what memorising alone would get.
     """
-    array = as_logits(logits, group)
+    array = _as_logits(logits, group)
     return array - _part(array, group, parts)
 
 
 def correlations(logits: ArrayLike, group: Group) -> Floats:
     """Cosine similarity (r,) of the logits with each Re chi(a b c^-1), as arrays (n, n,
-    n), c the class.
+    n), class c element c.
 
     1 is a network that composes by one representation alone. Before, from the logits of
     each pair their mean over the classes is taken, which softmax does not see; so the
     constant has 0. nan if nothing is left.
 
-    Args:
-        logits: float (n, n, n); class c is element c.
-
     Source: Chughtai et al., who have S_n, where all characters are real.
-
-    Raises:
-        ArgumentError: `logits` is not finite (n, n, n) with the group's n.
     """
-    array = as_logits(logits, group)
+    array = _as_logits(logits, group)
     n = len(array)
     if array.shape[2] != n:
         raise et.ArgumentError("logits", f"have n = {n} classes", f"has shape {array.shape}")
@@ -215,14 +170,8 @@ def correlations(logits: ArrayLike, group: Group) -> Floats:
 
 
 def mean_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> float:
-    """The mean of log(sum_c e^(l_c)) - l_label over N samples, natural logarithm.
-
-    Args:
-        logits: float (N, C).
-        labels: int (N,), in 0..C-1.
-
-    Raises:
-        ArgumentError: one of them is something else.
+    """The mean of log(sum_c e^(l_c)) - l_label over N samples, natural logarithm, of
+    logits (N, C) and labels int (N,) in 0..C-1.
     """
     array = as_finite("logits", logits, "(N, C)")
     n, classes = array.shape
@@ -232,8 +181,7 @@ def mean_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> float:
     return float(np.mean(np.log(sums) + largest - array[np.arange(n), where]))
 
 
-def as_logits(logits: ArrayLike, group: Group) -> Floats:
-    """`logits` as a finite float64 (n, n, C) with the group's n; else ArgumentError."""
+def _as_logits(logits: ArrayLike, group: Group) -> Floats:
     array, n = as_finite("logits", logits, "(n, n, C)"), len(group.products)
     if len(array) != n:
         raise et.ArgumentError("logits", f"have shape (n, n, C) with the group's n = {n}", f"has shape {array.shape}")
@@ -259,12 +207,7 @@ def _as_group(table: ArrayLike) -> tuple[NDArray[np.int64], int]:
     everyone = np.arange(len(products))
     if (np.sort(products, axis=0) != everyone[:, None]).any() or (np.sort(products, axis=1) != everyone).any():
         raise et.ArgumentError("table", "be a group's", "does not have each of 0..n-1 once in each row and column")
-    neutral = (products == everyone).all(axis=1) & (products == everyone[:, None]).all(axis=0)
-    if not neutral.any():
-        raise et.ArgumentError("table", "be a group's", "has no identity")
-    for a in everyone:
-        wrong = np.argwhere(products[products[a]] != products[a, products])
-        if len(wrong):
-            b, c = wrong[0].tolist()
-            raise et.ArgumentError("table", "be a group's", f"has (a b) c unlike a (b c) at {(int(a), b, c)}")
-    return products, int(neutral.argmax())
+    wrong = np.argwhere(products[products] != products[:, products])  # where none is, there is an identity
+    if len(wrong):
+        raise et.ArgumentError("table", "be a group's", f"has (a b) c unlike a (b c) at {tuple(wrong[0].tolist())}")
+    return products, int(np.flatnonzero((products == everyone).all(axis=1))[0])

@@ -1,5 +1,5 @@
-"""How large a network's weights are, how far from where they began, which coordinates
-of the input they tell from the others, and how many neurons decide what it predicts.
+"""How far a network's weights are from where they began, which coordinates of the input
+they tell from the others, and how many neurons decide what it predicts.
 """
 
 from __future__ import annotations
@@ -15,62 +15,32 @@ from analysis.measures.arrays import Floats, as_finite, as_reals, as_whole
 _FEW = 8  # samples that are followed from one k to the next
 
 
-def total_norm(weights: Mapping[str, ArrayLike]) -> float:
-    """||w||, the root of the sum of squares of all weights, each name counted once; nan
-    if one of them is.
-
-    Source: Liu et al., "Omnigrok" (2210.01117).
-
-    Raises:
-        ArgumentError: `weights` has no number, or others than real ones.
-    """
-    return float(np.linalg.norm(_row(_reals("weights", weights))))
-
-
 def largest_change(weights: Mapping[str, ArrayLike], start: Mapping[str, ArrayLike]) -> float:
-    """||w_t - w_0||_inf, the largest change of any one weight; nan if one of them is.
+    """||w_t - w_0||_inf, the largest change of any one weight, at least one, since a
+    `start` with the same names and shapes; nan if one of them is.
 
     Source: Barak et al., "Hidden progress in deep learning" (2207.08799).
-
-    Raises:
-        ArgumentError: as `total_norm`, or `start` has other names or shapes.
     """
-    now, begin = _reals("weights", weights), _reals("start", start)
+    now = {name: as_reals("weights", array) for name, array in weights.items()}
+    begin = {name: as_reals("start", array) for name, array in start.items()}
     shapes, found = ({name: array.shape for name, array in some.items()} for some in (now, begin))
+    if not sum(array.size for array in now.values()):
+        raise et.ArgumentError("weights", "hold at least one number", "holds none")
     if found != shapes:
         raise et.ArgumentError("start", f"have the names and shapes of weights, {shapes}", f"has {found}")
-    return float(np.abs(_row(now) - _row({name: begin[name] for name in now})).max())
-
-
-def _reals(name: str, weights: Mapping[str, ArrayLike]) -> dict[str, Floats]:
-    """In float64, where squares of float32 do not overflow."""
-    found = {key: as_reals(name, array) for key, array in weights.items()}
-    if name == "weights" and not sum(array.size for array in found.values()):
-        raise et.ArgumentError(name, "hold at least one number", "holds none")
-    return found
-
-
-def _row(weights: Mapping[str, Floats]) -> Floats:
-    return np.concatenate([array.ravel() for array in weights.values()])
+    return float(np.max([np.abs(now[name] - begin[name]).max() for name in now if now[name].size]))
 
 
 def gradient_gap(gradient: ArrayLike, relevant: ArrayLike) -> float:
     """How well the gradient of the first layer's weights (w, n), or these themselves,
-    tell the relevant coordinates of the n from the others.
+    tell the k relevant coordinates of the n, distinct and not all, from the others.
 
     For each neuron the mean of |g| over the relevant coordinates, less that over the
     others, over that of all; then the mean over the w neurons. 0 if they cannot be told
-    apart, n/k if all of it is at the k relevant ones, -n/(n - k) if none is. A neuron
+    apart, n/k if all of it is at the relevant ones, -n/(n - k) if none is. A neuron
     without gradient counts as 0.
 
-    Args:
-        gradient: float (w, n).
-        relevant: int (k,), distinct, in 0..n-1; not all of these.
-
     Source: ours, after the Fourier gap of Barak et al. (2207.08799), of any network.
-
-    Raises:
-        ArgumentError: `gradient` is not finite (w, n), or `relevant` is no such set.
     """
     sizes = np.abs(as_finite("gradient", gradient, "(w, n)"))
     n = sizes.shape[1]
@@ -86,16 +56,14 @@ def gradient_gap(gradient: ArrayLike, relevant: ArrayLike) -> float:
 def effective_sparsity(
     hidden: ArrayLike, readout: ArrayLike, incoming: ArrayLike, direct: ArrayLike | None = None
 ) -> int:
-    """The fewest neurons that predict as the whole layer of w neurons does, on all N
-    samples.
+    """The smallest k of neurons that predict as the whole layer of w neurons does, on
+    all N samples.
 
     Neurons are kept in the order of their incoming norm, largest first. With the first
     k of them in K, the outputs of a sample are f_c = direct_c + sum_{i in K} readout_ci
     hidden_i, and its prediction is the class of the largest output (the first of
-    equals), or the sign of the output if there is but one. The smallest k with the
-    predictions of k = w is returned. It is 0 if no neuron is needed: without `direct`
-    all outputs are 0 then, so that class 0 (or the sign 0) is what the whole network
-    predicts for every sample.
+    equals), or the sign of the output if there is but one. 0 if no neuron is needed:
+    without `direct` all outputs are 0 then, and every prediction is class 0, or sign 0.
 
     Args:
         hidden: float (N, w), what each neuron sends on for each sample.
@@ -105,9 +73,6 @@ def effective_sparsity(
             kept: biases, a residual stream; nothing by default.
 
     Source: Merrill et al., "A tale of two circuits" (2303.11873).
-
-    Raises:
-        ArgumentError: one of them is not finite or has another shape.
     """
     H = as_finite("hidden", hidden, "(N, w)")
     N, w = H.shape

@@ -16,12 +16,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 import efftheory as et
-from analysis.measures.components import (
-    component_accuracy,
-    effective_dimension,
-    principal_components,
-    projected,
-)
+from analysis.measures.components import component_accuracy, effective_dimension, principal_components, projected
 from analysis.measures.rings import fourier_shares, ring, ring_angles, ring_rqi
 
 # Sums of a few hundred products of numbers near 1.
@@ -94,16 +89,10 @@ def test_effective_dimension_of_exact_objects(p: int) -> None:
     assert effective_dimension(corners) == pytest.approx(4)
 
 
-def test_effective_dimension_of_a_wide_cloud() -> None:
-    """d, but for the spread of random variances: Marchenko and Pastur's, about d/p."""
-    assert 20 * (1 - 20 / 4000) - 0.1 < effective_dimension(cloud((4000, 20), 0)) < 20
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0, 0.1, -1e9])
-def test_symbols_in_one_place_have_no_dimension(value: float) -> None:
-    E = np.full((6, 3), value)
-    assert np.isnan(effective_dimension(E))
-    assert np.isnan(fourier_shares(E)).all()
+def test_symbols_in_one_place_have_no_dimension() -> None:
+    for E in (np.full((6, 3), value) for value in (0.0, 1.0, 0.1, -1e9)):
+        assert np.isnan(effective_dimension(E))
+        assert np.isnan(fourier_shares(E)).all()
 
 
 @given(SHAPES, SEEDS, SEEDS)
@@ -150,21 +139,11 @@ def test_how_many_components_a_network_uses(p: int, seed: int) -> None:
 # --- waves and rings ---
 
 
-@given(rings(), SEEDS)
-def test_a_ring_is_one_wave(pair: tuple[int, int], seed: int) -> None:
-    p, frequency = pair
-    shares = fourier_shares(circle(p, frequency, seed=seed))
-    assert shares.shape == (p // 2,)
-    np.testing.assert_allclose(shares, np.arange(1, p // 2 + 1) == frequency, atol=1e-9)
-
-
 @given(SHAPES, SEEDS, SEEDS, st.integers(0, 12))
 def test_fourier_shares_are_of_the_shape_alone(shape: tuple[int, int], seed: int, other: int, shift: int) -> None:
     """Also of symbols that are all called by another, shifted, name."""
     E = cloud(shape, seed)
     shares = fourier_shares(E)
-    assert shares.sum() == pytest.approx(1)
-    assert (shares >= 0).all()
     np.testing.assert_allclose(fourier_shares(moved(E, other)), shares, **CLOSE)
     np.testing.assert_allclose(fourier_shares(np.roll(E, shift, axis=0)), shares, **CLOSE)
 
@@ -184,10 +163,11 @@ def test_fourier_shares_by_their_definition(shape: tuple[int, int], seed: int) -
     np.testing.assert_allclose(fourier_shares(E), np.array(shares) / np.square(E - E.mean(axis=0)).sum(), **CLOSE)
 
 
-@given(rings(), SEEDS)
-def test_a_ring_is_seen(pair: tuple[int, int], seed: int) -> None:
-    """Neighbours differ by the inverse of the frequency; every angle of a sum is right,
-    however narrow.
+@given(rings(), SEEDS, st.integers(0, 40))
+def test_a_ring_is_seen(pair: tuple[int, int], seed: int, shift: int) -> None:
+    """One wave. Neighbours differ by the inverse of the frequency; every angle of a sum
+    is right, however narrow. Shifted names are the same ring, whose sums are all turned
+    alike.
     """
     p, frequency = pair
     E = circle(p, frequency, seed=seed)
@@ -195,14 +175,10 @@ def test_a_ring_is_seen(pair: tuple[int, int], seed: int) -> None:
     assert (found.agreement, found.frequency) == (1, frequency)
     assert found.step * frequency % p in (1, p - 1)
     np.testing.assert_array_equal(found.order, found.step * np.arange(p) % p)
+    np.testing.assert_allclose(fourier_shares(E), np.arange(1, p // 2 + 1) == frequency, atol=1e-9)
     assert ring_rqi(E) == ring_rqi(E, 1e-6) == 1
-
-
-@given(rings(), SEEDS, st.integers(0, 40))
-def test_a_ring_of_other_names(pair: tuple[int, int], seed: int, shift: int) -> None:
-    """Shifted names are the same ring, whose sums are all turned alike."""
-    E = np.roll(circle(*pair, seed=seed), shift, axis=0)
-    assert ring(E).frequency == pair[1]
+    E = np.roll(E, shift, axis=0)
+    assert ring(E).frequency == frequency
     assert ring_rqi(E) == 1
 
 
@@ -231,23 +207,6 @@ def test_ring_rqi_by_counting(shape: tuple[int, int], seed: int, delta: float) -
     ]
     assert len(off) == et.count_parallelograms(et.modular_addition(p))
     assert ring_rqi(E, delta) == pytest.approx(np.mean(np.array(off) <= delta * 2 * np.pi / p), abs=1e-12)
-
-
-def test_ring_rqi_of_a_random_cloud() -> None:
-    """Two angles at random are within delta 2 pi / p either way once in p / (2
-    delta).
-    """
-    values = [ring_rqi(cloud((31, 4), seed)) for seed in range(20)]
-    assert np.mean(values) == pytest.approx(2 * 0.25 / 31, rel=0.1)
-
-
-@given(rings(), SEEDS)
-def test_wider_is_never_fewer(pair: tuple[int, int], seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    E = circle(*pair, seed=seed)
-    noisy = E + rng.normal(size=E.shape) * 0.2 * np.abs(E - E.mean(axis=0)).max()
-    values = [ring_rqi(noisy, delta) for delta in (0.05, 0.1, 0.25, 0.5)]
-    assert values == sorted(values)
 
 
 # --- what is no embedding ---
