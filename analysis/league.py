@@ -71,10 +71,8 @@ def main(arguments: Arguments) -> None:
     made_with = environment(PROG, trained_on(*runs.values()))
     text, answer = page(runs, settings, found, made_with["command"])
     report = {"runs": everything.to_dict("records"), "scores": found.to_dict("records"), "environment": made_with}
-    pictures = {
-        "ranks.png": picture_of_ranks(list(settings), found),
-        "moves.png": picture_of_moves(list(settings), found),
-    }
+    drawn = {"ranks.png": picture_of_ranks, "moves.png": picture_of_moves}
+    pictures = {name: picture([*settings], found) for name, picture in drawn.items()}
     said = everything[["setting", "seed", "key"]].merge(pd.concat(predictions.values()), on="key")
     said = said[said["target"] == GENERALISED].drop(columns=["key", "version"])
     leave(arguments.out, report, pictures, [text], [answer, ""], runs=everything, predictions=said, scores=found)

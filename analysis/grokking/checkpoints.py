@@ -63,11 +63,8 @@ def measured_files(
     """Of files by step: a row a file, its step and the measures that apply, nan where
     one is not defined. The arrays that count as weights, a row in each file: step,
     array, shape, norm, and the largest change of a number since the first file. Why
-    others do not count. And what a reader must know.
-
-    Raises:
-        ConfigError: a file cannot be read, an array is not what an option says, or
-            there is nothing to measure.
+    others do not count. And what a reader must know. ConfigError: a file cannot be
+    read, an array is not what an option says, or there is nothing to measure.
     """
     steps = list(files)
     first, last = read_checkpoint(files[steps[0]]), read_checkpoint(files[steps[-1]])
@@ -102,10 +99,8 @@ def _check_patterns(options: Options, names: list[str]) -> None:
     for option in ("include", "exclude"):
         for pattern in getattr(options, option):
             if not any(fnmatchcase(name, pattern) for name in names):
-                raise ConfigError(
-                    f"`{option}` must have patterns of arrays' names, but {printable(pattern)} is that of none of "
-                    f"{', '.join(map(printable, names))}."
-                )
+                but = f"{printable(pattern)} is that of none of {', '.join(map(printable, names))}"
+                raise ConfigError(f"`{option}` must have patterns of arrays' names, but {but}.")
 
 
 def _size(name: str, array: NDArray, start: NDArray) -> dict[str, Any]:
@@ -189,15 +184,12 @@ class _Named:
         values = self._reals("logits", name)
         n = self._options.p or (values.shape[0] if values.ndim == 3 else round(len(values) ** 0.5))
         C = values.shape[-1]
+        name = printable(name)
         if values.shape not in ((n, n, C), (n * n, C)) or n > C:
-            raise ConfigError(
-                f"`logits` must name an array (p, p, C) or (p^2, C) with p = {n} and C at least p, but "
-                f"{printable(name)} has shape {values.shape}."
-            )
+            must = f"name an array (p, p, C) or (p^2, C) with p = {n} and C at least p"
+            raise ConfigError(f"`logits` must {must}, but {name} has shape {values.shape}.")
         if n < C:
-            self.notes.append(
-                f"{printable(name)} has {C} outputs for p = {n} symbols: none of the last {C - n} is ever right."
-            )
+            self.notes.append(f"{name} has {C} outputs for p = {n} symbols: none of the last {C - n} is ever right.")
         return values.reshape(n, n, C)
 
     def _embedding(self, name: str) -> NDArray[np.float64]:
@@ -209,27 +201,22 @@ class _Named:
         E, axes = (stored.T, ("second", "first")) if turned else (stored, ("first", "second"))
         rows, d = E.shape
         if p is None:
-            self.notes.append(
-                f"p = {rows}, the {axes[0]} axis of {name} {stored.shape}, is taken for the number of symbols; --p "
-                "says another, --transposed that it is the other axis."
-            )
+            taken = f"p = {rows}, the {axes[0]} axis of {name} {stored.shape}, is taken for the number of symbols"
+            self.notes.append(f"{taken}; --p says another, --transposed that it is the other axis.")
             return E
         if d in (p, p + 1):
             if rows not in (p, p + 1):
+                but = f"{name} has shape {stored.shape}"
                 other = "leave out --transposed" if turned else "--transposed takes it so"
-                raise ConfigError(
-                    f"`embedding` must have its p = {p} symbols along the {axes[0]} axis, but {name} has shape "
-                    f"{stored.shape}: {other}."
-                )
-            self.notes.append(
-                f"Both axes of {name} {stored.shape} may be those of p = {p} symbols: the {axes[0]} one is taken."
-            )
+                must = f"have its p = {p} symbols along the {axes[0]} axis"
+                raise ConfigError(f"`embedding` must {must}, but {but}: {other}.")
+            both = f"Both axes of {name} {stored.shape} may be those of p = {p} symbols"
+            self.notes.append(f"{both}: the {axes[0]} one is taken.")
         if rows < p:
             raise ConfigError(f"`p` must be at most the embedding's {rows} rows, but is {p}.")
         if rows > p:
-            self.notes.append(
-                f"{name} has {rows} rows for p = {p} symbols: of the last {rows - p} nothing is measured."
-            )
+            beyond = f"of the last {rows - p} nothing is measured"
+            self.notes.append(f"{name} has {rows} rows for p = {p} symbols: {beyond}.")
         return E[:p]
 
     def _mask(self, option: str) -> NDArray[np.bool_] | None:
@@ -242,10 +229,8 @@ class _Named:
         values = read_array(option, Path(name)) if alone else self._of(option, name)
         fits = values.shape in ((p, p), (p * p,)) and values.dtype.kind in "fiub"
         if not fits or not np.isin(values, (0, 1)).all():
-            raise ConfigError(
-                f"`{option}` must name an array ({p}, {p}) or ({p * p},) of truth values, but {printable(name)} has "
-                f"shape {values.shape} and type {values.dtype}."
-            )
+            but = f"{printable(name)} has shape {values.shape} and type {values.dtype}"
+            raise ConfigError(f"`{option}` must name an array ({p}, {p}) or ({p * p},) of truth values, but {but}.")
         if not values.any():
             raise ConfigError(f"`{option}` must have a pair at least, but {printable(name)} has none.")
         return values.ravel() != 0
@@ -255,9 +240,8 @@ class _Named:
         if values.dtype.kind not in "fiu":
             raise ConfigError(f"`{option}` must name an array of real numbers, but {shown} has type {values.dtype}.")
         if values.ndim == 0 or values.size == 0:
-            raise ConfigError(
-                f"`{option}` must name an array with an axis and a number, but {shown} has shape {values.shape}."
-            )
+            but = f"{shown} has shape {values.shape}"
+            raise ConfigError(f"`{option}` must name an array with an axis and a number, but {but}.")
         return values.astype(np.float64)
 
     def _of(self, option: str, name: str) -> NDArray:

@@ -46,11 +46,8 @@ _CLEAR = 4.0  # of a change, in units of the scatter from checkpoint to checkpoi
 
 _RINGS = [one for one in rings.PREDICTORS if one.gives == "order"]
 # All that pages list: of the theory of rings, too, which knows the training set alone.
-LISTED = (
-    *MEASURES[:-4],
-    *(Measure(one.title, "Liu 2205.10343, modulo p", "the task", "later") for one in _RINGS),
-    *MEASURES[-4:],
-)
+_OF_RINGS = [Measure(one.title, "Liu 2205.10343, modulo p", "the task", "later") for one in _RINGS]
+LISTED = (*MEASURES[:-4], *_OF_RINGS, *MEASURES[-4:])
 
 
 def taken(
@@ -79,10 +76,9 @@ def _series_of(store: str, key: str, learned: float, generalised: float, early: 
 
 def predicted(store: RunStore, runs: pd.DataFrame, early: Sequence[int], series: Sequence[Series]) -> pd.DataFrame:
     """What is said of the runs of one setting at the end of memorisation and at early
-    steps: rows of predictions, with the `measure` and the `reading`.
-
-    What is known before a run begins counts from the end of memorisation too: nothing
-    ranks the time of memorisation.
+    steps: rows of predictions, with the `measure` and the `reading`. What is known
+    before a run begins counts from the end of memorisation too, whose own time nothing
+    ranks.
     """
     memo: dict[str, dict[str, Any]] = {}
     for row, one in zip(runs.to_dict("records"), series, strict=True):
@@ -182,10 +178,9 @@ def pooled(runs: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
 
 def half_way(steps: ArrayLike, values: ArrayLike, since: float, until: float) -> float:
     """The step, linear between checkpoints, from which on values (S,) have covered half
-    of their way between `since` and `until` (the checkpoints that enclose them).
-
-    nan if there are too few values in between, or the way is not clear of their
-    scatter, taken from second differences.
+    of their way between `since` and `until` (the checkpoints that enclose them); nan if
+    there are too few values in between, or the way is not clear of their scatter, taken
+    from second differences.
     """
     at, value = _on_the_way(steps, values, since, until)
     if len(at) < _POINTS:
@@ -202,8 +197,8 @@ def _on_the_way(steps: ArrayLike, values: ArrayLike, since: float, until: float)
     """Those between two moments, of the checkpoints that enclose them too."""
     at, value = np.asarray(steps, float), np.asarray(values, float)
     at, value = at[np.isfinite(value)], value[np.isfinite(value)]
-    first, last = int(np.searchsorted(at, since)), int(np.searchsorted(at, until))
-    return at[first : last + 1], value[first : last + 1]
+    way = slice(int(np.searchsorted(at, since)), int(np.searchsorted(at, until)) + 1)
+    return at[way], value[way]
 
 
 def moves(runs: pd.DataFrame, series: Sequence[Series]) -> pd.DataFrame:
@@ -212,10 +207,9 @@ def moves(runs: pd.DataFrame, series: Sequence[Series]) -> pd.DataFrame:
 
     `lead`: steps from there until test accuracy has covered half of its way, positive
     if the measure is first; median and its 95 % interval, runs drawn with replacement.
-    `lead_95`: to test accuracy .95, and `lead_share` in units of the steps from
-    memorisation to that. `start`, `end`: its values there, medians. `rising`: share of
-    the runs in which it rises, and its exact 95 % interval; in the others it falls. n:
-    runs in which it moved, among those that generalised.
+    `lead_95`: to test accuracy .95; `lead_share`: of the steps from memorisation to
+    that. `start`, `end`: its values there, medians. `rising`: share of the runs in
+    which it rises, not falls, and its exact 95 % interval. n: runs in which it moved.
     """
     rows, rng = [], np.random.default_rng(_SEED)
     spans = list(runs[[*_SPAN]].itertuples(index=False))

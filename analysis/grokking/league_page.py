@@ -93,10 +93,8 @@ def page(
     columns = {"all runs": ("concordance", ".2f"), "within settings": ("concordance_within", ".2f")}
     together = wide(scores[scores["setting"] == TOGETHER], ["measure"], columns)
     together.sort(key=lambda row: row["measure"] != NULL_MODEL)
-    sources = [
-        {"measure": one.name, "source": one.source, "needs": one.needs, "more of it means": one.larger}
-        for one in LISTED
-    ]
+    titles = {"measure": "name", "source": "source", "needs": "needs", "more of it means": "larger"}
+    sources = [{title: getattr(one, field) for title, field in titles.items()} for one in LISTED]
     text = PAGE.format(
         command=command,
         answer=table(answer),
@@ -221,8 +219,8 @@ def picture_of_ranks(settings: Sequence[str], scores: pd.DataFrame) -> Figure:
         axes.axvline(0.75, color=GREY, lw=0.8, ls=":")
         axes.set(xlim=(0, 1), xlabel="concordance")
 
-    ranked = {key: here for key, here in _found(scores).items() if key[2] == MEMORISED and "q" in here}
-    return _panels(settings, {key[:2]: here for key, here in ranked.items()}, mark, finish)
+    ranked = {key[:2]: here for key, here in _found(scores).items() if key[2] == MEMORISED and "q" in here}
+    return _panels(settings, ranked, mark, finish)
 
 
 def picture_of_moves(settings: Sequence[str], scores: pd.DataFrame) -> Figure:

@@ -19,7 +19,7 @@ from efftheory._checks import integer
 
 @dataclass(frozen=True, eq=False)
 class PrincipalComponents:
-    """E = mean + scores @ directions, the components in descending order of variance."""
+    """E = mean + scores @ directions, components in descending order of variance."""
 
     mean: Floats  # (d,), of the symbols
     scores: Floats  # (p, r), each symbol's coordinates; r = min(p, d)
@@ -88,8 +88,8 @@ def _onto(E: ArrayLike, onto: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def spreads(labels: ArrayLike, path: Iterable[ArrayLike]) -> pd.DataFrame:
-    """How the representations (n, d) of samples with labels (n,) are spread, a row a
-    time. Of two classes or more.
+    """How the representations (n, d) of samples with labels (n,), of two classes or
+    more, are spread, a row a time.
 
     within, between, common: the shares of Z of deviations from class means, of class
     means (each as often as the class has samples) from the mean of all, and of the

@@ -32,7 +32,7 @@ def gradient_norm(loss: Loss, weights: Mapping[str, Tensor | NDArray]) -> float:
         ArgumentError: `weights` are no floating point numbers or none, or `loss` gives
             more or fewer numbers than one.
     """
-    return _size(_slope(loss, _tensors(weights))[1])
+    return _size(_slope(loss, weights)[1])
 
 
 def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray]) -> float:
@@ -44,8 +44,7 @@ def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray]) -> float:
     where a weight, the loss or a product is not finite, or Lanczos has not converged.
     The loss must be the same number whenever it is called. Raises as `gradient_norm`.
     """
-    tensors = _tensors(weights)
-    leaves, gradient = _slope(loss, tensors)
+    leaves, gradient = _slope(loss, weights)
     if math.isnan(_size(gradient)):
         return math.nan
 
@@ -53,7 +52,7 @@ def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray]) -> float:
         along = torch.as_tensor(vector.ravel()).to(gradient)
         return _flat(torch.autograd.grad(gradient, leaves, along, retain_graph=True)).double().cpu().numpy()
 
-    size = sum(tensor.numel() for tensor in tensors.values())
+    size = gradient.numel()
     v0 = np.random.default_rng(_SEED).normal(size=size)
     first = product(v0)
     if not np.isfinite(first).all():
@@ -69,19 +68,15 @@ def sharpness(loss: Loss, weights: Mapping[str, Tensor | NDArray]) -> float:
     return float(values[0])
 
 
-def _tensors(weights: Mapping[str, Tensor | NDArray]) -> dict[str, Tensor]:
+def _slope(loss: Loss, weights: Mapping[str, Tensor | NDArray]) -> tuple[list[Tensor], Tensor]:
+    """The weights, and the gradient in one row, as a function of them; nan where a
+    weight or the loss is not finite.
+    """
     tensors = {name: torch.as_tensor(weight).detach() for name, weight in weights.items()}
     if not all(tensor.is_floating_point() for tensor in tensors.values()):
         raise et.ArgumentError("weights", "be floating point", f"are {[str(t.dtype) for t in tensors.values()]}")
     if not sum(tensor.numel() for tensor in tensors.values()):
         raise et.ArgumentError("weights", "hold at least one number", "hold none")
-    return tensors
-
-
-def _slope(loss: Loss, tensors: dict[str, Tensor]) -> tuple[list[Tensor], Tensor]:
-    """The weights, and the gradient in one row, as a function of them; nan where a
-    weight or the loss is not finite.
-    """
     leaves = {name: tensor.clone().requires_grad_() for name, tensor in tensors.items()}
     value = loss(leaves)
     if value.numel() != 1:

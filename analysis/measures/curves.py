@@ -70,10 +70,10 @@ def count_slingshots(train_loss: ArrayLike, last_norm: ArrayLike, factor: float 
 
     A spike begins where the loss exceeds `factor`, above 1, times the least loss since
     the former spike's end, and ends where it is back below the geometric middle of this
-    least loss and the spike's own highest. It is a slingshot if the norm is larger at its end than
-    at the end of the former spike (for the first, than at the beginning), whether it
-    grows before the spike, as it mostly does, or within. A spike that has not ended at
-    L is not counted. Losses below LEAST_LOSS are taken for LEAST_LOSS.
+    least loss and the spike's own highest. It is a slingshot if the norm is larger at
+    its end than at the end of the former spike (for the first, than at the beginning),
+    whether it grows before the spike, as it mostly does, or within. A spike that has
+    not ended at L is not counted. Losses below LEAST_LOSS are taken for LEAST_LOSS.
 
     Source: Thilak et al., "The slingshot mechanism" (2206.04817), where cycles are seen
     by eye; what begins, ends and counts is ours.

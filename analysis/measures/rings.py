@@ -129,11 +129,11 @@ def ring(E: ArrayLike) -> Ring:
 
 
 def ring_rqi(E: ArrayLike, delta: float = 0.25) -> float:
-    """The share of all parallelograms modulo p that the `ring_angles` of E (p, d) close.
+    """The share of all parallelograms modulo p that the `ring_angles` of E close.
 
     Pairs i <= j and m <= n with i + j = m + n modulo p count if theta_i + theta_j and
     theta_m + theta_n differ by at most `delta`, in (0, 1/2], times 2 pi / p, around the
-    circle: by 1/2 a sum would be taken for its neighbour. A ring of any frequency has 1.
+    circle: beyond, a sum is taken for its neighbour. A ring of any frequency has 1.
 
     The paper's RQI asks real sums for E_i + E_j = E_m + E_n, which no embedding that
     tells the symbols apart can do modulo p; a ring does it with angles.

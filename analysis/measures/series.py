@@ -17,7 +17,7 @@ from analysis.measures import networks, waves
 from analysis.measures.components import effective_dimension
 from analysis.measures.curvature import gradient_norm, sharpness
 from analysis.measures.curves import count_slingshots, fit_patterns, hjorth
-from analysis.measures.networks import LAST_LAYER, Network, Weights
+from analysis.measures.networks import Network, Weights
 from analysis.measures.rings import fourier_shares, gini, inverse_participation, ring_rqi
 from analysis.measures.weights import gradient_gap, largest_change
 from efftheory import ArgumentError
@@ -43,7 +43,8 @@ def measured(
     """
     at = traces.checkpoint_steps.astype(float)
     readings = [step for step in (learned, *early) if step <= at[-1]]
-    around = {k for step in readings for k in _around(at, step)}
+    # the checkpoint of each reading, or those before and after it
+    around = {*np.searchsorted(at, readings), *np.maximum(np.searchsorted(at, readings, "right") - 1, 0)}
     moments = _Moments(config, traces)
     rows: dict[float, dict[str, float]] = {step: _of_looks(traces, step) for step in readings}
     for k in around | _between(at, learned, generalised):
@@ -71,12 +72,6 @@ def read(series: Series, name: str, step: float) -> tuple[float, float]:
     return float(np.interp(step, steps, values, left=np.nan, right=np.nan)), float(known_at)
 
 
-def _around(at: NDArray, step: float) -> set[int]:
-    """The checkpoint of a step, or those before and after it."""
-    k = int(np.searchsorted(at, step))
-    return {k} if at[k] == step else {max(k - 1, 0), k}
-
-
 def _between(at: NDArray, learned: float, generalised: float) -> set[int]:
     """Some checkpoints, evenly spread, from the first after memorisation to the first
     after generalisation.
@@ -97,14 +92,14 @@ class _Moments:
         self._loss = networks.training_loss(config, family_of(config).start(config))
         self._group = networks.group_of(config)
         self._final_keys: NDArray | None = None
-        if self._group is not None and _finite(self._weights(-1)):
-            self._final_keys = waves.key_parts(self._logits(self._network(-1)), self._group)
+        if self._group is not None and _finite(last := self._weights(-1)):
+            self._final_keys = waves.key_parts(self._logits(self._network(last)), self._group)
 
     def _weights(self, k: int) -> Weights:
         return {name: values[k] for name, values in self._traces.checkpoints.items()}
 
-    def _network(self, k: int) -> Network:
-        return networks.network_at(self._config, self._weights(k), self._inputs)
+    def _network(self, weights: Weights) -> Network:
+        return networks.network_at(self._config, weights, self._inputs)
 
     def _logits(self, network: Network) -> NDArray[np.float64]:
         return network.outputs.reshape(self._config.p, self._config.p, -1)
@@ -114,14 +109,13 @@ class _Moments:
         weights = self._weights(k)
         if not _finite(weights):
             return {}
-        network = self._network(k)
+        network = self._network(weights)
         found = {
             "largest change of a weight": largest_change(weights, self._start),
             "effective sparsity": len(networks.active_neurons(network, self._mask)) / len(network.incoming),
         }
         if curvature:
-            held = {name: torch.as_tensor(value) for name, value in weights.items()}
-            found |= {"gradient norm": gradient_norm(self._loss, held), "sharpness": sharpness(self._loss, held)}
+            found |= {"gradient norm": gradient_norm(self._loss, weights), "sharpness": sharpness(self._loss, weights)}
         if self._group is not None:
             found |= self._of_products(network, self._group)
         if isinstance(self._config, ParityConfig):
@@ -149,13 +143,10 @@ class _Moments:
 
     def _of_bits(self, weights: Weights) -> dict[str, float]:
         """How the first layer and its gradient tell the relevant bits from the rest."""
-        relevant = np.arange(self._config.k)
         held = {name: torch.as_tensor(value).requires_grad_() for name, value in weights.items()}
         [gradient] = torch.autograd.grad(self._loss(held), [held["hidden"]])
-        return {
-            "gradient gap": gradient_gap(gradient.numpy(), relevant),
-            "weight gap": gradient_gap(weights["hidden"], relevant),
-        }
+        gaps = {"gradient gap": gradient, "weight gap": weights["hidden"]}
+        return {name: gradient_gap(layer, np.arange(self._config.k)) for name, layer in gaps.items()}
 
 
 def _of_rings(network: Network) -> dict[str, float]:
@@ -188,16 +179,15 @@ def _mean(of: Callable[[NDArray], float], tables: Sequence[NDArray]) -> float:
 
 def _of_looks(traces: Any, step: float) -> dict[str, float]:
     """Of the looks until a step; of a run that has diverged nothing."""
-    past = slice(0, int(np.searchsorted(traces.steps, step, side="right")))
-    steps = traces.steps[past].astype(float)
-    losses, last_norm = traces.metrics["train_loss"][past], traces.norms[LAST_LAYER][past]
+    past = traces.steps <= step
+    losses, last_norm = traces.metrics["train_loss"][past], traces.norms[networks.LAST_LAYER][past]
     if not np.isfinite(losses).all():
         return {}
     last = {"weight norm": "weight_norm", "training loss": "train_loss"}
     last |= {"test loss": "test_loss", "test accuracy": "test_accuracy"}
     found = {name: float(traces.metrics[metric][past][-1]) for name, metric in last.items()}
     found |= {"last layer's norm": float(last_norm[-1]), "slingshots": float(count_slingshots(losses, last_norm))}
-    early = losses[steps <= _SIGNATURE_STEPS]
+    early = losses[traces.steps[past] <= _SIGNATURE_STEPS]
     if len(early) >= _SIGNATURE_LOOKS:
         found |= {f"Hjorth {name}": value for name, value in hjorth(early)._asdict().items()}
     return found

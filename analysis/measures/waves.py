@@ -54,7 +54,7 @@ def cyclic(p: int) -> Group:
 
 
 def group_of_table(table: ArrayLike) -> Group:
-    """A group from its table int (n, n) alone, a b at [a, b], the elements 0..n-1 in any
+    """A group from its table int (n, n) alone, a b at [a, b], elements 0..n-1 in any
     order; its parts by dimension, and within one by the kernel's values at the elements
     0, 1, .., larger ones first.
 

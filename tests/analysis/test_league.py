@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ NETWORKS = [
     replace(SMALL, inputs="sum"),
     replace(SMALL, network="transformer"),
 ]
+PARITY = ParityConfig(n=12, width=9, n_train=50, n_test=40, dtype="float64", look_every=10, budget=20)
 
 
 @pytest.mark.parametrize("config", NETWORKS, ids=lambda config: f"{config.network}-{config.inputs}")
@@ -63,22 +65,17 @@ def test_a_network_is_what_it_computes(config: ModularConfig) -> None:
     assert (labels == modular.task(config)[1]).all()
 
 
-@pytest.mark.parametrize(
-    "config",
-    [*NETWORKS, ParityConfig(n=12, width=9, n_train=50, n_test=40, dtype="float64", look_every=10, budget=20)],
-    ids=lambda config: type(config).__name__,
-)
+@pytest.mark.parametrize("config", [*NETWORKS, PARITY], ids=lambda config: type(config).__name__)
 def test_losses_and_accuracies_are_those_of_the_run(config: Any) -> None:
     history = train_run(replace(config, checkpoints=2))
     loss = training_loss(config, family_of(config).start(config))
     inputs, labels = samples_of(config)
-    for k, step in enumerate(history.checkpoint_steps):
+    for k, look in enumerate(np.searchsorted(history.steps, history.checkpoint_steps)):
         weights = {name: value[k] for name, value in history.checkpoints.items()}
-        look = int(np.searchsorted(history.steps, step))
         held = {name: torch.as_tensor(value) for name, value in weights.items()}
         assert float(loss(held)) == pytest.approx(history.train_loss[look], rel=1e-6)
         outputs = network_at(config, weights, inputs).outputs
-        right = outputs[:, 0] * labels > 0 if isinstance(config, ParityConfig) else outputs.argmax(1) == labels
+        right = outputs[:, 0] * labels > 0 if config is PARITY else outputs.argmax(1) == labels
         assert right[history.mask].mean() == pytest.approx(history.train_accuracy[look])
 
 
@@ -101,19 +98,24 @@ def empty(tmp_path: Path):
         yield store
 
 
+def by_measure(scores: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """By measure the rows of each statistic."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in scores.itertuples():
+        found.setdefault(str(row.measure), {})[str(row.statistic)] = row
+    return found
+
+
 def ranked(
-    store: RunStore, runs: pd.DataFrame, series: list[dict[str, Any]], early: list[int] | None = None
-) -> dict[tuple[str, str], dict[str, Any]]:
-    """By measure and reading the rows of each statistic; those of a measure that has a
-    q. That of the theory of rings, which nobody made up, are left out.
+    store: RunStore, runs: pd.DataFrame, series: list[dict[str, Any]], early: Sequence[int] = ()
+) -> dict[str, dict[str, Any]]:
+    """Of the measures that have a q. Those of the theory of rings, which nobody made
+    up, are left out.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(league, "_RINGS", [])
-        scores = ranks(runs, predicted(store, runs, early or [], series), early or [])
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in scores.itertuples():
-        found.setdefault((str(row.measure), str(row.reading)), {})[str(row.statistic)] = row
-    return {name: here for name, here in found.items() if "q" in here}
+        scores = ranks(runs, predicted(store, runs, early, series), early)
+    return {measure: here for measure, here in by_measure(scores).items() if "q" in here}
 
 
 def test_ranks_of_made_up_measures(empty: RunStore) -> None:
@@ -123,12 +125,9 @@ def test_ranks_of_made_up_measures(empty: RunStore) -> None:
         {"weight norm": flat(t), "last layer's norm": flat(t), "training loss": flat(float(rng.normal()))}
         for t in runs[STEPS]
     ]
-    found = {measure: here for (measure, _), here in ranked(empty, runs, series).items()}
-    assert BY_NAME["weight norm"].larger == "later"
-    assert BY_NAME["last layer's norm"].larger == "sooner"
-    assert found["weight norm"]["concordance"].value == 1
-    assert found["last layer's norm"]["concordance"].value == 0
-    for name in ("weight norm", "last layer's norm"):
+    found = ranked(empty, runs, series)
+    for name, larger, index in (("weight norm", "later", 1), ("last layer's norm", "sooner", 0)):
+        assert (BY_NAME[name].larger, found[name]["concordance"].value) == (larger, index)
         assert found[name]["p"].value < 1e-3
         assert found[name]["p"].value <= found[name]["q"].value < 0.01
     assert found["training loss"]["q"].value > 0.05
@@ -183,20 +182,17 @@ def test_what_is_known_at_memorisation_is_read_once(empty: RunStore) -> None:
     rng = np.random.default_rng(0)
     learned = rng.integers(30, 80, 60) * 10.0
     runs = made_up(60).assign(budget=9_000, **{LEARNED: learned, STEPS: learned + rng.permutation(60) * 10 + 10})
-    found = ranked(empty, runs, [{"steps to memorise": ([0.0], [step])} for step in learned], [50, 70])
-    assert list(found) == [("steps to memorise", MEMORISED)]
-    row = found["steps to memorise", MEMORISED]["concordance"]
-    assert row.low < 0.5 < row.high
+    [found] = ranked(empty, runs, [{"steps to memorise": ([0.0], [step])} for step in learned], [50, 70]).values()
+    assert found["q"].reading == MEMORISED
+    assert found["concordance"].low < 0.5 < found["concordance"].high
 
 
 @given(st.floats(0, 100), st.floats(1, 1_000), st.floats(-5, 5), st.floats(0.1, 5))
 def test_half_of_a_straight_way_is_its_middle(since: float, length: float, start: float, change: float) -> None:
-    steps = since + length * np.linspace(0, 1, 9)
-    values = start + change * np.linspace(0, 1, 9)
-    until = since + length
+    until, share = since + length, np.linspace(0, 1, 9)
+    steps, values = since + length * share, start + change * share
     assert half_way(steps, values, since, until) == pytest.approx(since + length / 2)
-    steps = np.concatenate([[since - 2, since - 1], steps, [until + 1]])
-    values = np.concatenate([[99, -99], values, [99]])
+    steps, values = np.array([since - 2, since - 1, *steps, until + 1]), np.array([99, -99, *values, 99])
     assert half_way(steps, values, since, until) == pytest.approx(since + length / 2)
     assert np.isnan(half_way(steps, np.full(12, start), since, until))
     assert np.isnan(half_way(steps[:8], values[:8], since, since + 5 / 8 * length))  # too few
@@ -222,33 +218,23 @@ def test_a_value_is_between_the_checkpoints_around_the_step() -> None:
         assert np.isnan(read(series, "sharpness", step)[0])
 
 
-def moved(runs: pd.DataFrame, series: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for row in moves(runs, series).itertuples():
-        found.setdefault(str(row.measure), {})[str(row.statistic)] = row
-    return found
+WAY = list(range(100, 1_001, 100))  # the end is at 1,000
+ACCURACY = {"test accuracy": (WAY, [0.0] * 7 + [0.5, 1, 1])}
 
 
 def test_leads_of_made_up_measures() -> None:
     """A measure that has moved by step 300 leads half of the test accuracy at 800 by
     500, and the end at 1,000 by 700; on its own scale; Hjorth's never move.
     """
-    runs = made_up(12).assign(**{STEPS: 1_000.0})
-    steps = list(range(100, 1_001, 100))
-    late = [0.0] * 6 + [0, 0.2, 1, 1]
     early = [0.0, 0, 0.5, 1, 1, 1, 1, 1, 1, 1]
-    series = [
-        {
-            "test accuracy": (steps, [0.0] * 7 + [0.5, 1, 1]),
-            "effective dimension": (steps, early),
-            "training loss": (steps, np.exp(-np.array(early)).tolist()),
-            "Hjorth activity": (steps, early),
-            "sharpness": ([100, 1_000], [0, 1]),
-            "ring quality": (steps, late),
-        }
-        for _ in range(12)
-    ]
-    found = moved(runs, series)
+    one = ACCURACY | {
+        "effective dimension": (WAY, early),
+        "training loss": (WAY, np.exp(-np.array(early)).tolist()),
+        "Hjorth activity": (WAY, early),
+        "sharpness": ([100, 1_000], [0, 1]),
+        "ring quality": (WAY, [0.0] * 7 + [0.2, 1, 1]),
+    }
+    found = by_measure(moves(made_up(12).assign(**{STEPS: 1_000.0}), [one] * 12))
     assert set(found) == {"test accuracy", "effective dimension", "training loss", "ring quality"}
     for name in ("effective dimension", "training loss"):
         assert found[name]["lead"].value == pytest.approx(500)
@@ -267,20 +253,13 @@ def test_a_direction_is_that_of_the_runs(rising: int, verdict: str) -> None:
     """The effective dimension is to fall; a loss is, too, and one of outputs without
     their keys is to rise. Half of the way, and so the lead, is the same either way.
     """
-    runs = made_up(12).assign(**{STEPS: 1_000.0})
-    steps = list(range(100, 1_001, 100))
     up = np.array([1.0, 1, 2, 3, 3, 3, 3, 3, 3, 3])
+    losses = {"training loss": (WAY, np.exp(-up).tolist()), "excluded loss, final keys": (WAY, np.exp(up).tolist())}
     series = [
-        {
-            "test accuracy": (steps, [0.0] * 7 + [0.5, 1, 1]),
-            "effective dimension": (steps, (up if k < rising else 4 - up).tolist()),
-            "training loss": (steps, np.exp(-up).tolist()),
-            "excluded loss, final keys": (steps, np.exp(up).tolist()),
-        }
-        for k in range(12)
+        ACCURACY | losses | {"effective dimension": (WAY, (up if k < rising else 4 - up).tolist())} for k in range(12)
     ]
-    found = moved(runs, series)
-    dimension, loss, excluded = (found[name] for name in list(series[0])[1:])
+    found = by_measure(moves(made_up(12).assign(**{STEPS: 1_000.0}), series))
+    dimension, loss, excluded = (found[name] for name in ("effective dimension", *losses))
     shares = [here["rising"].value for here in (dimension, loss, excluded)]
     assert shares == pytest.approx([rising / 12, 0, 1])
     assert [agrees(here) for here in (dimension, loss, excluded)] == [verdict, "yes", "yes"]
@@ -291,8 +270,7 @@ def test_a_direction_is_that_of_the_runs(rising: int, verdict: str) -> None:
 def test_the_null_model_ranks_settings_and_nothing_within_them(empty: RunStore) -> None:
     slow, fast = made_up(10).assign(setting="slow"), made_up(10, fraction=0.6).assign(setting="fast")
     slow[STEPS] += 2_000
-    noise = np.random.default_rng(0).normal(size=20)
-    series = [{"weight norm": flat(value)} for value in noise]
+    series = [{"weight norm": flat(value)} for value in np.random.default_rng(0).normal(size=20)]
     said = [predicted(empty, slow, [], series[:10]), predicted(empty, fast, [], series[10:])]
     found = pooled(pd.concat([slow, fast], ignore_index=True), pd.concat(said, ignore_index=True))
     rows: Any = {(str(row.measure), row.statistic): row.value for row in found[found["against"] == ""].itertuples()}
@@ -325,7 +303,7 @@ def test_what_is_measured_of_a_run(empty: RunStore, monkeypatch) -> None:
     for name in ("sharpness", "gradient norm", "effective sparsity", "excluded loss, final keys", "training loss"):
         assert all(np.isfinite(read(found, name, step)[0]) for step in (20, 30, learned))
     at = history.checkpoint_steps
-    near = {at[at <= step].max() for step in (20, 30, learned)} | {at[at >= step].min() for step in (20, 30, learned)}
+    near = {step for when in (20, 30, learned) for step in (at[at <= when].max(), at[at >= when].min())}
     assert set(found["sharpness"][0]) == near
     way = at[(at >= learned) & (at <= at[at >= generalised].min())]
     assert set(found["effective sparsity"][0]) == near | set(way)
@@ -354,12 +332,9 @@ ODD_ONES = [
 @pytest.mark.parametrize("config", [*NETWORKS, *ODD_ONES], ids=lambda config: type(config).__name__)
 def test_whatever_is_known_can_be_measured(config: Any) -> None:
     assert is_known(config)
+    assert not any(map(is_known, (replace(SMALL, network="perceptron"), ParityConfig(online=True), RunConfig())))
     found = measured(config, Traces.of(train_run(config)), 5.0, 15.0, [10, 99])
     assert {"steps to memorise", "pattern's delay"} <= set(found) <= set(BY_NAME)
-
-
-def test_other_networks_have_no_measures() -> None:
-    assert not any(map(is_known, (replace(SMALL, network="perceptron"), ParityConfig(online=True), RunConfig())))
 
 
 def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
@@ -382,16 +357,14 @@ def test_the_command_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
     assert len(report["runs"]) == 24
     assert len(report["scores"]) == len(scores)
     measures = scores[scores["statistic"] == "q"].groupby("setting")["measure"].agg(set)
-    assert set(measures.index) == set(SMALL_SETTINGS)
     assert {"restricted loss, final keys", "excluded loss, current keys", "ring quality"} <= measures["squares-40"]
     assert {"gradient gap", "weight gap", "effective sparsity", "sharpness"} <= measures["parity"]
     assert not measures["parity"] & {"ring quality", "restricted loss, final keys", "rings: 1/lambda"}
     assert len(pd.read_csv(tmp_path / "out" / "predictions.csv")) > 24 * 20
     page = (tmp_path / "out" / "report.md").read_text()
-    for part in ("told from chance", "## Which foretell", "null model", "### Squares", "## Which way each moves"):
-        assert part in page
-    for name in ("ranks.png", "moves.png"):
-        assert (tmp_path / "out" / name).stat().st_size > 10_000
+    parts = ("told from chance", "## Which foretell", "null model", "### Squares", "## Which way each moves")
+    assert [part for part in parts if part not in page] == []
+    assert min((tmp_path / "out" / name).stat().st_size for name in ("ranks.png", "moves.png")) > 10_000
 
 
 def test_every_measure_has_a_row_of_its_own() -> None:

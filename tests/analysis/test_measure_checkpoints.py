@@ -86,16 +86,12 @@ def test_known_arrays(kind: str, tmp_path: Path, monkeypatch, capsys) -> None:
     assert [row["step"] for row in found] == [0, 20, 100]
     for row, size in zip(found, (1.0, 1.5, 2.0), strict=True):
         exact = -size + np.log(np.exp(size * np.cos(2 * np.pi * 2 * np.arange(P) / P)).sum())
-        for name in ("loss", "restricted loss, current keys", "restricted loss, final keys"):
-            assert row[name] == pytest.approx(exact, rel=1e-6)
-        assert row["excluded loss, final keys"] == pytest.approx(np.log(P), rel=1e-6)
-        assert row["key frequencies"] == 1
-        assert row["largest change in all arrays"] == pytest.approx(size - 1, abs=1e-6)
-        assert row["norm of all arrays"] == pytest.approx(size * np.sqrt(2 * P), rel=1e-6)
-        assert row["last layer's norm"] == pytest.approx(size * np.sqrt(P), rel=1e-6)
-        assert row["effective dimension"] == pytest.approx(2, rel=1e-5)
-        assert row["ring quality"] == 1
-        assert row["participation ratio"] == pytest.approx(0.5, rel=1e-5)
+        expected = dict.fromkeys(("loss", "restricted loss, current keys", "restricted loss, final keys"), exact)
+        expected |= dict.fromkeys(("excluded loss, current keys", "excluded loss, final keys"), np.log(P))
+        expected |= {"largest change in all arrays": size - 1, "norm of all arrays": size * np.sqrt(2 * P)}
+        expected |= {"last layer's norm": size * np.sqrt(P), "effective dimension": 2, "participation ratio": 0.5}
+        assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        assert (row["key frequencies"], row["ring quality"]) == (1, 1)
         assert row["Gini of the first layer"] == pytest.approx(1 - 1 / (P // 2), rel=1e-4)
     assert (tmp_path / "out" / "measures.png").stat().st_size > 10_000
     traces = pd.read_csv(tmp_path / "out" / "traces.csv").set_index(["metric", "step"])["value"]
@@ -115,7 +111,6 @@ def test_the_documented_example(tmp_path: Path, monkeypatch, capsys) -> None:
     folder, *options = line.replace("\\\n", " ").split()
     report = run(monkeypatch, Path(folder), tmp_path / "out", *options)
     found, history = report["measures"], made["history"]
-    assert len(found) > 5
     assert sorted(report["counted"]) == sorted(history.checkpoints)
     assert report["left_out"].keys() == {"symbols", "logits", "trained"}
     at = np.searchsorted(history.steps, history.checkpoint_steps)
@@ -197,8 +192,8 @@ def test_what_counts_as_weights(tmp_path: Path, monkeypatch, capsys) -> None:
 
 def test_weights_that_diverge_count(tmp_path: Path) -> None:
     """nan from there on, not the norm of the others."""
-    files = {f"step{k}": {"W": np.full(4, size), "V": np.ones(5)} for k, size in ((1, 1.0), (2, np.nan))}
-    (first, last), notes = measured(saved(tmp_path, **files))
+    step1 = {"W": np.ones(4), "V": np.ones(5)}
+    (first, last), notes = measured(saved(tmp_path, step1=step1, step2=step1 | {"W": np.full(4, np.nan)}))
     assert "W is not finite at step 2: there the norm is nan (see --exclude)." in notes
     assert first["norm of all arrays"] == pytest.approx(3)
     assert np.isnan([last["norm of all arrays"], last["largest change in all arrays"]]).all()
@@ -398,8 +393,6 @@ def test_every_column_of_the_picture_has_steps_and_wide_ranges_a_logarithm() -> 
     figure.canvas.draw()
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_title(loc="left") for axes in shown if axes.get_yscale() == "log"] == ["loss"]
-    lowest = {axes.get_subplotspec().colspan.start: axes for axes in shown}  # pyright: ignore[reportOptionalMemberAccess]
-    assert len(lowest) == 3
-    for axes in lowest.values():
+    for axes in shown[-3:]:  # the lowest of each column: seven in rows of three
         assert axes.get_xlabel() == "step"
         assert any(label.get_visible() and label.get_text() for label in axes.get_xticklabels())

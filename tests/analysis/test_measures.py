@@ -1,23 +1,30 @@
 """Measures of structure on exact rings, simplices and random clouds, and what leaves
-them as they are.
+them as they are. What all measures make of arrays as people have them: tensors are what
+their numbers are, and nothing loses an imaginary part, a mask or its type without a
+word.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 import efftheory as et
+from analysis.measures import components, waves
 from analysis.measures.components import component_accuracy, effective_dimension, principal_components, projected
-from analysis.measures.rings import fourier_shares, ring, ring_angles, ring_rqi
+from analysis.measures.curves import count_slingshots, hjorth
+from analysis.measures.rings import fourier_shares, gini, inverse_participation, ring, ring_angles, ring_rqi
+from analysis.measures.weights import effective_sparsity, gradient_gap, largest_change
 
 # Sums of a few hundred products of numbers near 1.
 CLOSE: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-9}
@@ -209,32 +216,18 @@ def test_ring_rqi_by_counting(shape: tuple[int, int], seed: int, delta: float) -
     assert ring_rqi(E, delta) == pytest.approx(np.mean(np.array(off) <= delta * 2 * np.pi / p), abs=1e-12)
 
 
-# --- what is no embedding ---
-
-
-@pytest.mark.parametrize(
-    ("E", "says"),
-    [
-        (np.ones(5), r"has shape \(5,\)"),
-        (np.ones((2, 3, 4)), r"has shape \(2, 3, 4\)"),
-        (np.ones((1, 3)), r"has shape \(1, 3\)"),
-        (np.ones((4, 0)), r"has shape \(4, 0\)"),
-        ([[1.0, np.nan], [0, 1], [2, 3]], "not finite"),
-        ([["a", "b"], ["c", "d"], ["e", "f"]], "no real numbers"),
-        (np.ones((4, 2)) * 1j, "no real numbers"),
-        ([[1, 2], [3]], "no real numbers"),
-    ],
-)
-@pytest.mark.parametrize("measure", [effective_dimension, fourier_shares, ring, ring_rqi])
-def test_what_is_no_embedding(measure: Any, E: Any, says: str) -> None:
-    with pytest.raises(et.ArgumentError, match=rf"Argument `E` must be a finite real array \(p, d\).*{says}"):
-        measure(E)
+# --- what cannot be ---
 
 
 def test_other_arguments_that_cannot_be() -> None:
     E = cloud((6, 3), 0)
     with pytest.raises(et.ArgumentError, match=r"`E` must have at least two dimensions, but has shape \(6, 1\)"):
         ring(E[:, :1])
+    for few in (np.ones((1, 3)), np.ones((4, 0))):
+        with pytest.raises(et.ArgumentError, match=r"`E` must be a finite real array \(p, d\) with p of at least 2"):
+            effective_dimension(few)
+        with pytest.raises(et.ArgumentError, match=r"`E` must be a finite real array \(p, d\) with p of at least 3"):
+            ring_rqi(few)
     wrong: list[Any] = [0, -1, 0.6, math.nan, "wide"]
     for delta in wrong:
         with pytest.raises(et.ArgumentError, match="`delta` must be a finite number above 0 and at most"):
@@ -252,3 +245,69 @@ def test_extreme_numbers_are_no_exception(E: NDArray[np.float64]) -> None:
     """A value, or nan."""
     dimension = effective_dimension(E)
     assert np.isnan(dimension) or 1 - 1e-6 <= dimension <= 3 + 1e-6
+
+
+# --- arrays as people have them ---
+
+LINE, SQUARE, CUBE = (4,), (4, 4), (4, 4, 4)
+FOUR = waves.cyclic(4)
+
+# What takes one array of numbers, and the array's shape.
+MEASURES: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
+    "effective_dimension": (effective_dimension, SQUARE),
+    "projected": (lambda x: projected(x, x), SQUARE),
+    "fourier_shares": (fourier_shares, SQUARE),
+    "ring_rqi": (ring_rqi, SQUARE),
+    "inverse_participation": (inverse_participation, SQUARE),
+    "excluded": (lambda x: waves.excluded(x, FOUR, [1]), CUBE),
+    "powers": (lambda x: waves.powers(x, FOUR), CUBE),
+    "mean_cross_entropy": (lambda x: waves.mean_cross_entropy(x, [0, 1, 2, 3]), SQUARE),
+    "gini": (gini, LINE),
+    "gradient_gap": (lambda x: gradient_gap(x, [0]), SQUARE),
+    "effective_sparsity": (lambda x: effective_sparsity(x, x, x[0]), SQUARE),
+    "hjorth": (hjorth, LINE),
+    "count_slingshots": (lambda x: count_slingshots(x, x), LINE),
+    "spreads": (lambda x: components.spreads([0, 0, 1, 1], [x]).to_numpy(), SQUARE),
+    "largest_change": (lambda x: largest_change({"W": x}, {"W": x}), SQUARE),
+}
+
+
+OF_ANY_SHAPE = ("spreads", "largest_change")  # and finite or not
+
+
+@pytest.fixture(params=MEASURES)
+def measure(request) -> tuple[str, Callable[[Any], Any], np.ndarray]:
+    """A measure, and numbers in [0, 1) that bfloat16 has exactly."""
+    function, shape = MEASURES[request.param]
+    return request.param, function, np.random.default_rng(0).integers(0, 128, shape) / 128
+
+
+def test_tensors_are_their_numbers(measure) -> None:
+    """Also those that require a gradient, of any precision, and lists of them."""
+    _, function, numbers = measure
+    wanted = function(numbers)
+    for kind in (torch.float64, torch.float32, torch.bfloat16):
+        tensor = torch.tensor(numbers, dtype=kind, requires_grad=True)
+        np.testing.assert_array_equal(function(tensor), wanted)
+    np.testing.assert_array_equal(function(numbers.astype(np.float16)), wanted)
+    if numbers.ndim > 1:
+        rows = [torch.tensor(row, requires_grad=True) for row in numbers]
+        np.testing.assert_array_equal(function(rows), wanted)
+    np.testing.assert_array_equal(function(np.ma.masked_array(numbers, False)), wanted)
+
+
+def test_nothing_is_lost_without_a_word(measure) -> None:
+    name, function, numbers = measure
+    masked = np.ma.masked_array(numbers, numbers == numbers.max())
+    others = (numbers + 0j, numbers.astype(str), np.full(numbers.shape, np.datetime64("2020-01-01")), [[1, 2], [3]])
+    wrong: list[tuple[str, Any]] = [("has masked entries", masked), *(("are no real numbers", one) for one in others)]
+    if name not in OF_ANY_SHAPE:
+        wrong += [("has an entry that is not finite", numbers + np.inf), ("has shape .*", numbers[..., None])]
+    for finding, values in wrong:
+        with pytest.raises(et.ArgumentError, match=rf"^Argument `\w+` must [^\n]*{finding}\.$"):
+            function(values)
+
+
+def test_numpys_whole_numbers_are_numbers() -> None:
+    ten: Any = np.int64(10)
+    assert count_slingshots([1.0, 99.0, 1.0], [1.0, 2.0, 3.0], ten) == 1

@@ -113,19 +113,16 @@ def test_the_network_is_exact(p: int, seed: int, m: int) -> None:
 
 @given(ODD, st.floats(0.1, 4))
 def test_losses_of_the_network(p: int, A: float) -> None:
-    """All of it, without anything that it does, and a part of it."""
+    """Of nothing that it does, of a part of it, and of all of it."""
     K, group = (p - 1) // 2, cyclic(p)
     logits = analytic_logits(p, np.full(K, A))
     everything = np.arange(1, K + 1)
     assert loss(logits) == pytest.approx(np.log1p((p - 1) * np.exp(-A * p / 2)), rel=1e-9)
-    assert loss(restricted(logits, group, everything)) == pytest.approx(loss(logits), rel=1e-9)
-    assert loss(excluded(logits, group, everything)) == pytest.approx(np.log(p), rel=1e-9)
-    for k in everything:
-        some, others = everything[:k], everything[k:]
+    for k in range(K + 1):
         wave = waves(p, np.where(everything <= k, A, 0))
         expected = -A * k + np.log(np.exp(wave).sum())
-        assert loss(restricted(logits, group, some)) == pytest.approx(expected, rel=1e-9)
-        assert loss(excluded(logits, group, others)) == pytest.approx(expected, rel=1e-9)
+        assert loss(restricted(logits, group, everything[:k])) == pytest.approx(expected, rel=1e-9)
+        assert loss(excluded(logits, group, everything[k:])) == pytest.approx(expected, rel=1e-9)
 
 
 @given(ODD, SEEDS)
@@ -184,21 +181,15 @@ def test_cross_entropy_by_its_definition(seed: int, shift: float) -> None:
     assert mean_cross_entropy([[2000.0, 0], [0, 0]], [1, 0]) == pytest.approx(1000 + np.log(2) / 2)
 
 
-def test_gini_by_hand() -> None:
-    assert gini([3.0, 3, 3]) == 0
-    assert gini([0.0, 0, 5, 0]) == pytest.approx(3 / 4)
-    assert gini([1, 2, 3]) == pytest.approx(8 / 36)  # |differences| 1, 1, 2, each twice; 2 * 9 * 2
-    assert gini([7.0]) == 0
-    assert gini([1e308, 1e308, 0]) == pytest.approx(1 / 3)
-    assert np.isnan(gini([0.0, 0]))
-
-
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=8), st.floats(1e-3, 1e3))
 def test_gini_by_its_definition(values: list[float], scale: float) -> None:
     x = np.array(values) + 1  # one of them is not 0
     expected = np.abs(np.subtract.outer(x, x)).mean() / (2 * x.mean())
     assert gini(x) == pytest.approx(expected, abs=1e-9)
     assert gini(scale * x[::-1]) == pytest.approx(expected, abs=1e-9)
+    assert gini([0.0, 0, 5, 0]) == pytest.approx(3 / 4)
+    assert gini([1e308, 1e308, 0]) == pytest.approx(1 / 3)
+    assert np.isnan(gini([0.0, 0]))
 
 
 @given(ODD, SEEDS)
@@ -348,25 +339,20 @@ def test_correlations_by_their_definition(name: str, seed: int) -> None:
     assert np.isnan(correlations(flat, group)).all()  # they say nothing
 
 
-@pytest.mark.parametrize("n", [3, 4])
-@given(seed=SEEDS)
-def test_powers_by_matrices(n: int, seed: int) -> None:
+@given(SEEDS)
+def test_powers_by_matrices(seed: int) -> None:
     """The entries of permutation matrices span the trivial representation and the one
-    whose character is the fixed points less one.
+    whose character is the fixed points less one, of 9 dimensions.
     """
-    op = et.symmetric_group(n)
-    table, rho = table_of(op), et.permutation_representation(op)
-    size = len(table)
-    group, logits = group_of_table(table), noise(size, 3, seed)
-    kernel = (n - 1) * (np.trace(rho, axis1=1, axis2=2) - 1) / size
+    op = et.symmetric_group(4)
+    table, rho, logits = table_of(op), et.permutation_representation(op), noise(24, 3, seed)
+    group = group_of_table(table)
+    kernel = 3 * (np.trace(rho, axis1=1, axis2=2) - 1) / 24
     [standard] = [k for k, K in enumerate(group.kernels) if np.allclose(K, kernel)]
-    entries = rho.reshape(size, -1)[table].reshape(size * size, -1)
-    flat = logits.reshape(size * size, -1)
-    expected = (entries @ np.linalg.lstsq(entries, flat)[0]).reshape(logits.shape)
-    assert_close(restricted(logits, group, [standard]), expected)
-    found = powers(logits, group)
-    assert_close(found[[0, standard]].sum(), np.square(expected).sum())
-    assert_close(found[0], np.square(logits.mean(axis=(0, 1))).sum() * size**2)
+    entries = rho.reshape(24, -1)[table].reshape(24 * 24, -1)
+    expected = entries @ np.linalg.lstsq(entries, logits.reshape(24 * 24, -1))[0]
+    assert_close(restricted(logits, group, [standard]), expected.reshape(logits.shape))
+    assert_close(powers(logits, group)[[0, standard]].sum(), np.square(expected).sum())
 
 
 @given(BIG, SEEDS)
@@ -456,12 +442,9 @@ def test_what_is_no_group(table: Any, says: str) -> None:
 @pytest.mark.parametrize(
     ("logits", "says"),
     [
-        (np.ones((3, 3)), r"has shape \(3, 3\)"),
         (np.ones((3, 2, 3)), r"has shape \(3, 2, 3\)"),
         (np.ones((3, 3, 0)), r"has shape \(3, 3, 0\)"),
         (np.ones((5, 5, 5)), r"have shape \(n, n, C\) with the group's n = 6, but has shape \(5, 5, 5\)"),
-        (np.full((6, 6, 6), np.inf), "not finite"),
-        (np.ones((6, 6, 6)) * 1j, "no real numbers"),
     ],
 )
 @pytest.mark.parametrize("measure", [powers, key_parts, correlations, restricted, excluded])
@@ -473,20 +456,12 @@ def test_what_are_no_logits(measure: Any, logits: Any, says: str) -> None:
         correlations(np.ones((6, 6, 5)), S3)
 
 
-@pytest.mark.parametrize(
-    ("chosen", "says"),
-    [
-        ([0], r"has 0\.\.0"),
-        ([1, 4], r"has 1\.\.4"),
-        ([1.0], "has dtype float64"),
-        (1, r"has shape \(\)"),
-        ([[1], [1, 2]], "no whole numbers"),
-    ],
-)
 @pytest.mark.parametrize("measure", [restricted, excluded])
-def test_what_are_no_parts(measure: Any, chosen: Any, says: str) -> None:
-    with pytest.raises(et.ArgumentError, match=rf"`parts` must be whole numbers \(m,\) in 1\.\.3, .*{says}"):
-        measure(noise(7, 2, 0), cyclic(7), chosen)
+def test_what_are_no_parts(measure: Any) -> None:
+    wrong = {r"has 0\.\.0": [0], r"has 1\.\.4": [1, 4], "has dtype float64": [1.0], r"has shape \(\)": 1}
+    for says, chosen in (wrong | {"no whole numbers": [[1], [1, 2]]}).items():
+        with pytest.raises(et.ArgumentError, match=rf"`parts` must be whole numbers \(m,\) in 1\.\.3, .*{says}"):
+            measure(noise(7, 2, 0), cyclic(7), chosen)
 
 
 def test_other_arguments_that_cannot_be() -> None:
@@ -494,15 +469,10 @@ def test_other_arguments_that_cannot_be() -> None:
     for share in wrong:
         with pytest.raises(et.ArgumentError, match="`share` must be a finite number above 0 and at most 1"):
             key_parts(noise(5, 2, 0), cyclic(5), share)
-    with pytest.raises(et.ArgumentError, match=r"`weights` must be a finite real array \(p, n\)"):
-        inverse_participation(np.ones(3))
-    wrong = [[], [[1.0]], [-1.0, 2], [np.nan], ["a"]]
-    for values in wrong:
+    for values in ([], [-1.0, 2]):
         with pytest.raises(et.ArgumentError, match=r"`values` must be a finite real array \(n,\) .* of at least 0"):
             gini(values)
     wrong = [[0], [0, 3], [-1, 0], [0.0, 1.0], [[0, 1]]]
     for labels in wrong:
         with pytest.raises(et.ArgumentError, match=r"`labels` must be whole numbers \(2,\) in 0\.\.2"):
             mean_cross_entropy(np.ones((2, 3)), labels)
-    with pytest.raises(et.ArgumentError, match="`logits` must be a finite real array"):
-        mean_cross_entropy(np.ones(3), [0])
