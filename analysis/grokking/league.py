@@ -81,9 +81,9 @@ def predicted(store: RunStore, runs: pd.DataFrame, early: Sequence[int], series:
     ranks.
     """
     memo: dict[str, dict[str, Any]] = {}
-    for row, one in zip(runs.to_dict("records"), series, strict=True):
-        steps = {reading: measures.step_of(row, reading) for reading in (MEMORISED, *early)}
-        memo[row["key"]] = {measures.memo_of(at): measures.read_all(one, step) for at, step in steps.items()}
+    for key, learned, one in zip(runs["key"], runs[LEARNED], series, strict=True):
+        steps = {reading: measures.step_of({LEARNED: learned}, reading) for reading in (MEMORISED, *early)}
+        memo[key] = {measures.memo_of(at): measures.read_all(one, step) for at, step in steps.items()}
     names = _names(early)
     said = predict(store, runs, list(names), memo=memo)
     learned = said["key"].map(runs.set_index("key")[LEARNED])

@@ -306,8 +306,3 @@ def test_nothing_is_lost_without_a_word(measure) -> None:
     for finding, values in wrong:
         with pytest.raises(et.ArgumentError, match=rf"^Argument `\w+` must [^\n]*{finding}\.$"):
             function(values)
-
-
-def test_numpys_whole_numbers_are_numbers() -> None:
-    ten: Any = np.int64(10)
-    assert count_slingshots([1.0, 99.0, 1.0], [1.0, 2.0, 3.0], ten) == 1

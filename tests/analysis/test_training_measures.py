@@ -125,6 +125,7 @@ def test_what_is_no_slingshot() -> None:
     with raises("last_norm", r"be a finite real array \(2,\), but has shape \(3,\)"):
         count_slingshots([1, 1], [1, 1, 1])
     wrong: list[Any] = [1, 0.5, math.nan, math.inf, "ten"]
+    assert count_slingshots(loss, norm, np.array([10])[0]) == 4  # numpy's numbers are numbers
     for factor in wrong:
         with raises("factor", "be a finite number above 1"):
             count_slingshots([1, 1], [1, 1], factor)
