@@ -14,7 +14,7 @@ surface, says when the equations, and when the networks, come to small m.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,10 +27,10 @@ from analysis.experiments import EXPERIMENTS
 from analysis.predictors.predictor import Predictor, on
 from analysis.report.command import check_given, environment, leave, trained_on
 from analysis.report.files import table
-from analysis.report.tables import number
+from analysis.report.tables import wide
 from analysis.runs.plan import Axis, parse_settings
 from analysis.runs.session import ERRORS, Trains, trained
-from analysis.scores.table import score
+from analysis.scores.table import COLUMNS, score
 from analysis.weight_norm.pictures import surfaces_picture, times_picture
 from analysis.weight_norm.reduced import BORDER, FLOOR
 from analysis.weight_norm.tables import Which, case, surface
@@ -93,21 +93,62 @@ def main(arguments: Arguments) -> None:
         followed = [case(store, config, surfaces[which], arguments.corner) for which, config in loose]
         cases = pd.concat([store.table(configs), pd.DataFrame(followed)], axis=1)
         made_with = environment(PROG, trained_on(store.table(everything)))
-    predictions = cases.melt("key", [one.name for one in PREDICTORS], "predictor")
-    predictions = predictions.assign(target="corner", draws=0, read_at=0.0, probability=np.nan)
-    scores = score(cases, predictions, PREDICTORS, ["corner"], BY, within=None, clusters=["seed"])
-    counts, ratios = reached(cases), of_the_formula(cases)
-    report = {"reached": counts, "of_the_formula": ratios, "scores": scores.to_dict("records")}
-    surfaces_drawn = surfaces_picture(surfaces, cases, arguments.corner)
-    pictures = {"landscape.png": surfaces_drawn, "times.png": times_picture(cases)}
+    predictions, scores = scored(cases, configs[0].n_samples)
+    counts, ratios = shares(scores), times(scores)
+    report = {"scores": scores.to_dict("records"), "environment": made_with}
+    drawn = surfaces_picture(surfaces, cases, arguments.corner)
     leave(
-        *(arguments.out, report | {"environment": made_with}, pictures, page(counts, ratios, made_with["command"])),
-        said=[table(shown(counts), "simple"), "", table(shown(ratios), "simple"), ""],
+        *(arguments.out, report, {"landscape.png": drawn, "times.png": times_picture(cases)}),
+        page=page(table(counts), table(ratios), made_with["command"]),
+        said=[table(counts, "simple"), "", table(ratios, "simple"), ""],
         runs=cases.drop(columns=["path", "traces"]),
         predictions=predictions,
         scores=scores,
         surfaces=pd.concat([rows for _, rows in found.values()], ignore_index=True),
     )
+
+
+def scored(cases: pd.DataFrame, n_samples: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Predictions and scores, of an operation and of its sizes. The formula foretells
+    the equations as well as the networks; nothing where it has no time, or one within
+    the hold, in which m does not move.
+    """
+    formula, equations = cases["formula"].where(cases["formula"] > cases["hold"]), cases["equations"]
+    cases = cases.assign(steps_to_equations=equations.replace(np.inf, np.nan))
+    told = [("formula", "equations", formula), ("formula", "corner", formula), ("equations", "corner", equations)]
+    parts = [pd.DataFrame({"key": cases["key"], "predictor": one, "target": of, "value": x}) for one, of, x in told]
+    said = pd.concat(parts, ignore_index=True).assign(draws=0, read_at=0.0)
+    said["probability"] = np.isfinite(said["value"]).astype(float)
+    tested = cases[cases["n_train"] < n_samples]
+    scores = [
+        score(runs, said, PREDICTORS, [target], by, within=None, clusters=["seed"])
+        for target, runs in {"equations": cases, "corner": cases, "test": tested}.items()
+        for by in (BY[:1], BY)
+    ]
+    found = pd.concat(scores, ignore_index=True)[[*BY, *COLUMNS]]
+    return said, found.assign(n_train=found["n_train"].map(lambda n: f"{n:g}" if n == n else "all"))
+
+
+def shares(scores: pd.DataFrame) -> list[dict[str, str]]:
+    """How many come to the corner of small m; of the formula, how many have a time."""
+    did, has = scores[scores["statistic"] == "did"], scores[scores["statistic"] == "said"]
+    has = has[(has["predictor"] == "formula") & (has["target"] == "corner")].assign(target="formula")
+    together = pd.concat([did, has])
+    columns = {
+        "formula": ("formula", ".2f"),
+        "reduced equations": ("equations", ".2f"),
+        "networks": ("corner", ".2f"),
+        "test accuracy 0.9": ("test", ".2f"),
+    }
+    return wide(together.assign(statistic=together["target"]), BY, columns)
+
+
+def times(scores: pd.DataFrame) -> list[dict[str, str]]:
+    """How many times what is said it takes, over all sizes."""
+    words = {one.name: one.title for one in PREDICTORS} | {"corner": "networks"}
+    columns = {"times what is said": ("ratio", ".2f"), "concordance": ("concordance", ".2f")}
+    rows = {"operation": "operation", "target": "time of", "predictor": "as said by"}
+    return wide(scores[scores["n_train"] == "all"], rows, columns, words)
 
 
 def plan(arguments: Arguments) -> tuple[dict[Which, list[MessinessConfig]], dict[Which, list[MessinessConfig]]]:
@@ -150,48 +191,7 @@ def _by_set(configs: Iterable[MessinessConfig]) -> dict[Which, list[MessinessCon
     return found
 
 
-def reached(cases: pd.DataFrame) -> list[Any]:
-    """How many come to the corner of small m, and to test accuracy 0.9 (nan where all
-    is trained on), by operation and size. Of the formula, how many have a time.
-    """
-    columns = {
-        "formula": "formula",
-        "equations": "reduced equations",
-        "steps_to_corner": "networks",
-        "steps_to_test": "test accuracy 0.9",
-    }
-    groups = cases[[*BY, *columns, "test_accuracy"]].replace(np.inf, np.nan).groupby(BY, sort=False)
-    counts = groups[[*columns]].count().assign(runs=groups.size())
-    counts["steps_to_test"] = counts["steps_to_test"].where(groups["test_accuracy"].count() > 0)
-    return counts.rename(columns=columns).reset_index().to_dict("records")
-
-
-def of_the_formula(cases: pd.DataFrame) -> list[Any]:
-    """How many times the formula's time it takes to the corner, of those that get
-    there, where m may move before the formula says that it is over.
-    """
-    able = cases[cases["formula"] > cases["hold"]]
-    rows = []
-    for column, whose in (("equations", "reduced equations"), ("steps_to_corner", "networks")):
-        for operation, own in able.groupby("operation", sort=False):
-            ratios = (own[column] / own["formula"])[np.isfinite(own[column])]
-            row = {"operation": operation, "time of": whose, "of": len(own), "there": len(ratios)}
-            rows.append(row | {"least": ratios.min(), "median": ratios.median(), "largest": ratios.max()})
-    return rows
-
-
-def shown(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Rows of numbers and words as a text table has them."""
-
-    def cell(value: Any) -> str:
-        if isinstance(value, float | np.floating):
-            return number(value, ",.0f" if abs(value) >= 100 else ".3g")
-        return str(value).replace("_", " ")
-
-    return [{str(name): cell(value) for name, value in row.items()} for row in rows]
-
-
-def page(counts: list[Any], ratios: list[Any], command: str) -> list[str]:
+def page(counts: str, ratios: str, command: str) -> list[str]:
     """The paragraphs of report.md."""
     return [
         f"""\
@@ -199,15 +199,15 @@ def page(counts: list[Any], ratios: list[Any], command: str) -> list[str]:
 
 `{command}`
 
-{table(shown(counts))}
+{counts}
 
-How many come to small m, all seeds and decays. The formula has a time where the border lies between the start and \
-the corner, and the start is on its side of little loss. How many times the formula's time it takes those that do:
+Shares that come to small m, all seeds and decays, with exact intervals. The formula has a time where the border \
+lies between the start and the corner, the start is on its side of little loss, and its time is not within the \
+hold, where the equations pass the border. How many times what is said it takes:
 
-{table(shown(ratios))}
+{ratios}
 
-Of: those whose m may move before the formula says that it is over. Where its time is shorter than the hold, the \
-equations pass the border.
+Medians over all runs of which something is said (Kaplan-Meier; a dash: beyond the budget).
 
 A decoder of norm w reads sums of two embeddings of messiness m, which are m times random ones and 1 - m times \
 symbols on a line. The reduced training loss is that of the best decoder of norm w at m. Three computations are kept \
