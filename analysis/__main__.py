@@ -35,7 +35,7 @@ COMMANDS = {
     "figures": ("paper_figures", "the paper's figures 1 to 22 from real runs, and those of a second"),
 }
 THEORY = COMMANDS["theory"][0]
-GONE = ("analysis.decoder_constants", "analysis.decoder_range", "analysis.modular_theory")  # which say where they went
+GONE = ("analysis.decoder_range", "analysis.modular_theory")  # which say where they went
 
 
 def main() -> None:
@@ -53,21 +53,14 @@ def main() -> None:
 
 def listed() -> str:
     """All commands, a line each."""
-    return "\n".join(
-        [
-            "usage: efftheory COMMAND [options]",
-            "",
-            *(f"  {name:21}{line}" for name, (_, line) in COMMANDS.items()),
-            "",
-            "efftheory COMMAND --help lists a command's options. Without a command they are the theory's:",
-            "efftheory --p 10 --n-train 25",
-        ]
-    )
+    commands = "\n".join(f"  {name:21}{line}" for name, (_, line) in COMMANDS.items())
+    others = "efftheory COMMAND --help lists a command's options. Without a command they are the theory's:"
+    return f"usage: efftheory COMMAND [options]\n\n{commands}\n\n{others}\nefftheory --p 10 --n-train 25"
 
 
 def module_of(name: str) -> str:
-    """The module of a command, by its name here or by its own, with hyphens or
-    underscores; an unknown one ends the process with one line and exit status 2.
+    """The module of a command, by its name here or its own, with - or _; an unknown one
+    ends the process with one line and exit status 2.
     """
     modules = [*(module for module, _ in COMMANDS.values()), *GONE]
     known = {module.rpartition(".")[2].replace("_", "-"): module for module in modules}

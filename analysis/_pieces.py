@@ -1,9 +1,8 @@
 """A computation in pieces: each is kept when it is finished, so that a command that was
 stopped goes on from there.
 
-A piece's numbers depend on its arguments alone: not on the process that computed it,
-nor on what was computed before. (On one machine: the last bits of real numbers are a
-processor's own.)
+A piece's numbers depend on its arguments alone, not on its process or on what was
+computed before (on one machine: the last bits of real numbers are a processor's own).
 """
 
 from __future__ import annotations
@@ -36,11 +35,8 @@ _WORTH_PROCESSES = 10  # seconds of work: several times what processes take to s
 
 @dataclass(frozen=True)
 class Piece:
-    """compute(*arguments), numbers that JSON can hold (nan too), under a name that says
-    all that they depend on.
-
-    `compute` is a function of a module: another process imports it. `cost`: about how
-    many seconds it takes.
+    """compute(*arguments), numbers for JSON (nan too), under a name that says all they
+    depend on. Other processes import `compute`. `cost`: about so many seconds.
     """
 
     name: str
@@ -51,11 +47,9 @@ class Piece:
 
 def computed(path: Path, pieces: Sequence[Piece], workers: int | None = None, doing: str = "") -> list[Any]:
     """What each piece gives, in their order: from the file at `path` or computed now,
-    and kept there.
-
-    `doing`: a word beside the bar. `workers`: processes beside this one, by default one
-    a core if there is work for a while; 1 computes here. ConfigError if the file cannot
-    be used, or a process was killed.
+    and kept there. `doing`: a word beside the bar. `workers`: processes beside this
+    one, by default one a core if there is work for a while; 1 computes here.
+    ConfigError if the file cannot be used, or a process was killed.
     """
     with _kept(path) as connection:
         have = {name for (name,) in connection.execute("SELECT name FROM pieces")}
@@ -100,15 +94,13 @@ def _each(pieces: Sequence[Piece], workers: int) -> Iterator[tuple[Piece, Any]]:
             with quiet_children():
                 running = {pool.submit(piece.compute, *piece.arguments): piece for piece in pieces}
         except (OSError, NotImplementedError) as error:  # no semaphores, as without /dev/shm; or no process more
-            raise ConfigError(
-                f"`workers` must be 1 where no processes can be started, but is {workers}: {error}."
-            ) from None
+            found = f"{workers}: {error}"
+            raise ConfigError(f"`workers` must be 1 where no processes can be started, but is {found}.") from None
         for future in as_completed(running):
             yield running[future], future.result()
     except BrokenProcessPool:
-        raise ConfigError(
-            "a process was killed; finished pieces are kept, the same command goes on from there."
-        ) from None
+        kept = "finished pieces are kept, the same command goes on from there"
+        raise ConfigError(f"a process was killed; {kept}.") from None
     finally:
         writer.close()  # workers end at once, in the middle of a piece: a pool by itself would wait for them
         if pool is not None:
@@ -117,9 +109,7 @@ def _each(pieces: Sequence[Piece], workers: int) -> Iterator[tuple[Piece, Any]]:
 
 
 def _worker(pipe: Connection) -> None:
-    """A worker ends when the other end of `pipe` is closed: with its pool, or with its
-    command, however that ended.
-    """
+    """A worker ends when `pipe` is closed: with its pool or its command."""
 
     def follow() -> None:
         wait([pipe])
@@ -135,9 +125,8 @@ def in_chunks(
     chunk, a list, in about so many seconds a draw. `label`: all that they depend on but
     k. Chunks are whole: more draws later begin with these.
     """
-    return [
-        Piece(f"{label}{k}", draw, (*arguments, chunk, k), chunk * seconds) for k in range(math.ceil(wanted / chunk))
-    ]
+    n_chunks = math.ceil(wanted / chunk)
+    return [Piece(f"{label}{k}", draw, (*arguments, chunk, k), chunk * seconds) for k in range(n_chunks)]
 
 
 def drawn(path: Path, some: Mapping[Key, list[Piece]], workers: int | None = None) -> dict[Key, list[Any]]:

@@ -12,9 +12,8 @@ from multiprocessing import resource_tracker
 
 @contextmanager
 def quiet_children() -> Iterator[None]:
-    """Processes that are started here never see Ctrl-C, from their first moment on; a
-    Ctrl-C meanwhile is answered at the end. And Python's resource tracker does not say
-    that it frees what a killed one left.
+    """Processes started here never see Ctrl-C; one meanwhile is answered at the end. And
+    Python's resource tracker does not say that it frees what a killed one left.
     """
     if threading.current_thread() is not threading.main_thread():  # only there can signals be set
         yield

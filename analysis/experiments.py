@@ -37,19 +37,14 @@ S3 = RunConfig(operation="s3", p=6, n_train=24, d=3, init_scale=0.1, repr_l1=1e-
 # held against them.
 _NETWORKS = {
     "the paper's": RunConfig(),
-    "width 50": RunConfig(width=50),
-    "width 100": RunConfig(width=100),
-    "width 400": RunConfig(width=400),
-    "depth 1": RunConfig(depth=1),
-    "depth 3": RunConfig(depth=3),
-    "10 outputs": RunConfig(n_outputs=10),
-    "100 outputs": RunConfig(n_outputs=100),
+    **{f"width {n}": RunConfig(width=n) for n in (50, 100, 400)},
+    **{f"depth {n}": RunConfig(depth=n) for n in (1, 3)},
+    **{f"{n} outputs": RunConfig(n_outputs=n) for n in (10, 100)},
     "ReLU": RunConfig(activation="relu"),
     "classification": RunConfig(loss="ce"),
     "SGD embeddings": RunConfig(repr_optimizer="sgd", repr_lr=0.3),
     "SGD decoder": RunConfig(decoder_optimizer="sgd", decoder_lr=0.1),
-    "decoder decay 1": RunConfig(decoder_wd=1.0),
-    "decoder decay 5": RunConfig(decoder_wd=5.0),
+    **{f"decoder decay {n}": RunConfig(decoder_wd=n) for n in (1, 5)},
     "mini-batches of 10": RunConfig(batch_size=10),
     "d = 2": RunConfig(d=2),
 }
@@ -67,31 +62,24 @@ _RINGS = {  # at some of the fractions runs succeed, and at some they fail
     "transformer": planned("A transformer", _TRANSFORMER, "fraction=0.4,0.5,0.6", seeds=24),
 }
 
-# The training fraction and the weight decay are the same for all runs of one of these,
-# and so cannot rank them: what tells them apart are the training set and the initial
-# weights. Of 8 checkpoints an octave of steps, neighbours are 9 % apart.
+# All runs of one of these have the same training fraction and weight decay, which so
+# cannot rank them: what tells them apart are the training set and the initial weights.
+# Of 8 checkpoints an octave of steps, neighbours are 9 % apart.
 _SEEN: dict[str, Any] = {"look_every": 10, "checkpoints": 8}
 _SQUARES_40 = ModularConfig(**_SEEN, budget=8_000)
 _SQUARES_32 = replace(_SQUARES_40, fraction=0.32, budget=16_000)
 _TRANSFORMER_60 = replace(_TRANSFORMER, **_SEEN, fraction=0.6, budget=8_000)
-_SYMMETRIC = ModularConfig(
-    operation="symmetric", p=24, inputs="embeddings", activation="relu", d=32, fraction=0.7, weight_decay=2.0, **_SEEN
-)
+_GROUP = ModularConfig(operation="symmetric", p=24, inputs="embeddings", activation="relu", d=32, fraction=0.7)
+_SYMMETRIC = replace(_GROUP, weight_decay=2.0, **_SEEN, budget=6_000)
 # a look at 1,300 samples costs three updates
-_PARITY = ParityConfig(n=20, n_train=300, width=100, batch_size=None, look_every=40, checkpoints=8)
+_PARITY = ParityConfig(n=20, n_train=300, width=100, batch_size=None, look_every=40, checkpoints=8, budget=20_000)
+_S4 = "Composition of permutations, S4, 70 % of the pairs"
 _LEAGUE = {
     "squares-40": planned("Squares, p = 31, 40 % of the pairs", _SQUARES_40, seeds=48, early=(50, 210, 420)),
     "squares-32": planned("Squares, p = 31, 32 % of the pairs", _SQUARES_32, seeds=48, early=(50, 210, 420)),
     "transformer": planned("A transformer, p = 31, 60 % of the pairs", _TRANSFORMER_60, seeds=48, early=(50, 100, 210)),
-    "symmetric": planned(
-        "Composition of permutations, S4, 70 % of the pairs",
-        replace(_SYMMETRIC, budget=6_000),
-        seeds=32,
-        early=(50, 210, 410),
-    ),
-    "parity": planned(
-        "Parity of 3 of 20 bits, 300 samples", replace(_PARITY, budget=20_000), seeds=32, early=(120, 200, 400)
-    ),
+    "symmetric": planned(_S4, _SYMMETRIC, seeds=32, early=(50, 210, 410)),
+    "parity": planned("Parity of 3 of 20 bits, 300 samples", _PARITY, seeds=32, early=(120, 200, 400)),
 }
 
 # Landscapes of the weight norm: it is held where a run begins. Two cores train these
@@ -103,21 +91,20 @@ _ADDER = ModularConfig(network="transformer", learning_rate=1e-3)
 _ADDER_HELD = replace(_ADDER, **_HELD, d=64, mlp=256, look_every=50, budget=3_000)
 _REVIEWS_HELD = ReviewsConfig(**_HELD, embedding=32, width=64, look_every=100, budget=400)
 _MOLECULES_HELD = MoleculesConfig(**_HELD, pool=1_000, n_test=200, look_every=100, budget=2_000)
+_ADDS, _ADDS_31 = "A transformer that adds modulo p", "A transformer that adds modulo 31"
 _LANDSCAPE = {
     "teacher": planned("A student and a teacher", _TEACHER_HELD, "init_scale=0.1:10:21:log", "n_train=100", seeds=3),
     "digits": planned("Digits", _DIGITS_HELD, "init_scale=0.1:10:11:log", "n_train=30,100,300,1000", seeds=2),
-    "transformer": planned(
-        "A transformer that adds modulo p", _ADDER_HELD, "init_scale=0.25:4:9:log", "fraction=0.2,0.3,0.4,0.6", seeds=2
-    ),
+    "transformer": planned(_ADDS, _ADDER_HELD, "init_scale=0.25:4:9:log", "fraction=0.2,0.3,0.4,0.6", seeds=2),
     "reviews": planned("Film reviews", _REVIEWS_HELD, "init_scale=0.03,0.1,0.3,1,3,6,10", "n_train=1000,4000", seeds=3),
     "molecules": planned("Molecules", _MOLECULES_HELD, "init_scale=0.2,0.4,0.7,1,1.4,2,3", "n_train=50,500", seeds=3),
 }
 
 
 def _until_shell(smallest: float, landscape_budget: int) -> Callable[[Any], int]:
-    """The budget of a run whose norm decays: 1.5 times the steps until its weights are
-    those of the initial scale `smallest`, and half of what runs that are held there
-    have. Runs that generalise at a smaller norm may be censored.
+    """Of a run whose norm decays: 1.5 times the steps until its weights are those of
+    the initial scale `smallest`, and half of what runs that are held there have. Runs
+    that generalise at a smaller norm may be censored.
     """
 
     def budget(run: Any) -> int:
@@ -134,25 +121,19 @@ _STUDENT, _DIGITS = TeacherConfig(), DigitsConfig(width=100, batch_size=100)
 _SMALL_ADDER = replace(_ADDER, d=32, mlp=128, fraction=0.6, checkpoints=0)
 _SMALL_ADDER_LONG = replace(_SMALL_ADDER, budget=12_000)
 _TO_TEACHER, _TO_DIGITS = _until_shell(0.5, 10_000), _until_shell(3.0, 5_000)
-_DECAYS = "weight_decay=0.03,0.1,0.3"
+_TAUGHT, _DECAYS = "A student and a teacher", "weight_decay=0.03,0.1,0.3"
 _NORM_LAW = {
-    "teacher": planned(
-        "A student and a teacher", _STUDENT, "init_scale=2,3", f"{_DECAYS},1", seeds=8, budget=_TO_TEACHER
-    ),
+    "teacher": planned(_TAUGHT, _STUDENT, "init_scale=2,3", f"{_DECAYS},1", seeds=8, budget=_TO_TEACHER),
     "digits": planned("Digits", _DIGITS, "init_scale=6:9:4", _DECAYS, seeds=5, budget=_TO_DIGITS),
-    "transformer": planned(
-        "A transformer that adds modulo 31", _SMALL_ADDER_LONG, "init_scale=1,1.5", "weight_decay=0.5,1,2,3", seeds=5
-    ),
+    "transformer": planned(_ADDS_31, _SMALL_ADDER_LONG, "init_scale=1,1.5", "weight_decay=0.5,1,2,3", seeds=5),
 }
 _STUDENT_HELD = replace(_STUDENT, **_HELD, budget=10_000)
 _MORE_DIGITS_HELD = replace(_DIGITS, **_HELD, budget=5_000)
 _SMALL_ADDER_HELD = replace(_SMALL_ADDER, **_HELD, budget=4_000)
 _SHELLS = {
-    "teacher": planned("A student and a teacher", _STUDENT_HELD, "init_scale=0.4:3:21:log", "n_train=100", seeds=8),
+    "teacher": planned(_TAUGHT, _STUDENT_HELD, "init_scale=0.4:3:21:log", "n_train=100", seeds=8),
     "digits": planned("Digits", _MORE_DIGITS_HELD, "init_scale=1:9:21:log", "n_train=1000", seeds=5),
-    "transformer": planned(
-        "A transformer that adds modulo 31", _SMALL_ADDER_HELD, "init_scale=0.25:2:10:log", "fraction=0.6", seeds=5
-    ),
+    "transformer": planned(_ADDS_31, _SMALL_ADDER_HELD, "init_scale=0.25:2:10:log", "fraction=0.6", seeds=5),
 }
 
 # Figure 6 has the paper's grids. Those of figures 13 to 15 are not published beyond the
@@ -175,26 +156,15 @@ DIAGRAMS = {
 
 
 def _two_folds(run: Any) -> int:
-    """The budget in which decay alone makes a norm e^2 times smaller, after the
-    hold.
-    """
+    """The budget in which, after the hold, decay makes a norm e^2 times smaller."""
     looks = 2 / (run.learning_rate * run.weight_decay * run.look_every)
     return run.hold + run.look_every * math.ceil(round(looks, 6))
 
 
-_TWO_VARIABLES = {
-    "free": planned(
-        "A decoder and what it reads",
-        MessinessConfig(
-            **{"width": 64, "trained": True, "init_scale": 6.0, "messiness": 0.5, "look_every": 100},
-            **{"learning_rate": 3e-3, "messiness_lr": 1e-3, "hold": 5_000},
-        ),
-        "operation=modular_addition,addition",
-        "n_train=25,35,45,55",
-        "weight_decay=0.01,0.03,0.1",
-        budget=_two_folds,
-    )
-}
+_FREE = MessinessConfig(width=64, trained=True, init_scale=6.0, messiness=0.5, look_every=100, hold=5_000)
+_FREE = replace(_FREE, learning_rate=3e-3, messiness_lr=1e-3)
+_PLANE = ("operation=modular_addition,addition", "n_train=25,35,45,55", "weight_decay=0.01,0.03,0.1")
+_TWO_VARIABLES = {"free": planned("A decoder and what it reads", _FREE, *_PLANE, budget=_two_folds)}
 
 # By command, and by the name that people type.
 EXPERIMENTS: dict[str, dict[str, Experiment]] = {

@@ -34,9 +34,7 @@ medians of the steps it took (a run that did not get there counts as longer; - w
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(PlaneOptions):
-    """Train a grid of runs and keep them in the store. What is there already is not
-    trained again.
-    """
+    """Train a grid of runs and keep them in the store; finished ones stay."""
 
     out: Path = Path("results/sweep")
 
@@ -66,9 +64,8 @@ def shares(runs: pd.DataFrame, plane: Experiment) -> pd.DataFrame:
     for values, group in runs.groupby([axis.field for axis in plane.axes], dropna=False):
         row = {axis.field: value for axis, value in zip(plane.axes, values, strict=True)} | {"runs": len(group)}
         for steps in step_columns(plane.family):
-            taken = group[steps].fillna(float("inf"))
-            row[f"{steps}: share"] = float((taken < float("inf")).mean())
-            row[f"{steps}: median"] = float(taken.quantile(0.5, interpolation="lower"))
+            row[f"{steps}: share"] = float(group[steps].notna().mean())
+            row[f"{steps}: median"] = float(group[steps].fillna(float("inf")).quantile(0.5, interpolation="lower"))
         rows.append(row)
     return pd.DataFrame(rows)
 

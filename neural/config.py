@@ -37,8 +37,6 @@ class Option:
             shape and no code path.
         aliases: other names that people use for it; of options, too.
         label: what pictures call it, where its name does not say enough.
-        since: the version of the run store that was the first to ask for it; runs of
-            older stores had the default.
         later: whether runs were stored before there was this field. It is absent from
             the keys of runs that have the default, so that no key ever changes.
         found: what gives the field, of a configuration that leaves it at its default,
@@ -51,7 +49,6 @@ class Option:
     mixed: bool = False
     aliases: tuple[str, ...] = ()
     label: str = ""
-    since: int = 0
     later: bool = False
     found: Callable[[Any], Any] | None = None
 

@@ -83,33 +83,30 @@ class Retrain(Looks):
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
 
 
-Command = (
-    Annotated[List, tyro.conf.subcommand("list")]
-    | Annotated[Export, tyro.conf.subcommand("export")]
-    | Annotated[Inspect, tyro.conf.subcommand("inspect")]
-    | Annotated[Retrain, tyro.conf.subcommand("retrain")]
-)
+Command = List | Export | Inspect | Retrain
 ERRORS = (StoreError, WorkerError, sqlite3.Error)
 
 
-def main(command: List | Export | Inspect | Retrain) -> None:
+def main(command: Command) -> None:
     with RunStore(command.store, read_only=True) as store:
         families = families_called(store, command)
         if isinstance(command, Inspect):
             inspect(store, command, families)
         elif isinstance(command, Export):
             export(store, command, families)
-        elif isinstance(command, Retrain):
-            train_lost(command, families)
-        else:
+        elif isinstance(command, List):
             for family in families or [FAMILIES["toy"]]:
                 show(store, command, family)
+    if isinstance(command, Retrain):
+        with RunStore(command.store) as store:
+            n, n_others = retrain(store, families, command.where, command.execution)
+        print(f"{n} runs trained again in {command.store}")
+        if n_others:
+            print(f"{n_others} of them came out otherwise than their rows, which stay: by another processor or torch")
 
 
 def families_called(store: RunStore, command: Looks) -> list[type[Family]]:
-    """What --family means here: a name, NAME@DIGEST (of a user's, of which there may be
-    several versions), or a file; ConfigError if it is none.
-    """
+    """What --family means: a name, NAME@DIGEST of a user's, a file; or ConfigError."""
     if command.family is None and not isinstance(command, Export | Inspect):
         return store.families()
     name, _, digest = (command.family or "toy").partition("@")
@@ -150,12 +147,11 @@ def export(store: RunStore, command: Export, families: Sequence[type[Family]]) -
     if len(families) > 1:
         names = ", ".join(map(rows.called, families))
         raise ConfigError(f"`family` must be one of {names}, which the store has, but is {command.family!r}.")
-    [family] = families
     try:
         command.file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(command.file) as fresh:
-            names, batches = ["number", *store.columns(family)], store.batches(command.where, family=family)
-            n = write(fresh, names, batches, family)
+            names, batches = ["number", *store.columns(families[0])], store.batches(command.where, family=families[0])
+            n = write(fresh, names, batches, families[0])
     except OSError as error:
         raise ConfigError(f"`file` must be a file that can be written, but {command.file}: {error.strerror}.") from None
     print(f"{n} runs in {command.file}")
@@ -174,9 +170,7 @@ def write_csv(file: Path, names: Sequence[str], batches: Iterable[list[tuple]], 
 
 
 def write_parquet(file: Path, names: Sequence[str], batches: Iterable[list[tuple]], family: type[Family]) -> int:
-    """Write rows as they come, each column of one type; how many they were. StoreError,
-    which names the run, if a cell is of another.
-    """
+    """As `write_csv`, each column of one type; StoreError if a cell is of another."""
     try:
         import pyarrow as pa
         from pyarrow.parquet import ParquetWriter
@@ -209,21 +203,12 @@ def column_kinds(family: type[Family]) -> dict[str, type]:
     return {name: int if kind is bool else kind for name, kind in found.items()}
 
 
-def train_lost(command: Retrain, families: Sequence[type[Family]]) -> None:
-    """Train again what has lost its traces."""
-    with RunStore(command.store) as store:
-        n, n_others = retrain(store, families, command.where, command.execution)
-    print(f"{n} runs trained again in {command.store}")
-    if n_others:
-        print(f"{n_others} of them came out otherwise than their rows, which stay: by another processor or torch")
-
-
 def inspect(store: RunStore, command: Inspect, families: Sequence[type[Family]]) -> None:
     """Print one run, which is of one of these families; draw it if asked."""
     number, file = command.number, command.picture
     if file is not None and file.suffix != ".png":
         raise ConfigError(f"`picture` must be NAME.png, but is {file}.")
-    found = [(run, of) for of in families for run in store.select(f"rowid = {number}", family=of).to_dict("records")]
+    found = [(run, of) for of in families for run in store.select(f"rowid = {number}", of).to_dict("records")]
     if not found:
         raise ConfigError(f"`number` must be that of a run in {command.store} (see list), but is {number}.")
     run, family = found[0]
@@ -261,29 +246,24 @@ _STYLES = {
 
 
 def picture(curves: Mapping[str, np.ndarray], metrics: Sequence[Metric], title: str) -> Figure:
-    """Learning curves: shares, losses, and the embeddings or else the sizes over the
-    steps; `curves` as from RunStore.curves.
-    """
-    steps = curves["steps"]
+    """Shares, losses, and the embeddings or else the sizes, of RunStore.curves."""
+    steps, words = curves["steps"], {metric.name: metric.name.replace("_", " ") for metric in metrics}
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(11, 3.4))
-        share, loss, rest = figure.subplots(1, 3)
+        figure.suptitle(title)
+        share, loss, rest = figure.subplots(1, 3, subplot_kw={"xlabel": "steps", "xlim": (0, max(steps[-1], 1))})
         for metric in metrics:
-            name, colour, style = _STYLES.get(metric.name, (metric.name.replace("_", " "), GREEN, ":"))
+            name, colour, style = _STYLES.get(metric.name, (words[metric.name], GREEN, ":"))
             axes = {"share": share, "loss": loss, "size": rest}[metric.kind]
             axes.plot(steps, curves[metric.name], color=colour, ls=style, label=name)
-        sizes = " and ".join(metric.name.replace("_", " ") for metric in metrics if metric.kind == "size")
+        rest.set(ylabel=" and ".join(words[metric.name] for metric in metrics if metric.kind == "size"))
         if "embedding" in curves:
-            sizes = "entries of the embeddings"
+            rest.set(ylabel="entries of the embeddings")
             rest.plot(steps, curves["embedding"].reshape(len(steps), -1), color="0.3", lw=0.8)
         share.set(ylim=(-0.02, 1.02), ylabel="share")
         loss.set(yscale="log", ylabel="loss")
-        rest.set(ylabel=sizes)
-        for axes in (share, loss, rest):
-            axes.set(xlabel="steps", xlim=(0, max(steps[-1], 1)))
         share.legend()
         loss.legend()
-        figure.suptitle(title)
     return figure
 
 

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -64,9 +65,7 @@ _ONE_TASK = threading.Lock()
 
 
 def train_batch(configs: list[Any], device: str, lanes: int, expected: str) -> tuple[list[History], str, str]:
-    """What a worker does: the histories, and the device and torch that they were
-    trained with. WorkerError where its code is not the `expected`.
-    """
+    """In a worker: histories, device, torch; WorkerError if its code is other."""
     if expected != CODE:  # it may have come after the others were asked
         raise WorkerError(_other_code(f"one has {CODE}", expected))
     with _ONE_TASK:
@@ -75,9 +74,8 @@ def train_batch(configs: list[Any], device: str, lanes: int, expected: str) -> t
 
 
 def train_on_cluster(missing: list[Any], scheduler: str, device: str, lanes: int, keep: Keep, on_work: OnWork) -> None:
-    """An ensemble a task. dask gives the task of a lost worker to another. WorkerError
-    if the scheduler cannot be reached or is lost, or workers are none or have other
-    code.
+    """An ensemble a task; dask gives that of a lost worker to another. WorkerError where
+    the scheduler cannot be reached or is lost, or workers are none or have other code.
     """
     try:
         from dask import config
@@ -91,9 +89,8 @@ def train_on_cluster(missing: list[Any], scheduler: str, device: str, lanes: int
             asyncio.run(_call(scheduler))  # before Client starts a thread for what may never answer
             client = Client(scheduler, timeout=ANSWER, set_as_default=False)
         except Exception as error:
-            raise WorkerError(
-                f"`scheduler` must be the address of a running dask scheduler, but {scheduler}: {_reason(error)}."
-            ) from None
+            found = f"{scheduler}: {_reason(error)}"
+            raise WorkerError(f"`scheduler` must be the address of a running dask scheduler, but {found}.") from None
         with client:
             _check_workers(client)
             _train_through(client, missing, device, lanes, keep, on_work)
@@ -126,9 +123,7 @@ async def _call(address: str) -> None:
 
 
 def _workers(client) -> list[str]:
-    """The addresses of the workers, as the scheduler knows them now; OSError where it
-    does not answer.
-    """
+    """The addresses of the workers now; OSError where the scheduler does not answer."""
     try:
         return list(client.sync(asyncio.wait_for, client.scheduler.identity(), ANSWER)["workers"])
     except TimeoutError:
@@ -138,10 +133,8 @@ def _workers(client) -> list[str]:
 
 
 def _check_workers(client) -> None:
-    """WorkerError where there are none, or one has other code than this process.
-
-    One that is lost meanwhile or is slow to answer (it imports torch first) is left
-    alone: every task compares the code again.
+    """WorkerError where there are none, or one has other code than this process. Who is
+    lost or slow (it imports torch first) is left alone: tasks compare again.
     """
 
     async def ask(address: str) -> object:
@@ -152,26 +145,24 @@ def _check_workers(client) -> None:
         except Exception as error:  # has no such function, say
             return _reason(error)
 
-    async def ask_all(addresses: list[str]) -> list[object]:
-        return await asyncio.gather(*map(ask, addresses))
-
     deadline = time.monotonic() + ANSWER
     try:
         while not (addresses := _workers(client)):
             if time.monotonic() > deadline:
                 raise WorkerError(f"the dask cluster has no workers, also after {ANSWER:g} s.")
             time.sleep(0.1)
-        answers = dict(zip(addresses, client.sync(ask_all, addresses), strict=True))
+        answers = dict(zip(addresses, client.sync(asyncio.gather, *map(ask, addresses)), strict=True))
     except OSError as error:
         raise WorkerError(f"the dask scheduler was lost before work was given out: {_reason(error)}.") from None
-    others = [address for address, has in answers.items() if has != CODE]
-    if others:
+    if others := [address for address, has in answers.items() if has != CODE]:
         found = f"{len(others)} of {len(answers)} have not: {others[0]} has {answers[others[0]]}"
         raise WorkerError(_other_code(found))
 
 
 def _train_through(client, missing, device: str, lanes: int, keep: Keep, on_work: OnWork) -> None:
-    """Submit the tasks and keep what comes back."""
+    """Submit the tasks and keep what comes back; WorkerError if a task failed, or the
+    cluster was lost.
+    """
     groups = [list(group) for _, group in groupby(missing, key=lambda config: (type(config), shape(config)))]
     batches = [runs[i : i + lanes] for runs in groups for i in range(0, len(runs), lanes)]
     # not pure: a run is kept in the store, not in the cluster's memory
@@ -181,23 +172,18 @@ def _train_through(client, missing, device: str, lanes: int, keep: Keep, on_work
         future.add_done_callback(done.put)
     for _ in futures:
         future = _patiently(client, partial(done.get, True))
-        histories, *trained_on = _result(client, future)
+        try:
+            histories, *trained_on = _patiently(client, future.result)
+        except WorkerError:
+            raise
+        except Exception as error:
+            failed = future.status == "error"
+            said = f"a dask worker failed: {type(error).__name__}" if failed else "the dask cluster was lost"
+            raise WorkerError(f"{said}: {_reason(error)}; finished runs are kept.") from None
         for history in histories:
             keep(history, *trained_on)
             on_work(whole(history.config))
         future.release()
-
-
-def _result(client, future) -> Any:
-    """What a task gave; WorkerError if it failed, or if the cluster was lost."""
-    try:
-        return _patiently(client, future.result)
-    except WorkerError:
-        raise
-    except Exception as error:
-        failed = future.status == "error"
-        said = f"a dask worker failed: {type(error).__name__}" if failed else "the dask cluster was lost"
-        raise WorkerError(f"{said}: {_reason(error)}; finished runs are kept.") from None
 
 
 def _patiently(client, wait: Callable[[float], Result]) -> Result:
@@ -206,10 +192,8 @@ def _patiently(client, wait: Callable[[float], Result]) -> Result:
     """
     silent = 0
     while True:
-        try:
+        with suppress(Empty, TimeoutError):
             return wait(PATIENCE)
-        except (Empty, TimeoutError):
-            pass
         try:
             if not _workers(client):
                 print("waiting: the dask cluster has no workers", file=sys.stderr)

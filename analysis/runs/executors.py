@@ -2,9 +2,8 @@
 a dask cluster (`cluster.py`). Each takes a list of runs and gives back histories as
 they finish; none knows the store.
 
-All three give the same bits on one machine; workers on processors of another kind round
-otherwise. The processes are reached through pipes: no port is opened, and nobody else
-can send them work.
+All three give the same bits on one machine; processors of another kind round otherwise.
+The processes are reached through pipes: no port is opened where others could send work.
 """
 
 from __future__ import annotations
@@ -30,9 +29,8 @@ from neural.training import MIN_LANES, default_lanes
 
 Keep = Callable[[History, str, str], object]  # a finished run, the device and the torch that it was trained with
 OnWork = Callable[[float], object]
-# A worker that dies takes the runs it had with it; they are given to another. Where
-# workers keep dying and no run is finished, there is a reason (too little memory, say)
-# that training once more will not fix.
+# The runs of a worker that dies are given to another. Where workers keep dying and no
+# run is finished, training once more will not help (too little memory, say).
 MAX_DEATHS = 3
 
 
@@ -60,41 +58,32 @@ class Execution:
     on its device."""
 
     def resolved(self) -> Execution:
-        """With device and executor decided; ConfigError where the options do not go
-        together.
-        """
+        """With device and executor decided; ConfigError where options disagree."""
         device, executor = self.device, self.executor
         if self.scheduler is None:
             device = "cuda" if resolve_device(device) == "cuda" else "cpu"
         if executor == "auto":
             executor = "dask" if self.scheduler is not None else "in-process" if device == "cuda" else "processes"
+        dask = executor == "dask"
         for wrong, name, wanted in (
             (self.workers is not None and self.workers < 1, "workers", "an integer of at least 1"),
             (self.workers and self.scheduler, "workers", "left out with a scheduler, which has its own"),
             (self.workers and executor == "in-process", "workers", "left out in-process, as on a GPU"),
-            (self.scheduler and executor != "dask", "executor", "dask where a scheduler is named"),
+            (self.scheduler and not dask, "executor", "dask where a scheduler is named"),
             (executor == "processes" and device == "cuda", "executor", "in-process on a GPU"),
-            (
-                executor == "dask" and not self.scheduler,
-                "scheduler",
-                "the address of a dask scheduler with the executor dask",
-            ),
+            (dask and not self.scheduler, "scheduler", "the address of a dask scheduler with the executor dask"),
         ):
             if wrong:
                 raise ConfigError(f"`{name}` must be {wanted}, but is {getattr(self, name)!r}.")
         return replace(self, device=device, executor=executor)
 
     def n_workers(self) -> int:
-        """How many ensembles advance side by side (a foreign cluster: as many as this
-        machine has cores).
-        """
+        """How many ensembles advance at a time; on a cluster, as many as cores here."""
         return 1 if self.executor == "in-process" else self.workers or usable_cores()
 
 
 def lanes_for(missing: Sequence[Any], execution: Execution) -> int:
-    """Lanes an ensemble: what suits the device and every shape of network, but no more
-    than there are runs for.
-    """
+    """Lanes of an ensemble: as suits device and networks, no more than runs."""
     share = math.ceil(len(missing) / execution.n_workers())
     device = execution.device if execution.scheduler is None else "cpu"  # what other machines have is not known here
     kinds = {(type(config), shape(config)): config for config in missing}
@@ -120,9 +109,7 @@ class _Worker:
 
 
 class Processes:
-    """One process a core, each with one thread and one ensemble; they ask for runs when
-    a lane is free.
-    """
+    """One process a core, each with one ensemble; they ask for runs for free lanes."""
 
     def __init__(self, missing: list[Any], lanes: int, n_workers: int, keep: Keep, on_work: OnWork):
         self._context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
@@ -163,13 +150,11 @@ class Processes:
         try:
             kind, content = pipe.recv()
             if kind == "next":
-                config = self._waiting.popleft() if self._waiting else None
-                if config is not None:
-                    worker.runs.append(config)
-                pipe.send(config)
+                given = [self._waiting.popleft()] if self._waiting else []
+                worker.runs += given
+                pipe.send(given)
         except (EOFError, OSError):
-            self._bury(pipe)
-            return
+            return self._bury(pipe)
         if kind == "work":
             worker.work += content
             self._on_work(content)
@@ -178,10 +163,8 @@ class Processes:
             worker.work -= whole(content.config)
             self._deaths = 0
             self._keep(content, "cpu", torch.__version__)
-        elif kind == "refused":
-            raise ConfigError(content)
         elif kind == "error":
-            raise WorkerError(f"a training process failed: {content}; finished runs are kept.")
+            raise content
         elif kind == "end":
             self._workers.pop(pipe).process.join()
 
@@ -202,14 +185,12 @@ class Processes:
 
 
 def _work(pipe: Connection, lanes: int) -> None:
-    """A worker's life: ask for runs, train them, send what happens, until there are
-    none or the driver is gone.
-    """
+    """A worker: it trains runs that it asks for, until none or no driver is left."""
 
     def assigned() -> Iterator[Any]:
         pipe.send(("next", None))
-        while (config := pipe.recv()) is not None:
-            yield config
+        while given := pipe.recv():
+            yield from given
             pipe.send(("next", None))
 
     try:
@@ -219,7 +200,8 @@ def _work(pipe: Connection, lanes: int) -> None:
     except (EOFError, OSError):  # the driver is gone
         return
     except ConfigError as error:  # what only training shows, of a user's network
-        pipe.send(("refused", str(error)))
+        pipe.send(("error", error))
     except Exception as error:  # a bug: it would come again
         traceback.print_exc()
-        pipe.send(("error", f"{type(error).__name__}: {error}"))
+        failed = f"a training process failed: {type(error).__name__}: {error}; finished runs are kept."
+        pipe.send(("error", WorkerError(failed)))

@@ -1,7 +1,7 @@
-"""The file of a run store, which several programs use: opened, checked, brought up to
-date, waited for, locked while a command trains into it; and what is wrong with it, in
-one line. Readers fetch and let go; a program that holds the file, because it was
-stopped, say, is waited for by what trains.
+"""The file of a run store, which several programs use: opened, checked, waited for,
+locked while a command trains into it; and what is wrong with it, in one line. Readers
+fetch and let go; a program that holds the file, because it was stopped, say, is waited
+for by what trains.
 """
 
 from __future__ import annotations
@@ -14,21 +14,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from analysis.runs.rows import (
-    FIRST,
-    StoreError,
-    columns_of,
-    description,
-    kept_family,
-    later_fields,
-    only,
-    table_name,
-)
+from analysis.runs.rows import FIRST, StoreError, columns_of, description, kept_family, later_fields, only, table_name
 from analysis.runs.traces import remove_leftovers, share
 from neural import FAMILIES, ConfigError, Table
-from neural.config import defaults
 from neural.family import Family
 from neural.foreign import source_of
 
@@ -38,34 +28,23 @@ except ModuleNotFoundError:  # on Windows, where commands do not take turns: the
     fcntl = None
 
 VERSION = 4
-OLD_VERSIONS = range(2, VERSION)  # that can be brought up to date
-_UPDATED = "A command that trains into it brings it up to date, without training any of its runs again."
 _WAIT_S = 60.0  # for another program that holds the file
 _TRY_S = 1.0  # of these, before Ctrl-C is heard
 _PATIENCE_S = 30.0  # with a condition that finds no further run
 _INSTRUCTIONS = 10_000  # of sqlite, about a millisecond, between two looks at the clock and for Ctrl-C
 
 
-def new_since(version: int) -> dict[str, Any]:
-    """The fields that runs of a version did not have, with what these runs had been
-    trained with.
-    """
-    return defaults(FAMILIES[FIRST].Config, lambda option: option.since > version)
-
-
 class StoreFile:
     """An SQLite file with a table of runs for each family, made if there is none. One
-    of an old version is brought up to date, in one transaction: no run has to be
-    trained again. A file that is only to be read is neither made nor changed.
+    that is only to be read is neither made nor changed.
 
     Attributes:
         path: as the user named it.
-        file: the same without symbolic links, which name the same store, with the same
-            lock and the same traces.
+        file: the same without symbolic links, so that these name the same store.
         connection: to it.
     """
 
-    def __init__(self, path: Path, read_only: bool):
+    def __init__(self, path: Path, read_only: bool = False):
         self.path, self.file, self._begun = path, Path(os.path.realpath(path)), time.time()
         with self.explained():
             if read_only and not self.file.is_file():
@@ -79,11 +58,6 @@ class StoreFile:
             mode = "rw" if read_only else "rwc"
             self.connection = sqlite3.connect(f"{self.file.as_uri()}?mode={mode}", uri=True, timeout=_WAIT_S)
             try:
-                if read_only:
-                    self.connection.execute("PRAGMA query_only = 1")
-                elif self._version() in OLD_VERSIONS:
-                    with self.training():  # a command that has begun with an old version ends with it
-                        self._migrate()
                 self._open(read_only)
             except BaseException:
                 self.close()  # and with it a transaction that has not ended
@@ -92,6 +66,12 @@ class StoreFile:
     def close(self) -> None:
         self.connection.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def ask(self, query: str, *values: Any) -> Any:
         """The first value that a query finds; None where it finds nothing."""
         row = self.connection.execute(query, values).fetchone()
@@ -99,27 +79,29 @@ class StoreFile:
 
     # ---- its tables
 
-    def _version(self) -> int:
-        return self.ask("PRAGMA user_version")
-
     def _open(self, read_only: bool) -> None:
         run = self.connection.execute
+        if read_only:
+            run("PRAGMA query_only = 1")
         # tells now, not after hours of training, whether the file can be written
         run("BEGIN" if read_only else "BEGIN IMMEDIATE")
-        version = self._version()
+        version = self.ask("PRAGMA user_version")
         if version == 0 and not read_only and self.ask("SELECT count(*) FROM sqlite_master") == 0:
             self.create(FAMILIES[FIRST])
             run("CREATE TABLE curves (key TEXT PRIMARY KEY, curves TEXT)")
             run(f"PRAGMA user_version = {VERSION}")
         elif version != VERSION:
-            found = f"{self.path} is of version {version}.{f' {_UPDATED}' if version in OLD_VERSIONS else ''}"
-            raise StoreError(f"`store` must be a run store of version {VERSION}, but {found}")
+            left = ", written by an earlier efftheory, and was left as it is; name another with --store"
+            found = f"{self.path} is of version {version}{left if 0 < version < VERSION else ''}"
+            raise StoreError(f"`store` must be a run store of version {VERSION}, but {found}.")
         n_bytes = self.file.stat().st_size  # sqlite itself misses only whole pages at the end
         if n_bytes % self.ask("PRAGMA page_size"):
             raise sqlite3.DatabaseError(f"its end is missing, it was cut after {n_bytes:,} bytes")
         self.connection.commit()
-        if not read_only:
-            self._check_whole()
+        # reads all of it, to see damage anywhere and an index that disagrees with its
+        # table, which only writing is worth
+        if not read_only and (verdict := self.ask("PRAGMA integrity_check(1)")) != "ok":
+            raise sqlite3.DatabaseError(" ".join(verdict.split()))
         if self.columns_in("tables"):
             try:
                 for (content,) in run("SELECT content FROM tables").fetchall():
@@ -129,16 +111,7 @@ class StoreFile:
         self._own_families()
         for family in FAMILIES.values():
             if family.name == FIRST or self.has(family):
-                self._add_later(family, read_only)
-                self._check_columns(family, columns_of(family))
-
-    def _check_whole(self) -> None:
-        """sqlite3.DatabaseError if the file is damaged anywhere, or an index disagrees
-        with its table: reads all of it, which only writing is worth.
-        """
-        verdict = self.ask("PRAGMA integrity_check(1)")
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(" ".join(verdict.split()))
+                self._check_columns(family, read_only)
 
     def columns_in(self, table: str) -> list[str]:
         """The columns of a table, in the file's order; [] where there is none."""
@@ -187,50 +160,22 @@ class StoreFile:
             row = (family.name, source.digest, source.path, source.text, description(family))
             self.connection.execute("INSERT OR REPLACE INTO families VALUES (?, ?, ?, ?, ?)", row)
 
-    def _check_columns(self, family: type[Family], columns: list[str]) -> None:
-        """sqlite3.DatabaseError unless the runs have these columns."""
-        if set(self.columns_in(table_name(family))) != set(columns):
-            raise sqlite3.DatabaseError(f"its table `{table_name(family)}` is missing or has other columns")
-
-    def _add_later(self, family: type[Family], read_only: bool) -> None:
-        """Fields that came later than this table, with what its runs had."""
+    def _check_columns(self, family: type[Family], read_only: bool) -> None:
+        """Add the fields that came later than this table, with what its runs had;
+        sqlite3.DatabaseError if it has other columns than it must have then.
+        """
         table = table_name(family)
         have = self.columns_in(table)
         lacking = {name: default for name, default in later_fields(family.Config).items() if name not in have}
+        if {*have, *lacking} != {*columns_of(family)}:
+            raise sqlite3.DatabaseError(f"its table `{table}` is missing or has other columns")
         if lacking and read_only:
-            found = f"{self.path} is older. {_UPDATED}"
-            raise StoreError(f"`store` must have the columns {', '.join(lacking)}, but {found}")
+            updated = "A command that trains into it brings it up to date, without training any of its runs again."
+            raise StoreError(f"`store` must have the columns {', '.join(lacking)}, but {self.path} is older. {updated}")
         with self.connection:
             for name, default in lacking.items():
                 self.connection.execute(f'ALTER TABLE {table} ADD COLUMN "{name}"')
                 self.connection.execute(f'UPDATE {table} SET "{name}" = ?', (default,))
-
-    def _migrate(self) -> None:
-        """From an old version to this one: the fields that are new get their columns
-        and enter every key.
-        """
-        run, toy = self.connection.execute, FAMILIES[FIRST]
-        with self.connection:  # all of it or, whatever happens, nothing
-            run("BEGIN IMMEDIATE")
-            version = self._version()
-            if version not in OLD_VERSIONS:  # another command was first
-                return
-            new = new_since(version)
-            self._check_whole()
-            self._check_columns(toy, [name for name in columns_of(toy) if name not in new])
-            run("CREATE TEMP TABLE old AS SELECT rowid AS number, * FROM runs")  # not renamed: views would follow
-            run("DROP TABLE runs")
-            self.create(toy)
-            values = [f":{name}" if name in new else f'"{name}"' for name in columns_of(toy)]
-            columns = ", ".join(f'"{name}"' for name in ["rowid", *columns_of(toy)])
-            # the rowid is the number that people know a run by
-            run(f"INSERT INTO runs ({columns}) SELECT number, {', '.join(values)} FROM old", new)
-            run("DROP TABLE old")
-            for table in filter(self.columns_in, ("runs", "curves", "predictions")):
-                rows = run(f"SELECT key, rowid FROM {table}").fetchall()
-                changed = [(json.dumps(json.loads(old) | new, sort_keys=True), rowid) for old, rowid in rows]
-                self.connection.executemany(f"UPDATE {table} SET key = ? WHERE rowid = ?", changed)
-            run(f"PRAGMA user_version = {VERSION}")
 
     # ---- other programs
 
@@ -256,8 +201,8 @@ class StoreFile:
                 self.connection.execute(f"PRAGMA busy_timeout = {round(1000 * _WAIT_S)}")
 
     def patiently(self, query: str, values: Sequence[Any], where: str) -> list[tuple]:
-        """The rows that a query with a user's condition `where` finds; StoreError if
-        that is no SQL, or cannot be decided in a reasonable time.
+        """What a query with a user's condition `where` finds; StoreError if that is no
+        SQL, or cannot be decided in a reasonable time.
         """
         deadline = time.monotonic() + _PATIENCE_S
 
@@ -287,9 +232,8 @@ class StoreFile:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """One command at a time trains into a store; another waits here, and then finds
-        what the first has trained. The lock is the system's: it ends with the process
-        that holds it, however that ends.
+        """One command at a time trains into a store; another waits here. The lock is
+        the system's: it ends with the process that holds it, however that ends.
         """
         lock = self._lock_file()
         try:
@@ -306,9 +250,7 @@ class StoreFile:
             os.close(lock)
 
     def _lock_file(self) -> int:
-        """The open file of the lock. Nothing is written into it, nor is a symbolic link
-        followed; who may write the store may open it.
-        """
+        """The open file of the lock; who may write the store may open it."""
         path = self.file.with_name(self.file.name + ".lock")
         if path.is_symlink():
             raise StoreError(f"`store` must have a lock file of its own, but {path} is a symbolic link.")
@@ -358,9 +300,7 @@ def _is_busy(error: sqlite3.Error) -> bool:
 
 
 def _is_the_conditions(error: Exception) -> bool:
-    """Whether an error is the fault of the SQL condition in the query, and not the
-    file's.
-    """
+    """Whether an error is the fault of the SQL condition, and not the file's."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:  # Python's own: text that is none, of which the file is full
         return not (isinstance(error, sqlite3.OperationalError) and "decode" in str(error))

@@ -1,10 +1,9 @@
 """The four phases of learning.
 
 Source: paper, table 1. It says "> 90 %" of an accuracy, the official code compares with
->=; so does this module, and with 10 test samples that decides whether 9 of them are
-enough. A run that never crosses is censored at its budget. The table leaves one case
-open, a test accuracy that gets there while the training accuracy does not: "test only"
-here.
+>=, as here; with 10 test samples that decides whether 9 are enough. A run that never
+crosses is censored at its budget. The table leaves one case open, a test accuracy that
+gets there while the training accuracy does not: "test only" here.
 """
 
 from __future__ import annotations
@@ -21,20 +20,13 @@ from efftheory.constants import ACCURACY_THRESHOLD
 from neural import ConfigError
 
 UNDECIDED = "undecided"  # what seeds that disagree leave a point without a majority
+PHASES = ("comprehension", "grokking", "memorisation", "confusion", "test only")
 # Letters and colours in pictures. The colours are the paper's but for comprehension,
-# whose green is darker: the paper's cannot be told from the yellow of grokking without
-# the eye's cones for red, and points of large diagrams have no letters. "test only" and
-# white, which is hatched, are ours.
-LETTERS = {
-    "comprehension": "C",
-    "grokking": "G",
-    "memorisation": "M",
-    "confusion": "X",
-    "test only": "T",
-    UNDECIDED: "?",
-}
+# whose green is darker: without the eye's cones for red the paper's is the yellow of
+# grokking, and points of large diagrams have no letters. "test only" and white, which
+# is hatched, are ours.
+LETTERS = dict(zip((*PHASES, UNDECIDED), "CGMXT?", strict=True))
 COLOURS = dict(zip(LETTERS, ("#3ca046", "#fde725", "#46327e", "#1e1e1e", "#e678a0", "#ffffff"), strict=True))
-PHASES = tuple(LETTERS)[:-1]
 GENERALISING = ("comprehension", "grokking")
 
 
@@ -50,26 +42,22 @@ class Thresholds:
     """Steps between the two from which on generalisation is grokking."""
 
     def __post_init__(self) -> None:
-        for name in ("train_threshold", "test_threshold"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ConfigError(f"`{name}` must be a number above 0 and at most 1, but is {getattr(self, name)}.")
+        for name, value in (("train_threshold", self.train_threshold), ("test_threshold", self.test_threshold)):
+            if not 0 < value <= 1:
+                raise ConfigError(f"`{name}` must be a number above 0 and at most 1, but is {value}.")
         if not self.delay > 0:
             raise ConfigError(f"`delay` must be a number of steps above 0, but is {self.delay}.")
 
 
 def steps_to(record: NDArray[np.float64], threshold: float) -> float:
-    """First step at which a metric was at least `threshold`, inf if never; from its
-    record (2, n): steps, values.
-    """
+    """Where a record (2, n), steps and values, is at least `threshold`; or inf."""
     steps, values = record
     first = np.searchsorted(values, threshold)
     return float(steps[first]) if first < len(steps) else np.inf
 
 
 def phase(train: float, test: float, delay: float) -> str:
-    """Table 1 for one run: steps to the two thresholds, inf where they were not
-    reached.
-    """
+    """Table 1 for one run, of its steps to the two thresholds, inf if not reached."""
     if np.isinf(train):
         return "confusion" if np.isinf(test) else "test only"
     if np.isinf(test):
@@ -81,8 +69,7 @@ def classify(
     runs: pd.DataFrame, limits: Thresholds, records: tuple[str, str] = ("train_record", "test_record")
 ) -> pd.DataFrame:
     """`runs` with the columns `train` and `test` (steps, inf = not within the budget),
-    `delay` and `phase`; from the `records` of what is learned and of what is
-    generalised.
+    `delay` and `phase`; from the `records` of what is learned and what is generalised.
     """
     train = [steps_to(record, limits.train_threshold) for record in runs[records[0]]]
     test = [steps_to(record, limits.test_threshold) for record in runs[records[1]]]
@@ -91,8 +78,7 @@ def classify(
 
 def with_phases(runs: pd.DataFrame, limit: float) -> pd.DataFrame:
     """`runs` with the columns `delay` (inf where not both were reached) and `phase`,
-    from `train` and `test`; `limit` is the delay from which on generalisation is
-    grokking.
+    from `train` and `test`; from a delay of `limit` on generalisation is grokking.
     """
     train, test = runs["train"].to_numpy(), runs["test"].to_numpy()
     both = np.isfinite(train) & np.isfinite(test)
@@ -110,16 +96,10 @@ def points(runs: pd.DataFrame, axes: Sequence[Axis]) -> pd.DataFrame:
     """
     rows = []
     for values, group in runs.groupby([axis.field for axis in axes], sort=True, dropna=False):
-        counts = {name: int((group["phase"] == name).sum()) for name in PHASES}
+        n, counts = len(group), {name: int((group["phase"] == name).sum()) for name in PHASES}
         most = max(PHASES, key=lambda name: counts[name])
-        rows.append(
-            {name: axis.value(value) for name, axis, value in zip("xy", axes, values, strict=True)}
-            | {"n": len(group)}
-            | counts
-            | {
-                "majority": most if 2 * counts[most] > len(group) else UNDECIDED,
-                "agreement": counts[most] / len(group),
-                "delay": float(np.quantile(group["delay"], 0.5, method="inverted_cdf")),
-            }
-        )
+        row = {name: axis.value(value) for name, axis, value in zip("xy", axes, values, strict=True)} | {"n": n}
+        majority = most if 2 * counts[most] > n else UNDECIDED
+        delay = float(np.quantile(group["delay"], 0.5, method="inverted_cdf"))
+        rows.append(row | counts | {"majority": majority, "agreement": counts[most] / n, "delay": delay})
     return pd.DataFrame(rows)

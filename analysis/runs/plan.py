@@ -43,25 +43,19 @@ class Axis:
         return all(_is_number(value) for value in self.values)
 
     def position(self, value: Any) -> float:
-        """Where a value stands on the axis, in units in which equal steps are equally
-        far; categories are counted.
-        """
+        """Where a value stands, in units of equal steps; categories are counted."""
         if not self.is_number:
             return float(self.values.index(self.value(value)))
         return math.log10(value) if self.log else float(value)
 
     def value(self, cell: Any) -> Any:
-        """A value as a run has it, from a table, where None is nan and an integer in
-        one column with it a float.
-        """
+        """A run's value, of a cell: None may be nan there, an integer a float."""
         if cell is None or cell != cell:
             return None
         return int(cell) if self.kind is int else cell
 
     def between(self, low: Any, high: Any) -> Any | None:
-        """The value halfway, None where there is none (neighbouring integers,
-        categories).
-        """
+        """The value halfway, None where there is none: next integers, categories."""
         if not self.is_number or self.kind not in (int, float):
             return None
         value = _number(self.kind, math.sqrt(low * high) if self.log else (low + high) / 2)
@@ -96,16 +90,12 @@ class Experiment:
         return family_of(self.base)
 
     def configs(self, seeds: range | None = None) -> list[Any]:
-        """Its runs, the seed changing fastest, and the first axis slowest; `seeds`:
-        others than its own. ConfigError if a run cannot be, or there are none.
+        """Its runs, the seed changing fastest, the first axis slowest; `seeds`: others
+        than its own. ConfigError if a run cannot be, or there are none.
         """
         first, n = (self.first_seed, self.seeds) if seeds is None else (seeds.start, len(seeds))
         runs = grid(self.base, self.axes, n, first)
         return runs if self.budget is None else [replace(run, budget=self.budget(run)) for run in runs]
-
-    def values(self, field: str) -> tuple[Any, ...]:
-        """Of the axis of this field."""
-        return next(axis.values for axis in self.axes if axis.field == field)
 
     def at(self, **values: Any) -> Experiment:
         """The part of it in which these fields have these values."""
@@ -113,15 +103,11 @@ class Experiment:
         return replace(self, base=replace(self.base, **values), axes=axes)
 
     def varied(self, texts: Mapping[str, str | None], settings: Mapping[str, Any]) -> Experiment:
-        """Another one, as the options of a command say; ConfigError if that cannot be.
-
-        Args:
-            texts: the text of each axis in turn, by the name of its option; where there
-                is none, the axis stays.
-            settings: fields that all runs share.
+        """Another one, as the options of a command say: the text of each axis in turn,
+        by its option's name (without one it stays), and fields that all runs share.
+        ConfigError if that cannot be.
         """
-        kind = type(self.base)
-        given = {n: parse_axis(kind, name, text) for n, (name, text) in enumerate(texts.items()) if text}
+        given = {n: parse_axis(type(self.base), name, text) for n, (name, text) in enumerate(texts.items()) if text}
         axes = tuple((dict(enumerate(self.axes)) | given).values())
         for axis in axes:
             if axis.field in settings:
@@ -138,8 +124,7 @@ def planned(title: str, base: Any, *axes: str, **others: Any) -> Experiment:
 
 def parse_axis(config_type: type, name: str, text: str) -> Axis:
     """An axis from FIELD=LO:HI:N[:log] (N values, both ends included) or FIELD=A,B,C;
-    ConfigError, which names the option `name`, if there is no such field, or it cannot
-    have such values.
+    ConfigError, which names the option `name`, if there is no such field or value.
     """
     field, _, values = text.partition("=")
     field = field.replace("-", "_")
@@ -186,9 +171,7 @@ def _between_ends(name: str, text: str, parts: list[str], kind: type) -> tuple[n
 
 
 def parse_value(config_type: type, name: str, field: str, text: str) -> Any:
-    """One value of a field, from text; whether it is a valid one the configuration
-    says.
-    """
+    """One value of a field, from text; whether it is valid its configuration says."""
     kind = kind_of(config_type, field)
     if text in ("None", "none", "full") and NoneType in get_args(kinds(config_type)[field]):
         return None
@@ -220,9 +203,7 @@ def parse_settings(config_type: type, name: str, texts: Sequence[str]) -> dict[s
 
 
 def grid(base: Any, axes: Sequence[Axis], seeds: int, first_seed: int = 0) -> list[Any]:
-    """Every combination of the axes' values and `seeds` seeds, from `first_seed` on;
-    ConfigError if there are none.
-    """
+    """Every combination of the axes' values and `seeds` seeds, or ConfigError."""
     if len({axis.field for axis in axes}) < len(axes):
         raise ConfigError(f"`y` must be another field than x, but both are {axes[0].field}.")
     if seeds < 1:

@@ -20,9 +20,7 @@ _SIZES: dict[type, str] = {RunConfig: "n_train", ModularConfig: "fraction"}
 
 @dataclass(frozen=True, kw_only=True)
 class PlaneOptions(Trains):
-    """Which grid of runs: a named diagram, one of your own, or a named one with other
-    axes.
-    """
+    """Which grid of runs: a named diagram, one of your own, or one with other axes."""
 
     name: tyro.conf.Positional[str | None] = None
     """lr_lr, regression, classification, s3 (figure 6 a-d); batch_size, init_scale, repr_weight_decay (figures 13-15;
@@ -87,9 +85,8 @@ class PlaneOptions(Trains):
         if fields and type(base) not in _SIZES:
             wanted = "toy or modular with table, pairs and fraction"
             raise ConfigError(f"`family` must be {wanted}, but is {self.family!r}.")
-        for name in fields:
-            if name in settings:
-                raise ConfigError(f"`set` must not name what has an option of its own, but names {name}.")
+        if twice := [name for name in fields if name in settings]:
+            raise ConfigError(f"`set` must not name what has an option of its own, but names {twice[0]}.")
         if isinstance(base, RunConfig) and self.fraction is not None:
             if not 0 < self.fraction <= 1:
                 raise ConfigError(f"`fraction` must be above 0 and at most 1, but is {self.fraction}.")

@@ -1,7 +1,6 @@
 """What the store knows of a run: the columns of its row, its key, and what these must
 hold, checked where they are read: people and faulty disks change them. And what it
-keeps of users' families: the text of their files is there to be read; it is never
-executed from a store.
+keeps of users' families: the text of their files is never executed from a store.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from analysis.runs.plan import kind_of
 from neural import FAMILIES, ConfigError, History, family_of
-from neural.config import Option, defaults, kinds, option_of
+from neural.config import defaults, kinds, option
 from neural.family import Family, Metric
 from neural.foreign import Source, known, remember, source_of
 
@@ -77,9 +76,7 @@ def columns_of(family: type[Family]) -> list[str]:
 
 
 def values_of(config: Any) -> dict[str, Any]:
-    """The fields of a configuration, and of a user's family the digest of its file;
-    `dataclasses.asdict` would copy each value.
-    """
+    """The fields of a configuration, and of a user's family the digest of its file."""
     source = source_of(family_of(config))
     values = {one.name: getattr(config, one.name) for one in fields(config)}
     return values if source is None else values | {"source": source.digest}
@@ -90,10 +87,9 @@ def key(config: Any) -> str:
     is the first one. A field that came later is left out where it has its default, so
     that the keys of older runs stay.
     """
-    family, values = family_of(config), values_of(config)
-    for name, default in later_fields(family.Config).items():
-        if values[name] == default:
-            del values[name]
+    family = family_of(config)
+    later = later_fields(family.Config)
+    values = {name: value for name, value in values_of(config).items() if name not in later or value != later[name]}
     return json.dumps(values if family.name == FIRST else values | {"family": family.name}, sort_keys=True)
 
 
@@ -137,9 +133,7 @@ def check_settings(config: Any, row: Mapping[str, Any]) -> None:
 
 
 def checked_row(config: Any, row: dict[str, Any]) -> dict[str, Any]:
-    """A run's row with its arrays in place of their text; DamagedRow unless all of it
-    is what the store wrote.
-    """
+    """A run's row with arrays in place of their text; DamagedRow unless it is whole."""
     family = family_of(config)
     check_settings(config, row)
     for name in [*number_columns(family), "compiled"]:
@@ -151,11 +145,12 @@ def checked_row(config: Any, row: dict[str, Any]) -> dict[str, Any]:
         values = _json(row[name])
         demand(isinstance(values, list), name, "an array", row[name])
         found = arrays[name] = _numbers(name, values, np.dtype(bool if name == "mask" else float))
+        wanted, fits = "(p, ...)", found.ndim > 1
         if name == "mask":
-            demand(found.shape == (config.n_samples,), name, f"of shape ({config.n_samples},)", found.shape)
-        else:
-            fits = found.shape[:-1] == (2,) if name in records else found.ndim > 1
-            demand(fits, name, f"of shape {'(2, n)' if name in records else '(p, ...)'}", found.shape)
+            wanted, fits = f"({config.n_samples},)", found.shape == (config.n_samples,)
+        elif name in records:
+            wanted, fits = "(2, n)", found.shape[:-1] == (2,)
+        demand(fits, name, f"of shape {wanted}", found.shape)
     return row | arrays
 
 
@@ -181,9 +176,7 @@ def _numbers(name: str, values: Any, dtype: np.dtype) -> NDArray:
 
 
 def checked_curves(text: Any, metrics: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """The curves that `thinned_curves` has made, from their JSON: steps and metrics
-    (S,), embedding (S, p, ...).
-    """
+    """What `thinned_curves` made, from JSON: (S,) each, embedding (S, p, ...)."""
     found, names = _json(text), {"steps", *metrics, "embedding"}
     demand(isinstance(found, dict) and set(found) == names, "curves", f"those of {', '.join(sorted(names))}", text)
     curves = {name: _numbers(f"curves: {name}", values, np.dtype(float)) for name, values in found.items()}
@@ -205,17 +198,13 @@ def thinned_curves(history: History) -> dict[str, list[Any]]:
 
 
 def called(family: type[Family]) -> str:
-    """The name of a family, with the beginning of its file's digest where it is a
-    user's.
-    """
+    """A family's name; of a user's, with the beginning of its file's digest."""
     source = source_of(family)
     return family.name if source is None else f"{family.name}@{source.digest[:8]}"
 
 
 def told(family: type[Family]) -> str:
-    """Where a user's family is, and whether its file is gone or has changed since; ""
-    for others.
-    """
+    """Where a user's family is, and if the file is gone or has changed; else ""."""
     source = source_of(family)
     if source is None:
         return ""
@@ -229,32 +218,29 @@ def told(family: type[Family]) -> str:
 
 def description(family: type[Family]) -> str:
     """All that is needed to read the runs of a user's family, as JSON."""
-    found: dict[str, Any] = {}
-    for one in fields(family.Config):
-        optional = NoneType in get_args(kinds(family.Config)[one.name])
-        found[one.name] = {"kind": kind_of(family.Config, one.name).__name__, "optional": optional}
-        if option_of(one).later:
-            found[one.name]["later"] = one.default
+    found, later = {}, later_fields(family.Config)
+    for name, hint in kinds(family.Config).items():
+        found[name] = {"kind": kind_of(family.Config, name).__name__, "optional": NoneType in get_args(hint)}
+        found[name] |= {"later": later[name]} if name in later else {}
     metrics = [asdict(metric) for metric in family.METRICS]
     return json.dumps({"fields": found, "metrics": metrics, "arrays": list(family.ARRAYS)})
 
 
 def kept_family(name: str, digest: str, path: str, text: str, described: str) -> type[Family]:
-    """The family that a store has a description of: the class itself where this process
-    has loaded it, else one that cannot train, but whose runs can be read. ValueError if
-    the description is damaged, or the text has another digest.
+    """The family that a store describes: the class itself where this process has loaded
+    it, else one whose runs can be read only. ValueError if it is damaged.
     """
     with suppress(KeyError):
         return known(name, digest)
     source = Source(path, text)
     if source.digest != digest or not name.isidentifier():
         raise ValueError
+    kinds_of = {kind.__name__: kind for kind in (int, float, bool, str)}
     try:
-        found = json.loads(described)
-        columns = []
+        found, columns = json.loads(described), []
         for one, has in found["fields"].items():
-            kind = {"int": int, "float": float, "bool": bool, "str": str}[has["kind"]]
-            later = field(default=has["later"], metadata={"option": Option(later=True)}) if "later" in has else field()
+            kind = kinds_of[has["kind"]]
+            later = option(has["later"], later=True) if "later" in has else field()
             columns.append((one, kind | None if has["optional"] else kind, later))
         config = make_dataclass(f"{name.title()}Config", columns, frozen=True, kw_only=True)
         metrics = tuple(Metric(**metric) for metric in found["metrics"])

@@ -29,9 +29,8 @@ ACHIEVED = 0.4  # share of the GEMM rate that the compiled ensemble achieves (do
 
 @dataclass(frozen=True, kw_only=True)
 class Trains:
-    """The options of every command that trains, and the base of its arguments, which
-    are given by keyword as well. A command has defaults of its own for `seeds` and
-    `out`, and a docstring where more is to be said.
+    """The options of every command that trains, and the base of its arguments, with
+    defaults of its own for `seeds` and `out`.
     """
 
     seeds: int | None = None
@@ -47,39 +46,25 @@ class Trains:
     """The run store."""
 
     def seed_range(self, by_default: int | None = None, *, least: int = 1) -> range:
-        """The seeds that are asked for; ConfigError if one is negative.
-
-        Args:
-            by_default: how many, where the command line does not say.
-            least: how many there must be, or ConfigError.
+        """The seeds that are asked for; `by_default` says how many where the command
+        line does not. ConfigError if one is negative, or they are fewer than `least`.
         """
         check_at_least(least, self, "seeds")
         check_at_least(0, self, "first_seed")
-        n = by_default if self.seeds is None else self.seeds
-        if n is None:
-            raise AssertionError("a command has a number of seeds of its own")
-        return range(self.first_seed, self.first_seed + n)
+        return range(self.first_seed, self.first_seed + (self.seeds or by_default or 0))
 
 
 @contextmanager
 def trained(arguments: Trains, configs: Sequence[Any], out: Path | None = None) -> Iterator[RunStore]:
     """The open store, in which all of `configs` are: those that were missing are
-    trained now. With --dry-run the command ends here.
-
-    Args:
-        arguments: of the command.
-        configs: the runs that it wants.
-        out: the folder of its report, which is made; by default `arguments.out`.
+    trained now; and the folder `out` of the report (by default `arguments.out`) is
+    made. With --dry-run the command ends here.
 
     Raises:
-        ConfigError, StoreError, WorkerError: the folder, the store or the execution
-            cannot be used.
+        ConfigError, StoreError, WorkerError: folder, store or execution cannot be used.
     """
     end_dry_run(arguments, configs)
-    folder = out or arguments.out
-    if folder is None:
-        raise AssertionError("a command has a folder of its own")
-    prepare_folder(folder)
+    prepare_folder(out or arguments.out or Path("results"))
     with RunStore(arguments.store) as store:
         n_trained = ensure(configs, store, arguments.execution)
         print(f"{len(set(configs))} runs, {n_trained} of them trained now", file=sys.stderr)
@@ -87,9 +72,8 @@ def trained(arguments: Trains, configs: Sequence[Any], out: Path | None = None) 
 
 
 def end_dry_run(arguments: Trains, configs: Sequence[Any]) -> None:
-    """With --dry-run, print what training `configs` would cost and end the command.
-    `trained` does so by itself; a command calls this where its runs depend on others'
-    results.
+    """With --dry-run, print what training `configs` would cost and end the command, as
+    `trained` does: for commands whose runs depend on others' results.
     """
     execution = arguments.execution.resolved()
     if arguments.dry_run:
@@ -100,9 +84,8 @@ def end_dry_run(arguments: Trains, configs: Sequence[Any]) -> None:
 
 
 def cost(missing: Sequence[Any], execution: Execution) -> str:
-    """What training `missing` takes if each runs to its budget, in words; those that
-    settle earlier cost less. In time only where that is known: not on a GPU, or on
-    other machines.
+    """What training `missing` takes if each runs to its budget, in words; in time only
+    where that is known: not on a GPU, or on other machines.
     """
     if not missing:
         return "nothing to train"
@@ -121,9 +104,7 @@ def cost(missing: Sequence[Any], execution: Execution) -> str:
 
 
 def gemm_rate(lanes: int, rows: int, inner: int, columns: int) -> float:
-    """Operations a second of one thread on float32 products (rows x inner) (inner x
-    columns), one a lane.
-    """
+    """FLOP/s of a thread on float32 (rows x inner) (inner x columns), one a lane."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -11,9 +11,8 @@ curves are in the table `curves`, what predictors say of runs in `predictions`.
 
 So it is for the toy model. Each other family has a table of its own (`runs_modular`),
 made with its first run, and full traces and checkpoints in files beside the store.
-Operations that users bring are in the table `tables`, by the digest that their runs'
-keys have; families that they bring are in `families`, and each run has the digest of
-its family's file as `source`, so that a changed file's runs are others.
+Users' operations are in the table `tables`, by the digest in their runs' keys, their
+families in `families`; the digest of a family's file is its runs' `source`.
 """
 
 from __future__ import annotations
@@ -21,38 +20,19 @@ from __future__ import annotations
 import json
 import shlex
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.runs import rows
 from analysis.runs.file import StoreFile
-from analysis.runs.rows import (
-    FIRST,
-    DamagedRow,
-    StoreError,
-    called,
-    check_settings,
-    checked_curves,
-    checked_row,
-    columns_of,
-    config_columns,
-    config_of,
-    demand,
-    key,
-    only,
-    record_columns,
-    step_columns,
-    table_name,
-    thinned_curves,
-    values_of,
-)
+from analysis.runs.rows import StoreError, config_columns, config_of, key, only, step_columns, table_name, values_of
 from analysis.runs.rows import phase_records as phase_records
-from analysis.runs.traces import Traces, TracesError, is_there, prepare, read_traces, traces_path, write_traces
+from analysis.runs.traces import Traces, TracesError, prepare, read_traces, traces_path, write_traces
 from neural import FAMILIES, History, Table, family_of
 from neural.family import Family
 
@@ -61,7 +41,7 @@ PREDICTIONS = ("key", "predictor", "target", "draws", "version", "read_at", "val
 _BATCH, _NARROW_BATCH = 1_000, 20_000  # rows that are fetched at a time: whole ones, or some of their columns
 _KEYS = 500  # that are looked up at a time
 _NAMED = 5  # runs in a message
-_TOY = FAMILIES[FIRST]
+_TOY = FAMILIES[rows.FIRST]
 
 
 class LostTraces(StoreError):
@@ -77,30 +57,19 @@ class RunStore(StoreFile):
     StoreError, here and in all of its methods, if it cannot be used as it is.
     """
 
-    def __init__(self, path: Path, read_only: bool = False):
-        super().__init__(path, read_only)
-
-    def __enter__(self) -> RunStore:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     # ---- runs
 
     def add(self, history: History, device: str, torch_version: str) -> None:
-        """Keep a finished run, in one transaction; one that is there stays as it is.
-        Another program that holds the file is waited for.
-        """
+        """Keep a finished run, in one transaction; one that is there stays as it is."""
         family, name = family_of(history.config), key(history.config)
         values = (
             {"key": name, "device": device, "torch": torch_version, "compiled": history.compiled}
             | values_of(history.config)
             | history.summary()
             | {one: json.dumps(of(history).tolist()) for one, of in family.ARRAYS.items()}
-            | {one: json.dumps(history.record(metric)) for one, metric in record_columns(family).items()}
+            | {one: json.dumps(history.record(metric)) for one, metric in rows.record_columns(family).items()}
         )
-        names, slots = (", ".join(form.format(one) for one in columns_of(family)) for form in ('"{}"', ":{}"))
+        names, slots = (", ".join(form.format(one) for one in rows.columns_of(family)) for form in ('"{}"', ":{}"))
         if family is not _TOY:  # before the row, which says that the run is whole
             with self.explained():
                 write_traces(self.file, name, history)
@@ -114,14 +83,12 @@ class RunStore(StoreFile):
             self.create(family)
             run(f"INSERT OR IGNORE INTO {table_name(family)} ({names}) VALUES ({slots})", values)
             if family is _TOY:
-                run("INSERT OR IGNORE INTO curves VALUES (?, ?)", (name, json.dumps(thinned_curves(history))))
+                run("INSERT OR IGNORE INTO curves VALUES (?, ?)", (name, json.dumps(rows.thinned_curves(history))))
 
         self.write(put)
 
     def missing(self, configs: Sequence[Any]) -> list[Any]:
-        """Those of `configs`, of any families, that have not been trained, each once,
-        in order.
-        """
+        """Those of `configs`, of any families, that are not here, once, in order."""
         wanted = {key(config): config for config in configs}
         have = set()
         with self.explained():
@@ -142,18 +109,18 @@ class RunStore(StoreFile):
         names, found = self.columns(family), {}
         with self.explained():
             columns = ", ".join(f'"{name}"' for name in ["rowid", *names])
-            rows = self._rows_of(table_name(family), list(wanted), columns) if self.has(family) else iter(())
-            for number, *values in rows:
+            there = self._rows_of(table_name(family), list(wanted), columns) if self.has(family) else iter(())
+            for number, *values in there:
                 row = dict(zip(names, values, strict=True))
                 if row["key"] in found or row["key"] not in wanted:
                     raise sqlite3.DatabaseError(f"its index does not find run {number}, or finds it twice")
                 with self._named(number, family):
-                    found[row["key"]] = checked_row(wanted[row["key"]], row)
+                    found[row["key"]] = rows.checked_row(wanted[row["key"]], row)
         if not found:
-            return pd.DataFrame(columns=columns_of(family))
+            return pd.DataFrame(columns=rows.columns_of(family))
         runs = pd.DataFrame([found[name] for name in wanted if name in found], columns=names)
         kinds = dict.fromkeys(step_columns(family), float)
-        return runs.astype(kinds | dict.fromkeys([*family.ARRAYS, *record_columns(family)], object))
+        return runs.astype(kinds | dict.fromkeys([*family.ARRAYS, *rows.record_columns(family)], object))
 
     def _rows_of(
         self, table: str, keys: Sequence[str], columns: str, more: str = "", values: Sequence[Any] = ()
@@ -165,13 +132,13 @@ class RunStore(StoreFile):
             yield from self.connection.execute(query, [*some, *values]).fetchall()
 
     def config(self, number: int, name: str, family: type[Family]) -> Any:
-        """The configuration that has this key, which is that of run `number` of a
-        family; StoreError if it is of another family.
+        """The configuration with this key, of run `number`; StoreError if none has, or
+        it is of another family.
         """
         config = config_of(name)
         with self._named(number, family):
-            found = called(family_of(config))
-            demand(found == called(family), "key", f"of family {called(family)}", found)
+            found = rows.called(family_of(config))
+            rows.demand(found == rows.called(family), "key", f"of family {rows.called(family)}", found)
         return config
 
     @contextmanager
@@ -179,11 +146,10 @@ class RunStore(StoreFile):
         """What is wrong with a row, as an error that names the run."""
         try:
             yield
-        except DamagedRow as damage:
-            raise StoreError(
-                f"`store` must be an undamaged run store, but in run {number} ({family.name}) of {self.path} {damage}. "
-                "It was left as it is; without the row, the run is trained again."
-            ) from None
+        except rows.DamagedRow as damage:
+            found = f"in run {number} ({family.name}) of {self.path} {damage}"
+            left = "It was left as it is; without the row, the run is trained again."
+            raise StoreError(f"`store` must be an undamaged run store, but {found}. {left}") from None
 
     def _run(self, name: str) -> str:
         """What people call the run that has this key, whatever it is."""
@@ -193,19 +159,18 @@ class RunStore(StoreFile):
                 return f"run {number} ({family.name})"
         return "a run that is not there"
 
-    def select(self, where: str = "1", columns: Sequence[str] = (), family: type[Family] = _TOY) -> pd.DataFrame:
+    def select(self, where: str = "1", family: type[Family] = _TOY) -> pd.DataFrame:
         """All finished runs of a family for which the SQL condition `where` holds, as
-        they stand in the file (arrays as JSON), and a `number` for each; only these
-        `columns` (by default all).
+        they stand in the file (arrays as JSON), and a `number` for each.
         """
-        rows = [row for batch in self.batches(where, columns, family) for row in batch]
-        return pd.DataFrame(rows, columns=["number", *(columns or self.columns(family))])
+        found = [row for batch in self.batches(where, (), family) for row in batch]
+        return pd.DataFrame(found, columns=["number", *self.columns(family)])
 
     def batches(
         self, where: str = "1", columns: Sequence[str] = (), family: type[Family] = _TOY
-    ) -> Iterator[list[tuple]]:
-        """What `select` gives, some rows at a time, and at least once; between two
-        batches the file is free for others.
+    ) -> Iterator[list[Any]]:
+        """What `select` gives, or some `columns` of it, in parts (at least one); between
+        them the file is free for others.
         """
         with self.explained():
             if not self.has(family):
@@ -217,11 +182,11 @@ class RunStore(StoreFile):
             f"WHERE ({where}) AND {only(family)} AND rowid >= ? ORDER BY rowid LIMIT {size}"
         )
         while True:
-            rows = self.patiently(query, [begin], where)
-            yield rows
-            if len(rows) < size:
+            batch = self.patiently(query, [begin], where)
+            yield batch
+            if len(batch) < size:
                 return
-            begin = rows[-1][0] + 1
+            begin = batch[-1][0] + 1
 
     def settings(self, family: type[Family], newest: int) -> pd.DataFrame:
         """Keys and settings of the newest so many runs of a family, the oldest of them
@@ -235,7 +200,7 @@ class RunStore(StoreFile):
         for number, *values in found:
             config = self.config(number, values[0], family)
             with self._named(number, family):
-                check_settings(config, dict(zip(names, values, strict=True)))
+                rows.check_settings(config, dict(zip(names, values, strict=True)))
         return pd.DataFrame([row[1:] for row in found], columns=names)
 
     def count(self, family: type[Family]) -> int:
@@ -249,8 +214,8 @@ class RunStore(StoreFile):
         """Keep what predictors say of runs, a row a run, predictor and target, with the
         columns PREDICTIONS; what other code said of the same is dropped.
         """
-        rows = predictions[[*PREDICTIONS]].astype(object).itertuples(index=False, name=None)
-        rows = [tuple(None if value != value else value for value in row) for row in rows]
+        table = predictions[[*PREDICTIONS]].astype(object)
+        said = [*table.where(table.notna(), None).itertuples(index=False, name=None)]
 
         def put() -> None:
             run = self.connection.execute
@@ -259,33 +224,31 @@ class RunStore(StoreFile):
                 run("DROP TABLE IF EXISTS predictions")  # that of a comparison before they were kept by code
                 run(f"CREATE TABLE predictions ({', '.join(PREDICTIONS)}, PRIMARY KEY (key, predictor, target, draws))")
             slots = ", ".join("?" * len(PREDICTIONS))
-            self.connection.executemany(f"INSERT OR REPLACE INTO predictions VALUES ({slots})", rows)
+            self.connection.executemany(f"INSERT OR REPLACE INTO predictions VALUES ({slots})", said)
 
         self.write(put)
 
     def predictions(
         self, keys: Sequence[str] | None = None, predictor: str | None = None, version: str | None = None
     ) -> pd.DataFrame:
-        """What is kept of these runs, a predictor, and its code; or of all, the columns
-        PREDICTIONS: nan where nothing is said, inf for never. StoreError, which names
-        the run, if a prediction is no number.
+        """The columns PREDICTIONS of these runs, a predictor, and its code, or of all:
+        nan where nothing is said, inf for never. StoreError if one is no number.
         """
         given = {name: value for name, value in (("predictor", predictor), ("version", version)) if value}
         more, values = "".join(f" AND {name} = ?" for name in given), [*given.values()]
-        columns, rows = ", ".join(PREDICTIONS), []
+        columns, there = ", ".join(PREDICTIONS), []
         with self.explained():
             if self._has_predictions() and keys is None:
-                rows = self.connection.execute(f"SELECT {columns} FROM predictions WHERE 1{more}", values).fetchall()
+                there = self.connection.execute(f"SELECT {columns} FROM predictions WHERE 1{more}", values).fetchall()
             elif self._has_predictions():
-                rows = [*self._rows_of("predictions", [*(keys or ())], columns, more, values)]
-        found = pd.DataFrame(rows, columns=[*PREDICTIONS])
+                there = [*self._rows_of("predictions", [*(keys or ())], columns, more, values)]
+        found = pd.DataFrame(there, columns=[*PREDICTIONS])
         for name in PREDICTIONS[-5:]:
             for of, value in zip(found["key"], found[name], strict=True):
                 if isinstance(value, str | bytes):
-                    raise StoreError(
-                        f"`store` must have numbers as predictions, but `{name}` of {self._run(of)} in {self.path} is "
-                        f"{value!r:.60}; without the row it is predicted anew."
-                    )
+                    wrong = f"`{name}` of {self._run(of)} in {self.path} is {value!r:.60}"
+                    anew = "without the row it is predicted anew"
+                    raise StoreError(f"`store` must have numbers as predictions, but {wrong}; {anew}.")
         return found.astype(dict.fromkeys(PREDICTIONS[-5:], float))
 
     def _has_predictions(self) -> bool:
@@ -295,9 +258,8 @@ class RunStore(StoreFile):
     # ---- curves and traces
 
     def curves(self, config: Any) -> dict[str, NDArray[np.float64]]:
-        """Learning curves of a finished run: steps (S,) and the metrics (S,); of the
-        toy model at its snapshots, with their embedding (S, p, d). KeyError if the run
-        is not here.
+        """Of a finished run: steps (S,) and the metrics (S,); of the toy model at its
+        snapshots, with their embedding (S, p, d). KeyError if the run is not here.
         """
         name, family = key(config), family_of(config)
         if self.missing([config]):
@@ -309,48 +271,35 @@ class RunStore(StoreFile):
             query = "SELECT runs.rowid, curves FROM runs LEFT JOIN curves USING (key) WHERE key = ?"
             number, curves = self.connection.execute(query, (name,)).fetchone()
         with self._named(number, family):
-            return checked_curves(curves, [metric.name for metric in family.METRICS])
+            return rows.checked_curves(curves, [metric.name for metric in family.METRICS])
 
     def traces(self, config: Any) -> Traces:
         """Full traces and checkpoints of a finished run, not of the toy model;
         LostTraces if they are gone, damaged, or another run's.
         """
-        name = key(config)
+        name, family = key(config), family_of(config)
         try:
-            return self._traces(name, family_of(config))
+            return self._read_traces(name, family)
         except TracesError as error:
             run = self._run(name)
             lost = f"those of {run} are {error}"
             advised = f"`store` must have the traces of its runs beside it, but {lost}. {self.advice()}"
             raise LostTraces(advised, run) from None
 
-    def _places(self, name: str) -> Iterable[Path]:
-        """Where the traces of the run with this key may be: stores that were once used
-        by a symbolic link have some beside the link.
-        """
-        return dict.fromkeys(traces_path(path, name) for path in (self.file, self.path))
-
-    def _traces(self, name: str, family: type[Family]) -> Traces:
-        """What is in one of these places; TracesError, of the first, if none has it."""
-        errors = []
-        for place in self._places(name):
-            try:
-                return read_traces(place, name, [metric.name for metric in family.METRICS])
-            except TracesError as error:
-                errors.append(error)
-        raise errors[0]
+    def _read_traces(self, name: str, family: type[Family]) -> Traces:
+        return read_traces(traces_path(self.file, name), name, [metric.name for metric in family.METRICS])
 
     def _has_traces(self, name: str, family: type[Family], read: bool = False) -> bool:
+        """Whether there is a file with something in it; it may be `read` as well."""
+        path = traces_path(self.file, name)
         if not read:
-            return any(map(is_there, self._places(name)))
+            return path.is_file() and path.stat().st_size > 0
         with suppress(TracesError):
-            return self._traces(name, family) is not None
+            return self._read_traces(name, family) is not None
         return False
 
     def lost(self, family: type[Family], where: str = "1", read: bool = False) -> list[tuple[int, str]]:
-        """Numbers and keys of the finished runs of a family whose traces are gone, or
-        damaged: all of them are read only if `read`.
-        """
+        """Numbers and keys of runs whose traces are gone, or (if `read`) damaged."""
         found = []
         batches = self.batches(where, ["key"], family) if family is not _TOY else ()  # whose curves are in the store
         for number, name in (row for batch in batches for row in batch):

@@ -26,9 +26,7 @@ from neural.foreign import source_of
 
 
 def missing_runs(configs: Sequence[Any], path: Path) -> list[Any]:
-    """Those of `configs` that the store at `path` lacks; nothing is written, nor need
-    there be a store.
-    """
+    """Those of `configs` that the store at `path`, if there is one, lacks."""
     if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         return list(dict.fromkeys(configs))
     with RunStore(path, read_only=True) as store:
@@ -36,14 +34,12 @@ def missing_runs(configs: Sequence[Any], path: Path) -> list[Any]:
 
 
 def ensure(configs: Sequence[Any], store: RunStore, execution: Execution) -> int:
-    """Train those of `configs` that `store` lacks; how many that were. At the end all
-    are there.
+    """Train those of `configs` that `store` lacks; how many that were.
 
     Raises:
         WorkerError: training processes died again and again; finished runs are kept.
         ConfigError: an absent device, or options that do not go together.
-        StoreError: the store cannot be written any more, or does not give back what was
-            put into it.
+        StoreError: the store cannot be written, or lacks what was put into it.
     """
     execution = execution.resolved()
     missing = store.missing(configs)
@@ -54,14 +50,12 @@ def ensure(configs: Sequence[Any], store: RunStore, execution: Execution) -> int
                 _tell_changed(missing, store)
                 store.prepare_traces(missing)
                 _train(missing, store, execution)
-        absent = store.missing(configs)
-        if absent:
+        if absent := store.missing(configs):
             some = ", ".join(f"seed {config.seed} of {family_of(config).name}" for config in absent[:3])
             found = f"{len(absent):,} ({some}{', ...' if len(absent) > 3 else ''})"
             wanted = f"all {len(set(configs)):,} runs after training, but {store.path} lacks {found}"
             raise StoreError(f"`store` must have {wanted}. The same command trains them again.")
-    lost = store.without_traces(configs)
-    if lost:
+    if lost := store.without_traces(configs):
         print(store.told_lost(lost), file=sys.stderr)
     return len(missing)
 
@@ -78,10 +72,7 @@ def _tell_changed(missing: Sequence[Any], store: RunStore) -> None:
 
 def retrain(store: RunStore, families: Sequence[type[Family]], where: str, execution: Execution) -> tuple[int, int]:
     """Train again the finished runs whose traces are gone or damaged; their rows stay.
-
-    Returns:
-        how many they were, and how many of them came out otherwise than their row says:
-        trained by another processor, say.
+    How many they were, and how many came out otherwise than their row says.
     """
     execution = execution.resolved()
     with store.training():
@@ -92,18 +83,17 @@ def retrain(store: RunStore, families: Sequence[type[Family]], where: str, execu
                 wanted = f"the file of {called(family)} for its runs to be trained again"
                 raise StoreError(f"`family` must be {wanted}, but is not given: --family {told(family)}.")
         store.prepare_traces(configs)
-        others: list[bool] = []
+        others: list[History] = []
+
+        def compare(history: History) -> None:
+            [row] = store.table([history.config]).to_dict("records")
+            said = history.summary().items()
+            if any(row[name] != value and not (value is None and pd.isna(row[name])) for name, value in said):
+                others.append(history)
+
         if configs:
-            _train(configs, store, execution, lambda history: others.append(_differs(history, store)))
-    return len(configs), sum(others)
-
-
-def _differs(history: History, store: RunStore) -> bool:
-    """Whether a run's row says something else."""
-    [row] = store.table([history.config]).to_dict("records")
-    return any(
-        row[name] != value and not (value is None and pd.isna(row[name])) for name, value in history.summary().items()
-    )
+            _train(configs, store, execution, compare)
+    return len(configs), len(others)
 
 
 def _train(
@@ -133,9 +123,7 @@ def _train(
 
 
 def train(missing: list[Any], execution: Execution, keep: Keep, on_work: OnWork) -> None:
-    """Train all of `missing`; `keep` has each history as it finishes, `on_work` as in
-    `train_runs`. WorkerError as `ensure` says.
-    """
+    """Train all; `keep` has each history at its end, `on_work` as in `train_runs`."""
     lanes = lanes_for(missing, execution)
     if execution.scheduler is not None:
         train_on_cluster(missing, execution.scheduler, execution.device, lanes, keep, on_work)

@@ -1,8 +1,6 @@
 """What of a run is too large for a table: full traces and checkpoints, one .npz a run
-in a folder beside the store.
-
-Nothing in them is unpickled. Each names its run by the key that the run has in the
-store.
+in a folder beside the store, which names its run by the key in the store. Nothing in
+them is unpickled.
 """
 
 from __future__ import annotations
@@ -20,23 +18,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.runs.rows import StoreError
+from neural import History
 from neural._files import replacing
 
-if TYPE_CHECKING:
-    from neural import History
-
-# All that numpy and zipfile raise at files of arrays whose bytes are others than were
-# written.
+# All that numpy and zipfile raise at files of arrays that are not what was written.
 DAMAGED = (
     *(OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, MemoryError, OverflowError),
     *(SyntaxError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError),
 )
+_WHOLE = ("steps", "checkpoint_steps", "mask", "correct")  # arrays of one name in a file
 _LEFTOVER = re.compile(r"\.[0-9a-f]{32}\.npz\..+")  # folders of `write_traces`, where it was killed
 
 
@@ -72,14 +68,13 @@ class Traces:
             {name.removeprefix(kind): values for name, values in arrays.items() if name.startswith(kind)}
             for kind in ("metric/", "norm/", "weights/")
         )
-        names = ("steps", "checkpoint_steps", "mask", "correct")
-        return cls(metrics=metrics, norms=norms, checkpoints=checkpoints, **{name: arrays[name] for name in names})
+        return cls(metrics=metrics, norms=norms, checkpoints=checkpoints, **{name: arrays[name] for name in _WHOLE})
 
 
 def _arrays(history: History) -> dict[str, Any]:
     """What a file has of a run."""
     return (
-        {name: getattr(history, name) for name in ("steps", "checkpoint_steps", "mask", "correct")}
+        {name: getattr(history, name) for name in _WHOLE}
         | {f"metric/{name}": values for name, values in history.traces.items()}
         | {f"norm/{name}": values for name, values in history.norms.items()}
         | {f"weights/{name}": values for name, values in history.checkpoints.items()}
@@ -97,9 +92,7 @@ def traces_path(store: Path, key: str) -> Path:
 
 
 def make_folder(store: Path) -> None:
-    """Make the folder of traces; who may write the store may write it. StoreError if
-    something else is in its place.
-    """
+    """Make the folder of traces; StoreError if something else is in its place."""
     folder = traces_folder(store)
     try:
         folder.mkdir()
@@ -127,9 +120,7 @@ def prepare(store: Path, keys: Sequence[str]) -> None:
 
 
 def share(path: Path, store: Path) -> None:
-    """Whoever may read or write the store may do so with a file or folder beside it, as
-    far as it is ours to say so.
-    """
+    """Open a file or folder beside the store to whom the store is open, if we may."""
     with suppress(OSError, AttributeError):
         known, have = store.stat(), path.lstat()
         mode = known.st_mode & 0o666
@@ -142,9 +133,7 @@ def share(path: Path, store: Path) -> None:
 
 
 def remove_leftovers(store: Path, before: float) -> None:
-    """Remove what killed commands had half written before this time (s since 1970),
-    while no other command writes.
-    """
+    """Remove what killed commands had half written before this time (s since 1970)."""
     with suppress(OSError), os.scandir(traces_folder(store)) as entries:
         for one in entries:
             if _LEFTOVER.fullmatch(one.name) and one.is_dir(follow_symlinks=False):
@@ -154,9 +143,7 @@ def remove_leftovers(store: Path, before: float) -> None:
 
 
 def write_traces(store: Path, key: str, history: History) -> None:
-    """Write a run's traces to the disk, and not only on their way; an old file stays
-    whole until the new one is there.
-    """
+    """Write a run's traces through to the disk; an old file stays whole until then."""
     make_folder(store)
     path, arrays = traces_path(store, key), _arrays(history)
     with replacing(path) as fresh:
@@ -177,15 +164,8 @@ def _sync(path: Path) -> None:
         os.close(number)
 
 
-def is_there(path: Path) -> bool:
-    """Whether there is a file with something in it: quick."""
-    return path.is_file() and path.stat().st_size > 0
-
-
 def read_traces(path: Path, key: str, metrics: Sequence[str]) -> Traces:
-    """The traces of the run with this key, which has these metrics; TracesError if the
-    file does not hold this run, or not all of it.
-    """
+    """The traces of the run with this key and metrics; TracesError if they are not."""
     try:
         with open(path, "rb", opener=_at_once) as opened, np.load(opened, allow_pickle=False) as file:
             if str(file["key"]) != key:

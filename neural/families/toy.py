@@ -40,17 +40,17 @@ class ToyConfig:
     """Training-set size |D|, of p(p+1)/2 samples (s3: of p^2)."""
     seed: int = option(0, 0, below=2**32, mixed=True)
     """Fixes the training set, unless that is given, the targets and all initial weights."""
-    samples: str = option("", mixed=True, since=4, aliases=("pairs",))
+    samples: str = option("", mixed=True, aliases=("pairs",))
     """The training set itself: a CSV file with rows a,b or a,b,result; or, of n_train samples, a hexadecimal number
     whose bit s is sample s of the table, in the order (0,0), (0,1) .. (0,p-1), (1,1) .. (s3: all ordered pairs). By
     default the seed draws it."""
-    replica: int = option(0, 0, below=2**32, mixed=True, since=3)
+    replica: int = option(0, 0, below=2**32, mixed=True)
     """Which draw of the decoder's initial weights; all else that the seed fixes, replicas share."""
     init: Literal["default", "reference"] = option("default", mixed=True)
     """How the seed is used: own streams for each (seed, n_train), or the official code's order of draws."""
     loss: Literal["mse", "ce"] = "mse"
     """Regression on random target vectors, or classification of the result."""
-    targets: Literal["random", "orthogonal"] = option("random", mixed=True, since=3)
+    targets: Literal["random", "orthogonal"] = option("random", mixed=True)
     """Regression targets: independent normal vectors, or random ones at right angles, all of one length."""
     d: int = 1
     """Embedding dimension (s3: of the embedding matrices, d x d)."""
@@ -58,7 +58,7 @@ class ToyConfig:
     """Width of the decoder's hidden layers."""
     depth: int = 2
     """Number of hidden layers of the decoder."""
-    activation: Literal["tanh", "relu"] = option("tanh", since=3)
+    activation: Literal["tanh", "relu"] = "tanh"
     """What follows each hidden layer of the decoder."""
     n_outputs: int = 30
     """Dimension of the regression targets; classification has an output a result instead."""
@@ -66,7 +66,7 @@ class ToyConfig:
     """Learning rate of the embeddings, per step."""
     decoder_lr: float = option(1e-4, above=True, mixed=True, label=r"learning rate of the decoder $\eta_d$")
     """Learning rate of the decoder, per step."""
-    decoder_warmup: int = option(0, 0, below=2**32, mixed=True, since=3)
+    decoder_warmup: int = option(0, 0, below=2**32, mixed=True)
     """Updates over which the decoder's learning rate rises linearly to decoder_lr; 0 and 1 are none."""
     repr_wd: float = option(0.0, mixed=True, aliases=("repr_weight_decay",), label="weight decay of the embeddings")
     """Weight decay of the embeddings (decoupled)."""
@@ -76,7 +76,7 @@ class ToyConfig:
     """Weight decay of the decoder (decoupled)."""
     repr_optimizer: Literal["adamw", "sgd"] = option("adamw", mixed=True, aliases=("optimizer",))
     """Optimiser of the embeddings."""
-    decoder_optimizer: Literal["adamw", "sgd"] = option("adamw", since=3)
+    decoder_optimizer: Literal["adamw", "sgd"] = "adamw"
     """Optimiser of the decoder; sgd is plain, without momentum."""
     repr_l1: float = option(0.0, mixed=True)
     """Weight of the penalty mean |E| in the loss (the official S3 code: 1e-3; not in the paper)."""

@@ -98,11 +98,11 @@ def test_an_unknown_command_is_one_line(capsys, name, says):
     assert capsys.readouterr().err == f"error: {says}\n"
 
 
-@pytest.mark.parametrize("arguments", [["analysis", "decoder-constants"], ["analysis.decoder_constants"]])
+@pytest.mark.parametrize("arguments", [["analysis", "decoder-range"], ["analysis.decoder_range"]])
 def test_a_command_that_is_gone_says_where_it_went(arguments):
     done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert done.stderr.startswith("error: analysis.decoder_constants")
+    assert done.stderr.startswith("error: analysis.decoder_range")
     assert done.stderr.count("\n") == 1
 
 

@@ -32,12 +32,12 @@ class Made:
     seed: int = option(0, 0, below=2**32, mixed=True)
     few: int = option(5, 2, below=100)
     rate: float = option(1e-3, above=True, mixed=True, aliases=("lr",))
-    decay: float = option(0.0, mixed=True, since=2)
+    decay: float = option(0.0, mixed=True)
     shift: float = option(0.0, -1.5, later=True)
     batch: int | None = option(None, mixed=True, later=True)
     other_rate: float | None = option(None, above=True)
     kind: Literal["a", "b"] | None = None
-    text: str = option("", mixed=True, since=2)
+    text: str = option("", mixed=True)
 
     def __post_init__(self) -> None:
         check(self)
@@ -169,9 +169,7 @@ def test_defaults() -> None:
     """Of the fields that older stores did not have, and of those that are left out of
     keys.
     """
-    assert defaults(Made, lambda known: known.since > 0) == {"decay": 0.0, "text": ""}
     assert defaults(Made, lambda known: known.later) == {"shift": 0.0, "batch": None}
-    assert defaults(Made, lambda known: known.since > 2) == {}
 
 
 LAZY = """

@@ -40,7 +40,7 @@ def test_histories_are_those_of_the_store(drawn: Drawn) -> None:
 
 def test_the_predictions_drawn_are_those_of_the_law(drawn: Drawn) -> None:
     for name, table in drawn.tables("omnigrok11").items():
-        assert sorted(table["weight_decay"].unique()) == list(EXPERIMENTS["norm_law"][name].values("weight_decay"))
+        assert sorted(table["weight_decay"].unique()) == list(EXPERIMENTS["norm_law"][name].axes[1].values)
         assert table["law"].notna().all()
         assert (table["budget"] == 20).all()
 
