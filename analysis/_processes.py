@@ -12,7 +12,7 @@ from multiprocessing import resource_tracker
 
 @contextmanager
 def quiet_children() -> Iterator[None]:
-    """Processes started here never see Ctrl-C; one meanwhile is answered at the end. And
+    """Processes started here never see Ctrl-C; one meanwhile is answered at the end.
     Python's resource tracker does not say that it frees what a killed one left.
     """
     if threading.current_thread() is not threading.main_thread():  # only there can signals be set

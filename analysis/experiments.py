@@ -12,22 +12,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import neural
 from analysis.runs.plan import Experiment, planned
-from neural import (
-    DigitsConfig,
-    MessinessConfig,
-    ModularConfig,
-    MoleculesConfig,
-    ParityConfig,
-    ReviewsConfig,
-    RunConfig,
-    TeacherConfig,
-)
+from neural import ParityConfig, RunConfig
 
 # The training-set sizes of the paper's figures 3 to 5 at p = 10, of 55 samples.
 PAPER_SIZES = (5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 54)
 DEFAULT_SIZES = PAPER_SIZES[3:]
 _ADDITION = planned("Addition, p = 10", RunConfig(), f"n_train={','.join(map(str, DEFAULT_SIZES))}", seeds=8)
+# By command, and by the name that people type.
+EXPERIMENTS: dict[str, dict[str, Experiment]] = {"compare_theory": {"addition": _ADDITION}}
 
 # The official S3 code: latents in [-0.05, 0.05], and an L1 penalty that the paper does
 # not mention.
@@ -48,7 +42,8 @@ _NETWORKS = {
     "mini-batches of 10": RunConfig(batch_size=10),
     "d = 2": RunConfig(d=2),
 }
-_DECODER_RANGE = {name: planned(name, one, "n_train=25:50:6", seeds=5) for name, one in _NETWORKS.items()} | {
+EXPERIMENTS["decoder_range"] = {
+    **{name: planned(name, one, "n_train=25:50:6", seeds=5) for name, one in _NETWORKS.items()},
     "S3": planned("S3", S3, "n_train=16:32:5", seeds=6),
     "p = 7": planned("p = 7", RunConfig(p=7, n_train=13), "n_train=13,15,18,20,23,25", seeds=5),
     "p = 15": planned("p = 15", RunConfig(p=15), "n_train=55,65,76,87,98,109", seeds=5),
@@ -56,9 +51,9 @@ _DECODER_RANGE = {name: planned(name, one, "n_train=25:50:6", seeds=5) for name,
     "p = 30": planned("p = 30", RunConfig(p=30), "n_train=254,296,338,380,423", seeds=1),
 }
 
-_TRANSFORMER = ModularConfig(network="transformer", d=32, mlp=128, learning_rate=1e-3, weight_decay=2.0)
-_RINGS = {  # at some of the fractions runs succeed, and at some they fail
-    "squares": planned("A hidden layer of squares", ModularConfig(), "fraction=0.12:0.4:8", seeds=24),
+_TRANSFORMER = neural.ModularConfig(network="transformer", d=32, mlp=128, learning_rate=1e-3, weight_decay=2.0)
+EXPERIMENTS["modular_theory"] = {  # at some of the fractions runs succeed, and at some they fail
+    "squares": planned("A hidden layer of squares", neural.ModularConfig(), "fraction=0.12:0.4:8", seeds=24),
     "transformer": planned("A transformer", _TRANSFORMER, "fraction=0.4,0.5,0.6", seeds=24),
 }
 
@@ -66,15 +61,15 @@ _RINGS = {  # at some of the fractions runs succeed, and at some they fail
 # cannot rank them: what tells them apart are the training set and the initial weights.
 # Of 8 checkpoints an octave of steps, neighbours are 9 % apart.
 _SEEN: dict[str, Any] = {"look_every": 10, "checkpoints": 8}
-_SQUARES_40 = ModularConfig(**_SEEN, budget=8_000)
+_SQUARES_40 = neural.ModularConfig(**_SEEN, budget=8_000)
 _SQUARES_32 = replace(_SQUARES_40, fraction=0.32, budget=16_000)
 _TRANSFORMER_60 = replace(_TRANSFORMER, **_SEEN, fraction=0.6, budget=8_000)
-_GROUP = ModularConfig(operation="symmetric", p=24, inputs="embeddings", activation="relu", d=32, fraction=0.7)
-_SYMMETRIC = replace(_GROUP, weight_decay=2.0, **_SEEN, budget=6_000)
+_GROUP = neural.ModularConfig(operation="symmetric", p=24, inputs="embeddings", activation="relu", d=32)
+_SYMMETRIC = replace(_GROUP, fraction=0.7, weight_decay=2.0, **_SEEN, budget=6_000)
 # a look at 1,300 samples costs three updates
 _PARITY = ParityConfig(n=20, n_train=300, width=100, batch_size=None, look_every=40, checkpoints=8, budget=20_000)
 _S4 = "Composition of permutations, S4, 70 % of the pairs"
-_LEAGUE = {
+EXPERIMENTS["league"] = {
     "squares-40": planned("Squares, p = 31, 40 % of the pairs", _SQUARES_40, seeds=48, early=(50, 210, 420)),
     "squares-32": planned("Squares, p = 31, 32 % of the pairs", _SQUARES_32, seeds=48, early=(50, 210, 420)),
     "transformer": planned("A transformer, p = 31, 60 % of the pairs", _TRANSFORMER_60, seeds=48, early=(50, 100, 210)),
@@ -85,14 +80,14 @@ _LEAGUE = {
 # Landscapes of the weight norm: it is held where a run begins. Two cores train these
 # networks in minutes; wider or longer ones are an option away (--set width=200).
 _HELD: dict[str, Any] = {"weight_decay": 0.0, "constrained": True}
-_TEACHER_HELD = TeacherConfig(**_HELD, look_every=100, budget=10_000)
-_DIGITS_HELD = DigitsConfig(**_HELD, width=100, batch_size=None, look_every=100, budget=3_000)
-_ADDER = ModularConfig(network="transformer", learning_rate=1e-3)
+_TEACHER_HELD = neural.TeacherConfig(**_HELD, look_every=100, budget=10_000)
+_DIGITS_HELD = neural.DigitsConfig(**_HELD, width=100, batch_size=None, look_every=100, budget=3_000)
+_ADDER = neural.ModularConfig(network="transformer", learning_rate=1e-3)
 _ADDER_HELD = replace(_ADDER, **_HELD, d=64, mlp=256, look_every=50, budget=3_000)
-_REVIEWS_HELD = ReviewsConfig(**_HELD, embedding=32, width=64, look_every=100, budget=400)
-_MOLECULES_HELD = MoleculesConfig(**_HELD, pool=1_000, n_test=200, look_every=100, budget=2_000)
+_REVIEWS_HELD = neural.ReviewsConfig(**_HELD, embedding=32, width=64, look_every=100, budget=400)
+_MOLECULES_HELD = neural.MoleculesConfig(**_HELD, pool=1_000, n_test=200, look_every=100, budget=2_000)
 _ADDS, _ADDS_31 = "A transformer that adds modulo p", "A transformer that adds modulo 31"
-_LANDSCAPE = {
+EXPERIMENTS["landscape"] = {
     "teacher": planned("A student and a teacher", _TEACHER_HELD, "init_scale=0.1:10:21:log", "n_train=100", seeds=3),
     "digits": planned("Digits", _DIGITS_HELD, "init_scale=0.1:10:11:log", "n_train=30,100,300,1000", seeds=2),
     "transformer": planned(_ADDS, _ADDER_HELD, "init_scale=0.25:4:9:log", "fraction=0.2,0.3,0.4,0.6", seeds=2),
@@ -117,12 +112,12 @@ def _until_shell(smallest: float, landscape_budget: int) -> Callable[[Any], int]
 
 # The law of the weight norm: networks that begin at too large a norm, and landscapes of
 # the same seeds, which say where these generalise.
-_STUDENT, _DIGITS = TeacherConfig(), DigitsConfig(width=100, batch_size=100)
+_STUDENT, _DIGITS = neural.TeacherConfig(), neural.DigitsConfig(width=100, batch_size=100)
 _SMALL_ADDER = replace(_ADDER, d=32, mlp=128, fraction=0.6, checkpoints=0)
 _SMALL_ADDER_LONG = replace(_SMALL_ADDER, budget=12_000)
 _TO_TEACHER, _TO_DIGITS = _until_shell(0.5, 10_000), _until_shell(3.0, 5_000)
 _TAUGHT, _DECAYS = "A student and a teacher", "weight_decay=0.03,0.1,0.3"
-_NORM_LAW = {
+EXPERIMENTS["norm_law"] = {
     "teacher": planned(_TAUGHT, _STUDENT, "init_scale=2,3", f"{_DECAYS},1", seeds=8, budget=_TO_TEACHER),
     "digits": planned("Digits", _DIGITS, "init_scale=6:9:4", _DECAYS, seeds=5, budget=_TO_DIGITS),
     "transformer": planned(_ADDS_31, _SMALL_ADDER_LONG, "init_scale=1,1.5", "weight_decay=0.5,1,2,3", seeds=5),
@@ -130,18 +125,30 @@ _NORM_LAW = {
 _STUDENT_HELD = replace(_STUDENT, **_HELD, budget=10_000)
 _MORE_DIGITS_HELD = replace(_DIGITS, **_HELD, budget=5_000)
 _SMALL_ADDER_HELD = replace(_SMALL_ADDER, **_HELD, budget=4_000)
-_SHELLS = {
+EXPERIMENTS["shells"] = {
     "teacher": planned(_TAUGHT, _STUDENT_HELD, "init_scale=0.4:3:21:log", "n_train=100", seeds=8),
     "digits": planned("Digits", _MORE_DIGITS_HELD, "init_scale=1:9:21:log", "n_train=1000", seeds=5),
     "transformer": planned(_ADDS_31, _SMALL_ADDER_HELD, "init_scale=0.25:2:10:log", "fraction=0.6", seeds=5),
 }
+
+
+def _two_folds(run: Any) -> int:
+    """The budget in which, after the hold, decay makes a norm e^2 times smaller."""
+    looks = 2 / (run.learning_rate * run.weight_decay * run.look_every)
+    return run.hold + run.look_every * math.ceil(round(looks, 6))
+
+
+_FREE = neural.MessinessConfig(width=64, trained=True, init_scale=6.0, messiness=0.5, look_every=100, hold=5_000)
+_FREE = replace(_FREE, learning_rate=3e-3, messiness_lr=1e-3)
+_PLANE = ("operation=modular_addition,addition", "n_train=25,35,45,55", "weight_decay=0.01,0.03,0.1")
+EXPERIMENTS["two_variables"] = {"free": planned("A decoder and what it reads", _FREE, *_PLANE, budget=_two_folds)}
 
 # Figure 6 has the paper's grids. Those of figures 13 to 15 are not published beyond the
 # range of the decoder's learning rate: their second axes are ours.
 _TOY, _LONG_S3 = RunConfig(budget=100_000), replace(S3, budget=100_000)
 _CE = replace(_TOY, loss="ce")
 _RATES, _FAST = "decoder_lr=1e-5:1e-2:16:log", "decoder_lr=1e-4:1e-2:9:log"
-DIAGRAMS = {
+DIAGRAMS = EXPERIMENTS["phase_diagram"] = {
     "lr_lr": planned("Learning rates, regression", _TOY, "repr_lr=1e-5:1e-2:13:log", "decoder_lr=1e-5:1e-2:13:log"),
     "regression": planned("Decoder, regression", _TOY, _RATES, "decoder_wd=0:10:11"),
     "classification": planned("Decoder, classification", _CE, _RATES, "decoder_wd=0:20:11"),
@@ -152,29 +159,4 @@ DIAGRAMS = {
     "init_scale_ce": planned("Initial scale of the embeddings, classification", _CE, _FAST, "init_scale=0.1:10:9:log"),
     "repr_weight_decay": planned("Weight decay of the embeddings, regression", _TOY, _FAST, "repr_wd=0:10:9"),
     "repr_weight_decay_ce": planned("Weight decay of the embeddings, classification", _CE, _FAST, "repr_wd=0:10:9"),
-}
-
-
-def _two_folds(run: Any) -> int:
-    """The budget in which, after the hold, decay makes a norm e^2 times smaller."""
-    looks = 2 / (run.learning_rate * run.weight_decay * run.look_every)
-    return run.hold + run.look_every * math.ceil(round(looks, 6))
-
-
-_FREE = MessinessConfig(width=64, trained=True, init_scale=6.0, messiness=0.5, look_every=100, hold=5_000)
-_FREE = replace(_FREE, learning_rate=3e-3, messiness_lr=1e-3)
-_PLANE = ("operation=modular_addition,addition", "n_train=25,35,45,55", "weight_decay=0.01,0.03,0.1")
-_TWO_VARIABLES = {"free": planned("A decoder and what it reads", _FREE, *_PLANE, budget=_two_folds)}
-
-# By command, and by the name that people type.
-EXPERIMENTS: dict[str, dict[str, Experiment]] = {
-    "compare_theory": {"addition": _ADDITION},
-    "decoder_range": _DECODER_RANGE,
-    "modular_theory": _RINGS,
-    "league": _LEAGUE,
-    "landscape": _LANDSCAPE,
-    "norm_law": _NORM_LAW,
-    "shells": _SHELLS,
-    "two_variables": _TWO_VARIABLES,
-    "phase_diagram": DIAGRAMS,
 }

@@ -16,10 +16,10 @@ import pandas as pd
 from analysis.experiments import DIAGRAMS
 from analysis.report.command import environment, leave, trained_on
 from analysis.report.files import table
+from analysis.report.tables import number
 from analysis.report.words import seed_range
 from analysis.runs.plan import Experiment
-from analysis.runs.plane import PlaneOptions
-from analysis.runs.session import ERRORS, trained
+from analysis.runs.session import ERRORS, PlaneOptions, trained
 from analysis.runs.store import config_columns, step_columns
 from neural.command import run_command
 
@@ -53,7 +53,8 @@ def main(arguments: Arguments) -> None:
         "runs": runs[numbers].astype(object).where(runs[numbers].notna(), None).to_dict("records"),
         "environment": environment(PROG, trained_on(runs)),
     }
-    text = table([{name: _text(value) for name, value in row.items()} for row in report["summary"]])
+    cells = summary.map(lambda value: number(value, "g") if isinstance(value, float) else str(value))
+    text = table(cells.to_dict("records"))
     page = PAGE.format(title=plane.title, runs=len(runs), seeds=plane.seeds, which=seed_range(runs["seed"]), table=text)
     leave(arguments.out, report, {}, [page], [text, ""])
 
@@ -68,12 +69,6 @@ def shares(runs: pd.DataFrame, plane: Experiment) -> pd.DataFrame:
             row[f"{steps}: median"] = float(group[steps].fillna(float("inf")).quantile(0.5, interpolation="lower"))
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, float):
-        return f"{value:g}" if abs(value) < float("inf") else None
-    return str(value)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ import torch
 
 from analysis.experiments import DIAGRAMS
 from analysis.runs.executors import Execution
-from analysis.runs.plane import PlaneOptions
+from analysis.runs.session import PlaneOptions
 from analysis.runs.store import RunStore
 from analysis.runs.sweep import ensure
 from efftheory._threads import usable_cores

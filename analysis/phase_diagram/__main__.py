@@ -34,8 +34,7 @@ from analysis.report.tables import cell, wide
 from analysis.report.words import TARGETS_IN_WORDS, seed_range
 from analysis.runs.phases import PHASES, UNDECIDED, Thresholds, classify, points
 from analysis.runs.plan import Experiment, at_point
-from analysis.runs.plane import PlaneOptions
-from analysis.runs.session import ERRORS, trained
+from analysis.runs.session import ERRORS, PlaneOptions, trained
 from analysis.runs.store import phase_records
 from analysis.runs.sweep import ensure
 from analysis.scores.table import score

@@ -27,6 +27,7 @@ from analysis.runs.sweep import retrain
 from neural import FAMILIES, ConfigError, find_family
 from neural._files import check_writable, replacing
 from neural.command import run_command
+from neural.config import kinds as kinds_of
 from neural.family import Family, Metric
 from neural.foreign import source_of
 
@@ -176,9 +177,11 @@ def write_parquet(file: Path, names: Sequence[str], batches: Iterable[list[tuple
         from pyarrow.parquet import ParquetWriter
     except ImportError:
         raise ConfigError("`file` must be NAME.csv: parquet needs the package pyarrow (efftheory[parquet]).") from None
-    n, kinds = 0, column_kinds(family)
-    types = {int: pa.int64(), float: pa.float64(), str: pa.string()}
-    schema = pa.schema([(name, types[kinds[name]]) for name in names])
+    kinds = dict.fromkeys(names, str) | {name: kind_of(family.Config, name) for name in kinds_of(family.Config)}
+    kinds |= dict.fromkeys(rows.number_columns(family), float)
+    kinds |= dict.fromkeys(["number", *rows.step_columns(family), "steps_run", "retired", "compiled"], int)
+    types = {bool: pa.int64(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+    schema, n = pa.schema([(name, types[kinds[name]]) for name in names]), 0
     # opened here: pyarrow takes a name for an address, which must be UTF-8
     with file.open("wb") as content, ParquetWriter(content, schema) as writer:
         for batch in filter(None, batches):
@@ -192,15 +195,6 @@ def write_parquet(file: Path, names: Sequence[str], batches: Iterable[list[tuple
             writer.write_batch(pa.record_batch(arrays, schema))
             n += len(batch)
     return n
-
-
-def column_kinds(family: type[Family]) -> dict[str, type]:
-    """What each column of an export has: int, float or str."""
-    found = {"number": int} | dict.fromkeys(rows.columns_of(family), str)
-    found |= {name: kind_of(family.Config, name) for name in family.Config.__dataclass_fields__}
-    found |= dict.fromkeys(rows.number_columns(family), float)
-    found |= dict.fromkeys([*rows.step_columns(family), "steps_run", "retired", "compiled"], int)
-    return {name: int if kind is bool else kind for name, kind in found.items()}
 
 
 def inspect(store: RunStore, command: Inspect, families: Sequence[type[Family]]) -> None:

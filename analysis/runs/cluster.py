@@ -20,7 +20,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
@@ -32,8 +32,6 @@ from neural.config import shape
 ANSWER = 10.0  # seconds within which a scheduler, and a worker at the start, has to answer
 PATIENCE = 30.0  # seconds without a result, after which it is asked whether there are workers
 SILENCE = 10  # that many times a scheduler may not answer
-
-Result = TypeVar("Result")
 
 
 def digest(files: Mapping[str, Path]) -> str:
@@ -74,7 +72,7 @@ def train_batch(configs: list[Any], device: str, lanes: int, expected: str) -> t
 
 
 def train_on_cluster(missing: list[Any], scheduler: str, device: str, lanes: int, keep: Keep, on_work: OnWork) -> None:
-    """An ensemble a task; dask gives that of a lost worker to another. WorkerError where
+    """An ensemble a task; dask gives that of a lost worker to another. WorkerError if
     the scheduler cannot be reached or is lost, or workers are none or have other code.
     """
     try:
@@ -186,7 +184,7 @@ def _train_through(client, missing, device: str, lanes: int, keep: Keep, on_work
         future.release()
 
 
-def _patiently(client, wait: Callable[[float], Result]) -> Result:
+def _patiently(client, wait: Callable[[float], Any]) -> Any:
     """What `wait(seconds)` gives; as long as it gives nothing, say so if there are no
     workers. WorkerError when the scheduler is silent for long.
     """

@@ -175,10 +175,9 @@ class Processes:
         self._on_work(-worker.work)
         self._deaths += 1
         if self._deaths > MAX_DEATHS:
-            raise WorkerError(
-                f"training processes died {self._deaths} times (the last with exit status {worker.process.exitcode}); "
-                "finished runs are kept, the same command goes on from there."
-            )
+            died = f"died {self._deaths} times (the last with exit status {worker.process.exitcode})"
+            kept = "finished runs are kept, the same command goes on from there"
+            raise WorkerError(f"training processes {died}; {kept}.")
         self._waiting.extendleft(reversed(worker.runs))
         if self._waiting:
             self._start()

@@ -53,8 +53,7 @@ class StoreFile:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
                 if not self.file.exists():  # sqlite would make it for its owner, whatever the umask
                     os.close(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o666))
-            # who only reads also takes back what a killed writer has half written, if
-            # the file system lets it
+            # who only reads takes back, too, what a killed writer has half written
             mode = "rw" if read_only else "rwc"
             self.connection = sqlite3.connect(f"{self.file.as_uri()}?mode={mode}", uri=True, timeout=_WAIT_S)
             try:
@@ -98,8 +97,7 @@ class StoreFile:
         if n_bytes % self.ask("PRAGMA page_size"):
             raise sqlite3.DatabaseError(f"its end is missing, it was cut after {n_bytes:,} bytes")
         self.connection.commit()
-        # reads all of it, to see damage anywhere and an index that disagrees with its
-        # table, which only writing is worth
+        # reads all of it, its indices too, which only writing is worth
         if not read_only and (verdict := self.ask("PRAGMA integrity_check(1)")) != "ok":
             raise sqlite3.DatabaseError(" ".join(verdict.split()))
         if self.columns_in("tables"):
@@ -279,8 +277,7 @@ class StoreFile:
 
     def _reason(self, error: Exception) -> str:
         code = getattr(error, "sqlite_errorcode", None)
-        # without a code it is text that is none; the general one is of a table or a
-        # column that is missing
+        # none: of text that is none; the general one: of a missing table or column
         if not isinstance(error, sqlite3.OperationalError) or code in (None, sqlite3.SQLITE_ERROR):
             found = f"{self.path}: {error}. It was left as it is; name another with --store"
             return f"`store` must be an undamaged run store, but {found}."
@@ -288,10 +285,9 @@ class StoreFile:
             held = f"another program, a stopped one perhaps, holds {self.path}"
             return f"`store` must become free within {_WAIT_S:g} s, but {held}."
         if code == sqlite3.SQLITE_READONLY_ROLLBACK:
-            return (
-                f"`store` must be opened once by somebody who may write it, but you may not: a command was killed "
-                f"while it wrote {self.path}, and `python -m analysis.runs list` mends that. Nothing is lost."
-            )
+            killed = f"a command was killed while it wrote {self.path}, and `python -m analysis.runs list` mends that"
+            wanted = "opened once by somebody who may write it, but you may not"
+            return f"`store` must be {wanted}: {killed}. Nothing is lost."
         return f"`store` must be a file that can be written, but {self.path}: {error}."  # unwritable, disk full
 
 

@@ -64,16 +64,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A run for every combination of the axes' values, with each of the seeds.
-
-    Attributes:
-        title: of its part of a page.
-        base: a configuration with all that the runs share.
-        axes: what they differ in, beside the seed.
-        seeds: how many, by default.
-        first_seed: the first of them.
-        early: steps, before any run generalises, at which measures are read as well.
-        budget: of a run, where it follows from its other fields.
+    """A run for every combination of the axes' values, with each of `seeds` seeds from
+    `first_seed` on. `title`: of its part of a page. `base`: a configuration with all
+    that the runs share. `early`: steps, before any run generalises, at which measures
+    are read as well. `budget`: of a run, where it follows from its other fields.
     """
 
     title: str

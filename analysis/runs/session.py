@@ -1,5 +1,6 @@
-"""What every command that trains has in common: its options, and the way from the runs
-that it wants to a store that has them, or with --dry-run to what they would cost.
+"""What every command that trains has in common: its options, those that name a grid of
+runs among them, and the way from the runs that it wants to a store that has them, or
+with --dry-run to what they would cost.
 """
 
 from __future__ import annotations
@@ -7,9 +8,9 @@ from __future__ import annotations
 import sys
 import timeit
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,17 @@ import tyro
 from analysis.report.command import check_at_least
 from analysis.report.files import prepare_folder
 from analysis.runs.executors import Execution, WorkerError, lanes_for, whole
+from analysis.runs.plan import FORM, Experiment, parse_settings
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure, missing_runs
+from neural import ConfigError, ModularConfig, RunConfig, find_family
 from neural.counting import count
 
 ERRORS = (StoreError, WorkerError)  # what is the user's to fix, beside ConfigError
 ACHIEVED = 0.4  # share of the GEMM rate that the compiled ensemble achieves (docs/engine.md)
+_PAPER_BUDGET = 100_000  # of phase diagrams
+# How the size of a training set is said, in the families that learn a table.
+_SIZES: dict[type, str] = {RunConfig: "n_train", ModularConfig: "fraction"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +60,88 @@ class Trains:
         return range(self.first_seed, self.first_seed + (self.seeds or by_default or 0))
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlaneOptions(Trains):
+    """Which grid of runs: a named diagram, one of your own, or one with other axes."""
+
+    name: tyro.conf.Positional[str | None] = None
+    """lr_lr, regression, classification, s3 (figure 6 a-d); batch_size, init_scale, repr_weight_decay (figures 13-15;
+    with _ce for classification); or nothing, with axes of your own.
+    """
+    family: str = "toy"
+    """Which networks: toy, modular, digits, teacher, reviews, molecules, messiness, parity, or a file of yours,
+    NAME.py."""
+    x: str | None = None
+    """Horizontal axis: FIELD=LO:HI:N[:log] or FIELD=A,B,C, with any field of a run (see neural.train --help)."""
+    y: str | None = None
+    """Vertical axis, likewise; a sweep may do without."""
+    set: tuple[str, ...] = ()
+    """FIELD=VALUE that all runs share, for example n_train=30 loss=ce."""
+    table: Path | None = None
+    """CSV file with your own operation, for families toy and modular: a square of results (see neural.train --help)."""
+    pairs: Path | None = None
+    """CSV file with the training set of all runs, for these families: rows a,b or a,b,result."""
+    fraction: float | None = None
+    """Share of the samples of these families that is trained on; then a sweep may do without --x."""
+    seeds: int = 3
+    """How many seeds a point."""
+    budget: int | None = None
+    """Steps after which a run is censored; of the toy model by default 100,000, as in the paper."""
+
+    def plane(self, diagrams: Mapping[str, Experiment], n_axes: int) -> Experiment:
+        """The plane that the options name, of these `diagrams` or of axes of one's own,
+        `n_axes` at least; ConfigError if there is none, or a run cannot be.
+        """
+        if self.name is not None and self.name not in diagrams:
+            raise ConfigError(f"`name` must be one of {', '.join(diagrams)}, but is {self.name!r}.")
+        config_type = find_family(self.family).Config
+        base = RunConfig(budget=_PAPER_BUDGET) if config_type is RunConfig else config_type()
+        known = diagrams[self.name] if self.name else Experiment("A plane of runs", base)
+        if type(known.base) is not config_type:
+            raise ConfigError(f"`family` must be that of the diagram {self.name}, but is {self.family!r}.")
+        texts = {"x": self.x, "y": self.y}
+        settings = parse_settings(config_type, "set", self.set)
+        if self.budget is not None:
+            settings["budget"] = self.budget
+        own = self._own_task(known.base, settings)
+        settings |= own
+        if own and n_axes == 1 and not (self.x or known.axes):  # a plane of one point
+            size = _SIZES[config_type]
+            texts["x"] = f"{size}={getattr(replace(known.base, **settings), size)!r}"
+            settings.pop(size, None)
+        for axis in ("x", "y")[:n_axes]:
+            if not (known.axes or texts[axis]):
+                raise ConfigError(f"`{axis}` must be {FORM} where no diagram is named, but is not given.")
+        seeds = self.seed_range()
+        plane = replace(known.varied(texts, settings), seeds=len(seeds), first_seed=seeds.start)
+        plane.configs()  # checks every value
+        return plane
+
+    def _own_task(self, base: Any, settings: dict[str, Any]) -> dict[str, Any]:
+        """The fields that --table, --pairs and --fraction set."""
+        files = {"operation": self.table, "samples": self.pairs}
+        fields: dict[str, Any] = {name: str(path) for name, path in files.items() if path is not None}
+        if self.fraction is not None:
+            fields[_SIZES.get(type(base), "fraction")] = self.fraction
+        if fields and type(base) not in _SIZES:
+            wanted = "toy or modular with table, pairs and fraction"
+            raise ConfigError(f"`family` must be {wanted}, but is {self.family!r}.")
+        if twice := [name for name in fields if name in settings]:
+            raise ConfigError(f"`set` must not name what has an option of its own, but names {twice[0]}.")
+        if isinstance(base, RunConfig) and self.fraction is not None:
+            if not 0 < self.fraction <= 1:
+                raise ConfigError(f"`fraction` must be above 0 and at most 1, but is {self.fraction}.")
+            n_samples = replace(base, **settings | fields | {"n_train": 1, "samples": ""}).n_samples
+            fields["n_train"] = max(1, round(self.fraction * n_samples))
+        return fields
+
+
 @contextmanager
 def trained(arguments: Trains, configs: Sequence[Any], out: Path | None = None) -> Iterator[RunStore]:
     """The open store, in which all of `configs` are: those that were missing are
     trained now; and the folder `out` of the report (by default `arguments.out`) is
-    made. With --dry-run the command ends here.
-
-    Raises:
-        ConfigError, StoreError, WorkerError: folder, store or execution cannot be used.
+    made. With --dry-run the command ends here. ConfigError, StoreError or WorkerError
+    if the folder, the store or the execution cannot be used.
     """
     end_dry_run(arguments, configs)
     prepare_folder(out or arguments.out or Path("results"))

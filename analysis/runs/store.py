@@ -122,14 +122,13 @@ class RunStore(StoreFile):
         kinds = dict.fromkeys(step_columns(family), float)
         return runs.astype(kinds | dict.fromkeys([*family.ARRAYS, *rows.record_columns(family)], object))
 
-    def _rows_of(
-        self, table: str, keys: Sequence[str], columns: str, more: str = "", values: Sequence[Any] = ()
-    ) -> Iterator[tuple]:
-        """The rows of a table with these keys for which `more` holds, in no order."""
+    def _rows_of(self, table: str, keys: Sequence[str], columns: str, **equal: str) -> Iterator[tuple]:
+        """The rows of a table with these keys and values, in no order."""
+        more = "".join(f" AND {name} = ?" for name in equal)
         for begin in range(0, len(keys), _KEYS):
             some = keys[begin : begin + _KEYS]
             query = f"SELECT {columns} FROM {table} WHERE key IN ({', '.join('?' * len(some))}){more}"
-            yield from self.connection.execute(query, [*some, *values]).fetchall()
+            yield from self.connection.execute(query, [*some, *equal.values()]).fetchall()
 
     def config(self, number: int, name: str, family: type[Family]) -> Any:
         """The configuration with this key, of run `number`; StoreError if none has, or
@@ -169,8 +168,8 @@ class RunStore(StoreFile):
     def batches(
         self, where: str = "1", columns: Sequence[str] = (), family: type[Family] = _TOY
     ) -> Iterator[list[Any]]:
-        """What `select` gives, or some `columns` of it, in parts (at least one); between
-        them the file is free for others.
+        """What `select` gives, or some `columns` of it, in parts, at least one; between
+        two the file is free for others.
         """
         with self.explained():
             if not self.has(family):
@@ -235,14 +234,15 @@ class RunStore(StoreFile):
         nan where nothing is said, inf for never. StoreError if one is no number.
         """
         given = {name: value for name, value in (("predictor", predictor), ("version", version)) if value}
-        more, values = "".join(f" AND {name} = ?" for name in given), [*given.values()]
         columns, there = ", ".join(PREDICTIONS), []
         with self.explained():
             if self._has_predictions() and keys is None:
-                there = self.connection.execute(f"SELECT {columns} FROM predictions WHERE 1{more}", values).fetchall()
+                there = self.connection.execute(f"SELECT {columns} FROM predictions").fetchall()
             elif self._has_predictions():
-                there = [*self._rows_of("predictions", [*(keys or ())], columns, more, values)]
+                there = [*self._rows_of("predictions", [*(keys or ())], columns, **given)]
         found = pd.DataFrame(there, columns=[*PREDICTIONS])
+        for name, value in given.items():
+            found = found[found[name] == value]
         for name in PREDICTIONS[-5:]:
             for of, value in zip(found["key"], found[name], strict=True):
                 if isinstance(value, str | bytes):

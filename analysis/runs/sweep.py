@@ -97,10 +97,7 @@ def retrain(store: RunStore, families: Sequence[type[Family]], where: str, execu
 
 
 def _train(
-    missing: Sequence[Any],
-    store: RunStore,
-    execution: Execution,
-    kept: Callable[[History], object] = lambda history: None,
+    missing: Sequence[Any], store: RunStore, execution: Execution, kept: Callable = lambda history: None
 ) -> None:
     """Train these runs under a bar, into the store; `kept` sees each of them then."""
     # runs that share ensembles follow one another

@@ -113,10 +113,8 @@ def prepare(store: Path, keys: Sequence[str]) -> None:
             path.unlink()
     folder = traces_folder(store)
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise StoreError(
-            f"`store` must have a folder of traces that can be written, but {folder} cannot: where the store can, its "
-            "owner opens the folder to you, too, by training once more, or by chmod."
-        )
+        opens = "where the store can, its owner opens the folder to you, too, by training once more, or by chmod"
+        raise StoreError(f"`store` must have a folder of traces that can be written, but {folder} cannot: {opens}.")
 
 
 def share(path: Path, store: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.experiments import DIAGRAMS, EXPERIMENTS, PAPER_SIZES, S3
 from analysis.runs.plan import Axis, planned
-from analysis.runs.plane import PlaneOptions
+from analysis.runs.session import PlaneOptions
 from analysis.runs.store import key
 from neural import ConfigError, RunConfig
 from neural.config import mixed, shape

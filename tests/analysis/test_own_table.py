@@ -23,7 +23,7 @@ from analysis.predictors.predictor import Run
 from analysis.runs import __main__ as runs_command
 from analysis.runs.executors import Execution
 from analysis.runs.phases import Thresholds
-from analysis.runs.plane import PlaneOptions
+from analysis.runs.session import PlaneOptions
 from analysis.runs.store import RunStore, StoreError, config_of, key
 from neural import ConfigError, ModularConfig, RunConfig, Table
 from neural.command import run_command

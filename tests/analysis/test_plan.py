@@ -17,7 +17,7 @@ from analysis.experiments import DIAGRAMS
 from analysis.phase_diagram.__main__ import refinement
 from analysis.runs.phases import points
 from analysis.runs.plan import FORM, Axis, at_point, grid, parse_axis, parse_settings, parse_value
-from analysis.runs.plane import PlaneOptions
+from analysis.runs.session import PlaneOptions
 from neural import ConfigError, RunConfig
 
 
