@@ -46,10 +46,9 @@ class Piece:
 
 
 def computed(path: Path, pieces: Sequence[Piece], workers: int | None = None, doing: str = "") -> list[Any]:
-    """What each piece gives, in their order: from the file at `path` or computed now,
-    and kept there. `doing`: a word beside the bar. `workers`: processes beside this
-    one, by default one a core if there is work for a while; 1 computes here.
-    ConfigError if the file cannot be used, or a process was killed.
+    """What each piece gives: from the file at `path` or computed now, and kept there.
+    `doing`: a word beside the bar. `workers`: processes, by default one a core if there
+    is work for a while; 1: here. ConfigError if the file is damaged, or one is killed.
     """
     with _kept(path) as connection:
         have = {name for (name,) in connection.execute("SELECT name FROM pieces")}

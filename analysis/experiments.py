@@ -23,12 +23,10 @@ _ADDITION = planned("Addition, p = 10", RunConfig(), f"n_train={','.join(map(str
 # By command, and by the name that people type.
 EXPERIMENTS: dict[str, dict[str, Experiment]] = {"compare_theory": {"addition": _ADDITION}}
 
-# The official S3 code: latents in [-0.05, 0.05], and an L1 penalty that the paper does
-# not mention.
+# The official S3 code: latents in [-0.05, 0.05], an L1 penalty (not in the paper).
 S3 = RunConfig(operation="s3", p=6, n_train=24, d=3, init_scale=0.1, repr_l1=1e-3)
 
-# Other networks than the paper's, and larger problems: the theory with a decoder is
-# held against them.
+# Other networks, and larger problems, for the theory with a decoder.
 _NETWORKS = {
     "the paper's": RunConfig(),
     **{f"width {n}": RunConfig(width=n) for n in (50, 100, 400)},

@@ -1,3 +1,1 @@
-"""Getting the experiments: named grids, the sweep that trains what is missing, and the
-store that keeps it.
-"""
+"""Getting the experiments: their plans, what trains the missing runs, the store."""

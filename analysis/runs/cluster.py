@@ -57,8 +57,7 @@ def code() -> str:
     return CODE
 
 
-# Weights are drawn with torch's global generator, and the number of threads is global,
-# too: one task a process.
+# torch's generator and number of threads are a process's: it has one task at a time.
 _ONE_TASK = threading.Lock()
 
 
@@ -158,9 +157,7 @@ def _check_workers(client) -> None:
 
 
 def _train_through(client, missing, device: str, lanes: int, keep: Keep, on_work: OnWork) -> None:
-    """Submit the tasks and keep what comes back; WorkerError if a task failed, or the
-    cluster was lost.
-    """
+    """Submit the tasks and keep what comes back; WorkerError if a task fails."""
     groups = [list(group) for _, group in groupby(missing, key=lambda config: (type(config), shape(config)))]
     batches = [runs[i : i + lanes] for runs in groups for i in range(0, len(runs), lanes)]
     # not pure: a run is kept in the store, not in the cluster's memory

@@ -36,12 +36,8 @@ _INSTRUCTIONS = 10_000  # of sqlite, about a millisecond, between two looks at t
 
 class StoreFile:
     """An SQLite file with a table of runs for each family, made if there is none. One
-    that is only to be read is neither made nor changed.
-
-    Attributes:
-        path: as the user named it.
-        file: the same without symbolic links, so that these name the same store.
-        connection: to it.
+    that is only to be read is neither made nor changed. `path`: as the user named it.
+    `file`: without symbolic links, which name the same store. `connection`: to it.
     """
 
     def __init__(self, path: Path, read_only: bool = False):

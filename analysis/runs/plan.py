@@ -141,10 +141,11 @@ def parse_axis(config_type: type, name: str, text: str) -> Axis:
         raise ConfigError(f"`{name}` must have every value once, but is {text!r}.")
     if all(_is_number(value) for value in listed):
         listed = tuple(sorted(listed))
-    positive = all(_is_number(value) and value > 0 for value in listed)
+    if len(listed) < 3 or not all(_is_number(value) and value > 0 for value in listed):
+        return Axis(field, listed, False, label)
     # where factors are more even than differences, it is a logarithmic axis
-    log = positive and len(listed) > 2 and _spread(np.diff(np.log(listed))) < _spread(np.diff(listed))
-    return Axis(field, listed, log, label)
+    factors, differences = (np.std(steps) / np.mean(steps) for steps in (np.diff(np.log(listed)), np.diff(listed)))
+    return Axis(field, listed, bool(factors < differences), label)
 
 
 def _between_ends(name: str, text: str, parts: list[str], kind: type) -> tuple[np.ndarray, bool]:
@@ -229,7 +230,3 @@ def _is_number(value: Any) -> bool:
 
 def _number(kind: type, value: float) -> int | float:
     return round(value) if kind is int else float(f"{value:.{_DIGITS}g}")
-
-
-def _spread(steps: np.ndarray) -> float:
-    return float(np.std(steps) / abs(np.mean(steps)))

@@ -64,9 +64,8 @@ def record_columns(family: type[Family]) -> dict[str, str]:
 
 def phase_records(family: type[Family]) -> tuple[str, str]:
     """The records of what is learned (the training set) and generalised (the rest)."""
-    columns = {metric: column for column, metric in record_columns(family).items()}
     learned, generalised = family.METRICS[:2]
-    return columns[learned.name], columns[generalised.name]
+    return learned.record or "", generalised.record or ""
 
 
 def columns_of(family: type[Family]) -> list[str]:

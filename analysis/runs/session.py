@@ -35,9 +35,7 @@ _SIZES: dict[type, str] = {RunConfig: "n_train", ModularConfig: "fraction"}
 
 @dataclass(frozen=True, kw_only=True)
 class Trains:
-    """The options of every command that trains, and the base of its arguments, with
-    defaults of its own for `seeds` and `out`.
-    """
+    """The options of every command that trains; it has its own `seeds` and `out`."""
 
     seeds: int | None = None
     """How many seeds."""

@@ -57,8 +57,6 @@ class RunStore(StoreFile):
     StoreError, here and in all of its methods, if it cannot be used as it is.
     """
 
-    # ---- runs
-
     def add(self, history: History, device: str, torch_version: str) -> None:
         """Keep a finished run, in one transaction; one that is there stays as it is."""
         family, name = family_of(history.config), key(history.config)
@@ -116,8 +114,6 @@ class RunStore(StoreFile):
                     raise sqlite3.DatabaseError(f"its index does not find run {number}, or finds it twice")
                 with self._named(number, family):
                     found[row["key"]] = rows.checked_row(wanted[row["key"]], row)
-        if not found:
-            return pd.DataFrame(columns=rows.columns_of(family))
         runs = pd.DataFrame([found[name] for name in wanted if name in found], columns=names)
         kinds = dict.fromkeys(step_columns(family), float)
         return runs.astype(kinds | dict.fromkeys([*family.ARRAYS, *rows.record_columns(family)], object))
@@ -131,9 +127,7 @@ class RunStore(StoreFile):
             yield from self.connection.execute(query, [*some, *equal.values()]).fetchall()
 
     def config(self, number: int, name: str, family: type[Family]) -> Any:
-        """The configuration with this key, of run `number`; StoreError if none has, or
-        it is of another family.
-        """
+        """The configuration with this key, of run `number` of a family; or StoreError."""
         config = config_of(name)
         with self._named(number, family):
             found = rows.called(family_of(config))

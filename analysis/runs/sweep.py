@@ -34,12 +34,10 @@ def missing_runs(configs: Sequence[Any], path: Path) -> list[Any]:
 
 
 def ensure(configs: Sequence[Any], store: RunStore, execution: Execution) -> int:
-    """Train those of `configs` that `store` lacks; how many that were.
-
-    Raises:
-        WorkerError: training processes died again and again; finished runs are kept.
-        ConfigError: an absent device, or options that do not go together.
-        StoreError: the store cannot be written, or lacks what was put into it.
+    """Train those of `configs` that `store` lacks; how many that were. ConfigError: an
+    absent device, or options that disagree. WorkerError: processes died again and
+    again; finished runs are kept. StoreError: the store cannot be written, or lacks
+    what was put into it.
     """
     execution = execution.resolved()
     missing = store.missing(configs)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,30 +57,26 @@ def sums(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def options(quasigroup: Path) -> sweep.Arguments:
-    given = ("width=8", "look_every=10")
-    return sweep.Arguments(
-        family="modular", table=quasigroup, fraction=0.7, seeds=2, budget=20, set=given, execution=HERE
-    )
+    given: Any = {"set": ("width=8", "look_every=10"), "execution": HERE}
+    return sweep.Arguments(family="modular", table=quasigroup, fraction=0.7, seeds=2, budget=20, **given)
 
 
 @pytest.fixture(scope="module")
 def swept(options: sweep.Arguments, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("swept")
-    options = dataclasses.replace(options, out=folder / "out", store=folder / "runs.sqlite")
+    options = replace(options, out=folder / "out", store=folder / "runs.sqlite")
     for others in ({}, {"x": "learning_rate=1e-3,3e-3,1e-2,3e-2", "seeds": 1}):
-        sweep.main(dataclasses.replace(options, **others))
+        sweep.main(replace(options, **others))
     return folder / "runs.sqlite"
 
 
-def test_a_sweep_over_seeds_of_a_table(
-    swept: Path, options: sweep.Arguments, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_sweep_over_seeds_of_a_table(swept: Path, options: sweep.Arguments, tmp_path: Path, capsys: Any) -> None:
     """Nothing is trained the second time; another table, or another training set, is
     another run.
     """
     configs = options.plane(DIAGRAMS, 1).configs()
     assert [config.n_train for config in configs] == [101, 101]
-    sweep.main(dataclasses.replace(options, out=tmp_path, store=swept))
+    sweep.main(replace(options, out=tmp_path, store=swept))
     assert "2 runs, 0 of them trained now" in capsys.readouterr().err
     [row] = json.loads((tmp_path / "report.json").read_text())["summary"]
     assert (row["fraction"], row["runs"]) == (0.7, 2)
@@ -88,16 +84,14 @@ def test_a_sweep_over_seeds_of_a_table(
     assert all(json.loads(one)["operation"] == str(configs[0].operation) for one in keys)
     assert all(len(one) < 700 for one in keys)
     other = Table(configs[0].operation.results.T, NAMES)
-    assert not keys & {key(dataclasses.replace(config, operation=other)) for config in configs}
-    assert not keys & {key(dataclasses.replace(config, operation="dihedral")) for config in configs}
-    given = dataclasses.replace(configs[0], samples=f"{2**101 - 1:x}", fraction=ModularConfig.fraction)
+    assert not keys & {key(replace(config, operation=other)) for config in configs}
+    assert not keys & {key(replace(config, operation="dihedral")) for config in configs}
+    given = replace(configs[0], samples=f"{2**101 - 1:x}", fraction=ModularConfig.fraction)
     assert key(given) not in keys
     assert config_of(key(given)) == given
 
 
-def test_a_store_knows_its_tables(
-    swept: Path, options: sweep.Arguments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+def test_a_store_knows_its_tables(swept: Path, options: sweep.Arguments, tmp_path: Path, monkeypatch, capsys) -> None:
     """In a process that has never seen the file: listed, written out, inspected, shown;
     and its runs are those that are asked for with the file.
     """
@@ -118,9 +112,8 @@ def test_a_store_knows_its_tables(
     runs_command.main(runs_command.List(family="modular", store=swept))
     assert str(config.operation) in capsys.readouterr().out
     runs_command.main(runs_command.Export(tmp_path / "runs.csv", family="modular", store=swept))
-    assert (tmp_path / "runs.csv").read_text().count(
-        str(config.operation)
-    ) == 10  # of each run, in the key and in a column
+    said = (tmp_path / "runs.csv").read_text().count(str(config.operation))
+    assert said == 10  # of each run, in the key and in a column
     picture = tmp_path / "run.png"
     runs_command.main(runs_command.Inspect(2, family="modular", picture=picture, store=swept))
     assert "101 of 144 samples" in capsys.readouterr().out
@@ -187,9 +180,8 @@ def test_a_comparison_on_a_table(sums: Path, tmp_path: Path, monkeypatch: pytest
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("".join(f"{a},{b}\n" for k, a in enumerate("uvwxyz") for b in "uvwxyz"[k:] if a + b != "xy"))
     arguments = compare.Arguments(table=sums, pairs=pairs, seeds=2, budget=40, draws=50, decoder_draws=1)
-    arguments = dataclasses.replace(arguments, set=("width=8",), execution=HERE)
-    arguments = dataclasses.replace(arguments, out=tmp_path / "out", store=tmp_path / "runs.sqlite")
-    compare.main(arguments)
+    arguments = replace(arguments, set=("width=8",), execution=HERE, out=tmp_path / "out")
+    compare.main(replace(arguments, store=tmp_path / "runs.sqlite"))
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [run["n_train"] for run in report["runs"]] == [20, 20]
     assert {run["operation"] for run in report["runs"]} == {str(Table.read(sums))}
@@ -212,9 +204,7 @@ def test_linear_is_what_all_data_leave(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", [compare, advise])
-def test_one_line_says_which_theories_do_not_apply(
-    quasigroup: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, module: Any
-) -> None:
+def test_one_line_says_which_theories_do_not_apply(quasigroup: Path, monkeypatch, capsys, module: Any) -> None:
     """And why: a pair whose order matters; and what can be done instead."""
     monkeypatch.setattr("sys.argv", ["command", "--table", str(quasigroup)])
     with pytest.raises(SystemExit) as stop:
@@ -234,11 +224,6 @@ def test_a_table_that_no_sum_represents(tmp_path: Path, module: Any) -> None:
         module.plan(module.Arguments(table=largest))
 
 
-def test_pairs_say_the_size(quasigroup: Path) -> None:
-    with pytest.raises(ConfigError, match=r"`sizes` must be left out with pairs, but is 5"):
-        compare.plan(compare.Arguments(pairs=quasigroup, sizes=(5,)))
-
-
 def test_advice_on_a_table(sums: Path, tmp_path: Path) -> None:
     """For that operation, and a training set of its pairs."""
     pairs = tmp_path / "pairs.csv"
@@ -248,6 +233,8 @@ def test_advice_on_a_table(sums: Path, tmp_path: Path) -> None:
     assert max(sizes) == 19
     (base, *_), _ = advise.plan(advise.Arguments(table=sums, pairs=pairs))
     assert (base.n_train, base.samples) == (2, "802")
+    with pytest.raises(ConfigError, match=r"`sizes` must be left out with pairs, but is 5"):
+        compare.plan(compare.Arguments(pairs=pairs, sizes=(5,)))
     with pytest.raises(ConfigError, match=r"`n_train` must be left out with pairs, but is 3."):
         advise.plan(advise.Arguments(pairs=pairs, n_train=3))
     with pytest.raises(ConfigError, match=r"`operation` must be left out with table, but is 's3'"):

@@ -28,8 +28,7 @@ from neural.counting import count
 
 HERE = Execution("cpu", "in-process")
 SEEDS = range(7, 9)
-# Options that leave little to do before the runs are known. Seven has ten seeds, for
-# where fewer say nothing.
+# Options that leave little to do before the runs are known.
 QUICK = {
     "advise": "--p 5 --n-train 9 --budget 20 --seeds 1 --check 2 --sizes 9 --repr-lr 1e-3 --decoder-lr 1e-4 "
     "--warmup 0 --decoder-wd 0",
@@ -124,29 +123,22 @@ def test_help_says_what_inherited_options_are(command, capsys) -> None:
         assert one in told
 
 
-def test_nothing_to_train_costs_nothing() -> None:
-    assert cost([], HERE) == "nothing to train"
-
-
 def test_a_cost_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three runs, at a rate at which they take ten hours in one process."""
+    assert cost([], HERE) == "nothing to train"
     runs = [RunConfig(), RunConfig(budget=500), RunConfig(loss="ce", budget=100)]
     operations = 10_500 * count(runs[0]).operations + 100 * count(runs[2]).operations
     monkeypatch.setattr(session, "gemm_rate", lambda *_: operations / ACHIEVED / 36_000)
     told = f"3 runs to train, 10,600 steps, {operations:.2g} operations"
     settles = "on this machine if no run settles before its budget"
-    assert cost(runs, HERE) == f"{told}: about 10.0 hours {settles}"
-    assert cost(runs, Execution("cpu", "processes", workers=4)) == f"{told}: about 2.5 hours {settles}"
-    assert cost(runs, Execution("cpu", "processes", workers=8)) == f"{told}: about 75 min {settles}"
-    assert cost(runs, Execution("cpu", "processes", workers=10_000)) == f"{told}: about 1 min {settles}"
+    for workers, span in ((1, "10.0 hours"), (4, "2.5 hours"), (8, "75 min"), (10_000, "1 min")):
+        assert cost(runs, Execution("cpu", "processes", workers=workers)) == f"{told}: about {span} {settles}"
     assert cost(runs, Execution("cuda", "in-process")) == told
     assert cost(runs, Execution("cpu", scheduler="tcp://127.0.0.1:1")) == told
 
 
 def test_the_machines_rate_is_a_rate() -> None:
-    """No more than that it is measured: a machine does between 10 M and 1,000 T
-    operations a second.
-    """
+    """A machine does between 10 M and 1,000 T operations a second."""
     assert 1e7 < gemm_rate(1, 8, 16, 4) < 1e15
 
 

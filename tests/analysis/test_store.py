@@ -66,19 +66,11 @@ def test_a_run_is_its_whole_configuration(store, configs):
 
 
 def test_a_finished_run_is_not_overwritten(store, configs, histories):
+    """Nor lost in a crash: another connection sees it as soon as `add` returns."""
     before = store.table(configs)
     store.add(replace(histories[0], retired=not histories[0].retired), "elsewhere", "other")
-    pd.testing.assert_frame_equal(before, store.table(configs))
-
-
-def test_what_is_committed_survives_a_crash(tmp_path, histories):
-    """Another connection sees a run as soon as `add` returns: nothing waits for a clean
-    end.
-    """
-    store = RunStore(tmp_path / "runs.sqlite")
-    store.add(histories[0], "cpu", "test")
-    with RunStore(tmp_path / "runs.sqlite") as other:
-        assert other.missing([histories[0].config]) == []
+    with RunStore(store.path) as other:
+        pd.testing.assert_frame_equal(before, other.table(configs))
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -94,38 +86,45 @@ def test_another_version_is_refused_and_kept(tmp_path, read_only, version, more)
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("damage", ["garbage", "truncated", "overwritten"])
-def test_a_damaged_store_is_refused_and_kept(tmp_path, histories, damage):
-    path = tmp_path / "runs.sqlite"
-    with RunStore(path) as store:
-        for history in histories:
-            store.add(history, "cpu", "test")
-    content = path.read_bytes()
+@pytest.mark.parametrize("damage", ["garbage", "truncated", "overwritten", "a digit in an index"])
+def test_a_damaged_store_is_refused_and_kept(store, damage):
+    """Such a digit hides a run from those who look it up."""
+    content = store.path.read_bytes()
     if damage == "garbage":
         content = b"not a database, but long enough to look at" * 100
     elif damage == "truncated":
         content = content[: len(content) // 2]
-    else:
+    elif damage == "overwritten":
         content = content[:4096] + b"\xff" * 8192 + content[4096 + 8192 :]
-    path.write_bytes(content)
+    else:
+        content = with_a_digit_in_an_index(content)
+    store.path.write_bytes(content)
+    if damage == "a digit in an index":
+        assert edit(store.path, "PRAGMA quick_check") == [("ok",)]
     with pytest.raises(StoreError, match="undamaged"):
-        RunStore(path)
-    assert path.read_bytes() == content
+        RunStore(store.path)
+    assert store.path.read_bytes() == content
 
 
-def test_some_other_database_is_refused(tmp_path):
-    path = tmp_path / "runs.sqlite"
-    edit(path, "CREATE TABLE addresses (name)")
-    with pytest.raises(StoreError, match="of version 0"):
-        RunStore(path)
+def with_a_digit_in_an_index(content: bytes) -> bytes:
+    """The same file with another seed in an index of keys."""
+    changed, size = bytearray(content), int.from_bytes(content[16:18], "big")
+    pages = [begin for begin in range(0, len(content), size) if content[begin] == 10]  # leaves of indices
+    place = next(at for at in (content.find(b'"seed": ', page, page + size) for page in pages) if at > 0)
+    changed[place + len('"seed": ')] = ord("7")
+    return bytes(changed)
 
 
-def test_an_unwritable_place_is_refused(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="can be written"):
-        RunStore(tmp_path / "file" / "runs.sqlite")
-    with pytest.raises(StoreError, match="can be written"):
-        RunStore(tmp_path)
+def test_what_can_be_no_store_is_refused(tmp_path):
+    """Another database, and places that cannot be written."""
+    edit(tmp_path / "other.sqlite", "CREATE TABLE addresses (name)")
+    for path, told in (
+        (tmp_path / "other.sqlite", "of version 0"),
+        (tmp_path / "other.sqlite" / "runs.sqlite", "can be written"),
+        (tmp_path, "can be written"),
+    ):
+        with pytest.raises(StoreError, match=told):
+            RunStore(path)
 
 
 def test_it_can_be_read_with_pandas_alone(store):
@@ -141,20 +140,16 @@ def said(**columns) -> pd.DataFrame:
 
 
 def test_predictions_are_kept_by_their_code(store):
+    """And take the place of an older comparison's, which had a column a predictor."""
+    edit(store.path, "CREATE TABLE predictions AS SELECT 'a' AS key, 1.0 AS exact_flow")
+    assert store.predictions().empty
     store.keep_predictions(pd.concat([said(key="a", value=1.5), said(key="b", value=np.inf)]))
     store.keep_predictions(said(key="b", value=2.0, version="2"))
     assert store.predictions(["a", "b"], "flow", "1")["value"].tolist() == [1.5]
     assert store.predictions(predictor="flow", version="2")[["key", "value"]].to_numpy().tolist() == [["b", 2.0]]
+    assert store.predictions()["value"].tolist() == [1.5, 2.0]
     assert store.predictions()["probability"].isna().all()
     assert store.predictions(predictor="other").empty
-
-
-def test_the_predictions_of_an_older_comparison_are_replaced(store):
-    """A column a predictor, as they once were."""
-    edit(store.path, "CREATE TABLE predictions AS SELECT 'a' AS key, 1.0 AS exact_flow")
-    assert store.predictions().empty
-    store.keep_predictions(said(key="a", value=np.inf))
-    assert store.predictions()["value"].tolist() == [np.inf]
 
 
 # ---- several users and programs
@@ -204,26 +199,14 @@ def test_another_users_lock_can_be_taken(tmp_path, monkeypatch):
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_a_lock_that_cannot_be_opened_is_named(tmp_path):
-    """It, not the store, is the culprit."""
-    (tmp_path / "runs.sqlite.lock").mkdir()
-    with (
-        RunStore(tmp_path / "runs.sqlite") as store,
-        pytest.raises(StoreError, match=r"runs\.sqlite\.lock: Is a directory"),
-        store.training(),
-    ):
-        pass
-
-
-def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path):
-    path, target = tmp_path / "runs.sqlite", tmp_path / "precious"
+@pytest.mark.parametrize("link", [False, True])
+def test_what_is_in_place_of_the_lock_is_named(tmp_path, link):
+    """It, not the store, is the culprit; a link is not followed."""
+    path, target = tmp_path / "runs.sqlite.lock", tmp_path / "precious"
     target.write_text("content")
-    path.with_name("runs.sqlite.lock").symlink_to(target)
-    with (
-        RunStore(path) as store,
-        pytest.raises(StoreError, match=r"but .*\.lock is a symbolic link"),
-        store.training(),
-    ):
+    path.symlink_to(target) if link else path.mkdir()
+    says = r"but .*\.lock is a symbolic link" if link else r"runs\.sqlite\.lock: Is a directory"
+    with RunStore(tmp_path / "runs.sqlite") as store, pytest.raises(StoreError, match=says), store.training():
         pass
     assert target.read_text() == "content"
 
@@ -289,9 +272,7 @@ def test_between_batches_a_store_is_free(store, configs, monkeypatch):
 
 
 def killed_while_writing(path: Path) -> None:
-    """Leave a store with half a transaction in it, and the journal that takes it
-    back.
-    """
+    """Leave a store with half a transaction, and the journal that takes it back."""
     child = os.fork()
     if child == 0:
         try:
@@ -308,6 +289,8 @@ def test_readers_mend_what_a_killed_writer_left(store, configs):
     killed_while_writing(store.path)
     with RunStore(store.path, read_only=True) as reader:
         assert len(reader.table(configs)) == len(configs)
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.connection.execute("DELETE FROM runs")
     assert not store.path.with_name("runs.sqlite-journal").exists()
 
 
@@ -317,26 +300,6 @@ def test_readers_who_may_not_mend_it_are_told_who_may(store, monkeypatch):
     monkeypatch.setattr(sqlite3, "connect", lambda name, **more: connect(name.replace("mode=rw", "mode=ro"), **more))
     with pytest.raises(StoreError, match="must be opened once by somebody who may write it"):
         RunStore(store.path, read_only=True)
-
-
-def test_a_reader_cannot_write(store):
-    with RunStore(store.path, read_only=True) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
-        reader.connection.execute("DELETE FROM runs")
-
-
-def test_a_digit_that_changed_in_an_index_is_found(store, configs):
-    """It hides a run from those who look it up."""
-    content = bytearray(store.path.read_bytes())
-    with closing(sqlite3.connect(store.path)) as file:
-        size = file.execute("PRAGMA page_size").fetchone()[0]
-    pages = [begin for begin in range(0, len(content), size) if content[begin] == 10]  # leaves of indices
-    place = next(at for at in (content.find(b'"seed": ', page, page + size) for page in pages) if at > 0)
-    content[place + len('"seed": ')] = ord("7")
-    store.path.write_bytes(content)
-    with closing(sqlite3.connect(store.path)) as file:
-        assert file.execute("PRAGMA quick_check").fetchall() == [("ok",)]
-    with pytest.raises(StoreError, match="undamaged"):
-        RunStore(store.path)
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -400,15 +363,9 @@ def test_curves_that_were_edited_are_named(store, curves):
         store.curves(replace(config_of(name), seed=99))
 
 
-def test_null_in_curves_is_nan(store, configs):
-    [(text,)] = edit(store.path, "SELECT curves FROM curves WHERE key = ?", key(configs[0]))
-    curves = json.loads(text)
-    curves["test_loss"][0] = None
-    edit(store.path, "UPDATE curves SET curves = ? WHERE key = ?", json.dumps(curves), key(configs[0]))
+def test_null_in_curves_is_nan_and_a_table_that_is_gone_is_told(store, configs):
+    edit(store.path, "UPDATE curves SET curves = json_set(curves, '$.test_loss[0]', NULL)")
     assert np.isnan(store.curves(configs[0])["test_loss"][0])
-
-
-def test_a_table_that_is_gone_is_told(store, configs):
     edit(store.path, "DROP TABLE curves")
     with pytest.raises(StoreError, match=r"undamaged run store, but .*runs\.sqlite: no such table: curves\."):
         store.curves(configs[0])
@@ -502,20 +459,14 @@ def damaged(path: Path, damage: str, other: Path) -> None:
     content, name = bytearray(path.read_bytes()), np.load(path)["key"]
     entry = content.find(b"PK\x01\x02")  # of the first array, in the list at the end
     path.unlink()
-    if damage == "another run's":
-        path.write_bytes(other.read_bytes())
-    elif damage == "empty":
-        path.touch()
-    elif damage == "cut":
-        path.write_bytes(content[:-100])
+    if damage == "a digit":
+        content[content.find(b"weights/") + 300] ^= 1
     elif damage == "encrypted":
         content[entry + 8] |= 1
         content[6] |= 1
-        path.write_bytes(content)
     elif damage == "packed in an unknown way":
         content[entry + 10] = content[8] = 99
-        path.write_bytes(content)
-    elif damage == "an array's head":
+    if damage == "an array's head":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("key.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': ('<f8'\n")
     elif damage == "a pickle":
@@ -526,12 +477,18 @@ def damaged(path: Path, damage: str, other: Path) -> None:
         os.mkfifo(path)
     elif damage == "a folder":
         path.mkdir()
+    elif damage != "gone":
+        others = {"another run's": other.read_bytes(), "empty": b"", "cut": content[:-100]}
+        path.write_bytes(others.get(damage, content))
 
 
 DAMAGED = {"gone": "gone: ", "a link without its target": "gone: "}
 DAMAGED |= {"another run's": "damaged: .* has the traces of another run"}
 DAMAGED |= dict.fromkeys(
-    ["a pickle", "empty", "cut", "encrypted", "packed in an unknown way", "an array's head", "a pipe", "a folder"],
+    [
+        *("a pickle", "empty", "cut", "a digit", "encrypted"),
+        *("packed in an unknown way", "an array's head", "a pipe", "a folder"),
+    ],
     "damaged: .* is no file of traces that this program wrote",
 )
 SEEN_AT_A_LOOK = {"gone", "empty", "a link without its target", "a pipe", "a folder"}  # no file is opened
@@ -558,15 +515,6 @@ def test_damaged_traces_are_as_lost_ones(traced, modular, capsys, monkeypatch, d
     assert sweep.retrain(traced, [Modular], "1", HERE) == (0, 0)
 
 
-def test_a_digit_that_changed_in_a_file_of_traces_is_found_by_retraining(traced, modular, monkeypatch):
-    path = traces_path(traced.path, key(modular[0].config))
-    content = bytearray(path.read_bytes())
-    content[content.find(b"weights/") + 300] ^= 1
-    path.write_bytes(content)
-    monkeypatch.setattr(sweep, "_train", lambda missing, store, *_: store.add(modular[0], "cpu", "test"))
-    assert sweep.retrain(traced, [Modular], "1", HERE) == (1, 0)
-
-
 def test_a_file_in_place_of_the_folder_of_traces_is_told(tmp_path, modular, capsys, monkeypatch):
     monkeypatch.setattr(sweep, "train", lambda *_: pytest.fail("trained"))
     with RunStore(tmp_path / "runs.sqlite") as store:
@@ -587,9 +535,7 @@ def test_a_file_in_place_of_the_folder_of_traces_is_told(tmp_path, modular, caps
 
 
 def test_what_a_killed_command_left_is_removed(traced, modular):
-    """Under the lock, of others nothing, and nothing that is younger than this command
-    or not of this program.
-    """
+    """Under the lock; nothing that is younger than this command, or not its own."""
     folder = traces_folder(traced.path)
     name = f".{traces_path(traced.path, key(modular[0].config)).name}."
     old, young, link, foreign = (folder / one for one in (f"{name}old", f"{name}young", f"{name}link", ".kept.npz.a"))
@@ -611,8 +557,6 @@ def test_what_a_killed_command_left_is_removed(traced, modular):
 def test_a_folder_of_traces_that_cannot_be_written_is_told_before_training(tmp_path, modular, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     monkeypatch.setattr(sweep, "train", lambda *_: pytest.fail("trained"))
-    with (
-        RunStore(tmp_path / "runs.sqlite") as store,
-        pytest.raises(StoreError, match=r"must have a folder of traces .* but .*\.traces cannot"),
-    ):
+    says = pytest.raises(StoreError, match=r"must have a folder of traces .* but .*\.traces cannot")
+    with RunStore(tmp_path / "runs.sqlite") as store, says:
         sweep.ensure([modular[0].config], store, HERE)

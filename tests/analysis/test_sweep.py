@@ -47,19 +47,7 @@ def content(path: Path) -> list[tuple]:
         return connection.execute("select * from runs join curves using (key) order by key").fetchall()
 
 
-@pytest.fixture(scope="module")
-def trained_here(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("here") / "runs.sqlite"
-    with RunStore(path) as store:
-        assert ensure(plan(), store, HERE) == len(plan())
-    return path
-
-
-def test_nothing_missing_starts_nothing(store, configs):
-    assert ensure(configs, store, Execution("cpu")) == 0
-
-
-def test_a_finished_grid_is_extended(trained_here, monkeypatch):
+def test_a_finished_grid_is_extended(tmp_path, monkeypatch):
     """Only what is new is trained; and what does not arrive in the store is missed."""
     asked: list[RunConfig] = []
 
@@ -67,10 +55,12 @@ def test_a_finished_grid_is_extended(trained_here, monkeypatch):
         asked.extend(missing)
         on_work(sum(map(whole, missing)))
 
-    monkeypatch.setattr("analysis.runs.sweep.train", fake)
     says = r"`store` must have all 8 runs after training, but .* lacks 2 \(seed 3 of toy, seed 3 of toy\)"
-    with RunStore(trained_here) as store, pytest.raises(StoreError, match=says):
-        ensure(plan(seeds=4), store, HERE)
+    with RunStore(tmp_path / "runs.sqlite") as store:
+        assert ensure(plan(), store, HERE) == len(plan())
+        monkeypatch.setattr("analysis.runs.sweep.train", fake)
+        with pytest.raises(StoreError, match=says):
+            ensure(plan(seeds=4), store, HERE)
     assert {config.seed for config in asked} == {3}
     assert len(asked) == 2
 
@@ -116,27 +106,11 @@ def test_processes_that_cannot_be_started_are_one_clear_error(monkeypatch):
 
 
 def test_an_error_while_training_is_not_the_stores(tmp_path):
-    with (
-        RunStore(tmp_path / "runs.sqlite") as store,
-        pytest.raises(OSError, match=r"^a lost connection$"),
-        store.training(),
-    ):
-        raise OSError("a lost connection")
-
-
-def kill_when(condition, victims) -> threading.Thread:
-    """SIGKILL one of `victims()` as soon as `condition()`."""
-
-    def kill() -> None:
-        deadline = time.monotonic() + 120
-        while not (condition() and victims()):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        os.kill(random.Random(0).choice(victims()), signal.SIGKILL)
-
-    killer = threading.Thread(target=kill, daemon=True)
-    killer.start()
-    return killer
+    """Nor does it keep the lock; a kill is tested below."""
+    lost = pytest.raises(OSError, match=r"^a lost connection$")
+    for _ in range(2):
+        with RunStore(tmp_path / "runs.sqlite") as store, lost, store.training():
+            raise OSError("a lost connection")
 
 
 def count_finished(path: Path) -> int:
@@ -158,11 +132,17 @@ def test_a_dead_worker_is_replaced(tmp_path):
     configs = plan(budget=400, seeds=12)
     kept: list[RunConfig] = []
 
-    def workers() -> list[int]:
-        return [child.pid for child in multiprocessing.active_children() if child.pid]
-
-    killer = kill_when(lambda: len(kept) > 0, workers)
     work: list[float] = []
+
+    def kill() -> None:
+        deadline = time.monotonic() + 120
+        while not (kept and (children := multiprocessing.active_children())):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.kill(random.Random(0).choice(children).pid or 0, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
 
     def keep(history: History, *trained_on: str) -> None:
         kept.append(history.config)
@@ -289,14 +269,6 @@ def test_two_commands_on_one_store_share_the_work(tmp_path, undisturbed):
     trained = sorted(int(text.rsplit("runs, ", 1)[1].split()[0]) for text in told)
     assert trained == [0, N_RUNS]
     assert content(tmp_path / "runs.sqlite") == content(undisturbed / "runs.sqlite")
-
-
-def test_a_lock_ends_with_its_command(tmp_path):
-    """Whatever ends it: an exception here; a kill is tested above."""
-    path = tmp_path / "runs.sqlite"
-    for _ in range(2):
-        with RunStore(path) as store, contextlib.suppress(KeyError), store.training():
-            raise KeyError
 
 
 def test_a_full_disk_is_one_clear_error(tmp_path, monkeypatch):
