@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -34,7 +35,9 @@ medians of the steps it took (a run that did not get there counts as longer; - w
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(PlaneOptions):
-    """Train a grid of runs and keep them in the store; finished ones stay."""
+    """Train a grid of runs and keep them in the store. What is there already is not
+    trained again.
+    """
 
     out: Path = Path("results/sweep")
 
@@ -53,7 +56,7 @@ def main(arguments: Arguments) -> None:
         "runs": runs[numbers].astype(object).where(runs[numbers].notna(), None).to_dict("records"),
         "environment": environment(PROG, trained_on(runs)),
     }
-    cells = summary.map(lambda value: number(value, "g") if isinstance(value, float) else str(value))
+    cells: Any = summary.map(lambda value: number(value, "g") if isinstance(value, float) else str(value))
     text = table(cells.to_dict("records"))
     page = PAGE.format(title=plane.title, runs=len(runs), seeds=plane.seeds, which=seed_range(runs["seed"]), table=text)
     leave(arguments.out, report, {}, [page], [text, ""])

@@ -127,7 +127,7 @@ class RunStore(StoreFile):
             yield from self.connection.execute(query, [*some, *equal.values()]).fetchall()
 
     def config(self, number: int, name: str, family: type[Family]) -> Any:
-        """The configuration with this key, of run `number` of a family; or StoreError."""
+        """The configuration with this key, that of run `number`; or StoreError."""
         config = config_of(name)
         with self._named(number, family):
             found = rows.called(family_of(config))

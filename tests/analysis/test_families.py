@@ -95,9 +95,7 @@ def test_each_family_has_a_table(undisturbed: Path) -> None:
 
 
 def test_keys() -> None:
-    """The toy model's are its configuration alone; from each the configuration comes
-    back.
-    """
+    """The toy model's are its configuration alone; each gives the configuration."""
     toy = RunConfig(seed=3)
     assert json.loads(key(toy)) == asdict(toy)
     plain = replace(MODULAR, operation="addition", checkpoints=1)
@@ -137,9 +135,7 @@ def test_every_executor_leaves_the_same(tmp_path: Path, undisturbed: Path) -> No
 
 
 def test_a_store_of_the_code_before_there_were_families(tmp_path: Path) -> None:
-    """It opens, also to be written, with every cell as it was; and takes runs of
-    another family.
-    """
+    """It opens with every cell as it was, and takes runs of another family."""
     path = tmp_path / "runs.sqlite"
     shutil.copy(FIXTURE, path)
     before = content(path)

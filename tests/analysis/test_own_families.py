@@ -55,9 +55,7 @@ def test_a_killed_sweep_goes_on_and_a_second_one_trains_nothing(tmp_path: Path) 
 
 
 def test_a_file_that_changed_or_went(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Another text is another run; without the file all can be read and nothing
-    trained, and the text in the store is never executed.
-    """
+    """Another text is another run; without the file all can be read, none trained."""
     file, path = tmp_path / "own.py", tmp_path / "runs.sqlite"
     families: list[Any] = []
     texts = [PAGE, PAGE.replace("    look_every", "    depth: int = 2\n    look_every")]

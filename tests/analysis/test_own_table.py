@@ -71,9 +71,7 @@ def swept(options: sweep.Arguments, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_a_sweep_over_seeds_of_a_table(swept: Path, options: sweep.Arguments, tmp_path: Path, capsys: Any) -> None:
-    """Nothing is trained the second time; another table, or another training set, is
-    another run.
-    """
+    """Nothing is trained twice; another table or training set is another run."""
     configs = options.plane(DIAGRAMS, 1).configs()
     assert [config.n_train for config in configs] == [101, 101]
     sweep.main(replace(options, out=tmp_path, store=swept))

@@ -36,9 +36,7 @@ COMMAND: Any = module.Command
 
 @pytest.fixture
 def command(monkeypatch, capsys):
-    """Run the command line in this process: exit status, what it printed, and its one
-    line of complaint.
-    """
+    """Run the command line in this process: exit status, standard output, error."""
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["runs", *map(str, words)])

@@ -123,15 +123,13 @@ def count_finished(path: Path) -> int:
 
 
 def test_a_dead_worker_is_replaced(tmp_path):
-    """Killed from outside (out of memory, say): its runs go to another, and nothing is
-    trained twice but those. Nor do processes open a port, where others could send them
-    work.
+    """Killed from outside: its runs go to another, and nothing is trained twice but
+    those. Nor do processes open a port, where others could send them work.
     """
     execution = Execution("cpu", workers=2).resolved()
     assert execution.executor == "processes"
     configs = plan(budget=400, seeds=12)
     kept: list[RunConfig] = []
-
     work: list[float] = []
 
     def kill() -> None:
@@ -139,7 +137,7 @@ def test_a_dead_worker_is_replaced(tmp_path):
         while not (kept and (children := multiprocessing.active_children())):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        os.kill(random.Random(0).choice(children).pid or 0, signal.SIGKILL)
+        random.Random(0).choice(children).kill()
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
@@ -175,7 +173,7 @@ def test_workers_that_keep_dying_are_one_clear_error(tmp_path, monkeypatch, hist
             for child in multiprocessing.active_children():
                 if child.pid and child.pid not in killed:
                     killed.append(child.pid)
-                    os.kill(child.pid, signal.SIGKILL)
+                    child.kill()
             time.sleep(0.01)
 
     with RunStore(tmp_path / "runs.sqlite") as store:
