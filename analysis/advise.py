@@ -22,13 +22,12 @@ from typing import Any, Literal
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
 import efftheory as et
 from analysis.arms import search
-from analysis.arms.engine import predict, runs_of, score_arms, tabulate
+from analysis.arms.engine import score_arms, train
 from analysis.arms.page import arm_rows, beside, one_score
 from analysis.experiments import S3
 from analysis.predictors.effective import check_table, operation
@@ -36,8 +35,9 @@ from analysis.predictors.memory import success_of
 from analysis.report.command import check_at_least, check_given, environment, leave, trained_on
 from analysis.report.files import prepare_folder, table
 from analysis.report.look import BLUE, GREY, LOOK, ORANGE
-from analysis.report.words import TARGETS_IN_WORDS, judged, surely_below, with_span
-from analysis.runs.session import ERRORS, Trains, end_dry_run, trained
+from analysis.report.tables import cell
+from analysis.report.words import TARGETS_IN_WORDS, judged
+from analysis.runs.session import ERRORS, Trains, end_dry_run
 from analysis.scores.success import LEARNED
 from efftheory._threads import usable_cores
 from neural import ConfigError, RunConfig, Table
@@ -46,6 +46,8 @@ from neural.command import run_command
 PROG = "python -m analysis.advise"
 ADVISED, DEFAULT = "as advised", "default rates"
 _SHARES = ("rqi", "train", "test")  # of success and learning, each alone
+_OF_NETWORK = ("p", "d", "width", "depth", "activation", "n_outputs", "loss", "budget")
+_TRIED = ("repr_lr", "decoder_lr", "warmup", "decoder_wd")
 _LOOKS = {ADVISED: (BLUE, "-", "o"), DEFAULT: (ORANGE, "--", "s")}
 _SHARE = RunConfig.n_train / RunConfig().n_samples
 _CHECK_DRAWS = 2  # decoders of the theory behind each trained run
@@ -100,21 +102,19 @@ class Arguments(Trains):
     seeds: int = 64
     """Imagined runs behind each probability of the last round (of the picture: a third as many)."""
     check: int | None = None
-    """Train so many fresh networks as advised, and as many with the default rates; by default none."""
+    """Train so many fresh networks as advised, and as many with the default rates; by default none, and --store is
+    not opened."""
     first_seed: int = 200
     """Seed of the first of these."""
     out: Path = Path("results/advise")
-    store: Path = Path("results/runs.sqlite")
-    """The run store, which only --check opens."""
 
 
 def main(arguments: Arguments) -> None:
     ways, sizes = plan(arguments)
-    default = ways[0]
+    default, target = ways[0], LEARNED[arguments.goal]
     # which way is advised is not known yet; all cost the same
     end_dry_run(arguments, [run for way in ways[:2] for run in fresh(arguments, way)])
     prepare_folder(arguments.out)
-    target = LEARNED[arguments.goal]
     arms, finalists, larger = ask(arguments, ways, sizes)
     pairs = [(name, DEFAULT) for name in arms if name != DEFAULT]
     scores = {"imagined": score_arms(finalists, (target, *_SHARES), pairs=[])}
@@ -123,9 +123,7 @@ def main(arguments: Arguments) -> None:
     last, tables = [table(rows, "simple"), "", said], {"imagined": pd.concat([finalists, larger])}
     if arguments.check is not None:
         plans = {name: fresh(arguments, way) for name, way in arms.items()}
-        with trained(arguments, runs_of(plans)) as store:
-            tables["runs"] = tabulate(store, plans)
-            tables["predictions"] = predict(store, tables["runs"], {"memory_flow": _CHECK_DRAWS})
+        tables["runs"], tables["predictions"] = train(arguments, plans, {"memory_flow": _CHECK_DRAWS})
         scores["trained"] = score_arms(tables["runs"], (target, *_SHARES), tables["predictions"], pairs=pairs)
         of_check = check_rows(scores, target)
         checked = [verdict(scores["trained"], target), table(of_check)]
@@ -145,11 +143,10 @@ def main(arguments: Arguments) -> None:
 def ask(
     arguments: Arguments, ways: list[RunConfig], sizes: list[int]
 ) -> tuple[dict[str, RunConfig], pd.DataFrame, pd.DataFrame]:
-    """The way that is advised, if it is another, and the default, by their names in
-    tables; the imagined runs of the last round; those of these two with training sets
-    of other sizes.
+    """The way that is advised, if it is another, and the default, by their names; the
+    imagined runs of the last round; those of these two with sets of other sizes.
     """
-    few, goal = max(1, arguments.seeds // 3), arguments.goal
+    few = max(1, arguments.seeds // 3)
     total = sum(n * seeds for n, seeds in search.rounds(len(ways), arguments.seeds)) + 2 * len(sizes) * few
     pool = ThreadPoolExecutor(usable_cores())
     bar = tqdm(total=total, desc="theory", unit="run", leave=False)
@@ -162,23 +159,20 @@ def ask(
         return found
 
     try:
-        found = search.search(ways, arguments.seeds, goal, imagine)
-        advised = search.choose(found, goal)
+        found = search.search(ways, arguments.seeds, arguments.goal, imagine)
+        advised = search.choose(found, arguments.goal)
         arms = {DEFAULT: ways[0]} if advised == ways[0] else {ADVISED: advised, DEFAULT: ways[0]}
         bar.total -= (2 - len(arms)) * len(sizes) * few
-        larger = [
-            runs.assign(arm=name)
-            for n in sizes
-            for name, way in arms.items()
-            for runs in search.last([replace(way, n_train=n, samples="")], few, imagine).values()
-        ]
+        names = {replace(way, n_train=n, samples=""): name for n in sizes for name, way in arms.items()}
+        larger = search.imagined([*names], search.FIRST_SEED_OF_LAST, few, imagine)
     finally:
         pool.shutdown(cancel_futures=True)  # a Ctrl-C need not wait for all the runs
         bar.close()
     others = [way for way in found if way not in arms.values()]
     named = arms | {f"other {number}": way for number, way in enumerate(others, 1)}
     finalists = [found[way].assign(arm=name) for name, way in named.items()]
-    return arms, pd.concat(finalists, ignore_index=True), pd.concat(larger, ignore_index=True)
+    of_sizes = [runs.assign(arm=names[way]) for way, runs in larger.items()]
+    return arms, pd.concat(finalists, ignore_index=True), pd.concat(of_sizes, ignore_index=True)
 
 
 def plan(arguments: Arguments) -> tuple[list[RunConfig], list[int]]:
@@ -187,7 +181,7 @@ def plan(arguments: Arguments) -> tuple[list[RunConfig], list[int]]:
     """
     check_at_least(1, arguments, "seeds", "check")
     check_at_least(0, arguments, "first_seed")
-    check_given(arguments, "repr_lr", "decoder_lr", "warmup", "decoder_wd")
+    check_given(arguments, *_TRIED, *(["sizes"] if arguments.sizes is not None else []))
     if arguments.first_seed + (arguments.check or 0) > search.FIRST_SEED:
         raise ConfigError(
             f"`first_seed` must leave the check seeds below {search.FIRST_SEED}, where those begin that the advice is "
@@ -197,14 +191,11 @@ def plan(arguments: Arguments) -> tuple[list[RunConfig], list[int]]:
         if not 0 <= warmup < float("inf"):
             raise ConfigError(f"`warmup` must be finite numbers of at least 0, but has {warmup}.")
     base = network(arguments)
-    if arguments.sizes is not None:
-        check_given(arguments, "sizes")
     sizes = arguments.sizes or [max(1, round(share * base.n_samples)) for share in np.linspace(0.4, 0.9, 6)]
     for n in sizes:
         if not 1 <= n <= base.n_samples:
             raise ConfigError(f"`sizes` must be between 1 and all {base.n_samples} samples, but has {n}.")
-    ways = search.grid(base, arguments.repr_lr, arguments.decoder_lr, arguments.warmup, arguments.decoder_wd)
-    return ways, sorted(set(sizes))
+    return search.grid(base, *(getattr(arguments, name) for name in _TRIED)), sorted(set(sizes))
 
 
 def network(arguments: Arguments) -> RunConfig:
@@ -216,8 +207,7 @@ def network(arguments: Arguments) -> RunConfig:
             raise ConfigError(f"`operation` must be left out with table, but is {arguments.operation!r}.")
         own = Table.read(arguments.table)
         check_table(own, "memory_flow")
-    names = ("p", "d", "width", "depth", "activation", "n_outputs", "loss", "budget")
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    given = {name: getattr(arguments, name) for name in _OF_NETWORK if getattr(arguments, name) is not None}
     smallest = replace(usual, n_train=1, operation=own, **given)
     if arguments.pairs is not None:
         for name in ("n_train", "samples"):
@@ -239,24 +229,25 @@ def fresh(arguments: Arguments, way: RunConfig) -> list[RunConfig]:
     return [replace(way, seed=seed) for seed in range(first, first + (arguments.check or 0))]
 
 
+def shares(scores: pd.DataFrame, arm: str, target: str) -> pd.DataFrame:
+    """The measured share of an arm's runs that get there: a row for each size."""
+    return scores.query("statistic == 'did' and against == '' and arm == @arm and target == @target")
+
+
 def in_words(way: RunConfig) -> str:
     """The way to train, as an order."""
     said = f"learning rates {way.repr_lr:g} of the embeddings and {way.decoder_lr:g} of the decoder"
     if way.decoder_warmup > 1:
         said += f", which warms up over {way.decoder_warmup:,} steps"
-    if way.decoder_wd:
-        said += f"; weight decay {way.decoder_wd:g} of the decoder"
-    return said
+    return said + (f"; weight decay {way.decoder_wd:g} of the decoder" if way.decoder_wd else "")
 
 
 def sentence(scores: dict[str, pd.DataFrame], target: str, arms: dict[str, RunConfig]) -> str:
-    """The advice in words, with what is predicted of it: of the first of the arms, the
-    last is the default.
-    """
+    """The advice, the first of the arms, in words, with what is predicted of it."""
     success = {name: one_score(scores["imagined"], arm=name, target=target, statistic="did") for name in arms}
-    shares = {name: with_span(one.value, (one.low, one.high)) for name, one in success.items()}
-    growth, takes = scores["sizes"][(scores["sizes"]["statistic"] == "did") & (scores["sizes"]["against"] == "")], {}
-    for name, here in growth.groupby("arm"):
+    takes = {}
+    for name in arms:
+        here = shares(scores["sizes"], name, target)
         enough = search.needed(here["n_train"], here["value"])
         takes[name] = f"more than {here['n_train'].max()}" if enough is None else f"about {enough}"
     (first, way), kept = next(iter(arms.items())), len(arms) == 1
@@ -265,11 +256,10 @@ def sentence(scores: dict[str, pd.DataFrame], target: str, arms: dict[str, RunCo
     if not success[first].value:
         return f"No advice: of {success[first].n} runs none is predicted to succeed. {samples}"
     order = "Keep the default rates:" if kept else "Train with"
-    said = f"{order} {in_words(way)}. {shares[first]} of the runs are predicted to succeed with {way.n_train} samples"
-    if not kept:
-        said += f", {shares[DEFAULT]} with the default rates"
-    likely = not surely_below(0.5, (success[first].low, success[first].high))
-    return f"{said}. {samples}" if likely else f"{said}. Nothing that was tried makes success likely. {samples}"
+    said = f"{order} {in_words(way)}. {cell(success[first])} of the runs are predicted to succeed"
+    said += f" with {way.n_train} samples"
+    said += "." if kept else f", {cell(success[DEFAULT])} with the default rates."
+    return f"{said} {'Nothing that was tried makes success likely. ' if success[first].high < 0.5 else ''}{samples}"
 
 
 def way_rows(finalists: pd.DataFrame, scores: pd.DataFrame, target: str) -> list[dict[str, str]]:
@@ -284,12 +274,12 @@ def way_rows(finalists: pd.DataFrame, scores: pd.DataFrame, target: str) -> list
 
 def check_rows(scores: dict[str, pd.DataFrame], target: str) -> list[dict[str, str]]:
     """The table of the trained runs."""
-    check, label = scores["trained"], {"arm": ""}
+    check = scores["trained"]
     beforehand = scores["imagined"][scores["imagined"]["arm"].isin(check["arm"])]
     success = {"success": ("did", ".2f"), "of these sets": ("said", ".2f"), "steps to it": ("median", ",.0f")}
     others = {one: {TARGETS_IN_WORDS[one]: ("did", ".2f"), f"steps to {one}": ("median", ",.0f")} for one in _SHARES}
-    predicted = arm_rows(beforehand, label, {target: {"predicted": ("did", ".2f")}})
-    return beside(predicted, arm_rows(check, label, {target: success} | others))
+    predicted = arm_rows(beforehand, {"arm": ""}, {target: {"predicted": ("did", ".2f")}})
+    return beside(predicted, arm_rows(check, {"arm": ""}, {target: success} | others))
 
 
 def verdict(check: pd.DataFrame, target: str) -> str:
@@ -299,12 +289,11 @@ def verdict(check: pd.DataFrame, target: str) -> str:
     gain, gained, lost = (
         one_score(check, against=DEFAULT, target=target, statistic=one) for one in ("did", "gained", "lost")
     )
-    bounds = (gain.low, gain.high)
     open_ = "These runs do not show that the advice helps, or harms"
-    said = judged(bounds, (0, 0), below="The advice harmed", above="The advice helped", otherwise=open_)
+    said = judged((gain.low, gain.high), (0, 0), below="The advice harmed", above="The advice helped", otherwise=open_)
     return (
-        f"{said}: {with_span(gain.value, bounds, '+.2f')} of the share that succeeds; {gained.value:.0f} of {gain.n} "
-        f"runs succeed only as advised, {lost.value:.0f} only with the default rates."
+        f"{said}: {cell(gain, '+.2f')} of the share that succeeds; {gained.value:.0f} of {gain.n} runs succeed only as "
+        f"advised, {lost.value:.0f} only with the default rates."
     )
 
 
@@ -333,45 +322,35 @@ probabilities were off by {search.CALIBRATION_ERROR:g} on average.
 Tried: {tried}, each round the best of the one before, the last one on runs of its own. Of those less than
 {search.CALIBRATION_ERROR:g} below the best that cannot be told from it by their paired difference, the quickest is
 advised."""
+    n, first = arguments.check or 0, arguments.first_seed
+    check = f"""\
+## The check
+
+{n} networks trained in each way (seeds {first} to {first + n - 1}), the same training sets and initial weights.
+Predicted: as above; of these sets: of these very training sets and initial embeddings."""
     parts = ["# Advice", f"`{report['environment']['command']}`", report["sentence"], *checked[:1], text]
-    if checked:
-        n, first = arguments.check or 0, arguments.first_seed
-        parts += [
-            "## The check",
-            f"{n} networks trained in each way (seeds {first} to {first + n - 1}), the same training sets and initial "
-            "weights. Predicted: as above; of these sets: of these very training sets and initial embeddings.",
-            checked[1],
-        ]
-    return parts
+    return [*parts, check, checked[1]] if checked else parts
 
 
 def picture(scores: dict[str, pd.DataFrame], target: str, n_train: int, linear: dict[int, float]) -> Figure:
-    """Success over the number of training samples: predicted as lines with 95 % bands,
-    measured as points with 95 % bars; `linear`: the share of the training sets of a
-    size that leave one linear representation, which is what they allow in the best
-    case.
+    """Success over the number of training samples: lines with 95 % bands predicted,
+    points with bars measured; `linear`: the share of sets of a size that leave one
+    linear representation.
     """
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(6.4, 4))
-        axes: Axes = figure.subplots()
+        axes = figure.subplots()
         axes.axvline(n_train, color=GREY, lw=0.8)
         axes.plot([*linear], [*linear.values()], color=GREY, ls=":", label="sets with one linear representation")
         apart = 0.006 * (max(linear) - min(linear))  # else one bar covers the other
         for (name, (colour, style, marker)), aside in zip(_LOOKS.items(), (-apart, apart), strict=True):
-            growth, check = (
-                some[
-                    (some["statistic"] == "did")
-                    & (some["against"] == "")
-                    & (some["target"] == target)
-                    & (some["arm"] == name)
-                ]
-                for some in (scores["sizes"], scores.get("trained", scores["sizes"][:0]))
-            )
+            growth = shares(scores["sizes"], name, target)
             if growth.empty:  # the default is advised
                 continue
             axes.plot(growth["n_train"], growth["value"], color=colour, ls=style, label=f"{name}, predicted")
             axes.fill_between(growth["n_train"], growth["low"], growth["high"], color=colour, alpha=0.18, lw=0)
-            if len(check):
+            if "trained" in scores:
+                check = shares(scores["trained"], name, target)
                 y, bars = check["value"], (check["value"] - check["low"], check["high"] - check["value"])
                 look: Any = {"color": colour, "marker": marker, "mec": "black", "capsize": 3, "ls": ""}
                 axes.errorbar([n_train + aside], y, yerr=bars, label=f"{name}, trained", **look)

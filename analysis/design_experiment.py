@@ -5,10 +5,9 @@ that was designed for its speed.
 
 trains, for each seed, one network's initial weights and targets on four training sets
 of one size: fast (the largest lambda_3 that a search finds), wide (the largest ideal
-accuracy, then the largest lambda_3), random (the seed's own) and slow (the smallest
-lambda_3 that still leaves the linear representation alone); and leaves report.json,
-report.md, its tables and pictures in results/design_experiment: what the theories had
-said of these sets, which network was first, and how well each does in the end.
+accuracy, then lambda_3), random (the seed's own) and slow (the smallest lambda_3 that
+still leaves the linear representation alone); and leaves report.json, report.md, its
+tables and pictures in results/design_experiment.
 """
 
 from __future__ import annotations
@@ -24,26 +23,24 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from scipy.stats import binomtest
 from tqdm import tqdm
 
 import efftheory as et
-from analysis.arms.engine import Arms, predict, row_of, runs_of, score_arms, tabulate
+from analysis.arms.engine import Arms, row_of, score_arms, train
 from analysis.arms.page import arm_rows, beside, leave_arms, looks, survival
 from analysis.report.command import check_at_least, check_given
 from analysis.report.files import table
 from analysis.report.look import LOOK
 from analysis.report.tables import wide
 from analysis.report.words import NOT_CERTAIN, judged
-from analysis.runs.session import ERRORS as OF_TRAINING
-from analysis.runs.session import Trains, trained
+from analysis.runs import session
 from analysis.scores.table import measured
 from neural import ConfigError, RunConfig, write_samples
 from neural.command import run_command
 
 PROG = "python -m analysis.design_experiment"
-ERRORS = (*OF_TRAINING, et.ArgumentError)
+ERRORS = (*session.ERRORS, et.ArgumentError)
 # In the order that the theory wants; what each is searched for.
 OBJECTIVES = {"fast": "lambda3", "wide": "generalizable", "random": None, "slow": "slow"}
 SETTING = {"n_train": "size", "repr_lr": "eta_r", "decoder_lr": "eta_d"}
@@ -51,23 +48,16 @@ BASE = "random"
 DESIGN = SETTING | {"arm": "design"}
 TARGETS = ("rqi", "train", "test")
 ENDS = ("train_accuracy", "test_accuracy", "accuracy")
-PREDICTED = {
-    "inverse_lambda3": "Z0/(lambda_3 eta)",
-    "exact_flow": "exact gradient flow",
-    "memory_flow": "with a decoder",
-}
+PREDICTED = {"inverse_lambda3": "Z0/(lambda_3 eta)", "exact_flow": "exact gradient flow"}
+PREDICTED |= {"memory_flow": "with a decoder"}
 # Columns of tables: the statistic, and how it is written.
 FIRST = {
     "set": {"lambda_3": ("lambda3", ".3g")},
     "rqi": {"reach RQI > 0.95": ("did", ".2f"), "predicted": ("said", ".2f"), "steps to it": ("median", ",.0f")},
     "test_accuracy": {"test accuracy": ("mean", ".2f")},
 }
-SETS = {
-    "sets": ("sets", ".0f"),
-    "lambda_3": ("lambda3", ".3g"),
-    "n_0": ("nullity", ".0f"),
-    "ideal accuracy": ("ideal_accuracy", ".2f"),
-}
+SETS = {"sets": ("sets", ".0f"), "lambda_3": ("lambda3", ".3g"), "n_0": ("nullity", ".0f")}
+SETS |= {"ideal accuracy": ("ideal_accuracy", ".2f")}
 PAIRS = {
     "first": ("rqi first", ".0f"),
     "second": ("rqi second", ".0f"),
@@ -78,18 +68,17 @@ PAIRS = {
     "test accuracy": ("test_accuracy mean", "+.2f"),
     "accuracy": ("accuracy mean", "+.2f"),
 }
-_MARKS = "o^sD"
+_MARKS = dict(zip(OBJECTIVES, "o^sD", strict=True))
 _AS, _AGAINST = "as the theory says", "against the theory"
 
 
 @dataclass(frozen=True)
-class Arguments(Trains):
+class Arguments(session.Trains):
     """Train the same networks on training sets designed to be fast, wide and slow, and
     on random ones of their size.
 
     The defaults: a size at which designs differ much (30) and one at which most runs
-    succeed (40). A decoder still slower than the default would let no more runs
-    succeed, and would not finish learning within the budget.
+    succeed (40). A decoder still slower would not finish learning within the budget.
     """
 
     p: int = 10
@@ -111,9 +100,8 @@ class Arguments(Trains):
 
 def main(arguments: Arguments) -> None:
     arms = plan(arguments)
-    with trained(arguments, runs_of(arms)) as store:
-        runs = described(tabulate(store, arms)).sort_values([*SETTING], kind="stable", ignore_index=True)
-        said = predict(store, runs, dict.fromkeys(PREDICTED, 0) | {"memory_flow": arguments.decoder_draws})
+    runs, said = train(arguments, arms, dict.fromkeys(PREDICTED, 0) | {"memory_flow": arguments.decoder_draws}, SETTING)
+    runs = described(runs)
     scores = scored(runs, said)
     groups = {_title(values): group for values, group in runs.groupby([*SETTING], sort=False)}
     pictures = {"survival.png": survival(groups, TARGETS, BASE), "lambda3.png": lambda3(groups)}
@@ -124,13 +112,9 @@ def main(arguments: Arguments) -> None:
 
 def plan(arguments: Arguments) -> Arms:
     """The runs of each design, in one order: those at one place share all that their
-    seed fixes but the training set.
-
-    A run's seed is its designs' too, so that there are several sets of each design
-    wherever the search finds several.
-
-    Raises:
-        ConfigError: there are no such runs, or no such sets.
+    seed fixes but the training set. A run's seed is its designs' too, so that there are
+    several sets of each design wherever the search finds several. ConfigError: there
+    are no such runs, or no such sets.
     """
     check_at_least(1, arguments, "decoder_draws")
     check_given(arguments, "sizes", "repr_lr", "decoder_lr")
@@ -144,12 +128,10 @@ def plan(arguments: Arguments) -> Arms:
             raise ConfigError(
                 f"`sizes` must be in 1..{op.n_samples - 1}, not all {op.n_samples} samples, but one is {size}."
             )
-    sizes, rates = sorted(set(arguments.sizes)), (dict.fromkeys(arguments.repr_lr), dict.fromkeys(arguments.decoder_lr))
+    grid = product(sorted(set(arguments.sizes)), arguments.repr_lr, arguments.decoder_lr, arguments.seed_range())
     base = RunConfig(p=arguments.p, n_train=1, budget=arguments.budget)
-    runs = [
-        replace(base, n_train=n, repr_lr=repr_lr, decoder_lr=decoder_lr, seed=seed)
-        for n, repr_lr, decoder_lr, seed in product(sizes, *rates, arguments.seed_range())
-    ]
+    found = (replace(base, n_train=n, repr_lr=eta_r, decoder_lr=eta_d, seed=seed) for n, eta_r, eta_d, seed in grid)
+    runs = list(dict.fromkeys(found))  # once, also where a rate is given twice
 
     @cache
     def samples(objective: Any, n_train: int, seed: int) -> str:
@@ -166,10 +148,9 @@ def plan(arguments: Arguments) -> Arms:
 def described(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs with lambda_3, nullity and ideal accuracy of their training sets."""
     op = et.addition(int(runs["p"].iloc[0]))
-    names = [mask.tobytes() for mask in runs["mask"]]
-    of = {name: et.describe(op, mask) for name, mask in dict(zip(names, runs["mask"], strict=True)).items()}
-    columns = {one: [getattr(of[name], one) for name in names] for one in ("lambda3", "nullity", "ideal_accuracy")}
-    return runs.assign(**columns)
+    of = {name: et.describe(op, mask) for name, mask in {mask.tobytes(): mask for mask in runs["mask"]}.items()}
+    found = [of[mask.tobytes()] for mask in runs["mask"]]
+    return runs.assign(**{one: [getattr(of, one) for of in found] for one in ("lambda3", "nullity", "ideal_accuracy")})
 
 
 def scored(runs: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
@@ -179,21 +160,16 @@ def scored(runs: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
     with its quartiles, and of `nullity`, with the smallest and the largest, and the
     mean `ideal_accuracy`.
     """
-    pairs = list(combinations(dict.fromkeys(runs["arm"]), 2))
+    pairs, of_sets = list(combinations(dict.fromkeys(runs["arm"]), 2)), []
     coverage = 1 - 0.05 / max(1, len(runs.groupby([*SETTING])) * len(pairs))
-    more: dict[str, Any] = {"pairs": pairs, "coverage": coverage, "ends": ENDS, "also": in_order}
-    of_sets = []
     for values, group in runs.groupby([*SETTING, "arm"], sort=False):
-        label, n = dict(zip((*SETTING, "arm"), values, strict=True)), len(group)
         low, middle, high = group["lambda3"].quantile([0.25, 0.5, 0.75])
-        nullity = group["nullity"]
-        of_sets += [
-            label | row_of("set", "", "sets", len({mask.tobytes() for mask in group["mask"]}), None, n),
-            label | row_of("set", "", "lambda3", middle, (low, high), n),
-            label | row_of("set", "", "nullity", nullity.median(), (nullity.min(), nullity.max()), n),
-            label | row_of("set", "", "ideal_accuracy", group["ideal_accuracy"].mean(), None, n),
-        ]
-    found = score_arms(runs, TARGETS, said, by=[*SETTING], **more)
+        least, n_0, most = group["nullity"].quantile([0, 0.5, 1])
+        numbers = {"sets": (len({mask.tobytes() for mask in group["mask"]}), None), "lambda3": (middle, (low, high))}
+        numbers |= {"nullity": (n_0, (least, most)), "ideal_accuracy": (group["ideal_accuracy"].mean(), None)}
+        label = dict(zip((*SETTING, "arm"), values, strict=True))
+        of_sets += [label | row_of("set", "", name, *number, len(group)) for name, number in numbers.items()]
+    found = score_arms(runs, TARGETS, said, by=[*SETTING], pairs=pairs, coverage=coverage, ends=ENDS, also=in_order)
     return pd.concat([found, pd.DataFrame(of_sets)], ignore_index=True)
 
 
@@ -213,24 +189,24 @@ def in_order(one: pd.DataFrame, other: pd.DataFrame, name: str, coverage: float)
     yield row_of("lambda3", name, "larger", larger.sum(), None, len(x))
 
 
-def order(low: float, high: float) -> str:
-    """What the interval of `earlier` says of the theory's order."""
-    return judged((low, high), (0.5, 0.5), below=_AGAINST, above=_AS)
+def ordered(scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores `earlier` with what their intervals say of the theory's `order`."""
+    earlier = scores[scores["statistic"] == "earlier"]
+    bounds = zip(earlier["low"], earlier["high"], strict=True)
+    return earlier.assign(order=[judged(one, (0.5, 0.5), below=_AGAINST, above=_AS) for one in bounds])
 
 
 def verdict(scores: pd.DataFrame) -> list[str]:
     """A sentence a setting, and one for all of them."""
-    earlier, sentences = scores[scores["statistic"] == "earlier"], []
-    orders = [order(low, high) for low, high in zip(earlier["low"], earlier["high"], strict=True)]
-    for values, group in earlier.assign(order=orders).groupby([*SETTING], sort=False):
-        found = {}
-        for one in group.itertuples():
-            found.setdefault(one.order, []).append(f"{one.arm} before {one.against}")
-        said = "; ".join(f"{word}: {', '.join(names)}" for word, names in found.items())
+    earlier, sentences = ordered(scores), []
+    for values, group in earlier.groupby([*SETTING], sort=False):
+        pairs = (group["arm"] + " before " + group["against"]).groupby(group["order"], sort=False)
+        said = "; ".join(f"{word}: {', '.join(names)}" for word, names in pairs)
         sentences.append(f"**{_title(values)}.** Times to RQI > 0.95, {said}.")
+    count = earlier["order"].tolist().count
     sentences.append(
-        f"**All.** The order of lambda_3 is the order of the times in {orders.count(_AS)} of {len(orders)} "
-        f"comparisons, the reverse in {orders.count(_AGAINST)}, and {NOT_CERTAIN} in {orders.count(NOT_CERTAIN)}."
+        f"**All.** The order of lambda_3 is the order of the times in {count(_AS)} of {len(earlier)} comparisons, the "
+        f"reverse in {count(_AGAINST)}, and {NOT_CERTAIN} in {count(NOT_CERTAIN)}."
     )
     return sentences
 
@@ -259,25 +235,24 @@ linear representation.
 share their targets and all initial weights, and differ in their training sets alone: fast (searched for the largest
 lambda_3), wide (for the largest ideal accuracy, of equals the largest lambda_3), random, slow (searched for the
 smallest that leaves only the linear representation). A run that did not get there within the budget is censored.
-Intervals are 95 %, over seeds: where all seeds have one set, they say nothing of another one of the design. What is
-tested is the choice of the set, by lambda_3: sets that differ in it also differ in what else they teach, as the ideal
-accuracy shows.
+Intervals are 95 %, over seeds: where all seeds have one set, they say nothing of another one of the design. Sets that
+differ in lambda_3 also differ in what else they teach, as the ideal accuracy shows.
 
 ## Seed by seed
 
-First: seeds in which the first of the pair was earlier at RQI > 0.95; second: the second. Wanted: seeds in which the
-first set does have the larger lambda_3. Share: of the first among the seeds that were decided, with its exact interval
-(above 0.5: as the theory says). Ratio: of the steps of the first to those of the second, median over the seeds in which
-one of them got there; 0: mostly the first alone, a dash: the second alone. Gains of the first over the second: paired
-differences of shares, bootstrap intervals of accuracies. All intervals of a column of this table hold at once at 95 %.
+First, second: seeds in which that one of the pair was earlier at RQI > 0.95. Wanted: those in which the first set does
+have the larger lambda_3. Share: of the first among the decided seeds, with its exact interval (above 0.5: as the theory
+says). Ratio: of the steps, median over the seeds in which one of them got there; 0: mostly the first alone, a dash: the
+second alone. Gains of the first over the second: paired differences of shares, bootstrap intervals of accuracies. All
+intervals of a column of this table hold at once at 95 %.
 
 {table(pair_rows(scores))}
 
 ## The sets, and what the theories say of them
 
-Sets: how many different ones. lambda_3: median and quartiles; n_0: median, smallest and largest. Ideal accuracy: the
-mean. Steps to RQI > 0.95: medians; a dash means that most runs are predicted never to get there, by the theory with a
-decoder within the budget. Z0/(lambda_3 eta) is an e-folding time: RQI needs several.
+Sets: how many different ones. lambda_3: median and quartiles; n_0: median, smallest and largest. Ideal accuracy: mean.
+Steps to RQI > 0.95: medians; a dash: most runs are predicted never to get there (with a decoder: within the budget).
+Z0/(lambda_3 eta) is an e-folding time: RQI needs several.
 
 {table(beside(arm_rows(scores, DESIGN, {"set": SETS}), *predicted))}
 
@@ -295,40 +270,32 @@ Accuracies at the end, means with bootstrap intervals.
 
 def pair_rows(scores: pd.DataFrame) -> list[dict[str, str]]:
     """The table of the pairs."""
-    compared = scores[scores["against"] != ""]
-    compared = compared.assign(
-        pair=compared["arm"] + ", " + compared["against"],
-        statistic=compared["target"] + " " + compared["statistic"],
-        against="",
-    )
-    earlier: Any = compared[compared["statistic"] == "rqi earlier"].itertuples()
-    orders = [{"order": order(one.low, one.high)} for one in earlier]
-    return beside(wide(compared, SETTING | {"pair": "pair"}, PAIRS), orders)
+    some = scores[scores["against"] != ""]
+    statistic, pair = some["target"] + " " + some["statistic"], some["arm"] + ", " + some["against"]
+    rows = wide(some.assign(pair=pair, statistic=statistic, against=""), SETTING | {"pair": "pair"}, PAIRS)
+    return beside(rows, ordered(scores)[["order"]].to_dict("records"))
 
 
 def lambda3(groups: dict[str, pd.DataFrame]) -> Figure:
     """Steps to RQI > 0.95 against lambda_3, a mark a run, a panel a setting."""
+    everyone = pd.concat(groups.values())
+    positive = everyone["lambda3"][everyone["lambda3"] > 0]
+    low = positive.min() / 2 if len(positive) else 0.5  # a logarithmic axis has no 0: it lies on the left edge
+    colours = looks(list(dict.fromkeys(everyone["arm"])), BASE)
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(max(4.2 * len(groups), 6), 3.8))
         panels: Any = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
-        everyone = pd.concat(groups.values())
-        positive = everyone["lambda3"][everyone["lambda3"] > 0]
-        low = positive.min() / 2 if len(positive) else 0.5  # a logarithmic axis has no 0: it lies on the left edge
-        names = list(dict.fromkeys(everyone["arm"]))
-        colours = looks(names, BASE)
         for axes, (title, group) in zip(panels, groups.items(), strict=True):
-            for name, mark in zip(names, _MARKS, strict=False):
-                colour, here = colours[name][0], group[group["arm"] == name]
-                steps, seen = measured(here, "rqi")
-                x, y = here["lambda3"].to_numpy(float).clip(min=low), steps.clip(min=1)
-                axes.scatter(x[seen], y[seen], color=colour, marker=mark, s=22, alpha=0.8)
-                axes.scatter(x[~seen], y[~seen], edgecolors=colour, facecolors="none", marker=mark, s=22, clip_on=False)
+            for name, runs in group.groupby("arm", sort=False):
+                steps, seen = measured(runs, "rqi")
+                x, y = runs["lambda3"].to_numpy(float).clip(min=low), steps.clip(min=1)
+                look: Any = {"color": colours[name][0], "marker": _MARKS[name], "s": 22}
+                axes.scatter(x[seen], y[seen], alpha=0.8, label=name, **look)
+                axes.scatter(x[~seen], y[~seen], facecolors="none", clip_on=False, **look)
             axes.set(xscale="log", yscale="log", xlim=(low, None), xlabel=r"$\lambda_3$ of the training set")
             axes.set_title(title, loc="left")
         panels[0].set_ylabel("steps to RQI > 0.95")
-        marks = zip(names, _MARKS, strict=False)
-        handles = [Line2D([], [], ls="", marker=mark, color=colours[name][0], label=name) for name, mark in marks]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(names))
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(colours))
         return figure
 
 

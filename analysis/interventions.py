@@ -57,6 +57,13 @@ CUTS = {
     "test_active": "test accuracy of the active neurons alone",
     "test_others": "test accuracy of as many others",
 }
+# Columns of tables: the statistic, and how it is written.
+MOMENTS = {"at memorisation": ("memorised", ".2f"), "at the end": ("end", ".2f")}
+COLUMNS = {
+    LEARNED: {"memorise": ("did", ".2f"), "steps to memorise": ("median", ",.0f")},
+    GENERALISED: {"generalise": ("did", ".2f"), "steps to generalise": ("median", ",.0f")},
+}
+COLUMNS[GENERALISED]["times as it is"] = ("ratio", ".2f", BASE)
 
 
 @dataclass(frozen=True)
@@ -66,12 +73,10 @@ class Arguments(Trains):
     """
 
     names: tyro.conf.Positional[tuple[Literal["squares-40", "transformer"], ...]] = ("squares-40", "transformer")
-    """Which networks of the league."""
+    """Which networks of the league, whose runs in the store are used."""
     seeds: int = 16
     """How many seeds."""
     out: Path = Path("results/interventions")
-    store: Path = Path("results/runs.sqlite")
-    """The run store; shared with the league, whose runs are used."""
 
 
 def main(arguments: Arguments) -> None:
@@ -87,16 +92,9 @@ def main(arguments: Arguments) -> None:
         rows = [row for name, base in bases.items() for row in _cut(store, name, base)]
         cut = pd.DataFrame(rows, columns=["network", "seed", "moment", *CUTS])
     scores = pd.concat([score_arms(runs, TARGETS, by=["network"]), _left(cut)], ignore_index=True)
-    titles = {name: NETWORKS[name].title for name in bases}
-    answers = [
-        f"**{title}.** {verdict(scores[scores['network'] == name], GENERALISED)}" for name, title in titles.items()
-    ]
-    learned = {"memorise": ("did", ".2f"), "steps to memorise": ("median", ",.0f")}
-    generalised = {"generalise": ("did", ".2f"), "steps to generalise": ("median", ",.0f")}
-    generalised |= {"times as it is": ("ratio", ".2f", BASE)}
-    label = {"network": "network", "arm": "intervention"}
-    rows = arm_rows(scores, label, {LEARNED: learned, GENERALISED: generalised})
-    moments = {"at memorisation": ("memorised", ".2f"), "at the end": ("end", ".2f")}
+    groups = {NETWORKS[name].title: runs[runs["network"] == name] for name in bases}
+    judged = (verdict(scores[scores["network"] == name], GENERALISED) for name in bases)
+    answers = [f"**{title}.** {said}" for title, said in zip(groups, judged, strict=True)]
     rest = f"""\
 The same training sets and initial weights in every row. Memorise: {TARGETS_IN_WORDS[LEARNED]}; generalise:
 {TARGETS_IN_WORDS[GENERALISED]}, shares of the runs within the budget; medians are Kaplan-Meier's. Times as it is: the
@@ -107,20 +105,15 @@ ratio of the steps to generalise, median and 95 % interval over the pairs; a das
 Cut out of the networks as they are, without training: the key frequencies of the final outputs, or all but the neurons
 that the final network needs. Means over the runs, lowest and highest.
 
-{table(wide(scores, {"network": "network", "target": "accuracy"}, moments, CUTS))}"""
-    groups = {title: runs[runs["network"] == name] for name, title in titles.items()}
+{table(wide(scores, {"network": "network", "target": "accuracy"}, MOMENTS, CUTS))}"""
+    rows = arm_rows(scores, {"network": "network", "arm": "intervention"}, COLUMNS)
     pictures, tables = {"survival.png": survival(groups, TARGETS, BASE)}, {"runs": runs, "scores": scores, "cuts": cut}
     leave_arms(arguments, PROG, "Interventions", answers, rows, rest, pictures, **tables)
 
 
 def arms(name: str, base: Sequence[ModularConfig], learned: Sequence[float]) -> Arms:
-    """The runs of each arm.
-
-    Args:
-        name: of the network.
-        base: the runs as they are.
-        learned: their steps to memorisation; nan where there is none, and decay is
-            never removed.
+    """The runs of each arm, from those of a network as they are, and their steps to
+    memorisation; nan: there is none, and decay is never removed.
     """
     sgd, decay = _SGD[name]
     changes: dict[str, dict[str, Any]] = {
@@ -148,7 +141,7 @@ def _cut(store: RunStore, name: str, base: Sequence[ModularConfig]) -> list[dict
     return rows
 
 
-def cuts(config: ModularConfig, traces: Traces, step: float) -> tuple[dict[str, float], dict[str, float]]:
+def cuts(config: ModularConfig, traces: Traces, step: float) -> list[dict[str, float]]:
     """Accuracies of a run at the first checkpoint from `step` on, and at the last, by
     the names of CUTS.
 
@@ -156,45 +149,36 @@ def cuts(config: ModularConfig, traces: Traces, step: float) -> tuple[dict[str, 
     these; with the neurons alone that the final network needs for its predictions on
     the training set, and with as many others, drawn at random (nan if there are fewer).
     """
-    inputs, labels = samples_of(config)
-    group = group_of(config)
+    (inputs, labels), group, trained = samples_of(config), group_of(config), traces.mask
     assert group is not None
-    trained = traces.mask
-
-    def network(k: int) -> Network:
-        return network_at(config, {name: values[k] for name, values in traces.checkpoints.items()}, inputs)
-
-    def logits(one: Network) -> NDArray[np.float64]:
-        return one.outputs.reshape(config.p, config.p, -1)
-
-    last = network(-1)
-    keys = key_parts(logits(last), group)
+    then = min(int(np.searchsorted(traces.checkpoint_steps, step)), len(traces.checkpoint_steps) - 1)
+    early, last = (
+        network_at(config, {name: values[k] for name, values in traces.checkpoints.items()}, inputs) for k in (then, -1)
+    )
+    keys = key_parts(last.outputs.reshape(config.p, config.p, -1), group)
     active = active_neurons(last, trained)
     rest = np.setdiff1d(np.arange(last.hidden.shape[1]), active)
     others = np.random.default_rng(_SEED).permutation(rest)[: len(active)]
 
+    def right(outputs: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return outputs.reshape(len(labels), -1).argmax(axis=1) == labels
+
     def of(one: Network) -> dict[str, float]:
-        def accuracy(outputs: NDArray, samples: NDArray[np.bool_]) -> float:
-            return float((outputs.argmax(axis=1) == labels)[samples].mean())
-
-        def alone(neurons: NDArray) -> NDArray:
-            return one.direct + one.hidden[:, neurons] @ one.readout[:, neurons].T
-
-        without = excluded(logits(one), group, keys).reshape(one.outputs.shape)
-        keys_alone = restricted(logits(one), group, keys).reshape(one.outputs.shape)
+        logits = one.outputs.reshape(config.p, config.p, -1)
+        whole, without = right(logits), right(excluded(logits, group, keys))
+        alone = [right(one.direct + one.hidden[:, some] @ one.readout[:, some].T) for some in (active, others)]
         return {
-            "train": accuracy(one.outputs, trained),
-            "test": accuracy(one.outputs, ~trained),
-            "train_without_keys": accuracy(without, trained),
-            "test_without_keys": accuracy(without, ~trained),
-            "test_keys_alone": accuracy(keys_alone, ~trained),
+            "train": whole[trained].mean(),
+            "test": whole[~trained].mean(),
+            "train_without_keys": without[trained].mean(),
+            "test_without_keys": without[~trained].mean(),
+            "test_keys_alone": right(restricted(logits, group, keys))[~trained].mean(),
             "active": len(active) / one.hidden.shape[1],
-            "test_active": accuracy(alone(active), ~trained),
-            "test_others": accuracy(alone(others), ~trained) if len(others) == len(active) else math.nan,
+            "test_active": alone[0][~trained].mean(),
+            "test_others": alone[1][~trained].mean() if len(others) == len(active) else math.nan,
         }
 
-    then = min(int(np.searchsorted(traces.checkpoint_steps, step)), len(traces.checkpoint_steps) - 1)
-    return of(network(then)), of(last)
+    return [of(early), of(last)]
 
 
 def _left(cut: pd.DataFrame) -> pd.DataFrame:

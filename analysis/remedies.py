@@ -3,8 +3,7 @@ tried on real networks.
 
     python -m analysis.remedies
 
-trains the same training sets and initial embeddings under each remedy. A remedy helps
-where more runs get to RQI > 0.95 and learn their training set as well. Leaves
+trains the same training sets and initial embeddings under each remedy, and leaves
 report.json, report.md, its tables and survival.png in results/remedies.
 """
 
@@ -13,12 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analysis.arms.engine import Arms, predict, runs_of, score_arms, tabulate
+from analysis.arms.engine import Arms, score_arms, train
 from analysis.arms.page import arm_rows, leave_arms, survival, verdict
 from analysis.report.command import check_at_least, check_given
 from analysis.report.files import table
 from analysis.report.words import TARGETS_IN_WORDS
-from analysis.runs.session import ERRORS, Trains, trained
+from analysis.runs.session import ERRORS, Trains
 from neural import RunConfig
 from neural.command import run_command
 
@@ -31,7 +30,7 @@ TARGETS = (GOAL, "rqi", "train", "test")
 @dataclass(frozen=True)
 class Arguments(Trains):
     """Train the same training sets under each remedy that the theory implies, and say
-    which of them help.
+    which help: with which more runs get to RQI > 0.95 and learn their training set.
     """
 
     p: int = 10
@@ -53,9 +52,7 @@ class Arguments(Trains):
 
 def main(arguments: Arguments) -> None:
     arms = plan(arguments)
-    with trained(arguments, runs_of(arms)) as store:
-        runs = tabulate(store, arms)
-        said = predict(store, runs, {"memory_flow": arguments.decoder_draws})
+    runs, said = train(arguments, arms, {"memory_flow": arguments.decoder_draws})
     scores = score_arms(runs, TARGETS, said)
     columns = {"succeed": ("did", ".2f"), "predicted": ("said", ".2f"), "gain": ("did", "+.2f", BASE)}
     rows = arm_rows(scores, {"arm": "remedy"}, {GOAL: columns})
@@ -66,12 +63,11 @@ def main(arguments: Arguments) -> None:
 {", ".join(map(str, arguments.sizes))}, {arguments.seeds} seeds from {arguments.first_seed} on, {arguments.budget:,}
 steps). Success is {TARGETS_IN_WORDS[GOAL]}, both within the budget: a decoder that hardly moves lets the embeddings
 find their representation, and learns nothing. Shares have exact 95 % intervals, gains over no remedy those of paired
-differences; predicted: by the theory with a decoder, without training a network.
+differences; predicted: by the theory with a decoder. Median steps: Kaplan-Meier's, a dash beyond the budget. Times
+none: the median ratio of the steps to those of the same run without a remedy; 0 where in most pairs only the remedy
+gets there, a dash where only the other does.
 
 ## Each target
-
-Median steps: Kaplan-Meier's, a dash beyond the budget. Times none: the median ratio of the steps to those of the same
-run without a remedy; 0 where in most pairs only the remedy gets there, a dash where only the other does.
 
 {table([row for of in TARGETS for row in arm_rows(scores, to, {of: columns})])}"""
     pictures, tables = {"survival.png": survival({"": runs}, TARGETS[1:], BASE)}, {"runs": runs, "scores": scores}
@@ -82,22 +78,16 @@ run without a remedy; 0 where in most pairs only the remedy gets there, a dash w
 def plan(arguments: Arguments) -> Arms:
     """The runs of each remedy, the same (n_train, seed) in the same order in each.
 
-    A warm-up is chosen by the theory's clock: embeddings need some 0.5/eta_r steps to
+    Warm-ups are chosen by the theory's clock: embeddings need some 0.5/eta_r steps to
     sort themselves.
     """
     check_given(arguments, "sizes")
     check_at_least(1, arguments, "decoder_draws")
-    seeds = arguments.seed_range()
-    base = RunConfig(
-        p=arguments.p,
-        n_train=arguments.sizes[0],
-        budget=arguments.budget,
-        repr_lr=arguments.repr_lr,
-        decoder_lr=arguments.decoder_lr,
-        n_outputs=max(RunConfig.n_outputs, 2 * arguments.p - 1),  # orthogonal targets need one a result
-    )
-    clock = 1 / arguments.repr_lr
-    orthogonal = replace(base, targets="orthogonal")
+    points = [(n, seed) for n in arguments.sizes for seed in arguments.seed_range()]
+    given = {name: getattr(arguments, name) for name in ("p", "budget", "repr_lr", "decoder_lr")}
+    n_outputs = max(RunConfig.n_outputs, 2 * arguments.p - 1)  # orthogonal targets need one a result
+    base = RunConfig(n_train=arguments.sizes[0], n_outputs=n_outputs, **given)
+    clock, orthogonal = 1 / arguments.repr_lr, replace(base, targets="orthogonal")
     arms = {
         BASE: base,
         "decoder 10 times slower": replace(base, decoder_lr=base.decoder_lr / 10),
@@ -106,7 +96,6 @@ def plan(arguments: Arguments) -> Arms:
         "orthogonal targets": orthogonal,
         "orthogonal targets and warm-up over 3/eta_r": replace(orthogonal, decoder_warmup=round(3 * clock)),
     }
-    points = [(n, seed) for n in arguments.sizes for seed in seeds]
     return {name: [replace(arm, n_train=n, seed=seed) for n, seed in points] for name, arm in arms.items()}
 
 

@@ -1,3 +1,1 @@
-"""One experiment under several treatments: what remedies, designs, interventions and
-advice have in common.
-"""
+"""One experiment under several treatments: remedies, designs, interventions, advice."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.predictors.catalogue import CATALOGUE
-from analysis.predictors.catalogue import predict as predict_runs
+from analysis.predictors import catalogue
+from analysis.runs.session import Trains, trained
 from analysis.runs.store import PREDICTIONS, RunStore
 from analysis.scores.bootstrap import FINE, MIN_OBSERVED, bootstrap_weights, interval, means
 from analysis.scores.paired import paired_difference, paired_ratio
@@ -39,9 +39,17 @@ def tabulate(store: RunStore, arms: Arms) -> pd.DataFrame:
     return with_learned(pd.concat(tables, ignore_index=True))
 
 
-def predict(store: RunStore, runs: pd.DataFrame, draws: Mapping[str, int]) -> pd.DataFrame:
-    """What predictors say of each run; `draws` by the predictor's name."""
-    return predict_runs(store, runs.drop_duplicates("key"), [CATALOGUE[name] for name in draws], draws)
+def train(
+    arguments: Trains, arms: Arms, draws: Mapping[str, int], by: Sequence[str] = ()
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs of all arms (`tabulate`), sorted by these columns, trained where they
+    were missing; and what predictors say of each, with so many draws by their names.
+    """
+    with trained(arguments, runs_of(arms)) as store:
+        runs = tabulate(store, arms)
+        runs = runs.sort_values([*by], kind="stable", ignore_index=True) if by else runs
+        predictors = [catalogue.CATALOGUE[name] for name in draws]
+        return runs, catalogue.predict(store, runs.drop_duplicates("key"), predictors, draws)
 
 
 def score_arms(
@@ -55,29 +63,20 @@ def score_arms(
     ends: Sequence[str] = (),
     also: Callable[[pd.DataFrame, pd.DataFrame, str, float], Iterable[Row]] = lambda *_: (),
 ) -> pd.DataFrame:
-    """Tidy scores with the columns `by`, `arm` and those of `analysis.scores.table`.
+    """Tidy scores of the runs of `tabulate`, with the columns `by` (arms are compared
+    where these are equal), `arm` and those of `analysis.scores.table`.
 
-    Each arm's are what `score` says of its runs. Of one arm `against` another, on the
-    same runs: `did`, the difference of the shares (Tango); `gained` and `lost`, in how
-    many pairs only the first, only the second gets there; `ratio` of the steps
-    (`paired_ratio`). And `mean` of the columns `ends`, of an arm or of the differences,
-    with a bootstrap interval.
-
-    Args:
-        runs: of all arms (`tabulate`).
-        targets: what runs reach, without "steps_to_".
-        predictions: of these runs.
-        by: columns of the runs; arms are compared where these are equal.
-        pairs: (arm, against); by default all others against the first arm.
-        coverage: of the intervals of what compares two arms.
-        ends: columns of numbers that each run has at its end.
-        also: further rows of a pair, of both tables of runs, the name of the second and
-            the coverage.
+    Each arm's are what `score` says of its runs. Of one arm `against` another (`pairs`;
+    by default all others against the first), on the same runs and with this `coverage`:
+    `did`, the difference of the shares (Tango); `gained` and `lost`, in how many pairs
+    only the first, only the second gets there; `ratio` of the steps (`paired_ratio`);
+    and what `also` says of both tables of runs, the second's name and the coverage. And
+    `mean` of the columns `ends`, of an arm or of the differences, with a bootstrap
+    interval.
     """
     names, within = list(dict.fromkeys(runs["arm"])), "n_train" if "n_train" in runs else None
     pairs = [(name, names[0]) for name in names[1:]] if pairs is None else pairs
-    predictors = [CATALOGUE[name] for name in dict.fromkeys(predictions["predictor"])]
-    found = [score(runs, predictions, predictors, targets, [*by, "arm"], within=within)]
+    predictors = [catalogue.CATALOGUE[name] for name in dict.fromkeys(predictions["predictor"])]
     rows = []
     groups: Any = runs.groupby([*by], sort=False) if by else [((), runs)]
     for values, group in groups:
@@ -89,12 +88,11 @@ def score_arms(
             rows += [where | {"arm": name} | row for row in _means(arm[[*ends]], "", 0.95)]
         for name, other in pairs:
             one, two = arms[name], arms[other]
-            gaps = [*_against(one, two, other, targets, within, coverage), *also(one, two, other, coverage)]
+            gaps = [*_against(one, two, other, targets, coverage), *also(one, two, other, coverage)]
             gaps += _means(one[[*ends]] - two[[*ends]], other, coverage)
             rows += [where | {"arm": name} | row for row in gaps]
-    if rows:
-        found.append(pd.DataFrame(rows))
-    return pd.concat(found, ignore_index=True)[[*by, "arm", *COLUMNS]]
+    found = score(runs, predictions, predictors, targets, [*by, "arm"], within=within)
+    return pd.concat([found, pd.DataFrame(rows)] if rows else [found], ignore_index=True)[[*by, "arm", *COLUMNS]]
 
 
 def row_of(target: str, against: str, statistic: str, value: float, bounds: Any, n: int) -> Row:
@@ -105,7 +103,7 @@ def row_of(target: str, against: str, statistic: str, value: float, bounds: Any,
 
 
 def _against(
-    arm: pd.DataFrame, base: pd.DataFrame, other: str, targets: Sequence[str], within: str | None, coverage: float
+    arm: pd.DataFrame, base: pd.DataFrame, other: str, targets: Sequence[str], coverage: float
 ) -> Iterator[Row]:
     for target in targets:
         one, two = with_target(arm, target), with_target(base, target)
@@ -116,7 +114,7 @@ def _against(
         yield row_of(target, other, "did", gap.value, gap.interval, gap.n)
         yield row_of(target, other, "gained", gap.gained, None, gap.n)
         yield row_of(target, other, "lost", gap.lost, None, gap.n)
-        ratio = paired_ratio(first, second, one[within] if within else None, coverage)
+        ratio = paired_ratio(first, second, one.get("n_train"), coverage)
         yield row_of(target, other, "ratio", ratio.value, ratio.interval, ratio.n)
 
 

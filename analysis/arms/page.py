@@ -35,33 +35,16 @@ def leave_arms(
     pictures: Mapping[str, Figure],
     **tables: pd.DataFrame,
 ) -> None:
-    """Leave a report that begins with the answer, the table behind it and survival.png,
-    and print the first two.
-
-    Args:
-        arguments: of the command.
-        prog: its name.
-        title: of the page.
-        answer: sentences.
-        rows: of the table behind it.
-        rest: of the page.
-        pictures: by file name, survival.png among them.
-        tables: `runs`, `scores`, and others.
+    """Leave a report that begins with the sentences of the answer, the table of `rows`
+    behind it and survival.png (one of the pictures), and print the first two. Among the
+    tables are `runs` and `scores`.
     """
-    report = {"seeds": arguments.seeds, "first_seed": arguments.first_seed, "answer": list(answer)}
+    report: dict[str, Any] = {"seeds": arguments.seeds, "first_seed": arguments.first_seed, "answer": list(answer)}
     report["scores"] = tables["scores"].to_dict("records")
     report["environment"] = environment(prog, trained_on(tables["runs"]))
     bullets = "\n".join(f"- {sentence}" for sentence in answer)
-    caption = "Share of runs that are not there yet (Kaplan-Meier; bands: 95 %)."
-    page = [
-        f"# {title}",
-        f"`{report['environment']['command']}`",
-        bullets,
-        table(rows),
-        "![survival](survival.png)",
-        caption,
-        rest,
-    ]
+    caption = "![survival](survival.png)\n\nShare of runs that are not there yet (Kaplan-Meier; bands: 95 %)."
+    page = [f"# {title}", f"`{report['environment']['command']}`", bullets, table(rows), caption, rest]
     leave(arguments.out or Path(), report, pictures, page, [table(rows, "simple"), "", *answer], **tables)
 
 
@@ -76,29 +59,22 @@ def one_score(scores: pd.DataFrame, **where: Any) -> Any:
 def arm_rows(
     scores: pd.DataFrame, rows: Mapping[str, str], columns: Mapping[str, Mapping[str, tuple[str, ...]]]
 ) -> list[dict[str, str]]:
-    """A table of the arms: what was measured, and what predictors had `said`.
-
-    Args:
-        scores: of arms.
-        rows: as in `wide`.
-        columns: by target, each as in `wide`; where there is no such score, there is no
-            such column.
+    """A table of the arms: what was measured, and what predictors had `said`. Columns by
+    target, rows and each column as in `wide`; without a score there is no column.
     """
     shown = scores[(scores["predictor"] == MEASURED) | (scores["statistic"] == "said")]
     return beside(*(wide(shown[shown["target"] == of], rows, some, TARGETS_IN_WORDS) for of, some in columns.items()))
 
 
 def beside(*tables: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Tables of the same rows as one, the columns of each in turn; of those that have
-    any.
-    """
-    full = [some for some in tables if some]
+    """Tables of the same rows as one, the columns of each that has any in turn."""
+    full = filter(None, tables)
     return [{name: cell for row in rows for name, cell in row.items()} for rows in zip(*full, strict=True)]
 
 
 def verdict(scores: pd.DataFrame, target: str) -> str:
-    """With which arms more runs get to the target than with the base, with which fewer;
-    which do not tell; and with which they get there sooner, with which later.
+    """With which arms more, or fewer, runs get to the target than with the base; which
+    do not tell; and with which they get there sooner, or later.
     """
     more, fewer, open_ = f"More runs reach {TARGETS_IN_WORDS[target]} with", "Fewer with", "Not certain with"
     found: dict[str, list[str]] = {more: [], fewer: [], open_: [], "Sooner with": [], "Later with": []}

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import pairwise, product, takewhile
 from typing import Any, Literal
 
 import numpy as np
@@ -38,28 +38,17 @@ CALIBRATION_ERROR = 0.06
 LIKELY = 0.8  # a share of success that is enough
 
 
-def grid(
-    base: RunConfig,
-    repr_lr: Iterable[float],
-    decoder_lr: Iterable[float],
-    warmup: Iterable[float],
-    decoder_wd: Iterable[float],
-) -> list[RunConfig]:
-    """All combinations, after the default; warm-ups in units of 1/repr_lr, the time in
-    which embeddings sort themselves.
+def grid(base: RunConfig, *values: Iterable[float]) -> list[RunConfig]:
+    """All combinations of values of WAY, after the default; warm-ups in units of
+    1/repr_lr, the time in which embeddings sort themselves.
     """
-    made = [
-        replace(base, repr_lr=r, decoder_lr=d, decoder_warmup=round(w / r), decoder_wd=decay)
-        for r, d, w, decay in product(repr_lr, decoder_lr, warmup, decoder_wd)
-    ]
-    return list(dict.fromkeys([base, *made]))
+    ways = ((r, d, round(warmup / r), decay) for r, d, warmup, decay in product(*values))
+    return list(dict.fromkeys([base, *(replace(base, **dict(zip(WAY, way, strict=True))) for way in ways)]))
 
 
 def rounds(n_ways: int, seeds: int) -> list[tuple[int, int]]:
-    """How many ways have how many new runs each.
-
-    The default is one of the ways, goes through all rounds, and takes no place from
-    another.
+    """How many ways have how many new runs each: the default among them, which goes
+    through all rounds, and takes no place from another.
     """
     others, found = n_ways - 1, []
     for new, kept in zip(SEEDS, (max(FINALISTS, math.ceil(others / 3)), FINALISTS), strict=True):
@@ -79,23 +68,17 @@ def search(ways: Sequence[RunConfig], seeds: int, goal: Goal, imagine: Imagine) 
         others = [way for way in ranked(known, goal) if way != default]
         remaining = [default, *others[: following - 1]]
         seed += new
-    found = last(remaining, seeds, imagine)
+    found = imagined(remaining, FIRST_SEED_OF_LAST, seeds, imagine)
     return {way: found[way] for way in ranked(found, goal)}
 
 
-def last(ways: Sequence[RunConfig], seeds: int, imagine: Imagine) -> dict[RunConfig, pd.DataFrame]:
-    """Runs that are those of the last round."""
-    return imagined(ways, FIRST_SEED_OF_LAST, seeds, imagine)
-
-
 def imagined(ways: Sequence[RunConfig], first: int, seeds: int, imagine: Imagine) -> dict[RunConfig, pd.DataFrame]:
-    """Tables of runs with the seeds first, first + 1 .., trained in each of these
-    ways.
-    """
+    """Tables of runs with the seeds first, first + 1 .., trained in each of the ways."""
     runs = [replace(way, seed=first + number) for way in ways for number in range(seeds)]
     found = imagine(runs)  # at once: no core waits
-    names = ("seed", "n_train", "budget", *WAY)
-    columns: dict[str, Any] = {name: [getattr(run, name) for run in runs] for name in names}
+    columns: dict[str, Any] = {
+        name: [getattr(run, name) for run in runs] for name in ("seed", "n_train", "budget", *WAY)
+    }
     for target in ("rqi", "train", "test"):
         steps = np.concatenate([getattr(one, f"steps_to_{target}") for one in found])
         columns[f"steps_to_{target}"] = np.where(np.isfinite(steps), steps, np.nan)
@@ -103,15 +86,12 @@ def imagined(ways: Sequence[RunConfig], first: int, seeds: int, imagine: Imagine
     return {way: table[k * seeds : (k + 1) * seeds] for k, way in enumerate(ways)}
 
 
-def steps_to(runs: pd.DataFrame, goal: Goal) -> NDArray[np.float64]:
-    """Steps to the goal, learned; inf: not within the budget."""
-    return runs[f"steps_to_{LEARNED[goal]}"].fillna(np.inf).to_numpy(float)
-
-
-def ranked(found: dict[RunConfig, pd.DataFrame], goal: Goal) -> list[RunConfig]:
-    """Most successes first; equal ones: the quickest first, then as they stand."""
-    steps = {way: steps_to(runs, goal) for way, runs in found.items()}
-    return sorted(found, key=lambda way: (-np.isfinite(steps[way]).sum(), _median(steps[way])))
+def ranked(found: dict[RunConfig, pd.DataFrame], goal: Goal) -> dict[RunConfig, NDArray[np.float64]]:
+    """Steps to the goal, learned (inf: not within the budget): most successes first;
+    equal ones: the quickest first, then as they stand.
+    """
+    steps = {way: runs[f"steps_to_{LEARNED[goal]}"].fillna(np.inf).to_numpy(float) for way, runs in found.items()}
+    return dict(sorted(steps.items(), key=lambda one: (-np.isfinite(one[1]).sum(), _median(one[1]))))
 
 
 def choose(found: dict[RunConfig, pd.DataFrame], goal: Goal) -> RunConfig:
@@ -122,8 +102,8 @@ def choose(found: dict[RunConfig, pd.DataFrame], goal: Goal) -> RunConfig:
     the overlap of two intervals would; but alone it would, with few runs, give up much
     success for a little speed.
     """
-    best, *others = ranked(found, goal)
-    steps = {way: steps_to(runs, goal) for way, runs in found.items()}
+    steps = ranked(found, goal)
+    best, *others = steps
     gaps = {way: paired_difference(np.isfinite(steps[best]), np.isfinite(steps[way])) for way in others}
     tied = [way for way, gap in gaps.items() if gap.value < CALIBRATION_ERROR and not gap.decided]
     return min([best, *tied], key=lambda way: _median(steps[way]))
@@ -133,12 +113,8 @@ def needed(sizes: Iterable[int], shares: Iterable[float]) -> int | None:
     """The size from which on success is likely, at it and at all larger ones; None: at
     none.
     """
-    found = None
-    for n, share in sorted(zip(sizes, shares, strict=True), reverse=True):
-        if share < LIKELY:
-            break
-        found = n
-    return found
+    enough = takewhile(lambda one: one[1] >= LIKELY, sorted(zip(sizes, shares, strict=True), reverse=True))
+    return min((n for n, _ in enough), default=None)
 
 
 def _median(steps: NDArray[np.float64]) -> float:
