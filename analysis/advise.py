@@ -112,8 +112,9 @@ class Arguments(Trains):
 def main(arguments: Arguments) -> None:
     ways, sizes = plan(arguments)
     default, target = ways[0], LEARNED[arguments.goal]
+    seeds = range(arguments.first_seed, arguments.first_seed + (arguments.check or 0))
     # which way is advised is not known yet; all cost the same
-    end_dry_run(arguments, [run for way in ways[:2] for run in fresh(arguments, way)])
+    end_dry_run(arguments, [replace(way, seed=seed) for way in ways[:2] for seed in seeds])
     prepare_folder(arguments.out)
     arms, finalists, larger = ask(arguments, ways, sizes)
     pairs = [(name, DEFAULT) for name in arms if name != DEFAULT]
@@ -122,7 +123,7 @@ def main(arguments: Arguments) -> None:
     said, rows, checked = sentence(scores, target, arms), way_rows(finalists, scores["imagined"], target), []
     last, tables = [table(rows, "simple"), "", said], {"imagined": pd.concat([finalists, larger])}
     if arguments.check is not None:
-        plans = {name: fresh(arguments, way) for name, way in arms.items()}
+        plans = {name: [replace(way, seed=seed) for seed in seeds] for name, way in arms.items()}
         tables["runs"], tables["predictions"] = train(arguments, plans, {"memory_flow": _CHECK_DRAWS})
         scores["trained"] = score_arms(tables["runs"], (target, *_SHARES), tables["predictions"], pairs=pairs)
         of_check = check_rows(scores, target)
@@ -221,12 +222,6 @@ def network(arguments: Arguments) -> RunConfig:
     n_train = min(given_by_samples, smallest.n_samples) or round(_SHARE * smallest.n_samples)
     n_train = n_train if arguments.n_train is None else arguments.n_train
     return replace(smallest, n_train=n_train, samples=arguments.samples)
-
-
-def fresh(arguments: Arguments, way: RunConfig) -> list[RunConfig]:
-    """The runs that --check trains in this way."""
-    first = arguments.first_seed
-    return [replace(way, seed=seed) for seed in range(first, first + (arguments.check or 0))]
 
 
 def shares(scores: pd.DataFrame, arm: str, target: str) -> pd.DataFrame:

@@ -17,14 +17,13 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 import efftheory as et
 from analysis._pieces import drawn, in_chunks
-from analysis.counting.draws import of_addition, of_bounds
 from analysis.counting.size_law import BOUNDS, LAWS, LEAST_DRAWS, LEVELS, STATISTICS, scores_of
+from analysis.counting.thresholds import of_addition, of_bounds
 from analysis.report.command import check_at_least, check_given, environment, leave
 from analysis.report.files import prepare_folder, table
 from analysis.report.look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, SIZE_COLOURS, VERMILION
@@ -40,43 +39,6 @@ _BOUNDS = ["predicted", "ratio", "predicted_width", "width_ratio", "distance", "
 _BOUNDS += ["exact", "covering", "counting"]
 _LAWS = ["a", "b", "c", "chi2_per_degree", "p_value", "delta_aic"]
 _CURVE = ["from_largest", "largest", "by_chance", "by_chance_95", "one_by_chance_95"]
-_PAGE = """# The size law
-
-`{command}`
-
-{verdict}
-
-{sizes}
-
-![n_c against p](critical_size.png)
-
-![P(linear) of all p](collapse.png)
-
-How many random samples of the addition of p symbols make the linear representation
-unique (n_0 = 2)? Sizes are numbers of samples, between whole ones where P(linear) is;
-intervals are at 95 %, of sizes distribution-free, of widths by bootstrap.
-
-{statistics}
-
-## Two bounds
-
-Neither has a fitted number. *Counting*: p - 2 equations are needed, and a result class
-with k samples gives k - 1. *Coupons*: as long as a symbol is in no sample whose result
-another sample of D shares, its embedding alone is free. The prediction is the product of
-both probabilities.
-
-{bounds}
-
-## Which law?
-
-{laws}
-
-{exponents}
-
-## One curve?
-
-{curve}
-"""
 
 
 @dataclass(frozen=True)
@@ -106,61 +68,88 @@ def main(arguments: Arguments) -> None:
     check_at_least(0, arguments, "seed")
     et.addition(max(arguments.p))  # an ArgumentError if there are too many
     prepare_folder(arguments.out)
-    sizes, seed = sorted(set(arguments.p)), arguments.seed
-    pieces = {}
-    for p in sizes:
+    pieces, seed = {}, arguments.seed
+    for p in sorted(set(arguments.p)):
         label, cost = f"p={p} seed={seed} chunk=", 1e-8 * p**2
         pieces["orders", p] = in_chunks(f"threshold {label}", of_addition, (p, seed), arguments.draws, 100, 1e-5 + cost)
         pieces["bounds", p] = in_chunks(f"bounds {label}", of_bounds, (p, seed), arguments.bound_draws, 20, 1e-4 + cost)
-    found = drawn(arguments.out / "draws.sqlite", pieces, arguments.workers)
-    thresholds = {p: found["orders", p][: arguments.draws] for p in sizes}
-    scores = scores_of(thresholds, {p: found["bounds", p][: arguments.bound_draws] for p in sizes})
-    said, made_with = verdict(scores), environment(PROG)
-    with mpl.rc_context(LOOK):
-        pictures = {"critical_size.png": critical_size(scores), "collapse.png": transitions(scores)}
-        shown = [table(wide(scores, ["p"], _SIZES), "simple"), "", said, ""]
-        report = {"verdict": said, "scores": scores.to_dict("records"), "seed": seed, "environment": made_with}
-        leave(arguments.out, report, pictures, [page(scores, said, made_with["command"])], shown, scores=scores)
-
-
-def page(scores: pd.DataFrame, said: str, command: str) -> str:
-    """report.md."""
+    draws, wanted = {"orders": {}, "bounds": {}}, {"orders": arguments.draws, "bounds": arguments.bound_draws}
+    for (kind, p), found in drawn(arguments.out / "draws.sqlite", pieces, arguments.workers).items():
+        draws[kind][p] = found[: wanted[kind]]
+    scores, made_with = scores_of(draws["orders"], draws["bounds"]), environment(PROG)
+    said, sizes = verdict(scores), wide(scores, ["p"], _SIZES)
+    report = {"verdict": said, "scores": scores.to_dict("records"), "seed": seed, "environment": made_with}
     formulas = {law.name: f"{law.name}: {law.formula}" for law in LAWS}
     by_law = pd.concat([scores[scores["law"] == law] for law in formulas])
-    tables = {
-        "sizes": wide(scores, ["p"], _SIZES),
-        "bounds": wide(scores, ["p"], _BOUNDS),
-        "laws": wide(by_law, ["law", "from_p", "n"], _LAWS, formulas),
-        "exponents": wide(scores, ["from_p", "p"], ["exponent", "predicted_exponent"]),
-        "curve": wide(scores, ["unit", "p"], _CURVE),
-    }
-    texts = {name: table(rows) if rows else "Too few p." for name, rows in tables.items()}
-    return _PAGE.format(command=command, verdict=said, statistics=STATISTICS, **texts)
+    several = (
+        wide(by_law, ["law", "from_p", "n"], _LAWS, formulas),
+        wide(scores, ["from_p", "p"], ["exponent", "predicted_exponent"]),
+        wide(scores, ["unit", "p"], _CURVE),
+    )
+    laws, slopes, curve = (table(rows) if rows else "Too few p." for rows in several)
+    page = f"""\
+# The size law
+
+`{made_with["command"]}`
+
+{said}
+
+{table(sizes)}
+
+![n_c against p](critical_size.png)
+
+![P(linear) of all p](collapse.png)
+
+How many random samples of the addition of p symbols make the linear representation unique (n_0 = 2)? Sizes are numbers
+of samples, between whole ones where P(linear) is; intervals are at 95 %, of sizes distribution-free, of widths by
+bootstrap.
+
+{STATISTICS}
+
+## Two bounds
+
+Neither has a fitted number. *Counting*: p - 2 equations are needed, and a result class with k samples gives k - 1.
+*Coupons*: as long as a symbol is in no sample whose result another sample of D shares, its embedding alone is free. The
+prediction is the product of both probabilities.
+
+{table(wide(scores, ["p"], _BOUNDS))}
+
+## Which law?
+
+{laws}
+
+{slopes}
+
+## One curve?
+
+{curve}"""
+    with mpl.rc_context(LOOK):
+        pictures = {"critical_size.png": critical_size(scores), "collapse.png": transitions(scores)}
+        leave(arguments.out, report, pictures, [page], [table(sizes, "simple"), "", said, ""], scores=scores)
 
 
 def verdict(scores: pd.DataFrame) -> str:
     """What the numbers say, a line each; what too few sizes cannot tell is left out."""
     alone = scores[scores["from_p"].isna() & scores["level"].isna()].set_index(["statistic", "p"])
     fraction, ratio, covering = (alone.loc[name] for name in ("fraction", "ratio", "covering"))
-    sizes = [*fraction.index]
+    first, last = fraction.index[[0, -1]]
     closest = (fraction["value"] - PAPER_FRACTION).abs().idxmin()
     off = (ratio["value"] - 1).abs()
-    decided = [p for p in sizes if (covering["low"].loc[p:] > _DECIDES).all()]
+    decided = [p for p in fraction.index if (covering["low"].loc[p:] > _DECIDES).all()]
 
-    def at(statistic: str, *sizes: int) -> str:
+    def at(statistic: str, *sizes: Any) -> str:
         return ", ".join(f"{cell(alone.loc[statistic, p], '')} at p = {p}" for p in dict.fromkeys(sizes))
 
-    ends = sizes[0], sizes[-1]
     said = [
-        f"The critical fraction n_c/N is {at('fraction', closest, *ends)}"
-        + (": the paper's 0.4 belongs to its p = 10." if len(sizes) > 1 else "."),
-        f"Samples per symbol, n_c/p, are {at('per_symbol', *ends)}; the transition's 10-90 % width by n_c is "
-        f"{at('relative_width', *ends)}.",
+        f"The critical fraction n_c/N is {at('fraction', closest, first, last)}"
+        + (": the paper's 0.4 belongs to its p = 10." if first != last else "."),
+        f"Samples per symbol, n_c/p, are {at('per_symbol', first, last)}; the transition's 10-90 % width by n_c is "
+        f"{at('relative_width', first, last)}.",
         f"The measured n_c is within {off.max():.1%} of what the two bounds predict at every p (the ratio is "
         f"{at('ratio', off.idxmax())}), in the larger half of the sizes within {off.iloc[len(off) // 2 :].max():.1%}.",
-        f"The share of orders in which the last symbol to be covered decides is {at('covering', *ends)}"
+        f"The share of orders in which the last symbol to be covered decides is {at('covering', first, last)}"
         + (f" (surely more than {_DECIDES:.0%} from p = {decided[0]} on)" if decided else "")
-        + f"; that in which the number of equations does is {at('counting', *ends)}.",
+        + f"; that in which the number of equations does is {at('counting', first, last)}.",
     ]
     misfit: Any = scores[scores["statistic"] == "p_value"].set_index(["from_p", "law"])["value"]
     for least, some in scores[scores["statistic"] == "aic"].groupby("from_p"):
@@ -191,8 +180,16 @@ def critical_size(scores: pd.DataFrame) -> Figure:
     numbers = {name: some.set_index("p") for name, some in scores.groupby("statistic")}
     first, last = scores["p"].min(), scores["p"].max()
     everywhere = scores[scores["from_p"] == first]
+    if "exponent" in numbers:
+        between = np.sqrt(numbers["exponent"].index * numbers["exponent"]["from_p"].to_numpy(float))
+        numbers["exponent"].index = between
+        slope.plot(between, numbers["predicted_exponent"]["value"], color=VERMILION, zorder=1)
+    for axes, name in zip(panels, ("per_symbol", "fraction", "exponent"), strict=True):
+        some = numbers.get(name, scores[:0])
+        error = [some["value"] - some["low"], some["high"] - some["value"]]
+        look: Any = {"fmt": "o", "color": BLUE, "markersize": 4, "capsize": 2}
+        axes.errorbar(some.index, some["value"], error, label="measured, 95 %", **look)
     for axes, name in ((per_symbol, "per_symbol"), (fraction, "fraction")):
-        _measured(axes, numbers[name], label="measured, 95 %")
         for law, some in everywhere[everywhere["statistic"] == "n_c"].groupby("law", sort=False):
             if law in _LINES:
                 colour, style, label = _LINES[law]
@@ -200,10 +197,6 @@ def critical_size(scores: pd.DataFrame) -> Figure:
                 axes.plot(some["p"], some["value"] / samples, color=colour, ls=style, label=label, zorder=1)
     per_symbol.set(ylim=(0, 1.15 * numbers["per_symbol"]["high"].max()), ylabel=r"$n_c/p$, samples per symbol")
     fraction.set(yscale="log", ylabel=r"$n_c/N$, critical fraction")
-    if "exponent" in numbers:
-        between = np.sqrt(numbers["exponent"].index * numbers["exponent"]["from_p"].to_numpy(float))
-        _measured(slope, numbers["exponent"].set_index(between))
-        slope.plot(between, numbers["predicted_exponent"]["value"], color=VERMILION, zorder=1)
     for power in everywhere[(everywhere["law"] == "power law") & (everywhere["statistic"] == "b")]["value"]:
         slope.axhline(power, color=ORANGE, ls="--", zorder=1)
     slope.axhline(1, color=GREY, ls="-.", linewidth=1, zorder=1)
@@ -217,32 +210,26 @@ def critical_size(scores: pd.DataFrame) -> Figure:
     return figure
 
 
-def _measured(axes: Axes, scores: pd.DataFrame, **look: Any) -> None:
-    error = [scores["value"] - scores["low"], scores["high"] - scores["value"]]
-    axes.errorbar(scores.index, scores["value"], error, fmt="o", color=BLUE, markersize=4, capsize=2, **look)
-
-
 def transitions(scores: pd.DataFrame) -> Figure:
     """P(linear) of all p: from each one's own n_c in units of p/2, and against the
     coupon collector's own variable.
     """
     figure = Figure(figsize=(9.5, 4.4))
-    panels: Any = figure.subplots(1, 2, sharey=True)
+    centred, coupons = figure.subplots(1, 2, sharey=True)
     found: Any = [*scores[scores["level"].notna()].groupby("p")]
     for number, (p, some) in enumerate(found):
         look = {"color": SIZE_COLOURS(0.95 * number / max(len(found) - 1, 1)), "linewidth": 1.2}
         sizes, reduced = (some[some["statistic"] == name]["value"].to_numpy() for name in ("size", "reduced"))
-        panels[0].plot((sizes - sizes[len(sizes) // 2]) / (p / 2), LEVELS, **look, label=f"p = {p}")
-        panels[1].plot(reduced, LEVELS, **look)
-    x = np.linspace(-2.5, 6, 300)
-    law = {"color": VERMILION, "ls": "--", "linewidth": 2}
-    panels[0].plot(x, np.exp(-np.log(2) * np.exp(-x)), **law, label="Gumbel's law")
-    panels[1].plot(x, np.exp(-np.exp(-x)), **law)
-    panels[0].set(ylabel="P(linear)", xlabel=r"$(n - n_c)\,/\,(p/2)$", ylim=(-0.02, 1.02), xlim=(-2.2, 5))
-    panels[1].set(xlabel=r"$-\ln\,\Lambda(n)$, $\Lambda$: expected number of free symbols", xlim=(-2.2, 5))
-    panels[0].set_title("centred: one fitted number a curve", loc="left")
-    panels[1].set_title("by the coupon collector: nothing fitted", loc="left")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize="small")
+        centred.plot((sizes - sizes[len(sizes) // 2]) / (p / 2), LEVELS, **look, label=f"p = {p}")
+        coupons.plot(reduced, LEVELS, **look)
+    x, law = np.linspace(-2.5, 6, 300), {"color": VERMILION, "ls": "--", "linewidth": 2}
+    centred.plot(x, np.exp(-np.log(2) * np.exp(-x)), **law, label="Gumbel's law")
+    coupons.plot(x, np.exp(-np.exp(-x)), **law)
+    centred.set(ylabel="P(linear)", xlabel=r"$(n - n_c)\,/\,(p/2)$", ylim=(-0.02, 1.02), xlim=(-2.2, 5))
+    coupons.set(xlabel=r"$-\ln\,\Lambda(n)$, $\Lambda$: expected number of free symbols", xlim=(-2.2, 5))
+    centred.set_title("centred: one fitted number a curve", loc="left")
+    coupons.set_title("by the coupon collector: nothing fitted", loc="left")
+    figure.legend(loc="outside right upper", fontsize="small")
     return figure
 
 

@@ -58,16 +58,9 @@ FIRST = {
 }
 SETS = {"sets": ("sets", ".0f"), "lambda_3": ("lambda3", ".3g"), "n_0": ("nullity", ".0f")}
 SETS |= {"ideal accuracy": ("ideal_accuracy", ".2f")}
-PAIRS = {
-    "first": ("rqi first", ".0f"),
-    "second": ("rqi second", ".0f"),
-    "wanted": ("lambda3 larger", ".0f"),
-    "share": ("rqi earlier", ".2f"),
-    "ratio": ("rqi ratio", ".2f"),
-    "successes": ("rqi did", "+.2f"),
-    "test accuracy": ("test_accuracy mean", "+.2f"),
-    "accuracy": ("accuracy mean", "+.2f"),
-}
+PAIRS = {"first": ("rqi first", ".0f"), "second": ("rqi second", ".0f"), "wanted": ("lambda3 larger", ".0f")}
+PAIRS |= {"share": ("rqi earlier", ".2f"), "ratio": ("rqi ratio", ".2f"), "successes": ("rqi did", "+.2f")}
+PAIRS |= {"test accuracy": ("test_accuracy mean", "+.2f"), "accuracy": ("accuracy mean", "+.2f")}
 _MARKS = dict(zip(OBJECTIVES, "o^sD", strict=True))
 _AS, _AGAINST = "as the theory says", "against the theory"
 
@@ -99,8 +92,8 @@ class Arguments(session.Trains):
 
 
 def main(arguments: Arguments) -> None:
-    arms = plan(arguments)
-    runs, said = train(arguments, arms, dict.fromkeys(PREDICTED, 0) | {"memory_flow": arguments.decoder_draws}, SETTING)
+    draws = dict.fromkeys(PREDICTED, 0) | {"memory_flow": arguments.decoder_draws}
+    runs, said = train(arguments, plan(arguments), draws, [*SETTING])
     runs = described(runs)
     scores = scored(runs, said)
     groups = {_title(values): group for values, group in runs.groupby([*SETTING], sort=False)}
@@ -118,18 +111,14 @@ def plan(arguments: Arguments) -> Arms:
     """
     check_at_least(1, arguments, "decoder_draws")
     check_given(arguments, "sizes", "repr_lr", "decoder_lr")
-    if arguments.p < 3:
-        raise ConfigError(
-            f"`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is {arguments.p}."
-        )
-    op = et.addition(arguments.p)
+    if (p := arguments.p) < 3:
+        raise ConfigError(f"`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is {p}.")
+    op = et.addition(p)
     for size in arguments.sizes:
-        if not 0 < size < op.n_samples:
-            raise ConfigError(
-                f"`sizes` must be in 1..{op.n_samples - 1}, not all {op.n_samples} samples, but one is {size}."
-            )
+        if not 0 < size < (n := op.n_samples):
+            raise ConfigError(f"`sizes` must be in 1..{n - 1}, not all {n} samples, but one is {size}.")
     grid = product(sorted(set(arguments.sizes)), arguments.repr_lr, arguments.decoder_lr, arguments.seed_range())
-    base = RunConfig(p=arguments.p, n_train=1, budget=arguments.budget)
+    base = RunConfig(p=p, n_train=1, budget=arguments.budget)
     found = (replace(base, n_train=n, repr_lr=eta_r, decoder_lr=eta_d, seed=seed) for n, eta_r, eta_d, seed in grid)
     runs = list(dict.fromkeys(found))  # once, also where a rate is given twice
 

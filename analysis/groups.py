@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,8 +27,8 @@ from numpy.typing import ArrayLike
 
 import efftheory as et
 from analysis._pieces import drawn, in_chunks
-from analysis.counting.draws import FLOWS_OF, GROUPS, of_flows, of_group
 from analysis.counting.size_law import LEAST_DRAWS, score
+from analysis.counting.thresholds import FLOWS_OF, GROUPS, of_flows, of_group
 from analysis.report.command import check_at_least, check_given, environment, leave
 from analysis.report.files import prepare_folder, table
 from analysis.report.look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, VERMILION
@@ -45,34 +46,6 @@ COLUMNS = ["group", "d", "size", "fraction", "statistic", "value", "low", "high"
 _GROUPS = ["elements", "samples", "parallelograms", "unknowns", "rank", "symmetries", "conjugation", "centraliser"]
 _GROUPS += ["enough_equations", "critical_unique", "per_element"]
 _FLOWS = ["unique", "found", "good_and_apart", "median_nearest"]
-_PAGE = """# Groups
-
-`{command}`
-
-{verdict}
-
-{groups}
-
-![groups](groups.png)
-
-{draws:,} random orders of a group's samples; its elements, p, are d x d matrices, composed
-by their product. Rank: what all samples determine of the p d^2 unknowns, at a generic
-solution z rho(a) with permutation matrices rho. Symmetries: what none does, d^2 =
-conjugation (they move rho) + centraliser (they commute with it). Enough equations:
-(2p - 1)/p^2. Unique: the share of training sets that leave only the symmetries, with its
-exact binomial 95 % interval. Critical: the fraction of all samples at which a share is
-one half, on straight lines between the sizes; per element: in samples.
-
-## S3: how many samples lead the flow there
-
-{n_flows:,} flows of the effective loss a size and dimension d, each from matrices
-uniform in [-1, 1] (the loss does not see their scale), on a random training set of its
-own. Found: the share that ends at RQI > {rqi}. Apart: how many of these keep all six
-elements apart by what RQI takes for different, a mean square difference of {apart} mean
-squares of an entry. Nearest: that difference of the two nearest, the median over these.
-
-{flows}
-"""
 
 
 @dataclass(frozen=True)
@@ -105,26 +78,48 @@ def main(arguments: Arguments) -> None:
         raise ConfigError(f"`sizes` must be integers in 1..{most}, but one is {wrong[0]}.")
     prepare_folder(arguments.out)
     names, sizes, seed = dict.fromkeys(arguments.names), sorted(set(arguments.sizes)), arguments.seed
-    flows = [(d, n) for d in DIMENSIONS for n in sizes if FLOWS_OF in names]
-    pieces: dict[Any, Any] = {}
+    dimensions, pieces = DIMENSIONS if FLOWS_OF in names else (), {}
     for name in names:
         seconds = 1e-3 + 1e-9 * et.permutation_representation(GROUPS[name]()).size ** 3
         pieces[name] = in_chunks(f"unique {name}, seed {seed}, ", of_group, (name, seed), arguments.draws, 50, seconds)
-    for d, n in flows:
+    for d, n in product(dimensions, sizes):
         label = f"flow d = {d}, n = {n}, seed {seed}, "
         pieces[d, n] = in_chunks(label, of_flows, (d, n, seed), arguments.flows, 10, 0.04 * d)
     found = drawn(arguments.out / "pieces.sqlite", pieces, arguments.workers)
     some = [of_thresholds(name, found[name][: arguments.draws]) for name in names]
-    some += [of_ends(d, {n: found[d, n][: arguments.flows] for n in sizes}) for d in DIMENSIONS if flows]
+    some += [of_ends(d, {n: found[d, n][: arguments.flows] for n in sizes}) for d in dimensions]
     scores, made_with = pd.concat(some, ignore_index=True).reindex(columns=COLUMNS), environment(PROG)
-    said, groups = verdict(scores), wide(scores, ["group", "d"], _GROUPS)
+    said, rows = verdict(scores), wide(scores, ["group", "d"], _GROUPS)
     by_flow = scores[(scores["group"] == FLOWS_OF) & scores["size"].isin(sizes)].sort_values(["size", "d"])
-    texts = {"command": made_with["command"], "verdict": said, "groups": table(groups)}
-    texts |= {"draws": arguments.draws, "n_flows": arguments.flows, "apart": APART, "rqi": RQI_THRESHOLD}
-    page = _PAGE.format(flows=table(wide(by_flow, ["size", "d"], _FLOWS)) if flows else "None: no S3.", **texts)
     report = {"verdict": said, "scores": scores.to_dict("records"), "seed": seed, "environment": made_with}
+    page = f"""\
+# Groups
+
+`{made_with["command"]}`
+
+{said}
+
+{table(rows)}
+
+![groups](groups.png)
+
+{arguments.draws:,} random orders of a group's samples; its elements, p, are d x d matrices, composed by their product.
+Rank: what all samples determine of the p d^2 unknowns, at a generic solution z rho(a) with permutation matrices rho.
+Symmetries: what none does, d^2 = conjugation (they move rho) + centraliser (they commute with it). Enough equations:
+(2p - 1)/p^2. Unique: the share of training sets that leave only the symmetries, with its exact binomial 95 % interval.
+Critical: the fraction of all samples at which a share is one half, on straight lines between the sizes; per element: in
+samples.
+
+## S3: how many samples lead the flow there
+
+{arguments.flows:,} flows of the effective loss a size and dimension d, each from matrices uniform in [-1, 1] (the loss
+does not see their scale), on a random training set of its own. Found: the share that ends at RQI > {RQI_THRESHOLD}.
+Apart: how many of these keep all six elements apart by what RQI takes for different, a mean square difference of
+{APART} mean squares of an entry. Nearest: that difference of the two nearest, the median over these.
+
+{table(wide(by_flow, ["size", "d"], _FLOWS)) if dimensions else "None: no S3."}"""
     with mpl.rc_context(LOOK):
-        shown = [table(groups, "simple"), "", said, ""]
+        shown = [table(rows, "simple"), "", said, ""]
         leave(arguments.out, report, {"groups.png": picture(scores)}, [page], shown, scores=scores)
 
 
@@ -135,28 +130,25 @@ def of_thresholds(name: str, thresholds: Sequence[int]) -> pd.DataFrame:
     op = GROUPS[name]()
     rho = et.permutation_representation(op)
     p, d = rho.shape[:2]
+    by, n, sizes = {"group": name, "d": d}, len(thresholds), np.arange(op.n_samples + 1)
     centraliser = int((np.trace(rho, axis1=1, axis2=2) ** 2).mean())  # of the squared character
     numbers = {"elements": p, "samples": op.n_samples, "parallelograms": et.count_parallelograms(op)}
     numbers |= {"unknowns": p * d**2, "rank": (p - 1) * d**2, "symmetries": d**2}
     numbers |= {"conjugation": d**2 - centraliser, "centraliser": centraliser}
     numbers["enough_equations"] = (2 * p - 1) / op.n_samples
-    sizes, by = np.arange(op.n_samples + 1), {"group": name, "d": d}
-    counts = np.searchsorted(np.sort(thresholds), sizes, side="right")
-    rising = shares("unique", sizes, counts, len(thresholds), **by)
-    critical = rising.iloc[0]
-    per_element = score("per_element", *(p * critical[["value", "low", "high"]]), n=len(thresholds), **by)
+    rising = shares("unique", sizes, np.searchsorted(np.sort(thresholds), sizes, side="right"), n, **by)
+    per_element = score("per_element", *(p * rising.iloc[0][["value", "low", "high"]]), n=n, **by)
     return pd.concat([score([*numbers], [*numbers.values()], **by), rising, per_element])
 
 
 def of_ends(d: int, ends: Mapping[int, Sequence[tuple[float, float]]]) -> pd.DataFrame:
     """The scores of the flows of d x d matrices, from their `end_of_flow` by size."""
-    by = {"group": FLOWS_OF, "d": d}
+    by, sizes = {"group": FLOWS_OF, "d": d}, np.array([*ends])
     nearest = [[apart for rqi, apart in found if rqi > RQI_THRESHOLD] for found in ends.values()]
-    good, sizes = [len(some) for some in nearest], np.array([*ends])
-    apart = [sum(one > APART for one in some) for some in nearest]
-    medians = [np.median(some) if some else np.nan for some in nearest]
+    good = [len(some) for some in nearest]
+    numbers = {"good": good, "good_and_apart": [sum(one > APART for one in some) for some in nearest]}
+    numbers |= {"median_nearest": [np.median(some) if some else np.nan for some in nearest]}
     (flows,) = {len(found) for found in ends.values()}
-    numbers = {"good": good, "good_and_apart": apart, "median_nearest": medians}
     found = [score(name, values, size=sizes, n=good, **by) for name, values in numbers.items()]
     return pd.concat([shares("found", sizes, good, flows, **by), *found])
 
@@ -211,8 +203,9 @@ _LINES: dict[Any, tuple[Any, ...]] = {
 def picture(scores: pd.DataFrame) -> Figure:
     """P(unique) against the training fraction, a line a group, and the flows of S3."""
     unique, found = (scores[scores["statistic"] == name] for name in ("unique", "found"))
-    figure = Figure(figsize=(10.5 if len(found) else 6, 4.3))
-    panels: Any = figure.subplots(1, 2 if len(found) else 1, sharey=True, squeeze=False)[0]
+    n = 2 if len(found) else 1
+    figure = Figure(figsize=(4.5 * n + 1.5, 4.3))
+    panels: Any = figure.subplots(1, n, sharey=True, squeeze=False)[0]
     for name, some in unique.groupby("group", sort=False):
         _banded(panels[0], some, name, f"{str(name).upper()}: {some['size'].max():.0f} samples")
     panels[0].set(title="random training sets that leave only the symmetries", ylabel="share of training sets")

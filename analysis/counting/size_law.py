@@ -1,8 +1,6 @@
 """How the critical size grows with p: the median threshold and its interval, laws held
-against it, and the collapse of all transitions onto one curve.
-
-A threshold T is the number of samples from which on the linear representation is
-unique, P(linear at n) = P(T <= n). All numbers are rows of one table: `STATISTICS`.
+against it, and the collapse of all transitions onto one curve. P(linear at n) = P(T <=
+n) of a threshold T. All numbers are rows of one table: `STATISTICS`.
 """
 
 from __future__ import annotations
@@ -15,11 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import curve_fit
-from scipy.stats import chi2, kstwo, norm, quantile_test
+from scipy.stats import chi2, ks_2samp, kstwo, norm, quantile_test
 
 import efftheory as et
-from analysis.counting.bounds import Law as Probability
-from analysis.counting.bounds import closed_form, counted, covered, expected_free, predicted, predicted_size
+from analysis.counting.thresholds import closed_form, counted, covered, expected_free, predicted, predicted_size
 
 Floats = NDArray[np.float64]
 # What the numbers are; the page has it as well.
@@ -57,15 +54,12 @@ _SIGMAS = float(norm.ppf(0.975))
 
 
 def scores_of(thresholds: Mapping[int, Sequence[int]], bounds: Mapping[int, Sequence[Sequence[int]]]) -> pd.DataFrame:
-    """All numbers on the draws of each p, ascending: its thresholds, and what
-    `bounds_draw` gave.
-    """
+    """All numbers on the draws of each p, ascending: thresholds and `of_bounds`."""
     rng = np.random.default_rng(0)
     draws = {p: np.array(numbers) for p, numbers in thresholds.items()}
     boots = {p: resampled(numbers, rng) for p, numbers in draws.items()}
     found = [transition(p, draws[p], boots[p]) for p in draws] + [decisions(p, bounds[p]) for p in draws]
-    sizes = pd.concat(found)
-    n_c = sizes[sizes["statistic"] == "critical_size"].set_index("p")
+    n_c = pd.concat(found).query("statistic == 'critical_size'").set_index("p")
     n_c["error"] = np.log(n_c["high"] / n_c["low"]) / (2 * _SIGMAS)  # the standard error of ln n_c
     found += [exponents(n_c), *laws(n_c, np.array([boot[:, 1] for boot in boots.values()]))]
     return pd.concat([*found, *collapse(draws, rng)], ignore_index=True).reindex(columns=COLUMNS)
@@ -77,11 +71,9 @@ def score(statistic: str | list[str], value: Any, low: Any = np.nan, high: Any =
 
 
 def spread(thresholds: NDArray[np.integer]) -> Floats:
-    """The thresholds sorted, those with the same value t spread evenly over (t - 1, t].
-
-    Their distribution function is P(linear) with straight lines between the sizes: so
-    n_c, where it crosses 1/2, and every other size below is a quantile of these
-    numbers, also where p is so small that whole samples are coarse.
+    """The thresholds sorted, those with the same value t spread evenly over (t - 1, t]:
+    their distribution function is P(linear) with straight lines between the sizes, and
+    n_c, where it crosses 1/2, a quantile, also where whole samples are coarse.
     """
     values, counts = np.unique(thresholds, return_counts=True)
     rank = np.arange(len(thresholds)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -101,38 +93,34 @@ def resampled(thresholds: NDArray[np.integer], rng: np.random.Generator) -> Floa
 
 def transition(p: int, thresholds: NDArray[np.integer], boots: Floats) -> pd.DataFrame:
     """The transition at one p, measured and predicted; `boots`: of `resampled`."""
-    ordered, n_samples = spread(thresholds), p * (p + 1) // 2
+    ordered, n, n_samples = spread(thresholds), len(thresholds), p * (p + 1) // 2
     at, (low, n_c, high) = quantiles(ordered, LEVELS), quantiles(ordered, WIDTH)
     theory, theory_width = predicted_size(p), predicted_size(p, WIDTH[-1]) - predicted_size(p, WIDTH[0])
     width, (width_low, width_high) = high - low, np.quantile(boots[:, 2] - boots[:, 0], (0.025, 0.975))
+    sizes, counts = np.unique(thresholds, return_counts=True)
+    steps = np.append(0, np.cumsum(counts)) / n
+    here, before = ([predicted(p, m) for m in some] for some in (sizes, sizes - 1))  # no threshold is between two sizes
     numbers = {"n_samples": n_samples, "relative_width": width / n_c, "closed_form": closed_form(p)}
-    numbers |= {"predicted": theory, "predicted_width": theory_width, "distance": _from_prediction(p, thresholds)}
-    numbers["distance_by_chance"] = kstwo.ppf(0.95, len(thresholds))
-    by, units = {"p": p, "n": len(thresholds)}, np.array([1, p, n_samples, theory])
+    numbers |= {"predicted": theory, "predicted_width": theory_width}
+    numbers |= {"distance": float(max(abs(steps[1:] - here).max(), abs(steps[:-1] - before).max()))}
+    numbers |= {"distance_by_chance": kstwo.ppf(0.95, n)}
+    by, units = {"p": p, "n": n}, np.array([1, p, n_samples, theory])
     interval = quantile_test(ordered, p=0.5).confidence_interval(0.95)  # distribution-free
-    sizes = [n_c / units, interval.low / units, interval.high / units]
-    widths = [value / np.array([1, theory_width]) for value in (width, width_low, width_high)]
+    of_n_c = [value / units for value in (n_c, interval.low, interval.high)]
+    of_width = [value / np.array([1, theory_width]) for value in (width, width_low, width_high)]
     rows = [
         score([*numbers], [*numbers.values()], **by),
-        score(["critical_size", "per_symbol", "fraction", "ratio"], *sizes, **by),
-        score(["width", "width_ratio"], *widths, **by),
+        score(["critical_size", "per_symbol", "fraction", "ratio"], *of_n_c, **by),
+        score(["width", "width_ratio"], *of_width, **by),
         score("size", at, level=LEVELS, **by),
-        score("reduced", [-math.log(expected_free(p, n)) for n in at], level=LEVELS, **by),
+        score("reduced", [-math.log(expected_free(p, size)) for size in at], level=LEVELS, **by),
     ]
     return pd.concat(rows)
 
 
-def _from_prediction(p: int, thresholds: NDArray[np.integer]) -> float:
-    """The largest difference of the measured and the predicted P(linear)."""
-    sizes, counts = np.unique(thresholds, return_counts=True)
-    steps = np.append(0, np.cumsum(counts)) / len(thresholds)
-    at, before = ([predicted(p, n) for n in some] for some in (sizes, sizes - 1))  # no size between two has a threshold
-    return float(max(abs(steps[1:] - at).max(), abs(steps[:-1] - before).max()))
-
-
 def decisions(p: int, draws: Sequence[Sequence[int]]) -> pd.DataFrame:
-    """How often the threshold is the larger of its two lower bounds, and how often it
-    is each (they may be equal); `draws`: of `bounds_draw`.
+    """How often T is the larger of its two lower bounds, and how often it is each (they
+    may be equal), by `bounds_draw`.
     """
     covering, counting, exact = np.array(draws).T
     hits = {"exact": exact, "covering": exact * (covering >= counting), "counting": exact * (counting >= covering)}
@@ -142,8 +130,8 @@ def decisions(p: int, draws: Sequence[Sequence[int]]) -> pd.DataFrame:
 
 
 def exponents(n_c: pd.DataFrame) -> pd.DataFrame:
-    """d ln n_c / d ln p between neighbouring p, measured (95 %) and predicted by the
-    bounds; `n_c`: value, and error of its logarithm, by p.
+    """d ln n_c / d ln p between neighbouring p, measured (95 %) and predicted, from the
+    value of n_c and the error of its logarithm, by p.
     """
     p, sizes, errors = (n_c.reset_index()[name].to_numpy() for name in ("p", "value", "error"))
     run = np.log(p[1:] / p[:-1])
@@ -154,9 +142,7 @@ def exponents(n_c: pd.DataFrame) -> pd.DataFrame:
 
 
 class Law(NamedTuple):
-    """n_c as a function of p (an array) and parameters, which a fit starts from the
-    values in `start`.
-    """
+    """n_c as a function of p (an array) and parameters, which a fit begins at `start`."""
 
     name: str
     formula: str
@@ -164,7 +150,7 @@ class Law(NamedTuple):
     start: Mapping[str, float] = {}
 
 
-def _solved(p: Floats, law: Probability = predicted) -> Floats:
+def _solved(p: Floats, law: Callable[[int, float], float] = predicted) -> Floats:
     return np.array([predicted_size(int(each), 0.5, law) for each in p])
 
 
@@ -190,7 +176,7 @@ LAWS = (
 
 
 def fit(law: Law, p: Floats, sizes: Floats, errors: Floats) -> tuple[Floats, Floats, float]:
-    """Weighted least squares of ln n_c with standard errors `errors`: parameters, their
+    """Weighted least squares of ln n_c with these standard errors: parameters, their
     standard errors, chi^2.
     """
 
@@ -205,10 +191,8 @@ def fit(law: Law, p: Floats, sizes: Floats, errors: Floats) -> tuple[Floats, Flo
 
 
 def laws(n_c: pd.DataFrame, boots: Floats, ranges: Sequence[int] = RANGES) -> Iterator[pd.DataFrame]:
-    """How each law fits in each range of p; a range of fewer than three sizes, or a law
-    with no degree of freedom, is left out.
-
-    `n_c`: value, and error of its logarithm, by p; `boots`: bootstrapped, (n_p, draws).
+    """How each law fits in each range of p but those with fewer than three sizes, or no
+    degree of freedom. `n_c`: as in `exponents`; `boots`: bootstrapped, (n_p, draws).
     """
     begins = {int((n_c.index < least).sum()) for least in ranges}
     for begin in sorted(begin for begin in begins if len(n_c) - begin >= 3):
@@ -224,8 +208,7 @@ def laws(n_c: pd.DataFrame, boots: Floats, ranges: Sequence[int] = RANGES) -> It
             yield score("n_c", law.size(p, *values), p=p, **by)
             if law.start:
                 refits = [fit(law, p, draw, errors)[0] for draw in boots[begin:].T[:_REFITS]]
-                bounds = np.quantile(refits, (0.025, 0.975), axis=0)
-                error = _SIGMAS * spreads
+                bounds, error = np.quantile(refits, (0.025, 0.975), axis=0), _SIGMAS * spreads
                 yield score([*law.start], values, values - error, values + error, p=p[-1], **by)
                 yield score([f"{name}_bootstrap" for name in law.start], values, *bounds, p=p[-1], **by)
 
@@ -238,8 +221,8 @@ UNITS: dict[str, Callable[[Floats, int], Any]] = {
 
 
 def collapse(draws: Mapping[int, NDArray[np.integer]], rng: np.random.Generator) -> Iterator[pd.DataFrame]:
-    """How far each p's transition, from its own n_c and in each of UNITS, is from that
-    of the largest p, and how far where all are one Gumbel law.
+    """How far the transition of each p, from its own n_c and in each of UNITS, is from
+    that of the largest, and how far where all are one Gumbel law.
     """
     *smaller, largest = draws
     for name, unit in UNITS.items() if smaller else ():
@@ -254,12 +237,8 @@ def collapse(draws: Mapping[int, NDArray[np.integer]], rng: np.random.Generator)
 
 
 def _distances(unit: Callable[[Floats, int], Any], transitions: Iterable[tuple[int, Floats]]) -> list[float]:
-    """Kolmogorov and Smirnov's: the largest difference of the distribution functions of
-    each transition (p, and sizes in ascending order) and the last.
+    """Kolmogorov and Smirnov's, of each transition (p, and ascending sizes) from the
+    last.
     """
     *others, last = ((ordered - quantiles(ordered, [0.5])) / unit(ordered, p) for p, ordered in transitions)
-    found = []
-    for one in others:
-        up_to = [np.searchsorted(some, np.append(one, last), side="right") / len(some) for some in (one, last)]
-        found.append(float(abs(up_to[0] - up_to[1]).max()))
-    return found
+    return [float(ks_2samp(one, last, method="asymp").statistic) for one in others]

@@ -1,14 +1,16 @@
-"""Two lower bounds of the threshold T from which on the linear representation is
-unique; neither has a fitted number. docs/size_law/README.md derives them.
+"""Thresholds T: from how many samples on a representation is unique. What is drawn, in
+chunks that each have a random stream of their own: random orders of the samples of an
+operation, and flows from random matrices. And two lower bounds of addition's T; neither
+has a fitted number. docs/size_law/README.md derives them.
 
 Counting. A class with k samples of D gives k - 1 independent equations, and p - 2 are
 needed: T is at least the first size at which n - (classes seen) >= p - 2.
 
 Coupons. A sample (k, j) says something about E_k only if its result class has another
 sample in D. As long as some symbol k is in no such sample, E_k alone is free and
-n_0 > 2: the *covering time*, the number of samples after which no symbol is free in
-this way, is a coupon collector's. With each sample in D with probability rho = n/N, and
-m_c the size of class c,
+n_0 > 2: the *covering time*, after which no symbol is free in this way, is a coupon
+collector's. With each sample in D with probability rho = n/N, and m_c the size of
+class c,
 
     P(k free) = prod over j of [1 - rho (1 - (1 - rho)^(m_{k+j} - 1))],
     Lambda(n) = sum over k of P(k free) = p e^(-lambda) (1 + ENDS/lambda),
@@ -25,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,13 @@ Law = Callable[[int, float], float]  # p, size -> probability
 
 ENDS = 4 * (float(expi(2)) - np.euler_gamma - math.log(2))
 _EDGE = 1e-12  # rho is a probability, and neither 0 nor 1
+GROUPS: dict[str, Callable[[], et.Operation]] = {
+    **{f"s{n}": partial(et.symmetric_group, n) for n in (2, 3, 4)},
+    **{f"d{n}": partial(et.dihedral_group, n) for n in (3, 4, 5, 6)},
+}
+FLOWS_OF = "s3"  # of other groups a flow takes too long
+_HORIZON = 1000.0  # in units of Z0, as `et.time_to_rqi` has it
+_RTOL = 1e-8  # of the solver: at 1e-10 and 1e-6 the same flows end well
 
 
 def others_in_class(p: int) -> NDArray[np.integer]:
@@ -68,10 +77,9 @@ def covered(p: int, n: float) -> float:
 
 
 def counted(p: int, n: float) -> float:
-    """P(there are p - 2 equations) in random sets of n samples.
-
-    Normal: the number of classes seen is a sum of independent ones where n is free to
-    vary; what it shares with n is taken off its variance.
+    """P(there are p - 2 equations) in random sets of n samples: normal, as the number
+    of classes seen is a sum of independent ones where n is free to vary; what it shares
+    with n is taken off its variance.
     """
     m, n_samples = others_in_class(p) + 1, p * (p + 1) / 2
     rho = min(max(n / n_samples, _EDGE), 1 - _EDGE)
@@ -128,3 +136,40 @@ def bounds_draw(op: et.Operation, rng: np.random.Generator) -> tuple[int, int, b
     mask = np.zeros(n_samples, np.bool_)
     mask[order[: max(bounds)]] = True
     return *bounds, et.is_linear(op, mask)
+
+
+def of_addition(p: int, seed: int, n: int, k: int) -> list[int]:
+    """Thresholds of n random orders of the samples of p symbols."""
+    return et.linear_thresholds(et.addition(p), n, np.random.default_rng((seed, p, k, 0))).tolist()
+
+
+def of_bounds(p: int, seed: int, n: int, k: int) -> list[tuple[int, int, bool]]:
+    """What decides in n others: `bounds_draw`."""
+    op, rng = et.addition(p), np.random.default_rng((seed, p, k, 1))
+    return [bounds_draw(op, rng) for _ in range(n)]
+
+
+def of_group(name: str, seed: int, n: int, k: int) -> list[int]:
+    """Thresholds of n random orders of a group's samples."""
+    rng = np.random.default_rng((seed, 0, list(GROUPS).index(name), k))
+    return et.linear_thresholds(GROUPS[name](), n, rng).tolist()
+
+
+def of_flows(d: int, size: int, seed: int, n: int, k: int) -> list[tuple[float, float]]:
+    """`end_of_flow` of n random starts, d x d matrices uniform in [-1, 1], each with a
+    random training set of this size.
+    """
+    op, rng = GROUPS[FLOWS_OF](), np.random.default_rng((seed, 1, d, size, k))
+    starts = ((op.random_training_set(size, rng), rng.uniform(-1, 1, (op.n_symbols, d, d))) for _ in range(n))
+    return [end_of_flow(op, *start) for start in starts]
+
+
+def end_of_flow(op: et.Operation, mask: NDArray[np.bool_], E0: NDArray[np.float64]) -> tuple[float, float]:
+    """RQI at the end of the flow from E0, and how far its two nearest elements are
+    apart (mean square difference of their matrices, in units of the mean square entry);
+    nan where the solver gave up.
+    """
+    end = et.flow(op, mask, E0, [0.0, _HORIZON * (E0**2).sum()], rtol=_RTOL)
+    E = end.E[-1] / np.sqrt((end.E[-1] ** 2).mean())
+    a, b = np.triu_indices(len(E), 1)
+    return float(end.rqi[-1]), float(((E[a] - E[b]) ** 2).mean(axis=(1, 2)).min())
