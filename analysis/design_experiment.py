@@ -114,9 +114,10 @@ def plan(arguments: Arguments) -> Arms:
     if (p := arguments.p) < 3:
         raise ConfigError(f"`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is {p}.")
     op = et.addition(p)
+    most = op.n_samples
     for size in arguments.sizes:
-        if not 0 < size < (n := op.n_samples):
-            raise ConfigError(f"`sizes` must be in 1..{n - 1}, not all {n} samples, but one is {size}.")
+        if not 0 < size < most:
+            raise ConfigError(f"`sizes` must be in 1..{most - 1}, not all {most} samples, but one is {size}.")
     grid = product(sorted(set(arguments.sizes)), arguments.repr_lr, arguments.decoder_lr, arguments.seed_range())
     base = RunConfig(p=p, n_train=1, budget=arguments.budget)
     found = (replace(base, n_train=n, repr_lr=eta_r, decoder_lr=eta_d, seed=seed) for n, eta_r, eta_d, seed in grid)

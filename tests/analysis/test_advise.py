@@ -1,6 +1,4 @@
-"""The command that advises: its search on a made-up theory, and the command on a
-toy.
-"""
+"""The command that advises: its search on a made-up theory, and on a toy."""
 
 from __future__ import annotations
 
@@ -16,22 +14,9 @@ import pytest
 
 import efftheory as et
 from analysis import advise
+from analysis.arms import search
 from analysis.arms.engine import score_arms
-from analysis.arms.search import (
-    FIRST_SEED,
-    FIRST_SEED_OF_LAST,
-    WAY,
-    Imagine,
-    choose,
-    grid,
-    imagined,
-    last,
-    needed,
-    ranked,
-    rounds,
-    search,
-    steps_to,
-)
+from analysis.arms.search import FIRST_SEED, FIRST_SEED_OF_LAST, WAY, choose, grid
 from analysis.runs.executors import Execution
 from analysis.scores.success import with_learned
 from neural import ConfigError, RunConfig, write_samples
@@ -39,18 +24,7 @@ from neural.command import run_command
 
 BASE = RunConfig()
 NEVER = np.inf
-TINY = advise.Arguments(
-    p=4,
-    n_train=7,
-    width=8,
-    budget=40,
-    repr_lr=(1e-2,),
-    decoder_lr=(1e-3,),
-    warmup=(0,),
-    decoder_wd=(0,),
-    seeds=2,
-    execution=Execution(executor="in-process", device="cpu"),
-)
+TRIED: Any = {"repr_lr": (1e-2,), "decoder_lr": (1e-3,), "warmup": (0,), "decoder_wd": (0,)}
 
 
 def outlook(rqi: float, train: float, test: float = NEVER) -> Any:
@@ -67,13 +41,10 @@ class Made:
 
     def __call__(self, configs):
         self.asked += configs
-        return [self._of(config) for config in configs]
-
-    @staticmethod
-    def _of(config: RunConfig) -> Any:
-        bound = 100 - 20 * abs(np.log10(config.decoder_lr / 3e-4)) + config.n_train - 45
-        steps = 1e6 * config.repr_lr if 37 * config.seed % 100 < bound else NEVER
-        return outlook(steps, steps)
+        bounds = [55 - 20 * abs(np.log10(one.decoder_lr / 3e-4)) + one.n_train for one in configs]
+        there = [37 * one.seed % 100 < bound for one, bound in zip(configs, bounds, strict=True)]
+        steps = [1e6 * one.repr_lr if found else NEVER for one, found in zip(configs, there, strict=True)]
+        return [outlook(one, one) for one in steps]
 
 
 def runs_of(rqi: list[float], train: list[float]) -> pd.DataFrame:
@@ -93,48 +64,45 @@ def test_the_grid_begins_with_the_default_and_has_nothing_twice():
 
 def test_both_the_goal_and_learning_are_asked_for():
     """Of imagined runs, with the seeds that are asked for."""
-    told: Imagine = lambda runs: [outlook(10, 30, 20), outlook(5, NEVER, NEVER)]  # noqa: E731
-    [table] = imagined([BASE], 7, 2, told).values()
-    assert table["seed"].tolist() == [7, 8]
-    assert (steps_to(table, "rqi").tolist(), steps_to(table, "test").tolist()) == ([30, NEVER], [30, NEVER])
-    assert table["steps_to_rqi"].tolist() == [10, 5]
+    found = search.imagined([BASE], 7, 2, lambda runs: [outlook(10, 30, 20), outlook(5, NEVER, NEVER)])
+    assert found[BASE]["seed"].tolist() == [7, 8]
+    assert found[BASE]["steps_to_rqi"].tolist() == [10, 5]
+    for goal in ("rqi", "test"):
+        assert search.ranked(found, goal)[BASE].tolist() == [30, NEVER]
 
 
 def test_the_search_finds_the_best_with_few_runs():
     theory, candidates = Made(), grid(BASE, (1e-3, 3e-3, 1e-2), (3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3), (0, 1, 3), (0,))
-    found = search(candidates, 40, "rqi", theory)
+    found = search.search(candidates, 40, "rqi", theory)
     assert next(iter(found)).decoder_lr == 3e-4
     assert choose(found, "rqi") == replace(BASE, decoder_lr=3e-4)
     assert BASE in found
     assert len(found) == 5
-    plan = rounds(len(candidates), 40)
-    assert plan == [(54, 4), (19, 8), (5, 40)]
-    assert len(theory.asked) == sum(n * seeds for n, seeds in plan)
+    assert search.rounds(len(candidates), 40) == [(54, 4), (19, 8), (5, 40)]
+    assert len(theory.asked) == 54 * 4 + 19 * 8 + 5 * 40
 
 
 def test_all_candidates_of_a_round_have_the_same_runs():
-    """And the last round has none of the earlier ones'; none is asked twice."""
-    theory = Made()
-    search(grid(BASE, (1e-3, 3e-3), (3e-5, 1e-4, 3e-4), (0, 1, 3), (0,)), 10, "rqi", theory)
-    asked = {}
+    """And the last round has none of the earlier ones'; none is asked twice. A few go
+    to the last round at once.
+    """
+    theory, asked = Made(), {}
+    search.search(grid(BASE, (1e-3, 3e-3), (3e-5, 1e-4, 3e-4), (0, 1, 3), (0,)), 10, "rqi", theory)
     for config in theory.asked:
-        way = tuple(getattr(config, name) for name in WAY)
-        asked.setdefault(way, []).append(config.seed)
-    early, more, late = (
-        [first + number for number in range(n)]
-        for first, n in ((FIRST_SEED, 4), (FIRST_SEED + 4, 8), (FIRST_SEED_OF_LAST, 10))
-    )
-    assert sorted(asked.values()) == sorted([early] * 11 + [early + more] * 2 + [early + more + late] * 5)
+        asked.setdefault(tuple(getattr(config, name) for name in WAY), []).append(config.seed)
+    early, late = [*range(FIRST_SEED, FIRST_SEED + 4)], [*range(FIRST_SEED_OF_LAST, FIRST_SEED_OF_LAST + 10)]
+    more = [*range(FIRST_SEED, FIRST_SEED + 12)]
+    assert sorted(asked.values()) == sorted([early] * 11 + [more] * 2 + [more + late] * 5)
     assert len(set(theory.asked)) == len(theory.asked)
-
-
-def test_a_few_candidates_go_to_the_last_round_at_once():
     theory = Made()
-    assert len(search(grid(BASE, (1e-3,), (3e-5, 1e-4), (0,), (0,)), 5, "rqi", theory)) == 2
-    assert {config.seed for config in theory.asked} == set(range(FIRST_SEED_OF_LAST, FIRST_SEED_OF_LAST + 5))
+    assert len(search.search(grid(BASE, (1e-3,), (3e-5, 1e-4), (0,), (0,)), 10, "rqi", theory)) == 2
+    assert {config.seed for config in theory.asked} == {*late}
 
 
 def test_of_those_that_tie_the_quickest_is_advised():
+    """No tie where every pair says the same: less than the theory's error apart, but
+    told apart by many runs.
+    """
     quick, slow, worse, poor = (replace(BASE, decoder_warmup=steps) for steps in (1, 2, 3, 4))
     found = {
         poor: runs_of([5] * 8 + [NEVER] * 12, [5] * 20),
@@ -142,21 +110,16 @@ def test_of_those_that_tie_the_quickest_is_advised():
         slow: runs_of([9] * 19 + [NEVER] * 1, [50] * 20),
         quick: runs_of([9] * 18 + [NEVER] * 2, [20] * 20),
     }
-    assert ranked(found, "rqi") == [slow, quick, worse, poor]
+    assert [*search.ranked(found, "rqi")] == [slow, quick, worse, poor]
     assert choose(found, "rqi") == quick
-
-
-def test_no_tie_where_every_pair_says_the_same():
-    """Less than the theory's error apart, but told apart by many runs."""
-    slow = replace(BASE, decoder_warmup=1)
     found = {slow: runs_of([9] * 200, [50] * 200), BASE: runs_of([9] * 190 + [NEVER] * 10, [5] * 200)}
     assert choose(found, "rqi") == slow
 
 
 def test_more_samples_are_asked_for_where_success_is_rare():
-    assert needed((30, 40, 50), (0.7, 0.8, 1.0)) == 40
-    assert needed((50, 30, 40), (1.0, 0.9, 0.5)) == 50
-    assert needed((30, 40), (1.0, 0.7)) is None
+    assert search.needed((30, 40, 50), (0.7, 0.8, 1.0)) == 40
+    assert search.needed((50, 30, 40), (1.0, 0.9, 0.5)) == 50
+    assert search.needed((30, 40), (1.0, 0.7)) is None
 
 
 def tables(advised: list[float], default: list[float], train: float = 6.0) -> pd.DataFrame:
@@ -181,26 +144,24 @@ def test_the_check_says_whether_the_advice_helped():
 
 
 def test_the_sentence_names_what_to_do():
-    def said(runs: pd.DataFrame, arms: dict[str, RunConfig], sizes: tuple[int, ...], shares: dict[str, Any]) -> str:
-        growth = [
-            {"statistic": "did", "against": "", "arm": name, "n_train": n, "value": share}
-            for name in arms
-            for n, share in zip(sizes, shares[name], strict=True)
-        ]
-        scores = {"imagined": score_arms(runs, ["learned_rqi"], pairs=[]), "sizes": pd.DataFrame(growth)}
+    def said(runs: pd.DataFrame, arms: dict[str, RunConfig], shares: dict[str, tuple[float, ...]]) -> str:
+        growth = [(name, n, share) for name in arms for n, share in zip((50, 38), shares[name], strict=True)]
+        sizes = pd.DataFrame(growth, columns=["arm", "n_train", "value"])
+        sizes = sizes.assign(statistic="did", against="", target="learned_rqi")
+        scores = {"imagined": score_arms(runs, ["learned_rqi"], pairs=[]), "sizes": sizes}
         return advise.sentence(scores, "learned_rqi", arms)
 
-    way = replace(BASE, decoder_warmup=3000, decoder_wd=5.0)
-    arms, shares = {advise.ADVISED: way, advise.DEFAULT: BASE}, {advise.ADVISED: (0.8, 1), advise.DEFAULT: (0.1, 0.2)}
-    new = said(tables([5] * 9 + [NEVER], [5] + [NEVER] * 9), arms, (38, 50), shares)
+    arms = {advise.ADVISED: replace(BASE, decoder_warmup=3000, decoder_wd=5.0), advise.DEFAULT: BASE}
+    shares = {advise.ADVISED: (1, 0.8), advise.DEFAULT: (0.2, 0.1)}
+    new = said(tables([5] * 9 + [NEVER], [5] + [NEVER] * 9), arms, shares)
     assert "warms up over 3,000 steps; weight decay 5 of the decoder. 0.90 [0.55, 1.00]" in new
     assert new.endswith("A share of 0.8 takes about 38 samples as advised, more than 50 by default.")
-    rare, alone = runs_of([5] + [NEVER] * 19, [5] * 20).assign(arm=advise.DEFAULT), {advise.DEFAULT: BASE}
-    kept = said(rare, alone, (50,), {advise.DEFAULT: (0.9,)})
+    alone, shares = {advise.DEFAULT: BASE}, {advise.DEFAULT: (0.9, 0.1)}
+    kept = said(runs_of([5] + [NEVER] * 19, [5] * 20).assign(arm=advise.DEFAULT), alone, shares)
     assert kept.startswith("Keep the default rates: learning rates 0.001")
     assert "Nothing that was tried makes success likely. A share of 0.8 takes about 50 samples." in kept
     never = runs_of([NEVER] * 5, [5] * 5).assign(arm=advise.DEFAULT)
-    assert said(never, alone, (50,), {advise.DEFAULT: (0.9,)}).startswith("No advice: of 5 runs")
+    assert said(never, alone, shares).startswith("No advice: of 5 runs")
 
 
 def test_the_command_from_end_to_end(tmp_path, monkeypatch, capsys):
@@ -208,7 +169,12 @@ def test_the_command_from_end_to_end(tmp_path, monkeypatch, capsys):
     store. The same command leaves the same report.
     """
     monkeypatch.setattr(sys, "argv", ["advise"])
-    arguments = replace(TINY, out=tmp_path / "out", store=tmp_path / "runs.sqlite")
+    where: Any = {
+        "out": tmp_path / "out",
+        "store": tmp_path / "runs.sqlite",
+        "execution": Execution("cpu", "in-process"),
+    }
+    arguments = advise.Arguments(p=4, n_train=7, width=8, budget=40, seeds=2, **TRIED, **where)
     advise.main(arguments)
     assert not arguments.store.exists()
     report = json.loads((tmp_path / "out/report.json").read_text())
@@ -221,9 +187,8 @@ def test_the_command_from_end_to_end(tmp_path, monkeypatch, capsys):
     assert "4 runs, 4 of them trained now" in capsys.readouterr().err
     first = (tmp_path / "out/report.json").read_bytes()
     scores = pd.DataFrame(json.loads(first)["scores"])
-    gap = scores[(scores["of"] == "trained") & (scores["against"] != "") & (scores["statistic"] == "did")]
-    assert set(gap["arm"]) == {advise.ADVISED}
-    assert set(gap["n"]) == {2}
+    gap = scores.query("of == 'trained' and against != '' and statistic == 'did'")
+    assert {*zip(gap["arm"], gap["n"], strict=True)} == {(advise.ADVISED, 2)}
     assert pd.read_csv(tmp_path / "out/runs.csv")["seed"].tolist() == [200, 201] * 2
     assert json.loads(first)["check"] in (tmp_path / "out/report.md").read_text()
     assert (tmp_path / "out/samples.png").stat().st_size > 10_000
@@ -235,16 +200,15 @@ def test_the_command_from_end_to_end(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("6 runs in the plan")
 
 
-def test_larger_training_sets_are_of_the_same_runs():
+def test_larger_training_sets_are_of_the_same_runs(monkeypatch):
     """And those that are given fix no other size."""
-    theory = Made()
-    arms = [
-        replace(way, n_train=20, samples="")
-        for way in grid(replace(BASE, samples="7", n_train=3), (3e-3,), (1e-4,), (0,), (0,))
-    ]
-    found = list(last(arms, 5, theory).values())
-    assert {tuple(table["seed"]) for table in found} == {tuple(range(FIRST_SEED_OF_LAST, FIRST_SEED_OF_LAST + 5))}
-    assert not any(config.samples for config in theory.asked)
+    monkeypatch.setattr(advise, "success_of", lambda run, draws: Made()([run])[0])
+    arguments = advise.Arguments(samples="7", seeds=15, **TRIED)
+    _, finalists, larger = advise.ask(arguments, advise.plan(arguments)[0], [20, 30])
+    assert {*finalists["n_train"]} == {3}
+    for _, table in larger.groupby(["arm", "n_train"]):
+        assert [*table["seed"]] == [*range(FIRST_SEED_OF_LAST, FIRST_SEED_OF_LAST + 5)]
+    assert [*larger["n_train"].unique()] == [20, 30]
 
 
 def test_a_training_set_fixes_its_size():
@@ -257,42 +221,36 @@ def test_a_training_set_fixes_its_size():
     assert advise.plan(advise.Arguments())[0][0] == RunConfig()
 
 
+NONSENSE: dict[str, list[dict[str, Any]]] = {
+    "p": [{"p": 1}, {"p": 7, "operation": "s3"}],
+    "n_train": [{"n_train": 56}],
+    "samples": [{"samples": "0x3"}, {"samples": "f" * 20}, {"samples": "7", "n_train": 4}],
+    "width": [{"width": 0}],
+    "budget": [{"budget": 0}],
+    "repr_lr": [{"repr_lr": ()}],
+    "decoder_lr": [{"decoder_lr": (1e-4, -1.0)}],
+    "warmup": [{"warmup": (-1.0,)}, {"warmup": (np.inf,)}],
+    "decoder_wd": [{"decoder_wd": (np.nan,)}],
+    "sizes": [{"sizes": (10, 60)}, {"sizes": ()}],
+    "seeds": [{"seeds": 0}],
+    "check": [{"check": 0}],
+    "first_seed": [{"first_seed": -1}, {"check": 24, "first_seed": 990}],
+}
+
+
+@pytest.mark.parametrize("named", NONSENSE)
+def test_nonsense_is_refused_by_name(named):
+    for change in NONSENSE[named]:
+        with pytest.raises(ConfigError, match=f"^`{named}` must"):
+            advise.plan(advise.Arguments(**change))
+
+
 @pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"p": 1}, "p"),
-        ({"p": 7, "operation": "s3"}, "p"),
-        ({"n_train": 56}, "n_train"),
-        ({"samples": "0x3"}, "samples"),
-        ({"samples": "f" * 20}, "samples"),
-        ({"samples": "7", "n_train": 4}, "samples"),
-        ({"width": 0}, "width"),
-        ({"budget": 0}, "budget"),
-        ({"repr_lr": ()}, "repr_lr"),
-        ({"decoder_lr": (1e-4, -1.0)}, "decoder_lr"),
-        ({"warmup": (-1.0,)}, "warmup"),
-        ({"warmup": (np.inf,)}, "warmup"),
-        ({"decoder_wd": (np.nan,)}, "decoder_wd"),
-        ({"sizes": (10, 60)}, "sizes"),
-        ({"sizes": ()}, "sizes"),
-        ({"seeds": 0}, "seeds"),
-        ({"check": 0}, "check"),
-        ({"first_seed": -1}, "first_seed"),
-        ({"check": 24, "first_seed": 990}, "first_seed"),
-    ],
+    ("line", "status", "says"), [("--n-train 56", 1, "error: `n_train` must be at most"), ("--goal fame", 2, "error: ")]
 )
-def test_nonsense_is_refused_by_name(change, named):
-    with pytest.raises(ConfigError, match=f"^`{named}` must"):
-        advise.plan(replace(advise.Arguments(), **change))
-
-
-def test_the_shell_sees_one_line_and_a_failure(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["advise", "--n-train", "56"])
+def test_the_shell_sees_one_line_and_a_failure(monkeypatch, capsys, line, status, says):
+    monkeypatch.setattr(sys, "argv", ["advise", *line.split()])
     with pytest.raises(SystemExit) as stop:
         run_command(advise.Arguments, advise.main, advise.PROG, advise.ERRORS)
-    assert stop.value.code == 1
-    assert capsys.readouterr().err.startswith("error: `n_train` must be at most")
-    monkeypatch.setattr(sys, "argv", ["advise", "--goal", "fame"])
-    with pytest.raises(SystemExit) as stop:
-        run_command(advise.Arguments, advise.main, advise.PROG, advise.ERRORS)
-    assert stop.value.code == 2
+    assert stop.value.code == status
+    assert capsys.readouterr().err.startswith(says)

@@ -25,12 +25,9 @@ NEVER = math.nan
 
 def made_up(arms: dict[str, list[float]], **more: Any) -> pd.DataFrame:
     """Runs with these steps to RQI > 0.95, a row a run; nan: not within the budget."""
-    rows = [
-        {"arm": arm, "place": place, "budget": 1000, "steps_to_rqi": steps, "key": f"{arm} {place}"} | more
-        for arm, times in arms.items()
-        for place, steps in enumerate(times)
-    ]
-    return pd.DataFrame(rows)
+    rows = [(arm, place, time) for arm, times in arms.items() for place, time in enumerate(times)]
+    runs = pd.DataFrame(rows, columns=["arm", "place", "steps_to_rqi"])
+    return runs.assign(budget=1000, key=runs["arm"] + " " + runs["place"].astype(str), **more)
 
 
 def test_runs_are_compared_with_themselves_under_another_treatment() -> None:
@@ -39,16 +36,12 @@ def test_runs_are_compared_with_themselves_under_another_treatment() -> None:
     """
     runs = made_up({"none": [10, 20, 30, NEVER], "remedy": [20, 30, 15, 40], "harm": [NEVER] * 4})
     scores = score_arms(runs.sample(frac=1, random_state=1).sort_values("arm", key=lambda arm: arm != "none"), ["rqi"])
-
-    def value(statistic: str, arm: str, against: str = "") -> float:
-        return one_score(scores, statistic=statistic, arm=arm, against=against).value
-
-    assert (value("did", "none"), value("did", "remedy"), value("did", "harm")) == (0.75, 1, 0)
-    assert (value("median", "none"), value("median", "remedy"), value("median", "harm")) == (20, 20, math.inf)
-    assert (value("did", "remedy", "none"), value("did", "harm", "none")) == (0.25, -0.75)
-    assert (value("gained", "remedy", "none"), value("lost", "harm", "none")) == (1, 3)
-    # of 2, 1.5, 0.5, and where only the remedy gets there, less than any
-    assert (value("ratio", "remedy", "none"), value("ratio", "harm", "none")) == (0.5, math.inf)
+    value = scores.set_index(["statistic", "against", "arm"])["value"].unstack()
+    assert value.loc["did", ""].to_dict() == {"none": 0.75, "remedy": 1, "harm": 0}
+    assert value.loc["median", ""].to_dict() == {"none": 20, "remedy": 20, "harm": math.inf}
+    compared = value.xs("none", level="against")
+    assert compared["remedy"].to_dict() == {"did": 0.25, "gained": 1, "lost": 0, "ratio": 0.5}  # of 2, 1.5, 0.5, and 0
+    assert compared["harm"].to_dict() == {"did": -0.75, "gained": 0, "lost": 3, "ratio": math.inf}
     with pytest.raises(AssertionError, match="run by run"):
         score_arms(runs.iloc[1:], ["rqi"])
 
@@ -78,11 +71,8 @@ def test_predictions_stand_beside_what_was_measured() -> None:
     """Of the arm's own runs: the mean probability, the lower median of the steps."""
     runs = made_up({"none": [10, 20], "remedy": [NEVER, 5]})
     told = {"none 0": (0.5, 8.0), "none 1": (1.0, 12.0), "remedy 0": (0.0, math.inf), "remedy 1": (0.25, math.inf)}
-    said = pd.DataFrame(
-        {"key": key, "predictor": "memory_flow", "target": "rqi", "probability": p, "value": steps, "read_at": 0.0}
-        for key, (p, steps) in told.items()
-    )
-    scores = score_arms(runs, ["rqi"], said)
+    said = pd.DataFrame([(key, *of) for key, of in told.items()], columns=["key", "probability", "value"])
+    scores = score_arms(runs, ["rqi"], said.assign(predictor="memory_flow", target="rqi", read_at=0.0))
     here = scores[(scores["predictor"] == "memory_flow") & scores["statistic"].isin(["said", "median"])]
     assert here["value"].tolist() == [0.75, 8, 0.125, math.inf]
     columns = {"share": ("did", ".2f"), "predicted": ("said", ".2f"), "gain": ("did", "+.2f", "none")}
@@ -93,12 +83,10 @@ def test_predictions_stand_beside_what_was_measured() -> None:
 
 
 def scores_of(gains: dict[str, tuple[float, float]], ratios: dict[str, tuple[float, float]]) -> pd.DataFrame:
-    rows = [("did", arm, 0.25, bounds) for arm, bounds in gains.items()]
-    rows += [("ratio", arm, 1.5, bounds) for arm, bounds in ratios.items()]
-    return pd.DataFrame(
-        {"statistic": what, "arm": arm, "against": "none", "target": "rqi", "value": value, "low": low, "high": high}
-        for what, arm, value, (low, high) in rows
-    )
+    rows = [("did", arm, 0.25, *bounds) for arm, bounds in gains.items()]
+    rows += [("ratio", arm, 1.5, *bounds) for arm, bounds in ratios.items()]
+    scores = pd.DataFrame(rows, columns=["statistic", "arm", "value", "low", "high"])
+    return scores.assign(against="none", target="rqi")
 
 
 def test_an_arm_that_does_not_tell_is_named() -> None:
@@ -116,11 +104,10 @@ def test_curves_of_arms() -> None:
     """
     few = made_up({name: [10, NEVER] for name in "abcd"})
     many = made_up({name: [10, NEVER] for name in "abcdef"})
-    for runs, n, bands in ((few, 4, 4), (many, 6, 0)):
-        figure = survival({"one": runs, "two": runs}, ["rqi"], "b")
-        assert len(figure.axes) == 2
-        for axes in figure.axes:
-            assert [line.get_label() for line in axes.lines] == list("abcdef"[:n])
+    for runs, names, bands in ((few, "abcd", 4), (many, "abcdef", 0)):
+        one, other = survival({"one": runs, "two": runs}, ["rqi"], "b").axes
+        for axes in (one, other):
+            assert [line.get_label() for line in axes.lines] == [*names]
             assert len(axes.collections) == bands
             assert axes.lines[1].get_color() == "#666666"
 
@@ -130,9 +117,8 @@ SMALL = "--p 5 --sizes 9 --seeds 2 --budget 60 --decoder-draws 2 --executor in-p
 
 def test_remedies_pair_the_runs() -> None:
     arms = remedies.plan(remedies.Arguments(sizes=(30, 45), seeds=2))
-    pairs = {name: [(run.n_train, run.seed) for run in arm] for name, arm in arms.items()}
     assert len(arms) == 6
-    assert len(set(map(tuple, pairs.values()))) == 1
+    assert len({tuple((run.n_train, run.seed) for run in arm) for arm in arms.values()}) == 1
     assert {run.decoder_warmup for run in arms["warm-up over 3/eta_r steps"]} == {3000}
     with pytest.raises(ConfigError, match="`sizes` must be at least one number, but is empty"):
         remedies.plan(remedies.Arguments(sizes=()))
@@ -168,10 +154,8 @@ def test_remedies_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_remedy_that_teaches_nothing_is_not_recommended() -> None:
     """A decoder that hardly moves: all runs get to RQI > 0.95, none learns."""
-    steps = {"none": ([50.0] * 10 + [NEVER] * 10, [90.0] * 20), "frozen": ([50.0] * 20, [NEVER] * 20)}
-    runs = pd.concat(
-        made_up({arm: rqi}).assign(steps_to_train=train, steps_to_test=NEVER) for arm, (rqi, train) in steps.items()
-    )
+    runs = made_up({"none": [50.0] * 10 + [NEVER] * 10, "frozen": [50.0] * 20}, steps_to_test=NEVER)
+    runs["steps_to_train"] = np.where(runs["arm"] == "none", 90.0, NEVER)
     scores = score_arms(with_learned(runs), remedies.TARGETS)
     assert verdict(scores, "rqi").startswith("More runs reach RQI > 0.95 with: frozen")
     assert verdict(scores, remedies.GOAL).startswith("Fewer with: frozen (-0.50)")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import efftheory as et
-from analysis.counting.draws import GROUPS, end_of_flow
+from analysis.counting.thresholds import GROUPS, end_of_flow
 from analysis.groups import half_point, of_ends, of_thresholds
 
 
