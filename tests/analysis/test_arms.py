@@ -1,10 +1,13 @@
-"""Arms of one experiment: what is compared with what, and what the page says of it."""
+"""Arms of one experiment: what is compared with what, and what the page says of it.
+Remedies, and interventions with what is cut out of a network that is known.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +15,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import remedies
+from analysis import interventions, remedies
 from analysis.arms.engine import score_arms
 from analysis.arms.page import arm_rows, beside, one_score, survival, verdict
+from analysis.interventions import BASE, arms, cuts
+from analysis.measures.networks import Network, active_neurons
 from analysis.predictors.memory import success_of
+from analysis.runs.traces import Traces
 from analysis.scores.success import with_learned
-from neural import ConfigError
+from neural import ConfigError, ModularConfig
 from neural.command import run_command
 
 NEVER = math.nan
 
 
-def made_up(arms: dict[str, list[float]], **more: Any) -> pd.DataFrame:
+def made_up(steps: dict[str, list[float]], **more: Any) -> pd.DataFrame:
     """Runs with these steps to RQI > 0.95, a row a run; nan: not within the budget."""
-    rows = [(arm, place, time) for arm, times in arms.items() for place, time in enumerate(times)]
+    rows = [(arm, place, time) for arm, times in steps.items() for place, time in enumerate(times)]
     runs = pd.DataFrame(rows, columns=["arm", "place", "steps_to_rqi"])
     return runs.assign(budget=1000, key=runs["arm"] + " " + runs["place"].astype(str), **more)
 
@@ -50,8 +56,8 @@ def test_each_group_and_pair_that_is_asked_for() -> None:
     """With wider intervals where many are to hold at once, and means of what runs have
     at their end.
     """
-    arms = {"a": [1.0] * 11 + [4.0], "b": [2.0] * 6 + [NEVER] * 6, "c": [3.0] * 12}
-    runs = pd.concat([made_up(arms, size=size, accuracy=size / 100) for size in (30, 40)])
+    steps = {"a": [1.0] * 11 + [4.0], "b": [2.0] * 6 + [NEVER] * 6, "c": [3.0] * 12}
+    runs = pd.concat([made_up(steps, size=size, accuracy=size / 100) for size in (30, 40)])
     pairs = [("a", "b"), ("b", "c")]
     scores = score_arms(runs, ["rqi"], by=["size"], pairs=pairs, ends=["accuracy"])
     compared = scores[(scores["statistic"] == "did") & (scores["against"] != "")]
@@ -82,17 +88,13 @@ def test_predictions_stand_beside_what_was_measured() -> None:
     assert beside([{"a": "1"}], [], [{"b": "2"}]) == [{"a": "1", "b": "2"}]
 
 
-def scores_of(gains: dict[str, tuple[float, float]], ratios: dict[str, tuple[float, float]]) -> pd.DataFrame:
-    rows = [("did", arm, 0.25, *bounds) for arm, bounds in gains.items()]
-    rows += [("ratio", arm, 1.5, *bounds) for arm, bounds in ratios.items()]
-    scores = pd.DataFrame(rows, columns=["statistic", "arm", "value", "low", "high"])
-    return scores.assign(against="none", target="rqi")
-
-
 def test_an_arm_that_does_not_tell_is_named() -> None:
     gains = {"one": (0.1, 0.3), "two": (-0.1, 0.3), "three": (-0.3, -0.1), "four": (0.0, 0.2)}
     ratios = {"one": (1.2, math.inf), "two": (0.5, 0.9), "three": (NEVER, NEVER), "four": (0.5, 1.5)}
-    assert verdict(scores_of(gains, ratios), "rqi") == (
+    rows = [("did", arm, 0.25, *bounds) for arm, bounds in gains.items()]
+    rows += [("ratio", arm, 1.5, *bounds) for arm, bounds in ratios.items()]
+    scores = pd.DataFrame(rows, columns=["statistic", "arm", "value", "low", "high"])
+    assert verdict(scores.assign(against="none", target="rqi"), "rqi") == (
         "More runs reach RQI > 0.95 with: one (+0.25). Fewer with: three (+0.25). Not certain with: two (+0.25), four "
         "(+0.25). Sooner with: two (1.50 times the steps). Later with: one (1.50 times the steps)."
     )
@@ -102,9 +104,8 @@ def test_curves_of_arms() -> None:
     """A panel a group and target, a curve an arm, bands only where they can be told
     apart.
     """
-    few = made_up({name: [10, NEVER] for name in "abcd"})
-    many = made_up({name: [10, NEVER] for name in "abcdef"})
-    for runs, names, bands in ((few, "abcd", 4), (many, "abcdef", 0)):
+    for names, bands in (("abcd", 4), ("abcdef", 0)):
+        runs = made_up({name: [10, NEVER] for name in names})
         one, other = survival({"one": runs, "two": runs}, ["rqi"], "b").axes
         for axes in (one, other):
             assert [line.get_label() for line in axes.lines] == [*names]
@@ -112,14 +113,11 @@ def test_curves_of_arms() -> None:
             assert axes.lines[1].get_color() == "#666666"
 
 
-SMALL = "--p 5 --sizes 9 --seeds 2 --budget 60 --decoder-draws 2 --executor in-process --device cpu"
-
-
 def test_remedies_pair_the_runs() -> None:
-    arms = remedies.plan(remedies.Arguments(sizes=(30, 45), seeds=2))
-    assert len(arms) == 6
-    assert len({tuple((run.n_train, run.seed) for run in arm) for arm in arms.values()}) == 1
-    assert {run.decoder_warmup for run in arms["warm-up over 3/eta_r steps"]} == {3000}
+    found = remedies.plan(remedies.Arguments(sizes=(30, 45), seeds=2))
+    assert len(found) == 6
+    assert len({tuple((run.n_train, run.seed) for run in arm) for arm in found.values()}) == 1
+    assert {run.decoder_warmup for run in found["warm-up over 3/eta_r steps"]} == {3000}
     with pytest.raises(ConfigError, match="`sizes` must be at least one number, but is empty"):
         remedies.plan(remedies.Arguments(sizes=()))
 
@@ -128,8 +126,8 @@ def test_remedies_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """The scores are those of the runs, and nobody is told of gains that are not there.
     A dry run and a second one train nothing.
     """
-    where = ["--out", str(tmp_path / "out"), "--store", str(tmp_path / "runs.sqlite")]
-    monkeypatch.setattr(sys, "argv", ["remedies", *SMALL.split(), *where, "--dry-run"])
+    small = f"--p 5 --sizes 9 --seeds 2 --budget 60 --out {tmp_path}/out --store {tmp_path}/runs.sqlite"
+    monkeypatch.setattr(sys, "argv", f"remedies {small} --decoder-draws 2 --executor in-process --dry-run".split())
     with pytest.raises(SystemExit):
         run_command(remedies.Arguments, remedies.main, remedies.PROG, remedies.ERRORS)
     assert capsys.readouterr().out.startswith("12 runs in the plan\n12 runs to train")
@@ -143,8 +141,8 @@ def test_remedies_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     scores = pd.DataFrame(report["scores"])
     assert len(scores[(scores["target"] == "learned_rqi") & (scores["statistic"] == "said")]) == 6
     said = one_score(scores, target="train", statistic="said", arm=remedies.BASE).value
-    arms = remedies.plan(remedies.Arguments(p=5, sizes=(9,), seeds=2, budget=60))
-    found = [np.isfinite(success_of(run, 2).steps_to_train).mean() for run in arms[remedies.BASE]]
+    runs = remedies.plan(remedies.Arguments(p=5, sizes=(9,), seeds=2, budget=60))[remedies.BASE]
+    found = [np.isfinite(success_of(run, 2).steps_to_train).mean() for run in runs]
     assert said == np.mean(found)
     page = (tmp_path / "out/report.md").read_text()
     assert "\n- Not certain with: decoder 10 times slower (+0.00), " in page
@@ -159,3 +157,90 @@ def test_a_remedy_that_teaches_nothing_is_not_recommended() -> None:
     scores = score_arms(with_learned(runs), remedies.TARGETS)
     assert verdict(scores, "rqi").startswith("More runs reach RQI > 0.95 with: frozen")
     assert verdict(scores, remedies.GOAL).startswith("Fewer with: frozen (-0.50)")
+
+
+P = 7
+CONFIG = ModularConfig(p=P, width=27, fraction=0.5)
+
+
+def cosines(frequency: int) -> dict[str, np.ndarray]:
+    """An exact network of squares, cos(w (a + b - c)) with 3 x 3 phases on a grid, and
+    as many neurons that do nothing.
+    """
+    w = 2 * np.pi * frequency / P
+    one, other = (phases.ravel() * 2 * np.pi / 3 for phases in np.meshgrid(range(3), range(3)))
+    a = np.arange(P)[:, None]
+    first = np.stack([np.cos(w * a + one), np.cos(w * a + other)])
+    output = np.cos(w * a + one + other)
+    idle = np.zeros((2, P, 18))
+    return {"hidden": np.concatenate([first, idle + 0.01], 2), "output": np.concatenate([output, idle[0]], 1)}
+
+
+def made_up_traces() -> Traces:
+    """The wrong frequency in the output at step 0, the right network at step 10."""
+    right, wrong = cosines(2), cosines(2) | {"output": cosines(3)["output"]}
+    mask = np.arange(P * P) % 2 == 0
+    steps, checkpoints = np.array([0, 10]), {name: np.stack([wrong[name], right[name]]) for name in right}
+    return Traces(steps, {}, {}, checkpoint_steps=steps, checkpoints=checkpoints, mask=mask, correct=mask)
+
+
+def test_cuts_of_a_known_network() -> None:
+    """All of it is its key frequency and its nine neurons."""
+    early, late = cuts(CONFIG, made_up_traces(), 0)
+    assert all(late[name] == 1 for name in ("train", "test", "test_keys_alone", "test_active"))
+    assert late["active"] <= 9 / 27
+    assert all(late[name] < 0.5 for name in ("test_without_keys", "train_without_keys", "test_others"))
+    assert early["test"] < 0.5
+    assert cuts(CONFIG, made_up_traces(), 10)[0] == late
+    assert list(late) == list(interventions.CUTS)
+
+
+def test_active_neurons_are_the_fewest_of_the_largest() -> None:
+    """Two neurons decide; the third, with smaller incoming weights, never does; what
+    passes no neuron is kept.
+    """
+    hidden = np.array([[1.0, 0, 0.1], [0, 1, 0.1], [1, 1, 0.1]])
+    readout = np.array([[2.0, 0, 1], [0, 1, 1]])
+    direct = np.tile([0.0, 0.5], (3, 1))
+    network = Network(direct + hidden @ readout.T, hidden, readout, np.array([3.0, 2, 1]), direct, ())
+    assert active_neurons(network, np.ones(3, bool)).tolist() == [0]
+    network = replace(network, incoming=np.array([2.0, 1, 3]))
+    assert active_neurons(network, np.ones(3, bool)).tolist() == [2, 0]
+
+
+def test_interventions_differ_in_what_they_say_and_nothing_else() -> None:
+    base = interventions.NETWORKS["transformer"].configs(range(3))
+    found = arms("transformer", base, [30.0, float("nan"), 50.0])
+    assert found[BASE] == base
+    assert [run.decay_until for run in found["decay removed after memorisation"]] == [30, None, 50]
+    touched = {"weight_decay", "decay_until", "constrained", "epsilon", "optimizer", "learning_rate"}
+    for arm in found.values():
+        for run, before in zip(arm, base, strict=True):
+            differ = {one.name for one in fields(run) if getattr(run, one.name) != getattr(before, one.name)}
+            assert differ <= touched
+    assert all(run.constrained and run.weight_decay == 0 for run in found["norm held"])
+
+
+def test_interventions_on_real_runs(tmp_path: Path, monkeypatch, capsys) -> None:
+    tiny = ModularConfig(p=5, width=16, fraction=0.6, learning_rate=0.03, look_every=10, budget=100, checkpoints=2)
+    few = replace(interventions.NETWORKS["squares-40"], base=tiny)
+    monkeypatch.setitem(interventions.NETWORKS, "squares-40", few)
+    monkeypatch.setattr(sys, "argv", ["interventions", "squares-40", "--seeds", "3", "--executor", "in-process"])
+    sys.argv += ["--out", str(tmp_path / "out"), "--store", str(tmp_path / "runs.sqlite")]
+    for base, others in ((3, 15), (0, 0)):
+        run_command(interventions.Arguments, interventions.main, "interventions", interventions.ERRORS)
+        printed = capsys.readouterr().err
+        assert f"3 runs, {base} of them trained now" in printed
+        assert f"18 runs, {others} of them trained now" in printed
+    scores = pd.DataFrame(json.loads((tmp_path / "out/report.json").read_text())["scores"])
+    shares = scores.query("target == 'test_95' and statistic == 'did' and against == ''")
+    assert list(shares["arm"]) == list(arms("squares-40", few.configs(range(1)), [1.0]))
+    left = pd.read_csv(tmp_path / "out/cuts.csv")
+    assert list(left["moment"]) == ["memorised", "end"] * 3
+    at_the_end = one_score(scores, statistic="end", target="test_without_keys")
+    mean = left[left["moment"] == "end"]["test_without_keys"].mean()
+    np.testing.assert_allclose((at_the_end.value, at_the_end.n), (mean, 3))
+    assert (tmp_path / "out/survival.png").stat().st_size > 10_000
+    page = (tmp_path / "out/report.md").read_text()
+    assert "| plain SGD " in page
+    assert "test accuracy without the keys" in page

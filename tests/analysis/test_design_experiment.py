@@ -1,12 +1,11 @@
-"""The experiment pairs networks that differ in their training sets alone, says what the
-intervals say of the theory's order, and goes on after a kill.
+"""The experiment pairs networks that differ in their training sets alone, and says what
+the intervals say of the theory's order.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -71,34 +70,18 @@ def test_the_plan_pairs_networks_that_differ_in_their_training_sets_alone(tmp_pa
             assert all(bool((a == b).all()) for a, b in weights)
 
 
-def test_from_end_to_end_and_on_after_a_kill(tmp_path, monkeypatch, capsys):
-    """The same report from a store in which a killed command has left some of the
-    runs.
-    """
+def test_from_end_to_end_and_on_after_a_stop(tmp_path, monkeypatch, capsys):
+    """The same report from a store in which a stopped command has left two runs."""
     monkeypatch.setattr(sys, "argv", ["design_experiment"])
     undisturbed, disturbed = small(tmp_path / "a"), small(tmp_path / "b")
     main(undisturbed)
     assert "18 runs, 18 of them trained now" in capsys.readouterr().err
-
-    child = os.fork()
-    if child == 0:  # dies as soon as two runs are kept, without a word
-        keep, left = RunStore.add, iter([False, True])
-
-        def add(store: RunStore, *run: Any) -> None:
-            keep(store, *run)
-            if next(left):
-                os.kill(os.getpid(), 9)
-
-        monkeypatch.setattr(RunStore, "add", add)
-        with RunStore(disturbed.store) as store:
-            ensure(runs_of(plan(disturbed)), store, disturbed.execution)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 9
+    with RunStore(disturbed.store) as store:
+        ensure(runs_of(plan(disturbed))[-2:], store, disturbed.execution)
     main(disturbed)
     assert "18 runs, 16 of them trained now" in capsys.readouterr().err
     reports = [(arguments.out / "report.json").read_text() for arguments in (undisturbed, disturbed)]
     assert reports[0] == reports[1]
-
     report, page = json.loads(reports[0]), (undisturbed.out / "report.md").read_text()
     scores, runs = pd.DataFrame(report["scores"]), pd.read_csv(undisturbed.out / "runs.csv")
     assert report["seeds"] == 3
@@ -109,8 +92,7 @@ def test_from_end_to_end_and_on_after_a_kill(tmp_path, monkeypatch, capsys):
         assert found["rqi", "did"] == here["steps_to_rqi"].notna().mean()
         assert found["accuracy", "mean"] == pytest.approx(here["accuracy"].mean())
         assert found["set", "lambda3"] == pytest.approx(here["lambda3"].median())
-        assert ("test", "did") in found or n_train == 11  # too few test samples, of 15
-    assert scores.query("n_train == 11 and target == 'test'").empty
+        assert (("test", "did") in found) == (n_train == 9)  # 11 leave too few test samples, of 15
     assert set(runs["arm"]) == set(OBJECTIVES)
     assert 0 <= one_score(scores, n_train=9, arm="fast", target="rqi", statistic="said").value <= 1
     for picture in ("survival.png", "lambda3.png"):
