@@ -308,29 +308,24 @@ leave one linear representation.
 
 For {what} with {network["n_train"]} samples ({"the given" if network["samples"] else "random"} training sets) and
 {network["budget"]:,} steps; success is {TARGETS_IN_WORDS[LEARNED[arguments.goal]]}, both within them. By the theory,
-without training a network.
-
-Shares with exact 95 % intervals over {arguments.seeds} imagined runs, the same for all; median steps (a dash: most do
-not get there). The error of the theory comes on top: on 200 other networks, whose targets it did not know, its
-probabilities were off by {search.CALIBRATION_ERROR:g} on average.
+without training a network. Shares with exact 95 % intervals over {arguments.seeds} imagined runs, the same for all;
+median steps (a dash: most do not get there). The error of the theory comes on top: on 200 other networks, whose targets
+it did not know, its probabilities were off by {search.CALIBRATION_ERROR:g} on average.
 
 Tried: {tried}, each round the best of the one before, the last one on runs of its own. Of those less than
 {search.CALIBRATION_ERROR:g} below the best that cannot be told from it by their paired difference, the quickest is
 advised."""
-    n, first = arguments.check or 0, arguments.first_seed
-    check = f"""\
-## The check
-
-{n} networks trained in each way (seeds {first} to {first + n - 1}), the same training sets and initial weights.
-Predicted: as above; of these sets: of these very training sets and initial embeddings."""
     parts = ["# Advice", f"`{report['environment']['command']}`", report["sentence"], *checked[:1], text]
-    return [*parts, check, checked[1]] if checked else parts
+    first, last = arguments.first_seed, arguments.first_seed + (arguments.check or 0) - 1
+    check = f"""\
+Networks trained in each way (seeds {first} to {last}), the same training sets and initial weights. Predicted: as above;
+of these sets: of these very training sets and initial embeddings."""
+    return [*parts, "## The check", check, checked[1]] if checked else parts
 
 
 def picture(scores: dict[str, pd.DataFrame], target: str, n_train: int, linear: dict[int, float]) -> Figure:
-    """Success over the number of training samples: lines with 95 % bands predicted,
-    points with bars measured; `linear`: the share of sets of a size that leave one
-    linear representation.
+    """Success over the number of training samples, predicted and measured; `linear`:
+    the share of sets of a size that leave one linear representation.
     """
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(6.4, 4))

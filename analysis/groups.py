@@ -4,9 +4,9 @@ it is found.
     python -m analysis.groups
     python -m analysis.groups s3 d6 --draws 5000
 
-draws random training sets of each group's products and counts those that leave no
-degree of freedom beside the symmetries; for S3 it also lets the effective flow run from
-random matrices. No network is trained.
+draws random training sets of each group's products and counts those that leave only the
+symmetries; for S3 it also lets the effective flow run from random matrices. No network
+is trained.
 """
 
 from __future__ import annotations

@@ -3,10 +3,9 @@ generalise.
 
     python -m analysis.interventions
 
-trains the same training sets and initial weights without decay, with decay until they
-have memorised, at constant norm, with a larger epsilon of Adam, by plain SGD; cuts keys
-and neurons out of the finished networks; and leaves report.json, report.md, its tables
-and survival.png in results/interventions.
+trains the same training sets and initial weights under each intervention, cuts keys and
+neurons out of the finished networks, and leaves report.json, report.md, its tables and
+survival.png in results/interventions.
 """
 
 from __future__ import annotations
@@ -68,9 +67,7 @@ COLUMNS[GENERALISED]["times as it is"] = ("ratio", ".2f", BASE)
 
 @dataclass(frozen=True)
 class Arguments(Trains):
-    """Take away what a theory says makes networks generalise, and see whether they
-    still do.
-    """
+    """Take away what a theory says makes networks generalise: do they still?"""
 
     names: tyro.conf.Positional[tuple[Literal["squares-40", "transformer"], ...]] = ("squares-40", "transformer")
     """Which networks of the league, whose runs in the store are used."""
@@ -182,9 +179,7 @@ def cuts(config: ModularConfig, traces: Traces, step: float) -> list[dict[str, f
 
 
 def _left(cut: pd.DataFrame) -> pd.DataFrame:
-    """Means over the runs, with the lowest and the highest, as scores; of fewer other
-    neurons than active ones there is none.
-    """
+    """Means over the runs where there are any, with the lowest and highest, as scores."""
     every = cut.melt(["network", "seed", "moment"], var_name="target").dropna()
     groups = every.groupby(["network", "moment", "target"], sort=False)["value"]
     found = groups.agg(value="mean", low="min", high="max", n="count").reset_index()

@@ -1,8 +1,6 @@
 """The same training sets and initial weights under several treatments: what differs is
-what the treatment did.
-
-Arms are data: names and their runs, in one order in all arms. The runs at one place are
-a pair; the first arm is the base, in which nothing is done.
+what the treatment did. Arms are data: names and their runs, in one order in all arms.
+The runs at one place are a pair; the first arm is the base, in which nothing is done.
 """
 
 from __future__ import annotations
@@ -88,8 +86,8 @@ def score_arms(
             rows += [where | {"arm": name} | row for row in _means(arm[[*ends]], "", 0.95)]
         for name, other in pairs:
             one, two = arms[name], arms[other]
-            gaps = [*_against(one, two, other, targets, coverage), *also(one, two, other, coverage)]
-            gaps += _means(one[[*ends]] - two[[*ends]], other, coverage)
+            gaps = [row for target in targets for row in _against(one, two, other, target, coverage)]
+            gaps += [*also(one, two, other, coverage), *_means(one[[*ends]] - two[[*ends]], other, coverage)]
             rows += [where | {"arm": name} | row for row in gaps]
     found = score(runs, predictions, predictors, targets, [*by, "arm"], within=within)
     return pd.concat([found, pd.DataFrame(rows)] if rows else [found], ignore_index=True)[[*by, "arm", *COLUMNS]]
@@ -102,20 +100,17 @@ def row_of(target: str, against: str, statistic: str, value: float, bounds: Any,
     return label | {"value": float(value), "low": low, "high": high, "n": n, "n_censored": 0}
 
 
-def _against(
-    arm: pd.DataFrame, base: pd.DataFrame, other: str, targets: Sequence[str], coverage: float
-) -> Iterator[Row]:
-    for target in targets:
-        one, two = with_target(arm, target), with_target(base, target)
-        if one.empty or len(one) != len(two):
-            continue
-        first, second = measured(one, target), measured(two, target)
-        gap = paired_difference(first[1], second[1], coverage)
-        yield row_of(target, other, "did", gap.value, gap.interval, gap.n)
-        yield row_of(target, other, "gained", gap.gained, None, gap.n)
-        yield row_of(target, other, "lost", gap.lost, None, gap.n)
-        ratio = paired_ratio(first, second, one.get("n_train"), coverage)
-        yield row_of(target, other, "ratio", ratio.value, ratio.interval, ratio.n)
+def _against(arm: pd.DataFrame, base: pd.DataFrame, other: str, target: str, coverage: float) -> Iterator[Row]:
+    one, two = with_target(arm, target), with_target(base, target)
+    if one.empty or len(one) != len(two):
+        return
+    first, second = measured(one, target), measured(two, target)
+    gap = paired_difference(first[1], second[1], coverage)
+    ratio = paired_ratio(first, second, one.get("n_train"), coverage)
+    yield row_of(target, other, "did", gap.value, gap.interval, gap.n)
+    yield row_of(target, other, "gained", gap.gained, None, gap.n)
+    yield row_of(target, other, "lost", gap.lost, None, gap.n)
+    yield row_of(target, other, "ratio", ratio.value, ratio.interval, ratio.n)
 
 
 def _means(values: pd.DataFrame, against: str, coverage: float) -> Iterator[Row]:

@@ -2,11 +2,9 @@
 
 Successive halving: all ways on a few runs, the best third on more, the best few on
 many. All ways of a round have the same runs: training sets, targets, initial embeddings
-and the theory's decoders; so what differs is the way. The last round has runs that no
-earlier one had, so that its shares are not those of lucky draws.
-
-A way to train is the run that is trained so, whatever its seed; the first of several is
-the default.
+and the theory's decoders. The last round has runs that no earlier one had, so that its
+shares are not those of lucky draws. A way to train is the run that is trained so,
+whatever its seed; the first of several is the default.
 """
 
 from __future__ import annotations
@@ -95,12 +93,9 @@ def ranked(found: dict[RunConfig, pd.DataFrame], goal: Goal) -> dict[RunConfig, 
 
 
 def choose(found: dict[RunConfig, pd.DataFrame], goal: Goal) -> RunConfig:
-    """The quickest of those that are as good as the best one.
-
-    As good: less than the theory's own error below it, and not told from it by the
-    interval of the paired difference. The runs are the same, so this tells more than
-    the overlap of two intervals would; but alone it would, with few runs, give up much
-    success for a little speed.
+    """The quickest of those that are as good as the best one: less than the theory's
+    own error below it, and not told from it by the interval of the paired difference,
+    which alone would, with few runs, give up much success for a little speed.
     """
     steps = ranked(found, goal)
     best, *others = steps
@@ -110,9 +105,7 @@ def choose(found: dict[RunConfig, pd.DataFrame], goal: Goal) -> RunConfig:
 
 
 def needed(sizes: Iterable[int], shares: Iterable[float]) -> int | None:
-    """The size from which on success is likely, at it and at all larger ones; None: at
-    none.
-    """
+    """The size from which on success is likely at all; None: there is none."""
     enough = takewhile(lambda one: one[1] >= LIKELY, sorted(zip(sizes, shares, strict=True), reverse=True))
     return min((n for n, _ in enough), default=None)
 

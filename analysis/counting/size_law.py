@@ -47,9 +47,7 @@ WIDTH = (0.1, 0.5, 0.9)  # between its ends, around n_c
 LEVELS = np.arange(1, 100) / 100
 RANGES = (0, 20, 80, 320)  # the smallest p of a fit: how much do laws owe to small p?
 BOUNDS = "both bounds"
-_BOOTSTRAPS = 1000
-_REFITS = 200
-_NULL_DRAWS = 200
+_BOOTSTRAPS, _REFITS, _NULL_DRAWS = 1000, 200, 200
 _SIGMAS = float(norm.ppf(0.975))
 
 
@@ -183,11 +181,11 @@ def fit(law: Law, p: Floats, sizes: Floats, errors: Floats) -> tuple[Floats, Flo
     def log_size(at: Floats, *values: float) -> Floats:
         return np.log(law.size(at, *values).clip(min=1e-9))  # a step to negative sizes is turned back
 
-    values, spreads = np.empty(0), np.empty(0)
+    values, covariance = np.empty(0), np.empty((0, 0))
     if law.start:
         values, covariance = curve_fit(log_size, p, np.log(sizes), [*law.start.values()], errors, absolute_sigma=True)
-        spreads = np.sqrt(np.diag(covariance))
-    return values, spreads, float((((np.log(sizes) - log_size(p, *values)) / errors) ** 2).sum())
+    misfit = float((((np.log(sizes) - log_size(p, *values)) / errors) ** 2).sum())
+    return values, np.sqrt(np.diag(covariance)), misfit
 
 
 def laws(n_c: pd.DataFrame, boots: Floats, ranges: Sequence[int] = RANGES) -> Iterator[pd.DataFrame]:
@@ -237,8 +235,6 @@ def collapse(draws: Mapping[int, NDArray[np.integer]], rng: np.random.Generator)
 
 
 def _distances(unit: Callable[[Floats, int], Any], transitions: Iterable[tuple[int, Floats]]) -> list[float]:
-    """Kolmogorov and Smirnov's, of each transition (p, and ascending sizes) from the
-    last.
-    """
+    """Kolmogorov and Smirnov's, of transitions (p, and ascending sizes) and the last."""
     *others, last = ((ordered - quantiles(ordered, [0.5])) / unit(ordered, p) for p, ordered in transitions)
     return [float(ks_2samp(one, last, method="asymp").statistic) for one in others]

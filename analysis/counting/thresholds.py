@@ -1,26 +1,18 @@
 """Thresholds T: from how many samples on a representation is unique. What is drawn, in
-chunks that each have a random stream of their own: random orders of the samples of an
-operation, and flows from random matrices. And two lower bounds of addition's T; neither
-has a fitted number. docs/size_law/README.md derives them.
+chunks with random streams of their own: random orders of the samples of an operation,
+and flows from random matrices. And two lower bounds of addition's T without a fitted
+number, which docs/size_law/README.md derives; the larger of them predicts T.
 
-Counting. A class with k samples of D gives k - 1 independent equations, and p - 2 are
-needed: T is at least the first size at which n - (classes seen) >= p - 2.
-
-Coupons. A sample (k, j) says something about E_k only if its result class has another
-sample in D. As long as some symbol k is in no such sample, E_k alone is free and
-n_0 > 2: the *covering time*, after which no symbol is free in this way, is a coupon
-collector's. With each sample in D with probability rho = n/N, and m_c the size of
-class c,
+Counting: n - (classes seen) >= p - 2. Coupons: no symbol k is free, without a sample
+whose class has another in D. With rho = n/N and m_c the size of class c,
 
     P(k free) = prod over j of [1 - rho (1 - (1 - rho)^(m_{k+j} - 1))],
     Lambda(n) = sum over k of P(k free) = p e^(-lambda) (1 + ENDS/lambda),
     lambda = p rho,    ENDS = 4 int_0^1 (e^(2u) - 1)/u du = 4 (Ei(2) - gamma - ln 2),
 
-up to relative terms of e^(-lambda/2) and lambda/p. Free symbols are rare and nearly
-independent: P(none) = exp(-Lambda), and the median n_c = (p + 1)/2 lambda_c solves
-lambda_c = ln p - ln ln 2 + ln(1 + ENDS/lambda_c).
-
-The prediction for T is the larger of the two, as if they were independent.
+up to relative terms of e^(-lambda/2) and lambda/p; P(none is free) = exp(-Lambda), and
+the median n_c = (p + 1)/2 lambda_c solves lambda_c = ln p - ln ln 2 + ln(1 +
+ENDS/lambda_c).
 """
 
 from __future__ import annotations
@@ -38,8 +30,6 @@ from scipy.stats import norm
 
 import efftheory as et
 from efftheory.criticality import covering
-
-Law = Callable[[int, float], float]  # p, size -> probability
 
 ENDS = 4 * (float(expi(2)) - np.euler_gamma - math.log(2))
 _EDGE = 1e-12  # rho is a probability, and neither 0 nor 1
@@ -59,8 +49,7 @@ def others_in_class(p: int) -> NDArray[np.integer]:
 
 
 def expected_free(p: int, n: float) -> float:
-    """Lambda: the expected number of symbols that no sample determines, in random sets
-    of n samples.
+    """Lambda: the expected number of free symbols in random sets of n samples.
 
     The last factor is for exactly n samples instead of n on average: of a set without p
     of its N samples, C(N - p, n)/C(N, n) against (1 - rho)^p, to leading order.
@@ -95,8 +84,8 @@ def predicted(p: int, n: float) -> float:
 
 
 @cache
-def predicted_size(p: int, probability: float = 0.5, law: Law = predicted) -> float:
-    """The size, a real number, at which `law` has this probability."""
+def predicted_size(p: int, probability: float = 0.5, law: Callable[[int, float], float] = predicted) -> float:
+    """The size, a real number, at which `law` (of p and size) has this probability."""
     root: Any = brentq(lambda n: law(p, n) - probability, 0, p * (p + 1) / 2)
     return root
 
@@ -124,9 +113,7 @@ def lower_bounds(op: et.Operation, order: NDArray[np.int64]) -> tuple[int, int]:
 
 
 def bounds_draw(op: et.Operation, rng: np.random.Generator) -> tuple[int, int, bool]:
-    """The two bounds of one random order (at least 3 symbols), and whether its
-    threshold is just the larger.
-    """
+    """The two bounds of a random order (p > 2), and whether T is just the larger."""
     p, n_samples = op.n_symbols, op.n_samples
     order = rng.choice(n_samples, min(n_samples, math.ceil(p * (math.log(p) + 5))), replace=False)
     bounds = lower_bounds(op, order)

@@ -60,10 +60,8 @@ def test_each_group_and_pair_that_is_asked_for() -> None:
     runs = pd.concat([made_up(steps, size=size, accuracy=size / 100) for size in (30, 40)])
     pairs = [("a", "b"), ("b", "c")]
     scores = score_arms(runs, ["rqi"], by=["size"], pairs=pairs, ends=["accuracy"])
-    compared = scores[(scores["statistic"] == "did") & (scores["against"] != "")]
-    assert list(zip(compared["size"], compared["arm"], compared["against"], strict=True)) == [
-        (size, *pair) for size in (30, 40) for pair in pairs
-    ]
+    compared = scores.query("statistic == 'did' and against != ''")[["size", "arm", "against"]]
+    assert compared.to_numpy().tolist() == [[size, *pair] for size in (30, 40) for pair in pairs]
     means = scores[scores["statistic"] == "mean"]["value"].tolist()
     assert means == pytest.approx([0.3] * 3 + [0.0] * 2 + [0.4] * 3 + [0.0] * 2)
     wide = score_arms(runs, ["rqi"], by=["size"], pairs=pairs, coverage=0.999)
@@ -83,7 +81,7 @@ def test_predictions_stand_beside_what_was_measured() -> None:
     assert here["value"].tolist() == [0.75, 8, 0.125, math.inf]
     columns = {"share": ("did", ".2f"), "predicted": ("said", ".2f"), "gain": ("did", "+.2f", "none")}
     none, remedy = arm_rows(scores, {"arm": "remedy"}, {"rqi": columns, "train": columns})
-    assert (none["share"], none["predicted"], none["gain"]) == ("1.00 [0.16, 1.00]", "0.75", "-")
+    assert none == {"remedy": "none", "share": "1.00 [0.16, 1.00]", "predicted": "0.75", "gain": "-"}
     assert remedy["gain"].startswith("-0.50 [")
     assert beside([{"a": "1"}], [], [{"b": "2"}]) == [{"a": "1", "b": "2"}]
 
