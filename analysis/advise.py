@@ -27,8 +27,7 @@ from tqdm import tqdm
 
 import efftheory as et
 from analysis.arms import search
-from analysis.arms.engine import score_arms, train
-from analysis.arms.page import arm_rows, beside, one_score
+from analysis.arms.engine import arm_rows, beside, one_score, score_arms, train
 from analysis.experiments import S3
 from analysis.predictors.effective import check_table, operation
 from analysis.predictors.memory import success_of
@@ -144,9 +143,7 @@ def main(arguments: Arguments) -> None:
 def ask(
     arguments: Arguments, ways: list[RunConfig], sizes: list[int]
 ) -> tuple[dict[str, RunConfig], pd.DataFrame, pd.DataFrame]:
-    """The way that is advised, if it is another, and the default, by their names; the
-    imagined runs of the last round; those of these two with sets of other sizes.
-    """
+    """Advised and default way by name, the last round's runs, those of other sizes."""
     few = max(1, arguments.seeds // 3)
     total = sum(n * seeds for n, seeds in search.rounds(len(ways), arguments.seeds)) + 2 * len(sizes) * few
     pool = ThreadPoolExecutor(usable_cores())
@@ -177,9 +174,7 @@ def ask(
 
 
 def plan(arguments: Arguments) -> tuple[list[RunConfig], list[int]]:
-    """The ways to train, the default first, and the training-set sizes; ConfigError
-    unless all of that can be trained.
-    """
+    """The ways to train, default first, and the sizes; ConfigError if one cannot be."""
     check_at_least(1, arguments, "seeds", "check")
     check_at_least(0, arguments, "first_seed")
     check_given(arguments, *_TRIED, *(["sizes"] if arguments.sizes is not None else []))
@@ -324,9 +319,7 @@ of these sets: of these very training sets and initial embeddings."""
 
 
 def picture(scores: dict[str, pd.DataFrame], target: str, n_train: int, linear: dict[int, float]) -> Figure:
-    """Success over the number of training samples, predicted and measured; `linear`:
-    the share of sets of a size that leave one linear representation.
-    """
+    """Success over the number of samples; `linear`: the share of linear sets."""
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(6.4, 4))
         axes = figure.subplots()

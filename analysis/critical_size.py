@@ -211,9 +211,7 @@ def critical_size(scores: pd.DataFrame) -> Figure:
 
 
 def transitions(scores: pd.DataFrame) -> Figure:
-    """P(linear) of all p: from each one's own n_c in units of p/2, and against the
-    coupon collector's own variable.
-    """
+    """P(linear) of all p: centred in units of p/2, and by the coupon collector."""
     figure = Figure(figsize=(9.5, 4.4))
     centred, coupons = figure.subplots(1, 2, sharey=True)
     found: Any = [*scores[scores["level"].notna()].groupby("p")]

@@ -27,8 +27,7 @@ from scipy.stats import binomtest
 from tqdm import tqdm
 
 import efftheory as et
-from analysis.arms.engine import Arms, row_of, score_arms, train
-from analysis.arms.page import arm_rows, beside, leave_arms, looks, survival
+from analysis.arms.engine import Arms, arm_rows, beside, leave_arms, looks, row_of, score_arms, survival, train
 from analysis.report.command import check_at_least, check_given
 from analysis.report.files import table
 from analysis.report.look import LOOK

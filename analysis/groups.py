@@ -124,9 +124,7 @@ Apart: how many of these keep all six elements apart by what RQI takes for diffe
 
 
 def of_thresholds(name: str, thresholds: Sequence[int]) -> pd.DataFrame:
-    """The scores of a group, from the sizes at which random orders of its samples left
-    nothing but the symmetries.
-    """
+    """The scores of a group, from the thresholds of random orders of its samples."""
     op = GROUPS[name]()
     rho = et.permutation_representation(op)
     p, d = rho.shape[:2]
@@ -154,9 +152,7 @@ def of_ends(d: int, ends: Mapping[int, Sequence[tuple[float, float]]]) -> pd.Dat
 
 
 def shares(name: str, sizes: Any, counts: ArrayLike, draws: int, **by: Any) -> pd.DataFrame:
-    """`counts` among so many draws at each size, as shares; and the fraction of all
-    samples at which they are one half.
-    """
+    """`counts` at each size as shares of the draws, and where they are one half."""
     fractions = sizes / GROUPS[by["group"]]().n_samples
     found = [et.proportion(int(count), draws) for count in np.asarray(counts)]
     columns = np.array([(share.value, *share.interval) for share in found]).T
@@ -166,9 +162,7 @@ def shares(name: str, sizes: Any, counts: ArrayLike, draws: int, **by: Any) -> p
 
 
 def half_point(sizes: ArrayLike, shares: ArrayLike) -> float:
-    """The size, a real number, at which a share that should rise first is 1/2, on
-    straight lines between the sizes; nan: it does not.
-    """
+    """Where a share that should rise first is 1/2, by straight lines; nan: nowhere."""
     rising = np.maximum.accumulate(shares)
     until = np.searchsorted(rising, 0.5) + 1
     return float(np.interp(0.5, rising[:until], np.asarray(sizes)[:until])) if until <= len(rising) else np.nan

@@ -22,8 +22,7 @@ import tyro
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from analysis.arms.engine import Arms, runs_of, score_arms, tabulate
-from analysis.arms.page import arm_rows, leave_arms, survival, verdict
+from analysis.arms.engine import Arms, arm_rows, leave_arms, runs_of, score_arms, survival, tabulate, verdict
 from analysis.experiments import EXPERIMENTS
 from analysis.measures.networks import Network, active_neurons, group_of, network_at, samples_of
 from analysis.measures.waves import excluded, key_parts, restricted
@@ -109,9 +108,7 @@ that the final network needs. Means over the runs, lowest and highest.
 
 
 def arms(name: str, base: Sequence[ModularConfig], learned: Sequence[float]) -> Arms:
-    """The runs of each arm, from those of a network as they are, and their steps to
-    memorisation; nan: there is none, and decay is never removed.
-    """
+    """The runs of each arm; `learned`: steps to memorisation, nan: there is none."""
     sgd, decay = _SGD[name]
     changes: dict[str, dict[str, Any]] = {
         "no decay": {"weight_decay": 0.0},

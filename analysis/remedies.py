@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analysis.arms.engine import Arms, score_arms, train
-from analysis.arms.page import arm_rows, leave_arms, survival, verdict
+from analysis.arms.engine import Arms, arm_rows, leave_arms, score_arms, survival, train, verdict
 from analysis.report.command import check_at_least, check_given
 from analysis.report.files import table
 from analysis.report.words import TARGETS_IN_WORDS
@@ -76,10 +75,8 @@ gets there, a dash where only the other does.
 
 
 def plan(arguments: Arguments) -> Arms:
-    """The runs of each remedy, the same (n_train, seed) in the same order in each.
-
-    Warm-ups are chosen by the theory's clock: embeddings need some 0.5/eta_r steps to
-    sort themselves.
+    """The runs of each remedy, of the same (n_train, seed). Warm-ups are chosen by the
+    theory's clock: embeddings need some 0.5/eta_r steps to sort themselves.
     """
     check_given(arguments, "sizes")
     check_at_least(1, arguments, "decoder_draws")

@@ -37,17 +37,13 @@ LIKELY = 0.8  # a share of success that is enough
 
 
 def grid(base: RunConfig, *values: Iterable[float]) -> list[RunConfig]:
-    """All combinations of values of WAY, after the default; warm-ups in units of
-    1/repr_lr, the time in which embeddings sort themselves.
-    """
+    """The default, and all combinations of WAY; warm-ups in units of 1/repr_lr."""
     ways = ((r, d, round(warmup / r), decay) for r, d, warmup, decay in product(*values))
     return list(dict.fromkeys([base, *(replace(base, **dict(zip(WAY, way, strict=True))) for way in ways)]))
 
 
 def rounds(n_ways: int, seeds: int) -> list[tuple[int, int]]:
-    """How many ways have how many new runs each: the default among them, which goes
-    through all rounds, and takes no place from another.
-    """
+    """How many ways, the default among them, have how many new runs each."""
     others, found = n_ways - 1, []
     for new, kept in zip(SEEDS, (max(FINALISTS, math.ceil(others / 3)), FINALISTS), strict=True):
         if others > kept:
@@ -85,9 +81,7 @@ def imagined(ways: Sequence[RunConfig], first: int, seeds: int, imagine: Imagine
 
 
 def ranked(found: dict[RunConfig, pd.DataFrame], goal: Goal) -> dict[RunConfig, NDArray[np.float64]]:
-    """Steps to the goal, learned (inf: not within the budget): most successes first;
-    equal ones: the quickest first, then as they stand.
-    """
+    """Steps to the goal, learned, or inf: most successes first, then the quickest."""
     steps = {way: runs[f"steps_to_{LEARNED[goal]}"].fillna(np.inf).to_numpy(float) for way, runs in found.items()}
     return dict(sorted(steps.items(), key=lambda one: (-np.isfinite(one[1]).sum(), _median(one[1]))))
 

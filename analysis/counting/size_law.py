@@ -117,9 +117,7 @@ def transition(p: int, thresholds: NDArray[np.integer], boots: Floats) -> pd.Dat
 
 
 def decisions(p: int, draws: Sequence[Sequence[int]]) -> pd.DataFrame:
-    """How often T is the larger of its two lower bounds, and how often it is each (they
-    may be equal), by `bounds_draw`.
-    """
+    """How often T is the larger bound, and which (they may be equal)."""
     covering, counting, exact = np.array(draws).T
     hits = {"exact": exact, "covering": exact * (covering >= counting), "counting": exact * (counting >= covering)}
     shares = [et.proportion(int(hit.sum()), len(draws)) for hit in hits.values()]
@@ -128,9 +126,7 @@ def decisions(p: int, draws: Sequence[Sequence[int]]) -> pd.DataFrame:
 
 
 def exponents(n_c: pd.DataFrame) -> pd.DataFrame:
-    """d ln n_c / d ln p between neighbouring p, measured (95 %) and predicted, from the
-    value of n_c and the error of its logarithm, by p.
-    """
+    """d ln n_c / d ln p of neighbours, from n_c and its logarithm's error, by p."""
     p, sizes, errors = (n_c.reset_index()[name].to_numpy() for name in ("p", "value", "error"))
     run = np.log(p[1:] / p[:-1])
     slope, theory = (np.log(n[1:] / n[:-1]) / run for n in (sizes, _solved(p)))
@@ -174,9 +170,7 @@ LAWS = (
 
 
 def fit(law: Law, p: Floats, sizes: Floats, errors: Floats) -> tuple[Floats, Floats, float]:
-    """Weighted least squares of ln n_c with these standard errors: parameters, their
-    standard errors, chi^2.
-    """
+    """Least squares of ln n_c with these errors: parameters, their errors, chi^2."""
 
     def log_size(at: Floats, *values: float) -> Floats:
         return np.log(law.size(at, *values).clip(min=1e-9))  # a step to negative sizes is turned back
@@ -219,9 +213,7 @@ UNITS: dict[str, Callable[[Floats, int], Any]] = {
 
 
 def collapse(draws: Mapping[int, NDArray[np.integer]], rng: np.random.Generator) -> Iterator[pd.DataFrame]:
-    """How far the transition of each p, from its own n_c and in each of UNITS, is from
-    that of the largest, and how far where all are one Gumbel law.
-    """
+    """How far each transition is from the last, in each of UNITS, and by chance."""
     *smaller, largest = draws
     for name, unit in UNITS.items() if smaller else ():
         distances = _distances(unit, [(p, spread(thresholds)) for p, thresholds in draws.items()])

@@ -91,9 +91,7 @@ def predicted_size(p: int, probability: float = 0.5, law: Callable[[int, float],
 
 
 def closed_form(p: int, probability: float = 0.5) -> float:
-    """The size at which every symbol is covered with this probability, to leading
-    orders in 1/lambda and 1/p.
-    """
+    """The size at which all are covered, to leading orders in 1/lambda and 1/p."""
 
     def excess(rate: float) -> float:
         return math.log(p) - rate + math.log1p(ENDS / rate) - math.log(-math.log(probability))
@@ -143,9 +141,7 @@ def of_group(name: str, seed: int, n: int, k: int) -> list[int]:
 
 
 def of_flows(d: int, size: int, seed: int, n: int, k: int) -> list[tuple[float, float]]:
-    """`end_of_flow` of n random starts, d x d matrices uniform in [-1, 1], each with a
-    random training set of this size.
-    """
+    """`end_of_flow` of n random starts in [-1, 1], each with a random set."""
     op, rng = GROUPS[FLOWS_OF](), np.random.default_rng((seed, 1, d, size, k))
     starts = ((op.random_training_set(size, rng), rng.uniform(-1, 1, (op.n_symbols, d, d))) for _ in range(n))
     return [end_of_flow(op, *start) for start in starts]

@@ -16,8 +16,7 @@ import pandas as pd
 import pytest
 
 from analysis import interventions, remedies
-from analysis.arms.engine import score_arms
-from analysis.arms.page import arm_rows, beside, one_score, survival, verdict
+from analysis.arms.engine import arm_rows, beside, one_score, score_arms, survival, verdict
 from analysis.interventions import BASE, arms, cuts
 from analysis.measures.networks import Network, active_neurons
 from analysis.predictors.memory import success_of

@@ -17,8 +17,7 @@ import pandas as pd
 import pytest
 
 import efftheory as et
-from analysis.arms.engine import runs_of
-from analysis.arms.page import one_score
+from analysis.arms.engine import one_score, runs_of
 from analysis.design_experiment import ERRORS, OBJECTIVES, PROG, Arguments, main, pair_rows, plan, scored, verdict
 from analysis.runs.executors import Execution
 from analysis.runs.store import RunStore
