@@ -178,19 +178,15 @@ def plan(arguments: Arguments) -> tuple[list[RunConfig], list[int]]:
     check_at_least(1, arguments, "seeds", "check")
     check_at_least(0, arguments, "first_seed")
     check_given(arguments, *_TRIED, *(["sizes"] if arguments.sizes is not None else []))
-    if arguments.first_seed + (arguments.check or 0) > search.FIRST_SEED:
-        raise ConfigError(
-            f"`first_seed` must leave the check seeds below {search.FIRST_SEED}, where those begin that the advice is "
-            f"chosen on, but is {arguments.first_seed}."
-        )
-    for warmup in arguments.warmup:
-        if not 0 <= warmup < float("inf"):
-            raise ConfigError(f"`warmup` must be finite numbers of at least 0, but has {warmup}.")
+    first, below = arguments.first_seed, f"below {search.FIRST_SEED}, where those begin that the advice is chosen on"
+    if first + (arguments.check or 0) > search.FIRST_SEED:
+        raise ConfigError(f"`first_seed` must leave the check seeds {below}, but is {first}.")
+    if wrong := [one for one in arguments.warmup if not 0 <= one < float("inf")]:
+        raise ConfigError(f"`warmup` must be finite numbers of at least 0, but has {wrong[0]}.")
     base = network(arguments)
     sizes = arguments.sizes or [max(1, round(share * base.n_samples)) for share in np.linspace(0.4, 0.9, 6)]
-    for n in sizes:
-        if not 1 <= n <= base.n_samples:
-            raise ConfigError(f"`sizes` must be between 1 and all {base.n_samples} samples, but has {n}.")
+    if wrong := [n for n in sizes if not 1 <= n <= base.n_samples]:
+        raise ConfigError(f"`sizes` must be between 1 and all {base.n_samples} samples, but has {wrong[0]}.")
     return search.grid(base, *(getattr(arguments, name) for name in _TRIED)), sorted(set(sizes))
 
 
@@ -224,19 +220,11 @@ def shares(scores: pd.DataFrame, arm: str, target: str) -> pd.DataFrame:
     return scores.query("statistic == 'did' and against == '' and arm == @arm and target == @target")
 
 
-def in_words(way: RunConfig) -> str:
-    """The way to train, as an order."""
-    said = f"learning rates {way.repr_lr:g} of the embeddings and {way.decoder_lr:g} of the decoder"
-    if way.decoder_warmup > 1:
-        said += f", which warms up over {way.decoder_warmup:,} steps"
-    return said + (f"; weight decay {way.decoder_wd:g} of the decoder" if way.decoder_wd else "")
-
-
 def sentence(scores: dict[str, pd.DataFrame], target: str, arms: dict[str, RunConfig]) -> str:
     """The advice, the first of the arms, in words, with what is predicted of it."""
-    success = {name: one_score(scores["imagined"], arm=name, target=target, statistic="did") for name in arms}
-    takes = {}
+    success, takes = {}, {}
     for name in arms:
+        success[name] = one_score(scores["imagined"], arm=name, target=target, statistic="did")
         here = shares(scores["sizes"], name, target)
         enough = search.needed(here["n_train"], here["value"])
         takes[name] = f"more than {here['n_train'].max()}" if enough is None else f"about {enough}"
@@ -245,9 +233,11 @@ def sentence(scores: dict[str, pd.DataFrame], target: str, arms: dict[str, RunCo
     samples += "." if kept else f" as advised, {takes[DEFAULT]} by default."
     if not success[first].value:
         return f"No advice: of {success[first].n} runs none is predicted to succeed. {samples}"
-    order = "Keep the default rates:" if kept else "Train with"
-    said = f"{order} {in_words(way)}. {cell(success[first])} of the runs are predicted to succeed"
-    said += f" with {way.n_train} samples"
+    said = "Keep the default rates:" if kept else "Train with"
+    said += f" learning rates {way.repr_lr:g} of the embeddings and {way.decoder_lr:g} of the decoder"
+    said += f", which warms up over {way.decoder_warmup:,} steps" if way.decoder_warmup > 1 else ""
+    said += f"; weight decay {way.decoder_wd:g} of the decoder" if way.decoder_wd else ""
+    said += f". {cell(success[first])} of the runs are predicted to succeed with {way.n_train} samples"
     said += "." if kept else f", {cell(success[DEFAULT])} with the default rates."
     return f"{said} {'Nothing that was tried makes success likely. ' if success[first].high < 0.5 else ''}{samples}"
 

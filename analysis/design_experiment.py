@@ -104,19 +104,17 @@ def main(arguments: Arguments) -> None:
 
 def plan(arguments: Arguments) -> Arms:
     """The runs of each design, in one order: those at one place share all that their
-    seed fixes but the training set. A run's seed is its designs' too, so that there are
-    several sets of each design wherever the search finds several. ConfigError: there
-    are no such runs, or no such sets.
+    seed fixes but the training set. Their seed is the designs' too, so that there are
+    several sets wherever the search finds several. ConfigError: one cannot be.
     """
     check_at_least(1, arguments, "decoder_draws")
     check_given(arguments, "sizes", "repr_lr", "decoder_lr")
     if (p := arguments.p) < 3:
         raise ConfigError(f"`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is {p}.")
     op = et.addition(p)
-    most = op.n_samples
-    for size in arguments.sizes:
-        if not 0 < size < most:
-            raise ConfigError(f"`sizes` must be in 1..{most - 1}, not all {most} samples, but one is {size}.")
+    if wrong := [size for size in arguments.sizes if not 0 < size < op.n_samples]:
+        sizes = f"1..{op.n_samples - 1}, not all {op.n_samples} samples"
+        raise ConfigError(f"`sizes` must be in {sizes}, but one is {wrong[0]}.")
     grid = product(sorted(set(arguments.sizes)), arguments.repr_lr, arguments.decoder_lr, arguments.seed_range())
     base = RunConfig(p=p, n_train=1, budget=arguments.budget)
     found = (replace(base, n_train=n, repr_lr=eta_r, decoder_lr=eta_d, seed=seed) for n, eta_r, eta_d, seed in grid)
@@ -207,10 +205,8 @@ def _title(values: Any) -> str:
 def page(arguments: Arguments, scores: pd.DataFrame) -> str:
     """What stands on the page after the answer."""
     at_rqi = scores[scores["target"] == "rqi"]
-    predicted = (
-        wide(at_rqi[at_rqi["predictor"] == name], DESIGN, {title: ("median", ",.0f")})
-        for name, title in PREDICTED.items()
-    )
+    said = ((at_rqi[at_rqi["predictor"] == name], {title: ("median", ",.0f")}) for name, title in PREDICTED.items())
+    predicted = (wide(some, DESIGN, column) for some, column in said)
     to = SETTING | {"target": "to", "arm": "design"}
     reached = {"share": ("did", ".2f"), "predicted": ("said", ".2f"), "steps": ("median", ",.0f")}
     ends = {name: {name.replace("_", " "): ("mean", ".3f")} for name in ENDS}
@@ -224,8 +220,8 @@ linear representation.
 share their targets and all initial weights, and differ in their training sets alone: fast (searched for the largest
 lambda_3), wide (for the largest ideal accuracy, of equals the largest lambda_3), random, slow (searched for the
 smallest that leaves only the linear representation). A run that did not get there within the budget is censored.
-Intervals are 95 %, over seeds: where all seeds have one set, they say nothing of another one of the design. Sets that
-differ in lambda_3 also differ in what else they teach, as the ideal accuracy shows.
+Intervals are 95 %, over seeds: where all seeds have one set, they say nothing of another one of the design. Tested is
+the choice of the set, by lambda_3: sets that differ in it also differ in what else they teach (ideal accuracy).
 
 ## Seed by seed
 
@@ -248,11 +244,9 @@ Z0/(lambda_3 eta) is an e-folding time: RQI needs several.
 ## What the networks did
 
 Shares within the budget with exact intervals, the share that the theory with a decoder had predicted, and Kaplan-Meier
-medians of the steps over all runs with intervals (a dash: beyond the budget).
+medians of the steps over all runs with intervals (a dash: beyond the budget); mean accuracies at the end, bootstrapped.
 
 {table([row for of in TARGETS for row in arm_rows(scores, to, {of: reached})])}
-
-Accuracies at the end, means with bootstrap intervals.
 
 {table(arm_rows(scores, DESIGN, ends))}"""
 

@@ -43,7 +43,6 @@ LEARNED, GENERALISED = TARGETS = ("train_99", "test_95")
 # (rate, decay) of plain SGD. Adam's product of the two makes a transformer forget all
 # that it learns at any rate that does not diverge: there it is a tenth.
 _SGD = {"squares-40": (10.0, 3e-4), "transformer": (0.3, 7e-4)}
-_EPSILON = 1e-4  # of Adam; the gradients' entries are of this size or smaller
 _SEED = 0  # of the neurons that are drawn at random
 CUTS = {
     "train": "training accuracy",
@@ -89,7 +88,7 @@ def main(arguments: Arguments) -> None:
         cut = pd.DataFrame(rows, columns=["network", "seed", "moment", *CUTS])
     scores = pd.concat([score_arms(runs, TARGETS, by=["network"]), _left(cut)], ignore_index=True)
     groups = {NETWORKS[name].title: runs[runs["network"] == name] for name in bases}
-    judged = (verdict(scores[scores["network"] == name], GENERALISED) for name in bases)
+    judged = [verdict(scores[scores["network"] == name], GENERALISED) for name in bases]
     answers = [f"**{title}.** {said}" for title, said in zip(groups, judged, strict=True)]
     rest = f"""\
 The same training sets and initial weights in every row. Memorise: {TARGETS_IN_WORDS[LEARNED]}; generalise:
@@ -109,20 +108,20 @@ that the final network needs. Means over the runs, lowest and highest.
 
 def arms(name: str, base: Sequence[ModularConfig], learned: Sequence[float]) -> Arms:
     """The runs of each arm; `learned`: steps to memorisation, nan: there is none."""
+
+    def changed(**change: Any) -> list[ModularConfig]:
+        return [replace(run, **change) for run in base]
+
+    memorised = ({"decay_until": int(step)} if math.isfinite(step) else {} for step in learned)
     sgd, decay = _SGD[name]
-    changes: dict[str, dict[str, Any]] = {
-        "no decay": {"weight_decay": 0.0},
-        "decay removed after memorisation": {},
-        "norm held": {"weight_decay": 0.0, "constrained": True},
-        "epsilon 1e-4": {"epsilon": _EPSILON},
-        "plain SGD": {"optimizer": "sgd", "learning_rate": sgd, "weight_decay": decay},
+    return {
+        BASE: [*base],
+        "no decay": changed(weight_decay=0.0),
+        "decay removed after memorisation": [replace(run, **at) for run, at in zip(base, memorised, strict=True)],
+        "norm held": changed(weight_decay=0.0, constrained=True),
+        "epsilon 1e-4": changed(epsilon=1e-4),  # of Adam; the gradients' entries are of this size or smaller
+        "plain SGD": changed(optimizer="sgd", learning_rate=sgd, weight_decay=decay),
     }
-    found = {BASE: [*base]} | {arm: [replace(run, **change) for run in base] for arm, change in changes.items()}
-    found["decay removed after memorisation"] = [
-        replace(run, decay_until=int(step)) if math.isfinite(step) else run
-        for run, step in zip(base, learned, strict=True)
-    ]
-    return found
 
 
 def _cut(store: RunStore, name: str, base: Sequence[ModularConfig]) -> list[dict[str, Any]]:
