@@ -220,8 +220,8 @@ def picture(scores: pd.DataFrame) -> Figure:
 def _banded(axes: Axes, scores: pd.DataFrame, of: Any, label: str) -> None:
     colour, style, *mark = _LINES[of]
     axes.fill_between(scores["fraction"], scores["low"], scores["high"], color=colour, alpha=0.18, linewidth=0)
-    look = {"marker": mark[0], "markersize": 4} if mark else {}
-    axes.plot(scores["fraction"], scores["value"], color=colour, linestyle=style, label=label, **look)
+    look: Any = {"color": colour, "linestyle": style, "marker": mark[0] if mark else None, "markersize": 4}
+    axes.plot(scores["fraction"], scores["value"], label=label, **look)
 
 
 if __name__ == "__main__":

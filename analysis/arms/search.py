@@ -73,10 +73,9 @@ def imagined(ways: Sequence[RunConfig], first: int, seeds: int, imagine: Imagine
     columns: dict[str, Any] = {
         name: [getattr(run, name) for run in runs] for name in ("seed", "n_train", "budget", *WAY)
     }
-    for target in ("rqi", "train", "test"):
-        steps = np.concatenate([getattr(one, f"steps_to_{target}") for one in found])
-        columns[f"steps_to_{target}"] = np.where(np.isfinite(steps), steps, np.nan)
-    table = with_learned(pd.DataFrame(columns).assign(place=columns["seed"]))
+    for name in ("steps_to_rqi", "steps_to_train", "steps_to_test"):
+        columns[name] = np.concatenate([getattr(one, name) for one in found])
+    table = with_learned(pd.DataFrame(columns).replace(np.inf, np.nan).assign(place=columns["seed"]))
     return {way: table[k * seeds : (k + 1) * seeds] for k, way in enumerate(ways)}
 
 

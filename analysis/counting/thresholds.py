@@ -33,10 +33,8 @@ from efftheory.criticality import covering
 
 ENDS = 4 * (float(expi(2)) - np.euler_gamma - math.log(2))
 _EDGE = 1e-12  # rho is a probability, and neither 0 nor 1
-GROUPS: dict[str, Callable[[], et.Operation]] = {
-    **{f"s{n}": partial(et.symmetric_group, n) for n in (2, 3, 4)},
-    **{f"d{n}": partial(et.dihedral_group, n) for n in (3, 4, 5, 6)},
-}
+GROUPS: dict[str, Callable[[], et.Operation]] = {f"s{n}": partial(et.symmetric_group, n) for n in (2, 3, 4)}
+GROUPS |= {f"d{n}": partial(et.dihedral_group, n) for n in (3, 4, 5, 6)}
 FLOWS_OF = "s3"  # of other groups a flow takes too long
 _HORIZON = 1000.0  # in units of Z0, as `et.time_to_rqi` has it
 _RTOL = 1e-8  # of the solver: at 1e-10 and 1e-6 the same flows end well
@@ -66,9 +64,8 @@ def covered(p: int, n: float) -> float:
 
 
 def counted(p: int, n: float) -> float:
-    """P(there are p - 2 equations) in random sets of n samples: normal, as the number
-    of classes seen is a sum of independent ones where n is free to vary; what it shares
-    with n is taken off its variance.
+    """P(there are p - 2 equations) in random sets of n samples: normal, as the classes
+    seen are independent where n may vary; what they share with n is off the variance.
     """
     m, n_samples = others_in_class(p) + 1, p * (p + 1) / 2
     rho = min(max(n / n_samples, _EDGE), 1 - _EDGE)
@@ -92,11 +89,8 @@ def predicted_size(p: int, probability: float = 0.5, law: Callable[[int, float],
 
 def closed_form(p: int, probability: float = 0.5) -> float:
     """The size at which all are covered, to leading orders in 1/lambda and 1/p."""
-
-    def excess(rate: float) -> float:
-        return math.log(p) - rate + math.log1p(ENDS / rate) - math.log(-math.log(probability))
-
-    rate: Any = brentq(excess, 1e-6, 1e3)
+    gumbel = math.log(-math.log(probability))
+    rate: Any = brentq(lambda x: math.log(p) - x + math.log1p(ENDS / x) - gumbel, 1e-6, 1e3)
     return (p + 1) / 2 * rate
 
 
