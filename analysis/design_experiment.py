@@ -152,9 +152,9 @@ def scored(runs: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
     for values, group in runs.groupby([*SETTING, "arm"], sort=False):
         low, middle, high = group["lambda3"].quantile([0.25, 0.5, 0.75])
         least, n_0, most = group["nullity"].quantile([0, 0.5, 1])
-        numbers = {"sets": (len({mask.tobytes() for mask in group["mask"]}), None), "lambda3": (middle, (low, high))}
+        label, different = dict(zip((*SETTING, "arm"), values, strict=True)), {mask.tobytes() for mask in group["mask"]}
+        numbers: dict[str, tuple[Any, Any]] = {"sets": (len(different), None), "lambda3": (middle, (low, high))}
         numbers |= {"nullity": (n_0, (least, most)), "ideal_accuracy": (group["ideal_accuracy"].mean(), None)}
-        label = dict(zip((*SETTING, "arm"), values, strict=True))
         of_sets += [label | row_of("set", "", name, *number, len(group)) for name, number in numbers.items()]
     found = score_arms(runs, TARGETS, said, by=[*SETTING], pairs=pairs, coverage=coverage, ends=ENDS, also=in_order)
     return pd.concat([found, pd.DataFrame(of_sets)], ignore_index=True)
@@ -256,7 +256,7 @@ def pair_rows(scores: pd.DataFrame) -> list[dict[str, str]]:
     some = scores[scores["against"] != ""]
     statistic, pair = some["target"] + " " + some["statistic"], some["arm"] + ", " + some["against"]
     rows = wide(some.assign(pair=pair, statistic=statistic, against=""), SETTING | {"pair": "pair"}, PAIRS)
-    return beside(rows, ordered(scores)[["order"]].to_dict("records"))
+    return beside(rows, [{"order": one} for one in ordered(scores)["order"]])
 
 
 def lambda3(groups: dict[str, pd.DataFrame]) -> Figure:
@@ -272,7 +272,7 @@ def lambda3(groups: dict[str, pd.DataFrame]) -> Figure:
             for name, runs in group.groupby("arm", sort=False):
                 steps, seen = measured(runs, "rqi")
                 x, y = runs["lambda3"].to_numpy(float).clip(min=low), steps.clip(min=1)
-                look: Any = {"color": colours[name][0], "marker": _MARKS[name], "s": 22}
+                look: Any = {"color": colours[str(name)][0], "marker": _MARKS[str(name)], "s": 22}
                 axes.scatter(x[seen], y[seen], alpha=0.8, label=name, **look)
                 axes.scatter(x[~seen], y[~seen], facecolors="none", clip_on=False, **look)
             axes.set(xscale="log", yscale="log", xlim=(low, None), xlabel=r"$\lambda_3$ of the training set")

@@ -56,7 +56,7 @@ CUTS = {
 }
 # Columns of tables: the statistic, and how it is written.
 MOMENTS = {"at memorisation": ("memorised", ".2f"), "at the end": ("end", ".2f")}
-COLUMNS = {
+COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
     LEARNED: {"memorise": ("did", ".2f"), "steps to memorise": ("median", ",.0f")},
     GENERALISED: {"generalise": ("did", ".2f"), "steps to generalise": ("median", ",.0f")},
 }

@@ -229,4 +229,5 @@ def collapse(draws: Mapping[int, NDArray[np.integer]], rng: np.random.Generator)
 def _distances(unit: Callable[[Floats, int], Any], transitions: Iterable[tuple[int, Floats]]) -> list[float]:
     """Kolmogorov and Smirnov's, of transitions (p, and ascending sizes) and the last."""
     *others, last = ((ordered - quantiles(ordered, [0.5])) / unit(ordered, p) for p, ordered in transitions)
-    return [float(ks_2samp(one, last, method="asymp").statistic) for one in others]
+    found: list[Any] = [ks_2samp(one, last, method="asymp") for one in others]
+    return [float(one.statistic) for one in found]

@@ -114,10 +114,9 @@ def test_of_those_that_tie_the_quickest_is_advised():
     assert choose(found, "rqi") == slow
 
 
-def test_more_samples_are_asked_for_where_success_is_rare():
-    assert search.needed((30, 40, 50), (0.7, 0.8, 1.0)) == 40
-    assert search.needed((50, 30, 40), (1.0, 0.9, 0.5)) == 50
-    assert search.needed((30, 40), (1.0, 0.7)) is None
+@pytest.mark.parametrize(("shares", "n"), [((0.7, 1.0, 0.8), 40), ((0.9, 1.0, 0.5), 50), ((1.0, 0.7, 0.8), None)])
+def test_more_samples_are_asked_for_where_success_is_rare(shares, n):
+    assert search.needed((30, 50, 40), shares) == n
 
 
 def tables(advised: list[float], default: list[float], train: float = 6.0) -> pd.DataFrame:

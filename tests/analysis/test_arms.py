@@ -1,6 +1,4 @@
-"""Arms of one experiment: what is compared with what, and what the page says of it.
-Remedies, and interventions with what is cut out of a network that is known.
-"""
+"""Arms of one experiment, remedies, interventions and what they cut out of a network."""
 
 from __future__ import annotations
 
@@ -41,7 +39,7 @@ def test_runs_are_compared_with_themselves_under_another_treatment() -> None:
     """
     runs = made_up({"none": [10, 20, 30, NEVER], "remedy": [20, 30, 15, 40], "harm": [NEVER] * 4})
     scores = score_arms(runs.sample(frac=1, random_state=1).sort_values("arm", key=lambda arm: arm != "none"), ["rqi"])
-    value = scores.set_index(["statistic", "against", "arm"])["value"].unstack()
+    value: Any = scores.set_index(["statistic", "against", "arm"])["value"].unstack()
     assert value.loc["did", ""].to_dict() == {"none": 0.75, "remedy": 1, "harm": 0}
     assert value.loc["median", ""].to_dict() == {"none": 20, "remedy": 20, "harm": math.inf}
     compared = value.xs("none", level="against")

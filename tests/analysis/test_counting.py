@@ -1,6 +1,4 @@
-"""The two commands that count samples: reports, resume, more draws later, mistakes; and
-numbers of groups that are known otherwise.
-"""
+"""The two commands that count samples; and numbers of groups known otherwise."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The experiment pairs networks that differ in their training sets alone, and says what
-the intervals say of the theory's order.
-"""
+"""Networks that differ in their training sets alone, and what is said of their order."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The size law on made-up thresholds whose law is known; its two lower bounds against
-enumeration and simulation.
-"""
+"""The size law on thresholds of a known law; bounds by enumeration and simulation."""
 
 from __future__ import annotations
 
@@ -167,8 +165,7 @@ def test_a_transition_drawn_from_the_prediction_agrees_with_it():
     at = np.arange(2000)
     drawn = np.ceil(np.interp(rng.random(2000), [thresholds.predicted(p, float(n)) for n in at], at)).astype(int)
     one: Any = size_law.transition(p, drawn, size_law.resampled(drawn, rng)).set_index("statistic")
-    for name in ("ratio", "width_ratio"):
-        assert one.loc[name, "low"] < 1 < one.loc[name, "high"]
+    assert all(one.loc[name, "low"] < 1 < one.loc[name, "high"] for name in ("ratio", "width_ratio"))
     assert one.loc["distance", "value"] < one.loc["distance_by_chance", "value"]
     wide = np.ceil(2 * drawn - np.median(drawn)).astype(int)  # twice as wide is noticed
     other: Any = size_law.transition(p, wide, size_law.resampled(wide, rng)).set_index("statistic")["value"]
