@@ -3,9 +3,9 @@ of symbols grows.
 
     python -m analysis.critical_size
 
-draws random orders of the samples of additions of p symbols, and finds for each the
-number of samples from which on the linear representation is unique (n_0 = 2, exactly):
-the median n_c(p), and which law it follows. No network is trained.
+draws random orders of the samples of additions of p symbols, and finds from how many on
+the linear representation is unique (n_0 = 2, exactly): the median n_c(p), and which law
+it follows. No network is trained.
 """
 
 from __future__ import annotations

@@ -61,6 +61,7 @@ PAIRS = {"first": ("rqi first", ".0f"), "second": ("rqi second", ".0f"), "wanted
 PAIRS |= {"share": ("rqi earlier", ".2f"), "ratio": ("rqi ratio", ".2f"), "successes": ("rqi did", "+.2f")}
 PAIRS |= {"test accuracy": ("test_accuracy mean", "+.2f"), "accuracy": ("accuracy mean", "+.2f")}
 _MARKS = dict(zip(OBJECTIVES, "o^sD", strict=True))
+_TITLE = "|D| = {}, eta_r = {:g}, eta_d = {:g}"  # of a setting
 _AS, _AGAINST = "as the theory says", "against the theory"
 
 
@@ -95,7 +96,7 @@ def main(arguments: Arguments) -> None:
     runs, said = train(arguments, plan(arguments), draws, [*SETTING])
     runs = described(runs)
     scores = scored(runs, said)
-    groups = {_title(values): group for values, group in runs.groupby([*SETTING], sort=False)}
+    groups = {_TITLE.format(*values): group for values, group in runs.groupby([*SETTING], sort=False)}
     pictures = {"survival.png": survival(groups, TARGETS, BASE), "lambda3.png": lambda3(groups)}
     answer, first, title = verdict(scores), arm_rows(scores, DESIGN, FIRST), "Training sets by design"
     tables = {"runs": runs, "predictions": said, "scores": scores}
@@ -189,17 +190,13 @@ def verdict(scores: pd.DataFrame) -> list[str]:
     for values, group in earlier.groupby([*SETTING], sort=False):
         pairs = (group["arm"] + " before " + group["against"]).groupby(group["order"], sort=False)
         said = "; ".join(f"{word}: {', '.join(names)}" for word, names in pairs)
-        sentences.append(f"**{_title(values)}.** Times to RQI > 0.95, {said}.")
+        sentences.append(f"**{_TITLE.format(*values)}.** Times to RQI > 0.95, {said}.")
     count = earlier["order"].tolist().count
     sentences.append(
         f"**All.** The order of lambda_3 is the order of the times in {count(_AS)} of {len(earlier)} comparisons, the "
         f"reverse in {count(_AGAINST)}, and {NOT_CERTAIN} in {count(NOT_CERTAIN)}."
     )
     return sentences
-
-
-def _title(values: Any) -> str:
-    return "|D| = {}, eta_r = {:g}, eta_d = {:g}".format(*values)
 
 
 def page(arguments: Arguments, scores: pd.DataFrame) -> str:

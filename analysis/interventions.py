@@ -129,18 +129,17 @@ def _cut(store: RunStore, name: str, base: Sequence[ModularConfig]) -> list[dict
     learned, rows = store.table(base)[f"steps_to_{LEARNED}"], []
     for config, step in tqdm([*zip(base, learned, strict=True)], desc="cutting", unit="run", leave=False):
         if np.isfinite(step):
-            for moment, left in zip(("memorised", "end"), cuts(config, store.traces(config), step), strict=True):
-                rows.append({"network": name, "seed": config.seed, "moment": moment} | left)
+            of_run = {"network": name, "seed": config.seed}
+            rows += [of_run | {"moment": at} | left for at, left in cuts(config, store.traces(config), step).items()]
     return rows
 
 
-def cuts(config: ModularConfig, traces: Traces, step: float) -> list[dict[str, float]]:
-    """Accuracies of a run at the first checkpoint from `step` on, and at the last, by
-    the names of CUTS.
-
-    Without the key frequencies of the final network; with nothing but the constant and
-    these; with the neurons alone that the final network needs for its predictions on
-    the training set, and with as many others, drawn at random (nan if there are fewer).
+def cuts(config: ModularConfig, traces: Traces, step: float) -> dict[str, dict[str, float]]:
+    """Accuracies of a run at the first checkpoint from `step` on, `memorised`, and at
+    the `end`, by the names of CUTS: without the key frequencies of the final network;
+    with nothing but the constant and these; with the neurons alone that it needs for
+    its predictions on the training set; with as many others, drawn at random (nan if
+    there are fewer).
     """
     (inputs, labels), group, trained = samples_of(config), group_of(config), traces.mask
     assert group is not None
@@ -171,7 +170,7 @@ def cuts(config: ModularConfig, traces: Traces, step: float) -> list[dict[str, f
             "test_others": alone[1][~trained].mean() if len(others) == len(active) else math.nan,
         }
 
-    return [of(early), of(last)]
+    return {"memorised": of(early), "end": of(last)}
 
 
 def _left(cut: pd.DataFrame) -> pd.DataFrame:

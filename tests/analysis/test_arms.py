@@ -181,12 +181,12 @@ def made_up_traces() -> Traces:
 
 def test_cuts_of_a_known_network() -> None:
     """All of it is its key frequency and its nine neurons."""
-    early, late = cuts(CONFIG, made_up_traces(), 0)
+    early, late = cuts(CONFIG, made_up_traces(), 0).values()
     assert all(late[name] == 1 for name in ("train", "test", "test_keys_alone", "test_active"))
     assert late["active"] <= 9 / 27
     assert all(late[name] < 0.5 for name in ("test_without_keys", "train_without_keys", "test_others"))
     assert early["test"] < 0.5
-    assert cuts(CONFIG, made_up_traces(), 10)[0] == late
+    assert cuts(CONFIG, made_up_traces(), 10)["memorised"] == late
     assert list(late) == list(interventions.CUTS)
 
 
