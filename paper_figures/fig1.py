@@ -24,7 +24,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.measures.rings import Ring, ring
-from analysis.paper.representations import Stage, film, learning_curves, stages, structure_over_time
+from analysis.paper.representations import Stage, dimensions, film, stages
+from analysis.paper.runs import histories
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale
 from paper_figures.style import name_panels
@@ -46,8 +47,8 @@ def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
         "moments": first,
         "frames": film(store, configs[0]),
         "around": ring(first[-1].places),
-        "learning": {config.seed: learning_curves(store, config) for config in configs},
-        "structures": {config.seed: structure_over_time(store, config) for config in configs},
+        "learning": dict(list(histories(store, configs).groupby("seed"))),
+        "structures": dict(list(dimensions(store, configs).groupby("seed"))),
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.paper.closures import ideals
+from analysis.paper.hierarchy import ideals
 from analysis.runs.store import RunStore
 from paper_figures.fig3 import runs as runs
 from paper_figures.scale import Scale

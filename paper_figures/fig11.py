@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.paper.closures import closed_sets
+from analysis.paper.hierarchy import hierarchy
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale, runs_of
 from paper_figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION, name_panels
@@ -36,7 +36,7 @@ def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
     """The closed sets, a row each; the edges between them; the training sets by closed
     set and size.
     """
-    nodes, edges, sizes = closed_sets(P)
+    nodes, edges, sizes = hierarchy(P)
     return {"nodes": nodes, "edges": edges, "sizes": sizes}
 
 

@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from analysis.paper.closures import closed_sets, realisations
+from analysis.paper.hierarchy import hierarchy, realisations
 from analysis.paper.runs import run_of
 from analysis.runs.store import RunStore
 from paper_figures.fig11 import P, draw_hierarchy, label_node
@@ -41,7 +41,7 @@ def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
     of the initial embedding), embedding (p,), line (its place in the box, nan if not
     shown).
     """
-    nodes, edges, _ = closed_sets(P)
+    nodes, edges, _ = hierarchy(P)
     names = dict(zip(nodes["closed"], nodes["name"], strict=True))
     found = realisations(store, runs(scale))
     networks = found.assign(

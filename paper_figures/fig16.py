@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.paper.s3 import outcomes
+from analysis.paper.tables import outcomes
 from analysis.runs.store import RunStore
 from analysis.scores.survival import survival_curve
 from analysis.scores.table import measured

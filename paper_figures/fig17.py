@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.paper.s3 import outcomes
+from analysis.paper.tables import outcomes
 from analysis.runs.store import RunStore
 from paper_figures.s3 import QUICK as QUICK
 from paper_figures.s3 import runs as runs

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.measures.components import principal_components
-from analysis.paper.s3 import outcomes
+from analysis.paper.tables import outcomes
 from analysis.runs.store import RunStore
 from paper_figures.s3 import QUICK as QUICK
 from paper_figures.s3 import runs as runs

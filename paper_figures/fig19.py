@@ -36,7 +36,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.measures.components import spreads
-from analysis.paper.class_collapse import CLASSES, LABELS, descend, flow
+from analysis.paper.classes import CLASSES, LABELS, descend, flow
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale, runs_of
 from paper_figures.style import BLUE, GREEN, GREY, ORANGE, VERMILION

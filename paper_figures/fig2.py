@@ -27,7 +27,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from analysis.paper.plane_of_symbols import Plane, plane
+from analysis.paper.representations import Plane, plane
 from analysis.paper.runs import run_of
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale, part

@@ -18,8 +18,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.paper.runs import run_of
-from analysis.paper.tables import lower_medians
+from analysis.paper.runs import lower_medians, run_of
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale, part, runs_of
 from paper_figures.style import BLUE, VERMILION

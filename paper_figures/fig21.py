@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.measures.rings import ring, ring_rqi
-from analysis.paper.representations import projections
+from analysis.paper.representations import film
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale
 from paper_figures.transformer import QUICK as QUICK
@@ -40,7 +40,8 @@ class Projected(NamedTuple):
 
 
 def tables(store: RunStore, scale: Scale) -> dict[str, Any]:
-    return {"seeds": {config.seed: Projected(*projections(store, config)) for config in runs(scale)}}
+    films = {config.seed: film(store, config) for config in runs(scale)}
+    return {"seeds": {seed: Projected(frames[0].places, frames[-1].places) for seed, frames in films.items()}}
 
 
 def draw(seeds: dict[int, Projected]) -> Figure:

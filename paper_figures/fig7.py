@@ -28,9 +28,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.paper.dimensions import around_generalisation, dimensions
-from analysis.paper.runs import run_of
-from analysis.paper.tables import lower_medians
+from analysis.paper.representations import around_generalisation, dimensions
+from analysis.paper.runs import lower_medians, run_of
 from analysis.phase_diagram.pictures import legend
 from analysis.runs.store import RunStore
 from paper_figures.phases import Phases, draw_plane, phases

@@ -26,9 +26,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.paper.digits import collapse
-from analysis.paper.runs import run_of
-from analysis.paper.weight_norms import histories
+from analysis.paper.classes import collapse
+from analysis.paper.runs import histories, run_of
 from analysis.phase_diagram.pictures import legend
 from analysis.runs.phases import Thresholds
 from analysis.runs.store import RunStore

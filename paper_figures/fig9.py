@@ -22,7 +22,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.paper.closures import best_path, first_runs, linear_shares, reached
+from analysis.paper.hierarchy import best_path, first_runs, linear_shares, reached
 from analysis.paper.runs import run_of
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale, part

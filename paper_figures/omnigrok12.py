@@ -16,8 +16,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.paper.runs import run_of
-from analysis.paper.weight_norms import histories
+from analysis.paper.runs import histories, run_of
 from analysis.runs.store import RunStore
 from analysis.weight_norm.pictures import draw_curve
 from paper_figures.scale import Scale, part, runs_of

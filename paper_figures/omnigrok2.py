@@ -21,8 +21,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.experiments import EXPERIMENTS
-from analysis.paper.runs import run_of
-from analysis.paper.weight_norms import histories
+from analysis.paper.runs import histories, run_of
 from analysis.runs.store import RunStore
 from paper_figures.scale import Part, Scale, part
 from paper_figures.style import BLUE, GREY, ORANGE, VERMILION

@@ -16,8 +16,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.paper.runs import run_of
-from analysis.paper.weight_norms import histories
+from analysis.paper.runs import histories, run_of
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale, part, runs_of
 from paper_figures.style import BLUE, VERMILION

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from analysis.paper.tables import lower_medians
+from analysis.paper.runs import lower_medians
 from analysis.runs.store import RunStore
 from analysis.weight_norm.pictures import draw_contours, draw_curve
 from analysis.weight_norm.tables import landscape

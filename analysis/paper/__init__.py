@@ -1,1 +1,1 @@
-"""What only the paper's figures show, as tables."""
+"""What only the papers' figures show, as tables."""

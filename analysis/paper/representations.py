@@ -1,24 +1,23 @@
-"""The tables behind figures 1, 21 and 22: embeddings of a transformer that learns
-addition modulo p, from its checkpoints.
+"""The tables behind figures 1, 2, 7, 21 and 22: embeddings of networks that learn
+addition modulo p, from their checkpoints; and what the decoder reads wherever it looks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.measures.components import (
-    component_accuracy,
-    effective_dimension,
-    projected,
-)
+from analysis.measures.components import component_accuracy, effective_dimension, projected
 from analysis.runs.store import RunStore
 from analysis.runs.traces import Traces
 from neural import ModularConfig
-from neural.families.modular import correct_samples
+from neural.families.modular import answers_at, correct_samples, task
+
+_MARGIN = 0.15  # of the symbols' extent, drawn around them
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +40,9 @@ class Stage:
     share: float
 
 
-def symbols(traces: Traces) -> NDArray[np.float64]:
-    """The embeddings of the symbols at each checkpoint, (S, p, d), without that of the
-    equals sign.
+def _symbols(traces: Traces) -> NDArray[np.float64]:
+    """The embeddings of a transformer's symbols at each checkpoint, (S, p, d), without
+    that of the equals sign.
     """
     return traces.checkpoints["embedding"][:, :-1].astype(np.float64)
 
@@ -51,7 +50,7 @@ def symbols(traces: Traces) -> NDArray[np.float64]:
 def film(store: RunStore, config: ModularConfig) -> list[Stage]:
     """All checkpoints, along the first two principal components of the last."""
     traces = store.traces(config)
-    E = symbols(traces)
+    E = _symbols(traces)
     return [_stage("checkpoint", traces, number, projected(here, E[-1])) for number, here in enumerate(E)]
 
 
@@ -60,51 +59,23 @@ def stages(store: RunStore, config: ModularConfig) -> list[Stage]:
     half of the test set is right, and at the end; those that there were.
     """
     traces = store.traces(config)
-    E, at = symbols(traces), traces.checkpoint_steps
+    E, at = _symbols(traces), traces.checkpoint_steps
     test, train = traces.metrics["test_accuracy"], traces.metrics["train_accuracy"]
     moments = {"start": 0}
     for name, reached in (("memorised", train >= 0.99), ("half of the test set", test >= 0.5)):
-        first = np.flatnonzero(reached)
-        if len(first):
-            moments[name] = int(np.searchsorted(at, traces.steps[first[0]]))
+        if reached.any():
+            moments[name] = int(np.searchsorted(at, traces.steps[reached.argmax()]))
     moments["end"] = len(at) - 1
     return [_stage(name, traces, number, projected(E[number], E[number])) for name, number in moments.items()]
 
 
 def _stage(name: str, traces: Traces, number: int, places: NDArray[np.float64]) -> Stage:
     """A checkpoint, with its symbols at `places`."""
-    step, here = int(traces.checkpoint_steps[number]), symbols(traces)[number]
+    step, here = int(traces.checkpoint_steps[number]), _symbols(traces)[number]
     look = int(np.searchsorted(traces.steps, step))
-    return Stage(
-        name=name,
-        step=step,
-        train_accuracy=float(traces.metrics["train_accuracy"][look]),
-        test_accuracy=float(traces.metrics["test_accuracy"][look]),
-        places=places,
-        share=float((places**2).sum() / ((here - here.mean(axis=0)) ** 2).sum()),
-    )
-
-
-def structure_over_time(store: RunStore, config: ModularConfig) -> pd.DataFrame:
-    """A row a checkpoint: step, effective_dimension."""
-    traces = store.traces(config)
-    dimensions = [effective_dimension(E) for E in symbols(traces)]
-    return pd.DataFrame({"step": traces.checkpoint_steps, "effective_dimension": dimensions})
-
-
-def learning_curves(store: RunStore, config: ModularConfig) -> pd.DataFrame:
-    """A row a look: step, train_accuracy, test_accuracy."""
-    traces = store.traces(config)
-    accuracies = {name: traces.metrics[name] for name in ("train_accuracy", "test_accuracy")}
-    return pd.DataFrame({"step": traces.steps} | accuracies)
-
-
-def projections(store: RunStore, config: ModularConfig) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The symbols of the first and of the last checkpoint, (p, 2) each, along the first
-    two principal components of the last.
-    """
-    E = symbols(store.traces(config))
-    return projected(E[0], E[-1]), projected(E[-1], E[-1])
+    accuracies = {of: float(traces.metrics[of][look]) for of in ("train_accuracy", "test_accuracy")}
+    share = float((places**2).sum() / ((here - here.mean(axis=0)) ** 2).sum())
+    return Stage(name=name, step=step, places=places, share=share, **accuracies)
 
 
 def accuracy_by_components(store: RunStore, config: ModularConfig) -> pd.DataFrame:
@@ -113,7 +84,7 @@ def accuracy_by_components(store: RunStore, config: ModularConfig) -> pd.DataFra
     """
     traces = store.traces(config)
     last = {name: values[-1] for name, values in traces.checkpoints.items()}
-    E = symbols(traces)[-1]
+    E = _symbols(traces)[-1]
     accuracies = {}
     for name, samples in (("train_accuracy", traces.mask), ("test_accuracy", ~traces.mask)):
 
@@ -123,3 +94,82 @@ def accuracy_by_components(store: RunStore, config: ModularConfig) -> pd.DataFra
 
         accuracies[name] = component_accuracy(E, E, correct)
     return pd.DataFrame(accuracies).rename_axis("components").reset_index()
+
+
+def dimensions(store: RunStore, configs: Sequence[ModularConfig]) -> pd.DataFrame:
+    """Effective dimension of the embeddings, a row a run and checkpoint: seed, step,
+    effective_dimension, and of the run steps_to_test_95 (nan: not within the budget).
+    """
+    tables = []
+    for config, time in zip(configs, store.table(configs)["steps_to_test_95"], strict=True):
+        traces = store.traces(config)
+        found = {"step": traces.checkpoint_steps, "effective_dimension": map(effective_dimension, _symbols(traces))}
+        tables.append(pd.DataFrame(found).assign(seed=config.seed, steps_to_test_95=time))
+    return pd.concat(tables)
+
+
+def around_generalisation(table: pd.DataFrame) -> pd.DataFrame:
+    """What `dimensions` did in each run that generalised: a row a run with seed, start,
+    most (until steps_to_test_95), general (the last checkpoint until then) and end.
+    """
+    there = table.dropna(subset="steps_to_test_95").sort_values("step")
+    before = there[there["step"] <= there["steps_to_test_95"]]
+    whole, until = (some.groupby("seed")["effective_dimension"] for some in (there, before))
+    found = {"start": whole.first(), "most": until.max(), "general": until.last(), "end": whole.last()}
+    return pd.DataFrame(found).reset_index()
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """A trained network with two-dimensional embeddings.
+
+    Attributes:
+        config: its run.
+        train_accuracy: of the network.
+        unseen_accuracy: over the samples of which the set has neither (a, b) nor
+            (b, a), which the decoder cannot tell apart; nan if there are none.
+        n_unseen: how many unordered pairs these are.
+        places: float64 (p, 2), the symbols.
+        answers: int64 (n, n), the most probable result where a row (second component)
+            and a column (first) of `grid` meet.
+        grid: float64 (2, n), the components.
+        means, results, trained: of each unordered pair the mean of its symbols (M, 2),
+            its result (M,), and whether it is trained on, bool (M,).
+    """
+
+    config: ModularConfig
+    train_accuracy: float
+    unseen_accuracy: float
+    n_unseen: int
+    places: NDArray[np.float64]
+    answers: NDArray[np.int64]
+    grid: NDArray[np.float64]
+    means: NDArray[np.float64]
+    results: NDArray[np.int64]
+    trained: NDArray[np.bool_]
+
+
+def plane(store: RunStore, config: ModularConfig, n: int = 300) -> Plane:
+    """Of a finished run of the perceptron with d = 2, on a grid of n x n places."""
+    traces, (pairs, results) = store.traces(config), task(config)
+    weights = {name: values[-1] for name, values in traces.checkpoints.items()}
+    E = weights["embedding"].astype(np.float64)
+    seen = traces.mask | traces.mask.reshape(config.p, config.p).T.ravel()
+    once = pairs[:, 0] <= pairs[:, 1]
+    unseen = ~seen & once
+    low, high = E.min(axis=0), E.max(axis=0)
+    margin = _MARGIN * (high - low).max()
+    grid = np.linspace(low - margin, high + margin, n).T
+    places = np.stack(np.meshgrid(*grid), axis=-1).reshape(-1, 2)
+    return Plane(
+        config=config,
+        train_accuracy=float(traces.correct[traces.mask].mean()),
+        unseen_accuracy=float(traces.correct[unseen].mean()) if unseen.any() else float("nan"),
+        n_unseen=int(unseen.sum()),
+        places=E,
+        answers=answers_at(config, weights, places).reshape(n, n),
+        grid=grid,
+        means=E[pairs[once]].mean(axis=1),
+        results=results[once],
+        trained=seen[once],
+    )

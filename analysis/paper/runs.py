@@ -1,5 +1,5 @@
-"""What a figure asks of networks: configurations by the name of their family, and
-whether the data that runs need are here.
+"""What figures ask of networks: configurations by the name of their family, whether the
+data that runs need are here, and what runs of any family did over training.
 """
 
 from __future__ import annotations
@@ -7,6 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from analysis.runs.store import RunStore
 from neural import ConfigError, family_of, find_family
 from neural.config import shape
 
@@ -28,3 +32,23 @@ def lacking_data(runs: Sequence[Any]) -> str:
     except ConfigError as error:
         return str(error)
     return ""
+
+
+def histories(store: RunStore, configs: Sequence[Any], *names: str) -> pd.DataFrame:
+    """A row a run and look: step, every metric, and of the run its seed and the fields
+    `names`.
+    """
+    tables = []
+    for config in configs:
+        traces = store.traces(config)
+        fields = {name: getattr(config, name) for name in ("seed", *names)}
+        tables.append(pd.DataFrame({"step": traces.steps} | traces.metrics).assign(**fields))
+    return pd.concat(tables, ignore_index=True)
+
+
+def lower_medians(runs: pd.DataFrame, field: str, names: Sequence[str]) -> pd.DataFrame:
+    """A row a value of `field`: the lower medians over its runs of these steps; inf
+    where fewer than half of the runs got there.
+    """
+    steps = runs[list(names)].fillna(np.inf).assign(**{field: runs[field]})
+    return steps.groupby(field).quantile(0.5, interpolation="lower").reset_index()

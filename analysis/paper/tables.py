@@ -1,10 +1,9 @@
-"""The tables behind the paper's figures 3 to 5, theory beside experiment; and medians
-for any of them.
-"""
+"""The tables behind figures 3 to 5 and 16 to 18: theory beside experiment."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from analysis.predictors.effective import described
 from analysis.predictors.predictor import Run
 from analysis.runs.store import RunStore
 from analysis.scores.table import score
+from efftheory.embeddings import standardize
 from neural import RunConfig
 
 _FLOWS = [CATALOGUE[name] for name in ("inverse_lambda3", "exact_flow", "optimizer_flow")]
@@ -28,14 +28,11 @@ def states_at(store: RunStore, configs: Sequence[RunConfig], step: int) -> pd.Da
     the embedding at that step), ideal_accuracy.
     """
     rows = []
-    runs = store.table(configs)
-    for config, mask in zip(configs, runs["mask"], strict=True):
-        op = et.addition(config.p)
-        curves = store.curves(config)
+    for config, mask in zip(configs, store.table(configs)["mask"], strict=True):
+        op, curves = et.addition(config.p), store.curves(config)
         at = int(np.searchsorted(curves["steps"], step, side="right")) - 1
-        n_test = op.n_samples - config.n_train
         right = curves["train_accuracy"][at] * config.n_train
-        if n_test:
+        if n_test := op.n_samples - config.n_train:
             right += curves["test_accuracy"][at] * n_test
         rows.append(
             {
@@ -72,27 +69,18 @@ def steps_by_size(store: RunStore, configs: Sequence[RunConfig]) -> pd.DataFrame
     and predicted, by size: rows of `score`, with `fraction`.
     """
     runs = store.table(configs)
-    said = predict(store, runs, _FLOWS)
-    found = score(runs, said, _FLOWS, ["rqi"], ["n_train"], within=None)
+    found = score(runs, predict(store, runs, _FLOWS), _FLOWS, ["rqi"], ["n_train"], within=None)
     return found.sort_values("n_train", kind="stable").assign(fraction=found["n_train"] / configs[0].n_samples)
 
 
 def lambda3_samples(p: int, sizes: Sequence[int], sets: int, seed: int) -> pd.DataFrame:
-    """lambda_3 of `sets` random training sets of each size: n_train, fraction, lambda3
-    (0 if not linear).
+    """lambda_3 of `sets` random training sets of each size: fraction, lambda3 (0 if not
+    linear).
     """
-    op = et.addition(p)
-    rng = np.random.default_rng(seed)
-    rows = [
-        {
-            "n_train": n,
-            "fraction": n / op.n_samples,
-            "lambda3": et.describe(op, op.random_training_set(n, rng)).lambda3,
-        }
-        for n in sizes
-        for _ in range(sets)
-    ]
-    return pd.DataFrame(rows)
+    op, rng = et.addition(p), np.random.default_rng(seed)
+    found = pd.DataFrame({"fraction": np.repeat(sizes, sets) / op.n_samples})
+    drawn = (op.random_training_set(n, rng) for n in sizes for _ in range(sets))
+    return found.assign(lambda3=[et.describe(op, mask).lambda3 for mask in drawn])
 
 
 def trajectories(store: RunStore, config: RunConfig) -> tuple[pd.DataFrame, pd.DataFrame, float]:
@@ -102,25 +90,30 @@ def trajectories(store: RunStore, config: RunConfig) -> tuple[pd.DataFrame, pd.D
     Both tables: steps, and a column a symbol, 0..p-1. The theory starts at the run's
     own initial embedding. d = 1.
     """
-    op = et.addition(config.p)
-    run = store.table([config]).iloc[0]
+    op, run = et.addition(config.p), store.table([config]).iloc[0]
     start = run["initial_embedding"] - run["initial_embedding"].mean(axis=0)
     steps = np.concatenate(([0.0], np.geomspace(1, config.budget, 200)))
     flow = et.flow(op, run["mask"], start, steps * config.repr_lr)
     curves = store.curves(config)
-    e_folding = et.grokking_steps(op, run["mask"], config.repr_lr, float((start**2).sum()))
-    return _standardized(steps, flow.E), _standardized(curves["steps"], curves["embedding"]), e_folding
+    theory, network = (
+        pd.DataFrame(standardize(E)[:, :, 0]).assign(steps=at)
+        for at, E in ((steps, flow.E), (curves["steps"], curves["embedding"]))
+    )
+    return theory, network, et.grokking_steps(op, run["mask"], config.repr_lr, float((start**2).sum()))
 
 
-def _standardized(steps: np.ndarray, E: np.ndarray) -> pd.DataFrame:
-    x = E[:, :, 0]
-    x = (x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, ddof=1, keepdims=True)
-    return pd.DataFrame(x).assign(steps=steps)
+def outcomes(store: RunStore, configs: Sequence[Any]) -> pd.DataFrame:
+    """Runs on the group S3 as in the store, with `fraction`, `predicted_accuracy` of the
+    final embedding, and `best`.
 
-
-def lower_medians(runs: pd.DataFrame, field: str, names: Sequence[str]) -> pd.DataFrame:
-    """A row a value of `field`: the lower medians over its runs of these steps; inf
-    where fewer than half of the runs got there.
+    best: whether a run has the highest final RQI of its size (of equals the highest
+    accuracy, then the lowest seed).
     """
-    steps = runs[list(names)].fillna(np.inf).assign(**{field: runs[field]})
-    return steps.groupby(field).quantile(0.5, interpolation="lower").reset_index()
+    op, table = et.symmetric_group(3), store.table(configs)
+    states = zip(table["mask"], table["final_embedding"], strict=True)
+    ranked = table.sort_values(["rqi", "accuracy", "seed"], ascending=[False, False, True])
+    return table.assign(
+        fraction=table["n_train"] / op.n_samples,
+        predicted_accuracy=[et.predicted_accuracy(op, mask, E) for mask, E in states],
+        best=table.index.isin(ranked.groupby("n_train").head(1).index),
+    )

@@ -12,7 +12,7 @@ import torch
 
 import efftheory as et
 from analysis.measures.components import spreads
-from analysis.paper.class_collapse import CLASSES, LABELS, LEARNING_RATE, SAMPLES, descend, flow, inputs
+from analysis.paper.classes import CLASSES, LABELS, LEARNING_RATE, SAMPLES, descend, flow, inputs
 from paper_figures import fig19
 from paper_figures.scale import Scale
 from tests.tolerances import assert_close

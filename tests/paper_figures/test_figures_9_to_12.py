@@ -120,7 +120,8 @@ def test_two_equations_within_delta_are_not_closed():
 
 def test_how_few_samples_leave_only_the_lattice():
     op = et.addition(6)
-    counts = hierarchy.linear_counts(op)
+    shares, fewest = hierarchy.linear_shares(6)
+    counts = shares["linear"]
     for n in range(7):
         masks = (np.isin(np.arange(op.n_samples), chosen) for chosen in combinations(range(op.n_samples), n))
         if n < 6:  # below six no set can: two results of three samples each are needed at least
@@ -132,8 +133,8 @@ def test_how_few_samples_leave_only_the_lattice():
     for n in range(7, op.n_samples + 1):
         share = counts[n] / comb(op.n_samples, n)
         assert abs((thresholds <= n).mean() - share) <= SIGMAS * standard_error(share, draws)
-    smallest = hierarchy.smallest_linear_set(op, counts)
-    assert smallest.sum() == 6
+    smallest = np.array([f"{i}+{j}" in fewest["samples"].split() for i, j in op.pairs.tolist()])
+    assert smallest.sum() == fewest["n_train"] == 6
     assert et.is_linear(op, smallest)
 
 

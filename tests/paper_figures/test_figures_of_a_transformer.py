@@ -42,9 +42,6 @@ def test_the_animation_has_a_frame_a_checkpoint(drawn: Drawn, configs: list[Any]
     with Image.open(tmp_path / "fig1.gif") as made:
         assert (made.format, made.n_frames) == ("GIF", n)  # pyright: ignore[reportAttributeAccessIssue]
         assert made.info["loop"] == 0
-    first, last = representations.projections(drawn.store, configs[0])
-    np.testing.assert_allclose(tables["frames"][0].places, first)
-    np.testing.assert_allclose(tables["frames"][-1].places, last)
     frames = tables["frames"]
     assert [stage.step for stage in frames] == traces.checkpoint_steps.tolist()
     for number in (0, n - 1):
@@ -98,12 +95,12 @@ def test_moments_of_a_made_up_run() -> None:
 
 
 def test_structure_and_curves(drawn: Drawn, configs: list[Any]) -> None:
-    traces = drawn.store.traces(configs[1])
-    found = representations.structure_over_time(drawn.store, configs[1])
+    traces, tables = drawn.store.traces(configs[1]), drawn.tables("fig1")
+    found = tables["structures"][configs[1].seed]
     assert found["step"].tolist() == traces.checkpoint_steps.tolist()
     wanted = [effective_dimension(E[:-1]) for E in traces.checkpoints["embedding"]]
     np.testing.assert_allclose(found["effective_dimension"], wanted)
-    curves = representations.learning_curves(drawn.store, configs[1])
+    curves = tables["learning"][configs[1].seed]
     np.testing.assert_array_equal(curves["test_accuracy"], traces.metrics["test_accuracy"])
     assert curves["step"].tolist() == traces.steps.tolist()
 

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from analysis.measures.components import effective_dimension
-from analysis.paper.dimensions import around_generalisation
-from analysis.paper.plane_of_symbols import plane
-from analysis.paper.tables import lower_medians
+from analysis.paper.representations import around_generalisation, plane
+from analysis.paper.runs import lower_medians
 from neural.data.digits import digits
 from neural.families.digits import Images, hidden_features
 from neural.families.modular import answers_at, correct_samples, task
