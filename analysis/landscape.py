@@ -49,9 +49,7 @@ _COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(Trains):
-    """Train networks at constant weight norm, over the norm and the data size, and draw
-    training and test loss: the L and the U.
-    """
+    """Train networks at constant weight norm and draw their losses: the L, the U."""
 
     name: tyro.conf.Positional[str]
     """Which networks: teacher, digits, transformer, reviews or molecules."""
@@ -116,9 +114,7 @@ def resolved(arguments: Arguments) -> Experiment:
 
 
 def times(plan: Experiment) -> list[int]:
-    """Steps at which a landscape is read: a tenth and a third of the budget, and all of
-    it.
-    """
+    """Steps at which a landscape is read: a tenth, a third and all of the budget."""
     every, budget = plan.base.look_every, plan.base.budget
     return sorted({max(budget // part // every, 1) * every for part in (10, 3, 1)})
 
@@ -137,18 +133,15 @@ def summary(table: pd.DataFrame, size: str) -> pd.DataFrame:
         # a loss that is not known is that of a run that diverged
         losses = part.fillna({"test_loss": np.inf, "train_loss": np.inf}).groupby(SCALES)
         test, train = (losses[name].median() for name in ("test_loss", "train_loss"))
-        scales = train.index.to_numpy(float)
-        rows += [
-            (*which, name, *values, len(found))
-            for name, *values in (
-                ("alpha_c", np.nanmedian(found), np.nanmin(found), np.nanmax(found)),
-                ("least_test_loss", test.min(), np.nan, np.nan),
-                ("left_wall", test.iloc[0] / test.min(), np.nan, np.nan),
-                ("right_wall", test.iloc[-1] / test.min(), np.nan, np.nan),
-                ("train_loss_at_1", train[scales[np.abs(np.log(scales)).argmin()]], np.nan, np.nan),
-                ("train_loss_at_largest", train.iloc[-1], np.nan, np.nan),
-            )
-        ]
+        values = {
+            "alpha_c": (np.nanmedian(found), np.nanmin(found), np.nanmax(found)),
+            "least_test_loss": (test.min(),),
+            "left_wall": (test.iloc[0] / test.min(),),
+            "right_wall": (test.iloc[-1] / test.min(),),
+            "train_loss_at_1": (train.iloc[np.abs(np.log(train.index.to_numpy(float))).argmin()],),
+            "train_loss_at_largest": (train.iloc[-1],),
+        }
+        rows += [(*which, name, *(*value, np.nan, np.nan)[:3], len(found)) for name, value in values.items()]
     names = [size, "step", "kind", "statistic", "value", "low", "high", "n"]
     return pd.DataFrame(rows, columns=names).assign(predictor=MEASURED, against="")
 
@@ -156,18 +149,12 @@ def summary(table: pd.DataFrame, size: str) -> pd.DataFrame:
 def page(plan: Experiment, scores: str, command: str) -> list[str]:
     """The paragraphs of report.md."""
     scales, sizes = plan.axes
-    several = """\
-![contours](contours.png)
-
-A: the usual norm and few data; B: too large a norm and as few data; C: as large a norm and most data."""
+    several = "A: the usual norm and few data; B: too large a norm and as few data; C: as large a norm and most data."
     return [
+        f"# {plan.title}: landscape",
+        f"`{command}`",
+        scores,
         f"""\
-# {plan.title}: landscape
-
-`{command}`
-
-{scores}
-
 alpha of the least test loss: median of the seeds [lowest, highest]. Walls: how many times the least test loss it is \
 at the smallest and at the largest alpha. final: after so many steps. best: at the look until then at which the \
 training loss was least (the test set selects nothing).
@@ -180,7 +167,7 @@ test loss.
 ![curves](curves.png)
 
 At the largest data size: medians of the seeds, and their range.""",
-        *([several] if len(sizes.values) > 1 else []),
+        *(["![contours](contours.png)", several] if len(sizes.values) > 1 else []),
     ]
 
 

@@ -88,13 +88,13 @@ def gallery(store: RunStore, limits: Thresholds, newest: int, most: int, films: 
     shown = [with_results(plane, store) for plane in planes[: max(1, int((together <= most).sum()))]]
     n_shown = len({key for plane in shown for key in plane.runs["key"]})
     lost: dict[str, None] = {}  # names of runs, each once
-    content: dict[str, Any] = {
+    content = {
         "phases": [{"name": name, "colour": COLOURS[name], "letter": LETTERS[name]} for name in PHASES],
         "planes": [plane_content(plane, store, limits, lost) for plane in shown],
         "theory": theory_content(store, most),
         "films": animations(shown, store, films),
     }
-    content["about"] = (
+    about = (
         f"{n_runs:,} runs are in the store"
         + (f"; planes were looked for among the newest {n_seen:,}" if n_seen < n_runs else "")
         + f", {n_shown:,} of them on this page"
@@ -105,7 +105,7 @@ def gallery(store: RunStore, limits: Thresholds, newest: int, most: int, films: 
     if lost:
         print(store.told_lost([*lost]), file=sys.stderr)
     template = resources.files("analysis.gallery").joinpath("page.html").read_text(encoding="utf-8")
-    written = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    written = json.dumps(content | {"about": about}, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return template.replace("@DATA@", written)
 
 
@@ -119,10 +119,7 @@ def with_results(plane: Plane, store: RunStore) -> Plane:
 
 
 def plane_content(plane: Plane, store: RunStore, limits: Thresholds, lost: dict[str, None]) -> dict[str, Any]:
-    """A plane: its title, axes and cells, which of them opens, and in each cell the
-    runs with their phase, steps and curves. The names of runs whose traces are gone or
-    damaged are put into `lost`.
-    """
+    """A plane, and in each cell the runs with their phase, steps and curves."""
     cells: dict[tuple[int, ...], list[dict[str, Any]]] = {}
     rows = classify(plane.runs, limits, phase_records(plane.family)).sort_values("seed").to_dict("records")
     for row in tqdm(rows, desc="runs", unit="run", leave=False):
@@ -145,24 +142,21 @@ def plane_content(plane: Plane, store: RunStore, limits: Thresholds, lost: dict[
         "title": f"{plane.family.name}: {' and '.join(labels)}",
         "shared": ", ".join(f"{name} = {_text(value)}" for name, value in plane.shared.items()),
         "axes": [{"label": label, "values": texts} for label, texts in zip(labels, values, strict=True)],
-        "cells": [{"at": list(place), "runs": runs} for place, runs in found],
+        "cells": [{"at": place, "runs": runs} for place, runs in found],
         "opens": most_telling([runs for _, runs in found]),
         "n": len(rows),
     }
 
 
 def most_telling(cells: Sequence[Sequence[dict[str, Any]]]) -> int:
-    """Which cell tells most at first sight: the one with the longest delay from train
-    to test, in units of the steps to train; of those without any delay the first in
-    which a run generalises, then the first of all.
+    """Which cell has the longest delay from train to test, in units of the steps to
+    train; of those without any the first in which a run generalises, then the first.
     """
-
-    def delay(runs: Sequence[dict[str, Any]]) -> float:
-        there = [(run["train"], run["test"]) for run in runs if run["test"] is not None]
-        late = (0 if train is None else max(test - train, 0) / (1 + train) for train, test in there)
-        return max(late, default=-np.inf)
-
-    return int(np.argmax([delay(runs) for runs in cells]))
+    delays = [-np.inf] * len(cells)
+    for number, runs in enumerate(cells):
+        for train, test in ((run["train"], run["test"]) for run in runs if run["test"] is not None):
+            delays[number] = max(delays[number], 0 if train is None else max(test - train, 0) / (1 + train))
+    return int(np.argmax(delays))
 
 
 def curve(store: RunStore, key: str, plane: Plane, lost: dict[str, None]) -> list[list[int | None]]:
@@ -180,9 +174,7 @@ def curve(store: RunStore, key: str, plane: Plane, lost: dict[str, None]) -> lis
 
 
 def thinned(n: int, most: int) -> NDArray[np.int64]:
-    """At most `most`, three or more, of 0..n-1, denser at the beginning; both ends
-    always.
-    """
+    """At most `most` (>= 3) of 0..n-1, denser at the beginning, with both ends."""
     if n <= most:
         return np.arange(n)
     late = np.geomspace(1, n - 1, most - 1)
@@ -191,24 +183,20 @@ def thinned(n: int, most: int) -> NDArray[np.int64]:
 
 def theory_content(store: RunStore, most: int) -> dict[str, Any]:
     """Predicted and measured steps to RQI > 0.95 of `most` runs that were predicted: of
-    each predictor what it is called, and of each run its steps (None: never, or, of
-    those that end with it, not within the budget; False: nothing was said), size, seed
-    and budget.
+    each predictor its title, and of each run its steps (None: never, or not within the
+    budget; False: nothing was said), size, seed and budget.
     """
     told = store.predictions().query("target == 'rqi' and value == value").sort_values("draws", kind="stable")
     told = told[told["predictor"].isin([name for name, one in CATALOGUE.items() if one.gives == "steps"])]
-    wide = told.drop_duplicates(["key", "predictor"], keep="last").pivot(
-        index="key", columns="predictor", values="value"
-    )
-    configs = [config for config in map(config_of, wide.index[:most]) if isinstance(config, RunConfig)]
-    names = [name for name in CATALOGUE if name in wide][::-1]
-    said = dict(zip(wide.index, wide[names].to_numpy(), strict=True))
+    told = told.drop_duplicates(["key", "predictor"], keep="last").set_index(["key", "predictor"])["value"].unstack()
+    names = [name for name in CATALOGUE if name in told][::-1]
+    configs = [config for config in map(config_of, told.index[:most]) if isinstance(config, RunConfig)]
     runs = [
-        {name: int(row[field]) for name, field in (("n", "n_train"), ("seed", "seed"), ("budget", "budget"))}
-        | {
+        {
+            **{"n": int(row["n_train"]), "seed": int(row["seed"]), "budget": int(row["budget"])},
             "rates": f"eta_r {row['repr_lr']:g}, eta_d {row['decoder_lr']:g}",
             "measured": _whole(row["steps_to_rqi"]),
-            "predicted": [not np.isnan(steps) and _whole(steps) for steps in said[row["key"]]],
+            "predicted": [not np.isnan(steps) and _whole(steps) for steps in told.loc[row["key"], names]],
         }
         for row in store.table(configs).to_dict("records")
     ]
@@ -217,38 +205,35 @@ def theory_content(store: RunStore, most: int) -> dict[str, Any]:
 
 def animations(planes: Sequence[Plane], store: RunStore, most: int) -> list[dict[str, Any]]:
     """Embeddings over training, `most` in all: from each plane in turn the run that
-    generalised best, and of equal ones latest, among the first few that have
-    embeddings.
+    generalised best, of equal ones latest, among the first few that have embeddings.
     """
-    found: list[dict[str, Any]] = []
-    for plane in planes:
-        if len(found) == most:
-            break
+
+    def first(plane: Plane) -> dict[str, Any] | None:
         last = [values[0][-1] if len(values[0]) else 0 for values in plane.runs[phase_records(plane.family)[1]]]
         ranked = plane.runs.assign(last=last).sort_values(["test_accuracy", "last"], na_position="first")
         tried = (animation(store, row, plane) for _, row in ranked[::-1].head(_TRIED).iterrows())
-        found += list(islice(filter(None, tried), 1))
-    return found
+        return next(filter(None, tried), None)
+
+    return list(islice(filter(None, map(first, planes)), most))
 
 
 def animation(store: RunStore, row: pd.Series, plane: Plane) -> dict[str, Any] | None:
-    """One run: its steps, accuracies, and the places (frames, p, 2) of the symbols,
-    along the first two principal components of the last embeddings; where embeddings
-    have one dimension, the symbol's number and its entry. None for a network without
-    embeddings, or without traces.
+    """One run: its steps, accuracies, and the places (frames, p, 2) of the symbols
+    along the first two principal components of the last embeddings; of one dimension,
+    number and entry. None for a network without embeddings, or without traces.
     """
     config = config_of(row["key"])
     try:
         curves = store.curves(config)
-        traces = None if plane.family is Toy else store.traces(config)
+        steps, E = curves["steps"], curves.get("embedding")
+        if plane.family is not Toy:
+            traces = store.traces(config)
+            steps, E = traces.checkpoint_steps, traces.checkpoints.get("embedding")
     except LostTraces:
         return None
-    E, steps = curves.get("embedding"), curves["steps"]
-    if traces is not None:
-        E, steps = traces.checkpoints.get("embedding"), traces.checkpoint_steps
     if E is None or len(E) < 3 or not np.isfinite(E).all():
         return None
-    if traces is None:
+    if plane.family is Toy:
         E = E.reshape(*E.shape[:2], -1)  # those of S3 are matrices
     elif E.ndim == 4:
         E = E[:, 0]  # the first of two tables

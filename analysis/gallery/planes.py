@@ -1,6 +1,4 @@
-"""The planes that the runs of a store span: which fields were varied together, whatever
-command did it.
-"""
+"""The planes that a store's runs span, whatever command varied the fields."""
 
 from __future__ import annotations
 
@@ -24,15 +22,9 @@ _NONE = "None"  # for a field without a value: pandas groups by it, and `parse_a
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """Runs that differ in one field or two, and in their seeds.
-
-    Attributes:
-        family: of its networks.
-        axes: one or two.
-        shared: of the fields that other runs of the store have otherwise, what these
-            have.
-        runs: a row a run, with its key and settings at least.
-        n_cells: settings.
+    """Runs, a row each with its key and settings at least, that differ in one field or
+    two (`axes`), and in their seeds; `shared`: what they have of the fields that other
+    runs of the store have otherwise; `n_cells`: settings.
     """
 
     family: type[Family]
@@ -50,13 +42,15 @@ def find_planes(runs: pd.DataFrame, family: type[Family]) -> list[Plane]:
     runs = runs.drop_duplicates([*fields, *(name for name in ("seed", "replica") if name in runs)])
     if "samples" in fields:  # a training set that was given makes a run of its own kind
         runs = runs[runs["samples"] == ""]
-    values = _written(runs, fields, family)
+    # as `parse_axis` reads them: sqlite has 0 and 1 for bool, and nothing for None
+    values, own = runs[fields].astype(object).where(runs[fields].notna(), _NONE), kinds(family.Config)
+    truths = [name for name in fields if own.get(name) is bool]
+    values = values.assign(**{name: values[name].astype(bool).astype(object) for name in truths})
     varied = [name for name in fields if values[name].nunique() > 1]
     if not varied:
         return []
-    settings = values.drop_duplicates(varied)
     number = values.groupby(varied, sort=False).ngroup()  # of each run's setting
-    found = sorted(_candidates(settings, varied), key=lambda one: (-len(one[2]), one[0]))
+    found = sorted(_candidates(values.drop_duplicates(varied), varied), key=lambda one: (-len(one[2]), one[0]))
     planes: list[Plane] = []
     covered: set[int] = set()
     for names, shared, index in found:
@@ -71,36 +65,20 @@ def find_planes(runs: pd.DataFrame, family: type[Family]) -> list[Plane]:
     return planes
 
 
-def _written(runs: pd.DataFrame, fields: list[str], family: type[Family]) -> pd.DataFrame:
-    """The fields as `parse_axis` reads them: sqlite has 0 and 1 for truth values, and
-    nothing for None.
-    """
-    values, own = runs[fields].astype(object).where(runs[fields].notna(), _NONE), kinds(family.Config)
-    truths = [name for name in fields if own.get(name) is bool]
-    return values.assign(**{name: values[name].astype(bool).astype(object) for name in truths})
-
-
-def _candidates(
-    settings: pd.DataFrame, varied: list[str]
-) -> Iterator[tuple[tuple[str, ...], dict[str, Any], list[int]]]:
+def _candidates(settings: pd.DataFrame, varied: list[str]) -> Iterator[tuple[tuple[str, ...], dict[str, Any], Any]]:
     """Names of the axes, what is shared, and the index of the settings: a row each."""
     for names in [*combinations(varied, 2), *((name,) for name in varied)]:
         rest = [name for name in varied if name not in names]
-        groups = settings.groupby(rest, sort=False) if rest else [((), settings)]
-        for shared, group in groups:
-            if len(group) < LEAST_CELLS:
-                continue
+        for shared, group in settings.groupby(rest, sort=False) if rest else [((), settings)]:
             if len(names) == 2:
                 group = _filled(group, *names)
             if len(group) >= LEAST_CELLS:
-                yield names, dict(zip(rest, shared, strict=True)), list(group.index)
+                yield names, dict(zip(rest, shared, strict=True)), group.index
 
 
 def _filled(group: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
-    """The plane without lines that have hardly any cells (of a single run elsewhere, or
-    of a refinement); nothing where no plane is left.
-    """
-    while len(group):
+    """The plane without lines of hardly any cells; nothing where no plane is left."""
+    while len(group) >= LEAST_CELLS:
         for one, other in ((x, y), (y, x)):
             share = group.groupby(one)[other].transform("size") / group[other].nunique()
             if share.min() < _FILLED:

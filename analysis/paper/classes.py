@@ -31,9 +31,7 @@ _CLOSER = 1e-6  # the theory is followed until within-class shares are this smal
 
 
 def inputs(seed: int) -> NDArray[np.float64]:
-    """Gaussian classes in the order of LABELS, (200, 32): centres from N(0, 1), samples
-    around them with variance 1.
-    """
+    """Gaussian classes, (200, 32): centres from N(0, 1), variance 1 around them."""
     rng = np.random.default_rng(seed)
     return rng.normal(size=(CLASSES, INPUTS))[LABELS] + rng.normal(size=(len(LABELS), INPUTS))
 
@@ -62,7 +60,7 @@ def descend(seed: int, steps: int, *, centred: bool) -> NDArray[np.float64]:
             path.append(F.detach().numpy())
             if step < steps:
                 optimizer.zero_grad()
-                # the theory's own gradient at F: torch only carries it back to the weights
+                # the theory's own gradient: torch carries it back to the weights
                 F.backward(torch.from_numpy(et.class_loss_gradient(LABELS, path[-1])))
                 optimizer.step()
     finally:
@@ -71,18 +69,15 @@ def descend(seed: int, steps: int, *, centred: bool) -> NDArray[np.float64]:
 
 
 def flow(F0: NDArray[np.float64], e_foldings: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """The theory's representations from F0 on, (T, 200, 2), when deviations fell by
-    e_foldings against the means.
-    """
+    """The theory's representations from F0 on, (T, 200, 2), after these e-foldings."""
     return et.class_flow(LABELS, F0, np.asarray(e_foldings) * (F0**2).sum() / (2 * SAMPLES)).F
 
 
 def collapse(store: RunStore, configs: Sequence[DigitsConfig]) -> pd.DataFrame:
     """How far the classes of the training digits have collapsed in the last hidden
-    layer, by the network and by the theory of classification from the network's own
-    start: a row a run, who (network, theory) and time, with init_scale, seed, step (of
-    the network's checkpoints; nan for the theory, which knows no steps) and the columns
-    of `spreads`.
+    layer, by the network and by the theory from the network's own start: a row a run,
+    who (network, theory) and time, with init_scale, seed, step (of the checkpoints; nan
+    for the theory, which knows no steps) and the columns of `spreads`.
     """
     tables = []
     for config in configs:

@@ -42,31 +42,23 @@ def _all_equations(op: et.Operation) -> NDArray[np.float64]:
 
 
 def _null_vectors(equations: ArrayLike, p: int) -> NDArray[np.float64]:
-    """An orthonormal basis (p, n_0) of the representations that satisfy
-    `equations` (k, p); k may be 0.
-    """
+    """Orthonormal (p, n_0): what satisfies `equations` (k, p); k may be 0."""
     return null_space(np.vstack([np.zeros(p), equations]))
 
 
 def closure(op: et.Operation, equations: ArrayLike) -> Closed:
-    """The parallelograms of P0 whose equations depend linearly on `equations` (k, p),
-    or any rows of the same span.
-    """
+    """The parallelograms of P0 in the linear span of `equations` (k, p)."""
     residuals = _all_equations(op) @ _null_vectors(equations, op.n_symbols)
     return _rows(np.abs(residuals).max(axis=1) < _OFF_THE_NULL_SPACE)
 
 
 def determined(op: et.Operation, mask: NDArray[np.bool_] | None) -> Closed:
-    """P(D): what the training set `mask` determines. The rows of H = 2 A^T A span those
-    of A.
-    """
+    """P(D), of D as a mask: the rows of H = 2 A^T A span those of A."""
     return closure(op, et.hessian(op, mask))
 
 
 def realised(op: et.Operation, E: NDArray[np.float64]) -> Closed:
-    """P(R, delta): the parallelograms of P0 that `E` (p, d) realises, as `et.rqi`
-    counts them; closed or not.
-    """
+    """P(R, delta): the parallelograms that `E` (p, d) realises, as `et.rqi` counts."""
     return _rows(((_all_equations(op) @ standardize(E)) ** 2).mean(axis=1) < _DELTA**2)
 
 
@@ -75,11 +67,9 @@ def _rows(flags: NDArray[np.bool_]) -> Closed:
 
 
 def closed_sets(op: et.Operation) -> list[Closed]:
-    """Every linearly closed subset of P0, the small ones first; their number grows fast
-    with p.
+    """Every linearly closed subset of P0, the small ones first; many where p is large.
 
-    Each is reached from the empty one by adding an equation and closing, again and
-    again.
+    Each is reached from the empty one by adding an equation and closing, repeatedly.
     """
     A = _all_equations(op)
     found = [closure(op, A[:0])]
@@ -177,9 +167,7 @@ def linear_shares(p: int) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 @cache
 def first_runs(base: Any, n: int, *, linear: bool) -> list[Any]:
-    """`base` with the first n seeds whose training sets leave the linear representation
-    as the only one, or do not.
-    """
+    """`base` with the first n seeds whose training sets are linear, or are not."""
     op = et.addition(base.p)
     runs = (replace(base, seed=seed) for seed in count())
     return list(islice((run for run in runs if et.is_linear(op, start(run).mask) == linear), n))

@@ -5,7 +5,7 @@ addition modulo p, from their checkpoints; and what the decoder reads wherever i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,16 +20,10 @@ from neural.families.modular import answers_at, correct_samples, task
 _MARGIN = 0.15  # of the symbols' extent, drawn around them
 
 
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """The symbols at one moment of training.
-
-    Attributes:
-        name: what the moment is.
-        step: updates done.
-        train_accuracy, test_accuracy: then.
-        places: float64 (p, 2), along the first two principal components.
-        share: of the variance, along these two.
+class Stage(NamedTuple):
+    """The symbols at one moment of training: what the moment is, updates done and the
+    accuracies then; their places, float64 (p, 2), along the first two principal
+    components, and the share of the variance along these.
     """
 
     name: str
@@ -41,9 +35,7 @@ class Stage:
 
 
 def _symbols(traces: Traces) -> NDArray[np.float64]:
-    """The embeddings of a transformer's symbols at each checkpoint, (S, p, d), without
-    that of the equals sign.
-    """
+    """A transformer's symbols at each checkpoint, (S, p, d), without equals sign."""
     return traces.checkpoints["embedding"][:, :-1].astype(np.float64)
 
 
@@ -79,9 +71,7 @@ def _stage(name: str, traces: Traces, number: int, places: NDArray[np.float64]) 
 
 
 def accuracy_by_components(store: RunStore, config: ModularConfig) -> pd.DataFrame:
-    """Train and test accuracy of the last network with only the first k components of
-    its embedding: a row a k, from 0 on.
-    """
+    """Accuracies of the last network with the first k components: a row a k, from 0."""
     traces = store.traces(config)
     last = {name: values[-1] for name, values in traces.checkpoints.items()}
     E = _symbols(traces)[-1]
@@ -119,22 +109,15 @@ def around_generalisation(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found).reset_index()
 
 
-@dataclass(frozen=True, eq=False)
-class Plane:
+class Plane(NamedTuple):
     """A trained network with two-dimensional embeddings.
 
-    Attributes:
-        config: its run.
-        train_accuracy: of the network.
-        unseen_accuracy: over the samples of which the set has neither (a, b) nor
-            (b, a), which the decoder cannot tell apart; nan if there are none.
-        n_unseen: how many unordered pairs these are.
-        places: float64 (p, 2), the symbols.
-        answers: int64 (n, n), the most probable result where a row (second component)
-            and a column (first) of `grid` meet.
-        grid: float64 (2, n), the components.
-        means, results, trained: of each unordered pair the mean of its symbols (M, 2),
-            its result (M,), and whether it is trained on, bool (M,).
+    unseen_accuracy, n_unseen: over the unordered pairs that are not trained on in
+    either order, which the decoder cannot tell apart, and how many these are; nan if
+    there are none. places: float64 (p, 2), the symbols. answers: int64 (n, n), the most
+    probable result where a row (second component) and a column (first) of `grid`,
+    float64 (2, n), meet. means, results, trained: of each unordered pair the mean of
+    its symbols (M, 2), its result (M,), and whether it is trained on, bool (M,).
     """
 
     config: ModularConfig

@@ -21,9 +21,7 @@ def run_of(family: str, **fields: Any) -> Any:
 
 
 def lacking_data(runs: Sequence[Any]) -> str:
-    """What to do about the data that these runs need and that are not here, "" if
-    nothing.
-    """
+    """What to do about data that these runs lack, "" if nothing."""
     try:
         for one in {(type(run), shape(run)): run for run in runs}.values():
             family = family_of(one)
@@ -35,9 +33,7 @@ def lacking_data(runs: Sequence[Any]) -> str:
 
 
 def histories(store: RunStore, configs: Sequence[Any], *names: str) -> pd.DataFrame:
-    """A row a run and look: step, every metric, and of the run its seed and the fields
-    `names`.
-    """
+    """A row a run and look: step, every metric, seed, and the fields `names`."""
     tables = []
     for config in configs:
         traces = store.traces(config)

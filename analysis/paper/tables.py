@@ -21,31 +21,27 @@ _FLOWS = [CATALOGUE[name] for name in ("inverse_lambda3", "exact_flow", "optimiz
 
 
 def states_at(store: RunStore, configs: Sequence[RunConfig], step: int) -> pd.DataFrame:
-    """Each run at `step` (its last state if it retired before; recorded every 50 steps
-    at the default budget).
+    """Each run of one p at `step` (its last state if it retired before; recorded every
+    50 steps at the default budget).
 
     Columns: n_train, seed, fraction, accuracy (over D0), rqi, predicted_accuracy (of
     the embedding at that step), ideal_accuracy.
     """
-    rows = []
-    for config, mask in zip(configs, store.table(configs)["mask"], strict=True):
-        op, curves = et.addition(config.p), store.curves(config)
+    op, runs = et.addition(configs[0].p), store.table(configs)
+    states = []
+    for curves in map(store.curves, configs):
         at = int(np.searchsorted(curves["steps"], step, side="right")) - 1
-        right = curves["train_accuracy"][at] * config.n_train
-        if n_test := op.n_samples - config.n_train:
-            right += curves["test_accuracy"][at] * n_test
-        rows.append(
-            {
-                "n_train": config.n_train,
-                "seed": config.seed,
-                "fraction": config.n_train / op.n_samples,
-                "accuracy": right / op.n_samples,
-                "rqi": curves["rqi"][at],
-                "predicted_accuracy": et.predicted_accuracy(op, mask, curves["embedding"][at]),
-                "ideal_accuracy": et.ideal_accuracy(op, mask),
-            }
-        )
-    return pd.DataFrame(rows)
+        states.append({name: values[at] for name, values in curves.items()})
+    there, n = pd.DataFrame(states), runs["n_train"]
+    right = there["train_accuracy"] * n + there["test_accuracy"].fillna(0) * (op.n_samples - n)
+    pairs = zip(runs["mask"], there["embedding"], strict=True)
+    return runs[["n_train", "seed"]].assign(
+        fraction=n / op.n_samples,
+        accuracy=right / op.n_samples,
+        rqi=there["rqi"],
+        predicted_accuracy=[et.predicted_accuracy(op, mask, E) for mask, E in pairs],
+        ideal_accuracy=[et.ideal_accuracy(op, mask) for mask in runs["mask"]],
+    )
 
 
 def measured_times(store: RunStore, configs: Sequence[RunConfig]) -> pd.DataFrame:
@@ -103,11 +99,9 @@ def trajectories(store: RunStore, config: RunConfig) -> tuple[pd.DataFrame, pd.D
 
 
 def outcomes(store: RunStore, configs: Sequence[Any]) -> pd.DataFrame:
-    """Runs on the group S3 as in the store, with `fraction`, `predicted_accuracy` of the
-    final embedding, and `best`.
-
-    best: whether a run has the highest final RQI of its size (of equals the highest
-    accuracy, then the lowest seed).
+    """Runs on the group S3 as in the store, with `fraction`, `predicted_accuracy` of
+    the final embedding, and `best`: whether a run has the highest final RQI of its size
+    (of equals the highest accuracy, then the lowest seed).
     """
     op, table = et.symmetric_group(3), store.table(configs)
     states = zip(table["mask"], table["final_embedding"], strict=True)

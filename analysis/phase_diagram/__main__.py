@@ -24,13 +24,13 @@ import pandas as pd
 import tyro
 
 from analysis.experiments import EXPERIMENTS
-from analysis.phase_diagram.boundaries import boundaries, uncertain
+from analysis.phase_diagram import diagram
+from analysis.phase_diagram.diagram import DRAWS, PREDICTOR, TARGETS, Row
 from analysis.phase_diagram.pictures import phase_diagram, success_maps, theory_diagram
-from analysis.phase_diagram.scores import BY, DRAWS, PREDICTOR, TARGETS, Row, compare, foretold, measured_scores
 from analysis.predictors.catalogue import CATALOGUE, predict
 from analysis.report.command import check_at_least, environment, leave, trained_on
 from analysis.report.files import table
-from analysis.report.tables import cell, wide
+from analysis.report.tables import cell, rows_of, wide
 from analysis.report.words import TARGETS_IN_WORDS, seed_range
 from analysis.runs.phases import PHASES, UNDECIDED, Thresholds, classify, points
 from analysis.runs.plan import Experiment, at_point
@@ -49,9 +49,7 @@ DIAGRAMS = EXPERIMENTS["phase_diagram"]
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(PlaneOptions, Thresholds):
-    """Train a plane of runs and draw in which phase of learning (paper, table 1) each
-    ends.
-    """
+    """Train a plane of runs and draw in which phase (paper, table 1) each ends."""
 
     refine: int = 0
     """Rounds of refinement after the grid: new runs halfway between points of different phases, and more seeds
@@ -79,13 +77,14 @@ def main(arguments: Arguments) -> None:
         predictors = [CATALOGUE[PREDICTOR]] if arguments.theory else []
         predictions = predict(store, runs, predictors, {PREDICTOR: DRAWS})
     cells = points(runs, axes)
-    edges = boundaries(cells, axes)
-    scores = measured_scores(runs, cells, edges)
+    edges = diagram.boundaries(cells, axes)
+    scores = diagram.measured_scores(runs, cells, edges)
     pictures = {"phases.png": phase_diagram(cells, edges, axes, plane.title)}
     tables = {"runs": runs, "points": cells}
     if arguments.theory:
-        expected, compared = compare(runs, foretold(predictions, runs["key"].tolist(), arguments.delay), axes)
-        of_targets = score(runs, predictions, predictors, TARGETS, within=None).assign(**dict.fromkeys(BY, ""))
+        told = diagram.foretold(predictions, runs["key"].tolist(), arguments.delay)
+        expected, compared = diagram.compare(runs, told, axes)
+        of_targets = score(runs, predictions, predictors, TARGETS, within=None).assign(**dict.fromkeys(diagram.BY, ""))
         scores = pd.concat([scores, compared, of_targets], ignore_index=True)
         pictures["theory.png"] = theory_diagram(cells, expected, axes, plane.title)
         pictures["success.png"] = success_maps(expected, axes)
@@ -93,7 +92,7 @@ def main(arguments: Arguments) -> None:
     made = environment(PROG, trained_on(runs))
     report = {"environment": made, "points": cells.to_dict("records"), "scores": scores.to_dict("records")}
     said = [table(phase_rows(scores), "simple"), "", *([theory_line(scores), ""] if arguments.theory else [])]
-    leave(out, report, pictures, [page(plane, runs, scores, arguments, made)], said, **tables, scores=scores)
+    leave(out, report, pictures, page(plane, runs, scores, arguments, made), said, **tables, scores=scores)
 
 
 def plan(arguments: Arguments) -> Experiment:
@@ -116,114 +115,89 @@ def plan(arguments: Arguments) -> Experiment:
 
 def refinement(plane: Experiment, cells: pd.DataFrame, configs: list[Any]) -> list[Any]:
     """The runs that are to be added to `configs` where the phase is uncertain."""
-    wanted, have = uncertain(cells, plane.axes, plane.seeds), set(configs)
+    wanted, have = diagram.uncertain(cells, plane.axes, plane.seeds), set(configs)
     more = (at_point(plane.base, plane.axes, point, seeds, plane.first_seed) for point, seeds in wanted.items())
     return [run for some in more for run in some if run not in have]
 
 
-_PAGE = """\
-# {plane.title}
-
-{n_runs} runs at {agreed.n:.0f} points of the plane {x.field} x {y.field}. All seeds agree at {agreed.value:.0%} of the
-points. {theory}
-
-{phases}
-
+_PHASES = """\
 ![phase diagram](phases.png)
 
 A letter stands for the phase of more than half of the seeds, with their share and a bar of all phases where they
 disagree. A point without such a phase is undecided: hatched, with a question mark.
 
-Learned: training accuracy at least {limits.train_threshold:g} within the budget. Generalised: test accuracy at least
-{limits.test_threshold:g}. Comprehension: that comes less than {limits.delay:g} steps after the training accuracy;
-grokking: later. Memorisation: learned and not generalised; confusion: neither; test only (which the paper's table 1
-leaves open): generalised and not learned.
-{boundaries}{predicted}
-## Set-up
+Learned: training accuracy at least {0.train_threshold:g} within the budget. Generalised: test accuracy at least
+{0.test_threshold:g}. Comprehension: that comes less than {0.delay:g} steps after the training accuracy; grokking:
+later. Memorisation: learned only; confusion: neither; test only (which the paper's table 1 leaves open): generalised
+only."""
 
-Shared by all runs: {shared}. Their seeds: {seeds}.
-
-`{made[command]}`, {on}. All numbers are in scores.csv, run by run in runs.csv."""
-
-_BOUNDARIES = """
+_BOUNDARIES = """\
 ## Boundaries
 
 Where one phase gives way to another along a line of the plane: the line's likeliest partition into segments of constant
-phase probabilities, less a penalty for each cut. In brackets likelihood intervals. In simulations (13 points; 1, 3 or 5
-seeds, of which 0, 10 or 25 % stray) 90 to 100 % of them held the true cut, at least 98 % with up to 10 % strays; of
-lines without a step at most 6 % had a boundary. An interval is never narrower than the distance of two neighbouring
-points (`--refine` adds points between).
+phase probabilities, less a penalty for each cut. In brackets likelihood intervals, never narrower than the distance of
+two neighbouring points (`--refine` adds points between). In simulations (13 points; 1, 3 or 5 seeds, of which 0, 10 or
+25 % stray) 90 to 100 % of them held the true cut, at least 98 % with up to 10 % strays; of lines without a step at most
+6 % had a boundary."""
 
-{table}
-"""
-
-_PREDICTED = """
+_PREDICTED = f"""\
 ## Predicted without training
 
 ![measured and predicted phases](theory.png)
 
 The theory of embeddings and decoder (`efftheory.memory`) was given each run's training set, initial embeddings, targets
-and rates, and drew {draws} initial decoders of its own. A run's predicted steps are the lower medians over these, its
+and rates, and drew {DRAWS} initial decoders of its own. A run's predicted steps are the lower medians over these, its
 predicted phase is that of the predicted steps, and a point's is that of most of its runs, as above. Points whose
 measured phase is undecided are left out: neither prediction nor constant can be right there. In brackets exact binomial
-intervals: too narrow, for neighbouring points are alike, and all points have the same seeds.
+intervals: too narrow, for neighbouring points are alike, and all points have the same seeds."""
 
-{answers}
+_CONFUSION = "Points by the phase of most seeds, or undecided (single runs); measured down, predicted across:"
 
-Points by the phase of most seeds, or undecided, and in brackets single runs; measured down, predicted across:
-
-{confusion}
-
+_TARGETS = """\
 Who gets there within the budget, and when. Predicted: the mean of the share of draws that get there, which the Brier
 score is of, too (a smaller one is better). Right: the share of runs that get there, or do not, as most draws do.
-Measured / predicted steps: the Kaplan-Meier median of the runs that should get there.
-
-{targets}
-
-![measured and predicted shares](success.png)
-"""
+Measured / predicted steps: the Kaplan-Meier median of the runs that should get there."""
 
 
-def page(plane: Experiment, runs: pd.DataFrame, scores: pd.DataFrame, limits: Thresholds, made: Mapping) -> str:
-    """report.md: of a plane, its runs and their scores; and what they were `made`
-    with.
-    """
+def page(plane: Experiment, runs: pd.DataFrame, scores: pd.DataFrame, limits: Thresholds, made: Mapping) -> list[str]:
+    """The paragraphs of report.md; `made` is what the runs were made with."""
     (x, y), edges, theory = plane.axes, boundary_rows(scores), theory_line(scores)
-    own = ("seed", x.field, y.field)
-    shared = [f"{name} = {value}" for name, value in asdict(plane.base).items() if name not in own and value != ""]
-    parts = {"phases": table(phase_rows(scores)), "boundaries": "", "predicted": "", "theory": theory}
-    if edges:
-        parts["boundaries"] = _BOUNDARIES.format(table=table(edges))
-    if theory:
-        tables = {"answers": answer_rows, "confusion": confusion_rows, "targets": target_rows}
-        rows = {name: table(rows(scores)) for name, rows in tables.items()}
-        parts["predicted"] = _PREDICTED.format(draws=DRAWS, **rows)
-    parts |= {"shared": ", ".join(shared), "seeds": seed_range(runs["seed"]), "on": ", ".join(made["trained_on"])}
     [agreed] = _rows(scores, statistic="agreed")
-    return _PAGE.format(plane=plane, x=x, y=y, n_runs=len(runs), agreed=agreed, limits=limits, made=made, **parts)
+    plain = {name: value for name, value in asdict(plane.base).items() if value != ""}
+    shared = [f"{name} = {value}" for name, value in plain.items() if name not in ("seed", x.field, y.field)]
+    predicted = {_PREDICTED: answer_rows, _CONFUSION: confusion_rows, _TARGETS: target_rows} if theory else {}
+    return [
+        f"# {plane.title}",
+        f"{len(runs)} runs at {agreed.n:.0f} points of the plane {x.field} x {y.field}. All seeds agree at "
+        f"{agreed.value:.0%} of the points. {theory}",
+        table(phase_rows(scores)),
+        _PHASES.format(limits),
+        *([_BOUNDARIES, table(edges)] if edges else []),
+        *(part for words, rows in predicted.items() for part in (words, table(rows(scores)))),
+        *(["![measured and predicted shares](success.png)"] if theory else []),
+        f"## Set-up\n\nShared by all runs: {', '.join(shared)}. Their seeds: {seed_range(runs['seed'])}.",
+        f"`{made['command']}`, {', '.join(made['trained_on'])}. All numbers are in scores.csv, run by run in runs.csv.",
+    ]
 
 
 def theory_line(scores: pd.DataFrame) -> str:
     """How many phases are as predicted, in one line; none where nothing was."""
     answers = [row for row in answer_rows(scores) if row["where"] is None]
-    texts = (", ".join(f"{row[of]} {of}" for of in ("points", "runs") if row[of]) for row in answers)
-    told = "; ".join(f"{row['answer']} {text}" for row, text in zip(answers, texts, strict=True))
-    return f"Phases that are right: {told}." if told else ""
+    told = (row["answer"] + ",".join(f" {row[of]} {of}" for of in ("points", "runs") if row[of]) for row in answers)
+    return f"Phases that are right: {'; '.join(told)}." if answers else ""
 
 
 def _rows(scores: pd.DataFrame, **words: str) -> list[Any]:
     """Those that have these words."""
-    return list(scores[(scores[[*words]] == [*words.values()]).all(axis=1)].itertuples())
+    return rows_of(scores[(scores[[*words]] == [*words.values()]).all(axis=1)])
 
 
 def phase_rows(scores: pd.DataFrame) -> list[Row]:
-    """A row a phase: points that have it as majority, runs, lower median of delays;
-    beside the paper's phases those that there are.
-    """
+    """A row a phase of the paper, and what else there is: points, runs, delay."""
     here = scores[(scores["other"] == "") & (scores["predictor"] == "") & (scores["phase"] != "")]
     there = set(here["phase"][here["value"] > 0])
     columns = {"points": ("points", ".0f"), "runs": ("runs", ".0f"), "median delay (steps)": ("median_delay", ",.0f")}
-    return wide(here[here["phase"].isin({*PHASES[:4], *there})], {"phase": "phase"}, columns)
+    return wide(here[here["phase"].isin({*PHASES[:4], *there})], ["phase"], columns)
 
 
 def boundary_rows(scores: pd.DataFrame) -> list[Row]:
@@ -246,14 +220,14 @@ def answer_rows(scores: pd.DataFrame) -> list[Row]:
 
 
 def confusion_rows(scores: pd.DataFrame) -> list[Row]:
-    """A row a measured phase, a column a predicted one: points, and runs in brackets;
-    phases that occur.
-    """
+    """Points (runs) by measured phase, a row each, and predicted; those there are."""
     here = scores[(scores["other"] != "") & (scores["target"] == "phase")]
-    n = {(row.statistic, row.phase, row.other): f"{row.value:.0f}" for row in here.itertuples()}
+    n = {(row.statistic, row.phase, row.other): f"{row.value:.0f}" for row in rows_of(here)}
     names = [name for name in (*PHASES, UNDECIDED) if name in {*here["phase"], *here["other"]}]
-    cells = {(a, b): f"{n.get(('points', a, b), 0)} ({n.get(('runs', a, b), 0)})" for a in names for b in names}
-    return [{"measured": a} | {b: cells[a, b] for b in names} for a in names]
+    return [
+        {"measured": a} | {b: f"{n.get(('points', a, b), 0)} ({n.get(('runs', a, b), 0)})" for b in names}
+        for a in names
+    ]
 
 
 def target_rows(scores: pd.DataFrame) -> list[Row]:

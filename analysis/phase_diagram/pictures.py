@@ -29,7 +29,6 @@ from analysis.runs.phases import COLOURS, GENERALISING, LETTERS, PHASES, UNDECID
 from analysis.runs.plan import Axis
 
 _LOOK: Any = LOOK | {"axes.grid": False}
-_HATCH: Any = {"hatch": "////", "edgecolor": "0.6", "lw": 0}
 _EDGE: Any = [withStroke(linewidth=2, foreground="0.25")]  # around what is white
 _ANSWERS = {
     "equal": "#E6E6E6",
@@ -46,9 +45,7 @@ _FEW = 300  # points, that have letters
 
 
 def phase_diagram(cells: pd.DataFrame, boundaries: pd.DataFrame, axes: Sequence[Axis], title: str) -> Figure:
-    """Two panels: the majority phase of each point and its agreement; the median delay,
-    its contours, and where on each line generalisation begins or ends.
-    """
+    """Phases with their agreement; delays, contours and edges of generalisation."""
     with mpl.rc_context(_LOOK):
         figure = Figure(figsize=(11.5, 5.4))
         left, right = figure.subplots(1, 2)
@@ -92,16 +89,13 @@ def theory_diagram(cells: pd.DataFrame, expected: pd.DataFrame, axes: Sequence[A
 
 
 def success_maps(expected: pd.DataFrame, axes: Sequence[Axis]) -> Figure:
-    """Measured and predicted shares of the runs that generalise, and of those with
-    RQI > 0.95.
-    """
+    """Measured and predicted shares of runs that generalise, or have RQI > 0.95."""
     with mpl.rc_context(_LOOK):
         figure = Figure(figsize=(10.5, 9))
         plane, panels = _Plane(expected, axes), figure.subplots(2, 2)
         for row, name, what in zip(panels, ("test", "rqi"), ("generalise", "have RQI > 0.95"), strict=True):
             for panel, prefix, title in zip(row, ("measured_", ""), ("measured", "predicted"), strict=True):
-                values = expected[f"{prefix}{name}_share"].to_numpy()
-                plane.fill(panel, values, cmap=_SHARES.cmap, norm=_SHARES.norm)
+                plane.fill(panel, expected[f"{prefix}{name}_share"], cmap=_SHARES.cmap, norm=_SHARES.norm)
                 plane.label(panel)
                 panel.set_title(f"{title}: runs that {what}")
         figure.colorbar(_SHARES, ax=panels, label="share of the runs (predicted: of runs and draws)", shrink=0.6)
@@ -115,11 +109,11 @@ def legend(cells: pd.DataFrame) -> list[Patch]:
     return _patches({f"{LETTERS[name]}  {name}": COLOURS[name] for name in names})
 
 
-def _patches(colours: dict[str, str]) -> list[Patch]:
+def _patches(colours: Mapping[str, str]) -> list[Patch]:
     """By label; what is undecided is hatched."""
-    undecided = COLOURS[UNDECIDED]
-    looks: Any = {colour: _HATCH if colour == undecided else {"edgecolor": "0.5"} for colour in colours.values()}
-    return [Patch(facecolor=colour, label=label, **looks[colour]) for label, colour in colours.items()]
+    looks: Any = {COLOURS[UNDECIDED]: {"hatch": "////", "edgecolor": "0.6", "lw": 0}}
+    usual = {"edgecolor": "0.5"}
+    return [Patch(facecolor=one, label=label, **looks.get(one, usual)) for label, one in colours.items()]
 
 
 def _legend_below(figure: Figure, handles: Sequence[Patch | Line2D], most: int) -> None:
@@ -129,9 +123,7 @@ def _legend_below(figure: Figure, handles: Sequence[Patch | Line2D], most: int) 
 
 
 def draw_phases(axes: Axes, cells: pd.DataFrame, plane_axes: Sequence[Axis]) -> None:
-    """The majority phase of each point; where the seeds disagree, a bar of their phases
-    and the majority's share. A point without a majority is hatched.
-    """
+    """Majorities; where the seeds disagree, a bar and the share; undecided: hatched."""
     plane, majority, rows = _Plane(cells, plane_axes), cells["majority"], cells.to_dict("records")
     shares = pd.Series([f"\n{row.get(row['majority'])}/{row['n']}" for row in rows])
     shown = plane.roomy() & (cells["agreement"] < 1) & (majority != UNDECIDED)
@@ -152,16 +144,14 @@ def _ink(colour: str) -> str:
 
 
 def _draw_delay(axes: Axes, plane: _Plane) -> bool:
-    """Median steps from training to generalisation; hatched where most runs have no
-    such delay. Whether there are contours.
-    """
+    """Median delays, hatched where most runs have none; whether there are contours."""
     delay = plane.cells["delay"].to_numpy()
     finite = np.isfinite(delay)
     axes.set_facecolor("0.85")
     shown = np.where(finite, np.maximum(delay, 1), np.nan)  # test before train, too, is no delay
     top = max(np.nanmax(shown, initial=1e4), 1e4)
     image = plane.fill(axes, shown, cmap=colormaps["cividis"], norm=LogNorm(1, top))
-    plane.hatch(axes, ~finite, hatch="////", edgecolor="0.65", lw=0)
+    plane.hatch(axes, ~finite, "0.65")
     contours = _draw_contours(axes, plane, shown)
     axes.figure.colorbar(image, ax=axes, label="median delay: steps from train to test accuracy", shrink=0.9)
     axes.set_title("delay of generalisation (grey: most runs have none)")
@@ -186,36 +176,30 @@ def _draw_contours(axes: Axes, plane: _Plane, delay: NDArray[np.float64]) -> boo
 
 
 def _draw_boundaries(axes: Axes, boundaries: pd.DataFrame, plane: _Plane) -> bool:
-    """Positions and intervals along x (along y where x has categories) where
-    generalising points border on others; whether there are any.
-    """
+    """Edges of generalisation along x (y for categories); whether there are any."""
     along = 0 if plane.axes[0].is_number else 1
     axis, across = plane.axes[along], plane.axes[1 - along]
     sides = boundaries[["phase", "other"]]
     crossing = (sides.isin(GENERALISING).sum(axis=1) == 1) & (sides != UNDECIDED).all(axis=1)
     found = boundaries[crossing & (boundaries["along"] == axis.field)]
-    if found.empty:
-        return False
     low, place, high = (np.array([_place(axis, at) for at in found[name]]) for name in ("low", "value", "high"))
     x, y = [place, [_place(across, at) for at in found["at"]]][:: 1 - 2 * along]
     error: Any = {("xerr", "yerr")[along]: [place - low, high - place]}
-    axes.errorbar(x, y, **error, fmt="o", ms=4, lw=1.2, capsize=2, color=VERMILION, clip_on=False)
-    return True
+    if len(found):
+        axes.errorbar(x, y, **error, fmt="o", ms=4, lw=1.2, capsize=2, color=VERMILION, clip_on=False)
+    return len(found) > 0
 
 
 class _Plane:
-    """The points of a diagram in the units of its axes, each with the patch of the
-    plane that it stands for.
-    """
+    """The points in the units of the axes, each with its patch of the plane."""
 
     def __init__(self, cells: pd.DataFrame, axes: Sequence[Axis]):
         self.cells, self.axes = cells, axes
         columns = [[_place(axis, value) for value in cells[name]] for name, axis in zip("xy", axes, strict=True)]
         self.places = np.array(columns).T  # (n, 2)
-        self.ticks = [np.unique(column) for column in columns]
+        self.ticks, self._index = zip(*(np.unique(column, return_inverse=True) for column in columns), strict=True)
         self.regular = len(cells) == len(self.ticks[0]) * len(self.ticks[1])
         self._edges = [_edges(ticks) for ticks in self.ticks]
-        self._index = [np.searchsorted(ticks, column) for ticks, column in zip(self.ticks, columns, strict=True)]
         patches = list(zip(self._edges, self._index, strict=True))
         self.corners = np.array([edges[i] for edges, i in patches]).T  # lower left ones
         self.sizes = np.array([np.diff(edges)[i] for edges, i in patches]).T
@@ -229,9 +213,7 @@ class _Plane:
         return (nearest >= 1) & (self.places[:, 1] - self.corners[:, 1] >= unit[1] / 2)
 
     def _raster(self, values: ArrayLike) -> tuple[NDArray, NDArray, NDArray]:
-        """Edges along x and y, and between them the values of points: in the cells of a
-        regular grid, else in all that is nearest to a point.
-        """
+        """Edges along x and y, and between them the values of the nearest points."""
         x, y = self._edges
         values = np.asarray(values)
         if self.regular:
@@ -252,24 +234,22 @@ class _Plane:
         found = [colours[name] for name in names]
         codes = [[*colours.values()].index(colour) for colour in found]
         self.fill(axes, codes, cmap=ListedColormap([*colours.values()]), vmin=-0.5, vmax=len(colours) - 0.5)
-        self.hatch(axes, [colour == COLOURS[UNDECIDED] for colour in found], **_HATCH)
+        self.hatch(axes, np.array(found) == COLOURS[UNDECIDED], "0.6")
         for (x, y), colour, text in zip(self.places, found, texts, strict=True):
             if text:
-                look: Any = {"ha": "center", "va": "center", "fontsize": 6.5, "linespacing": 1.2}
-                axes.text(x, y, text, color=_ink(colour), **look)
+                axes.text(x, y, text, color=_ink(colour), ha="center", va="center", fontsize=6.5, linespacing=1.2)
         self.label(axes)
 
-    def hatch(self, axes: Axes, which: ArrayLike, **look: Any) -> None:
+    def hatch(self, axes: Axes, which: NDArray[np.bool_], colour: str) -> None:
         """The patches of some points."""
-        which = np.asarray(which)
         if self.regular:
-            for corner, (width, height) in zip(self.corners[which], self.sizes[which], strict=True):
-                axes.add_patch(Rectangle(corner, width, height, fill=False, **look))
+            for corner, size in zip(self.corners[which], self.sizes[which], strict=True):
+                axes.add_patch(Rectangle(corner, *size, fill=False, hatch="////", edgecolor=colour, lw=0))
         elif which.any():
             x, y, table = self._raster(which.astype(float))
             centres = ((edges[1:] + edges[:-1]) / 2 for edges in (x, y))
-            area = axes.contourf(*centres, table, [0.5, 1.5], colors="none", hatches=[look["hatch"]])
-            area.set(edgecolor=look["edgecolor"], linewidth=0)
+            area = axes.contourf(*centres, table, [0.5, 1.5], colors="none", hatches=["////"])
+            area.set(edgecolor=colour, linewidth=0)
 
     def label(self, axes: Axes) -> None:
         for which, axis, ticks in zip((axes.xaxis, axes.yaxis), self.axes, self.ticks, strict=True):
@@ -279,16 +259,13 @@ class _Plane:
                 which.set_ticks(whole, [f"$10^{{{place:.0f}}}$" for place in whole])
             else:  # those of the first grid: refined values may be too close for their labels
                 texts = [
-                    f"{value:.4g}" if isinstance(value, float) else "full" if value is None else str(value)
-                    for value in axis.values
+                    "full" if one is None else f"{one:.4g}" if type(one) is float else f"{one}" for one in axis.values
                 ]
                 which.set_ticks([_place(axis, value) for value in axis.values], texts)
 
 
 def _place(axis: Axis, value: Any) -> float:
-    """Where a value is drawn: at its position, or evenly spaced on an axis with both
-    narrow and wide steps.
-    """
+    """Its position; evenly spaced on an axis with both narrow and wide steps."""
     steps = np.diff([axis.position(known) for known in axis.values])
     if not axis.is_number or axis.log or len(steps) == 0 or steps.max() < _UNEVEN * steps.min():
         return axis.position(value)

@@ -1,6 +1,4 @@
-"""Pictures: the L and the U over norms and data sizes, laws against measured steps, and
-what moves on the surface of two variables.
-"""
+"""Pictures of the L and the U, of laws, and of the surface of two variables."""
 
 from __future__ import annotations
 
@@ -11,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
+from matplotlib.artist import setp
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -33,9 +32,7 @@ _LOSSES = Normalize(np.log10(FLOOR) - 1.5, 0)  # the least loss is no black: lin
 
 
 def curves_picture(table: pd.DataFrame, plan: Experiment) -> Figure:
-    """Training loss, test loss and test accuracy against alpha, at the largest data
-    size: a colour a number of steps, median and range of the seeds.
-    """
+    """Losses and test accuracy against alpha at the largest size, a colour a time."""
     size, generalised = plan.axes[1].field, plan.family.METRICS[1].name
     part = table[(table[size] == table[size].max()) & (table["kind"] == "final")]
     with mpl.rc_context(LOOK):
@@ -63,17 +60,15 @@ def draw_curve(axes: Axes, table: pd.DataFrame, name: str, colour: str, label: s
 
 
 def contours_picture(table: pd.DataFrame, plan: Experiment) -> Figure:
-    """Training and test error over alpha and data size after all steps, with A, B and
-    C.
-    """
-    sizes, (learned, generalised) = plan.axes[1], (metric.name for metric in plan.family.METRICS[:2])
+    """Errors over alpha and data size after all steps, with A, B and C."""
+    sizes = plan.axes[1]
     last = table[(table["step"] == table["step"].max()) & (table["kind"] == "final")]
     with mpl.rc_context(LOOK | {"axes.grid": False}):
         figure = Figure(figsize=(10, 4.4))
         panels: Any = figure.subplots(1, 2, sharey=True)
-        draw_contours(panels[0], last, learned, sizes.field, sizes.log)
-        drawn = draw_contours(panels[1], last, generalised, sizes.field, sizes.log)
-        for axes, words in zip(panels, ("training error", "test error"), strict=True):
+        drawn: Any = None
+        for axes, metric, words in zip(panels, plan.family.METRICS, ("training error", "test error"), strict=False):
+            drawn = draw_contours(axes, last, metric.name, sizes.field, sizes.log)
             axes.set_title(words, loc="left")
         panels[0].set(ylabel=sizes.field)
         draw_places(panels[1], last, sizes.field)
@@ -110,16 +105,14 @@ def draw_places(axes: Axes, table: pd.DataFrame, size: str) -> None:
     """
     scales, sizes = np.unique(table[SCALES]), np.unique(table[size])
     usual, large = (scales[np.abs(np.log(scales / of)).argmin()] for of in (1, scales[-1] ** 0.85))
+    look: Any = {"ha": "center", "va": "center", "bbox": {"boxstyle": "circle", "fc": "white", "lw": 0.8}}
     for name, place in {"A": (usual, sizes[0]), "B": (large, sizes[0]), "C": (large, sizes[-1])}.items():
-        axes.annotate(
-            name, place, color="black", ha="center", va="center", bbox={"boxstyle": "circle", "fc": "white", "lw": 0.8}
-        )
+        axes.annotate(name, place, color="black", **look)
 
 
 def laws_picture(runs: pd.DataFrame, targets: Mapping[str, str], title: str) -> Figure:
     """Predicted against measured steps, a panel a law: a colour a decay, a marker a
-    target, which `targets` names; triangles to the right for runs that did not get
-    there within the budget.
+    target, which `targets` names; triangles to the right for censored runs.
     """
     with mpl.rc_context(LOOK):
         figure = Figure(figsize=(11, 7.2))
@@ -127,10 +120,8 @@ def laws_picture(runs: pd.DataFrame, targets: Mapping[str, str], title: str) -> 
         for axes, law in zip(panels.flat, norm.PREDICTORS, strict=True):
             _draw_law(axes, runs, targets, law.name)
             axes.set_title(law.title, loc="left")
-        for axes in panels[-1]:
-            axes.set_xlabel("measured steps")
-        for axes in panels[:, 0]:
-            axes.set_ylabel("predicted steps")
+        setp(panels[-1], xlabel="measured steps")
+        setp(panels[:, 0], ylabel="predicted steps")
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4)
         figure.suptitle(title, fontsize="large")
@@ -154,9 +145,7 @@ def _draw_law(axes: Axes, runs: pd.DataFrame, targets: Mapping[str, str], law: s
 
 
 def surfaces_picture(surfaces: Mapping[Which, Surface], cases: pd.DataFrame, corner: float) -> Figure:
-    """A row an operation, a column a size: the reduced loss of the first seed, and what
-    moves on it.
-    """
+    """The first seed's reduced loss and paths on it: a row an operation."""
     operations = list(dict.fromkeys(operation for operation, *_ in surfaces))
     sizes, first = sorted({n_train for _, n_train, _ in surfaces}), min(seed for *_, seed in surfaces)
     decays = sorted(cases["weight_decay"].unique())
@@ -170,10 +159,8 @@ def surfaces_picture(surfaces: Mapping[Which, Surface], cases: pd.DataFrame, cor
             axes = panels[operations.index(operation), sizes.index(n_train)]
             image = _draw_surface(axes, surfaces[operation, n_train, first], own, colours, corner)
             axes.set_title(f"{operation.replace('_', ' ')}, |D| = {n_train}")
-        for axes in panels[-1]:
-            axes.set_xlabel("norm of the decoder $w$")
-        for axes in panels[:, 0]:
-            axes.set_ylabel("messiness $m$")
+        setp(panels[-1], xlabel="norm of the decoder $w$")
+        setp(panels[:, 0], ylabel="messiness $m$")
         bar = figure.colorbar(image, ax=panels, label="log10 of the reduced training loss")
         bar.ax.set_ylim(np.log10(FLOOR), 0)
         marks = [
@@ -216,9 +203,7 @@ def _draw_surface(axes: Axes, surface: Surface, cases: pd.DataFrame, colours: di
 
 
 def times_picture(cases: pd.DataFrame) -> Figure:
-    """Against the formula's: the equations' and the networks'; at the budget, hollow,
-    what did not get there.
-    """
+    """Equations' and networks' times against the formula's; hollow: censored."""
     sizes = sorted(cases["n_train"].unique())
     markers = dict(zip(sizes, "osD^v<>ph*" * (1 + len(sizes) // 10), strict=False))
     with mpl.rc_context(LOOK):
@@ -229,9 +214,8 @@ def times_picture(cases: pd.DataFrame) -> Figure:
             own = cases[(cases["operation"] == operation) & cases["formula"].notna()]
             # what is censored stands side by side
             for name, colour, beside in (("equations", BLUE, 1), ("steps_to_corner", VERMILION, 1.25)):
-                for n_train, formula, budget, time in own[["n_train", "formula", "budget", name]].itertuples(
-                    index=False
-                ):
+                columns = ["n_train", "formula", "budget", name]
+                for n_train, formula, budget, time in own[columns].itertuples(index=False):
                     y, filled = (max(time, 1), colour) if np.isfinite(time) else (budget * beside, "none")
                     axes.plot(formula, y, markers[n_train], color=colour, mfc=filled, ms=6, alpha=0.8)
             axes.set_title(operation.replace("_", " "))

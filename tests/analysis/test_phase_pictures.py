@@ -21,9 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.phase_diagram.__main__ import boundary_rows, confusion_rows, page, phase_rows, theory_line
-from analysis.phase_diagram.boundaries import boundaries, uncertain
+from analysis.phase_diagram.diagram import TARGETS, boundaries, compare, measured_scores, uncertain
 from analysis.phase_diagram.pictures import draw_phases, phase_diagram, success_maps, theory_diagram
-from analysis.phase_diagram.scores import TARGETS, compare, measured_scores
 from analysis.report.look import VERMILION
 from analysis.runs.phases import COLOURS, LETTERS, PHASES, UNDECIDED, Thresholds, phase, points
 from analysis.runs.plan import Axis, Experiment, parse_axis
@@ -292,7 +291,7 @@ def runs_of_case(name: str) -> pd.DataFrame:
 def page_of(name: str, scores: pd.DataFrame) -> str:
     limits = Thresholds(test_threshold=0.8, delay=500.0)
     made = {"command": "python -m analysis.phase_diagram x", "trained_on": ["cpu, torch 2"]}
-    return page(Experiment("Title", RunConfig(), case(name)[1]), runs_of_case(name), scores, limits, made)
+    return "\n\n".join(page(Experiment("Title", RunConfig(), case(name)[1]), runs_of_case(name), scores, limits, made))
 
 
 def scores_of(name: str) -> pd.DataFrame:

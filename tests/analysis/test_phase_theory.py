@@ -17,8 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.phase_diagram import __main__ as phase_diagram
-from analysis.phase_diagram.boundaries import boundary_zone
-from analysis.phase_diagram.scores import TARGETS, commonest, compare, equal_share, foretold, other_seeds
+from analysis.phase_diagram.diagram import (
+    TARGETS,
+    boundary_zone,
+    commonest,
+    compare,
+    equal_share,
+    foretold,
+    other_seeds,
+)
 from analysis.runs.executors import Execution
 from analysis.runs.phases import PHASES, UNDECIDED, points, with_phases
 from analysis.runs.plan import Axis, parse_axis

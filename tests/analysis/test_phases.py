@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from analysis.phase_diagram.boundaries import boundaries, uncertain
+from analysis.phase_diagram.diagram import boundaries, uncertain
 from analysis.runs.phases import PHASES, UNDECIDED, Thresholds, classify, phase, points, steps_to
 from analysis.runs.plan import Axis, parse_axis
 from neural import History, RunConfig
