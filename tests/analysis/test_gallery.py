@@ -21,19 +21,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from analysis.gallery.__main__ import (
-    FRAMES,
-    POINTS,
-    PROG,
-    Arguments,
-    animations,
-    gallery,
-    main,
-    most_telling,
-    thinned,
-    with_results,
-)
+from analysis.gallery import __main__ as command
+from analysis.gallery.__main__ import Arguments, animations, gallery, most_telling, thinned, with_results
 from analysis.gallery.planes import find_planes
 from analysis.predictors.catalogue import CATALOGUE, predict
 from analysis.runs.phases import COLOURS, PHASES, Thresholds
@@ -52,7 +45,8 @@ SIZES = Axis("n_train", (6, 8, 12))
 PERCEPTRON = ModularConfig(network="perceptron", p=7, d=3, width=16, fraction=0.6, look_every=5, budget=100)
 SCALES = Axis("init_scale", (0.1, 0.3, 1.0))
 PREDICTED = grid(TOY, [SIZES], 2)
-CONFIGS = [*grid(TOY, [RATES, DECAYS], 2), *PREDICTED, *grid(PERCEPTRON, [SCALES], 2)]
+TOYS = grid(TOY, [RATES, DECAYS], 2)
+CONFIGS = [*TOYS, *PREDICTED, *grid(PERCEPTRON, [SCALES], 2)]
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +65,8 @@ def page(store: RunStore) -> str:
 
 
 def content_of(page: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    assert found
-    return json.loads(found[1])
+    [found] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(found)
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +76,8 @@ def content(page: str) -> dict[str, Any]:
 
 def test_planes_are_the_grids_that_were_trained(store: RunStore) -> None:
     two, one = find_planes(store.settings(Toy, 1_000), Toy)
-    assert [set(axis.values) for axis in two.axes] in ([set(RATES.values), set(DECAYS.values)],)
     assert [axis.field for axis in two.axes] == ["repr_lr", "decoder_wd"]
+    assert [set(axis.values) for axis in two.axes] == [set(RATES.values), set(DECAYS.values)]
     assert two.axes[0].log
     assert len(two.runs) == 18
     assert two.shared == {"n_train": 10}
@@ -95,37 +88,26 @@ def test_planes_are_the_grids_that_were_trained(store: RunStore) -> None:
     assert len(line.runs) == 6
 
 
-def test_a_value_that_is_none_is_one_like_others(store: RunStore) -> None:
-    runs = store.settings(Toy, 1_000)
-    sizes = runs["n_train"].map({6: 2.0, 8: 4.0}.get)
-    [plane] = find_planes(runs[runs["n_train"] != 10].assign(batch_size=sizes, n_train=10), Toy)
+def test_what_runs_may_differ_in(store: RunStore) -> None:
+    toy, modular = store.settings(Toy, 1_000), store.settings(Modular, 1_000)
+    sizes = toy["n_train"].map({6: 2.0, 8: 4.0}.get)  # None is a value like others
+    [plane] = find_planes(toy[toy["n_train"] != 10].assign(batch_size=sizes, n_train=10), Toy)
     assert set(plane.axes[0].values) == {2, 4, None}
-
-
-def test_a_truth_value_can_be_an_axis(store: RunStore) -> None:
-    """sqlite gives 0 and 1 back."""
-    runs = store.settings(Modular, 1_000)
-    both = pd.concat([runs.assign(constrained=0), runs.assign(constrained=1)], ignore_index=True)
+    both = pd.concat([modular.assign(constrained=k) for k in (0, 1)], ignore_index=True)  # as sqlite gives them back
     [plane] = find_planes(both, Modular)
     assert [set(axis.values) for axis in plane.axes] == [set(SCALES.values), {False, True}]
+    # with other checkpoints it is no second run; with a training set that was given, of no plane
+    [plane] = find_planes(pd.concat([modular, modular.assign(checkpoints=0)], ignore_index=True), Modular)
+    assert len(plane.runs) == 6
+    assert find_planes(toy.assign(samples="3ff"), Toy) == []
 
 
 def test_a_stray_run_does_not_dissolve_a_plane(store: RunStore) -> None:
-    runs = store.table(CONFIGS[:18])
+    runs = store.table(TOYS)
     stray = runs.head(1).assign(repr_lr=5e-3, decoder_wd=0.5)
     planes = find_planes(pd.concat([runs, stray], ignore_index=True), Toy)
     assert [axis.values for axis in planes[0].axes] == [RATES.values, DECAYS.values]
     assert len(planes[0].runs) == 18
-
-
-def test_one_run_with_other_checkpoints_is_no_second_one(store: RunStore) -> None:
-    runs = store.settings(Modular, 1_000)
-    [plane] = find_planes(pd.concat([runs, runs.assign(checkpoints=0)], ignore_index=True), Modular)
-    assert len(plane.runs) == 6
-
-
-def test_runs_that_were_given_their_training_sets_make_no_plane(store: RunStore) -> None:
-    assert find_planes(store.settings(Toy, 1_000).assign(samples="3ff"), Toy) == []
 
 
 @pytest.mark.parametrize(("most", "n"), [(32, 3), (31, 2), (26, 2), (25, 1), (1, 1)])
@@ -138,27 +120,22 @@ def test_as_many_planes_as_there_is_room_for(store: RunStore, most: int, n: int)
 def test_cells_have_the_runs_that_were_trained(content: dict[str, Any], store: RunStore) -> None:
     plane = content["planes"][0]
     assert plane["n"] == 18
-    assert [axis["label"] for axis in plane["axes"]] == [
-        "learning rate of the embeddings",
-        "weight decay of the decoder",
-    ]
+    labels = ["learning rate of the embeddings", "weight decay of the decoder"]
+    assert [axis["label"] for axis in plane["axes"]] == labels
     assert plane["axes"][0]["values"] == ["0.001", "0.01", "0.1"]
     assert sorted(map(tuple, (cell["at"] for cell in plane["cells"]))) == list(product(range(3), range(3)))
     for cell in plane["cells"]:
         x, y = cell["at"]
-        table = store.table(
-            grid(TOY, [Axis("repr_lr", (RATES.values[x],)), Axis("decoder_wd", (DECAYS.values[y],))], 2)
-        )
+        here = dataclasses.replace(TOY, repr_lr=RATES.values[x], decoder_wd=DECAYS.values[y])
         assert [run["seed"] for run in cell["runs"]] == ["0", "1"]
-        for run, (_, row) in zip(cell["runs"], table.iterrows(), strict=True):
+        for run, row in zip(cell["runs"], store.table(grid(here, [], 2)).to_dict("records"), strict=True):
             assert run["train"] == (None if np.isnan(row["steps_to_train"]) else row["steps_to_train"])
             assert run["test"] == (None if np.isnan(row["steps_to_test"]) else row["steps_to_test"])
             assert (PHASES[run["phase"]] == "confusion") == (run["train"] is None and run["test"] is None)
             steps, train, test = run["curve"]
             assert steps[0] == 0
-            assert len(steps) == len(train) == len(test) <= POINTS
-            assert train[-1] == round(100 * row["train_accuracy"])
-            assert test[-1] == round(100 * row["test_accuracy"])
+            assert len(steps) == len(train) == len(test) <= command.POINTS
+            assert [train[-1], test[-1]] == [round(100 * row[f"{of}_accuracy"]) for of in ("train", "test")]
 
 
 @pytest.mark.parametrize(
@@ -201,22 +178,17 @@ def test_films_show_the_embeddings_that_were_kept(content: dict[str, Any], store
     assert len(films) == 3  # a plane each
     toy, perceptron = films[0], films[-1]
     assert toy["axes"][0] == "symbol"
-    row = next(
-        run
-        for run in CONFIGS
-        if f"repr_lr {run.repr_lr:.3g}, decoder_wd {run.decoder_wd:.3g}, seed {run.seed}" in toy["title"]
-    )
-    curves = store.curves(row)
-    np.testing.assert_allclose(
-        toy["places"][-1], np.hstack([np.arange(5)[:, None], curves["embedding"][-1]]), rtol=6e-3
-    )
+    titles = {f"toy, repr_lr {run.repr_lr:.3g}, decoder_wd {run.decoder_wd:.3g}, seed {run.seed}": run for run in TOYS}
+    curves = store.curves(titles[toy["title"]])
+    wanted = np.hstack([np.arange(5)[:, None], curves["embedding"][-1]])
+    np.testing.assert_allclose(toy["places"][-1], wanted, rtol=6e-3)
     assert toy["steps"][-1] == curves["steps"][-1]
     assert {len(frame) for frame in perceptron["places"]} == {7}
     last = np.array(perceptron["places"][-1], float)
     assert np.abs(last[:, 0]).max() > 0
     assert last[:, 0].var() >= last[:, 1].var()  # the first component is the first
     for film in films:
-        assert len(film["steps"]) == len(film["places"]) == len(film["test"]) <= FRAMES
+        assert len(film["steps"]) == len(film["places"]) == len(film["test"]) <= command.FRAMES
         assert film["steps"] == sorted(film["steps"])
 
 
@@ -300,10 +272,7 @@ def test_a_damaged_run_is_one_line(store, tmp_path, monkeypatch, capsys, damage,
     traces_folder(path).symlink_to(traces_folder(store.path))
     with closing(sqlite3.connect(path)) as file, file:
         file.execute(damage)
-    with pytest.raises(SystemExit) as ended:
-        command(monkeypatch, "--store", path, "--out", tmp_path)
-    assert ended.value.code == 1
-    err = capsys.readouterr().err
+    err = refused(monkeypatch, capsys, "--store", path, "--out", tmp_path)
     assert err.splitlines()[-1].startswith("error: `store` must ")
     assert re.search(told, err)
     assert "Traceback" not in err
@@ -315,13 +284,21 @@ def test_what_runs_say_cannot_end_the_script(store: RunStore, monkeypatch: pytes
     assert hostile not in gallery(store, Thresholds(), 1_000, 1_000, 0)
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
     monkeypatch.setattr(sys, "argv", ["gallery", *map(str, words)])
-    run_command(Arguments, main, PROG, (StoreError,))
+    run_command(Arguments, command.main, command.PROG, (StoreError,))
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: Any, *words: object) -> str:
+    """What the command says on standard error, with status 1."""
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, *words)
+    assert ended.value.code == 1
+    return capsys.readouterr().err
 
 
 def test_the_command(store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    command(monkeypatch, "--store", store.path, "--out", tmp_path, "--films", 1)
+    run(monkeypatch, "--store", store.path, "--out", tmp_path, "--films", 1)
     assert capsys.readouterr().out == f"{tmp_path / 'gallery.html'}\n"
     assert (tmp_path / "gallery.html").read_text().startswith("<!doctype html>")
 
@@ -337,28 +314,22 @@ def test_the_command(store: RunStore, tmp_path: Path, monkeypatch: pytest.Monkey
     ],
 )
 def test_nonsense_is_one_line(words, said, store, tmp_path, monkeypatch, capsys) -> None:
-    with pytest.raises(SystemExit) as ended:
-        command(monkeypatch, "--store", store.path, "--out", tmp_path, *words)
-    assert ended.value.code == 1
-    assert capsys.readouterr().err == f"error: {said}\n"
+    assert refused(monkeypatch, capsys, "--store", store.path, "--out", tmp_path, *words) == f"error: {said}\n"
 
 
 def test_a_store_without_a_plane_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     RunStore(tmp_path / "empty.sqlite").close()
-    with pytest.raises(SystemExit):
-        command(monkeypatch, "--store", tmp_path / "empty.sqlite", "--out", tmp_path)
-    assert "`store` must have runs of at least 3 settings" in capsys.readouterr().err
+    err = refused(monkeypatch, capsys, "--store", tmp_path / "empty.sqlite", "--out", tmp_path)
+    assert "`store` must have runs of at least 3 settings" in err
 
 
 # --- in a real browser
 
-needs_browser = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="NO BROWSER: install chromium and chromium-driver to test the gallery in one"
-)
-
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("NO BROWSER: install chromium and chromium-driver to test the gallery in one")
     with browser(tmp_path_factory.mktemp("profile")) as driver:
         yield driver
 
@@ -380,15 +351,10 @@ def text(shown: Any, selector: str) -> str:
 
 
 def press(shown: Any, *keys: str) -> None:
-    from selenium.webdriver import ActionChains
-
     ActionChains(shown).send_keys(*keys).perform()
 
 
-@needs_browser
 def test_a_cell_shows_its_runs_on_hover(shown: Any, content: dict[str, Any]) -> None:
-    from selenium.webdriver import ActionChains
-
     cells = shown.find_elements("css selector", "#map button")
     assert len(cells) == 9
     for cell in (cells[4], cells[8]):
@@ -406,10 +372,7 @@ def test_a_cell_shows_its_runs_on_hover(shown: Any, content: dict[str, Any]) -> 
     assert [PHASES[run["phase"]].split()[0] for run in middle["runs"]] == [row[1] for row in rows]
 
 
-@needs_browser
 def test_cells_are_reached_by_keyboard(shown: Any) -> None:
-    from selenium.webdriver.common.keys import Keys
-
     shown.execute_script("document.querySelector('#plane').focus()")
     press(shown, Keys.TAB)
     assert shown.switch_to.active_element.get_attribute("aria-pressed") == "true"
@@ -425,10 +388,7 @@ def test_cells_are_reached_by_keyboard(shown: Any) -> None:
     assert text(shown, "#runs strong") == before
 
 
-@needs_browser
 def test_other_planes_and_predictors_can_be_chosen(shown: Any, content: dict[str, Any]) -> None:
-    from selenium.webdriver.support.ui import Select
-
     planes = Select(shown.find_element("id", "plane"))
     assert len(planes.options) == 3
     planes.select_by_index(2)
@@ -447,11 +407,7 @@ def test_other_planes_and_predictors_can_be_chosen(shown: Any, content: dict[str
     assert places[1] != places[2]
 
 
-@needs_browser
 def test_a_mark_says_its_run_by_pointer_and_by_keyboard(shown: Any) -> None:
-    from selenium.webdriver import ActionChains
-    from selenium.webdriver.common.keys import Keys
-
     assert text(shown, "#point").startswith("5 runs")
     ActionChains(shown).move_to_element(shown.find_element("css selector", "#scatter circle")).perform()
     assert "measured" in text(shown, "#point")
@@ -463,10 +419,7 @@ def test_a_mark_says_its_run_by_pointer_and_by_keyboard(shown: Any) -> None:
     assert len(said) == 5  # each of them once
 
 
-@needs_browser
 def test_the_slider_moves_the_symbols(shown: Any, content: dict[str, Any]) -> None:
-    from selenium.webdriver.common.keys import Keys
-
     film = content["films"][0]
 
     def places() -> list[str]:  # in one call: while it plays, marks come and go
@@ -482,14 +435,11 @@ def test_the_slider_moves_the_symbols(shown: Any, content: dict[str, Any]) -> No
     slider.send_keys(Keys.HOME)
     assert places() == begun
     shown.find_element("id", "play").click()
-    from selenium.webdriver.support.ui import WebDriverWait
-
     WebDriverWait(shown, 20).until(lambda _: places() != begun)
     WebDriverWait(shown, 20).until(lambda _: text(shown, "#play") == "Play")  # it ends by itself
     assert text(shown, "#frame").startswith(f"step {film['steps'][-1]:,}")
 
 
-@needs_browser
 def test_a_phone_shows_all_of_it(shown: Any) -> None:
     size = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
     shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)

@@ -31,9 +31,7 @@ inside = st.floats(0.15, 7)
 
 @given(inside, st.floats(0.1, 20), st.floats(1e-9, 1e3))
 def test_the_least_of_a_parabola_is_exact(centre: float, steepness: float, floor: float) -> None:
-    """log l = log floor + steepness (log alpha - log centre)^2, wherever the grid
-    lies.
-    """
+    """log l = log floor + steepness (log alpha - log centre)^2, wherever the grid lies."""
     losses = floor * np.exp(steepness * (np.log(GRID / centre)) ** 2)
     # a parabola through three points: the second difference over the round-off of logs
     assert least(GRID, losses) == pytest.approx(centre, rel=1e-9 / min(steepness, 1))
@@ -41,9 +39,7 @@ def test_the_least_of_a_parabola_is_exact(centre: float, steepness: float, floor
 
 @given(inside, st.floats(0.2, 5), st.floats(0.05, 0.95))
 def test_the_crossing_of_a_ramp_is_exact(at: float, slope: float, threshold: float) -> None:
-    """accuracy = threshold - slope (log alpha - log at), not clipped: linear between
-    the grid's values.
-    """
+    """accuracy = threshold - slope (log alpha - log at), linear between the values."""
     accuracies = threshold - slope * np.log(GRID / at)
     assert crossing(GRID, accuracies, threshold) == pytest.approx(at, rel=LINALG)
 
@@ -88,12 +84,11 @@ def test_final_and_best_are_kept_apart(store) -> None:
     filled, configs = store
     table = landscape(filled, configs, "n_train", (20, 60))
     assert len(table) == len(configs) * 2 * 2
+    by_run = table.set_index(["init_scale", "seed", "step", "kind"])
     for config in configs:
-        traces = filled.traces(config)
-        train, test = traces.metrics["train_loss"], traces.metrics["test_loss"]
+        train, test = (filled.traces(config).metrics[name] for name in ("train_loss", "test_loss"))
         for step, looks in ((20, 3), (60, 7)):
-            here = table[(table["init_scale"] == config.init_scale) & (table["seed"] == config.seed)]
-            here = here[here["step"] == step].set_index("kind")
+            here = by_run.loc[config.init_scale, config.seed, step]
             assert here.loc["final", "test_loss"] == test[looks - 1]
             assert here.loc["best", "train_loss"] == train[:looks].min()
             assert here.loc["best", "test_loss"] == test[train[:looks].argmin()]
@@ -120,9 +115,8 @@ def test_a_run_that_ended_before_its_budget_is_no_landscape(store, monkeypatch) 
 def test_the_command_leaves_numbers_pictures_and_a_page(tmp_path: Path, monkeypatch, capsys) -> None:
     """And a second one trains nothing."""
     monkeypatch.setitem(LANDSCAPES, "teacher", replace(LANDSCAPES["teacher"], base=SMALL))
-    monkeypatch.setattr(sys, "argv", ["landscape", "teacher", "--x", "init_scale=0.3:3:4:log", "--y", "n_train=10,20"])
-    sys.argv += ["--seeds", "1", "--executor", "in-process", "--store", str(tmp_path / "runs.sqlite")]
-    sys.argv += ["--out", str(out := tmp_path / "out")]
+    words = "landscape teacher --x init_scale=0.3:3:4:log --y n_train=10,20 --seeds 1 --executor in-process".split()
+    monkeypatch.setattr(sys, "argv", [*words, f"--store={tmp_path}/runs.sqlite", f"--out={(out := tmp_path / 'out')}"])
     for trained in (8, 0):
         run_command(Arguments, main, "landscape", ERRORS)
         assert f"8 runs, {trained} of them trained now" in capsys.readouterr().err
@@ -155,8 +149,7 @@ def test_bad_input_is_one_line(options: dict[str, Any], says: str) -> None:
         resolved(replace(Arguments(name="teacher"), **options))
 
 
-@pytest.mark.parametrize("name", LANDSCAPES)
-def test_every_landscape_holds_the_norm_without_decay(name: str) -> None:
-    for config in resolved(Arguments(name=name)).configs():
+def test_every_landscape_holds_the_norm_without_decay() -> None:
+    for config in [config for name in LANDSCAPES for config in resolved(Arguments(name=name)).configs()]:
         assert config.constrained
         assert config.weight_decay == 0

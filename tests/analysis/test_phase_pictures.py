@@ -7,8 +7,9 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import cache
-from itertools import combinations, pairwise, product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from analysis.phase_diagram.__main__ import boundary_rows, confusion_rows, page,
 from analysis.phase_diagram.diagram import TARGETS, boundaries, compare, measured_scores, uncertain
 from analysis.phase_diagram.pictures import draw_phases, phase_diagram, success_maps, theory_diagram
 from analysis.report.look import VERMILION
-from analysis.runs.phases import COLOURS, LETTERS, PHASES, UNDECIDED, Thresholds, phase, points
+from analysis.runs.phases import COLOURS, LETTERS, PHASES, UNDECIDED, Thresholds, points, with_phases
 from analysis.runs.plan import Axis, Experiment, parse_axis
 from neural import RunConfig
 
@@ -37,19 +38,14 @@ def runs_of(have: dict, axes, rule) -> pd.DataFrame:
     """
 
     def share(axis: Axis, value) -> float:
-        first, last = axis.position(axis.values[0]), axis.position(axis.values[-1])
-        return (axis.position(value) - first) / ((last - first) or 1)
+        first, last, here = (axis.position(one) for one in (axis.values[0], axis.values[-1], value))
+        return (here - first) / ((last - first) or 1)
 
-    rows = []
-    for (x, y), n in have.items():
-        for seed in range(n):
-            train, test = rule(share(axes[0], x), share(axes[1], y), seed)
-            delay = math.inf if math.inf in (train, test) else test - train
-            rows.append(
-                {axes[0].field: x, axes[1].field: y, "seed": seed, "train": train, "test": test, "delay": delay}
-                | {"phase": phase(train, test, 1000), "rqi": test if test < 1000 else math.inf}
-            )
-    runs = pd.DataFrame(rows)
+    places = [(x, y, seed) for (x, y), n in have.items() for seed in range(n)]
+    rows = [(x, y, seed, *rule(share(axes[0], x), share(axes[1], y), seed)) for x, y, seed in places]
+    columns = [axes[0].field, axes[1].field, "seed", "train", "test"]
+    runs = with_phases(pd.DataFrame(rows, columns=columns).astype({"train": float, "test": float}), 1000)
+    runs = runs.assign(rqi=runs["test"].where(runs["test"] < 1000, math.inf))
     return runs.assign(**{f"steps_to_{name}": runs[name].replace(math.inf, math.nan) for name in TARGETS})
 
 
@@ -119,23 +115,32 @@ def drawn(name: str) -> Figure:
     return figure
 
 
+def painted(panel: Any) -> tuple[Any, np.ndarray, Callable[[float, float], float]]:
+    """The coloured mesh of a panel, its values, and the one at a place."""
+    [mesh] = [artist for artist in panel.collections if isinstance(artist, QuadMesh)]
+    corners, values = np.asarray(mesh.get_coordinates()), np.ma.asarray(mesh.get_array(), dtype=float)
+    values = np.ma.filled(np.ma.masked_invalid(values), np.nan)
+    assert values.shape == (len(corners) - 1, len(corners[0]) - 1)
+    xs, ys = corners[0, :, 0], corners[:, 0, 1]
+    return mesh, values, lambda x, y: values[np.searchsorted(ys, y) - 1, np.searchsorted(xs, x) - 1]
+
+
+def overlapping(artists: Iterable[Any]) -> list[Any]:
+    boxes = [artist.get_window_extent() for artist in artists]
+    return [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_every_point_is_in_its_colour_and_has_its_letter(name):
     cells, axes = case(name)
-    figure = Figure()
-    panel = figure.subplots()
+    panel = Figure().subplots()
     draw_phases(panel, cells, axes)
-    [mesh] = [artist for artist in panel.collections if isinstance(artist, QuadMesh)]
-    corners, codes = np.asarray(mesh.get_coordinates()), np.asarray(mesh.get_array())
-    assert codes.shape == (len(corners) - 1, len(corners[0]) - 1)
-    xs, ys = corners[0, :, 0], corners[:, 0, 1]
+    mesh, _, at = painted(panel)
     letters = [(text.get_position(), text.get_text()[0]) for text in panel.texts]
-    assert Counter(letter for _, letter in letters) == Counter(LETTERS[majority] for majority in cells["majority"])
     for ((x, y), letter), majority in zip(letters, cells["majority"], strict=True):
-        code = codes[np.searchsorted(ys, y) - 1, np.searchsorted(xs, x) - 1]
         assert letter == LETTERS[majority]
-        assert (*PHASES, UNDECIDED)[int(code)] == majority
-        shown = mesh.cmap(mesh.norm(code))
+        assert (*PHASES, UNDECIDED)[int(at(x, y))] == majority
+        shown = mesh.cmap(mesh.norm(at(x, y)))
         np.testing.assert_allclose(shown[:3], colors.to_rgb(COLOURS[majority]), atol=1e-6)
     # bars of the phases where, and only where, the seeds disagree
     boxes = [patch for patch in panel.patches if isinstance(patch, Rectangle)]
@@ -165,27 +170,21 @@ def test_it_can_be_drawn_without_a_complaint(name):
     left, right = figure.axes[:2]
     assert left.get_xlim() == right.get_xlim()
     assert left.get_ylim() == right.get_ylim()
-    edges = [
-        line
-        for line in right.lines
-        if colors.to_hex(line.get_color()) == VERMILION.lower() and np.size(line.get_xdata())
-    ]
+    lines = [line for line in right.lines if colors.to_hex(line.get_color()) == VERMILION.lower()]
+    edges = [line for line in lines if np.size(line.get_xdata())]
     assert (len(told) > len(present)) == bool(edges)  # what is not drawn is not in the legend
 
 
 def test_ties_are_drawn_and_counted_as_undecided():
     """They were drawn as the best of their phases."""
-    cells, axes = case("ties")
-    left = cells[cells["x"] == cells["x"].min()]
-    assert left[["comprehension", "memorisation", "confusion"]].to_numpy().tolist() == [[1, 1, 1]] * 5
-    assert (cells["majority"] == UNDECIDED).tolist() == cells["x"].isin(left["x"]).tolist()
+    cells, _ = case("ties")
+    left = cells["x"] == cells["x"].min()
+    assert cells.loc[left, ["comprehension", "memorisation", "confusion"]].to_numpy().tolist() == [[1, 1, 1]] * 5
+    assert ((cells["majority"] == UNDECIDED) == left).all()
     _, scores = theory_of("ties")
     counted = {row["phase"]: row["points"] for row in phase_rows(scores)}
     assert counted[UNDECIDED] == "5"
     assert counted["comprehension"] == f"{(cells['majority'] == 'comprehension').sum()}"
-    panel = Figure().subplots()
-    draw_phases(panel, cells, axes)
-    assert [text.get_text() for text in panel.texts if "?" in text.get_text()] == ["?"] * 5
     equal = scores[scores["statistic"] == "points_equal"].set_index("where")
     assert equal["n"].max() == equal.loc[""]["n"].min() == 20
     [undecided] = [row for row in confusion_rows(scores) if row["measured"] == UNDECIDED]
@@ -222,65 +221,48 @@ def test_phases_are_told_apart_without_letters(vision: str):
     assert far["comprehension", "grokking"] > 40
 
 
-def test_the_regular_case_has_all_five_phases():
-    cells, _ = case("regular")
-    assert set(cells["majority"]) == set(PHASES)
-
-
-def test_labels_of_categories_and_numbers():
-    panel = drawn("full batches").axes[0]
-    assert [text.get_text() for text in panel.get_yticklabels()] == ["5", "15", "full"]
-    assert [text.get_text() for text in panel.get_xticklabels()] == ["$10^{-4}$", "$10^{-3}$", "$10^{-2}$"]
-    panel = drawn("refined").axes[0]
-    assert [text.get_text() for text in panel.get_yticklabels()] == ["0", "2", "4", "6", "8"]
-    panel = drawn("within a decade").axes[0]
-    assert [text.get_text() for text in panel.get_xticklabels()] == ["0.0002", "0.0003175", "0.000504", "0.0008"]
-
-
-def test_no_labels_overlap_where_steps_are_uneven():
-    figure = drawn("uneven list")
-    boxes = [text.get_window_extent() for text in figure.axes[0].get_yticklabels()]
-    assert all(a.y1 < b.y0 for a, b in pairwise(boxes))
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("full batches", ["5", "15", "full", "$10^{-4}$", "$10^{-3}$", "$10^{-2}$"]),
+        ("refined", ["0", "2", "4", "6", "8", "$10^{-4}$", "$10^{-3}$", "$10^{-2}$"]),
+        ("within a decade", ["0", "2", "4", "6", "8", "0.0002", "0.0003175", "0.000504", "0.0008"]),
+    ],
+)
+def test_labels_of_categories_and_numbers(name, labels):
+    panel = drawn(name).axes[0]
+    assert [text.get_text() for text in (*panel.get_yticklabels(), *panel.get_xticklabels())] == labels
 
 
 @pytest.mark.parametrize("name", ["regular", "refined", "at odds", "uneven list"])
-def test_no_letters_overlap(name):
-    figure = drawn(name)
-    panel = figure.axes[0]
+def test_no_letters_and_no_labels_overlap(name):
+    panel = drawn(name).axes[0]
+    assert not overlapping(panel.texts)
+    assert not overlapping(panel.get_yticklabels())
     # where the rows of a refined diagram are very near, a bar touches a letter
-    boxes = [text.get_window_extent() for text in panel.texts]
-    bars = [bar.get_window_extent() for bar in panel.patches]
-    assert name == "uneven list" or not any(bar.overlaps(text) for bar in bars for text in boxes)
-    for i, a in enumerate(boxes):
-        assert not any(a.overlaps(b) for b in boxes[:i])
+    bars, texts = ([one.get_window_extent() for one in some] for some in (panel.patches, panel.texts))
+    assert name == "uneven list" or not any(bar.overlaps(text) for bar in bars for text in texts)
 
 
 def test_delays_are_the_colours_of_the_right_panel():
     cells, _ = case("regular")
+    assert set(cells["majority"]) == set(PHASES)
     right = drawn("regular").axes[1]
-    [mesh] = [artist for artist in right.collections if isinstance(artist, QuadMesh)]
-    shown = np.ma.filled(
-        np.ma.masked_invalid(np.ma.asarray(mesh.get_array())), np.nan
-    ).T.ravel()  # x by x, as the cells
+    _, shown, _ = painted(right)
     expected = np.where(np.isfinite(cells["delay"]), np.maximum(cells["delay"], 1), np.nan)
-    np.testing.assert_array_equal(shown, expected)
+    np.testing.assert_array_equal(shown.T.ravel(), expected)  # x by x, as the cells
     hatched = [patch for patch in right.patches if patch.get_hatch()]
     assert len(hatched) == np.isinf(cells["delay"]).sum()
 
 
 def test_edges_of_generalisation_are_where_the_table_says():
-    cells, axes = case("regular")
-    found = boundaries(cells, axes)
     right = drawn("regular").axes[1]
     [marks] = [line.get_xydata() for line in right.lines if line.get_marker() == "o"]
-    there = ("grokking", "comprehension")
-    wanted = [
-        (math.log10(one["value"]), one["at"])
-        for one in found.to_dict("records")
-        if one["along"] == "decoder_lr" and (one["phase"] in there) != (one["other"] in there)
-    ]
-    assert wanted
-    np.testing.assert_array_equal(marks, wanted)
+    found = boundaries(*case("regular"))
+    crossing = found[["phase", "other"]].isin(("grokking", "comprehension")).sum(axis=1) == 1
+    wanted = found[crossing & (found["along"] == "decoder_lr")]
+    assert len(wanted)
+    np.testing.assert_array_equal(marks, np.column_stack([[math.log10(x) for x in wanted["value"]], wanted["at"]]))
 
 
 def runs_of_case(name: str) -> pd.DataFrame:
@@ -302,17 +284,14 @@ def scores_of(name: str) -> pd.DataFrame:
 @pytest.mark.parametrize("name", CASES)
 def test_the_page_adds_up(name):
     scores, (cells, axes) = scores_of(name), case(name)
-    rows = phase_rows(scores)
+    rows, lines, found = phase_rows(scores), boundary_rows(scores), boundaries(cells, axes)
     assert sum(int(row["points"]) for row in rows) == len(cells)
     assert sum(int(row["runs"]) for row in rows) == cells["n"].sum()
     text = page_of(name, scores)
     for said in ("0.8. Comp", "less than 500 steps", "p = 10", "loss = mse", "more than half of the seeds"):
         assert (said in text) or said.split(" = ")[0] in (axis.field for axis in axes)
-    found = boundaries(cells, axes)
     assert ("## Boundaries" in text) == (len(found) > 0)
-    for wrong in ("np.", "nan", "95 %", "inf"):
-        assert wrong not in text.replace("information", "")
-    lines = boundary_rows(scores)
+    assert not [wrong for wrong in ("np.", "nan", "95 %", "inf") if wrong in text]
     assert sum(row["boundaries"].count(";") + 1 for row in lines) == len(found)
     assert all("|" not in row["boundaries"] for row in lines)  # it would end a cell of the table
 
@@ -355,16 +334,11 @@ def test_the_theory_can_be_drawn_without_a_complaint(name):
         figure, maps = theory_diagram(cells, expected, axes, "Title"), success_maps(expected, axes)
         figure.draw_without_rendering()
         maps.draw_without_rendering()
-    width, height = figure.bbox.size
     for text in [text for panel in figure.axes for text in (panel.title, panel.xaxis.label, panel.yaxis.label)]:
-        box = text.get_window_extent()
-        assert box.x0 >= 0
-        assert box.y0 >= 0
-        assert box.x1 <= width
-        assert box.y1 <= height
+        low, high = text.get_window_extent().get_points()
+        assert (low >= 0).all()
+        assert (high <= figure.bbox.size).all()
     differences = figure.axes[2]
-    [mesh] = [artist for artist in differences.collections if isinstance(artist, QuadMesh)]
-    corners, codes = np.asarray(mesh.get_coordinates()), np.asarray(mesh.get_array())
     told = [text.get_text() for text in figure.legends[0].get_texts()]
     decided = expected["measured"] != UNDECIDED
     differ = decided & (expected["majority"] != expected["measured"])
@@ -372,34 +346,24 @@ def test_the_theory_can_be_drawn_without_a_complaint(name):
     assert ("measured: undecided" in told) == (~decided).any()
     assert ("differ at a measured boundary" in told) == (differ & expected["touches"]).any()
     assert ("differ elsewhere" in told) == (differ & ~expected["touches"]).any()
-    for text in differences.texts:
-        x, y = text.get_position()
-        code = codes[np.searchsorted(corners[:, 0, 1], y) - 1, np.searchsorted(corners[0, :, 0], x) - 1]
-        assert code in (1, 2)
-    boxes = [text.get_window_extent() for text in differences.texts]
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
-
-
-def test_differing_points_have_both_letters():
-    cells, axes = case("regular")
-    expected, _ = theory_of("regular")
-    figure = theory_diagram(cells, expected, axes, "Title")
-    differ = expected[(expected["majority"] != expected["measured"]) & (expected["measured"] != UNDECIDED)]
-    assert 0 < len(differ) < len(expected)
-    texts = Counter(text.get_text() for text in figure.axes[2].texts)
-    pairs = zip(differ["measured"], differ["majority"], strict=True)
-    assert texts == Counter(f"{LETTERS[a]}\n{LETTERS[b]}" for a, b in pairs)
+    _, _, at = painted(differences)
+    assert {at(*text.get_position()) for text in differences.texts} <= {1, 2}
+    assert not overlapping(differences.texts)
+    if name == "regular":  # all differing points have both letters
+        assert 0 < differ.sum() < len(expected)
+        pairs = zip(expected["measured"][differ], expected["majority"][differ], strict=True)
+        assert Counter(text.get_text() for text in differences.texts) == Counter(
+            f"{LETTERS[a]}\n{LETTERS[b]}" for a, b in pairs
+        )
 
 
 def test_success_maps_show_the_shares():
-    _, axes = case("regular")
     expected, _ = theory_of("regular")
-    panels = success_maps(expected, axes).axes[:4]
     names = ("measured_test_share", "test_share", "measured_rqi_share", "rqi_share")
     assert len({tuple(expected[name]) for name in names}) == 4
-    for panel, name in zip(panels, names, strict=True):
-        [mesh] = [artist for artist in panel.collections if isinstance(artist, QuadMesh)]
-        np.testing.assert_array_equal(np.asarray(mesh.get_array()).T.ravel(), expected[name])
+    for panel, name in zip(success_maps(expected, case("regular")[1]).axes[:4], names, strict=True):
+        mesh, values, _ = painted(panel)
+        np.testing.assert_array_equal(values.T.ravel(), expected[name])
         assert mesh.get_clim() == (0, 1)
 
 
@@ -415,5 +379,4 @@ def test_the_page_of_the_theory_adds_up(name):
     counts = [cell.split() for row in confusion_rows(scores) for a, cell in row.items() if a != "measured"]
     assert sum(int(points) for points, _ in counts) == len(cells)
     assert sum(int(runs.strip("()")) for _, runs in counts) == cells["n"].sum()
-    for wrong in ("np.", "nan", "inf]"):
-        assert wrong not in text
+    assert not [wrong for wrong in ("np.", "nan", "inf]") if wrong in text]

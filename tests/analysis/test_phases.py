@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations, pairwise, product
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analysis.phase_diagram.diagram import boundaries, uncertain
@@ -24,16 +24,15 @@ OTHER = Axis("loss", ("mse",))
 A, B, C = "memorisation", "grokking", "comprehension"
 
 
-def table_of(line: list[dict[str, int]], places=None, at: float | str = "mse") -> pd.DataFrame:
+def table_of(line: Sequence[Mapping[str, int]], places=None, at: float | str = "mse") -> pd.DataFrame:
     """Cells of one row of the plane, from the number of runs in each phase."""
     rows = []
     for x, counts in zip(range(len(line)) if places is None else places, line, strict=True):
-        full = {name: counts.get(name, 0) for name in PHASES}
+        full = dict.fromkeys(PHASES, 0) | counts
         most, n = max(PHASES, key=lambda name: full[name]), sum(full.values())
         majority = most if full[most] > n / 2 else UNDECIDED
-        rows.append(
-            {"x": x, "y": at, "n": n} | full | {"majority": majority, "agreement": full[most] / n, "delay": 1.0}
-        )
+        row = {"x": x, "y": at, "n": n, **full, "majority": majority, "agreement": full[most] / n, "delay": 1.0}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -64,26 +63,19 @@ def naive_phase(train: float, test: float, delay: float) -> str:
 
 
 @pytest.mark.parametrize(
-    ("train", "test", "expected"),
+    ("expected", "steps"),
     [
-        (100, 1099, "comprehension"),
-        (100, 1100, "grokking"),  # "later than" begins at the threshold itself
-        (100, 1101, "grokking"),
-        (100, 100, "comprehension"),
-        (5000, 10, "comprehension"),  # the test accuracy is there first
-        (0, 0, "comprehension"),
-        (0, 999, "comprehension"),
-        (0, 1000, "grokking"),
-        (100, math.inf, "memorisation"),
-        (0, math.inf, "memorisation"),
-        (math.inf, math.inf, "confusion"),
-        (math.inf, 0, "test only"),
-        (math.inf, 5000, "test only"),
+        # "later than" begins at the threshold itself; the test accuracy may be there first
+        ("comprehension", [(100, 1099), (100, 100), (5000, 10), (0, 0), (0, 999)]),
+        ("grokking", [(100, 1100), (100, 1101), (0, 1000)]),
+        ("memorisation", [(100, math.inf), (0, math.inf)]),
+        ("confusion", [(math.inf, math.inf)]),
+        ("test only", [(math.inf, 0), (math.inf, 5000)]),
     ],
 )
-def test_the_truth_table(train, test, expected):
-    assert phase(train, test, 1000) == expected
-    assert naive_phase(train, test, 1000) == expected
+def test_the_truth_table(expected, steps):
+    for train, test in steps:
+        assert phase(train, test, 1000) == naive_phase(train, test, 1000) == expected
 
 
 STEPS = st.one_of(st.integers(0, 30).map(float), st.just(math.inf))
@@ -94,38 +86,27 @@ def test_a_phase_is_that_of_the_table(train, test, delay):
     assert phase(train, test, delay) == naive_phase(train, test, delay)
 
 
-def record_of(accuracy: np.ndarray) -> tuple[list[int], list[float]]:
-    """What a history with this accuracy, looked at after every step, keeps of it."""
-    history = SimpleNamespace(steps=np.arange(len(accuracy)), traces={"accuracy": accuracy})
-    return History.record(cast(History, history), "accuracy")
-
-
 @given(
     st.lists(st.one_of(st.integers(0, 55), st.none()), min_size=1, max_size=30),
     st.integers(1, 55),
     st.integers(1, 55),
 )
+@example([5, 9, 10], 10, 9)
 def test_steps_to_any_threshold_from_the_record(hits, size, wanted):
     """Accuracies as float32, of which only a record is kept; None: undefined."""
     accuracy = np.array([np.nan if k is None else min(k, size) / size for k in hits], dtype=np.float32)
-    record = record_of(accuracy)
-    threshold = min(wanted, size) / size
+    history = SimpleNamespace(steps=np.arange(len(accuracy)), traces={"accuracy": accuracy})
+    record = np.array(History.record(cast(History, history), "accuracy"), dtype=np.float64)
     reached = [s for s, k in enumerate(hits) if k is not None and min(k, size) >= min(wanted, size)]
     # a share is kept by its shortest decimals as float32: at least k/size is at least
     # that many of them
-    found = steps_to(np.array(record, dtype=np.float64), float(str(np.float32(threshold))))
-    assert found == (reached[0] if reached else math.inf)
+    decimals = [float(str(value)) for value in accuracy]
+    threshold = float(str(np.float32(min(wanted, size) / size)))
+    assert steps_to(record, threshold) == (reached[0] if reached else math.inf)
     for other in (0.0, 0.9, 1.0):
-        decimals = [float(str(value)) for value in accuracy]
         naive = next((s for s, value in enumerate(decimals) if value >= other), math.inf)
-        assert steps_to(np.array(record, dtype=np.float64), other) == naive
-
-
-def test_nine_of_ten_are_enough():
-    accuracy = np.array([0.5, 0.9, 1.0], dtype=np.float32)
-    record = record_of(accuracy)
-    assert steps_to(np.array(record), 0.9) == 1
-    assert steps_to(np.array(([], []), dtype=np.float64), 0.5) == math.inf
+        assert steps_to(record, other) == naive
+    assert steps_to(np.empty((2, 0)), 0.5) == math.inf
 
 
 def test_runs_are_classified_from_their_records():
@@ -207,11 +188,9 @@ def test_points_have_the_values_of_runs():
 
 
 def test_points_of_one_setting_only():
-    axes = (Axis("n_train", (10,)), Axis("batch_size", (None,)))
-    [cell] = points(pd.DataFrame({"n_train": [10], "batch_size": [None], "delay": 3.0, "phase": B}), axes).to_dict(
-        "records"
-    )
-    assert (cell["x"], cell["y"], cell["n"], cell["majority"], cell["delay"]) == (10, None, 1, B, 3)
+    runs = pd.DataFrame({"n_train": [10], "batch_size": [None], "delay": 3.0, "phase": B})
+    cells = points(runs, (Axis("n_train", (10,)), Axis("batch_size", (None,))))
+    assert cells[["x", "y", "n", "majority", "delay"]].to_numpy().tolist() == [[10, None, 1, B, 3]]
 
 
 # --- boundaries ---
@@ -296,15 +275,6 @@ def test_boundaries_against_all_partitions(line):
 
 
 @settings(max_examples=50)
-@given(LINES)
-def test_the_mirrored_line_has_the_mirrored_boundaries(line):
-    assume(len(naive_partitions(line)) == 1)
-    found = along_x(cells_from(line))
-    mirrored = along_x(cells_from(line, places=[-x for x in range(len(line))]))
-    assert told(found) == [(b, a, -high, -middle, -low) for a, b, low, middle, high in told(mirrored)[::-1]]
-
-
-@settings(max_examples=50)
 @given(LINES, st.randoms())
 def test_neither_the_order_of_rows_nor_the_name_of_the_axis_matters(line, random):
     cells = cells_from(line)
@@ -329,43 +299,30 @@ def test_a_perfect_step_is_between_two_points():
     }
 
 
-def test_few_seeds_leave_more_open():
-    """One seed a point, 6 in A and 7 in B.
-
-    A cut one point off leaves one stray in 7 or in 8, by hand 2.87 and 3.01 less,
-    within 4; two points off there are two strays in 8 or 9: 4.50 and 4.77.
-    """
-    for k, n, loss in ((1, 7, 2.87), (1, 8, 3.01), (2, 8, 4.50), (2, 9, 4.77)):
-        assert -(k * math.log(k / n) + (n - k) * math.log(1 - k / n)) == pytest.approx(loss, abs=0.01)
-    [found] = along_x(table_of(two(*[0] * 6, *[1] * 7, n=1)))
-    assert (found.low, found.value, found.high) == (4, 5.5, 7)
-
-
-def test_equally_likely_cuts_have_their_middle():
-    """A point of half and half in the middle: cuts before and after it are mirror
-    images.
-    """
-    [found] = along_x(table_of(two(0, 0, 2, 4, 4, n=4)))
-    assert found.value == 2.0
-    assert (found.low, found.high) == (1, 3)
-
-
-def test_a_stray_seed_makes_no_boundary():
-    for n, place in product((1, 3, 5), range(13)):
-        assert along_x(table_of(two(*(int(x == place) for x in range(13)), n=n))) == []
-
-
-def test_a_uniform_line_has_no_boundary():
-    assert boundaries(table_of(two(5)), (LINE, OTHER)).empty
-    assert boundaries(table_of(two(*[5] * 13)), (LINE, OTHER)).empty
-    assert boundaries(table_of(two(*[1, 2] * 6, n=3)), (LINE, OTHER)).empty  # the majority changes at every point
-
-
-def test_a_cut_between_segments_of_one_majority_is_no_boundary():
-    """Certainty ends at a place, the majority does not."""
-    line = [[0, 0, 20, 0, 0]] * 3 + [[0, 8, 12, 0, 0]] * 3
-    assert naive_partitions(line) == [(0, 3, 6)]
-    assert along_x(cells_from(line)) == []
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        # one seed a point, 6 in A and 7 in B: a cut one point off leaves one stray in 7
+        # or in 8, 2.87 and 3.01 less, within 4; two points off two in 8 or 9: 4.50, 4.77
+        (two(*[0] * 6, *[1] * 7, n=1), [(A, B, 4, 5.5, 7)]),
+        # a point of half and half: cuts before and after it are mirror images
+        (two(0, 0, 2, 4, 4, n=4), [(A, B, 1, 2.0, 3)]),
+        *((two(*np.eye(13, dtype=int)[place], n=n), []) for n, place in product((1, 3, 5), range(13))),  # a stray
+        (two(5), []),
+        (two(*[5] * 13), []),
+        (two(*[1, 2] * 6, n=3), []),  # the majority changes at every point
+        ([{A: 20}] * 3 + [{A: 12, B: 8}] * 3, []),  # certainty ends at a place, the majority does not
+        ([{A: 20}] * 3 + [{B: 10, C: 10}] * 3, [(A, UNDECIDED, 2, 2.5, 3)]),
+        # the step to C is too small for a cut of its own; alone it is nearly as likely
+        ([{A: 3}, {B: 3}, {B: 3}, {C: 2, B: 1}, {C: 2, B: 1}], [(A, B, 0, 0.5, 1)]),
+        (
+            [{A: 3}, {A: 3}, {B: 3}, {B: 3}, {C: 3}, {C: 3}, {A: 3}, {A: 3}],
+            [(A, B, 1, 1.5, 2), (B, C, 3, 3.5, 4), (C, A, 5, 5.5, 6)],
+        ),
+    ],
+)
+def test_boundaries_by_hand(line, expected):
+    assert told(along_x(table_of(line))) == expected
 
 
 def test_seeds_that_disagree_decide_nothing():
@@ -378,57 +335,27 @@ def test_seeds_that_disagree_decide_nothing():
     assert uncertain(cells, (LINE, OTHER), 4)[0.0, "mse"] == 8  # more seeds are asked
 
 
-def test_a_segment_with_two_phases_alike_has_neither():
-    """Before: the first of them, in the order of the table."""
-    line = [{A: 20}] * 3 + [{B: 10, C: 10}] * 3
-    assert [(one.phase, one.other, one.value) for one in along_x(table_of(line))] == [(A, UNDECIDED, 2.5)]
-
-
-def test_a_cut_with_other_majorities_is_another_boundary():
-    """M | G G C C, where the step to C is too small for a cut of its own: alone it is
-    nearly as likely as the first.
-    """
-    line = [[0, 0, 3, 0, 0], [0, 3, 0, 0, 0], [0, 3, 0, 0, 0], [2, 1, 0, 0, 0], [2, 1, 0, 0, 0]]
-    assert naive_likelihood(line, (0, 1, 5)) - naive_likelihood(line, (0, 3, 5)) == pytest.approx(1.91, abs=0.01)
-    assert told(along_x(cells_from(line))) == [(A, B, 0, 0.5, 1)]
-
-
-def test_a_line_can_have_several_boundaries():
-    cells = table_of([{A: 3}, {A: 3}, {B: 3}, {B: 3}, {C: 3}, {C: 3}, {A: 3}, {A: 3}])
-    found = along_x(cells)
-    assert [(one.phase, one.other, one.value) for one in found] == [(A, B, 1.5), (B, C, 3.5), (C, A, 5.5)]
-
-
 def test_a_plane_has_boundaries_along_both_axes():
     """B above and right of a staircase."""
     axes = (Axis("decoder_wd", (0.0, 1.0, 2.0)), Axis("repr_wd", (0.0, 1.0, 2.0)))
     cells = pd.concat([table_of(two(*(5 * (x + y >= 3) for x in range(3))), at=float(y)) for y in range(3)])
     found = {(one.along, one.at): one.value for one in boundaries(cells, axes).itertuples()}
-    assert found == {
-        ("decoder_wd", 1.0): 1.5,
-        ("decoder_wd", 2.0): 0.5,
-        ("repr_wd", 1.0): 1.5,
-        ("repr_wd", 2.0): 0.5,
-    }
+    assert found == {(field, at): 2.5 - at for field in ("decoder_wd", "repr_wd") for at in (1.0, 2.0)}
 
 
-def test_noise_widens_the_interval():
-    widths = []
-    for k in (0, 4, 8, 12, 16):
-        [found] = along_x(table_of(two(*[k] * 4, *[40 - k] * 4, n=40)))
-        assert found.value == 3.5
-        widths.append(found.high - found.low)
+@pytest.mark.parametrize(
+    ("value", "lines"),
+    [
+        (3.5, [two(*[k] * 4, *[40 - k] * 4, n=40) for k in (0, 4, 8, 12, 16)]),  # noise
+        (2.5, [two(*(n * k for k in (1, 1, 1, 2, 2, 2)), n=3 * n) for n in (100, 20, 10, 5)]),  # fewer seeds
+    ],
+)
+def test_what_is_less_certain_has_wider_intervals(value, lines):
+    found = [along_x(table_of(line)) for line in lines]
+    widths = [one.high - one.low for [one] in found]
+    assert {one.value for [one] in found} == {value}
     assert widths == sorted(widths)
     assert widths[0] == 1 < widths[-1]
-
-
-def test_more_seeds_narrow_the_interval():
-    widths = []
-    for times in (5, 10, 20, 100):
-        [found] = along_x(table_of(two(*(times * k for k in (1, 1, 1, 2, 2, 2)), n=3 * times)))
-        widths.append(found.high - found.low)
-    assert widths == sorted(widths, reverse=True)
-    assert widths[-1] == 1 < widths[0]
 
 
 def test_a_logarithmic_axis_is_cut_in_its_own_units():
@@ -438,11 +365,12 @@ def test_a_logarithmic_axis_is_cut_in_its_own_units():
     assert found.value == pytest.approx(10**-3.5)
 
 
-def test_categories_have_no_boundaries():
+def test_categories_have_neither_boundaries_nor_refinement():
     axis = Axis("loss", ("mse", "ce"))
     cells = table_of(two(0, 5), places=axis.values)
     assert boundaries(cells, (axis, OTHER)).empty
     assert boundaries(cells.rename(columns={"x": "y", "y": "x"}), (OTHER, axis)).empty
+    assert uncertain(cells, (axis, OTHER), 5) == {}
 
 
 def simulated(before: float, seeds: int, step: bool, n_lines: int = 400) -> list[tuple[int, list[Any]]]:
@@ -461,75 +389,53 @@ def simulated(before: float, seeds: int, step: bool, n_lines: int = 400) -> list
     return list(zip(cuts.tolist(), lines.values(), strict=True))
 
 
-# Shares of the table in scores/changes.py; a test may be three standard errors of its
-# own sample worse.
-
-
-@pytest.mark.parametrize(
-    ("seeds", "share", "false"), [(1, 0.5, 0.055), (3, 0.1, 0.015), (3, 0.5, 0.053), (5, 0.25, 0.019)]
-)
-def test_a_line_without_a_step_seldom_has_a_boundary(seeds, share, false):
-    lines = simulated(share, seeds, step=False)
-    assert np.mean([bool(found) for _, found in lines]) <= false + 3 * math.sqrt(false * (1 - false) / len(lines))
-
-
 @pytest.mark.parametrize(
     ("seeds", "share", "detected", "coverage"),
     [
-        (1, 0.1, 0.580, 0.99),
-        (1, 0.25, 0.244, 0.9),
-        (3, 0.1, 0.941, 0.99),
-        (3, 0.25, 0.553, 0.96),
-        (5, 0.25, 0.760, 0.97),
+        *((1, 0.1, 0.580, 0.99), (1, 0.25, 0.244, 0.9), (3, 0.1, 0.941, 0.99), (3, 0.25, 0.553, 0.96)),
+        *((5, 0.25, 0.760, 0.97), (1, 0.5, 0.055, None), (3, 0.5, 0.053, None)),
+        *((3, 0.1, 0.015, None), (5, 0.25, 0.019, None)),
     ],
 )
-def test_the_intervals_hold_the_true_cut(seeds, share, detected, coverage):
-    lines = simulated(share, seeds, step=True)
-    assert np.mean([bool(found) for _, found in lines]) >= detected - 3 * math.sqrt(
-        detected * (1 - detected) / len(lines)
-    )
+def test_boundaries_are_found_as_often_as_the_table_says(seeds, share, detected, coverage):
+    """That in scores/changes.py; with a step, or without one (no coverage). A test may
+    be three standard errors of its own sample worse.
+    """
+
+    def error(share: float, n: int) -> float:
+        return 3 * math.sqrt(share * (1 - share) / n)
+
+    lines = simulated(share, seeds, step=coverage is not None)
+    found = np.mean([bool(found) for _, found in lines])
+    if coverage is None:
+        assert found <= detected + error(detected, len(lines))
+        return
     held = [one.low <= cut - 1 and cut <= one.high for cut, found in lines for one in found]
-    assert np.mean(held) >= coverage - 3 * math.sqrt(coverage * (1 - coverage) / len(held))
+    assert found >= detected - error(detected, len(lines))
+    assert np.mean(held) >= coverage - error(coverage, len(held))
 
 
 # --- refinement ---
 
 
-def test_where_all_agree_nothing_is_uncertain():
-    assert uncertain(table_of(two(0, 0, 0, 0, 0)), (LINE, OTHER), 5) == {}
-
-
-def test_between_unlike_neighbours_lies_the_next_point():
-    assert uncertain(table_of(two(0, 0, 5, 5, 5)), (LINE, OTHER), 5) == {(1.5, "mse"): 5}
-    swapped = table_of(two(0, 0, 5, 5, 5)).rename(columns={"x": "y", "y": "x"})
-    assert uncertain(swapped, (OTHER, LINE), 5) == {("mse", 1.5): 5}
-
-
-def test_unlike_neighbours_farther_apart_than_the_grid_are_left():
-    """After a refinement some lines have few points; what lies between them is the
-    other lines' matter.
-    """
-    cells = table_of(two(0, 5, 5), places=(0.0, 2.0, 2.5))
-    assert uncertain(cells, (LINE, OTHER), 5) == {}
-    assert uncertain(cells, (Axis("decoder_wd", (0.0, 2.0)), OTHER), 5) == {(1.0, "mse"): 5}
-
-
-def test_seeds_are_doubled_where_they_disagree():
-    def wanted(n: int) -> dict:
-        return uncertain(table_of([{A: 1, B: n - 1}]), (LINE, OTHER), 3)
-
-    assert [wanted(n) for n in (3, 6, 9, 11)] == [{(0, "mse"): k} for k in (6, 12, 12, 12)]
-    assert wanted(12) == wanted(24) == {}
-
-
-def test_neighbouring_integers_have_nothing_between():
-    axis = Axis("n_train", (10, 11))
-    assert uncertain(table_of(two(0, 5), places=axis.values), (axis, OTHER), 5) == {}
-
-
-def test_categories_are_not_refined():
-    axis = Axis("loss", ("mse", "ce"))
-    assert uncertain(table_of(two(0, 5), places=axis.values), (axis, OTHER), 5) == {}
+@pytest.mark.parametrize(
+    ("line", "values", "places", "expected"),
+    [
+        (two(0, 0, 0, 0, 0), LINE.values, LINE.values, {}),
+        (two(0, 0, 5, 5, 5), LINE.values, LINE.values, {1.5: 5}),  # between unlike neighbours
+        # unless they are farther apart than the grid: what lies between is other lines' matter
+        (two(0, 5, 5), LINE.values, (0.0, 2.0, 2.5), {}),
+        (two(0, 5, 5), (0.0, 2.0), (0.0, 2.0, 2.5), {1.0: 5}),
+        (two(0, 5), (10, 11), (10, 11), {}),  # neighbouring integers have nothing between
+        *(([{A: 1, B: n - 1}], LINE.values, None, {0: k}) for n, k in ((5, 10), (9, 18), (10, 20), (19, 20))),
+        *(([{A: 1, B: n - 1}], LINE.values, None, {}) for n in (20, 40)),  # doubled, up to four times the seeds
+    ],
+)
+def test_where_the_next_runs_tell_most(line, values, places, expected):
+    axis, cells = Axis("decoder_wd", values), table_of(line, places)
+    assert uncertain(cells, (axis, OTHER), 5) == {(x, "mse"): n for x, n in expected.items()}
+    swapped = cells.rename(columns={"x": "y", "y": "x"})
+    assert uncertain(swapped, (OTHER, axis), 5) == {("mse", x): n for x, n in expected.items()}
 
 
 def cells_of(wanted: dict, rule: Callable[[Any, Any, int], str], axes) -> pd.DataFrame:
