@@ -115,8 +115,9 @@ def test_a_run_that_ended_before_its_budget_is_no_landscape(store, monkeypatch) 
 def test_the_command_leaves_numbers_pictures_and_a_page(tmp_path: Path, monkeypatch, capsys) -> None:
     """And a second one trains nothing."""
     monkeypatch.setitem(LANDSCAPES, "teacher", replace(LANDSCAPES["teacher"], base=SMALL))
-    words = "landscape teacher --x init_scale=0.3:3:4:log --y n_train=10,20 --seeds 1 --executor in-process".split()
-    monkeypatch.setattr(sys, "argv", [*words, f"--store={tmp_path}/runs.sqlite", f"--out={(out := tmp_path / 'out')}"])
+    out = tmp_path / "out"
+    words = f"--x init_scale=0.3:3:4:log --y n_train=10,20 --executor in-process --store {tmp_path}/runs.sqlite"
+    monkeypatch.setattr(sys, "argv", ["landscape", "teacher", "--seeds", "1", f"--out={out}", *words.split()])
     for trained in (8, 0):
         run_command(Arguments, main, "landscape", ERRORS)
         assert f"8 runs, {trained} of them trained now" in capsys.readouterr().err

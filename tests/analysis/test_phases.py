@@ -15,8 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analysis.phase_diagram.diagram import boundaries, uncertain
-from analysis.runs.phases import PHASES, UNDECIDED, Thresholds, classify, phase, points, steps_to
-from analysis.runs.plan import Axis, parse_axis
+from analysis.runs.phases import PHASES, UNDECIDED, Thresholds, classify, phase, points, steps_to, with_phases
+from analysis.runs.plan import Axis, parse_axis, planned
 from neural import History, RunConfig
 
 LINE = Axis("decoder_wd", (0.0, 1.0, 2.0, 3.0, 4.0))
@@ -51,46 +51,28 @@ def along_x(cells: pd.DataFrame, axis: Axis = LINE) -> list[Any]:
 def naive_phase(train: float, test: float, delay: float) -> str:
     """Table 1, row by row, with yes and no for "reached"."""
     learned, generalised = train < math.inf, test < math.inf
-    soon = learned and generalised and test < train + delay
-    names = {
-        (True, True, True): "comprehension",
-        (True, True, False): "grokking",
-        (True, False, False): "memorisation",
-        (False, False, False): "confusion",
-        (False, True, False): "test only",
-    }
-    return names[learned, generalised, soon]
-
-
-@pytest.mark.parametrize(
-    ("expected", "steps"),
-    [
-        # "later than" begins at the threshold itself; the test accuracy may be there first
-        ("comprehension", [(100, 1099), (100, 100), (5000, 10), (0, 0), (0, 999)]),
-        ("grokking", [(100, 1100), (100, 1101), (0, 1000)]),
-        ("memorisation", [(100, math.inf), (0, math.inf)]),
-        ("confusion", [(math.inf, math.inf)]),
-        ("test only", [(math.inf, 0), (math.inf, 5000)]),
-    ],
-)
-def test_the_truth_table(expected, steps):
-    for train, test in steps:
-        assert phase(train, test, 1000) == naive_phase(train, test, 1000) == expected
+    if learned and generalised:
+        return "comprehension" if test < train + delay else "grokking"
+    return {(True, False): "memorisation", (False, False): "confusion", (False, True): "test only"}[
+        learned, generalised
+    ]
 
 
 STEPS = st.one_of(st.integers(0, 30).map(float), st.just(math.inf))
 
 
 @given(STEPS, STEPS, st.integers(1, 20).map(float))
+@example(100, 1099, 1000)
+@example(100, 1100, 1000)  # "later than" begins at the threshold itself
+@example(5000, 10, 1000)  # the test accuracy is there first
 def test_a_phase_is_that_of_the_table(train, test, delay):
     assert phase(train, test, delay) == naive_phase(train, test, delay)
 
 
-@given(
-    st.lists(st.one_of(st.integers(0, 55), st.none()), min_size=1, max_size=30),
-    st.integers(1, 55),
-    st.integers(1, 55),
-)
+HITS = st.lists(st.one_of(st.integers(0, 55), st.none()), min_size=1, max_size=30)
+
+
+@given(HITS, st.integers(1, 55), st.integers(1, 55))
 @example([5, 9, 10], 10, 9)
 def test_steps_to_any_threshold_from_the_record(hits, size, wanted):
     """Accuracies as float32, of which only a record is kept; None: undefined."""
@@ -104,8 +86,7 @@ def test_steps_to_any_threshold_from_the_record(hits, size, wanted):
     threshold = float(str(np.float32(min(wanted, size) / size)))
     assert steps_to(record, threshold) == (reached[0] if reached else math.inf)
     for other in (0.0, 0.9, 1.0):
-        naive = next((s for s, value in enumerate(decimals) if value >= other), math.inf)
-        assert steps_to(record, other) == naive
+        assert steps_to(record, other) == next((s for s, value in enumerate(decimals) if value >= other), math.inf)
     assert steps_to(np.empty((2, 0)), 0.5) == math.inf
 
 
@@ -130,18 +111,13 @@ def test_runs_are_classified_from_their_records():
 
 # --- points ---
 
-RUNS = st.lists(
-    st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from(["mse", "ce"]), STEPS, STEPS), min_size=1, max_size=25
-)
+PLACES = st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from(["mse", "ce"]), STEPS, STEPS)
+RUNS = st.lists(PLACES, min_size=1, max_size=25)
 PLANE = (Axis("decoder_wd", (0.0, 1.0)), Axis("loss", ("mse", "ce")))
 
 
 def classified(runs) -> pd.DataFrame:
-    rows = []
-    for wd, loss, train, test in runs:
-        delay = math.inf if math.inf in (train, test) else test - train
-        rows.append({"decoder_wd": wd, "loss": loss, "delay": delay, "phase": phase(train, test, 10)})
-    return pd.DataFrame(rows)
+    return with_phases(pd.DataFrame(runs, columns=["decoder_wd", "loss", "train", "test"]), 10)
 
 
 @settings(max_examples=30)
@@ -152,16 +128,14 @@ def test_points_against_counting(runs, random):
     for cell in cells.to_dict("records"):
         here = [run for run in runs if run[:2] == (cell["x"], cell["y"])]
         names = [naive_phase(train, test, 10) for _, _, train, test in here]
-        assert cell["n"] == sum(cell[name] for name in PHASES) == len(here)
-        for name in PHASES:
-            assert cell[name] == names.count(name)
+        assert {name: cell[name] for name in PHASES} == {name: names.count(name) for name in PHASES}
+        assert cell["n"] == len(here)
         assert cell["agreement"] == max(map(names.count, names)) / len(names)
         most = [name for name in PHASES if names.count(name) > len(names) / 2]
         assert cell["majority"] == (most[0] if most else UNDECIDED)
         delays = sorted(math.inf if math.inf in (a, b) else b - a for _, _, a, b in here)
         assert cell["delay"] == delays[(len(delays) - 1) // 2]
-        never = sum(math.inf in run for run in here)
-        assert (cell["delay"] == math.inf) == (2 * never > len(here))
+        assert (cell["delay"] == math.inf) == (2 * sum(math.inf in run for run in here) > len(here))
     shuffled = random.sample(runs, len(runs))
     pd.testing.assert_frame_equal(points(classified(shuffled), PLANE), cells)
 
@@ -170,15 +144,10 @@ def test_points_have_the_values_of_runs():
     """A column of a table cannot hold None and integers: they come back as nan and
     floats.
     """
-    axes = (
-        parse_axis(RunConfig, "x", "decoder_lr=1e-4:1e-2:3:log"),
-        parse_axis(RunConfig, "y", "batch_size=5,15,full"),
-    )
-    rows = [
-        {"decoder_lr": lr, "batch_size": size, "delay": math.inf, "phase": A if lr < 1e-3 else B}
-        for lr, size, _ in product(axes[0].values, (5.0, 15.0, math.nan), range(3))
-    ]
-    cells = points(pd.DataFrame(rows), axes)
+    axes = planned("", RunConfig(), "decoder_lr=1e-4:1e-2:3:log", "batch_size=5,15,full").axes
+    places = product(axes[0].values, (5.0, 15.0, math.nan), range(3))
+    rows = [(lr, size, A if lr < 1e-3 else B) for lr, size, _ in places]
+    cells = points(pd.DataFrame(rows, columns=["decoder_lr", "batch_size", "phase"]).assign(delay=math.inf), axes)
     assert len(cells) == 9
     found = boundaries(cells, axes)
     assert [axes[1].value(at) for at in found["at"]] == [5, 15, None]
@@ -223,13 +192,12 @@ def naive_partitions(line: Counts) -> list[tuple[int, ...]]:
     return [ends for ends in every if score[ends] >= max(score.values()) - 1e-9]
 
 
-def naive_majorities(line: Counts, begin: int, cut: int, end: int) -> tuple[str, str]:
-    near, far = naive_pool(line[begin:cut]), naive_pool(line[cut:end])
-    return PHASES[near.index(max(near))], PHASES[far.index(max(far))]
+def naive_sides(line: Counts, begin: int, cut: int, end: int) -> list[str]:
+    """Of equally common phases the first."""
+    return [PHASES[pool.index(max(pool))] for pool in (naive_pool(line[begin:cut]), naive_pool(line[cut:end]))]
 
 
-def naive_name(line: Counts, begin: int, end: int) -> str:
-    pool = naive_pool(line[begin:end])
+def naive_name(pool: list[int]) -> str:
     return PHASES[pool.index(max(pool))] if pool.count(max(pool)) == 1 else UNDECIDED
 
 
@@ -238,19 +206,18 @@ def naive_boundaries(line: Counts, ends: tuple[int, ...]) -> list[tuple[str, str
     partition.
     """
     found = []
-    for i in range(1, len(ends) - 1):
-        begin, here, end = ends[i - 1 : i + 2]
-        near, far = naive_majorities(line, begin, here, end)
-        if near == far:
+    for i, (begin, here, end) in enumerate(zip(ends, ends[1:], ends[2:], strict=False), 1):
+        sides = naive_sides(line, begin, here, end)
+        if sides[0] == sides[1]:
             continue
         moved = {
             cut: naive_likelihood(line, (*ends[:i], cut, *ends[i + 1 :]))
             for cut in range(begin + 1, end)
-            if naive_majorities(line, begin, cut, end) == (near, far)
+            if naive_sides(line, begin, cut, end) == sides
         }
         best = [cut for cut, value in moved.items() if value >= max(moved.values()) - 1e-9]
         within = [cut for cut, value in moved.items() if value >= max(moved.values()) - DROP]
-        names = naive_name(line, begin, here), naive_name(line, here, end)
+        names = (naive_name(naive_pool(part)) for part in (line[begin:here], line[here:end]))
         found.append((*names, min(within) - 1, (min(best) - 1 + max(best)) / 2, max(within)))
     return found
 
@@ -287,16 +254,8 @@ def test_neither_the_order_of_rows_nor_the_name_of_the_axis_matters(line, random
 
 def test_a_perfect_step_is_between_two_points():
     [found] = boundaries(table_of(two(0, 0, 0, 5, 5)), (LINE, OTHER)).to_dict("records")
-    assert found == {
-        "along": "decoder_wd",
-        "at": "mse",
-        "where": "decoder_wd at loss = mse",
-        "phase": A,
-        "other": B,
-        "value": 2.5,
-        "low": 2.0,
-        "high": 3.0,
-    }
+    place = {"along": "decoder_wd", "at": "mse", "where": "decoder_wd at loss = mse"}
+    assert found == place | {"phase": A, "other": B, "value": 2.5, "low": 2.0, "high": 3.0}
 
 
 @pytest.mark.parametrize(
@@ -323,16 +282,6 @@ def test_a_perfect_step_is_between_two_points():
 )
 def test_boundaries_by_hand(line, expected):
     assert told(along_x(table_of(line))) == expected
-
-
-def test_seeds_that_disagree_decide_nothing():
-    """Two and two, and one, one and one; more than half is a majority."""
-    rows = [(0.0, A), (0.0, A), (0.0, C), (0.0, C), (1.0, A), (1.0, B), (1.0, C), (2.0, C), (2.0, C), (2.0, A)]
-    runs = pd.DataFrame(rows, columns=["decoder_wd", "phase"]).assign(loss="mse", delay=1.0)
-    cells = points(runs, (LINE, OTHER))
-    assert cells["majority"].tolist() == [UNDECIDED, UNDECIDED, C]
-    assert cells["agreement"].tolist() == pytest.approx([1 / 2, 1 / 3, 2 / 3])
-    assert uncertain(cells, (LINE, OTHER), 4)[0.0, "mse"] == 8  # more seeds are asked
 
 
 def test_a_plane_has_boundaries_along_both_axes():
@@ -401,18 +350,13 @@ def test_boundaries_are_found_as_often_as_the_table_says(seeds, share, detected,
     """That in scores/changes.py; with a step, or without one (no coverage). A test may
     be three standard errors of its own sample worse.
     """
-
-    def error(share: float, n: int) -> float:
-        return 3 * math.sqrt(share * (1 - share) / n)
-
     lines = simulated(share, seeds, step=coverage is not None)
+    errors = 3 * math.sqrt(detected * (1 - detected) / len(lines))
     found = np.mean([bool(found) for _, found in lines])
-    if coverage is None:
-        assert found <= detected + error(detected, len(lines))
-        return
-    held = [one.low <= cut - 1 and cut <= one.high for cut, found in lines for one in found]
-    assert found >= detected - error(detected, len(lines))
-    assert np.mean(held) >= coverage - error(coverage, len(held))
+    assert (found <= detected + errors) if coverage is None else (found >= detected - errors)
+    if coverage is not None:
+        held = [one.low <= cut - 1 and cut <= one.high for cut, found in lines for one in found]
+        assert np.mean(held) >= coverage - 3 * math.sqrt(coverage * (1 - coverage) / len(held))
 
 
 # --- refinement ---
@@ -440,21 +384,13 @@ def test_where_the_next_runs_tell_most(line, values, places, expected):
 
 def cells_of(wanted: dict, rule: Callable[[Any, Any, int], str], axes) -> pd.DataFrame:
     """The cells of runs whose phase `rule(x, y, seed)` decides."""
-    rows = [
-        {axes[0].field: x, axes[1].field: y, "delay": 1.0, "phase": rule(x, y, seed)}
-        for (x, y), n in wanted.items()
-        for seed in range(n)
-    ]
-    return points(pd.DataFrame(rows), axes)
+    rows = [(x, y, rule(x, y, seed)) for (x, y), n in wanted.items() for seed in range(n)]
+    columns = [axes[0].field, axes[1].field, "phase"]
+    return points(pd.DataFrame(rows, columns=columns).assign(delay=1.0), axes)
 
 
 @settings(max_examples=20)
-@given(
-    st.integers(2, 5),
-    st.integers(2, 5),
-    st.lists(st.sampled_from(PHASES), min_size=75, max_size=75),
-    st.integers(1, 3),
-)
+@given(st.integers(2, 5), st.integers(2, 5), st.lists(st.sampled_from(PHASES), min_size=75), st.integers(1, 3))
 def test_only_new_runs_are_wanted(nx, ny, names, seeds):
     axes = (Axis("decoder_wd", tuple(map(float, range(nx)))), Axis("n_train", tuple(range(10, 10 + 3 * ny, 3))))
     have: Any = dict.fromkeys(product(axes[0].values, axes[1].values), seeds)
@@ -482,37 +418,26 @@ def test_each_round_halves_what_is_not_known(log):
 
     have = dict.fromkeys(product(axes[0].values, axes[1].values), 2)
     spacing = axes[0].position(axes[0].values[1]) - axes[0].position(axes[0].values[0])
+    cells = cells_of(have, rule, axes)
     for number in range(1, 7):
-        cells = cells_of(have, rule, axes)
         wanted = uncertain(cells, axes, 2)
+        assert 0 < len(wanted) <= 30 * 2**number  # work goes to the border, not to the plane
         assert not set(wanted) & set(have)
-        assert wanted
         have |= wanted
-        refined = cells_of(have, rule, axes)
-        for _, line in refined.groupby("y"):
-            if not set(axes[0].values) <= set(line["x"]):
-                continue  # a line that began with a refinement
-            below = max(axes[0].position(x) for x in line["x"][line["majority"] == A])
-            above = min(axes[0].position(x) for x in line["x"][line["majority"] == B])
-            assert above - below == pytest.approx(spacing / 2**number, rel=1e-3)
-        # work goes to the border, not to the plane
-        assert len(wanted) <= 30 * 2**number
+        cells = cells_of(have, rule, axes)
+        for _, line in cells.groupby("y"):
+            if set(axes[0].values) <= set(line["x"]):  # not a line that began with a refinement
+                below = max(axes[0].position(x) for x in line["x"][line["majority"] == A])
+                above = min(axes[0].position(x) for x in line["x"][line["majority"] == B])
+                assert above - below == pytest.approx(spacing / 2**number, rel=1e-3)
 
 
 def test_rounds_come_to_an_end_on_integers():
     axes = (Axis("n_train", (10, 20, 30)), Axis("width", (8, 16)))
-
-    def rule(x: int, y: int, seed: int) -> str:
-        return A if x + y < 33 else B
-
     have = dict.fromkeys(product(axes[0].values, axes[1].values), 1)
     for _ in range(12):
-        wanted = uncertain(cells_of(have, rule, axes), axes, 1)
-        if not wanted:
-            break
-        have |= wanted
-    else:
-        pytest.fail("it goes on")
+        have |= uncertain(cells_of(have, lambda x, y, seed: A if x + y < 33 else B, axes), axes, 1)
+    assert not uncertain(cells_of(have, lambda x, y, seed: A if x + y < 33 else B, axes), axes, 1)
     assert all(isinstance(x, int) and isinstance(y, int) for x, y in have)
     for y in (8, 16):  # the border is known to one sample
         assert {(32 - y, y), (33 - y, y)} <= set(have)
