@@ -196,7 +196,7 @@ def theory_content(store: RunStore, most: int) -> dict[str, Any]:
             **{"n": int(row["n_train"]), "seed": int(row["seed"]), "budget": int(row["budget"])},
             "rates": f"eta_r {row['repr_lr']:g}, eta_d {row['decoder_lr']:g}",
             "measured": _whole(row["steps_to_rqi"]),
-            "predicted": [not np.isnan(steps) and _whole(steps) for steps in told.loc[row["key"], names]],
+            "predicted": [not np.isnan(steps) and _whole(steps) for steps in told.loc[row["key"], names].to_numpy()],
         }
         for row in store.table(configs).to_dict("records")
     ]

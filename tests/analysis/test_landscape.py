@@ -31,7 +31,7 @@ inside = st.floats(0.15, 7)
 
 @given(inside, st.floats(0.1, 20), st.floats(1e-9, 1e3))
 def test_the_least_of_a_parabola_is_exact(centre: float, steepness: float, floor: float) -> None:
-    """log l = log floor + steepness (log alpha - log centre)^2, wherever the grid lies."""
+    """log l = log floor + steepness (log alpha - log centre)^2, on any grid."""
     losses = floor * np.exp(steepness * (np.log(GRID / centre)) ** 2)
     # a parabola through three points: the second difference over the round-off of logs
     assert least(GRID, losses) == pytest.approx(centre, rel=1e-9 / min(steepness, 1))
@@ -88,7 +88,7 @@ def test_final_and_best_are_kept_apart(store) -> None:
     for config in configs:
         train, test = (filled.traces(config).metrics[name] for name in ("train_loss", "test_loss"))
         for step, looks in ((20, 3), (60, 7)):
-            here = by_run.loc[config.init_scale, config.seed, step]
+            here = by_run.xs((config.init_scale, config.seed, step))
             assert here.loc["final", "test_loss"] == test[looks - 1]
             assert here.loc["best", "train_loss"] == train[:looks].min()
             assert here.loc["best", "test_loss"] == test[train[:looks].argmin()]

@@ -28,7 +28,7 @@ from matplotlib.patches import Rectangle
 from analysis.phase_diagram import __main__ as command
 from analysis.phase_diagram import diagram
 from analysis.phase_diagram.diagram import TARGETS, boundaries, compare, foretold, other_seeds
-from analysis.phase_diagram.pictures import draw_phases, phase_diagram, success_maps, theory_diagram
+from analysis.phase_diagram.pictures import phase_diagram, success_maps, theory_diagram
 from analysis.report.look import VERMILION
 from analysis.runs.executors import Execution
 from analysis.runs.phases import COLOURS, LETTERS, PHASES, UNDECIDED, Thresholds, points, with_phases
@@ -165,33 +165,12 @@ PLANES, LISTS = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 3
 
 
 @settings(max_examples=10)
-@given(PLANES, LISTS)
-def test_a_theory_that_says_what_was_measured_is_right(plane, names):
-    nx, ny, seeds = plane
-    runs = runs_of(names[: nx * ny * seeds], nx, ny)
-    axes = axes_of(nx, ny)
-    expected, scores = compare(runs, as_predicted(runs), axes)
-    decided = int((points(runs, axes)["majority"] != UNDECIDED).sum())
-    equal = scores[scores["statistic"].str.endswith("_equal") & (scores["predictor"] == "memory_flow")]
-    assert set(equal["value"][equal["n"] > 0]) <= {1}
-    for of, n in (("points", decided), ("runs", nx * ny * seeds)):
-        assert pick(equal, statistic=f"{of}_equal", where="")["n"].item() == n
-        pairs = pick(scores, statistic=of)
-        assert (pairs["phase"] == pairs["other"]).all()
-    assert (pick(scores, statistic="right")["value"] == 1).all()
-    assert (expected["majority"] == expected["measured"]).all()
-    for name in ("test_share", "rqi_share"):
-        assert (expected[name] == expected[f"measured_{name}"]).all()
-    assert equal["where"].str.startswith("seed").sum() == seeds
-
-
-@settings(max_examples=6)
 @given(PLANES, LISTS, LISTS, st.randoms())
-def test_neither_order_nor_axes_matter(plane, measured, predicted, random):
+def test_a_theory_is_held_against_what_was_measured(plane, measured, predicted, random):
+    """Whatever the order of runs and axes; one that says just that is right."""
     nx, ny, seeds = plane
-    n = nx * ny * seeds
+    n, axes = nx * ny * seeds, axes_of(nx, ny)
     runs, told = runs_of(measured[:n], nx, ny), as_predicted(runs_of(predicted[:n], nx, ny))
-    axes = axes_of(nx, ny)
     expected, scores = compare(runs, told, axes)
     order = random.sample(range(n), n)
     again, shuffled = compare(runs.iloc[order], told.iloc[order], axes)
@@ -202,8 +181,22 @@ def test_neither_order_nor_axes_matter(plane, measured, predicted, random):
     assert pairs["value"].sum() == n
     n_right = pairs["value"][pairs["phase"] == pairs["other"]].sum()
     by_seed = right["where"].str.startswith("seed")
+    assert by_seed.sum() == seeds
     for part in (right[by_seed], right[~by_seed]):
         assert (part["value"] * part["n"]).sum() == pytest.approx(n_right)
+
+    expected, scores = compare(runs, as_predicted(runs), axes)
+    equal = scores[scores["statistic"].str.endswith("_equal") & (scores["predictor"] == "memory_flow")]
+    assert set(equal["value"][equal["n"] > 0]) <= {1}
+    decided = int((points(runs, axes)["majority"] != UNDECIDED).sum())
+    for of, several in (("points", decided), ("runs", n)):
+        assert pick(equal, statistic=f"{of}_equal", where="")["n"].item() == several
+        pairs = pick(scores, statistic=of)
+        assert (pairs["phase"] == pairs["other"]).all()
+    assert (pick(scores, statistic="right")["value"] == 1).all()
+    assert (expected["majority"] == expected["measured"]).all()
+    for name in ("test_share", "rqi_share"):
+        assert (expected[name] == expected[f"measured_{name}"]).all()
 
 
 @settings(max_examples=6)
@@ -330,9 +323,7 @@ def overlapping(artists: Iterable[Any]) -> list[Any]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_point_is_in_its_colour_and_has_its_letter(name):
-    cells, axes = case(name)
-    panel = Figure().subplots()
-    draw_phases(panel, cells, axes)
+    (cells, _), panel = case(name), drawn(name).axes[0]
     mesh, _, at = painted(panel)
     letters = [(text.get_position(), text.get_text()[0]) for text in panel.texts]
     for ((x, y), letter), majority in zip(letters, cells["majority"], strict=True):
@@ -426,21 +417,16 @@ def test_no_letters_and_no_labels_overlap(name):
     assert name == "uneven list" or not any(bar.overlaps(text) for bar in bars for text in texts)
 
 
-def test_delays_are_the_colours_of_the_right_panel():
-    cells, _ = case("regular")
+def test_the_right_panel_has_the_delays_and_edges_of_the_tables():
+    (cells, axes), right = case("regular"), drawn("regular").axes[1]
     assert set(cells["majority"]) == set(PHASES)
-    right = drawn("regular").axes[1]
     _, shown, _ = painted(right)
     expected = np.where(np.isfinite(cells["delay"]), np.maximum(cells["delay"], 1), np.nan)
     np.testing.assert_array_equal(shown.T.ravel(), expected)  # x by x, as the cells
     hatched = [patch for patch in right.patches if patch.get_hatch()]
     assert len(hatched) == np.isinf(cells["delay"]).sum()
-
-
-def test_edges_of_generalisation_are_where_the_table_says():
-    right = drawn("regular").axes[1]
     [marks] = [line.get_xydata() for line in right.lines if line.get_marker() == "o"]
-    found = boundaries(*case("regular"))
+    found = boundaries(cells, axes)
     crossing = found[["phase", "other"]].isin(("grokking", "comprehension")).sum(axis=1) == 1
     wanted = found[crossing & (found["along"] == "decoder_lr")]
     assert len(wanted)
@@ -465,18 +451,28 @@ def scores_of(name: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_page_adds_up(name):
-    scores, (cells, axes) = scores_of(name), case(name)
+    scores, (cells, axes), (_, told) = scores_of(name), case(name), theory_of(name)
     rows, lines, found = command.phase_rows(scores), command.boundary_rows(scores), boundaries(cells, axes)
+    majorities, decided = cells["majority"].value_counts().to_dict(), (cells["majority"] != UNDECIDED).sum()
     counted = {row["phase"]: int(row["points"]) for row in rows}
-    assert {name: n for name, n in counted.items() if n} == cells["majority"].value_counts().to_dict()
+    assert {name: n for name, n in counted.items() if n} == majorities
     assert sum(int(row["runs"]) for row in rows) == cells["n"].sum()
-    text = page_of(name, scores)
+    text, predicted = page_of(name, scores), page_of(name, told)
     for said in ("0.8. Comp", "less than 500 steps", "p = 10", "loss = mse", "more than half of the seeds"):
         assert (said in text) or said.split(" = ")[0] in (axis.field for axis in axes)
     assert ("## Boundaries" in text) == (len(found) > 0)
     assert not [wrong for wrong in ("np.", "nan", "95 %", "inf") if wrong in text]
     assert sum(row["boundaries"].count(";") + 1 for row in lines) == len(found)
     assert all("|" not in row["boundaries"] for row in lines)  # it would end a cell of the table
+    # with what the theory says
+    assert ["Predicted without training" in one for one in (text, predicted)] == [False, True]
+    assert command.theory_line(told) in predicted
+    assert f" of {decided} points" in command.theory_line(told)
+    assert not [wrong for wrong in ("np.", "nan", "inf]") if wrong in predicted]
+    counts = pd.DataFrame(command.confusion_rows(told)).set_index("measured").stack().str.split(expand=True)
+    by_phase = counts[0].astype(int).groupby("measured").sum()
+    assert by_phase[by_phase > 0].to_dict() == majorities
+    assert counts[1].str.strip("()").astype(int).sum() == cells["n"].sum()
 
 
 def test_a_line_of_the_page():
@@ -546,22 +542,6 @@ def test_success_maps_show_the_shares():
         mesh, values, _ = painted(panel)
         np.testing.assert_array_equal(values.T.ravel(), expected[name])
         assert mesh.get_clim() == (0, 1)
-
-
-@pytest.mark.parametrize("name", ["regular", "one point", "full batches, refined", "never", "test only", "ties"])
-def test_the_page_of_the_theory_adds_up(name):
-    cells, _ = case(name)
-    _, scores = theory_of(name)
-    text = page_of(name, scores)
-    assert "Predicted without training" in text
-    assert "Predicted without training" not in page_of(name, scores_of(name))
-    assert command.theory_line(scores) in text
-    assert f" of {(cells['majority'] != UNDECIDED).sum()} points" in command.theory_line(scores)
-    counts = pd.DataFrame(command.confusion_rows(scores)).set_index("measured").stack().str.split(expand=True)
-    by_phase = counts[0].astype(int).groupby("measured").sum()
-    assert by_phase[by_phase > 0].to_dict() == cells["majority"].value_counts().to_dict()
-    assert counts[1].str.strip("()").astype(int).sum() == cells["n"].sum()
-    assert not [wrong for wrong in ("np.", "nan", "inf]") if wrong in text]
 
 
 # --- the command ---
