@@ -79,8 +79,7 @@ def test_planes_are_the_grids_that_were_trained(store: RunStore) -> None:
     assert [axis.field for axis in two.axes] == ["repr_lr", "decoder_wd"]
     assert [set(axis.values) for axis in two.axes] == [set(RATES.values), set(DECAYS.values)]
     assert two.axes[0].log
-    assert len(two.runs) == 18
-    assert two.shared == {"n_train": 10}
+    assert (len(two.runs), two.shared) == (18, {"n_train": 10})
     assert [axis.field for axis in one.axes] == ["n_train"]
     assert set(SIZES.values) <= set(one.axes[0].values)
     [line] = find_planes(store.settings(Modular, 1_000), Modular)
@@ -191,9 +190,7 @@ def test_films_show_the_embeddings_that_were_kept(content: dict[str, Any], store
 def test_a_film_is_of_the_run_that_generalised_best(store: RunStore) -> None:
     """Not of one that had nothing to be tested on."""
     [line] = [with_results(plane, store) for plane in find_planes(store.settings(Modular, 1_000), Modular)]
-    accuracy = np.linspace(0.1, 0.6, 6)
-    accuracy[2] = np.nan
-    runs = line.runs.assign(test_accuracy=accuracy)
+    runs = line.runs.assign(test_accuracy=[0.1, 0.2, np.nan, 0.4, 0.5, 0.6])
     [film] = animations([dataclasses.replace(line, runs=runs)], store, 1)
     best = runs.iloc[-1]
     assert film["title"] == f"modular, init_scale {best['init_scale']:.3g}, seed {best['seed']}"
@@ -219,10 +216,9 @@ def test_the_page_needs_nothing_else(page: str) -> None:
 def test_runs_without_their_traces_are_shown_without_curves(tmp_path: Path, capsys, damage: str) -> None:
     """The page says how many, and the command what to do."""
     with RunStore(tmp_path / "runs.sqlite") as other:
-        for history in train_runs(grid(PERCEPTRON, [SCALES], 1), device="cpu", compiled=False):
+        for history in train_runs(configs := grid(PERCEPTRON, [SCALES], 1), device="cpu", compiled=False):
             other.add(history, "cpu", "test")
-        lost = grid(PERCEPTRON, [SCALES], 1)[0]
-        path = traces_path(other.path, key(lost))
+        path = traces_path(other.path, key(configs[0]))
         content = path.read_bytes()
         path.unlink()
         if damage == "cut":
@@ -330,9 +326,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def shown(opened: Any, page: str, tmp_path: Path) -> Iterator[Any]:
-    """The page, freshly loaded; at the end of the test nothing may be wrong in the
-    console.
-    """
+    """The page, freshly loaded; in the end nothing may be wrong in the console."""
     (tmp_path / "gallery.html").write_text(page)
     opened.set_window_size(1100, 900)
     opened.get((tmp_path / "gallery.html").as_uri())

@@ -88,8 +88,7 @@ def test_equal_share_by_hand():
     pairs = pd.DataFrame({"measured": [M, M, C, G], "majority": [M, C, C, G]})
     found = diagram.equal_share("runs_equal", pairs)
     assert (found["n"], found["value"]) == (4, 0.75)
-    # Clopper and Pearson: P(at least 3 of 4) = 0.025 at the lower end, P(at most 3) at
-    # the upper
+    # Clopper and Pearson: P(at least 3 of 4), and P(at most 3) at the upper end
     low, high = found["low"], found["high"]
     assert 4 * low**3 * (1 - low) + low**4 == pytest.approx(0.025)
     assert 1 - high**4 == pytest.approx(0.025)
@@ -106,9 +105,7 @@ NAMES = st.sampled_from(PHASES)
 @example([[M, M, C], [M, M, M], [X]])
 @example([[M], [C]])
 def test_other_seeds_against_a_loop(rows):
-    """M M C: an M sees M C, half a success; the C sees M M, none. One run alone has no
-    others.
-    """
+    """M M C: an M sees M C, half a success; the C sees M M, none."""
     credit, n = 0.0, 0
     for here in rows:
         for i, name in enumerate(here if len(here) > 1 else ()):
@@ -142,9 +139,7 @@ def test_boundaries_against_a_loop(nx, ny, names):
 
 
 def test_a_refined_plane_has_the_cells_of_its_first_grid():
-    """Points at 0, 1, 1.5, 2, 3 of an axis in steps of 1: M / C between 1 and 1.5, and
-    2 is still within a step.
-    """
+    """At 0, 1, 1.5, 2, 3: M / C between 1 and 1.5, and 2 is within a step."""
     axes = (parse_axis(RunConfig, "x", "decoder_lr=1e-5:1e-2:4:log"), Axis("loss", ("mse",)))
     places = [1e-5, 1e-4, 0.000316228, 1e-3, 1e-2]
     runs = pd.DataFrame({"decoder_lr": places, "loss": "mse", "delay": 1.0, "phase": [M, M, C, C, C]})
@@ -158,8 +153,6 @@ def test_places_without_numbers():
     cells = points(pd.DataFrame(rows, columns=["batch_size", "loss", "phase"]).assign(delay=1.0), axes)
     assert [set(cells["x"][where]) for where in diagram.boundary_zone(cells, axes)] == [{5, 15}, {5, 15, 25}]
 
-
-# --- all of it ---
 
 PLANES, LISTS = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 3)), st.lists(NAMES, min_size=48)
 
@@ -242,9 +235,7 @@ def test_a_phase_is_that_of_the_predicted_steps():
 
 
 def all_phases(u, v, seed):
-    """Confusion above, then memorisation, grokking and comprehension from left to
-    right; one seed strays.
-    """
+    """Confusion above; below the others from left to right; one seed strays."""
     if v > 0.9:
         return INF, (50.0 if u > 0.8 else INF)
     test = 10 ** (4.6 - 3 * (u - 0.3 * v)) + (5000 if seed == 2 else 0)
@@ -385,9 +376,7 @@ def lab_of(colour: str, vision: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("vision", VISION)
 def test_phases_are_told_apart_without_letters(vision: str):
-    """Large diagrams have none. Colours 12 apart, as comprehension and grokking were in
-    protanopia, are one colour at a glance.
-    """
+    """Of large diagrams. Colours 12 apart are one colour at a glance."""
     seen = {name: lab_of(colour, VISION[vision]) for name, colour in COLOURS.items()}
     far = {(a, b): float(np.linalg.norm(seen[a] - seen[b])) for a, b in combinations(seen, 2)}
     assert min(far.values()) > 15
@@ -478,8 +467,7 @@ def test_the_page_adds_up(name):
 def test_a_line_of_the_page():
     scores, runs = scores_of("one row"), runs_of_case("one row")
     [row] = [row for row in command.boundary_rows(scores) if row["along"] == "decoder_lr at decoder_wd = 0"]
-    first = row["boundaries"].split("; ")[0]
-    assert first == "memorisation / 0.000178 [0.0001, 0.000316] / grokking"
+    assert row["boundaries"].split("; ")[0] == "memorisation / 0.000178 [0.0001, 0.000316] / grokking"
     grokking = next(row for row in command.phase_rows(scores) if row["phase"] == "grokking")
     delays = sorted(runs["delay"][runs["phase"] == "grokking"])
     assert grokking["median delay (steps)"] == f"{delays[(len(delays) - 1) // 2]:,.0f}"  # the lower one of two
@@ -492,9 +480,7 @@ def test_a_line_of_the_page():
 
 @cache
 def theory_of(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Points and scores of the case held against the same rule a little further to the
-    left, its first seed alone: a theory of one mind.
-    """
+    """The case against its rule a little further to the left, its first seed alone."""
     cells, axes = case(name)
     have, rule = {(cell["x"], cell["y"]): cell["n"] for cell in cells.to_dict("records")}, CASES[name][-1]
     predicted = runs_at(have, axes, lambda u, v, seed: rule(u - 0.2, v, 0))
@@ -549,18 +535,10 @@ def test_success_maps_show_the_shares():
 
 def arguments(folder: Path, **options) -> command.Arguments:
     """Two by two points of a tiny network, two seeds each."""
-    options = {
-        "x": "repr_lr=1e-3,3e-2",
-        "y": "decoder_lr=1e-3,1e-2",
-        "set": ("p=5", "n_train=12", "width=16"),
-        "seeds": 2,
-        "budget": 300,
-        "theory": True,
-        "execution": Execution(device="cpu", executor="in-process"),
-        "out": folder / "out",
-        "store": folder / "runs.sqlite",
-    } | options
-    return command.Arguments(**options)
+    tiny = {"x": "repr_lr=1e-3,3e-2", "y": "decoder_lr=1e-3,1e-2", "set": ("p=5", "n_train=12", "width=16")}
+    here = {"out": folder / "out", "store": folder / "runs.sqlite", "seeds": 2, "budget": 300, "theory": True}
+    execution = Execution(device="cpu", executor="in-process")
+    return command.Arguments(**{"execution": execution, **tiny, **here, **options})
 
 
 def test_the_command_predicts_its_very_runs(tmp_path, capsys, monkeypatch):
@@ -588,8 +566,7 @@ def test_the_command_predicts_its_very_runs(tmp_path, capsys, monkeypatch):
     # again: nothing is trained, nothing is different
     command.main(arguments(tmp_path))
     assert (tmp_path / "out/report.json").read_text() == first
-    out, err = capsys.readouterr()
-    assert "8 runs, 0 of them trained now" in err
+    assert "8 runs, 0 of them trained now" in capsys.readouterr().err
     # without the theory the rest is the same
     command.main(arguments(tmp_path, theory=False, out=tmp_path / "plain"))
     plain = json.loads((tmp_path / "plain/report.json").read_text())

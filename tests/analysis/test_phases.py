@@ -80,8 +80,7 @@ def test_steps_to_any_threshold_from_the_record(hits, size, wanted):
     history = SimpleNamespace(steps=np.arange(len(accuracy)), traces={"accuracy": accuracy})
     record = np.array(History.record(cast(History, history), "accuracy"), dtype=np.float64)
     reached = [s for s, k in enumerate(hits) if k is not None and min(k, size) >= min(wanted, size)]
-    # a share is kept by its shortest decimals as float32: at least k/size is at least
-    # that many of them
+    # a share is kept by its shortest decimals as float32, and so is k/size asked for
     decimals = [float(str(value)) for value in accuracy]
     threshold = float(str(np.float32(min(wanted, size) / size)))
     assert steps_to(record, threshold) == (reached[0] if reached else math.inf)
@@ -141,9 +140,7 @@ def test_points_against_counting(runs, random):
 
 
 def test_points_have_the_values_of_runs():
-    """A column of a table cannot hold None and integers: they come back as nan and
-    floats.
-    """
+    """In a column with None integers are floats, and None is nan."""
     axes = planned("", RunConfig(), "decoder_lr=1e-4:1e-2:3:log", "batch_size=5,15,full").axes
     places = product(axes[0].values, (5.0, 15.0, math.nan), range(3))
     rows = [(lr, size, A if lr < 1e-3 else B) for lr, size, _ in places]
@@ -202,9 +199,7 @@ def naive_name(pool: list[int]) -> str:
 
 
 def naive_boundaries(line: Counts, ends: tuple[int, ...]) -> list[tuple[str, str, float, float, float]]:
-    """from, to, low, position, high on an axis of the numbers from 0, from a
-    partition.
-    """
+    """from, to, low, position, high on an axis of the numbers from 0."""
     found = []
     for i, (begin, here, end) in enumerate(zip(ends, ends[1:], ends[2:], strict=False), 1):
         sides = naive_sides(line, begin, here, end)
@@ -222,8 +217,8 @@ def naive_boundaries(line: Counts, ends: tuple[int, ...]) -> list[tuple[str, str
     return found
 
 
-def told(found: list[Any]) -> list[tuple]:
-    return [(one.phase, one.other, one.low, one.value, one.high) for one in found]
+def told(cells: pd.DataFrame) -> list[tuple]:
+    return [(one.phase, one.other, one.low, one.value, one.high) for one in along_x(cells)]
 
 
 POINT = st.lists(st.integers(0, 9), min_size=len(PHASES), max_size=len(PHASES)).filter(any)
@@ -238,7 +233,7 @@ LINES = st.lists(st.one_of(POINT, PURE), min_size=1, max_size=7)
 @given(LINES)
 def test_boundaries_against_all_partitions(line):
     expected = [naive_boundaries(line, ends) for ends in naive_partitions(line)]
-    assert told(along_x(cells_from(line))) in expected  # there are equally good ones
+    assert told(cells_from(line)) in expected  # there are equally good ones
 
 
 @settings(max_examples=50)
@@ -276,7 +271,7 @@ def test_neither_the_order_of_rows_nor_the_name_of_the_axis_matters(line, random
     ],
 )
 def test_boundaries_by_hand(line, expected):
-    assert told(along_x(table_of(line))) == expected
+    assert told(table_of(line)) == expected
 
 
 def test_a_plane_has_boundaries_along_both_axes():
@@ -318,9 +313,7 @@ def test_categories_have_neither_boundaries_nor_refinement():
 
 
 def simulated(before: float, seeds: int, step: bool, n_lines: int = 400) -> list[tuple[int, list[Any]]]:
-    """A random cut and the boundaries that were found, line by line: 13 points, of
-    whose runs a share is in B.
-    """
+    """A random cut and what was found, a line each: 13 points, a share of B."""
     rng = np.random.default_rng(7)
     names = tuple(f"{number:03}" for number in range(n_lines))  # categories: there is no line across the lines
     cuts = rng.integers(1, 13, n_lines)
@@ -399,9 +392,7 @@ def test_only_new_runs_are_wanted(nx, ny, names, seeds):
 
 @pytest.mark.parametrize("log", [False, True])
 def test_each_round_halves_what_is_not_known(log):
-    """A phase that the place alone decides: the points on either side of its border
-    come closer, twice each round.
-    """
+    """The points on either side of a border come twice closer each round."""
     text = "decoder_lr=1e-5:1e-2:7:log" if log else "decoder_wd=0:6:7"
     axes = (parse_axis(RunConfig, "x", text), Axis("repr_wd", (0.0, 1.0, 2.0)))
 
