@@ -190,13 +190,14 @@ def theory_content(store: RunStore, most: int) -> dict[str, Any]:
     told = told[told["predictor"].isin([name for name, one in CATALOGUE.items() if one.gives == "steps"])]
     told = told.drop_duplicates(["key", "predictor"], keep="last").set_index(["key", "predictor"])["value"].unstack()
     names = [name for name in CATALOGUE if name in told][::-1]
+    said = dict(zip(told.index, told[names].to_numpy(), strict=True))
     configs = [config for config in map(config_of, told.index[:most]) if isinstance(config, RunConfig)]
     runs = [
         {
             **{"n": int(row["n_train"]), "seed": int(row["seed"]), "budget": int(row["budget"])},
             "rates": f"eta_r {row['repr_lr']:g}, eta_d {row['decoder_lr']:g}",
             "measured": _whole(row["steps_to_rqi"]),
-            "predicted": [not np.isnan(steps) and _whole(steps) for steps in told.loc[row["key"], names].to_numpy()],
+            "predicted": [not np.isnan(steps) and _whole(steps) for steps in said[row["key"]]],
         }
         for row in store.table(configs).to_dict("records")
     ]
