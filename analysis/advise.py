@@ -34,8 +34,7 @@ from analysis.predictors.memory import success_of
 from analysis.report.command import check_at_least, check_given, environment, leave, trained_on
 from analysis.report.files import prepare_folder, table
 from analysis.report.look import BLUE, GREY, LOOK, ORANGE
-from analysis.report.tables import cell
-from analysis.report.words import TARGETS_IN_WORDS, judged
+from analysis.report.tables import TARGETS_IN_WORDS, cell, judged
 from analysis.runs.session import ERRORS, Trains, end_dry_run
 from analysis.scores.success import LEARNED
 from efftheory._threads import usable_cores
@@ -270,7 +269,7 @@ def verdict(check: pd.DataFrame, target: str) -> str:
         one_score(check, against=DEFAULT, target=target, statistic=one) for one in ("did", "gained", "lost")
     )
     open_ = "These runs do not show that the advice helps, or harms"
-    said = judged((gain.low, gain.high), (0, 0), below="The advice harmed", above="The advice helped", otherwise=open_)
+    said = judged(gain, 0, below="The advice harmed", above="The advice helped", otherwise=open_)
     return (
         f"{said}: {cell(gain, '+.2f')} of the share that succeeds; {gained.value:.0f} of {gain.n} runs succeed only as "
         f"advised, {lost.value:.0f} only with the default rates."

@@ -31,8 +31,7 @@ from analysis.arms.engine import Arms, arm_rows, beside, leave_arms, looks, row_
 from analysis.report.command import check_at_least, check_given
 from analysis.report.files import table
 from analysis.report.look import LOOK
-from analysis.report.tables import wide
-from analysis.report.words import NOT_CERTAIN, judged
+from analysis.report.tables import NOT_CERTAIN, judged, rows_of, wide
 from analysis.runs import session
 from analysis.scores.table import measured
 from neural import ConfigError, RunConfig, write_samples
@@ -110,14 +109,13 @@ def plan(arguments: Arguments) -> Arms:
     """
     check_at_least(1, arguments, "decoder_draws")
     check_given(arguments, "sizes", "repr_lr", "decoder_lr")
-    if (p := arguments.p) < 3:
-        raise ConfigError(f"`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is {p}.")
-    op = et.addition(p)
+    check_at_least(3, arguments, "p")  # fewer symbols make no parallelogram
+    op = et.addition(arguments.p)
     if wrong := [size for size in arguments.sizes if not 0 < size < op.n_samples]:
         sizes = f"1..{op.n_samples - 1}, not all {op.n_samples} samples"
         raise ConfigError(f"`sizes` must be in {sizes}, but one is {wrong[0]}.")
     grid = product(sorted(set(arguments.sizes)), arguments.repr_lr, arguments.decoder_lr, arguments.seed_range())
-    base = RunConfig(p=p, n_train=1, budget=arguments.budget)
+    base = RunConfig(p=op.n_symbols, n_train=1, budget=arguments.budget)
     found = (replace(base, n_train=n, repr_lr=eta_r, decoder_lr=eta_d, seed=seed) for n, eta_r, eta_d, seed in grid)
     runs = list(dict.fromkeys(found))  # once, also where a rate is given twice
 
@@ -180,8 +178,7 @@ def in_order(one: pd.DataFrame, other: pd.DataFrame, name: str, coverage: float)
 def ordered(scores: pd.DataFrame) -> pd.DataFrame:
     """The scores `earlier` with what their intervals say of the theory's `order`."""
     earlier = scores[scores["statistic"] == "earlier"]
-    bounds = zip(earlier["low"], earlier["high"], strict=True)
-    return earlier.assign(order=[judged(one, (0.5, 0.5), below=_AGAINST, above=_AS) for one in bounds])
+    return earlier.assign(order=[judged(one, 0.5, below=_AGAINST, above=_AS) for one in rows_of(earlier)])
 
 
 def verdict(scores: pd.DataFrame) -> list[str]:

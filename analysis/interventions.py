@@ -27,8 +27,7 @@ from analysis.experiments import EXPERIMENTS
 from analysis.measures.networks import Network, active_neurons, group_of, network_at, samples_of
 from analysis.measures.waves import excluded, key_parts, restricted
 from analysis.report.files import table
-from analysis.report.tables import wide
-from analysis.report.words import TARGETS_IN_WORDS
+from analysis.report.tables import TARGETS_IN_WORDS, wide
 from analysis.runs.session import ERRORS, Trains, end_dry_run, trained
 from analysis.runs.store import RunStore
 from analysis.runs.traces import Traces

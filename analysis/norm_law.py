@@ -23,8 +23,7 @@ from analysis.predictors.catalogue import predict
 from analysis.predictors.norm import CALIBRATION_SEEDS, PREDICTORS, calibration_runs, landscape_runs
 from analysis.report.command import check_given, environment, leave, trained_on
 from analysis.report.files import table
-from analysis.report.tables import wide
-from analysis.report.words import seed_range
+from analysis.report.tables import seed_range, wide
 from analysis.runs.session import ERRORS, Trains, trained
 from analysis.runs.store import RunStore
 from analysis.scores.table import score

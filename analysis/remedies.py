@@ -15,7 +15,7 @@ from pathlib import Path
 from analysis.arms.engine import Arms, arm_rows, leave_arms, score_arms, survival, train, verdict
 from analysis.report.command import check_at_least, check_given
 from analysis.report.files import table
-from analysis.report.words import TARGETS_IN_WORDS
+from analysis.report.tables import TARGETS_IN_WORDS
 from analysis.runs.session import ERRORS, Trains
 from neural import RunConfig
 from neural.command import run_command

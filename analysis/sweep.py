@@ -17,8 +17,7 @@ import pandas as pd
 from analysis.experiments import DIAGRAMS
 from analysis.report.command import environment, leave, trained_on
 from analysis.report.files import table
-from analysis.report.tables import number
-from analysis.report.words import seed_range
+from analysis.report.tables import number, seed_range
 from analysis.runs.plan import Experiment
 from analysis.runs.session import ERRORS, PlaneOptions, trained
 from analysis.runs.store import config_columns, step_columns

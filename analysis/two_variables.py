@@ -126,7 +126,7 @@ def scored(cases: pd.DataFrame, n_samples: int) -> tuple[pd.DataFrame, pd.DataFr
         for by in (BY[:1], BY)
     ]
     found = pd.concat(scores, ignore_index=True)[[*BY, *COLUMNS]]
-    return said, found.assign(n_train=found["n_train"].map(lambda n: f"{n:g}" if n == n else "all"))
+    return said, found.assign(n_train=found["n_train"].map("{:g}".format).replace("nan", "all"))
 
 
 def shares(scores: pd.DataFrame) -> list[dict[str, str]]:

@@ -19,8 +19,7 @@ from analysis.predictors import catalogue
 from analysis.report.command import environment, leave, trained_on
 from analysis.report.files import table
 from analysis.report.look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, VERMILION
-from analysis.report.tables import wide
-from analysis.report.words import TARGETS_IN_WORDS, judged
+from analysis.report.tables import TARGETS_IN_WORDS, judged, wide
 from analysis.runs.session import Trains, trained
 from analysis.runs.store import PREDICTIONS, RunStore
 from analysis.scores.bootstrap import FINE, MIN_OBSERVED, bootstrap_weights, interval, means
@@ -185,10 +184,10 @@ def verdict(scores: pd.DataFrame, target: str) -> str:
     for one in scores[(scores["target"] == target) & (scores["against"] != "")].itertuples():
         one: Any
         if one.statistic == "did":
-            said = judged((one.low, one.high), (0, 0), below=fewer, above=more, otherwise=open_)
+            said = judged(one, 0, below=fewer, above=more, otherwise=open_)
             found[said].append(f"{one.arm} ({one.value:+.2f})")
         elif one.statistic == "ratio" and 0 < one.value < np.inf:
-            said = judged((one.low, one.high), (1, 1), below="Sooner with", above="Later with", otherwise="")
+            said = judged(one, 1, below="Sooner with", above="Later with", otherwise="")
             found.get(said, []).append(f"{one.arm} ({one.value:.2f} times the steps)")
     return " ".join(f"{word}: {', '.join(names)}." for word, names in found.items() if names)
 

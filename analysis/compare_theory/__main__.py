@@ -141,10 +141,11 @@ def plan(arguments: Arguments) -> dict[str, list[Any]]:
 
 def named(name: str) -> dict[str, Any]:
     """The experiments that a name means: a group, or one of a group."""
-    known = {one: {one: found} for group in _GROUPS for one, found in EXPERIMENTS[group].items()}
+    known: dict[str, dict[str, Any]] = {}
     for group in _GROUPS:
         known[group] = {f"{group}/{one}": found for one, found in EXPERIMENTS[group].items()}
-        known |= {f"{group}/{one}": {one: found} for one, found in EXPERIMENTS[group].items()}
+        for one, found in EXPERIMENTS[group].items():
+            known |= {key: {one: found} for key in (one, f"{group}/{one}")}
     if name not in known:
         raise ConfigError(f"`names` must be among {', '.join(sorted(known))}, but one is {name!r}.")
     return known[name]
@@ -162,10 +163,7 @@ def toy_runs(arguments: Arguments) -> list[RunConfig]:
     """The runs of the toy model."""
     seeds = arguments.seed_range(8)
     check_given(arguments, "repr_lr", "decoder_lr")
-    if arguments.p < 3:
-        raise ConfigError(
-            f"`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is {arguments.p}."
-        )
+    check_at_least(3, arguments, "p")  # fewer symbols make no parallelogram
     known = learned(arguments)
     n_repr, n_decoder = len(arguments.repr_lr), len(arguments.decoder_lr)
     if arguments.paired_rates and n_repr != n_decoder:
@@ -173,33 +171,20 @@ def toy_runs(arguments: Arguments) -> list[RunConfig]:
     sizes = sorted(set(arguments.sizes or [max(n * known.n_samples // 55, 1) for n in DEFAULT_SIZES]))
     if known.samples:
         sizes = [known.n_train]
-    options = {
-        "p": known.p,
-        "n_train": sizes[0],
-        "budget": RunConfig.budget if arguments.budget is None else arguments.budget,
-        "decoder_wd": arguments.decoder_wd,
-        "d": arguments.d,
-        "loss": arguments.loss,
-        "repr_optimizer": arguments.optimizer,
-    }
-    if arguments.table is not None:
-        options["operation"] = known.operation
-    if known.samples:
-        options["samples"] = known.samples
+    options: dict[str, Any] = {name: getattr(arguments, name) for name in ("decoder_wd", "d", "loss")}
+    options |= {"n_train": sizes[0], "repr_optimizer": arguments.optimizer}
+    options["budget"] = RunConfig.budget if arguments.budget is None else arguments.budget
     settings = parse_settings(RunConfig, "set", arguments.set)
     for name in settings:
-        if name in options or name in ("repr_lr", "decoder_lr", "replica"):
+        if name in (*options, "p", "samples", "repr_lr", "decoder_lr", "replica"):
             raise ConfigError(f"`set` must not name what has an option of its own, but names {name}.")
         if name == "operation":
             raise ConfigError("`set` must not name operation: the theories without a decoder know sums only.")
-    base = RunConfig(**options, **settings)
+    base = replace(known, **options, **settings)
     # Small training sets seldom generalise and so run to the end of their budget:
     # starting with them keeps every lane of the last ensembles busy.
-    axes = [
-        Axis("n_train", tuple(sizes)),
-        Axis("repr_lr", tuple(dict.fromkeys(arguments.repr_lr))),
-        Axis("decoder_lr", tuple(dict.fromkeys(arguments.decoder_lr))),
-    ]
+    values = {"n_train": sizes, "repr_lr": arguments.repr_lr, "decoder_lr": arguments.decoder_lr}
+    axes = [Axis(name, tuple(dict.fromkeys(some))) for name, some in values.items()]
     rates = {*(zip if arguments.paired_rates else product)(arguments.repr_lr, arguments.decoder_lr)}
     runs = [run for run in grid(base, axes, len(seeds), seeds.start) if (run.repr_lr, run.decoder_lr) in rates]
     return [replace(run, replica=replica) for replica in range(arguments.replicas) for run in runs]

@@ -13,8 +13,7 @@ import pandas as pd
 from analysis.compare_theory.compared import BASELINE, Compared
 from analysis.predictors.null import NULL
 from analysis.report.files import table
-from analysis.report.tables import cell, rows_of, wide
-from analysis.report.words import judged, seed_range, words
+from analysis.report.tables import cell, judged, rows_of, seed_range, wide, words
 from analysis.scores.bootstrap import MIN_OBSERVED
 from analysis.scores.table import MEASURED, MIN_TEST_SAMPLES
 
@@ -87,8 +86,7 @@ def _against(one: Compared, name: str) -> str:
         found = rows[(rows["against"] == other) & (rows["statistic"] == "brier")]
         if len(found):
             gap: Any = found.iloc[0]
-            bounds = None if np.isnan(gap["low"]) else (gap["low"], gap["high"])
-            sure = judged(bounds, (0, 0), below="better", above="worse", otherwise="not certainly better")
+            sure = judged(gap, 0, below="better", above="worse", otherwise="not certainly better")
             return f", {sure} than {title} ({cell(gap, '+.3f')})"
     return ""
 

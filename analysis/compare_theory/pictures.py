@@ -18,8 +18,7 @@ import efftheory as et
 from analysis.compare_theory.compared import Compared
 from analysis.predictors.effective import linear_probabilities, operation
 from analysis.report.look import BLUE, GREY, LOOK, SIZE_COLOURS, VERMILION
-from analysis.report.tables import rows_of
-from analysis.report.words import words
+from analysis.report.tables import rows_of, words
 from analysis.runs.store import config_of
 from analysis.scores.calibration import bins as bins_of
 from analysis.scores.survival import survival_curve

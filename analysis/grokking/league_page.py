@@ -13,8 +13,7 @@ from analysis.grokking.league import GENERALISED, LISTED, NULL_MODEL, TOGETHER
 from analysis.predictors.measures import BY_NAME, LEARNED, MEMORISED
 from analysis.report.files import table
 from analysis.report.look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, VERMILION
-from analysis.report.tables import cell, wide
-from analysis.report.words import judged
+from analysis.report.tables import cell, judged, wide
 from analysis.runs.plan import Experiment
 
 SIGNIFICANT = 0.05
@@ -180,9 +179,8 @@ def agrees(here: Found) -> str:
     """Whether most runs move the way that the measure's theory says, by all of the
     interval: yes, no, or not certain.
     """
-    rising = here["rising"]
-    below, above = ("no", "yes") if BY_NAME[rising.measure].way == "rises" else ("yes", "no")
-    return judged((rising.low, rising.high), (0.5, 0.5), below=below, above=above)
+    below, above = ("no", "yes") if BY_NAME[here["rising"].measure].way == "rises" else ("yes", "no")
+    return judged(here["rising"], 0.5, below=below, above=above)
 
 
 def _times(runs: pd.DataFrame) -> str:

@@ -30,8 +30,7 @@ from analysis.phase_diagram.pictures import phase_diagram, success_maps, theory_
 from analysis.predictors.catalogue import CATALOGUE, predict
 from analysis.report.command import check_at_least, environment, leave, trained_on
 from analysis.report.files import table
-from analysis.report.tables import cell, rows_of, wide
-from analysis.report.words import TARGETS_IN_WORDS, seed_range
+from analysis.report.tables import TARGETS_IN_WORDS, cell, rows_of, seed_range, wide
 from analysis.runs.phases import PHASES, UNDECIDED, Thresholds, classify, points
 from analysis.runs.plan import Experiment, at_point
 from analysis.runs.session import ERRORS, PlaneOptions, trained

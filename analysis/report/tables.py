@@ -1,12 +1,46 @@
-"""Tables of a page: tidy scores, turned so that a statistic is a column."""
+"""What a page says: targets, numbers and what their intervals decide as text; tidy
+scores as tables.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+TARGETS_IN_WORDS = {
+    "rqi": "RQI > 0.95",
+    "train": "train accuracy 0.9",
+    "test": "test accuracy 0.9",
+    "learned_rqi": "RQI > 0.95 and train accuracy 0.9",
+    "learned_test": "test and train accuracy 0.9",
+    "train_99": "train accuracy 0.99",
+    "test_95": "test accuracy 0.95",
+}
+
+NOT_CERTAIN = "not certain"
+
+
+def judged(score: Any, than: float, *, below: str, above: str, otherwise: str = NOT_CERTAIN) -> str:
+    """The verdict of a score: it is below or above a number only where all of its
+    interval is; a bound that is not known, nan, decides nothing.
+    """
+    return below if score.high < than else above if score.low > than else otherwise
+
+
+def words(target: str) -> str:
+    """A target, as in `steps_to_...`."""
+    metric, _, percent = target.partition("_")
+    return TARGETS_IN_WORDS.get(target, f"{metric} accuracy {int(percent) / 100:g}" if percent.isdigit() else target)
+
+
+def seed_range(seeds: Iterable[int]) -> str:
+    """The seeds of runs, which follow one another: 0..7, or the only one."""
+    found = sorted(seeds)
+    first, last = found[0], found[-1]
+    return f"{first}" if first == last else f"{first}..{last}"
 
 
 def scalars(table: pd.DataFrame) -> pd.DataFrame:

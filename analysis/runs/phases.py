@@ -25,8 +25,9 @@ PHASES = ("comprehension", "grokking", "memorisation", "confusion", "test only")
 # whose green is darker: without the eye's cones for red the paper's is the yellow of
 # grokking, and points of large diagrams have no letters. "test only" and white, which
 # is hatched, are ours.
-LETTERS = dict(zip((*PHASES, UNDECIDED), "CGMXT?", strict=True))
-COLOURS = dict(zip(LETTERS, ("#3ca046", "#fde725", "#46327e", "#1e1e1e", "#e678a0", "#ffffff"), strict=True))
+LETTERS: dict[str, str] = dict(zip((*PHASES, UNDECIDED), "CGMXT?", strict=True))
+_COLOURS = ("#3ca046", "#fde725", "#46327e", "#1e1e1e", "#e678a0", "#ffffff")
+COLOURS: dict[str, str] = dict(zip(LETTERS, _COLOURS, strict=True))
 GENERALISING = ("comprehension", "grokking")
 
 

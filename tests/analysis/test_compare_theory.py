@@ -222,7 +222,7 @@ def irreducible_by_hand(steps: np.ndarray) -> float:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ("--p 1", "`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is 1."),
+        ("--p 1", "`p` must be an integer of at least 3, but is 1."),
         ("--sizes 56", "`n_train` must be at most p(p+1)/2 = 55 for p = 10, but is 56."),
         ("--sizes 0", "`n_train` must be an integer of at least 1, but is 0."),
         ("--seeds 0", "`seeds` must be an integer of at least 1, but is 0."),

@@ -151,7 +151,7 @@ def test_many_comparisons_ask_for_wider_intervals():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ("--p 2", "`p` must be an integer of at least 3 (fewer symbols make no parallelogram), but is 2."),
+        ("--p 2", "`p` must be an integer of at least 3, but is 2."),
         ("--seeds 0", "`seeds` must be an integer of at least 1, but is 0."),
         ("--decoder-draws 0", "`decoder_draws` must be an integer of at least 1, but is 0."),
         ("--sizes", "`sizes` must be at least one number, but is empty."),

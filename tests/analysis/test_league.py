@@ -30,7 +30,7 @@ from analysis.measures.networks import is_known, network_at, samples_of, trainin
 from analysis.measures.series import Series, measured, read
 from analysis.predictors.catalogue import predict
 from analysis.predictors.measures import BY_NAME, LEARNED, MEASURES, MEMORISED, PREDICTORS, predictors_at
-from analysis.report.words import NOT_CERTAIN
+from analysis.report.tables import NOT_CERTAIN
 from analysis.runs.session import ERRORS
 from analysis.runs.store import RunStore, key
 from analysis.runs.traces import Traces

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from analysis.report.files import prepare_folder, printable, table, write_page
-from analysis.report.tables import cell, fitting, wide
+from analysis.report.tables import NOT_CERTAIN, cell, fitting, judged, wide
 from neural._files import replacing
+
+UNKNOWN = math.nan
 
 
 def test_two_commands_may_write_one_file(tmp_path):
@@ -80,3 +83,24 @@ def test_scores_of_no_comparison_make_a_table():
         {"symbols": "10", "size": "22.40 [22.28, 22.54]", **none},
     ]
     assert wide(scores[:1].assign(n_sets=7), ["n_sets"], ["n_c"]) == [{"n sets": "7", "n c": "9.87 [9.79, 9.95]"}]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (-1, -0.1, "low"),
+        (-1, 0, NOT_CERTAIN),
+        (0, 0, NOT_CERTAIN),
+        (0, 1, NOT_CERTAIN),
+        (0.1, math.inf, "high"),
+        (UNKNOWN, -0.1, "low"),
+        (0.1, UNKNOWN, "high"),
+        (-1, UNKNOWN, NOT_CERTAIN),
+        (UNKNOWN, UNKNOWN, NOT_CERTAIN),
+    ],
+)
+def test_a_verdict_holds_where_all_of_the_interval_does(low: float, high: float, word: str) -> None:
+    """And nowhere else."""
+    for than in (0, 3):
+        moved = SimpleNamespace(low=low + than, high=high + than)
+        assert judged(moved, than, below="low", above="high") == word
