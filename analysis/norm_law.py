@@ -66,37 +66,29 @@ def main(arguments: Arguments) -> None:
         found = {name: scored(store, name, runs) for name, runs in plans.items()}
     runs, predictions, scores = (pd.concat(tables, ignore_index=True) for tables in zip(*found.values(), strict=True))
     made_with = environment(PROG, trained_on(runs))
-    titles = {name: EXPERIMENTS["norm_law"][name].title for name in plans}
-    tables = {name: rows(name, own) for name, (_, _, own) in found.items()}
-    pictures = {
-        f"{name}.png": laws_picture(_with_laws(*found[name][:2]), TARGETS[name], title)
-        for name, title in titles.items()
-    }
-    said = [line for name, title in titles.items() for line in (f"{title}:", table(tables[name], "simple"), "")]
-    paragraphs = [
-        f"# When networks grok by weight norm\n\n`{made_with['command']}`",
-        *(part for name in plans for part in section(name, titles[name], found[name][0], table(tables[name]))),
-        _EXPLAINED,
-    ]
+    pictures, said = {}, []
+    paragraphs = ["# When networks grok by weight norm", f"`{made_with['command']}`"]
+    for name, (falling, told, own) in found.items():
+        title, shown = EXPERIMENTS["norm_law"][name].title, rows(name, own)
+        pictures[f"{name}.png"] = laws_picture(_with_laws(falling, told), TARGETS[name], title)
+        said += [f"{title}:", table(shown, "simple"), ""]
+        paragraphs += section(name, title, falling, table(shown))
+    paragraphs.append(_EXPLAINED)
     report = {"scores": scores.to_dict("records"), "environment": made_with}
     leave(arguments.out, report, pictures, paragraphs, said, runs=runs, predictions=predictions, scores=scores)
 
 
 def plan(arguments: Arguments) -> dict[str, list[Any]]:
-    """The runs that laws are held against, by the name of their networks.
-
-    Raises:
-        ConfigError: seeds of the calibration are among them.
+    """The runs that laws are held against, by the name of their networks; ConfigError
+    if seeds of the calibration are among them.
     """
     check_given(arguments, "names")
     found = {}
     for name in dict.fromkeys(arguments.names):
         seeds = arguments.seed_range(EXPERIMENTS["norm_law"][name].seeds)
         if {*seeds} & {*CALIBRATION_SEEDS}:
-            raise ConfigError(
-                f"`seeds` and `first_seed` must leave out {seed_range(CALIBRATION_SEEDS)}, the seeds of the "
-                f"calibration, but are {seed_range(seeds)}."
-            )
+            wanted = f"leave out {seed_range(CALIBRATION_SEEDS)}, the seeds of the calibration"
+            raise ConfigError(f"`seeds` and `first_seed` must {wanted}, but are {seed_range(seeds)}.")
         found[name] = EXPERIMENTS["norm_law"][name].configs(seeds)
     return found
 
@@ -106,13 +98,8 @@ def scored(store: RunStore, name: str, configs: Sequence[Any]) -> tuple[pd.DataF
     runs = store.table(configs)
     predictors = sorted(PREDICTORS, key=lambda one: one.name != FORMS[name])
     predictions = predict(store, runs, predictors)
-    scores = score(
-        *(runs, predictions, predictors, list(TARGETS[name])),
-        within=None,
-        clusters=["seed"],
-        against=[FORMS[name]],
-        fewest=FEWEST,
-    )
+    how: Any = {"within": None, "clusters": ["seed"], "against": [FORMS[name]], "fewest": FEWEST}
+    scores = score(runs, predictions, predictors, list(TARGETS[name]), **how)
     falling = [falls(store, configs, target) for target in TARGETS[name]]
     return pd.concat(falling, ignore_index=True), predictions, scores.assign(networks=name)
 

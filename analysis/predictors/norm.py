@@ -42,6 +42,7 @@ LEARNED = {
 CALIBRATION_SEEDS = (100, 101, 102, 103)
 CELLS = {"teacher": (2.0, 0.1), "digits": (8.0, 0.1), "transformer": (1.0, 2.0)}  # initial scale, decay
 _POINTS = 4_001  # of the integral over a path of norms
+_LOSSES = ("test_loss", "train_loss")
 
 
 def least(scales: ArrayLike, losses: ArrayLike) -> float:
@@ -82,24 +83,15 @@ def crossing(scales: ArrayLike, accuracies: ArrayLike, threshold: float) -> floa
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """What training at constant norm found for one seed, and one threshold.
+    """What training at constant norm found for one seed, and one threshold."""
 
-    Attributes:
-        scales: float64 (n,), norms, ascending.
-        steps: int64 (L,), of the looks.
-        accuracies: float64 (n, L), test accuracy.
-        test_loss, train_loss: float64 (n,), after all steps.
-        threshold: of the accuracy.
-        usual_norm: the norm, in the units of the weights, that is 1 here.
-    """
-
-    scales: NDArray[np.float64]
-    steps: NDArray[np.int64]
-    accuracies: NDArray[np.float64]
-    test_loss: NDArray[np.float64]
+    scales: NDArray[np.float64]  # (n,), norms, ascending
+    steps: NDArray[np.int64]  # (L,), of the looks
+    accuracies: NDArray[np.float64]  # (n, L), test accuracy
+    test_loss: NDArray[np.float64]  # (n,), after all steps, as train_loss
     train_loss: NDArray[np.float64]
-    threshold: float
-    usual_norm: float
+    threshold: float  # of the accuracy
+    usual_norm: float  # in the units of the weights, that is 1 here
 
     @cached_property
     def steps_held(self) -> NDArray[np.float64]:
@@ -229,17 +221,14 @@ def norms_after(run: Run, *steps: float) -> list[float]:
 
 
 def whole_traces(store: RunStore, config: Any) -> Traces:
-    """Those of a run at constant norm.
-
-    Raises:
-        StoreError: it is from a version that ended such runs before their budget.
+    """Those of a run at constant norm; StoreError if it is from a version that ended
+    such runs before their budget.
     """
     traces = store.traces(config)
-    if traces.steps[-1] < config.budget:
-        raise StoreError(
-            f"`store` must have runs at constant norm that were trained to their budget, but {store.path} has older "
-            f"ones, which ended before (at step {traces.steps[-1]:,} of {config.budget:,}): use another store."
-        )
+    if (last := traces.steps[-1]) < config.budget:
+        wanted = "runs at constant norm that were trained to their budget"
+        found = f"{store.path} has older ones, which ended before (at step {last:,} of {config.budget:,})"
+        raise StoreError(f"`store` must have {wanted}, but {found}: use another store.")
     return traces
 
 
@@ -257,33 +246,26 @@ def landscape_runs(config: Any) -> list[Any]:
 
 def calibration_runs(config: Any) -> list[Any]:
     """Those of CALIBRATION_SEEDS, at one initial scale and decay."""
-    name = experiment_of(config)
-    scale, decay = CELLS[name]
+    scale, decay = CELLS[name := experiment_of(config)]
     cell = replace(EXPERIMENTS["norm_law"][name], base=config).at(init_scale=scale, weight_decay=decay)
     return cell.configs(range(CALIBRATION_SEEDS[0], CALIBRATION_SEEDS[-1] + 1))
 
 
 def landscape_of(run: Run, target: str) -> Landscape | None:
     """None where a part of it is not in the store."""
-    held = landscape_runs(run.config)
-    return None if run.store.missing(held) else read_landscape(run.store, tuple(held), target)
+    held = tuple(landscape_runs(run.config))
+    return None if run.store.missing(held) else read_landscape(run.store, held, target)
 
 
 @lru_cache
 def read_landscape(store: RunStore, held: tuple[Any, ...], target: str) -> Landscape:
     """What runs at constant norm, in the order of these, found of a target."""
     traces = [whole_traces(store, config) for config in held]
-    crossings = {one.name: one.crossings.get(f"steps_to_{target}") for one in family_of(held[0]).METRICS}
-    [(accuracy, threshold)] = [(name, value) for name, value in crossings.items() if value is not None]
-    return Landscape(
-        scales=np.array([config.init_scale for config in held]),
-        steps=traces[0].steps,
-        accuracies=np.array([one.metrics[accuracy] for one in traces], float),
-        test_loss=np.array([one.metrics["test_loss"][-1] for one in traces], float),
-        train_loss=np.array([one.metrics["train_loss"][-1] for one in traces], float),
-        threshold=threshold,
-        usual_norm=float(traces[0].metrics["weight_norm"][0]) / held[0].init_scale,
-    )
+    [metric] = [one for one in family_of(held[0]).METRICS if f"steps_to_{target}" in one.crossings]
+    accuracies, *losses = (np.array([one.metrics[name] for one in traces], float) for name in (metric.name, *_LOSSES))
+    usual_norm = float(traces[0].metrics["weight_norm"][0]) / held[0].init_scale
+    scales, threshold = np.array([config.init_scale for config in held]), metric.crossings[f"steps_to_{target}"]
+    return Landscape(scales, traces[0].steps, accuracies, *(one[:, -1] for one in losses), threshold, usual_norm)
 
 
 def calibrated(run: Run, target: str) -> tuple[float, dict[str, float]] | None:
