@@ -131,11 +131,11 @@ def _behind(one: Compared) -> list[str]:
     """All other tables of a family's runs."""
     settings = one.settings
     by = {name: name for name in one.by if settings[name].nunique() > 1}
-    rows = {**by, "target": "target", "predictor": "predictor"}
+    who = {"predictor": "predictor"}
     title = one.title | {target: words(target) for target in one.targets} | {MEASURED: "measured"}
     times = wide(
         settings[settings["target"] != "accuracy"],
-        rows,
+        {**by, "target": "target", **who},
         {
             "concordance": ("concordance", ".2f"),
             "gain on size": ("concordance", "+.2f", NULL.name),
@@ -150,7 +150,7 @@ def _behind(one: Compared) -> list[str]:
     )
     success = wide(
         settings[settings["target"] == one.targets[0]],
-        {**by, "predictor": "predictor"},
+        {**by, **who},
         {
             "AUC": ("auc", ".2f"),
             "Brier": ("brier", ".3f"),
@@ -164,6 +164,8 @@ def _behind(one: Compared) -> list[str]:
         title,
     )
     sizes = one.by_size
+    columns = {"said": ("said", ".3f"), "did": ("did", ".3f"), "median steps": ("median", ".0f")}
+    by_size = wide(sizes[sizes["target"] == one.targets[0]], {**by, one.size: one.size, **who}, columns, title)
     parts = [
         "## What the columns mean",
         " ".join(_LEGEND.format(least=MIN_OBSERVED).split()),
@@ -177,14 +179,7 @@ def _behind(one: Compared) -> list[str]:
         table(times),
         "## By size",
         "Median steps are Kaplan-Meier's; a dash: most did not get there, or are predicted not to.",
-        table(
-            wide(
-                sizes[(sizes["target"] == one.targets[0])],
-                {**by, one.size: one.size, "predictor": "predictor"},
-                {"said": ("said", ".3f"), "did": ("did", ".3f"), "median steps": ("median", ".0f")},
-                title,
-            )
-        ),
+        table(by_size),
     ]
     accuracy = settings[settings["target"] == "accuracy"]
     if not accuracy.empty:
@@ -208,7 +203,7 @@ def _behind(one: Compared) -> list[str]:
             "Each run was trained several times, with another decoder each time. Irreducible: the mean of p (1 - p), "
             "the Brier score of a predictor that knows all but the decoder's initial weights. AUC and Brier: the first "
             "one's success foretold by the share of the others.",
-            table(wide(replicas, {**by, "predictor": "predictor"}, columns, title)),
+            table(wide(replicas, {**by, **who}, columns, title)),
         ]
     return parts
 

@@ -25,11 +25,10 @@ from neural.families.modular import Modular
 
 
 def operation(config: ModularConfig) -> et.Operation:
-    """What a run learns, with its tables of embeddings: one where both symbols of a sum
-    are looked up in the same.
+    """What a run learns: of one table of embeddings where both symbols of a sum are
+    looked up in the same.
     """
-    one = config.network == "transformer" or config.inputs == "sum"
-    return et.modular_addition(config.p, 1 if one else 2)
+    return et.modular_addition(config.p, 1 if config.network == "transformer" or config.inputs == "sum" else 2)
 
 
 def training_set(config: ModularConfig, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -18,13 +18,8 @@ from analysis.scores.survival import drawn_medians
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two shares of the same n pairs.
-
-    Attributes:
-        value: the first share less the second.
-        interval: at 95 %, or what was asked for.
-        gained, lost: pairs in which only the first, only the second happens.
-        n: number of pairs.
+    """Of two shares of the same n pairs: the first less the second, with its interval;
+    `gained` and `lost`, the pairs in which only the first, only the second happens.
     """
 
     value: float
@@ -74,13 +69,9 @@ def _lower(b: int, c: int, n: int, z: float) -> float:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Of the steps of the first to those of the second, in pairs.
-
-    Attributes:
-        value: the median; inf or 0 where in most pairs only the second, or only the
-            first, gets there; nan without pairs.
-        interval: of the median, with such bounds; None: too few pairs.
-        n: pairs in which at least one of both gets there; the others say nothing.
+    """Of the steps of the first to those of the second, in the n pairs in which at
+    least one of both gets there: the median, inf or 0 where in most only the second, or
+    only the first does, nan without pairs; and its interval, None for too few.
     """
 
     value: float
