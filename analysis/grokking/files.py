@@ -1,17 +1,15 @@
 """Checkpoints in a folder: .npz or .safetensors files of named arrays, the step the
-last number in the file's name. Nothing is unpickled, and before memory is taken for an
-array it is known that the file has one of this size.
+last number in the file's name. Nothing is unpickled, or read that would take too much
+memory.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -90,7 +88,7 @@ def read_array(option: str, path: Path) -> NDArray:
         if not path.is_file():
             raise OSError("there is no such file")
         with path.open("rb") as stream:
-            return _array(stream, path.stat().st_size)
+            return npy.read_array(stream, allow_pickle=False)
 
 
 @contextmanager
@@ -103,33 +101,11 @@ def _one_line(but: str) -> Iterator[None]:
 
 def _of_npz(path: Path) -> dict[str, NDArray]:
     with zipfile.ZipFile(path) as archive:
-        members = {
-            one.filename.removesuffix(".npy"): one
-            for one in archive.infolist()
-            if one.filename.endswith(".npy") and not Path(one.filename).name.startswith(".")
-        }
-        _check_size(sum(one.file_size for one in members.values()))
-        found = {}
-        for name, one in members.items():
-            with archive.open(one) as stream:
-                found[name] = _array(stream, one.file_size)
-        return found
-
-
-def _array(stream: IO[bytes], size: int) -> NDArray:
-    """The array of an .npy file of `size` bytes."""
-    version = npy.read_magic(stream)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"an array is of version {version[0]} of numpy's format")
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, by_columns, dtype = read(stream)
-    if dtype.hasobject:
-        raise ValueError("an array holds Python objects")
-    declared, there = math.prod(shape) * dtype.itemsize, size - stream.tell()
-    if declared != there:
-        raise ValueError(f"an array of {declared:,} bytes is declared, but {there:,} are there")
-    _check_size(declared)
-    return np.ndarray(shape, dtype, stream.read(declared), order="F" if by_columns else "C")
+        members = [one for one in archive.infolist() if one.filename.endswith(".npy")]
+        _check_size(sum(one.file_size for one in members))
+        names = [one.filename.removesuffix(".npy") for one in members if not Path(one.filename).name.startswith(".")]
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in names}
 
 
 def _of_safetensors(path: Path) -> dict[str, NDArray]:
