@@ -10,24 +10,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from analysis.experiments import DIAGRAMS
+from analysis.predictors.predictor import targets_of
 from analysis.report.command import environment, leave, trained_on
 from analysis.report.files import table
-from analysis.report.tables import number, seed_range
-from analysis.runs.plan import Experiment
+from analysis.report.tables import seed_range, wide, words
 from analysis.runs.session import ERRORS, PlaneOptions, trained
-from analysis.runs.store import config_columns, step_columns
+from analysis.scores.table import NOTHING, score
 from neural.command import run_command
 
 PROG = "python -m analysis.sweep"
-PAGE = """# {title}
-
+COLUMNS = {"share": ("did", ".2f"), "median steps": ("median", ",.0f")}
+PAGE = """\
 {runs} runs, {seeds} seeds a point ({which}). Shares of runs that reached the thresholds within the budget, and the
-medians of the steps it took (a run that did not get there counts as longer; - where most did not).
+medians of the steps it took (a run that did not get there counts as longer; - where most did not), with 95 %
+intervals.
 
 {table}"""
 
@@ -43,34 +41,17 @@ class Arguments(PlaneOptions):
 
 def main(arguments: Arguments) -> None:
     plane = arguments.plane(DIAGRAMS, n_axes=1)
-    configs, family = plane.configs(), plane.family
+    configs, fields = plane.configs(), [axis.field for axis in plane.axes]
     with trained(arguments, configs) as store:
         runs = store.table(configs)
-    summary = shares(runs, plane)
-    numbers = [*config_columns(family), *step_columns(family), "steps_run", "retired", "accuracy"]
-    numbers += [metric.name for metric in family.METRICS if metric.kind == "share"]
-    report = {
-        "plane": {axis.field: axis.values for axis in plane.axes},
-        "summary": summary.to_dict("records"),
-        "runs": runs[numbers].astype(object).where(runs[numbers].notna(), None).to_dict("records"),
-        "environment": environment(PROG, trained_on(runs)),
-    }
-    cells: Any = summary.map(lambda value: number(value, "g") if isinstance(value, float) else str(value))
-    text = table(cells.to_dict("records"))
-    page = PAGE.format(title=plane.title, runs=len(runs), seeds=plane.seeds, which=seed_range(runs["seed"]), table=text)
-    leave(arguments.out, report, {}, [page], [text, ""])
-
-
-def shares(runs: pd.DataFrame, plane: Experiment) -> pd.DataFrame:
-    """A row a point: how many runs reached each threshold, and the median steps."""
-    rows = []
-    for values, group in runs.groupby([axis.field for axis in plane.axes], dropna=False):
-        row = {axis.field: value for axis, value in zip(plane.axes, values, strict=True)} | {"runs": len(group)}
-        for steps in step_columns(plane.family):
-            row[f"{steps}: share"] = float(group[steps].notna().mean())
-            row[f"{steps}: median"] = float(group[steps].fillna(float("inf")).quantile(0.5, interpolation="lower"))
-        rows.append(row)
-    return pd.DataFrame(rows)
+    targets = targets_of(configs[0])
+    scores = score(runs, NOTHING, [], targets, fields, within=None)
+    named = {name: name.replace("_", " ") for name in fields} | {"target": "to"}
+    text = table(wide(scores, named, COLUMNS, {one: words(one) for one in targets}))
+    said = PAGE.format(runs=len(runs), seeds=plane.seeds, which=seed_range(runs["seed"]), table=text)
+    report = {"plane": {axis.field: axis.values for axis in plane.axes}, "scores": scores.to_dict("records")}
+    report["environment"] = environment(PROG, trained_on(runs))
+    leave(arguments.out, report, {}, [f"# {plane.title}", said], [text, ""], runs=runs, scores=scores)
 
 
 if __name__ == "__main__":

@@ -21,18 +21,17 @@ from analysis.report.files import table
 from analysis.report.look import BLUE, GREEN, GREY, LOOK, ORANGE, PURPLE, VERMILION
 from analysis.report.tables import TARGETS_IN_WORDS, judged, wide
 from analysis.runs.session import Trains, trained
-from analysis.runs.store import PREDICTIONS, RunStore
+from analysis.runs.store import RunStore
 from analysis.scores.bootstrap import FINE, MIN_OBSERVED, bootstrap_weights, interval, means
 from analysis.scores.paired import paired_difference, paired_ratio
 from analysis.scores.success import with_learned
 from analysis.scores.survival import survival_curve
-from analysis.scores.table import COLUMNS, MEASURED, measured, score, with_target
+from analysis.scores.table import COLUMNS, MEASURED, NOTHING, measured, score, with_target
 
 Arms = Mapping[str, Sequence[Any]]
 Row = dict[str, Any]
 _LINES = ((BLUE, "-"), (GREEN, ":"), (VERMILION, "-."), (ORANGE, "-"), (PURPLE, "--"))
 _WITH_BANDS = 4  # so many arms at most: the bands of more could not be told apart
-_NOTHING = pd.DataFrame(columns=[*PREDICTIONS])
 
 
 def runs_of(arms: Arms) -> list[Any]:
@@ -62,7 +61,7 @@ def train(
 def score_arms(
     runs: pd.DataFrame,
     targets: Sequence[str],
-    predictions: pd.DataFrame = _NOTHING,
+    predictions: pd.DataFrame = NOTHING,
     *,
     by: Sequence[str] = (),
     pairs: Sequence[tuple[str, str]] | None = None,

@@ -41,6 +41,7 @@ from analysis.scores.concordance import compare_pairs
 from analysis.scores.survival import survival_curve
 
 COLUMNS = ("target", "predictor", "against", "statistic", "value", "low", "high", "n", "n_censored")
+NOTHING = pd.DataFrame(columns=["key", "predictor", "target", "value", "probability", "read_at"])  # was predicted
 MEASURED = "measured"  # the predictor of what was measured
 # With fewer test samples "90 % of them are right" is the first lucky hit, not
 # generalisation.

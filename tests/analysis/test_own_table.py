@@ -76,8 +76,8 @@ def test_a_sweep_over_seeds_of_a_table(swept: Path, options: sweep.Arguments, tm
     assert [config.n_train for config in configs] == [101, 101]
     sweep.main(replace(options, out=tmp_path, store=swept))
     assert "2 runs, 0 of them trained now" in capsys.readouterr().err
-    [row] = json.loads((tmp_path / "report.json").read_text())["summary"]
-    assert (row["fraction"], row["runs"]) == (0.7, 2)
+    shares = [row for row in json.loads((tmp_path / "report.json").read_text())["scores"] if row["statistic"] == "did"]
+    assert {(row["fraction"], row["n"]) for row in shares} == {(0.7, 2)}
     keys = {key(config) for config in configs}
     assert all(json.loads(one)["operation"] == str(configs[0].operation) for one in keys)
     assert all(len(one) < 700 for one in keys)
