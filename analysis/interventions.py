@@ -173,7 +173,7 @@ def cuts(config: ModularConfig, traces: Traces, step: float) -> dict[str, dict[s
 
 
 def _left(cut: pd.DataFrame) -> pd.DataFrame:
-    """Means over the runs where there are any, with the lowest and highest, as scores."""
+    """Means over the runs, where there are any, lowest and highest, as scores."""
     every = cut.melt(["network", "seed", "moment"], var_name="target").dropna()
     groups = every.groupby(["network", "moment", "target"], sort=False)["value"]
     found = groups.agg(value="mean", low="min", high="max", n="count").reset_index()

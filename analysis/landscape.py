@@ -86,11 +86,8 @@ def main(arguments: Arguments) -> None:
 
 
 def resolved(arguments: Arguments) -> Experiment:
-    """The landscape that the options name: axes of init_scale and of data sizes.
-
-    Raises:
-        ConfigError: no such landscape, another axis than the initial scale, or values
-            that a run cannot have.
+    """The landscape that the options name, of axes of init_scale and of data sizes;
+    ConfigError if there is none, or it has other axes, or values that a run cannot.
     """
     if arguments.name not in LANDSCAPES:
         raise ConfigError(f"`name` must be one of {', '.join(LANDSCAPES)}, but is {arguments.name!r}.")

@@ -152,10 +152,8 @@ def times(scores: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def plan(arguments: Arguments) -> tuple[dict[Which, list[MessinessConfig]], dict[Which, list[MessinessConfig]]]:
-    """By operation, size and seed: the runs of a surface, and the free ones.
-
-    Raises:
-        ConfigError: an option leaves nothing to do, or no surface around the start.
+    """By operation, size and seed: the runs of a surface, and free ones;
+    ConfigError if an option leaves nothing to do, or no surface around the start.
     """
     check_given(arguments, "operations", "sizes", "decays")
     if min(arguments.decays) <= 0:

@@ -163,8 +163,8 @@ def one_score(scores: pd.DataFrame, **where: Any) -> Any:
 def arm_rows(
     scores: pd.DataFrame, rows: Mapping[str, str], columns: Mapping[str, Mapping[str, tuple[str, ...]]]
 ) -> list[dict[str, str]]:
-    """A table of the arms: what was measured, and what predictors had `said`. Columns by
-    target, rows and each column as in `wide`; without a score there is no column.
+    """A table of the arms: what was measured, and what predictors had `said`. Columns
+    by target, rows and each as in `wide`; without a score there is no column.
     """
     shown = scores[(scores["predictor"] == MEASURED) | (scores["statistic"] == "said")]
     return beside(*(wide(shown[shown["target"] == of], rows, some, TARGETS_IN_WORDS) for of, some in columns.items()))

@@ -67,7 +67,7 @@ def search(ways: Sequence[RunConfig], seeds: int, goal: Goal, imagine: Imagine) 
 
 
 def imagined(ways: Sequence[RunConfig], first: int, seeds: int, imagine: Imagine) -> dict[RunConfig, pd.DataFrame]:
-    """Tables of runs with the seeds first, first + 1 .., trained in each of the ways."""
+    """Tables of runs with the seeds first, first + 1 .., trained in each way."""
     runs = [replace(way, seed=first + number) for way in ways for number in range(seeds)]
     found = imagine(runs)  # at once: no core waits
     columns: dict[str, Any] = {

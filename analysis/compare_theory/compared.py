@@ -25,30 +25,17 @@ _AGAINST = (BASELINE, "share_by_size")
 
 @dataclass(frozen=True)
 class Compared:
-    """What is compared.
+    """What is compared."""
 
-    Attributes:
-        family: of the networks.
-        targets: the first is that by which a run succeeds.
-        by: columns of the settings, which are scored apart.
-        size: the column that says how much data there is.
-        predictors: those that say something.
-        everyone: the runs with their replicas, a row each.
-        runs: those that are judged, the first replicas.
-        predictions, scores: rows as architecture and glossary have them; the scores of
-            each setting, of all of them where there are several (ALL), and of each
-            size.
-    """
-
-    family: str
-    targets: tuple[str, ...]
-    by: tuple[str, ...]
-    size: str
-    predictors: list[Predictor]
-    everyone: pd.DataFrame
-    runs: pd.DataFrame
+    family: str  # of the networks
+    targets: tuple[str, ...]  # the first is that by which a run succeeds
+    by: tuple[str, ...]  # columns of the settings, which are scored apart
+    size: str  # the column that says how much data there is
+    predictors: list[Predictor]  # those that say something
+    everyone: pd.DataFrame  # the runs with their replicas, a row each
+    runs: pd.DataFrame  # those that are judged, the first replicas
     predictions: pd.DataFrame
-    scores: pd.DataFrame
+    scores: pd.DataFrame  # of each setting, of all where there are several (ALL), and of each size
 
     @property
     def title(self) -> dict[str, str]:
@@ -77,10 +64,10 @@ class Compared:
     def by_size(self) -> pd.DataFrame:
         return self.scores[self.scores[self.size].notna()]
 
-    def values(self, target: str) -> pd.DataFrame:
+    def said(self, target: str, what: str = "value") -> pd.DataFrame:
         """What is said of a target: a row a run, by key, a column a predictor."""
-        here = self.predictions[self.predictions["target"] == target]
-        return here.pivot(index="key", columns="predictor", values="value")
+        here = self.predictions[(self.predictions["target"] == target) & self.predictions[what].notna()]
+        return here.pivot(index="key", columns="predictor", values=what).reindex(self.runs["key"])
 
 
 def compared(

@@ -106,8 +106,7 @@ def scores(one: Compared) -> Figure:
 
 def _with_steps(one: Compared) -> list[str]:
     """The predictors that say when runs reach the first target."""
-    rows = one.predictions[(one.predictions["target"] == one.targets[0]) & one.predictions["value"].notna()]
-    said = set(rows["predictor"])
+    said = one.said(one.targets[0])
     return [each.name for each in one.predictors if each.gives == "steps" and each.name in said]
 
 
@@ -115,10 +114,8 @@ def times(one: Compared) -> Figure:
     """Measured against predicted steps to the first target, a panel a predictor, a row
     a setting.
     """
-    target = one.targets[0]
-    names = _with_steps(one)
-    said = one.values(target)
-    settings, sizes = groups(one), sorted(set(one.runs[one.size]))
+    target, names = one.targets[0], _with_steps(one)
+    said, settings, sizes = one.said(target), groups(one), sorted(set(one.runs[one.size]))
     figure = Figure(figsize=(2.9 * len(names), 3.1 * len(settings) + 0.7))
     grid = figure.subplots(len(settings), len(names), squeeze=False)
     for panels, (title, group) in zip(grid, settings, strict=True):
@@ -194,13 +191,12 @@ def reliability(one: Compared) -> Figure:
     predicted probability; below, how many runs there are.
     """
     success = measured(one.runs, one.targets[0])[1]
-    said = one.predictions[(one.predictions["target"] == one.targets[0]) & one.predictions["probability"].notna()]
-    names = [each.name for each in one.predictors if each.name in set(said["predictor"])][-4:]
+    said = one.said(one.targets[0], "probability")
+    names = [each.name for each in one.predictors if each.name in said][-4:]
     figure = Figure(figsize=(2.5 * len(names) + 0.6, 3.9))
     grid: Any = figure.subplots(2, len(names), sharex=True, sharey="row", height_ratios=(4, 1), squeeze=False)
     for (axes, counts), name in zip(grid.T, names, strict=True):
-        chance = said[said["predictor"] == name].set_index("key")["probability"].reindex(one.runs["key"])
-        bins = pd.DataFrame(bins_of(chance, success))
+        bins = pd.DataFrame(bins_of(said[name], success))
         share, bounds = bins["measured"].to_numpy(), np.array(bins["measured_interval"].tolist()).T
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, zorder=0)
         errors = [share - bounds[0], bounds[1] - share]
@@ -240,8 +236,7 @@ def accuracy(one: Compared) -> Figure:
     """Accuracy of the networks against that read off their embeddings and the ideal
     one, a row a setting.
     """
-    settings, sizes = groups(one), sorted(set(one.runs[one.size]))
-    said = one.values("accuracy")
+    said, settings, sizes = one.said("accuracy"), groups(one), sorted(set(one.runs[one.size]))
     figure = Figure(figsize=(8.6, 3.5 * len(settings) + 0.3))
     grid = figure.subplots(len(settings), 2, squeeze=False, sharex=True, sharey=True)
     for row, (title, group) in zip(grid, settings, strict=True):

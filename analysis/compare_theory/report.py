@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from analysis.compare_theory.compared import Compared
 from analysis.predictors.effective import linear_probabilities, operation
@@ -38,86 +37,57 @@ def as_report(found: Sequence[Compared], arguments: Any) -> dict[str, Any]:
 def _runs(one: Compared) -> list[dict[str, Any]]:
     family = family_of(config_of(one.runs["key"].iloc[0]))
     names = [name for name in [*config_columns(family), *_FINALS] if name in one.runs]
-    said = one.predictions.pivot_table(index="key", columns=["target", "predictor"], values="value", sort=False)
-    success = one.predictions[one.predictions["target"] == one.targets[0]]
-    chance = success.pivot_table(index="key", columns="predictor", values="probability", sort=False)
+    steps, accuracies = one.said(one.targets[0]), one.said("accuracy")
+    chances = one.said(one.targets[0], "probability")
+    steps = steps[[each.name for each in one.predictors if each.gives == "steps" and each.name in steps]]
     entries = []
     for row in one.runs.to_dict("records"):
         entry: dict[str, Any] = {name: row[name] for name in names}
-        steps = {f"steps_to_{target}": row[f"steps_to_{target}"] for target in one.targets}
-        entry |= {name: None if np.isnan(value) else int(value) for name, value in steps.items()}
-        values = said.loc[row["key"]]
-        for name in ("predicted_accuracy", "ideal_accuracy"):
-            if ("accuracy", name) in values:
-                entry[name] = values["accuracy", name]
-        main = values[one.targets[0]] if one.targets[0] in values.index.get_level_values(0) else {}
-        given = {each.name for each in one.predictors if each.gives == "steps"}
-        entry["predicted_steps"] = {str(name): value for name, value in dict(main).items() if name in given}
-        entry["predicted_success"] = dict(chance.loc[row["key"]]) if row["key"] in chance.index else {}
-        entries.append(entry)
+        for name in (f"steps_to_{target}" for target in one.targets):
+            entry[name] = None if np.isnan(row[name]) else int(row[name])
+        entry |= accuracies.loc[row["key"]].to_dict()
+        entry["predicted_steps"] = steps.loc[row["key"]].dropna().to_dict()
+        entries.append(entry | {"predicted_success": chances.loc[row["key"]].dropna().to_dict()})
     return entries
 
 
-def _pair(row: pd.Series | None) -> list[float] | None:
-    return None if row is None or np.isnan([row["low"], row["high"]]).all() else [row["low"], row["high"]]
+def _pair(row: Any) -> list[float] | None:
+    return None if row is None or np.isnan([row.low, row.high]).all() else [row.low, row.high]
 
 
 def _time(one: Compared) -> list[dict[str, Any]]:
     scores = one.settings[(one.settings["against"] == "") & (one.settings["target"] != "accuracy")]
-    entries = []
-    for label, rows in scores.groupby([*one.by, "target", "predictor"], sort=False):
-        by_name = {row["statistic"]: row for _, row in rows.iterrows()}
-        whole, within = by_name.get("concordance"), by_name.get("concordance_within")
+    entries, names = [], [*one.by, "target", "predictor"]
+    for label, rows in scores.groupby(names, sort=False):
+        found = {row.statistic: row for row in rows_of(rows)}
+        whole, within = found.get("concordance"), found.get("concordance_within")
         if whole is not None:
-            entries.append(
-                dict(zip([*one.by, "target", "predictor"], label, strict=True))
-                | {
-                    "c_index": whole["value"],
-                    "interval": _pair(whole),
-                    "c_index_within_size": None if within is None else within["value"],
-                    "interval_within_size": _pair(within),
-                    "n": int(whole["n"]),
-                    "n_observed": int(whole["n"] - whole["n_censored"]),
-                }
-            )
+            entry = dict(zip(names, label, strict=True)) | {"c_index": whole.value, "interval": _pair(whole)}
+            entry |= {"c_index_within_size": within and within.value, "interval_within_size": _pair(within)}
+            entries.append(entry | {"n": whole.n, "n_observed": whole.n - whole.n_censored})
     return entries
 
 
 def _probability(one: Compared, draws: int) -> list[dict[str, Any]]:
     """P(linear) by setting and size, beside the share of runs that succeeded."""
     op = operation(config_of(one.runs["key"].iloc[0]))
-    chances = linear_probabilities(op, draws)
-    sizes = one.by_size
-    did = sizes[(sizes["statistic"] == "did") & (sizes["target"] == one.targets[0])]
-    return [
-        {name: getattr(row, name) for name in one.by}
-        | {
-            "n_train": int(row.n_train),
-            "fraction": row.n_train / op.n_samples,
-            "predicted": chances[int(row.n_train)].value,
-            "predicted_interval": chances[int(row.n_train)].interval,
-            "measured": row.value,
-            "measured_interval": [row.low, row.high],
-            "n": row.n,
-        }
-        for row in rows_of(did)
-    ]
+    chances, entries, sizes = linear_probabilities(op, draws), [], one.by_size
+    for row in rows_of(sizes[(sizes["statistic"] == "did") & (sizes["target"] == one.targets[0])]):
+        n_train = int(row.n_train)
+        said = {"predicted": chances[n_train].value, "predicted_interval": chances[n_train].interval}
+        did = {"measured": row.value, "measured_interval": [row.low, row.high], "n": row.n}
+        setting = {name: getattr(row, name) for name in one.by}
+        entries.append(setting | {"n_train": n_train, "fraction": n_train / op.n_samples} | said | did)
+    return entries
 
 
 def _accuracy(one: Compared) -> dict[str, Any]:
-    """Of the accuracy read off the trained embedding; `ideal_...`: off the training
-    set.
+    """Of the accuracy read off the trained embedding, of all runs; `ideal_...`: off the
+    training set.
     """
     names = {"correlation": "pearson_r", "absolute_error": "mean_absolute_error", "error": "mean_error"}
-    scores = one.settings[(one.settings["target"] == "accuracy") & one.settings["statistic"].isin(names)]
-    first = scores.iloc[0] if len(scores) else None
-    by_setting: dict[tuple, dict[str, Any]] = {}
-    for _, row in scores.iterrows():
-        label = tuple(row[name] for name in one.by)
-        entry = by_setting.setdefault(label, dict(zip(one.by, label, strict=True)))
-        name = ("ideal_" if row["predictor"] == "ideal_accuracy" else "") + names[row["statistic"]]
-        entry |= {name: row["value"], f"{name}_interval": _pair(row), "n": int(row["n"])}
-    entries = list(by_setting.values())
-    means = {name: [entry[name] for entry in entries if name in entry] for name in ("pearson_r", "mean_absolute_error")}
-    overall = {name: float(np.mean(values)) for name, values in means.items() if values} if first is not None else {}
-    return {**(dict.fromkeys(means) | overall), "by_setting": entries}
+    found: dict[str, Any] = dict.fromkeys(("pearson_r", "mean_absolute_error"))
+    for row in rows_of(one.whole[(one.whole["target"] == "accuracy") & one.whole["statistic"].isin(names)]):
+        name = ("ideal_" if row.predictor == "ideal_accuracy" else "") + names[row.statistic]
+        found |= {name: row.value, f"{name}_interval": _pair(row), "n": row.n}
+    return found

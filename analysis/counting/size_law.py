@@ -136,7 +136,7 @@ def exponents(n_c: pd.DataFrame) -> pd.DataFrame:
 
 
 class Law(NamedTuple):
-    """n_c as a function of p (an array) and parameters, which a fit begins at `start`."""
+    """n_c of p (an array) and parameters, which a fit begins at `start`."""
 
     name: str
     formula: str
@@ -227,7 +227,7 @@ def collapse(draws: Mapping[int, NDArray[np.integer]], rng: np.random.Generator)
 
 
 def _distances(unit: Callable[[Floats, int], Any], transitions: Iterable[tuple[int, Floats]]) -> list[float]:
-    """Kolmogorov and Smirnov's, of transitions (p, and ascending sizes) and the last."""
+    """Kolmogorov and Smirnov's, of transitions (p, ascending sizes) and the last."""
     *others, last = ((ordered - quantiles(ordered, [0.5])) / unit(ordered, p) for p, ordered in transitions)
     found: list[Any] = [ks_2samp(one, last, method="asymp") for one in others]
     return [float(one.statistic) for one in found]

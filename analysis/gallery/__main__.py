@@ -69,11 +69,8 @@ def main(arguments: Arguments) -> None:
 
 def gallery(store: RunStore, limits: Thresholds, newest: int, most: int, films: int) -> str:
     """The page. Numbers in it are written small: steps are integers, shares whole per
-    cent, places three digits.
-
-    Raises:
-        ConfigError: the runs of this store differ in nothing that would be an axis.
-        StoreError: a run is damaged.
+    cent, places three digits. ConfigError: the runs differ in nothing that would be an
+    axis. StoreError: a run is damaged.
     """
     counts = {family: store.count(family) for family in store.families()}
     n_runs, n_seen = sum(counts.values()), sum(min(n, newest) for n in counts.values())

@@ -36,11 +36,8 @@ def _operation(learned: Table | str, p: int) -> et.Operation:
 
 
 def check_table(table: Table, theories: str) -> None:
-    """See that these theories, all of embeddings that are added, say something of an
-    operation.
-
-    Raises:
-        ConfigError: they do not; the line says why.
+    """ConfigError, which says why, unless these theories, all of embeddings that are
+    added, say something of an operation.
     """
     instead = "analysis.sweep --family modular trains networks on it"
     if table.witness:
@@ -48,9 +45,8 @@ def check_table(table: Table, theories: str) -> None:
         raise ConfigError(f"`table` must {reason}, but {table.witness}; {instead}.")
     if et.from_table(table.results, "sum").full_nullity < 2:
         reason = "have sums of real embeddings that tell its symbols apart, but has none"
-        raise ConfigError(
-            f"`table` must {reason}: no network gets there by the theories asked for ({theories}); {instead}."
-        )
+        nobody = f"no network gets there by the theories asked for ({theories})"
+        raise ConfigError(f"`table` must {reason}: {nobody}; {instead}.")
 
 
 def described(run: Run) -> dict[str, Any]:

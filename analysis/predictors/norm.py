@@ -196,9 +196,7 @@ def calibrate(
 ) -> tuple[float, dict[str, float]]:
     """From runs (n,) of one cell that generalised, their steps between memorisation and
     generalisation, eta gamma, and the norms there: the median shell at which they
-    generalise, w*, and by law the factor c of
-
-        t = t_mem + c ln(w_mem/w*)/(eta gamma).
+    generalise, w*, and by law the factor c of t = t_mem + c ln(w_mem/w*)/(eta gamma).
 
     `first_passage` (arXiv 2605.18845): 1/kappa, where kappa eta gamma is the median
     rate at which ln w falls. `norm_separation` (arXiv 2603.13331, which gives the form

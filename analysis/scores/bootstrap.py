@@ -18,14 +18,9 @@ def bootstrap_weights(
     """How often each run is drawn when the clusters of each stratum are drawn with
     replacement, (draws, n).
 
-    Args:
-        strata: (n,), a label a run: how many there are of each was chosen, not drawn.
-            Training-set sizes, say.
-        seed: of the draws.
-        draws: how many.
-        clusters: (n,), a label a run of what is drawn as one: runs that share a
-            training set, say. By default each run is one. A cluster lies in one
-            stratum.
+    strata: (n,), a label a run: how many there are of each was chosen, not drawn;
+    training-set sizes, say. clusters: (n,), a label a run of what is drawn as one, runs
+    that share a training set, say, by default each run; each lies in one stratum.
     """
     label = np.asarray(strata)
     drawn = np.arange(len(label)) if clusters is None else np.asarray(clusters)

@@ -38,13 +38,10 @@ class Pairs:
 def compare_pairs(
     times: ArrayLike, observed: ArrayLike, predicted: ArrayLike, strata: ArrayLike | None = None
 ) -> Pairs:
-    """All pairs of runs, or, with `strata`, the pairs within one stratum.
+    """All pairs of runs, or, with `strata` (n,), a label a run, the pairs within one.
 
-    Args:
-        times: (n,), the time of the event, or of the censoring.
-        observed: bool (n,), False = censored.
-        predicted: (n,), any score that should rise with the time; inf allowed.
-        strata: (n,), a label a run.
+    times (n,): of the event, or of the censoring. observed: bool (n,), False =
+    censored. predicted (n,): any score that should rise with the time; inf allowed.
     """
     t, seen, score = np.asarray(times, float), np.asarray(observed, bool), np.asarray(predicted, float)
     outlasts = (t[:, None] < t[None, :]) | ((t[:, None] == t[None, :]) & ~seen[None, :])

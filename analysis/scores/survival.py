@@ -12,12 +12,9 @@ from scipy.stats import CensoredData, ecdf
 
 @dataclass(frozen=True)
 class SurvivalCurve:
-    """Kaplan-Meier estimate of P(time > t).
-
-    Attributes:
-        times: float64 (m,), ascending: 0, and where a time was observed or censored.
-        survival, low, high: float64 (m,), the share not there yet at each of `times`
-            with its 95 % band (log-log).
+    """Kaplan-Meier estimate of P(time > t), float64 (m,) each. times: ascending, 0 and
+    where a time was observed or censored; survival, low, high: the share not there yet
+    with its 95 % band (log-log).
     """
 
     times: NDArray[np.float64]

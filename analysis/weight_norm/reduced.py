@@ -81,12 +81,10 @@ def geometry(surface: Surface, log_w: float, m: float, corner: float) -> tuple[f
     m) and generalises at m = corner.
 
     L: from the start to the border along log w. h: from the start's m down to the
-    corner's. theta: of the border with the axis of m (of its straight line of least
-    squares), in degrees: h tan theta is then how far the border runs along log w while
-    m falls by h. (With the angle to the other axis, which the source names, it would
-    not be a distance along log w.) All nan where there is no border at some m between,
-    or the start is on its wrong side, or the border leans so far the other way that no
-    time is left.
+    corner's. theta: of the border's straight line of least squares with the axis of m,
+    in degrees (with the other axis, which the source names, h tan theta would be no
+    distance along log w). All nan where there is no border at some m between, or the
+    start is on its wrong side, or the border leans so far that no time is left.
     """
     levels = np.linspace(corner, m, 41)
     border = np.array([surface.border(level) for level in levels])

@@ -1,4 +1,4 @@
-"""Arms of one experiment, remedies, interventions and what they cut out of a network."""
+"""Arms of one experiment, remedies, interventions and what these cut out."""
 
 from __future__ import annotations
 

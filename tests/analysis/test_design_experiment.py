@@ -1,4 +1,4 @@
-"""Networks that differ in their training sets alone, and what is said of their order."""
+"""Networks that differ in their training sets alone, and what is said of them."""
 
 from __future__ import annotations
 
