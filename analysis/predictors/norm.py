@@ -42,7 +42,6 @@ LEARNED = {
 CALIBRATION_SEEDS = (100, 101, 102, 103)
 CELLS = {"teacher": (2.0, 0.1), "digits": (8.0, 0.1), "transformer": (1.0, 2.0)}  # initial scale, decay
 _POINTS = 4_001  # of the integral over a path of norms
-_LOSSES = ("test_loss", "train_loss")
 
 
 def least(scales: ArrayLike, losses: ArrayLike) -> float:
@@ -260,10 +259,11 @@ def read_landscape(store: RunStore, held: tuple[Any, ...], target: str) -> Lands
     """What runs at constant norm, in the order of these, found of a target."""
     traces = [whole_traces(store, config) for config in held]
     [metric] = [one for one in family_of(held[0]).METRICS if f"steps_to_{target}" in one.crossings]
-    accuracies, *losses = (np.array([one.metrics[name] for one in traces], float) for name in (metric.name, *_LOSSES))
+    names = (metric.name, "test_loss", "train_loss")
+    accuracies, test, train = (np.array([one.metrics[name] for one in traces], float) for name in names)
     usual_norm = float(traces[0].metrics["weight_norm"][0]) / held[0].init_scale
     scales, threshold = np.array([config.init_scale for config in held]), metric.crossings[f"steps_to_{target}"]
-    return Landscape(scales, traces[0].steps, accuracies, *(one[:, -1] for one in losses), threshold, usual_norm)
+    return Landscape(scales, traces[0].steps, accuracies, test[:, -1], train[:, -1], threshold, usual_norm)
 
 
 def calibrated(run: Run, target: str) -> tuple[float, dict[str, float]] | None:
