@@ -12,7 +12,7 @@ on where it was, and nothing is computed twice.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,7 +24,7 @@ from analysis.compare_theory.page import page, said
 from analysis.compare_theory.pictures import draw_all
 from analysis.compare_theory.report import as_report
 from analysis.experiments import DEFAULT_SIZES, EXPERIMENTS
-from analysis.predictors.catalogue import CATALOGUE, read_predictor
+from analysis.predictors.catalogue import CATALOGUE, applying, read_predictor
 from analysis.predictors.effective import check_table
 from analysis.report.command import check_at_least, check_given, environment, leave, trained_on
 from analysis.runs.plan import Axis, grid, parse_axis, parse_settings
@@ -51,7 +51,7 @@ class Arguments(Trains):
     """Which networks: toy, or modular, digits, teacher, reviews, molecules, messiness, parity, or a file of yours,
     NAME.py. Of another than toy --set, --x and --budget say which runs."""
     predictor: tuple[Path, ...] = ()
-    """Files with predictors of your own, which are scored as well (docs/commands.md)."""
+    """Files with predictors of your own (docs/commands.md), beside those that apply, which --dry-run lists."""
     seeds: int | None = None
     """How many seeds a size; by default 8, or an experiment's own."""
     p: int = 10
@@ -62,13 +62,10 @@ class Arguments(Trains):
     pairs: Path | None = None
     """CSV file with the training set of all runs, instead of --sizes: rows a,b or a,b,result."""
     sizes: tuple[int, ...] = ()
-    """Training-set sizes |D|; by default 20 25 .. 50 54 for p = 10, and the same fractions of p(p+1)/2 for
-    another p.
-    """
+    """Training-set sizes |D|; by default 20 25 .. 50 54 for p = 10, and the same fractions of p(p+1)/2 for another."""
     replicas: int = 1
     """How many times each run is trained, each time with another decoder. Predictions are judged on the first; the
-    others tell how much of success depends on the decoder's initial weights alone.
-    """
+    others tell how much of success depends on the decoder's initial weights alone."""
     budget: Annotated[int | None, tyro.conf.arg(aliases=["--steps"])] = None
     """Steps after which a run that has not reached a threshold is censored; by default 10,000, or a family's own."""
     repr_lr: tuple[float, ...] = (RunConfig.repr_lr,)
@@ -106,9 +103,12 @@ def main(arguments: Arguments) -> None:
         "memory_flow": arguments.decoder_draws,
         "memory_flow_blind": 2 * arguments.decoder_draws,
     }
-    everyone = [config for configs in plans.values() for config in configs]
+    everyone = [*chain.from_iterable(plans.values())]
+    asked = applying(everyone, [*CATALOGUE.values(), *own])
+    if arguments.dry_run:
+        print("predictors:", "; ".join(one.title for one in asked))
     with trained(arguments, everyone) as store:
-        found = compared(store, plans, [*CATALOGUE.values(), *own], draws)
+        found = compared(store, plans, asked, draws)
     made_with = environment(PROG, trained_on(*(one.everyone for one in found)))
     report = as_report(found, arguments) | {"environment": made_with}
     together = {name: pd.concat([getattr(one, name) for one in found]) for name in ("runs", "predictions", "scores")}

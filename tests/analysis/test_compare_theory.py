@@ -160,7 +160,11 @@ def test_a_users_predictor_is_scored_beside_the_others(tmp_path):
 
 
 def test_another_family_is_scored_by_what_applies_to_it(tmp_path):
+    """And by nothing else: --dry-run says by what."""
     options = "--family modular --x fraction=0.5,0.8 --set p=7 width=32 learning_rate=0.01 look_every=5 checkpoints=4"
+    told = run([*options.split(), "--dry-run"], tmp_path).stdout
+    assert "rings: 1/lambda; " in told
+    assert "theory with memory" not in told
     done = run([*options.split(), "--budget", "300", "--seeds", "12"], tmp_path)
     assert done.returncode == 0, done.stderr
     out = tmp_path / "results/compare_theory"
