@@ -26,9 +26,9 @@ COLUMNS: dict[str, tuple[str, str, Callable[[float], float]]] = {
     "measured/predicted": ("ratio", ".2f", lambda value: abs(math.log(value))),
 }
 _ASKED = {
-    "Brier": "Who succeeds is said best by the {name}: Brier score {score}",
-    "concordance within size": "which of two runs of one size comes first by the {name}: concordance {score}",
-    "measured/predicted": "when by the {name}: {score} times as many steps as it says",
+    "Brier": "Who succeeds is said best by '{name}', Brier score {score}",
+    "concordance within size": "which of two runs of one size comes first by '{name}', concordance {score}",
+    "measured/predicted": "when by '{name}', {score} times as many steps as it says",
 }
 
 

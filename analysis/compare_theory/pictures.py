@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -215,20 +216,23 @@ def survival(one: Compared) -> Figure:
     setting.
     """
     target, settings, sizes = one.targets[0], groups(one), sorted(set(one.runs[one.size]))
-    figure, panels = _panels(len(settings))
+    (figure, panels), handles = _panels(len(settings)), _marks(one)
+    styles = dict(zip(sizes, cycle(("-", "--", "-.", ":")), strict=False))
     for axes, (title, group) in zip(panels, settings, strict=True):
-        for k, (size, here) in enumerate(group.groupby(one.size)):
+        for size, here in group.groupby(one.size):
             curve = survival_curve(*measured(here, target))
             x = np.append(curve.times.clip(min=1), here["budget"].max())
             y = np.append(curve.survival, curve.survival[-1])
-            axes.step(x, y, where="post", color=size_colour(float(size), sizes), ls=("-", "--", "-.", ":")[k % 4])  # pyright: ignore[reportArgumentType]
+            axes.step(x, y, where="post", color=size_colour(float(size), sizes), ls=styles[size])  # pyright: ignore[reportArgumentType]
         axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="steps", ylabel=f"share of runs not yet at\n{words(target)}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.label_outer()
         axes.set_title(title, loc="left")
     earliest = one.runs[f"steps_to_{target}"].min()
     panels[0].set_xlim(1 if math.isnan(earliest) else max(earliest / 2, 1), 1.02 * one.runs["budget"].max())
-    figure.legend(handles=_marks(one), loc="outside right upper", fontsize="small")
+    for line, style in zip(handles, styles.values(), strict=True):
+        line.set(marker="", ls=style)
+    figure.legend(handles=handles, loc="outside right upper", fontsize="small")
     return figure
 
 

@@ -263,5 +263,5 @@ def _panels(
         for needs, (colour, marker) in _LOOKS.items():
             panels[0].plot([], [], marker, color=colour, label=f"needs {needs}")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), len(settings) + 1))
         return figure

@@ -49,16 +49,12 @@ def predict(
     draws: Mapping[str, int] | None = None,
     memo: Mapping[str, dict[str, Any]] | None = None,
 ) -> pd.DataFrame:
-    """What the predictors that apply say of runs of a table of the store: the columns
-    of PREDICTIONS, a row a predictor, run and target, in the order of the predictors
-    and of the runs.
+    """What the predictors that apply say of runs of a table of the store, and is kept
+    there: the columns of PREDICTIONS, a row a predictor, run and target, in the order
+    of the predictors and of the runs.
 
-    Args:
-        store: where predictions are kept.
-        runs: a table of the store.
-        predictors: each is asked of the runs that it applies to.
-        draws: by name, where not a predictor's own number.
-        memo: by key, what several predictors share and somebody has computed already.
+    draws: by name, where not a predictor's own number. memo: by key, what several
+    predictors share and somebody has computed already.
     """
     rows: list[Any] = runs.to_dict("records")
     everyone = [Run(config_of(row["key"]), row, store, (memo or {}).get(row["key"], {})) for row in rows]
