@@ -18,7 +18,7 @@ from matplotlib.ticker import NullFormatter
 import efftheory as et
 from analysis.compare_theory.compared import Compared
 from analysis.predictors.effective import linear_probabilities, operation
-from analysis.report.look import BLUE, GREY, LOOK, SIZE_COLOURS, VERMILION
+from analysis.report.look import BLUE, GREEN, GREY, LOOK, SIZE_COLOURS, VERMILION
 from analysis.report.tables import rows_of, words
 from analysis.runs.store import config_of
 from analysis.scores.calibration import bins as bins_of
@@ -41,6 +41,8 @@ def draw_all(found: Sequence[Compared], draws: int) -> dict[str, Figure]:
     with mpl.rc_context(LOOK):
         for one in found:
             name = f"{one.family}_" if len(found) > 1 else ""
+            if "linear_probability" in one.title:
+                pictures[f"{name}success.png"] = success(one, draws)
             pictures[f"{name}scores.png"] = scores(one)
             if _with_steps(one):
                 pictures[f"{name}times.png"] = times(one)
@@ -48,7 +50,6 @@ def draw_all(found: Sequence[Compared], draws: int) -> dict[str, Figure]:
             if any(each.draws for each in one.predictors):
                 pictures[f"{name}reliability.png"] = reliability(one)
             if "linear_probability" in one.title:
-                pictures[f"{name}probability.png"] = probability(one, draws)
                 pictures[f"{name}accuracy.png"] = accuracy(one)
     return pictures
 
@@ -154,21 +155,34 @@ def _panels(n: int) -> tuple[Figure, list[Axes]]:
     return figure, list(panels[:n])
 
 
-def probability(one: Compared, draws: int) -> Figure:
-    """P(linear) and the measured share of successes against the training fraction, a
-    panel a setting.
+def success(one: Compared, draws: int) -> Figure:
+    """What the paper's theory says, and the one that remembers, beside what networks
+    did: shares that succeed by training fraction, and the times of those that did; a
+    row a setting.
     """
     op = operation(config_of(one.runs["key"].iloc[0]))
-    did = one.by_size[(one.by_size["statistic"] == "did") & (one.by_size["target"] == "rqi")]
-    settings = groups(one)
-    figure, panels = _panels(len(settings))
-    for axes, (title, group) in zip(panels, settings, strict=True):
-        here = did[(did[[*one.by]] == group[[*one.by]].iloc[0]).all(axis=1)] if one.by else did
-        draw_probability(axes, here.assign(fraction=here["n_train"] / op.n_samples), linear_probabilities(op, draws))
-        axes.set_title(title, loc="left")
-        axes.set_ylabel("share of runs / training sets")
-        axes.label_outer()
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    sizes = one.by_size[one.by_size["target"] == "rqi"].assign(fraction=one.by_size["n_train"] / op.n_samples)
+    settings, said = groups(one), one.said("rqi")
+    figure = Figure(figsize=(9, 3.3 * len(settings) + 0.5))
+    grid = figure.subplots(len(settings), 2, squeeze=False)
+    for (left, right), (title, group) in zip(grid, settings, strict=True):
+        here = sizes[(sizes[[*one.by]] == group[[*one.by]].iloc[0]).all(axis=1)] if one.by else sizes
+        draw_probability(left, here[here["statistic"] == "did"], linear_probabilities(op, draws))
+        remembered = here[(here["statistic"] == "said") & (here["predictor"] == "memory_flow")]
+        left.plot(remembered["fraction"], remembered["value"], "s--", color=GREEN, ms=4, label="theory with memory")
+        left.set_ylabel("share of runs / training sets")
+        left.set_title(title, loc="left")
+        steps, seen = measured(group, "rqi")
+        names = {"exact_flow": (BLUE, "^"), "memory_flow": (GREEN, "s")}
+        x = said[[*names]].reindex(group["key"]).clip(lower=1)[seen]
+        for name, (colour, mark) in names.items():
+            right.scatter(x[name], steps[seen].clip(min=1), color=colour, marker=mark, s=18, label=one.title[name])
+        every = np.append(x.to_numpy().ravel(), steps[seen])
+        low, high = every.min(initial=np.inf, where=np.isfinite(every)), every.max(initial=1, where=np.isfinite(every))
+        right.plot([low, high], [low, high], color=GREY, lw=1, zorder=0, label="as said")
+        right.set(xscale="log", yscale="log", xlabel="predicted steps to RQI > 0.95", ylabel="measured steps")
+    for axes, where in zip(grid[0], ("outside lower left", "outside lower right"), strict=True):
+        figure.legend(*axes.get_legend_handles_labels(), loc=where, ncols=1)
     return figure
 
 
