@@ -1,4 +1,4 @@
-"""Cause or company: the league's networks without what a theory says makes them
+"""Cause or correlation: the league's networks without what a theory says makes them
 generalise.
 
     python -m analysis.interventions
