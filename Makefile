@@ -11,7 +11,7 @@ compare: .venv/installed
 test: .venv/installed
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# The wheel in a fresh environment, without torch: about a minute, most of it pip's.
+# The wheel in a fresh environment, without torch, and the source distribution in one with it; most of the time is pip's.
 wheel: .venv/installed
 	$(RUN) -m tests.wheel
 
@@ -24,9 +24,9 @@ lint: .venv/installed
 	.venv/bin/ruff format --check .
 	.venv/bin/pyright
 
-# The library's pages, from its docstrings: docs/api/index.html.
+# All pages and the API of all packages: site/index.html. The tutorial's blocks are run, which takes most of the time.
 docs: .venv/installed
-	$(RUN) docs/build_api.py
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build
 
 # All of the first paper's, at the scale that two cores train in half an hour.
 figures: .venv/installed
@@ -51,4 +51,4 @@ bench: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv results docs/api
+	rm -rf .venv results site

@@ -11,6 +11,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from efftheory import __version__
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OF_A_GPU = re.compile("nvidia-|cuda-|triton$")  # what torch's CUDA build brings
@@ -48,3 +50,12 @@ def test_all_that_is_installed_is_pinned() -> None:
     found = needed([*PROJECT["dependencies"], *(word for extra in extras for word in extra)]) - {"efftheory"}
     assert {"numpy", "mpmath", "pytest"} <= found
     assert {name for name in found - pinned if not OF_A_GPU.match(name)} == set()
+
+
+def test_the_newest_changes_are_of_this_version() -> None:
+    """The one place of the version is the package itself."""
+    newest = re.search(r"^## ([\d.]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest
+    assert newest[1] == __version__
+    assert not re.search("^version:", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert "version" in PROJECT["dynamic"]

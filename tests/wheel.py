@@ -1,8 +1,10 @@
-"""The wheel as a stranger gets it: `make wheel`, or python -m tests.wheel.
+"""The wheel and the source distribution as a stranger gets them: `make wheel`, or
+python -m tests.wheel.
 
-Builds it, installs it alone into a fresh environment, and from an empty folder asks for
-what must work without torch and matplotlib. No part of the suite: pip fetches what the
-theory needs, which takes a minute.
+Builds both. The wheel goes alone into a fresh environment, where what must work without
+torch and matplotlib is asked for from an empty folder. The source distribution goes
+into another, with torch, and has its own tests. In both the tests marked `smoke` pass
+outside of the repository. No part of the suite: pip fetches what is needed.
 """
 
 from __future__ import annotations
@@ -11,13 +13,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 
 from efftheory import __version__
 
 ROOT = Path(__file__).parents[1]
-SOURCES = ("efftheory", "neural", "analysis", "paper_figures", "pyproject.toml", "README.md", "LICENSE")
+PACKAGES = ("efftheory", "neural", "analysis", "paper_figures")
+BESIDE = ("tests", "benchmarks", "MANIFEST.in", "pyproject.toml", "constraints.txt", "mkdocs.yml", "Makefile")
+TEXTS = ("README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md")
+NEEDED_BY_TESTS = ("pytest", "hypothesis", "tqdm")
 IMPORTED = """
 import importlib.util, efftheory
 assert not any(map(importlib.util.find_spec, ("torch", "matplotlib", "pandas"))), "the wheel asks for too much"
@@ -37,29 +43,53 @@ CALLS = (
 )
 
 
-def built(folder: Path) -> Path:
-    """The wheel, made from a copy: a folder `build` of another day would get in."""
+def built(folder: Path) -> tuple[Path, Path]:
+    """The wheel and the source distribution, made from a copy: a folder `build` of
+    another day would get in.
+    """
     source = folder / "source"
     source.mkdir()
-    for name in SOURCES:
+    for name in (*PACKAGES, *BESIDE, *TEXTS):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, source)
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, source], check=True)
-    return next(folder.glob("efftheory-*.whl"))
+    subprocess.run([*pip(Path(sys.executable)), "wheel", "--no-deps", "--wheel-dir", folder, source], check=True)
+    backend = f"from setuptools import build_meta; build_meta.build_sdist({str(folder)!r})"
+    subprocess.run([sys.executable, "-c", backend], cwd=source, stdout=subprocess.DEVNULL, check=True)
+    return next(folder.glob("efftheory-*.whl")), next(folder.glob("efftheory-*.tar.gz"))
 
 
-def installed(wheel: Path, folder: Path) -> Path:
-    """Where the programs of a fresh environment are that has the wheel and what it asks
+def pip(python: Path) -> list[str]:
+    return [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+
+
+def installed(what: str, folder: Path) -> Path:
+    """Where the programs of a fresh environment are that has a package and what it asks
     for.
     """
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
-    pip = [programs / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", "--constraint", ROOT / "constraints.txt", wheel], check=True)
+    install(programs, what)
     return programs
+
+
+def install(programs: Path, *what: str) -> None:
+    command = [*pip(programs / "python"), "install", "--constraint", str(ROOT / "constraints.txt"), *what]
+    subprocess.run(command, check=True)
+
+
+def smokes(programs: Path, sdist: Path, folder: Path) -> bool:
+    """Whether the quick tests of the source distribution pass, of what is installed:
+    they stand in a folder without the packages.
+    """
+    install(programs, *NEEDED_BY_TESTS)
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    unpacked = folder / sdist.name.removesuffix(".tar.gz")
+    for package in (*PACKAGES, "efftheory.egg-info"):
+        shutil.rmtree(unpacked / package)
+    return tried(("python", "-m", "pytest", "-m", "smoke", "tests/test_smoke.py"), 0, " passed", programs, unpacked)
 
 
 def tried(words: tuple[str, ...], status: int, says: str, programs: Path, folder: Path) -> bool:
@@ -76,11 +106,16 @@ def tried(words: tuple[str, ...], status: int, says: str, programs: Path, folder
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        programs = installed(built(Path(folder)), Path(folder) / "environment")
-        empty = Path(folder) / "empty"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        wheel, sdist = built(folder)
+        empty = folder / "empty"
         empty.mkdir()
+        programs = installed(str(wheel), folder / "of the wheel")
         verdicts = [tried(*call, programs, empty) for call in CALLS]
+        verdicts.append(smokes(programs, sdist, folder / "tests of the wheel"))
+        programs = installed(f"{sdist}[networks]", folder / "of the source")
+        verdicts.append(smokes(programs, sdist, folder / "tests of the source"))
         return 0 if all(verdicts) else 1
 
 
