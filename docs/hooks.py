@@ -40,7 +40,7 @@ RENAMED = {
 TUTORIAL = "docs/tutorial.md"
 RUN_TUTORIAL = "EFFTHEORY_RUN_TUTORIAL"  # in the environment: 0 for a build that runs nothing
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$\n?", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"(?<=\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
+_LINK = re.compile(r"(?<=\]\()(?![a-z]+:)([^)\s#]+)((?:#[^)\s]*)?\))")  # to files, not to other sites
 _MATH = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
 
@@ -87,7 +87,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     sources: set[str] = set()
 
     def seek(text: str) -> str:
-        linked = [_linked(path, link) for link, _ in _LINK.findall(text) if "://" not in link]
+        linked = [_linked(path, link) for link, _ in _LINK.findall(text)]
         sources.update(one for one in linked if _in_site(one).startswith("source/") and (ROOT / one).is_file())
         return text
 
@@ -110,8 +110,6 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         return markdown
 
     def site_link(link: re.Match[str]) -> str:
-        if "://" in link[1]:
-            return link.group()
         return relpath(_in_site(_linked(path, link[1])), os.path.dirname(uri) or ".") + link[2]
 
     return _outside_of_code(lambda text: _LINK.sub(site_link, text), markdown)
