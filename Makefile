@@ -11,7 +11,7 @@ compare: .venv/installed
 test: .venv/installed
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# The wheel in a fresh environment, without torch, and the source distribution in one with it; most of the time is pip's.
+# The wheel in a fresh environment, without torch, and the source distribution in one with it: three minutes, most of them pip's.
 wheel: .venv/installed
 	$(RUN) -m tests.wheel
 

@@ -23,10 +23,12 @@ pytestmark = pytest.mark.skipif(NO_MKDOCS, reason="the extra `docs` is not insta
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built as `make docs` does, but for the tutorial, which is not run."""
+    """Built as `make docs` does, but for the tutorial, which is not run. Not with
+    --quiet: then mkdocs counts no warning, and a dead link would pass.
+    """
     folder = tmp_path_factory.mktemp("site")
     environment = {**os.environ, "EFFTHEORY_RUN_TUTORIAL": "0", "NO_MKDOCS_2_WARNING": "1"}
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(folder)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
