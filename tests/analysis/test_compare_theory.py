@@ -1,4 +1,4 @@
-"""The command as its users meet it: report, resume after SIGKILL, one clear line for
+"""The command as its users meet it: report, resumed after Ctrl-C, one clear line for
 every mistake.
 """
 
@@ -7,15 +7,12 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
-import os
 import re
-import signal
-import sqlite3
 import subprocess
 import sys
-import time
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,59 +29,58 @@ from neural.command import run_command
 COMPARE = [sys.executable, "-m", "analysis.compare_theory"]
 SMALL = ["--p", "5", "--sizes", "9", "14", "--seeds", "4", "--first-seed", "3"]
 SMALL += ["--budget", "900", "--draws", "500", "--decoder-draws", "2"]
-STORE = Path("results/runs.sqlite")
 
 
-def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMPARE, *arguments], cwd=folder, capture_output=True, text=True, timeout=240)
+def compare_here(folder: Path, *words: str) -> None:
+    """The command in this process, which trains in it as well."""
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["compare_theory", *words, "--executor", "in-process"])
+        run_command(Arguments, main, PROG, ERRORS)
 
 
-def n_finished(store: Path) -> int:
-    if not store.exists():
-        return 0
-    connection = sqlite3.connect(store)
-    try:
-        return connection.execute("select count(*) from runs").fetchone()[0]
-    except sqlite3.OperationalError:  # not laid out yet, or being written
-        return 0
-    finally:
-        connection.close()
-
-
-def start_and_kill(folder: Path) -> None:
-    """SIGKILL the driver and its workers once something, but not everything, has
-    finished.
+def stopped(folder: Path, method: str, calls: int) -> None:
+    """The small comparison, interrupted when a method of the store has been called so
+    many times.
     """
-    process = subprocess.Popen([*COMPARE, *SMALL], cwd=folder, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 240
-    while n_finished(folder / STORE) == 0:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    real, called = getattr(RunStore, method), []
+
+    def counted(store: RunStore, *given: Any) -> None:
+        real(store, *given)
+        called.append(given)
+        if len(called) == calls:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunStore, method, counted)
+        with pytest.raises(SystemExit, match="130"):
+            compare_here(folder, *SMALL)
 
 
-def test_a_killed_comparison_resumes_to_the_same_report(tmp_path):
+def test_a_stopped_comparison_resumes_to_the_same_report(tmp_path, capsys):
+    """Stopped among its runs, then among its predictions; a kill is tested with a
+    sweep. The last time in another process.
+    """
     undisturbed, disturbed = tmp_path / "a", tmp_path / "b"
     undisturbed.mkdir()
     disturbed.mkdir()
-    start_and_kill(disturbed)
-    kept = n_finished(disturbed / STORE)
+    stopped(disturbed, "add", 3)
+    stopped(disturbed, "keep_predictions", 2)
+    assert "8 runs, 5 of them trained now" in capsys.readouterr().err
     for folder in (undisturbed, disturbed):
-        done = run(SMALL, folder)
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr
-    assert 0 < kept < 8
-    assert f"8 runs, {8 - kept} of them trained now" in done.stderr
+        compare_here(folder, *SMALL)
+    told = capsys.readouterr().err
+    assert re.findall(r"8 runs, (\d) of them trained now", told) == ["8", "0"]
     reports = [(f / "results/compare_theory/report.json").read_text() for f in (undisturbed, disturbed)]
     assert reports[0] == reports[1]
 
-    again = run(SMALL, undisturbed)
+    again = subprocess.run([*COMPARE, *SMALL], cwd=undisturbed, capture_output=True, text=True, timeout=240)
+    assert again.returncode == 0, again.stderr
     assert "8 runs, 0 of them trained now" in again.stderr
     out = undisturbed / "results/compare_theory"
-    assert (out / "report.json").read_text() == reports[0]
-    report = json.loads(reports[0])
+    report = json.loads((out / "report.json").read_text())
+    before = json.loads(reports[0])
+    assert report["environment"].pop("command") + " --executor in-process" == before["environment"].pop("command")
+    assert report == before
     assert len(report["runs"]) == 8
     assert (report["seeds"], report["draws"], report["decoder_draws"]) == (4, 500, 2)  # as the options have them
     assert report["first_seed"] == 3
@@ -143,12 +139,11 @@ PREDICTOR = Predictor("few_samples", "few samples", ("size",), on("toy"), of_run
 """
 
 
-def test_a_users_predictor_is_scored_beside_the_others(tmp_path):
+def test_a_users_predictor_is_scored_beside_the_others(tmp_path, capsys):
     (tmp_path / "mine.py").write_text(MINE)
-    done = run(["--p", "5", "--sizes", "9", "12", "--seeds", "6", "--budget", "300", "--predictor", "mine.py",
-                "--repr-lr", "1e-2", "--decoder-draws", "1", "--draws", "100"], tmp_path)  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "few samples" in done.stdout
+    words = "--p 5 --sizes 9 12 --seeds 6 --budget 300 --predictor mine.py --repr-lr 1e-2"
+    compare_here(tmp_path, *words.split(), "--decoder-draws", "1", "--draws", "100")
+    assert "few samples" in capsys.readouterr().out
     scores = pd.read_csv(tmp_path / "results/compare_theory/scores.csv", keep_default_na=False)
     found = scores[(scores["predictor"] == "few_samples") & (scores["n_train"] == "")]
     assert {"auc", "brier", "calibration", "concordance_within"} <= set(found["statistic"])
@@ -159,14 +154,16 @@ def test_a_users_predictor_is_scored_beside_the_others(tmp_path):
         ) == null.set_index(["target", "statistic", "against"])["value"].get(("rqi", statistic, ""))
 
 
-def test_another_family_is_scored_by_what_applies_to_it(tmp_path):
+def test_another_family_is_scored_by_what_applies_to_it(tmp_path, capsys):
     """And by nothing else: --dry-run says by what."""
     options = "--family modular --x fraction=0.5,0.8 --set p=7 width=32 learning_rate=0.01 look_every=5 checkpoints=4"
-    told = run([*options.split(), "--dry-run"], tmp_path).stdout
+    with pytest.raises(SystemExit):
+        compare_here(tmp_path, *options.split(), "--dry-run")
+    told = capsys.readouterr().out
     assert "rings: 1/lambda; " in told
     assert "theory with memory" not in told
-    done = run([*options.split(), "--budget", "300", "--seeds", "12"], tmp_path)
-    assert done.returncode == 0, done.stderr
+    compare_here(tmp_path, *options.split(), "--budget", "300", "--seeds", "12")
+    said = capsys.readouterr().out
     out = tmp_path / "results/compare_theory"
     scores, runs = (pd.read_csv(out / f"{name}.csv", keep_default_na=False) for name in ("scores", "runs"))
     assert len(runs) == 24
@@ -174,11 +171,11 @@ def test_another_family_is_scored_by_what_applies_to_it(tmp_path):
     assert {"measured", "training_fraction", "share_by_size", "rings_inverse_lambda", "ring_unique"} <= names
     assert CATALOGUE["weight_norm@memorised"].applies(ModularConfig())  # these runs are too short to memorise
     assert "memory_flow" not in names
-    assert "share by size" in done.stdout
+    assert "share by size" in said
     report = json.loads((out / "report.json").read_text())
     assert {entry["target"] for entry in report["time"]} >= {"train_99"}
-    again = run([*options.split(), "--budget", "300", "--seeds", "12"], tmp_path)
-    assert "24 runs, 0 of them trained now" in again.stderr
+    compare_here(tmp_path, *options.split(), "--budget", "300", "--seeds", "12")
+    assert "24 runs, 0 of them trained now" in capsys.readouterr().err
     assert json.loads((out / "report.json").read_text()) == report
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -30,27 +27,18 @@ PAGE = re.findall(r"```python\n(.*?)```", (ROOT / "docs/families.md").read_text(
 HERE = Execution("cpu", "in-process")
 
 
-def test_a_killed_sweep_goes_on_and_a_second_one_trains_nothing(tmp_path: Path) -> None:
-    """In processes beside this one, to the same rows as in this one."""
+def test_processes_and_a_second_time(tmp_path: Path) -> None:
+    """Processes beside this one import the file, and leave the same rows as this one;
+    then nothing is missing.
+    """
     (tmp_path / "own.py").write_text(PAGE)
-    words = "--family own.py --x budget=20,900 --seeds 2 --set width=2 lr=1e-5 --workers 1 --store a.sqlite"
-    command = [sys.executable, "-m", "analysis.sweep", *words.split()]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, env=environment, cwd=tmp_path, start_new_session=True) as process:
-        deadline = time.monotonic() + 120
-        while len(list(tmp_path.glob("a.sqlite.traces/*.npz"))) < 2:  # the row of the first is there
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-    ended = [subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True) for _ in range(2)]
-    trained = [int(re.findall(r"4 runs, (\d) of them trained now", done.stderr)[0]) for done in ended]
-    assert 0 < trained[0] < 4
-    assert trained[1] == 0
     family: Any = find_family(str(tmp_path / "own.py"))
     configs = [family.Config(budget=n, seed=seed, width=2, learning_rate=1e-5) for n in (20, 900) for seed in (0, 1)]
     with RunStore(tmp_path / "a.sqlite") as store, RunStore(tmp_path / "b.sqlite") as other:
+        assert ensure(configs[1:], store, Execution("cpu", "processes", workers=1)) == 3
         assert ensure(configs, other, HERE) == 4
+        assert ensure(configs, store, HERE) == 1
+        assert ensure(configs, store, HERE) == 0
         pd.testing.assert_frame_equal(store.table(configs), other.table(configs))
 
 

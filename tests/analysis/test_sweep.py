@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import random
 import signal
 import sqlite3
@@ -20,11 +19,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import tyro
 
 from analysis.runs.executors import MAX_DEATHS, Execution, WorkerError, lanes_for, whole
 from analysis.runs.plan import Axis, grid
 from analysis.runs.store import RunStore, StoreError
 from analysis.runs.sweep import ensure, train
+from analysis.sweep import Arguments, main
 from neural import ConfigError, History, RunConfig
 from neural.counting import count
 from neural.training import COMPILE_FROM
@@ -85,13 +86,16 @@ def test_compiled_runs_have_the_same_bits_in_every_process(tmp_path):
         pytest.skip("nothing was checked about compiled runs: this machine cannot compile")
 
 
-def test_an_error_in_a_worker_is_told_once(tmp_path, monkeypatch, capfd):
-    """A bug would come again in every other worker."""
+def test_an_error_in_a_worker_is_told_once(capfd):
+    """With its traceback. A bug would come again in every other worker, so that none is
+    started in its place.
+    """
     broken = RunConfig(p=5, n_train=12, width=16, budget=10)
     count(broken)  # its cost is known here, so that the process is the first to meet what follows
     object.__setattr__(broken, "repr_lr", "fast")
     with pytest.raises(WorkerError, match="a training process failed: ValueError"):
         train([broken], Execution("cpu", "processes"), lambda *run: None, lambda n: None)
+    assert capfd.readouterr().err.count("Traceback") == 1
 
 
 def test_processes_that_cannot_be_started_are_one_clear_error(monkeypatch):
@@ -131,13 +135,15 @@ def test_a_dead_worker_is_replaced(tmp_path):
     configs = plan(budget=400, seeds=12)
     kept: list[RunConfig] = []
     work: list[float] = []
+    killed: list[multiprocessing.process.BaseProcess] = []
 
     def kill() -> None:
         deadline = time.monotonic() + 120
-        while not (kept and (children := multiprocessing.active_children())):
-            assert time.monotonic() < deadline
+        while not killed and time.monotonic() < deadline:
             time.sleep(0.01)
-        random.Random(0).choice(children).kill()
+            if kept and (children := multiprocessing.active_children()):
+                killed.append(random.Random(0).choice(children))
+                killed[0].kill()
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
@@ -159,6 +165,7 @@ def test_a_dead_worker_is_replaced(tmp_path):
     before, ports = open_ports(), []
     train(configs, execution, keep, work.append)
     killer.join()
+    assert [process.exitcode for process in killed] == [-signal.SIGKILL]
     assert ports == []
     assert sorted(map(repr, kept)) == sorted(map(repr, configs))
     assert sum(work) == pytest.approx(sum(map(whole, configs)))  # what died with the worker counts once
@@ -217,25 +224,36 @@ def test_a_cluster_with_gpus_needs_none_here():
     assert lanes_for([RunConfig()] * 10_000, execution) == 8
 
 
-# ---- the command, as a process of its own ----
+# ---- the command; killed, as a process of its own ----
 
 
-def start(folder: Path, *more: str, stderr=subprocess.DEVNULL) -> subprocess.Popen:
-    command = [*SWEEP, *GRID, "--store", str(folder / "runs.sqlite"), "--out", str(folder / "out"), *more]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr, text=True, start_new_session=True)
+def words(folder: Path) -> list[str]:
+    return [*GRID, "--store", str(folder / "runs.sqlite"), "--out", str(folder / "out")]
+
+
+def start(folder: Path) -> subprocess.Popen:
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+    return subprocess.Popen(
+        [*SWEEP, *words(folder), "--workers", "1"], stdout=nowhere, stderr=pipe, text=True, start_new_session=True
+    )
+
+
+def sweep_here(folder: Path) -> None:
+    main(tyro.cli(Arguments, args=[*words(folder), "--executor", "in-process"]))
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    assert start(folder).wait(240) == 0
+    sweep_here(folder)
     assert count_finished(folder / "runs.sqlite") == N_RUNS
     return folder
 
 
-@pytest.mark.parametrize("victim", ["driver", "group"])
-def test_a_killed_sweep_resumes_to_the_same_table(tmp_path, undisturbed, victim):
-    """SIGKILL while runs are coming in; then the same command once more."""
+def test_a_killed_sweep_resumes_to_the_same_table(tmp_path, undisturbed, capsys):
+    """SIGKILL of the driver alone while runs are coming in; then the same sweep once
+    more, by another executor.
+    """
     store = tmp_path / "runs.sqlite"
     process = start(tmp_path)
     deadline = time.monotonic() + 120
@@ -244,28 +262,39 @@ def test_a_killed_sweep_resumes_to_the_same_table(tmp_path, undisturbed, victim)
         assert time.monotonic() < deadline
         time.sleep(0.005)
     orphans = psutil.Process(process.pid).children(recursive=True)
-    (os.kill if victim == "driver" else os.killpg)(process.pid, signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.communicate()
     kept = count_finished(store)
     _, alive = psutil.wait_procs(orphans, timeout=60)
     assert not alive  # workers without a driver end by themselves
-    assert count_finished(store) == kept
-    again = start(tmp_path, stderr=subprocess.PIPE)
-    _, told = again.communicate(timeout=240)
-    assert again.returncode == 0, told
-    assert f"{N_RUNS} runs, {N_RUNS - kept} of them trained now" in told
+    assert count_finished(store) == kept < N_RUNS
+    sweep_here(tmp_path)
+    assert f"{N_RUNS} runs, {N_RUNS - kept} of them trained now" in capsys.readouterr().err
     assert content(store) == content(undisturbed / "runs.sqlite")
     assert (tmp_path / "out/report.md").read_text() == (undisturbed / "out/report.md").read_text()
 
 
-def test_two_commands_on_one_store_share_the_work(tmp_path, undisturbed):
-    """The second waits, says so, and finds everything trained."""
-    first, second = (start(tmp_path, stderr=subprocess.PIPE) for _ in range(2))
-    told = [process.communicate(timeout=240)[1] for process in (first, second)]
-    assert [first.returncode, second.returncode] == [0, 0], told
-    assert sum("waiting for another command that is training into" in text for text in told) == 1
-    trained = sorted(int(text.rsplit("runs, ", 1)[1].split()[0]) for text in told)
-    assert trained == [0, N_RUNS]
+def test_a_second_command_on_one_store_waits_for_the_first(tmp_path, undisturbed, monkeypatch, capsys):
+    """It says so, and finds everything trained. It is started when the first, here, has
+    its first run.
+    """
+    begun: list[subprocess.Popen] = []
+    add = RunStore.add
+
+    def start_another(store: RunStore, *run) -> None:
+        if not begun:
+            begun.append(start(tmp_path))
+            told = begun[0].stderr
+            assert told is not None
+            assert any("waiting for another command that is training into" in line for line in told)
+        add(store, *run)
+
+    monkeypatch.setattr(RunStore, "add", start_another)
+    sweep_here(tmp_path)
+    _, told = begun[0].communicate(timeout=240)
+    assert begun[0].returncode == 0, told
+    assert f"{N_RUNS} runs, {N_RUNS} of them trained now" in capsys.readouterr().err
+    assert f"{N_RUNS} runs, 0 of them trained now" in told
     assert content(tmp_path / "runs.sqlite") == content(undisturbed / "runs.sqlite")
 
 
