@@ -7,9 +7,10 @@ RUN := .venv/bin/python
 compare: .venv/installed
 	$(RUN) -m analysis.compare_theory
 
-# Two files of tests at a time, for fixtures that train are shared within a file; in order, for the longest come first.
+# Two files of tests at a time, for fixtures that train are shared within a file; the longest come first, in the order
+# that tests/conftest.py gives them. CI's log says which tests took longest.
 test: .venv/installed
-	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(CI),--durations=40)
 
 # The wheel in a fresh environment, without torch, and the source distribution in one with it: three minutes, most of them pip's.
 wheel: .venv/installed

@@ -320,12 +320,12 @@ def prose_lines(source: str) -> Iterator[tuple[int, str]]:
             yield number, lines[number - 1]
 
 
-@pytest.mark.parametrize("file", TREES)
-def test_prose_is_filled(file: str) -> None:
+def test_prose_is_filled() -> None:
     """Docstrings and comments are read in pages and narrow windows; code may be
     wider.
     """
-    assert not [number for number, line in prose_lines((ROOT / file).read_text()) if len(line) > PROSE_WIDTH]
+    lines = ((file, *line) for file in TREES for line in prose_lines((ROOT / file).read_text()))
+    assert [f"{file}:{number}" for file, number, line in lines if len(line) > PROSE_WIDTH] == []
 
 
 def test_what_is_prose_is_seen() -> None:

@@ -56,6 +56,9 @@ def report_of(out: Path) -> dict:
     return report
 
 
+ONE = pytest.mark.parametrize("finished", [groups], indirect=True, ids=["analysis.groups"])  # of what both share
+
+
 @pytest.fixture(scope="module", params=LINES, ids=lambda command: command.__name__)
 def finished(request, tmp_path_factory) -> tuple[Any, Path]:
     """A command, and the folder of an undisturbed run, in this process."""
@@ -76,8 +79,11 @@ def test_the_report_is_whole(finished):
     assert [f"({name})" in page for name in pictures] == [True] * len(pictures) != []
 
 
+@ONE
 def test_a_killed_command_resumes_to_the_same_report(finished, tmp_path, capsys):
-    """Killed in the middle: kept pieces stay, and workers end by themselves."""
+    """Killed in the middle: kept pieces stay, and workers end by themselves; of the
+    pool that both commands share.
+    """
     command, out = finished
     line = [sys.executable, "-m", command.__name__, *LINES[command].split(), "--out", str(tmp_path)]
     process = subprocess.Popen(line, stderr=subprocess.DEVNULL, start_new_session=True)

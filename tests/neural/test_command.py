@@ -1,16 +1,20 @@
-"""python -m neural.train, as a user meets it: a process, its files, its exit status and
-its one line.
+"""python -m neural.train, as a user meets it: its files, its exit status and its one
+line.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,17 +31,27 @@ ROOT = Path(__file__).parents[2]
 GOLDEN = ("--p", "10", "--n-train", "45", "--seed", "58", "--init", "reference", "--steps", "60")
 
 
+WORDS = [sys.executable, "-m", "neural.train"]
+
+
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run it to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "neural.train", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    """Run it to its end in this process, which has torch loaded already."""
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
+    status: Any = 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(streams[0]), redirect_stderr(streams[1]):
+        patch.setattr(sys, "argv", ["neural.train", *arguments])
+        patch.delitem(sys.modules, "neural.train")  # else runpy warns
+        try:
+            runpy.run_module("neural.train", run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            status = end.code or 0
+    out, err = (stream.buffer.getvalue().decode() for stream in streams)  # pyright: ignore[reportAttributeAccessIssue]
+    return subprocess.CompletedProcess(WORDS, status, out, err)
+
+
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it as a process of its own."""
+    return subprocess.run([*WORDS, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
 def strict(text: str) -> dict:
@@ -86,10 +100,12 @@ def test_the_record(record: dict) -> None:
 
 
 def test_the_same_command_gives_the_same_numbers(record: dict, tmp_path: Path) -> None:
-    """All but the time it took; written over what was there before."""
+    """All but the time it took, also in a process of its own; written over what was
+    there before.
+    """
     file = tmp_path / "run.json"
     file.write_text("something much longer, and older" * 10_000)
-    assert command(*GOLDEN, "--json", str(file)).returncode == 0
+    assert process(*GOLDEN, "--json", str(file)).returncode == 0
     again = strict(file.read_text())
     assert {**again, "seconds": 0} == {**record, "seconds": 0}
 
@@ -223,6 +239,12 @@ def test_bad_input_is_one_line(arguments: tuple[str, ...], words: str, tmp_path:
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("error:")
     assert words in lines[0]
+
+
+def test_bad_input_is_the_end_of_a_process() -> None:
+    done = process("--n-train", "99")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: `n_train` must be at most p(p+1)/2 = 55 for p = 10, but is 99.\n"
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from paper_figures.__main__ import FIGURES, Arguments, figures_named, main
 from paper_figures.scale import Part, Scale, differences, part
 from paper_figures.style import LOOK, recolour
 from tests.paper_figures.conftest import SCALES
+from tests.paper_figures.texts import TEXTS, texts
 
 TOY = ("fig3", "fig4", "fig5")  # addition, p = 10, every size of the paper
 PLANES = ("fig6", "fig13", "fig14", "fig15")
@@ -54,11 +55,12 @@ def test_every_figure_is_tried():
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.filterwarnings("error::UserWarning")  # matplotlib's
 def test_each_figure_draws(name, drawn, tmp_path):
-    """Not empty, every panel with its labels; the caption names the panels."""
+    """Not empty, every panel with its words; the caption names the panels."""
     with mpl.rc_context(LOOK):
         figure = drawn.picture(name)
         save_picture(tmp_path / "figure.png", figure)
     assert imread(tmp_path / "figure.png").std() > 0.02
+    assert texts(figure) == TEXTS[name]
     panels = [axes for axes in figure.axes if axes.axison and axes.get_label() != "<colorbar>"]
     assert all(axes.has_data() and axes.get_xlabel() for axes in panels)
     assert sum(not axes.get_ylabel() for axes in panels) == SHARED.get(name, 0)
