@@ -90,7 +90,7 @@ class Drawn:
             return FIGURES[name].draw(**self.tables(name))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # what it makes smaller is as it was for the tests of other folders
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drawn]:
     with pytest.MonkeyPatch.context() as patch, RunStore(tmp_path_factory.mktemp("store") / "runs.sqlite") as store:
         patch.setattr(fig4, "DRAWS", 200)
