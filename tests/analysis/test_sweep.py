@@ -15,6 +15,7 @@ import threading
 import time
 from dataclasses import replace
 from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import psutil
@@ -135,7 +136,7 @@ def test_a_dead_worker_is_replaced(tmp_path):
     configs = plan(budget=400, seeds=12)
     kept: list[RunConfig] = []
     work: list[float] = []
-    killed: list[multiprocessing.process.BaseProcess] = []
+    killed: list[BaseProcess] = []
 
     def kill() -> None:
         deadline = time.monotonic() + 120
