@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import html
-import io
+import json
 import logging
 import os
 import re
@@ -126,54 +126,57 @@ def on_page_content(content: str, **_: Any) -> str:
     return _MATH.sub(mathml, content)
 
 
+# In a process of its own: what compiles does not always get on with the site's builder.
+_IN_TURN = """
+import contextlib, io, json, sys
+
+names = {"__name__": "tutorial"}
+for number, code in enumerate(json.load(sys.stdin), 1):
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(code, f"<block {number} of the tutorial>", "exec"), names)
+    print(json.dumps(printed.getvalue()), flush=True)
+"""
+
+
 def with_output(markdown: str) -> str:
     """A page with what its blocks print below each: those of Python, in one namespace,
-    and in bash or console the lines that begin with `python -m`, all in one temporary
+    then in bash or console the lines that begin with `python -m`, all in one temporary
     folder. An error, or another exit status than 0, fails the build.
     """
-    names: dict[str, Any] = {"__name__": "tutorial"}
-    number = 0
-
-    def run(fence: re.Match[str]) -> str:
-        nonlocal number
-        language, code = fence.groups()
-        if language == "python":
-            number += 1
-            printed = _python(code, f"<block {number} of the tutorial>", names)
-        elif language in ("bash", "console") and code.startswith(("python -m", "$ python -m")):
-            printed = _commands(code)
-        else:
-            return fence.group()
-        logging.getLogger("mkdocs").info("%s ...", code.strip().partition("\n")[0])
-        shown = f"\n```text\n{printed.rstrip()}\n```\n" if printed.strip() else ""
-        return fence.group() + shown
-
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        return _FENCE.sub(run, markdown)
+        logging.getLogger("mkdocs").info("running the tutorial: about a minute ...")
+        blocks = [code for language, code in _FENCE.findall(markdown) if language == "python"]
+        printed = map(json.loads, _run(["-c", _IN_TURN], json.dumps(blocks)).splitlines())
+
+        def shown(fence: re.Match[str]) -> str:
+            language, code = fence.groups()
+            if language == "python":
+                text = next(printed)
+            elif language in ("bash", "console") and code.startswith(("python -m", "$ python -m")):
+                text = _commands(code)
+            else:
+                text = ""
+            return fence.group() + (f"\n```text\n{text.rstrip()}\n```\n" if text.strip() else "")
+
+        return _FENCE.sub(shown, markdown)
 
 
-def _python(code: str, name: str, names: dict[str, Any]) -> str:
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        try:
-            exec(compile(code, name, "exec"), names)
-        except Exception as error:
-            raise PluginError(f"{name} raises {type(error).__name__}: {error}\n{code}") from error
-    return printed.getvalue()
+def _run(arguments: list[str], told: str = "") -> str:
+    """What this Python prints."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, env=environment, input=told, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PluginError(f"The tutorial ends with exit status {done.returncode}: {done.stderr}")
+    return done.stdout
 
 
 def _commands(code: str) -> str:
     """What commands print, one a line; a backslash at its end continues a line."""
     printed = ""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for line in code.replace("\\\n", " ").splitlines():
         words = shlex.split(line.removeprefix("$ "), comments=True)
-        if not words:
-            continue
-        if words[0] != "python":
+        if words and words[0] != "python":
             raise PluginError(f"The tutorial runs commands of Python only, not {line!r}.")
-        command = [sys.executable, *words[1:]]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise PluginError(f"{line}\nexit status {done.returncode}: {done.stderr}")
-        printed += done.stdout
+        printed += _run(words[1:]) if words else ""
     return printed
