@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,12 +14,8 @@ from analysis.predictors.null import REPLICAS
 from analysis.predictors.predictor import Predictor, Run, on, size_field, targets_of
 from analysis.runs.store import RunStore, config_of
 from analysis.scores.bootstrap import bootstrap_weights, interval, means
-from analysis.scores.table import COLUMNS, score
+from analysis.scores.table import AGAINST, ALL, COLUMNS, score, score_settings
 from neural import family_of
-
-ALL = "all"  # the setting of scores that are of all of them
-BASELINE = "logistic_exact_flow"  # fitted without a decoder: what a theory with one must beat
-_AGAINST = (BASELINE, "share_by_size")
 
 
 @dataclass(frozen=True)
@@ -97,16 +92,8 @@ def _of_family(
         runs = runs.join(pd.DataFrame(said, index=runs.index))
     by = ["experiment"] * (len(plans) > 1) + ["repr_lr", "decoder_lr"] * toy
     clusters = [name for name in ("experiment", size, "seed") if name in runs]
-    ask = partial(score, predictions=predictions, predictors=chosen, against=_AGAINST)
-    asked = [*targets, "accuracy"]
-    scores = [
-        ask(runs, targets=asked, by=by, within=size, clusters=clusters),
-        ask(runs, targets=targets, by=[*by, size], within=None),
-    ]
-    if by and len(runs[by].drop_duplicates()) > 1:
-        mixed = runs.assign(cell=runs[[*by, size]].astype(str).agg(" ".join, axis=1))
-        whole = ask(mixed, targets=asked, within="cell", clusters=clusters)
-        scores.insert(0, whole.assign(**dict.fromkeys(by, ALL)))
+    scores = score_settings(runs, predictions, chosen, [*targets, "accuracy"], by, size)
+    scores.append(score(runs, predictions, chosen, targets, [*by, size], within=None, against=AGAINST))
     if toy and everyone["replica"].any():
         scores.append(irreducible(store, everyone, runs, by, clusters, size))
     table = pd.concat(scores, ignore_index=True)[[*by, size, *COLUMNS]]

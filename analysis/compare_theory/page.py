@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.compare_theory.compared import BASELINE, Compared
+from analysis.compare_theory.compared import Compared
 from analysis.predictors.null import NULL
 from analysis.report.files import table
 from analysis.report.tables import cell, judged, rows_of, seed_range, wide, words
 from analysis.scores.bootstrap import MIN_OBSERVED
-from analysis.scores.table import MEASURED, MIN_TEST_SAMPLES
+from analysis.scores.table import BASELINE, MEASURED, MIN_TEST_SAMPLES
 
 # Of the answer: what stands above a column, the statistic, its format, and how far a
 # value is from the best that there could be.

@@ -26,7 +26,8 @@ look faster than all are. inf: beyond the budget.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -34,14 +35,19 @@ from numpy.typing import NDArray
 from scipy.stats import pearsonr
 
 import efftheory as et
-from analysis.predictors.predictor import Predictor
 from analysis.scores.bootstrap import BOOTSTRAPS, MIN_OBSERVED, bootstrap_weights, interval, means
 from analysis.scores.calibration import calibration_error
 from analysis.scores.concordance import compare_pairs
 from analysis.scores.survival import survival_curve
 
+if TYPE_CHECKING:  # the audit scores without torch
+    from analysis.predictors.predictor import Predictor
+
 COLUMNS = ("target", "predictor", "against", "statistic", "value", "low", "high", "n", "n_censored")
 NOTHING = pd.DataFrame(columns=["key", "predictor", "target", "value", "probability", "read_at"])  # was predicted
+ALL = "all"  # the setting of scores that are of all of them
+BASELINE = "logistic_exact_flow"  # fitted without a decoder: what a theory with one must beat
+AGAINST = (BASELINE, "share_by_size")
 MEASURED = "measured"  # the predictor of what was measured
 # With fewer test samples "90 % of them are right" is the first lucky hit, not
 # generalisation.
@@ -112,6 +118,28 @@ def score(
             label = dict(zip(by, values, strict=True)) | {"target": target}
             rows += [label | row for row in asked.rows() if not np.isnan(row["value"])]
     return pd.DataFrame(rows, columns=[*by, *COLUMNS])
+
+
+def score_settings(
+    runs: pd.DataFrame,
+    predictions: pd.DataFrame,
+    predictors: Sequence[Predictor],
+    targets: Sequence[str],
+    by: Sequence[str],
+    size: str,
+) -> list[pd.DataFrame]:
+    """The scores of all settings together, where there are several (`ALL` in the
+    columns of `by`), and of each: runs are compared within one amount of data, of the
+    column `size`, and those of one seed are drawn as one.
+    """
+    clusters = [name for name in ("experiment", size, "seed") if name in runs]
+    asked: dict[str, Any] = {"predictors": predictors, "targets": targets, "clusters": clusters, "against": AGAINST}
+    ask = partial(score, predictions=predictions, **asked)
+    scores = [ask(runs, by=by, within=size)]
+    if by and len(runs[[*by]].drop_duplicates()) > 1:
+        mixed = runs.assign(cell=runs[[*by, size]].astype(str).agg(" ".join, axis=1))
+        scores.insert(0, ask(mixed, within="cell").assign(**dict.fromkeys(by, ALL)))
+    return scores
 
 
 class _Asked:
