@@ -20,14 +20,15 @@ def bootstrap_weights(
 
     strata: (n,), a label a run: how many there are of each was chosen, not drawn;
     training-set sizes, say. clusters: (n,), a label a run of what is drawn as one, runs
-    that share a training set, say, by default each run; each lies in one stratum.
+    that share a training set, say, by default each run. A cluster with runs of several
+    strata, as seeds have that several settings share, is drawn in that of its first.
     """
     label = np.asarray(strata)
     drawn = np.arange(len(label)) if clusters is None else np.asarray(clusters)
     names, first, member = np.unique(drawn, return_index=True, return_inverse=True)
     rng = np.random.default_rng(seed)
     weights = np.empty((draws, len(names)))
-    for stratum in np.unique(label):
+    for stratum in np.unique(label[first]):
         here = np.flatnonzero(label[first] == stratum)
         weights[:, here] = rng.multinomial(len(here), np.full(len(here), 1 / len(here)), size=draws)
     return weights[:, member]

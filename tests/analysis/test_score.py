@@ -18,7 +18,7 @@ from scipy.stats import mannwhitneyu
 from analysis.predictors.predictor import Predictor
 from analysis.report.tables import wide
 from analysis.scores.bootstrap import bootstrap_weights, means
-from analysis.scores.table import COLUMNS, MEASURED, MIN_TEST_SAMPLES, score
+from analysis.scores.table import COLUMNS, MEASURED, MIN_TEST_SAMPLES, score, score_settings
 from tests.analysis.test_concordance import naive_index
 
 STEPS = Predictor("theory", "a theory", ("D",), lambda config: True)
@@ -199,6 +199,15 @@ def test_copies_of_a_setting_do_not_narrow_an_interval() -> None:
     first, second, third = (of(found, "brier") for found in (alone, together, naive))
     assert (second.low, second.high) == pytest.approx((first.low, first.high))
     assert third.high - third.low < 0.7 * (first.high - first.low)
+
+
+def test_settings_that_share_their_seeds_are_scored_together() -> None:
+    """The cells of all settings are more than the clusters lie in."""
+    one = made_up([10.0, np.inf] * 12, [20, 30, 40] * 8)
+    many = pd.concat([one.assign(key=one["key"] + f" at {k}", decoder_lr=10.0**-k) for k in (4, 5)], ignore_index=True)
+    whole, each = score_settings(many, said(many, STEPS, probability=0.3), [STEPS], ["rqi"], ["decoder_lr"], "n_train")
+    alone, everywhere = of(each, "brier", decoder_lr=1e-4), of(whole, "brier", decoder_lr="all")
+    assert (everywhere.value, everywhere.low, everywhere.high) == pytest.approx((alone.value, alone.low, alone.high))
 
 
 def test_means_leave_out_what_is_not_there() -> None:
