@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 RUN := .venv/bin/python
 
-.PHONY: compare test wheel elsewhere lint docs figures bench clean
+.PHONY: compare test wheel elsewhere lint docs pages figures bench clean
 
 compare: .venv/installed
 	$(RUN) -m analysis.compare_theory
@@ -28,6 +28,10 @@ lint: .venv/installed
 # All pages and the API of all packages: site/index.html. The tutorial's blocks are run, which takes most of the time.
 docs: .venv/installed
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build
+
+# The reports that are not kept in git, to results/pages: about five hours on two cores, and what is missing is said first.
+pages: .venv/installed
+	$(RUN) docs/data/pages.py
 
 # All of the first paper's, at the scale that two cores train in half an hour.
 figures: .venv/installed

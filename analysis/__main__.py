@@ -32,6 +32,7 @@ COMMANDS = {
     "sweep": ("analysis.sweep", "train a grid of runs, also on a cluster"),
     "runs": ("analysis.runs", "look into the run store, export it"),
     "gallery": ("analysis.gallery", "all runs of the store on one page for a browser"),
+    "audit": ("analysis.audit", "numbers of the pages beside those of the frozen tables"),
     "figures": ("paper_figures", "the paper's figures 1 to 22 from real runs, and those of a second"),
 }
 THEORY = COMMANDS["theory"][0]
