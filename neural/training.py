@@ -75,7 +75,8 @@ def train_runs(
     """Train runs, any number at once, and yield each as it finishes.
 
     Neighbours of one family and shape (`neural.config.shape`) share an ensemble;
-    another one waits until that has ended.
+    another one waits until that has ended. On a CPU torch has one thread until all are
+    trained: two processes with an ensemble each beat two threads on one.
 
     Args:
         configs: the runs; taken from the iterable only when a lane is free.
@@ -103,10 +104,16 @@ def train_runs(
     if progress:
         configs = list(configs)
         total = sum(config.budget for config in configs)
-    with tqdm(total=total, unit="step", smoothing=0, disable=not progress) as bar:
-        for (family, _, compile_step), group in groupby(configs, key=kind):
-            with explained(family):
-                yield from _train_group(group, device, lanes, compile_step, on_work, bar.update)
+    threads = torch.get_num_threads()
+    if device == "cpu":  # a run's bits depend on it, and what is compiled for two may crash
+        torch.set_num_threads(1)
+    try:
+        with tqdm(total=total, unit="step", smoothing=0, disable=not progress) as bar:
+            for (family, _, compile_step), group in groupby(configs, key=kind):
+                with explained(family):
+                    yield from _train_group(group, device, lanes, compile_step, on_work, bar.update)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def train_run(config: Any, device: str = "cpu", compiled: bool = False) -> History:

@@ -25,8 +25,8 @@ from typing import Any
 import torch
 
 import neural
-from analysis.runs.executors import Keep, OnWork, WorkerError, train_here, whole
-from neural import History, resolve_device
+from analysis.runs.executors import Keep, OnWork, WorkerError, whole
+from neural import History, resolve_device, train_runs
 from neural.config import shape
 
 ANSWER = 10.0  # seconds within which a scheduler, and a worker at the start, has to answer
@@ -67,7 +67,7 @@ def train_batch(configs: list[Any], device: str, lanes: int, expected: str) -> t
         raise WorkerError(_other_code(f"one has {CODE}", expected))
     with _ONE_TASK:
         device = resolve_device(device)
-        return list(train_here(configs, device, lanes)), device, torch.__version__
+        return list(train_runs(configs, device, lanes)), device, torch.__version__
 
 
 def train_on_cluster(missing: list[Any], scheduler: str, device: str, lanes: int, keep: Keep, on_work: OnWork) -> None:

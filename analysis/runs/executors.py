@@ -90,17 +90,6 @@ def lanes_for(missing: Sequence[Any], execution: Execution) -> int:
     return max(MIN_LANES, min(share, *(default_lanes(config, device) for config in kinds.values())))
 
 
-def train_here(missing, device: str, lanes: int, on_work: OnWork = lambda operations: None) -> Iterator[History]:
-    """Train in this process, with one thread on a CPU; histories as they finish."""
-    threads = torch.get_num_threads()
-    if device == "cpu":
-        torch.set_num_threads(1)  # two small ensembles on two cores beat one on both; and bits depend on it
-    try:
-        yield from train_runs(missing, device, lanes, on_work=on_work)
-    finally:
-        torch.set_num_threads(threads)
-
-
 @dataclass
 class _Worker:
     process: SpawnProcess
@@ -193,7 +182,7 @@ def _work(pipe: Connection, lanes: int) -> None:
             pipe.send(("next", None))
 
     try:
-        for history in train_here(assigned(), "cpu", lanes, on_work=lambda operations: pipe.send(("work", operations))):
+        for history in train_runs(assigned(), "cpu", lanes, on_work=lambda operations: pipe.send(("work", operations))):
             pipe.send(("run", history))
         pipe.send(("end", None))
     except (EOFError, OSError):  # the driver is gone

@@ -16,10 +16,10 @@ import torch
 from tqdm import tqdm
 
 from analysis.runs.cluster import train_on_cluster
-from analysis.runs.executors import Execution, Keep, OnWork, Processes, lanes_for, train_here, whole
+from analysis.runs.executors import Execution, Keep, OnWork, Processes, lanes_for, whole
 from analysis.runs.rows import called, told
 from analysis.runs.store import RunStore, StoreError
-from neural import History, family_of
+from neural import History, family_of, train_runs
 from neural.config import shape
 from neural.family import Family
 from neural.foreign import source_of
@@ -125,5 +125,5 @@ def train(missing: list[Any], execution: Execution, keep: Keep, on_work: OnWork)
     elif execution.executor == "processes":
         Processes(missing, lanes, execution.n_workers(), keep, on_work).run()
     else:
-        for history in train_here(missing, execution.device, lanes, on_work):
+        for history in train_runs(missing, execution.device, lanes, on_work=on_work):
             keep(history, execution.device, torch.__version__)

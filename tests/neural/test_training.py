@@ -296,3 +296,16 @@ def test_unknown_device() -> None:
         assert resolve_device("auto") == "cpu"
         with pytest.raises(ConfigError, match="no CUDA device"):
             resolve_device("cuda")
+
+
+def test_a_cpu_trains_with_one_thread() -> None:
+    """What torch compiles for two has crashed, and bits depend on it; afterwards there
+    are as many as before.
+    """
+    threads, seen = torch.get_num_threads(), set()
+    try:
+        torch.set_num_threads(2)
+        list(train_runs([RunConfig(budget=20)], "cpu", on_work=lambda _: seen.add(torch.get_num_threads())))
+        assert (seen, torch.get_num_threads()) == ({1}, 2)
+    finally:
+        torch.set_num_threads(threads)
