@@ -1,0 +1,1 @@
+"""When will a run generalise, said from its log so far."""

@@ -1,0 +1,64 @@
+"""What is known of one training run of anybody's: its curves, and its settings as far
+as somebody said them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MEMORISED, GENERALISED = 0.99, 0.90  # shares of the samples, as the published runs have them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """A run's log.
+
+    Attributes:
+        name: the row or seed of its file.
+        steps: (S,), ascending.
+        curves: (S,) each, nan where nothing was logged: `train_accuracy`,
+            `test_accuracy`, `train_loss`, `test_loss`, `weight_norm` and whatever else
+            there is, under the names it was logged with.
+        settings: what is known of `p`, `fraction`, `weight_decay`, `learning_rate`,
+            `n_train`, `budget` and others.
+        source: the file it came from.
+        memorised: the train accuracy at which a run has memorised.
+        generalised: the test accuracy at which it has generalised.
+    """
+
+    name: str
+    steps: NDArray[np.float64]
+    curves: Mapping[str, NDArray[np.float64]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+    memorised: float = MEMORISED
+    generalised: float = GENERALISED
+
+    def until(self, step: float) -> Log:
+        """The log as it was at a step: nothing of what comes later."""
+        n = int(np.searchsorted(self.steps, step, "right"))
+        return replace(self, steps=self.steps[:n], curves={name: curve[:n] for name, curve in self.curves.items()})
+
+    @property
+    def memorised_at(self) -> float | None:
+        """The first logged step with that train accuracy; None: not so far."""
+        return self._first(self._share("train_accuracy") >= self.memorised)
+
+    @property
+    def generalised_at(self) -> float | None:
+        """The first logged step with both accuracies; None: not so far."""
+        train, test = self._share("train_accuracy"), self._share("test_accuracy")
+        return self._first(
+            (test >= self.generalised) & ((train >= self.memorised) | ("train_accuracy" not in self.curves))
+        )
+
+    def _share(self, name: str) -> NDArray[np.float64]:
+        return self.curves.get(name, np.full(len(self.steps), np.nan))
+
+    def _first(self, there: NDArray[np.bool_]) -> float | None:
+        return float(self.steps[there.argmax()]) if there.any() else None
