@@ -58,10 +58,13 @@ def _linked(page: str, link: str) -> str:
 
 
 def _in_site(path: str) -> str:
-    """What a file of the repository is called in the site."""
+    """What a file of the repository is called in the site. The frozen tables are
+    sources: a page may link to them, but the site does not carry all of them.
+    """
     if path in RENAMED:
         return RENAMED[path]
-    return path.removeprefix("docs/") if path.startswith("docs/") and not path.endswith(".py") else f"source/{path}.md"
+    copied = path.startswith("docs/") and not path.startswith("docs/data/") and not path.endswith(".py")
+    return path.removeprefix("docs/") if copied else f"source/{path}.md"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
