@@ -129,6 +129,33 @@ EXPERIMENTS["shells"] = {
     "transformer": planned(_ADDS_31, _SMALL_ADDER_HELD, "init_scale=0.25:2:10:log", "fraction=0.6", seeds=5),
 }
 
+# The forecast: what it is fitted to, seeds 0 to 11, and what it is judged on, of other
+# settings, seeds 600 to 611. Two of each are negatives: too few samples, and no decay.
+_LOGGED: dict[str, Any] = {"look_every": 20, "checkpoints": 0}
+_ADDED = replace(_TRANSFORMER, **_LOGGED, budget=6_000)
+_SQUARED = replace(_SQUARES_32, **_LOGGED, budget=10_000)
+_PARITY_LOGGED = replace(_PARITY, **_LOGGED, budget=10_000)
+_DIGITS_LOGGED = replace(_DIGITS, **_LOGGED, weight_decay=0.3, budget=6_000)
+_STUDENT_LOGGED = replace(_STUDENT, **_LOGGED, init_scale=2.0, budget=20_000)
+EXPERIMENTS["forecast_fit"] = {
+    "squares": planned("Squares, p = 31", _SQUARED, "fraction=0.2,0.32,0.4", seeds=12),
+    "transformer": planned(_ADDS_31, _ADDED, "fraction=0.5,0.6", seeds=12),
+    "transformer-no-decay": planned("The same without decay", replace(_ADDED, weight_decay=0.0), seeds=12),
+    "parity": planned("Parity of 3 of 20 bits", _PARITY_LOGGED, "n_train=250,300", seeds=12),
+    "digits": planned("Digits", _DIGITS_LOGGED, "init_scale=6,8", seeds=12),
+    "teacher": planned(_TAUGHT, _STUDENT_LOGGED, "weight_decay=0.3,1", seeds=12),
+}
+EXPERIMENTS["forecast"] = {
+    "squares": planned("Squares, p = 31", _SQUARED, "fraction=0.22,0.36", seeds=12, first_seed=600),
+    "transformer": planned(_ADDS_31, _ADDED, "fraction=0.55", seeds=12, first_seed=600),
+    "transformer-no-decay": planned(
+        "The same without decay", replace(_ADDED, weight_decay=0.0, fraction=0.5), seeds=12, first_seed=600
+    ),
+    "parity": planned("Parity of 3 of 20 bits", _PARITY_LOGGED, "n_train=350", seeds=12, first_seed=600),
+    "digits": planned("Digits", _DIGITS_LOGGED, "init_scale=7", seeds=12, first_seed=600),
+    "teacher": planned(_TAUGHT, _STUDENT_LOGGED, "weight_decay=0.5", seeds=12, first_seed=600),
+}
+
 
 def _two_folds(run: Any) -> int:
     """The budget in which, after the hold, decay makes a norm e^2 times smaller."""
