@@ -1,0 +1,384 @@
+"""Anybody's logs of training runs, read: what the columns of a file are called, which
+rows are one run's, and whether they can be a log.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.forecast.files import LogTable, log_tables, refusal, scalars
+from analysis.forecast.log import GENERALISED, MEMORISED, Log
+from neural import ConfigError
+from neural.config import nearest
+
+CURVES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "weight_norm")
+# What people call the step, a run, and the two columns of a table with a row a metric.
+_STEP = ("step", "steps", "global_step", "trainer_global_step", "train_step", "training_step", "update", "updates")
+_STEP += ("iteration", "iterations", "iter", "iters", "it", "batch", "batches", "t", "epoch", "epochs")
+_RUN = ("run", "run_id", "run_name", "trial", "experiment", "replica", "seed", "seeds")
+_METRIC, _VALUE = ("metric", "metrics", "metric_name", "tag", "key", "variable", "name"), ("value", "metric_value")
+_SPLIT = ("split", "dataset", "phase", "set", "partition", "subset")
+# The words of a curve's name; where several columns are test accuracies, the first counts.
+_TRAIN = ("train", "training", "tr")
+_TEST = ("test", "heldout", "holdout", "val", "valid", "validation", "dev", "eval", "evaluation", "te")
+_KINDS = {"accuracy": ("acc", "accuracy", "accuracies"), "loss": ("loss", "losses", "nll", "xent")}
+_NOISE = {"mean", "avg", "average", "step", "epoch", "set", "data", "split", "top", "1", "score", "metric", "metrics"}
+_NOISE |= {"total", "full", "ce", "mse", "cross", "entropy", "crossentropy", "out", "held", "percent", "pct"}
+_NORMS = ({"weight", "norm"}, {"weights", "norm"}, {"param", "norm"}, {"params", "norm"}, {"parameter", "norm"})
+_NORMS += ({"parameters", "norm"}, {"wnorm"}, {"norm"}, {"wn"})
+_OF_NORMS = {"total", "l", "2", "l2", "global", "model"}
+# Names of settings, and what people call them.
+_SETTINGS = {
+    "p": ("prime", "modulus", "mod"),
+    "fraction": ("frac", "train_frac", "train_fraction", "training_fraction", "frac_train", "data_fraction"),
+    "weight_decay": ("wd", "lam", "lambda", "l2"),
+    "learning_rate": ("lr", "eta"),
+    "n_train": ("train_size", "n_samples", "num_train", "train_samples"),
+    "n_test": ("test_size", "num_test", "m_test"),
+    "budget": ("max_steps", "n_steps", "num_steps", "total_steps", "max_iters", "num_iterations", "n_iterations"),
+    "operation": ("op", "task"),
+    "optimizer": ("optim", "opt"),
+    "batch_size": ("batch", "bs"),
+    "seed": ("random_seed", "rng_seed"),
+    "wc": ("wc_used",),
+}
+_CALLED = {other: name for name, others in _SETTINGS.items() for other in (name, *others)}
+_OUTCOMES = {"diverged"}  # numbers beside a published run that only its end knows
+_THRESHOLDS = {"acc_mem": "memorised", "acc_grok": "generalised"}
+_TINY = 1e-6  # by which a rounded share may be above 1
+Unit = Literal["share", "percent"]
+
+
+def read_logs(
+    path: Path | str,
+    columns: Mapping[str, str] | None = None,
+    run_columns: Sequence[str] = (),
+    unit: Unit | None = None,
+    memorised: float | None = None,
+    generalised: float | None = None,
+) -> list[Log]:
+    """The logs in a file, or in a folder and those within it: each run of each file, in
+    their order.
+
+    Args:
+        path: CSV, TSV, JSON, JSON lines, Parquet or .npz; or a folder of them, also of
+            a watch.
+        columns: the file's own names by ours ("step", those of CURVES, of settings),
+            where these are not obvious.
+        run_columns: the columns that tell runs apart; by default run, seed and the
+            like.
+        unit: of accuracies; by default per cent where a file has values above 1.
+        memorised: the train accuracy at which a run has memorised, see Log.
+        generalised: likewise, the test accuracy.
+
+    Raises:
+        ConfigError: there is no log, or it is broken.
+    """
+    wanted = dict(columns or {})
+    known = ["step", "run", *CURVES, *_SETTINGS]
+    for name in wanted:
+        if name not in known:
+            guess = f", not {name!r}; is it {near}?" if (near := nearest(name, known)) else f", but has {name!r}"
+            raise ConfigError(f"`columns` must name {', '.join(known)}{guess.removesuffix('?')}.")
+    runs = [*run_columns, *([wanted.pop("run")] if "run" in wanted else [])]
+    limits = {"memorised": memorised, "generalised": generalised}
+    found, told = [], unit is not None
+    for table in log_tables(Path(path)):
+        reader = _Reader(table, wanted, runs)
+        divided, logs = reader.logs(unit, {name: value for name, value in limits.items() if value is not None})
+        if divided and not told:
+            print(f"{table.path}: accuracies above 1, read as per cent", file=sys.stderr)
+            told = True
+        found += logs
+    return found
+
+
+def words_of(name: str) -> list[str]:
+    """A column's name in small words: `valAcc`, `val/acc` and `Val Acc` are one."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    apart = re.sub(r"(?i)\b(train|test|valid|val|eval)(?=acc|loss)", r"\1 ", apart)
+    return re.findall(r"[a-z]+|\d+", apart.lower())
+
+
+def curve_of(name: str) -> tuple[str, tuple[int, ...]] | None:
+    """Which of CURVES a column is, and how surely, the surest least; None: none."""
+    if name in CURVES:
+        return name, (-1,)
+    words = words_of(name)
+    if set(words) - _OF_NORMS in _NORMS:
+        return "weight_norm", (0, len(words))
+    for kind, names in _KINDS.items():
+        rest = set(words) - set(names)
+        if len(rest) == len(set(words)):
+            continue
+        sides = rest & {*_TRAIN, *_TEST}
+        if rest - sides <= _NOISE and len(sides) < 2:
+            [side] = sides or {""}
+            order = _TEST.index(side) if side in _TEST else 0 if side else 1
+            return f"{'test' if side in _TEST else 'train'}_{kind}", (order, int("step" in words), len(words))
+    return None
+
+
+def setting_of(name: str) -> str:
+    """Our name of a setting: that of its last part, where the whole is not known."""
+    whole, last = ("_".join(words_of(part)) for part in (name, name.rpartition("/")[2]))
+    return _CALLED.get(whole) or _CALLED.get(last) or name
+
+
+def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
+    """As numbers, nan for blank; ValueError, TypeError or OverflowError if one is
+    none.
+    """
+    if values.dtype.kind in "bfiu":
+        return values.astype(np.float64)
+    return np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
+
+
+class _Reader:
+    """One table of a file, to be read as the logs of runs."""
+
+    def __init__(self, table: LogTable, wanted: Mapping[str, str], runs: Sequence[str]):
+        self.table = table
+        self.columns = dict(table.columns)
+        for name, theirs in wanted.items():
+            self._demand_column(theirs, "columns")
+            if name != theirs and name in self.columns:
+                self.columns[f"{name} of the file"] = self.columns.pop(name)
+            self.columns[name] = self.columns.pop(theirs)
+        for name in runs:
+            self._demand_column(name, "run_columns")
+        self.called = {"_".join(words_of(name)): name for name in reversed(self.columns)}
+        self.step = self._first(_STEP)
+        self.runs = [*runs] or [self.called[name] for name in _RUN if name in self.called]
+        self.runs = [name for name in self.runs if name != self.step]
+        if self.step is None:
+            self._refuse("have a column of steps", f"{self._has()}; name it: step=...")
+        self._spread()
+
+    def _refuse(self, must: str, found: str) -> Any:
+        raise refusal(must, found)
+
+    def _has(self) -> str:
+        names = ", ".join(list(self.columns)[:12]) or "none"
+        return f"{self.table.path} has the columns {names}{', ...' if len(self.columns) > 12 else ''}"
+
+    def _demand_column(self, name: str, argument: str) -> None:
+        if name not in self.columns:
+            near = nearest(name, self.columns)
+            hint = f"; is it {near}?" if near else "."
+            raise ConfigError(f"`{argument}` must name columns of {self.table.path}, but it has no {name!r}{hint}")
+
+    def _first(self, names: Sequence[str]) -> str | None:
+        return next((self.called[name] for name in names if name in self.called), None)
+
+    def _at(self, row: int) -> str:
+        return f"{self.table.word} {self.table.places[row]} of {self.table.path}"
+
+    def _spread(self) -> None:
+        """Give each metric of a table with a row a metric, or with a row a side, a
+        column of its own.
+        """
+        metric, value, split = self._first(_METRIC), self._first(_VALUE), self._first(_SPLIT)
+        labels: list[str] = []
+        if metric and value:
+            labels, values = [metric], [value]
+        else:
+            values = [name for name in self.columns if (of := curve_of(name)) and of[0].startswith("train")]
+        if split and {str(one).lower() for one in self.columns[split]} & {*_TRAIN, *_TEST}:
+            labels.append(split)
+        if not labels:
+            return
+        names = ["/".join(str(self.columns[label][row]) for label in labels) for row in range(len(self.table.places))]
+        for name in dict.fromkeys(names):
+            here = np.array([one == name for one in names])
+            for column in values:
+                new = name if [column] == [value] else f"{name}/{column}"
+                self.columns[new] = np.where(here, self.columns[column].astype(object), None)
+        for name in {*labels, *values}:
+            del self.columns[name]
+
+    # ---- a run's rows
+
+    def logs(self, unit: Unit | None, limits: Mapping[str, float]) -> tuple[bool, list[Log]]:
+        """The logs of all runs, and whether accuracies were in per cent."""
+        found = [self._log(name, rows, limits) for name, rows in self._groups()]
+        if not found:
+            self._refuse("have rows", f"{self.table.path} has none")
+        return self._in_shares(found, unit)
+
+    def _groups(self) -> Iterator[tuple[str, NDArray[np.int64]]]:
+        """Each run's name and rows."""
+        there = [name for name in self.columns if name not in self.runs]
+        filled = np.zeros(len(self.table.places), dtype=bool)
+        for name in there:
+            filled |= np.array([value is not None for value in self.columns[name]], dtype=bool)
+        rows = np.flatnonzero(filled)
+        labels: dict[tuple[str, ...], list[int]] = {}
+        for row in rows:
+            label = tuple(str(self.columns[name][row]) for name in self.runs)
+            if any(self.columns[name][row] is None for name in self.runs):
+                name = next(name for name in self.runs if self.columns[name][row] is None)
+                self._refuse("say of each row whose it is", f"{self._at(row)} has nothing in column {name}")
+            labels.setdefault(label, []).append(int(row))
+        named = 1 if len({label[:1] for label in labels}) == len(labels) else None
+        for label, those in labels.items():
+            name = "/".join(label[:named]) if len(labels) > 1 or label else ""
+            yield self.table.name or name or self.table.path.stem, np.array(those)
+
+    def _column(self, name: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The numbers of a column in these rows; ConfigError names the first other."""
+        values = self.columns[name][rows]
+        try:
+            return _numbers(values)
+        except (ValueError, TypeError, OverflowError):
+            for row, value in zip(rows, values, strict=True):
+                try:
+                    _numbers(np.array([value, None], dtype=object)[:1])
+                except (ValueError, TypeError, OverflowError):
+                    found = f"{self._at(row)} has {str(value)[:40]!r} in column {name}"
+                    self._refuse("have numbers", found)
+            raise
+
+    def _log(self, run: str, rows: NDArray[np.int64], limits: Mapping[str, float]) -> Log:
+        assert self.step is not None
+        steps = self._column(self.step, rows)
+        for wrong, what in ((np.isnan(steps), "no step"), (np.isinf(steps), "inf"), (steps < 0, "a step below 0")):
+            if wrong.any():
+                found = f"{self._at(rows[wrong.argmax()])} has {what} in column {self.step}"
+                self._refuse("have a step of at least 0 in each row", found)
+        if self.table.watched:
+            later = np.minimum.accumulate(steps[::-1])[::-1]  # of all rows from this on
+            kept = np.append(steps[:-1] < later[1:], True)
+            rows, steps = rows[kept], steps[kept]
+        names = self._curves(rows)
+        settings, others = self._settings(rows, names)
+        steps, curves = self._merged(steps, rows, names | others)
+        if np.isnan(curves["test_accuracy"]).all():
+            self._refuse("have a test accuracy", f"{self.table.path}{self._of(run)} has only blanks in its column")
+        limits = {kept: settings.pop(name) for name, kept in _THRESHOLDS.items() if name in settings} | dict(limits)
+        source = str(self.table.path)
+        if "max_epochs" in settings and self.step.lower().startswith("epoch"):
+            settings.setdefault("budget", settings["max_epochs"])
+        return Log(name=run, steps=steps, curves=curves, settings=settings, source=source, **limits)
+
+    def _of(self, run: str) -> str:
+        return f", run {run}," if run != self.table.path.stem else ""
+
+    def _curves(self, rows: NDArray[np.int64]) -> dict[str, str]:
+        """Our names of curves by the file's."""
+        found: dict[str, list[tuple[tuple[int, ...], str]]] = {}
+        for name in self.columns:
+            if name != self.step and name not in self.runs and (of := curve_of(name)):
+                if any(value is not None for value in self.columns[name][rows]):
+                    found.setdefault(of[0], []).append((of[1], name))
+        if "test_accuracy" not in found:
+            self._refuse("have a column of test accuracy", f"{self._has()}; name it: test_accuracy=...")
+        names = {}
+        for curve, candidates in found.items():
+            surest = min(order for order, _ in candidates)
+            best = [name for order, name in candidates if order == surest]
+            if len(best) > 1:
+                wanted = f"have one column of {curve.replace('_', ' ')}"
+                self._refuse(wanted, f"{self.table.path} has {' and '.join(best)}; name one: {curve}=...")
+            names[best[0]] = curve
+        return names
+
+    def _settings(self, rows: NDArray[np.int64], names: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+        """What is one value throughout, and what else is a curve."""
+        found = {setting_of(name): value for name, value in self.table.settings.items() if name not in _OUTCOMES}
+        if "m_test" in self.table.settings and "m" in found:
+            found.setdefault("n_train", found.pop("m"))
+        if "fraction" not in found and "p" in found and 0 < (share := found.get("alpha", 0)) < 1:
+            found["fraction"] = share
+            del found["alpha"]
+        others = {}
+        for name in self.columns:
+            if name == self.step or name in names or name.startswith("Unnamed:") or name.lower() in _OUTCOMES:
+                continue
+            values = self.columns[name][rows]
+            there = [value for value in values if value is not None and value == value]
+            if not there:
+                continue
+            called = setting_of(name)
+            one = all(value == there[0] for value in there)
+            known = called in _SETTINGS
+            if one and (known or name in self.runs or isinstance(there[0], str) and not _is_number(there[0])):
+                found |= scalars({called: _plain(there[0])})
+            elif one and len(there) == len(values) > 1 and not self.table.watched:
+                found |= scalars({called: _plain(there[0])})
+            elif all(_is_number(value) for value in there):
+                others[name] = name
+        return found, others
+
+    def _merged(
+        self, steps: NDArray[np.float64], rows: NDArray[np.int64], names: Mapping[str, str]
+    ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+        """Steps, each once, ascending, and the curves; each column's own steps must be
+        ascending already.
+        """
+        every, index = np.unique(steps, return_inverse=True)
+        curves = {}
+        for theirs, ours in names.items():
+            values = self._column(theirs, rows)
+            there = np.flatnonzero(~np.isnan(values))
+            for before, after in self._not_ascending(steps[there]):
+                a, b = there[before], there[after]
+                found = f"{self._at(rows[b])} has step {steps[b]:.15g} after {steps[a]:.15g} in column {theirs}"
+                twice = " twice; if several runs are in the file, name the columns that tell them apart"
+                if steps[a] == steps[b]:
+                    found = f"{self._at(rows[b])} has step {steps[b]:.15g} in column {theirs}{twice}"
+                self._refuse("have steps that ascend", found)
+            curves[ours] = np.full(len(every), np.nan)
+            curves[ours][index[there]] = values[there]
+            if self.table.columns.get(theirs, values).dtype == np.float32 and ours.endswith("accuracy"):
+                curves[ours] = np.round(curves[ours], 7)  # so that float32's 0.9 is 0.9
+        return every, curves
+
+    @staticmethod
+    def _not_ascending(steps: NDArray[np.float64]) -> list[tuple[int, int]]:
+        wrong = np.flatnonzero(np.diff(steps) <= 0)
+        return [(int(wrong[0]), int(wrong[0]) + 1)] if len(wrong) else []
+
+    def _in_shares(self, logs: list[Log], unit: Unit | None) -> tuple[bool, list[Log]]:
+        """The logs with accuracies between 0 and 1; and whether they were in per
+        cent.
+        """
+        names = ("train_accuracy", "test_accuracy")
+        shares = [log.curves[name] for log in logs for name in names if name in log.curves]
+        most = max(np.nanmax(values, initial=0) for values in shares)
+        percent = unit == "percent" or (unit is None and most > 2)
+        bound = 100.0 if percent else 1.0
+        for log in logs:
+            for name in names:
+                values = log.curves.get(name, np.empty(0))
+                wrong = (values < 0) | (values > bound * (1 + _TINY))
+                if wrong.any():
+                    where = f"that of {self.table.path}{self._of(log.name)} at step {log.steps[wrong.argmax()]:.15g}"
+                    found = f"{where} is {values[wrong.argmax()]:.6g}"
+                    hint = "; unit=percent if it is in per cent" if unit is None and not percent else ""
+                    self._refuse(f"have a {name.replace('_', ' ')} from 0 to 1 or 100 per cent", found + hint)
+                if len(values):
+                    values[:] = np.minimum(values / bound, 1)
+        return percent, logs
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (ValueError, TypeError, OverflowError):
+        return False
+    return True
+
+
+def _plain(value: Any) -> Any:
+    """A text that is a number as one."""
+    if not isinstance(value, str) or not _is_number(value):
+        return value
+    return int(value) if re.fullmatch(r"[+-]?\d{1,18}", value) else float(value)
