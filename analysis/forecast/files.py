@@ -8,6 +8,8 @@ import csv
 import io
 import json
 import math
+import os
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -24,8 +26,11 @@ from neural import ConfigError
 LARGEST = 2**30  # bytes of a file, and of what it unpacks to
 WATCHED, SETTINGS = "looks.csv", "settings.json"  # what a watch leaves in its folder
 _TEXTS, _LINES = (".csv", ".tsv", ".txt", ".log"), (".jsonl", ".ndjson")
-_FOUND = (".csv", ".tsv", *_LINES, ".json", ".parquet", ".npz")  # in folders
-_BLANK = {"", "na", "n/a", "none", "null", "-"}  # cells; nan is a number
+KINDS = (".csv", ".tsv", *_LINES, ".json", ".parquet", ".npz")  # in folders
+# What people call the step, the surest name first.
+STEPS = ("step", "steps", "global_step", "trainer_global_step", "train_step", "training_step", "update", "updates")
+STEPS += ("iteration", "iterations", "iter", "iters", "it", "batch", "batches", "t", "epoch", "epochs")
+_BLANK = {"", "nan", "na", "n/a", "none", "null", "-"}
 _DAMAGED = (
     *(OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, MemoryError, OverflowError),
     *(SyntaxError, NotImplementedError, IndexError, zipfile.BadZipFile, zlib.error),
@@ -43,7 +48,7 @@ class LogTable:
     Attributes:
         path: the file.
         columns: (R,) each, objects or numbers; None where a cell is blank.
-        places: (R,), where each row stands: the line of a text, else a row's number.
+        places: (R,), where each row stands: the line of a text, else its number.
         word: "line" or "row".
         settings: what stands beside the table.
         watched: whether a watch wrote it: then the last row of a step counts.
@@ -61,7 +66,7 @@ class LogTable:
 
 def refusal(must: str, found: str) -> ConfigError:
     """What a log must have, and what is there instead."""
-    return ConfigError(f"`path` must {must}, but {' '.join(found.split())}.")
+    return ConfigError(f"`path` must {must}, but {' '.join(found.split()).removesuffix('.')}.")
 
 
 def log_tables(path: Path) -> Iterator[LogTable]:
@@ -71,7 +76,7 @@ def log_tables(path: Path) -> Iterator[LogTable]:
     files = [path]
     try:
         if path.is_dir():
-            there = (one for one in path.rglob("*") if one.suffix.lower() in _FOUND and one.is_file())
+            there = (one for one in path.rglob("*") if one.suffix.lower() in KINDS and one.is_file())
             shown = [one for one in there if not any(part.startswith(".") for part in one.relative_to(path).parts)]
             files = [one for one in sorted(shown) if not _is_beside(one)]
         elif not path.is_file():
@@ -79,7 +84,7 @@ def log_tables(path: Path) -> Iterator[LogTable]:
     except (OSError, ValueError) as error:  # a name with a null in it
         raise refusal("be a log or a folder of logs", f"{str(path)!r}: {error}") from None
     if not files:
-        raise refusal(f"be a log or a folder of logs ({', '.join(_FOUND)})", f"{path} has none")
+        raise refusal(f"be a log or a folder of logs ({', '.join(KINDS)})", f"{path} has none")
     for file in files:
         try:
             yield from _tables(file)
@@ -94,7 +99,7 @@ def _is_beside(path: Path) -> bool:
     """Whether a file has the settings of another one."""
     if path.suffix.lower() != ".json":
         return False
-    others = (path.with_suffix(suffix) for suffix in _FOUND if suffix != ".json")
+    others = (path.with_suffix(suffix) for suffix in KINDS if suffix != ".json")
     return path.name == SETTINGS or any(other.is_file() for other in others)
 
 
@@ -119,7 +124,7 @@ def _tables(path: Path) -> list[LogTable]:
         return [_of_json(path, text)]
     if suffix in ("", *_TEXTS):
         return [_of_text(path, text)]
-    raise _NoLog(f"is none of {', '.join(_FOUND)}")
+    raise _NoLog(f"is none of {', '.join(KINDS)}")
 
 
 # ---- text
@@ -151,6 +156,7 @@ def _of_text(path: Path, text: str) -> LogTable:
     watched = path.name == WATCHED
     if watched and torn:
         text = text[: text.rfind("\n") + 1]
+    text = re.sub(r"^[ \t]*#[ \t]*", "", text)  # as numpy writes it
     head = next((line for line in text.splitlines() if line.strip()), "")
     mark = max("\t;, ", key=lambda one: (head.strip().count(one), one != " "))
     if mark == " " and any(one in head for one in "\t;,"):
@@ -167,7 +173,6 @@ def _of_text(path: Path, text: str) -> LogTable:
     if not found:
         raise _NoLog("is empty")
     names = [name.strip() for name in found[0]]
-    names[0] = names[0].lstrip("# ")
     if twice := next((name for name in names if name and names.count(name) > 1), None):
         raise _NoLog(f"has two columns {twice}")
     if torn and len(found) > 1 and len(found[-1]) < len(names):
@@ -261,7 +266,9 @@ def _of_json(path: Path, text: str) -> LogTable:
             if any(len(value) != n and len(value) > 4 for value in lists.values()):
                 lengths = ", ".join(f"{name} {len(value)}" for name, value in list(lists.items())[:6])
                 raise _NoLog(f"has lists of different lengths: {lengths}")
-            columns = {name: _objects(value) for name, value in lists.items() if len(value) == n}
+            within = os.path.commonprefix([*lists]).rpartition("/")[0]  # of {"history": {"step": [...], ...}}
+            inside = len(within) + 1 if within else 0
+            columns = {name[inside:]: _objects(value) for name, value in lists.items() if len(value) == n}
             return LogTable(path, columns, np.arange(1, n + 1), settings=settings)
         [content] = records
     if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):
@@ -358,8 +365,8 @@ def _of_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> list[LogTable]:
         columns = {name: values for name, values in plain.items() if len(values) == n}
         return [LogTable(path, columns, np.arange(1, n + 1), settings=settings)]
     shape = max(many, key=many.count)
-    lengths = {len(values) for values in plain.values() if values.ndim == 1}
-    turned = shape[1] not in lengths and shape[0] in lengths  # a column a seed
+    step = next((name for name in STEPS for name in (name, f"_{name}", name.title()) if name in plain), "")
+    turned = step != "" and plain[step].shape == shape[:1] != shape[1:]  # a column a seed
     n_seeds, n = shape[::-1] if turned else shape
     seeds = arrays.get("seeds", arrays.get("seed", np.arange(n_seeds)))
     seeds = seeds if seeds.shape == (n_seeds,) else np.arange(n_seeds)
@@ -369,9 +376,7 @@ def _of_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> list[LogTable]:
         for name, values in plain.items():
             if values.shape == shape:
                 columns[name] = values[:, row] if turned else values[row]
-            elif values.shape == (n,) and n != n_seeds:
-                columns[name] = values
-            elif values.ndim == 1 and len(values) == n and name.lower().lstrip("_").startswith(("step", "iter", "epoch")):
+            elif values.shape == (n,) and (name == step or n != n_seeds):
                 columns[name] = values
         own = settings | scalars({"seed": seeds[row]})
         tables.append(LogTable(path, columns, np.arange(1, n + 1), settings=own, name=str(seeds[row])))

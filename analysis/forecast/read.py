@@ -7,21 +7,20 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.forecast.files import LogTable, log_tables, refusal, scalars
+from analysis.forecast.files import STEPS, LogTable, log_tables, refusal, scalars
 from analysis.forecast.log import GENERALISED, MEMORISED, Log
 from neural import ConfigError
 from neural.config import nearest
 
 CURVES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "weight_norm")
-# What people call the step, a run, and the two columns of a table with a row a metric.
-_STEP = ("step", "steps", "global_step", "trainer_global_step", "train_step", "training_step", "update", "updates")
-_STEP += ("iteration", "iterations", "iter", "iters", "it", "batch", "batches", "t", "epoch", "epochs")
+# What people call a run, and the columns of a table with a row a metric.
 _RUN = ("run", "run_id", "run_name", "trial", "experiment", "replica", "seed", "seeds")
 _METRIC, _VALUE = ("metric", "metrics", "metric_name", "tag", "key", "variable", "name"), ("value", "metric_value")
 _SPLIT = ("split", "dataset", "phase", "set", "partition", "subset")
@@ -53,6 +52,7 @@ _CALLED = {other: name for name, others in _SETTINGS.items() for other in (name,
 _OUTCOMES = {"diverged"}  # numbers beside a published run that only its end knows
 _THRESHOLDS = {"acc_mem": "memorised", "acc_grok": "generalised"}
 _TINY = 1e-6  # by which a rounded share may be above 1
+_SURELY_PERCENT = 2.0  # up to here it may be a broken share
 Unit = Literal["share", "percent"]
 
 
@@ -85,18 +85,18 @@ def read_logs(
     known = ["step", "run", *CURVES, *_SETTINGS]
     for name in wanted:
         if name not in known:
-            guess = f", not {name!r}; is it {near}?" if (near := nearest(name, known)) else f", but has {name!r}"
-            raise ConfigError(f"`columns` must name {', '.join(known)}{guess.removesuffix('?')}.")
+            near = nearest(name, known)
+            meant = f"; is it {near}?" if near else "."
+            raise ConfigError(f"`columns` must name {', '.join(known)}, but names {name!r}{meant}")
     runs = [*run_columns, *([wanted.pop("run")] if "run" in wanted else [])]
     limits = {"memorised": memorised, "generalised": generalised}
-    found, told = [], unit is not None
-    for table in log_tables(Path(path)):
-        reader = _Reader(table, wanted, runs)
-        divided, logs = reader.logs(unit, {name: value for name, value in limits.items() if value is not None})
-        if divided and not told:
-            print(f"{table.path}: accuracies above 1, read as per cent", file=sys.stderr)
-            told = True
-        found += logs
+    given = {name: value for name, value in limits.items() if value is not None}
+    found = [log for table in log_tables(Path(path)) for log in _Reader(table, wanted, runs).logs(given)]
+    files = [[*logs] for _, logs in groupby(found, key=lambda log: log.source)]
+    percent = [logs[0].source for logs in files if _made_shares(logs, unit)]
+    if percent and unit is None:
+        others = f" and {len(percent) - 1:,} other files" if percent[1:] else ""
+        print(f"{percent[0]}{others}: accuracies above 1, read as per cent", file=sys.stderr)
     return found
 
 
@@ -141,6 +141,15 @@ def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
 
 
+def _there(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where something is, and not nan."""
+    if values.dtype.kind in "biuU":
+        return np.ones(len(values), dtype=bool)
+    if values.dtype.kind == "f":
+        return ~np.isnan(values)
+    return np.array([value is not None and value == value for value in values], dtype=bool)
+
+
 class _Reader:
     """One table of a file, to be read as the logs of runs."""
 
@@ -155,11 +164,11 @@ class _Reader:
         for name in runs:
             self._demand_column(name, "run_columns")
         self.called = {"_".join(words_of(name)): name for name in reversed(self.columns)}
-        self.step = self._first(_STEP)
+        self.step = self._first(STEPS)
         self.runs = [*runs] or [self.called[name] for name in _RUN if name in self.called]
         self.runs = [name for name in self.runs if name != self.step]
         if self.step is None:
-            self._refuse("have a column of steps", f"{self._has()}; name it: step=...")
+            self._refuse("have a column of steps", f"{self._has()}; name it: step=NAME")
         self._spread()
 
     def _refuse(self, must: str, found: str) -> Any:
@@ -206,19 +215,19 @@ class _Reader:
 
     # ---- a run's rows
 
-    def logs(self, unit: Unit | None, limits: Mapping[str, float]) -> tuple[bool, list[Log]]:
-        """The logs of all runs, and whether accuracies were in per cent."""
+    def logs(self, limits: Mapping[str, float]) -> list[Log]:
+        """The logs of all runs; their accuracies in the file's own unit."""
         found = [self._log(name, rows, limits) for name, rows in self._groups()]
         if not found:
             self._refuse("have rows", f"{self.table.path} has none")
-        return self._in_shares(found, unit)
+        return found
 
     def _groups(self) -> Iterator[tuple[str, NDArray[np.int64]]]:
         """Each run's name and rows."""
         there = [name for name in self.columns if name not in self.runs]
         filled = np.zeros(len(self.table.places), dtype=bool)
         for name in there:
-            filled |= np.array([value is not None for value in self.columns[name]], dtype=bool)
+            filled |= _there(self.columns[name])
         rows = np.flatnonzero(filled)
         labels: dict[tuple[str, ...], list[int]] = {}
         for row in rows:
@@ -229,7 +238,7 @@ class _Reader:
             labels.setdefault(label, []).append(int(row))
         named = 1 if len({label[:1] for label in labels}) == len(labels) else None
         for label, those in labels.items():
-            name = "/".join(label[:named]) if len(labels) > 1 or label else ""
+            name = "/".join(label[:named]) if len(labels) > 1 else ""
             yield self.table.name or name or self.table.path.stem, np.array(those)
 
     def _column(self, name: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -257,12 +266,11 @@ class _Reader:
             later = np.minimum.accumulate(steps[::-1])[::-1]  # of all rows from this on
             kept = np.append(steps[:-1] < later[1:], True)
             rows, steps = rows[kept], steps[kept]
-        names = self._curves(rows)
+        names = self._curves(run, rows)
         settings, others = self._settings(rows, names)
         steps, curves = self._merged(steps, rows, names | others)
-        if np.isnan(curves["test_accuracy"]).all():
-            self._refuse("have a test accuracy", f"{self.table.path}{self._of(run)} has only blanks in its column")
-        limits = {kept: settings.pop(name) for name, kept in _THRESHOLDS.items() if name in settings} | dict(limits)
+        said = {kept: settings.pop(name) for name, kept in _THRESHOLDS.items() if name in settings}
+        limits = {name: at for name, at in said.items() if isinstance(at, float) and 0 < at <= 1} | dict(limits)
         source = str(self.table.path)
         if "max_epochs" in settings and self.step.lower().startswith("epoch"):
             settings.setdefault("budget", settings["max_epochs"])
@@ -271,23 +279,27 @@ class _Reader:
     def _of(self, run: str) -> str:
         return f", run {run}," if run != self.table.path.stem else ""
 
-    def _curves(self, rows: NDArray[np.int64]) -> dict[str, str]:
+    def _curves(self, run: str, rows: NDArray[np.int64]) -> dict[str, str]:
         """Our names of curves by the file's."""
         found: dict[str, list[tuple[tuple[int, ...], str]]] = {}
         for name in self.columns:
             if name != self.step and name not in self.runs and (of := curve_of(name)):
-                if any(value is not None for value in self.columns[name][rows]):
-                    found.setdefault(of[0], []).append((of[1], name))
+                found.setdefault(of[0], []).append((of[1], name))
         if "test_accuracy" not in found:
-            self._refuse("have a column of test accuracy", f"{self._has()}; name it: test_accuracy=...")
+            self._refuse("have a column of test accuracy", f"{self._has()}; name it: test_accuracy=NAME")
+        blank = {name for of in found.values() for _, name in of if not _there(self.columns[name][rows]).any()}
+        if {name for _, name in found["test_accuracy"]} <= blank:
+            where = f"{self.table.path}{self._of(run)} has only blanks in {found['test_accuracy'][0][1]}"
+            self._refuse("have test accuracies", where)
         names = {}
         for curve, candidates in found.items():
-            surest = min(order for order, _ in candidates)
+            candidates = [one for one in candidates if one[1] not in blank]
+            surest = min((order for order, _ in candidates), default=())
             best = [name for order, name in candidates if order == surest]
             if len(best) > 1:
                 wanted = f"have one column of {curve.replace('_', ' ')}"
-                self._refuse(wanted, f"{self.table.path} has {' and '.join(best)}; name one: {curve}=...")
-            names[best[0]] = curve
+                self._refuse(wanted, f"{self.table.path} has {' and '.join(best)}; name one: {curve}=NAME")
+            names |= dict.fromkeys(best, curve)
         return names
 
     def _settings(self, rows: NDArray[np.int64], names: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -295,25 +307,25 @@ class _Reader:
         found = {setting_of(name): value for name, value in self.table.settings.items() if name not in _OUTCOMES}
         if "m_test" in self.table.settings and "m" in found:
             found.setdefault("n_train", found.pop("m"))
-        if "fraction" not in found and "p" in found and 0 < (share := found.get("alpha", 0)) < 1:
-            found["fraction"] = share
-            del found["alpha"]
+        share = found.get("alpha")
+        if "fraction" not in found and "p" in found and isinstance(share, float) and 0 < share < 1:
+            found["fraction"] = found.pop("alpha")
         others = {}
         for name in self.columns:
             if name == self.step or name in names or name.startswith("Unnamed:") or name.lower() in _OUTCOMES:
                 continue
             values = self.columns[name][rows]
-            there = [value for value in values if value is not None and value == value]
-            if not there:
+            there = values[_there(values)]
+            if not len(there):
                 continue
             called = setting_of(name)
-            one = all(value == there[0] for value in there)
+            one = bool((there == there[0]).all()) if there.dtype != object else all(one == there[0] for one in there)
             known = called in _SETTINGS
             if one and (known or name in self.runs or isinstance(there[0], str) and not _is_number(there[0])):
                 found |= scalars({called: _plain(there[0])})
             elif one and len(there) == len(values) > 1 and not self.table.watched:
                 found |= scalars({called: _plain(there[0])})
-            elif all(_is_number(value) for value in there):
+            elif there.dtype.kind in "biuf" or all(_is_number(value) for value in there):
                 others[name] = name
         return found, others
 
@@ -328,45 +340,41 @@ class _Reader:
         for theirs, ours in names.items():
             values = self._column(theirs, rows)
             there = np.flatnonzero(~np.isnan(values))
-            for before, after in self._not_ascending(steps[there]):
-                a, b = there[before], there[after]
+            wrong = np.diff(steps[there]) <= 0
+            if ours not in CURVES:  # an epoch in each of two rows of one step
+                wrong &= (np.diff(steps[there]) < 0) | (np.diff(values[there]) != 0)
+            for back in np.flatnonzero(wrong)[:1]:
+                a, b = there[back], there[back + 1]
                 found = f"{self._at(rows[b])} has step {steps[b]:.15g} after {steps[a]:.15g} in column {theirs}"
-                twice = " twice; if several runs are in the file, name the columns that tell them apart"
                 if steps[a] == steps[b]:
-                    found = f"{self._at(rows[b])} has step {steps[b]:.15g} in column {theirs}{twice}"
-                self._refuse("have steps that ascend", found)
+                    twice = f"{self.table.word}s {self.table.places[rows[a]]} and {self.table.places[rows[b]]}"
+                    found = f"{twice} of {self.table.path} both have step {steps[b]:.15g} in column {theirs}"
+                apart = "if it has several runs, name the columns that tell them apart: run=NAME"
+                self._refuse("have steps that ascend", f"{found}; {apart}")
             curves[ours] = np.full(len(every), np.nan)
             curves[ours][index[there]] = values[there]
             if self.table.columns.get(theirs, values).dtype == np.float32 and ours.endswith("accuracy"):
                 curves[ours] = np.round(curves[ours], 7)  # so that float32's 0.9 is 0.9
         return every, curves
 
-    @staticmethod
-    def _not_ascending(steps: NDArray[np.float64]) -> list[tuple[int, int]]:
-        wrong = np.flatnonzero(np.diff(steps) <= 0)
-        return [(int(wrong[0]), int(wrong[0]) + 1)] if len(wrong) else []
 
-    def _in_shares(self, logs: list[Log], unit: Unit | None) -> tuple[bool, list[Log]]:
-        """The logs with accuracies between 0 and 1; and whether they were in per
-        cent.
-        """
-        names = ("train_accuracy", "test_accuracy")
-        shares = [log.curves[name] for log in logs for name in names if name in log.curves]
-        most = max(np.nanmax(values, initial=0) for values in shares)
-        percent = unit == "percent" or (unit is None and most > 2)
-        bound = 100.0 if percent else 1.0
-        for log in logs:
-            for name in names:
-                values = log.curves.get(name, np.empty(0))
-                wrong = (values < 0) | (values > bound * (1 + _TINY))
-                if wrong.any():
-                    where = f"that of {self.table.path}{self._of(log.name)} at step {log.steps[wrong.argmax()]:.15g}"
-                    found = f"{where} is {values[wrong.argmax()]:.6g}"
-                    hint = "; unit=percent if it is in per cent" if unit is None and not percent else ""
-                    self._refuse(f"have a {name.replace('_', ' ')} from 0 to 1 or 100 per cent", found + hint)
-                if len(values):
-                    values[:] = np.minimum(values / bound, 1)
-        return percent, logs
+def _made_shares(logs: Sequence[Log], unit: Unit | None) -> bool:
+    """Make the accuracies of the logs of a file shares; whether they were per cent."""
+    names = ("train_accuracy", "test_accuracy")
+    most = max(np.nanmax(log.curves[name], initial=0) for log in logs for name in names if name in log.curves)
+    percent = unit == "percent" or (unit is None and most > _SURELY_PERCENT)
+    bound = 100.0 if percent else 1.0
+    for log, name in ((log, name) for log in logs for name in names if name in log.curves):
+        values = log.curves[name]
+        wrong = (values < 0) | (values > bound * (1 + _TINY))
+        if wrong.any():
+            value = values[wrong.argmax()]
+            where = f"that of {log.source}, run {log.name}, is {value:.6g}"
+            hint = "; if that is per cent: unit=percent" if unit is None and 1 < value <= 100 else ""
+            found = f"{where} at step {log.steps[wrong.argmax()]:.15g}{hint}"
+            raise refusal(f"have a {name.replace('_', ' ')} from 0 to 1, or to 100 per cent", found)
+        values[:] = np.minimum(values / bound, 1)
+    return percent
 
 
 def _is_number(value: Any) -> bool:
