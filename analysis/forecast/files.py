@@ -8,7 +8,6 @@ import csv
 import io
 import json
 import math
-import os
 import re
 import zipfile
 import zlib
@@ -266,9 +265,9 @@ def _of_json(path: Path, text: str) -> LogTable:
             if any(len(value) != n and len(value) > 4 for value in lists.values()):
                 lengths = ", ".join(f"{name} {len(value)}" for name, value in list(lists.items())[:6])
                 raise _NoLog(f"has lists of different lengths: {lengths}")
-            within = os.path.commonprefix([*lists]).rpartition("/")[0]  # of {"history": {"step": [...], ...}}
-            inside = len(within) + 1 if within else 0
-            columns = {name[inside:]: _objects(value) for name, value in lists.items() if len(value) == n}
+            while len({name.partition("/")[0] for name in lists}) == 1 and all("/" in name for name in lists):
+                lists = {name.partition("/")[2]: value for name, value in lists.items()}  # of {"history": {...}}
+            columns = {name: _objects(value) for name, value in lists.items() if len(value) == n}
             return LogTable(path, columns, np.arange(1, n + 1), settings=settings)
         [content] = records
     if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.forecast.files import STEPS, LogTable, log_tables, refusal, scalars
-from analysis.forecast.log import GENERALISED, MEMORISED, Log
+from analysis.forecast.log import Log
 from neural import ConfigError
 from neural.config import nearest
 
@@ -98,6 +98,14 @@ def read_logs(
         others = f" and {len(percent) - 1:,} other files" if percent[1:] else ""
         print(f"{percent[0]}{others}: accuracies above 1, read as per cent", file=sys.stderr)
     return found
+
+
+def columns_from(option: str, texts: Sequence[str]) -> dict[str, str]:
+    """What a command's option says, NAME=COLUMN each, as `read_logs` takes it."""
+    for text in texts:
+        if not all(text.partition("=")[::2]):
+            raise ConfigError(f"`{option}` must be NAME=COLUMN, but is {text!r}.")
+    return {name: column for name, _, column in (text.partition("=") for text in texts)}
 
 
 def words_of(name: str) -> list[str]:
@@ -320,10 +328,9 @@ class _Reader:
                 continue
             called = setting_of(name)
             one = bool((there == there[0]).all()) if there.dtype != object else all(one == there[0] for one in there)
-            known = called in _SETTINGS
-            if one and (known or name in self.runs or isinstance(there[0], str) and not _is_number(there[0])):
-                found |= scalars({called: _plain(there[0])})
-            elif one and len(there) == len(values) > 1 and not self.table.watched:
+            told = called in _SETTINGS or name in self.runs or (isinstance(there[0], str) and not _is_number(there[0]))
+            everywhere = len(there) == len(values) > 1 and values.dtype == object and not self.table.watched
+            if one and (told or everywhere):
                 found |= scalars({called: _plain(there[0])})
             elif there.dtype.kind in "biuf" or all(_is_number(value) for value in there):
                 others[name] = name

@@ -18,7 +18,8 @@ from typing import Any, Self
 
 from analysis.runs.rows import FIRST, StoreError, columns_of, description, kept_family, later_fields, only, table_name
 from analysis.runs.traces import remove_leftovers, share
-from neural import FAMILIES, ConfigError, Table
+from neural import ConfigError, Table
+from neural.families import STORED
 from neural.family import Family
 from neural.foreign import source_of
 
@@ -82,7 +83,7 @@ class StoreFile:
         run("BEGIN" if read_only else "BEGIN IMMEDIATE")
         version = self.ask("PRAGMA user_version")
         if version == 0 and not read_only and self.ask("SELECT count(*) FROM sqlite_master") == 0:
-            self.create(FAMILIES[FIRST])
+            self.create(STORED[FIRST])
             run("CREATE TABLE curves (key TEXT PRIMARY KEY, curves TEXT)")
             run(f"PRAGMA user_version = {VERSION}")
         elif version != VERSION:
@@ -103,7 +104,7 @@ class StoreFile:
             except (ConfigError, TypeError, ValueError):
                 raise sqlite3.DatabaseError("a row of its table `tables` is damaged") from None
         self._own_families()
-        for family in FAMILIES.values():
+        for family in STORED.values():
             if family.name == FIRST or self.has(family):
                 self._check_columns(family, read_only)
 
@@ -126,7 +127,7 @@ class StoreFile:
     def families(self) -> list[type[Family]]:
         """The families that there are runs of."""
         with self.explained():
-            there = [family for family in (*FAMILIES.values(), *self._own_families()) if self.has(family)]
+            there = [family for family in (*STORED.values(), *self._own_families()) if self.has(family)]
             return [one for one in there if self.ask(f"SELECT 1 FROM {table_name(one)} WHERE {only(one)} LIMIT 1")]
 
     def _own_families(self) -> list[type[Family]]:

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.runs.plan import kind_of
-from neural import FAMILIES, ConfigError, History, family_of
+from neural import ConfigError, History, family_of
 from neural.config import defaults, kinds, option
+from neural.families import STORED
 from neural.family import Family, Metric
 from neural.foreign import Source, known, remember, source_of
 
@@ -105,7 +106,7 @@ def config_of(name: str) -> Any:
     try:
         values = json.loads(name)
         of, source = values.pop("family", FIRST), values.pop("source", None)
-        config = (known(of, source) if source else FAMILIES[of]).Config(**values)
+        config = (known(of, source) if source else STORED[of]).Config(**values)
         if key(config) != name:
             raise ValueError
         return config

@@ -85,6 +85,19 @@ class RunStore(StoreFile):
 
         self.write(put)
 
+    def forget(self, config: Any) -> None:
+        """Remove a run, not of the toy model, what was predicted of it, and its traces."""
+        name, table = key(config), table_name(family_of(config))
+
+        def put() -> None:
+            self.connection.execute(f"DELETE FROM {table} WHERE key = ?", (name,))
+            if self._has_predictions():
+                self.connection.execute("DELETE FROM predictions WHERE key = ?", (name,))
+
+        self.write(put)
+        with self.explained():
+            traces_path(self.file, name).unlink(missing_ok=True)
+
     def missing(self, configs: Sequence[Any]) -> list[Any]:
         """Those of `configs`, of any families, that are not here, once, in order."""
         wanted = {key(config): config for config in configs}
