@@ -32,6 +32,7 @@ from analysis.runs.phases import COLOURS, LETTERS, PHASES, Thresholds, classify
 from analysis.runs.store import LostTraces, RunStore, StoreError, config_of, phase_records
 from neural import ConfigError, RunConfig
 from neural.command import run_command
+from neural.families.external import External
 from neural.families.toy import Toy
 
 PROG = "python -m analysis.gallery"
@@ -134,7 +135,7 @@ def plane_content(plane: Plane, store: RunStore, limits: Thresholds, lost: dict[
     found = sorted(cells.items())
     # a picture's label without its formula: a browser draws no TeX
     labels = [(axis.label or axis.field.replace("_", " ")).split(" $")[0] for axis in plane.axes]
-    values = [[_text(value) for value in axis.values] for axis in plane.axes]
+    values = [_apart([_text(value) for value in axis.values]) for axis in plane.axes]
     return {
         "title": f"{plane.family.name}: {' and '.join(labels)}",
         "shared": ", ".join(f"{name} = {_text(value)}" for name, value in plane.shared.items()),
@@ -143,6 +144,13 @@ def plane_content(plane: Plane, store: RunStore, limits: Thresholds, lost: dict[
         "opens": most_telling([runs for _, runs in found]),
         "n": len(rows),
     }
+
+
+def _apart(texts: list[str]) -> list[str]:
+    """Texts of several words without the words that all of them have."""
+    shared = set.intersection(*(set(text.split()) for text in texts))
+    apart = [" ".join(word for word in text.split() if word not in shared) for text in texts]
+    return apart if all(" " in text for text in texts) and len({*apart}) == len(texts) else texts
 
 
 def most_telling(cells: Sequence[Sequence[dict[str, Any]]]) -> int:
@@ -165,9 +173,14 @@ def curve(store: RunStore, key: str, plane: Plane, lost: dict[str, None]) -> lis
     except LostTraces as error:
         lost[error.run] = None
         return [[0], [None], [None]]
-    chosen = thinned(len(curves["steps"]), POINTS)
-    shares = (100 * curves[metric.name][chosen].astype(float) for metric in plane.family.METRICS[:2])
-    return [[_whole(x) for x in values] for values in (curves["steps"][chosen], *shares)]
+    steps, train, test = curves["steps"], *(curves[metric.name].astype(float) for metric in plane.family.METRICS[:2])
+    chosen = thinned(len(steps), POINTS)
+    if plane.family.name == External.name:  # whose log may have one of them at a time, at any steps
+        last = np.maximum.accumulate(np.where(np.isfinite(train), np.arange(len(train)), 0))
+        train, there = train[last], np.flatnonzero(np.isfinite(test))
+        even = np.linspace(0, len(there) - 1, POINTS) if len({*np.diff(steps)}) > 1 else thinned(len(there), POINTS)
+        chosen = there[np.unique(np.round(even).astype(np.int64))]
+    return [[_whole(x) for x in values[chosen]] for values in (steps, 100 * train, 100 * test)]
 
 
 def thinned(n: int, most: int) -> NDArray[np.int64]:
@@ -260,7 +273,7 @@ def _digits(value: float) -> float | None:
 
 
 def _text(value: Any) -> str:
-    if value is None or value == "None":
+    if value is None or value in ("", "None"):
         return "none"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 

@@ -1,5 +1,5 @@
-"""Look into the run store: python -m analysis.runs list | export FILE | inspect N, and
-retrain what has lost its traces.
+"""Look into the run store: python -m analysis.runs list | export FILE | inspect N;
+retrain what has lost its traces, and import the logs of others: import PATH.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 import tyro
 from matplotlib.figure import Figure
 
+from analysis.forecast.read import columns_from, read_logs
 from analysis.report.files import save_picture, table
 from analysis.report.look import BLUE, GREEN, LOOK, ORANGE
 from analysis.runs import rows
 from analysis.runs.executors import Execution, WorkerError
+from analysis.runs.imported import import_logs
 from analysis.runs.plan import kind_of
 from analysis.runs.store import LostTraces, RunStore, StoreError
 from analysis.runs.sweep import retrain
@@ -28,6 +30,8 @@ from neural import FAMILIES, ConfigError, find_family
 from neural._files import check_writable, replacing
 from neural.command import run_command
 from neural.config import kinds as kinds_of
+from neural.families import STORED
+from neural.families.external import External
 from neural.family import Family, Metric
 from neural.foreign import source_of
 
@@ -39,8 +43,8 @@ class Looks:
     """The options of every command."""
 
     family: str | None = None
-    """Only runs of this family: toy, modular, digits, teacher, reviews, molecules, messiness, parity, a file of yours,
-    NAME.py, or what its runs are called here; by default all, in export and inspect toy."""
+    """Only runs of this family: toy, modular, digits, teacher, reviews, molecules, messiness, parity, external (imported
+    ones), a file of yours, NAME.py, or what its runs are called here; by default all, in export and inspect toy."""
     store: Path = Path("results/runs.sqlite")
     """The run store."""
 
@@ -84,11 +88,33 @@ class Retrain(Looks):
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
 
 
-Command = List | Export | Inspect | Retrain
+@dataclass(frozen=True)
+class Import:
+    """Put the logs of others into the store, as runs of the family external. What is there already stays; a log that has
+    grown takes its own place."""
+
+    path: tyro.conf.Positional[Path]
+    """CSV, TSV, JSON, JSON lines, Parquet or .npz; or a folder of them, also of a watch."""
+    columns: tuple[str, ...] = ()
+    """What the file calls things, where that is not obvious: test_accuracy=my_column run=trial."""
+    unit: Literal["share", "percent"] | None = None
+    """Of accuracies; by default per cent where a file has values above 1."""
+    store: Path = Path("results/runs.sqlite")
+    """The run store."""
+
+
+Command = List | Export | Inspect | Retrain | Import
 ERRORS = (StoreError, WorkerError, sqlite3.Error)
 
 
 def main(command: Command) -> None:
+    if isinstance(command, Import):
+        logs = read_logs(command.path, columns_from("columns", command.columns), unit=command.unit)
+        with RunStore(command.store) as store:
+            n = import_logs(store, logs)
+        print(f"{n.added:,} runs of {command.path} imported into {command.store}", end="")
+        print(f"; {n.known:,} were there" * (n.known > 0) + f"; {n.replaced:,} had grown" * (n.replaced > 0))
+        return
     with RunStore(command.store, read_only=True) as store:
         families = families_called(store, command)
         if isinstance(command, Inspect):
@@ -100,7 +126,8 @@ def main(command: Command) -> None:
                 show(store, command, family)
     if isinstance(command, Retrain):
         with RunStore(command.store) as store:
-            n, n_others = retrain(store, families, command.where, command.execution)
+            trained = [family for family in families if family.name != External.name]
+            n, n_others = retrain(store, trained, command.where, command.execution)
         print(f"{n} runs trained again in {command.store}")
         if n_others:
             print(f"{n_others} of them came out otherwise than their rows, which stay: by another processor or torch")
@@ -113,7 +140,7 @@ def families_called(store: RunStore, command: Looks) -> list[type[Family]]:
     name, _, digest = (command.family or "toy").partition("@")
     own = [(family, source_of(family)) for family in store.families() if family.name == name]
     found = [family for family, source in own if source and source.digest.startswith(digest)]
-    return found or [find_family(command.family or "toy")]
+    return found or [STORED.get(name) or find_family(command.family or "toy")]
 
 
 def show(store: RunStore, command: List, family: type[Family]) -> None:

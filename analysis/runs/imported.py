@@ -32,6 +32,7 @@ from neural.family import Family
 _KNOWN = ("p", "operation", "fraction", "n_train", "n_test", "learning_rate", "weight_decay", "optimizer", "batch_size")
 _ELSEWHERE = ("elsewhere", "unknown")  # the device and the torch that it was trained with
 _LARGEST = 2**62
+_TOGETHER = 64  # runs in one transaction
 
 
 class Imported(NamedTuple):
@@ -79,12 +80,18 @@ def import_logs(store: RunStore, logs: Sequence[Log]) -> Imported:
         there = {row["content"]: row["key"] for row in _rows(store)}
         lost = {name for _, name in store.lost(External)} if there else set()
         store.prepare_traces([config for _, config in wanted[:1]])
-        for log, config in tqdm(wanted, desc="importing", unit="run", leave=False):
+        fresh = []
+        for log, config in wanted:
             old = there.get(config.content)
             if old is None or old in lost:
-                store.add(_Logged(log, config if old is None else config_of(old)), *_ELSEWHERE)
+                fresh.append((log, config if old is None else config_of(old)))
             added, known = added + (old is None), known + (old is not None)
             there.setdefault(config.content, key(config))
+        with tqdm(total=len(fresh), desc="importing", unit="run", leave=False) as bar:
+            for begin in range(0, len(fresh), _TOGETHER):
+                some = fresh[begin : begin + _TOGETHER]
+                store.add_all([_Logged(log, config) for log, config in some], *_ELSEWHERE)
+                bar.update(len(some))
         logs_of_run = {(config.file, config.name): (log, config.content) for log, config in wanted}
         for row in _rows(store):
             log, content = logs_of_run.get((row["file"], row["name"]), (None, ""))

@@ -59,31 +59,41 @@ class RunStore(StoreFile):
 
     def add(self, history: History, device: str, torch_version: str) -> None:
         """Keep a finished run, in one transaction; one that is there stays as it is."""
-        family, name = family_of(history.config), key(history.config)
-        values = (
-            {"key": name, "device": device, "torch": torch_version, "compiled": history.compiled}
+        self.add_all([history], device, torch_version)
+
+    def add_all(self, histories: Sequence[History], device: str, torch_version: str) -> None:
+        """Likewise finished runs of one family, together in one transaction."""
+        [family] = {family_of(history.config) for history in histories}
+        values = [self._values(history, family, device, torch_version) for history in histories]
+        names, slots = (", ".join(form.format(one) for one in rows.columns_of(family)) for form in ('"{}"', ":{}"))
+        if family is not _TOY:  # before the rows, which say that the runs are whole
+            with self.explained():
+                write_traces(self.file, {key(history.config): history for history in histories})
+        tables = [own for own in (getattr(one.config, "operation", None) for one in histories) if isinstance(own, Table)]
+
+        def put() -> None:
+            run = self.connection.execute
+            for own in tables:
+                run("CREATE TABLE IF NOT EXISTS tables (digest TEXT PRIMARY KEY, content TEXT)")
+                run("INSERT OR IGNORE INTO tables VALUES (?, ?)", (str(own), own.content))
+            self.create(family)
+            self.connection.executemany(f"INSERT OR IGNORE INTO {table_name(family)} ({names}) VALUES ({slots})", values)
+            for history in histories if family is _TOY else ():
+                curves = json.dumps(rows.thinned_curves(history))
+                run("INSERT OR IGNORE INTO curves VALUES (?, ?)", (key(history.config), curves))
+
+        self.write(put)
+
+    @staticmethod
+    def _values(history: History, family: type[Family], device: str, torch_version: str) -> dict[str, Any]:
+        """What stands in a run's row."""
+        return (
+            {"key": key(history.config), "device": device, "torch": torch_version, "compiled": history.compiled}
             | values_of(history.config)
             | history.summary()
             | {one: json.dumps(of(history).tolist()) for one, of in family.ARRAYS.items()}
             | {one: json.dumps(history.record(metric)) for one, metric in rows.record_columns(family).items()}
         )
-        names, slots = (", ".join(form.format(one) for one in rows.columns_of(family)) for form in ('"{}"', ":{}"))
-        if family is not _TOY:  # before the row, which says that the run is whole
-            with self.explained():
-                write_traces(self.file, name, history)
-        own = getattr(history.config, "operation", None)
-
-        def put() -> None:
-            run = self.connection.execute
-            if isinstance(own, Table):
-                run("CREATE TABLE IF NOT EXISTS tables (digest TEXT PRIMARY KEY, content TEXT)")
-                run("INSERT OR IGNORE INTO tables VALUES (?, ?)", (str(own), own.content))
-            self.create(family)
-            run(f"INSERT OR IGNORE INTO {table_name(family)} ({names}) VALUES ({slots})", values)
-            if family is _TOY:
-                run("INSERT OR IGNORE INTO curves VALUES (?, ?)", (name, json.dumps(rows.thinned_curves(history))))
-
-        self.write(put)
 
     def forget(self, config: Any) -> None:
         """Remove a run, not of the toy model, what was predicted of it, and its traces."""
@@ -331,7 +341,8 @@ class RunStore(StoreFile):
         command = f"python -m analysis.runs retrain --store {shlex.quote(str(self.path))}"
         folder = traces_path(self.file, "").parent
         first = f"{folder} is no folder: move it away. " if folder.exists() and not folder.is_dir() else ""
-        return f"{first}The rows are kept; `{command}` trains these runs again."
+        again = f"`{command}` trains these runs again, but for imported ones, whose logs `import` reads again"
+        return f"{first}The rows are kept; {again}."
 
     def prepare_traces(self, configs: Sequence[Any]) -> None:
         """See that traces of these runs can be kept, before they are trained."""

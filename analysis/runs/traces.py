@@ -140,15 +140,21 @@ def remove_leftovers(store: Path, before: float) -> None:
                         shutil.rmtree(one.path, ignore_errors=True)
 
 
-def write_traces(store: Path, key: str, history: History) -> None:
-    """Write a run's traces through to the disk; an old file stays whole until then."""
+def write_traces(store: Path, histories: Mapping[str, History]) -> None:
+    """Write the traces of runs, by their keys, through to the disk; an old file stays
+    whole until then.
+    """
     make_folder(store)
-    path, arrays = traces_path(store, key), _arrays(history)
-    with replacing(path) as fresh:
-        np.savez(fresh, key=np.array(key), **arrays)
-        share(fresh, store)
-        _sync(fresh)
-    _sync(Path(os.path.realpath(path)).parent)
+    folders = set()
+    for key, history in histories.items():
+        path = traces_path(store, key)
+        with replacing(path) as fresh:
+            np.savez(fresh, key=np.array(key), **_arrays(history))
+            share(fresh, store)
+            _sync(fresh)
+        folders.add(Path(os.path.realpath(path)).parent)
+    for folder in folders:
+        _sync(folder)
 
 
 def _sync(path: Path) -> None:
