@@ -290,7 +290,7 @@ def _beside(path: Path) -> dict[str, Any]:
 
 def scalars(values: Mapping[str, Any]) -> dict[str, Any]:
     """Those that are numbers, texts or truth values as Python has them, float32's by
-    their shortest decimal form; not nan.
+    their shortest decimal form; not nan, nor integers beyond 2^63.
     """
     found: dict[str, Any] = {}
     for name, value in values.items():
@@ -298,7 +298,8 @@ def scalars(values: Mapping[str, Any]) -> dict[str, Any]:
             value = float(str(value))
         elif isinstance(value, np.generic):
             value = value.item()
-        if isinstance(value, bool | int | str) or (isinstance(value, float) and not math.isnan(value)):
+        whole = isinstance(value, int) and abs(value) < 2**63
+        if whole or isinstance(value, str) or (isinstance(value, float) and not math.isnan(value)):
             found[name] = value
     return found
 

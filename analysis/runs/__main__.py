@@ -115,6 +115,8 @@ def main(command: Command) -> None:
         print(f"{n.added:,} runs of {command.path} imported into {command.store}", end="")
         print(f"; {n.known:,} were there" * (n.known > 0) + f"; {n.replaced:,} had grown" * (n.replaced > 0))
         return
+    if isinstance(command, Retrain) and command.family == External.name:
+        raise ConfigError("`family` must be one that can be trained, not external: `import` reads its logs again.")
     with RunStore(command.store, read_only=True) as store:
         families = families_called(store, command)
         if isinstance(command, Inspect):

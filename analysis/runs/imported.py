@@ -13,7 +13,6 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,11 +22,9 @@ from tqdm import tqdm
 from analysis.forecast.log import Log
 from analysis.runs.rows import config_of, key
 from analysis.runs.store import LostTraces, RunStore
-from analysis.runs.traces import Traces
 from neural import ConfigError, History
 from neural.config import kinds
 from neural.families.external import External, ExternalConfig
-from neural.family import Family
 
 _KNOWN = ("p", "operation", "fraction", "n_train", "n_test", "learning_rate", "weight_decay", "optimizer", "batch_size")
 _ELSEWHERE = ("elsewhere", "unknown")  # the device and the torch that it was trained with
@@ -92,10 +89,10 @@ def import_logs(store: RunStore, logs: Sequence[Log]) -> Imported:
                 some = fresh[begin : begin + _TOGETHER]
                 store.add_all([_Logged(log, config) for log, config in some], *_ELSEWHERE)
                 bar.update(len(some))
-        logs_of_run = {(config.file, config.name): (log, config.content) for log, config in wanted}
+        whole, now = {config.content for _, config in wanted}, {(one.file, one.name): log for log, one in wanted}
         for row in _rows(store):
-            log, content = logs_of_run.get((row["file"], row["name"]), (None, ""))
-            if log is not None and row["content"] != content and _begins(store, row["key"], log):
+            log = now.get((row["file"], row["name"]))
+            if log is not None and row["content"] not in whole and _begins(store, row["key"], log):
                 store.forget(config_of(row["key"]))
                 added, replaced = added - 1, replaced + 1
     return Imported(added, known, replaced)
@@ -130,10 +127,10 @@ def config_for(log: Log, number: int) -> ExternalConfig:
             del settings[name]
     budget = _fitting("budget", settings.pop("budget", None))
     path = Path(log.source).resolve()
-    others = " ".join(f"{name}={_word(value)}" for name, value in sorted(settings.items()))
+    others = " ".join(f"{_word(name)}={_word(value)}" for name, value in sorted(settings.items()))
     return ExternalConfig(
-        file=f"{path.parent.name}/{path.name}",
-        name=log.name,
+        file=_text(f"{path.parent.name}/{path.name}"),
+        name=_text(log.name),
         content=_digest(log),
         others=others,
         budget=_budget(log, budget),
@@ -170,6 +167,11 @@ def _word(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     word = re.sub(r"[\s,:=]+", "_", text.strip())
     return word if word.isprintable() else ascii(word)
+
+
+def _text(name: str) -> str:
+    """A name that the store can keep, whatever bytes it is of."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _digest(log: Log) -> str:

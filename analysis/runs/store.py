@@ -69,7 +69,9 @@ class RunStore(StoreFile):
         if family is not _TOY:  # before the rows, which say that the runs are whole
             with self.explained():
                 write_traces(self.file, {key(history.config): history for history in histories})
-        tables = [own for own in (getattr(one.config, "operation", None) for one in histories) if isinstance(own, Table)]
+        tables = [
+            own for own in (getattr(one.config, "operation", None) for one in histories) if isinstance(own, Table)
+        ]
 
         def put() -> None:
             run = self.connection.execute
@@ -77,7 +79,9 @@ class RunStore(StoreFile):
                 run("CREATE TABLE IF NOT EXISTS tables (digest TEXT PRIMARY KEY, content TEXT)")
                 run("INSERT OR IGNORE INTO tables VALUES (?, ?)", (str(own), own.content))
             self.create(family)
-            self.connection.executemany(f"INSERT OR IGNORE INTO {table_name(family)} ({names}) VALUES ({slots})", values)
+            self.connection.executemany(
+                f"INSERT OR IGNORE INTO {table_name(family)} ({names}) VALUES ({slots})", values
+            )
             for history in histories if family is _TOY else ():
                 curves = json.dumps(rows.thinned_curves(history))
                 run("INSERT OR IGNORE INTO curves VALUES (?, ?)", (key(history.config), curves))
