@@ -368,8 +368,8 @@ def _of_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> list[LogTable]:
     step = next((name for name in STEPS for name in (name, f"_{name}", name.title()) if name in plain), "")
     turned = step != "" and plain[step].shape == shape[:1] != shape[1:]  # a column a seed
     n_seeds, n = shape[::-1] if turned else shape
-    seeds = arrays.get("seeds", arrays.get("seed", np.arange(n_seeds)))
-    seeds = seeds if seeds.shape == (n_seeds,) else np.arange(n_seeds)
+    own_seeds = [arrays[name] for name in ("seeds", "seed") if name in arrays and arrays[name].shape == (n_seeds,)]
+    [seeds] = own_seeds[:1] or [np.arange(n_seeds)]
     tables = []
     for row in range(n_seeds):
         columns = {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,6 +52,7 @@ _CALLED = {other: name for name, others in _SETTINGS.items() for other in (name,
 _OUTCOMES = {"diverged"}  # numbers beside a published run that only its end knows
 _THRESHOLDS = {"acc_mem": "memorised", "acc_grok": "generalised"}
 _TINY = 1e-6  # by which a rounded share may be above 1
+_MOST_METRICS = 1_000
 _SURELY_PERCENT = 2.0  # up to here it may be a broken share
 Unit = Literal["share", "percent"]
 
@@ -195,7 +196,7 @@ class _Reader:
     def _first(self, names: Sequence[str]) -> str | None:
         return next((self.called[name] for name in names if name in self.called), None)
 
-    def _at(self, row: int) -> str:
+    def _at(self, row: Any) -> str:
         return f"{self.table.word} {self.table.places[row]} of {self.table.path}"
 
     def _spread(self) -> None:
@@ -212,14 +213,17 @@ class _Reader:
             labels.append(split)
         if not labels:
             return
-        names = ["/".join(str(self.columns[label][row]) for label in labels) for row in range(len(self.table.places))]
-        for name in dict.fromkeys(names):
-            here = np.array([one == name for one in names])
-            for column in values:
-                new = name if [column] == [value] else f"{name}/{column}"
-                self.columns[new] = np.where(here, self.columns[column].astype(object), None)
-        for name in {*labels, *values}:
-            del self.columns[name]
+        texts = zip(*(self.columns.pop(label) for label in labels), strict=True)
+        names = np.array(["/".join(map(str, text)) for text in texts], dtype=object)
+        given = {name: self.columns.pop(name).astype(object) for name in values}
+        if len(different := dict.fromkeys(names)) > _MOST_METRICS:
+            found = f"{self.table.path} has {len(different):,} in column {labels[0]}"
+            self._refuse(f"have at most {_MOST_METRICS:,} metrics", found)
+        for name, (column, cells) in product(different, given.items()):
+            new = name if [column] == [value] else f"{name}/{column}"
+            if new not in self.columns:
+                self.columns[new] = cells.copy()
+                self.columns[new][names != name] = None
 
     # ---- a run's rows
 
@@ -360,7 +364,7 @@ class _Reader:
                 self._refuse("have steps that ascend", f"{found}; {apart}")
             curves[ours] = np.full(len(every), np.nan)
             curves[ours][index[there]] = values[there]
-            if self.table.columns.get(theirs, values).dtype == np.float32 and ours.endswith("accuracy"):
+            if self.columns[theirs].dtype == np.float32 and ours.endswith("accuracy"):
                 curves[ours] = np.round(curves[ours], 7)  # so that float32's 0.9 is 0.9
         return every, curves
 
@@ -381,7 +385,7 @@ def _made_shares(logs: Sequence[Log], unit: Unit | None) -> bool:
             found = f"{where} at step {log.steps[wrong.argmax()]:.15g}{hint}"
             raise refusal(f"have a {name.replace('_', ' ')} from 0 to 1, or to 100 per cent", found)
         values[:] = np.minimum(values / bound, 1)
-    return percent
+    return bool(percent)
 
 
 def _is_number(value: Any) -> bool:

@@ -43,8 +43,8 @@ class Looks:
     """The options of every command."""
 
     family: str | None = None
-    """Only runs of this family: toy, modular, digits, teacher, reviews, molecules, messiness, parity, external (imported
-    ones), a file of yours, NAME.py, or what its runs are called here; by default all, in export and inspect toy."""
+    """Only runs of this family: toy, modular, digits, teacher, reviews, molecules, messiness, parity, external (those
+    imported), a file of yours, NAME.py, or what its runs are called here; by default all, in export and inspect toy."""
     store: Path = Path("results/runs.sqlite")
     """The run store."""
 
@@ -90,8 +90,8 @@ class Retrain(Looks):
 
 @dataclass(frozen=True)
 class Import:
-    """Put the logs of others into the store, as runs of the family external. What is there already stays; a log that has
-    grown takes its own place."""
+    """Put the logs of others into the store, as runs of the family external. What is there already stays; a log that
+    has grown takes its own place."""
 
     path: tyro.conf.Positional[Path]
     """CSV, TSV, JSON, JSON lines, Parquet or .npz; or a folder of them, also of a watch."""
@@ -128,7 +128,7 @@ def main(command: Command) -> None:
                 show(store, command, family)
     if isinstance(command, Retrain):
         with RunStore(command.store) as store:
-            trained = [family for family in families if family.name != External.name]
+            trained = [family for family in families if family is not External]
             n, n_others = retrain(store, trained, command.where, command.execution)
         print(f"{n} runs trained again in {command.store}")
         if n_others:
@@ -162,7 +162,8 @@ def show(store: RunStore, command: List, family: type[Family]) -> None:
     if n == 0:
         return
     if lost := store.lost(family, command.where):
-        print(store.told_lost([f"run {number}" for number, _ in lost]))
+        own = f" ({External.name})" * (family is External)
+        print(store.told_lost([f"run {number}{own}" for number, _ in lost]))
     print(table([{"field": name, "values": _values(seen)} for name, seen in values.items()], "simple"), end="\n\n")
     same = {name for name, seen in values.items() if len(seen) == 1}
     runs = [dict(zip(["number", *columns, *last], map(_cell, row), strict=True)) for row in tail]

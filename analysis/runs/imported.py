@@ -119,7 +119,7 @@ def config_for(log: Log, number: int) -> ExternalConfig:
     if (log.steps % 1 != 0).any() or log.steps[-1] > _LARGEST:
         found = f"{log.source}, run {log.name}, has {log.steps[(log.steps % 1 != 0).argmax()]:.15g}"
         raise ConfigError(f"`path` must have whole steps for its runs to be kept, but {found}.")
-    settings, fields = dict(log.settings), {}
+    settings, fields = dict(log.settings), dict[str, Any](seed=number)
     for name in (*_KNOWN, "seed"):
         value = _fitting(name, settings.get(name))
         if value is not None:
@@ -134,7 +134,7 @@ def config_for(log: Log, number: int) -> ExternalConfig:
         content=_digest(log),
         others=others,
         budget=_budget(log, budget),
-        **{"seed": number} | fields,
+        **fields,
     )
 
 

@@ -34,6 +34,7 @@ from analysis.runs.rows import StoreError, config_columns, config_of, key, only,
 from analysis.runs.rows import phase_records as phase_records
 from analysis.runs.traces import Traces, TracesError, prepare, read_traces, traces_path, write_traces
 from neural import FAMILIES, History, Table, family_of
+from neural.families.external import External
 from neural.family import Family
 
 # What predictors say of runs: of other code than `version` nothing is taken.
@@ -304,7 +305,9 @@ class RunStore(StoreFile):
         except TracesError as error:
             run = self._run(name)
             lost = f"those of {run} are {error}"
-            advised = f"`store` must have the traces of its runs beside it, but {lost}. {self.advice()}"
+            advised = (
+                f"`store` must have the traces of its runs beside it, but {lost}. {self.advice(family is External)}"
+            )
             raise LostTraces(advised, run) from None
 
     def _read_traces(self, name: str, family: type[Family]) -> Traces:
@@ -337,15 +340,20 @@ class RunStore(StoreFile):
 
     def told_lost(self, runs: Sequence[str]) -> str:
         """A line about runs without traces, and what to do."""
+        imported = all(run.endswith(f"({External.name})") for run in runs)
         some = ", ".join(runs[:_NAMED]) + (", ..." if len(runs) > _NAMED else "")
-        return f"the traces of {len(runs):,} of these runs are gone or damaged: {some}. {self.advice()}"
+        return f"the traces of {len(runs):,} of these runs are gone or damaged: {some}. {self.advice(imported)}"
 
-    def advice(self) -> str:
-        """What to do where traces are gone."""
+    def advice(self, imported: bool = False) -> str:
+        """What to do where traces are gone, of logs that were `imported` or of runs."""
         command = f"python -m analysis.runs retrain --store {shlex.quote(str(self.path))}"
         folder = traces_path(self.file, "").parent
         first = f"{folder} is no folder: move it away. " if folder.exists() and not folder.is_dir() else ""
-        again = f"`{command}` trains these runs again, but for imported ones, whose logs `import` reads again"
+        again = (
+            "`python -m analysis.runs import` reads their logs again"
+            if imported
+            else f"`{command}` trains these runs again"
+        )
         return f"{first}The rows are kept; {again}."
 
     def prepare_traces(self, configs: Sequence[Any]) -> None:

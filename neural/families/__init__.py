@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from neural import foreign
 from neural.config import ConfigError
@@ -24,7 +24,7 @@ from neural.family import Family
 
 _ALL: tuple[type[Family], ...] = (Toy, Modular, Images, Teacher, Texts, Molecules, Messiness, Parity)
 FAMILIES: dict[str, type[Family]] = {family.name: family for family in _ALL}
-STORED: Mapping[str, type[Family]] = ChainMap({External.name: cast(Any, External)}, FAMILIES)  # begins with the latter
+STORED: Mapping[str, type[Family]] = ChainMap({External.name: External}, FAMILIES)  # begins with the latter
 
 
 def find_family(asked: str) -> type[Family]:

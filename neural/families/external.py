@@ -4,11 +4,14 @@ listed, scored and shown as those of families are; nothing here can train them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from numpy.typing import NDArray
+
 from neural.config import ConfigError, check, option
-from neural.family import Metric, Start
+from neural.family import Family, Metric, Start
 
 MEMORISED, GENERALISED = 0.99, 0.90  # as the published runs have them
 
@@ -55,7 +58,7 @@ class ExternalConfig:
         check(self)
 
 
-class External:
+class External(Family):
     """The family of runs that others trained."""
 
     name: ClassVar = "external"
@@ -67,7 +70,7 @@ class External:
         Metric("test_loss", "loss"),
         Metric("weight_norm", "size"),
     )
-    ARRAYS: ClassVar = {}
+    ARRAYS: ClassVar[Mapping[str, Callable[[Any], NDArray]]] = {}
     COMPILES: ClassVar = False
 
     @staticmethod

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import sqlite3
 import sys
@@ -202,6 +203,10 @@ def test_other_commands_with_imported_runs(folder: Path, store: RunStore, config
     assert (status, picture.is_file(), err) == (0, True, "")
     assert "published/" in out
     next(traces_folder(path).glob("*.npz")).unlink()
+    lost = "the traces of 1 of these runs are gone or damaged: run "
+    assert f"{lost}1 (external). The rows are kept; `python -m analysis.runs import` reads" in re.sub(
+        r"run \d+", "run 1", command("list", "--store", path)[1]
+    )
     assert command("retrain", "--store", path)[:2] == (0, f"0 runs trained again in {path}\n")
     assert "must be one that can be trained" in command("retrain", "--family", "external", "--store", path)[2]
     assert "18 were there" in command("import", folder, "--store", path)[1]  # which brings the lost traces back
@@ -213,7 +218,7 @@ def test_other_commands_with_imported_runs(folder: Path, store: RunStore, config
         next(train_runs([mine], "cpu"))
     with pytest.raises(ConfigError, match=wanted):
         ensure([replace(mine, seed=99)], store, Execution(device="cpu", executor="in-process"))
-    with pytest.raises(ConfigError, match="`family` must be one of toy, .* but is 'external'"):
+    with pytest.raises(ConfigError, match=r"`family` must be one of toy, .* but is 'external'"):
         find_family("external")
 
 

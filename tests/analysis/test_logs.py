@@ -47,7 +47,7 @@ def runs(draw: st.DrawFn) -> tuple[np.ndarray, Curves]:
 # ---- writers of every format: (folder, steps, curves, settings) -> file
 
 
-def _cells(steps: np.ndarray, curves: Curves, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _cells(steps: np.ndarray, curves: Curves, settings: dict[str, Any]) -> list[dict[str, Any]]:
     columns = {"step": steps.astype(int), **curves}
     rows = [{name: values[k].item() for name, values in columns.items()} for k in range(len(steps))]
     return [{name: None if value != value else value for name, value in row.items()} | settings for row in rows]
@@ -70,7 +70,7 @@ def _text(suffix: str, mark: str) -> Callable[..., Path]:
     return write
 
 
-def _metric_rows(folder: Path, steps: np.ndarray, curves: Curves, settings: Mapping[str, Any]) -> Path:
+def _metric_rows(folder: Path, steps: np.ndarray, curves: Curves, settings: dict[str, Any]) -> Path:
     rows = [
         {"step": int(steps[k]), "metric": name, "value": values[k]} | settings
         for name, values in curves.items()
@@ -92,7 +92,7 @@ def _json_list(folder: Path, *run: Any) -> Path:
     return folder / "run.json"
 
 
-def _json_object(folder: Path, steps: np.ndarray, curves: Curves, settings: Mapping[str, Any]) -> Path:
+def _json_object(folder: Path, steps: np.ndarray, curves: Curves, settings: dict[str, Any]) -> Path:
     lists = {"step": steps.tolist()} | {name: values.tolist() for name, values in curves.items()}
     (folder / "run.json").write_text(json.dumps({"config": dict(settings), "history": lists}))
     return folder / "run.json"
@@ -103,12 +103,13 @@ def _parquet(folder: Path, *run: Any) -> Path:
     return folder / "run.parquet"
 
 
-def _arrays(folder: Path, steps: np.ndarray, curves: Curves, settings: Mapping[str, Any]) -> Path:
-    np.savez(folder / "run.npz", steps=steps, **curves, **{name: np.array(value) for name, value in settings.items()})
+def _arrays(folder: Path, steps: np.ndarray, curves: Curves, settings: dict[str, Any]) -> Path:
+    arrays: dict[str, Any] = {"steps": steps, **curves, **settings}
+    np.savez(folder / "run.npz", **arrays)
     return folder / "run.npz"
 
 
-def _beside(folder: Path, steps: np.ndarray, curves: Curves, settings: Mapping[str, Any]) -> Path:
+def _beside(folder: Path, steps: np.ndarray, curves: Curves, settings: dict[str, Any]) -> Path:
     (folder / "run.json").write_text(json.dumps({"optimizer": {"lr": {"value": settings["lr"]}}, "p": settings["p"]}))
     return _text(".csv", ",")(folder, steps, curves, {})
 
@@ -324,6 +325,10 @@ BROKEN = {
         r"has test_acc and test/acc; name one: test_accuracy=NAME",
     ),
     "a.csv whose": ("step,seed,test_acc\n0,1,.1\n5,,.3\n", r"line 3 of \S+ has nothing in column seed"),
+    "a.csv metrics": (
+        "step,metric,value\n" + "".join(f"{k},m{k},.1\n" for k in range(1001)),
+        r"at most 1,000 metrics, but \S+ has 1,001 in column metric",
+    ),
     "a.csv no rows": ("step,test_acc\n", r"rows, but \S+ has none"),
     "a.csv empty": ("", r"is empty\."),
     "a.csv blank": (" \n\n", r"is empty\."),
