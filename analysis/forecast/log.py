@@ -57,6 +57,16 @@ class Log:
             (test >= self.generalised) & ((train >= self.memorised) | ("train_accuracy" not in self.curves))
         )
 
+    @property
+    def diverged(self) -> bool:
+        """Whether a loss is no longer a finite number: infinite, or missing at the last
+        look at test accuracy though it was there at the first.
+        """
+        seen = np.flatnonzero(np.isfinite(self._share("test_accuracy")))
+        losses = [self.curves[name] for name in ("train_loss", "test_loss") if name in self.curves]
+        ends = [curve[seen[[0, -1]]] for curve in losses if len(seen)]
+        return any(bool(np.isfinite(first)) and not np.isfinite(last) for first, last in ends)
+
     def _share(self, name: str) -> NDArray[np.float64]:
         return self.curves.get(name, np.full(len(self.steps), np.nan))
 
