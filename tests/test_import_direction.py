@@ -151,7 +151,7 @@ def test_the_probe_sees_what_is_loaded() -> None:
 
 
 # What all rooms of analysis share; from one another they take nothing.
-SHARED = {"forecast", "report", "runs", "scores", "predictors", "measures", "experiments", "_pieces", "_processes"}
+SHARED = {"logs", "report", "runs", "scores", "predictors", "measures", "experiments", "_pieces", "_processes"}
 # Commands that are a file, and the room that has what they compute.
 COMMANDS = {"league": {"grokking"}, "measure_checkpoints": {"grokking"}}
 COMMANDS |= {name: {"weight_norm"} for name in ("landscape", "norm_law", "two_variables")}

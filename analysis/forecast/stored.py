@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.forecast.log import Log
+from analysis.logs.log import Log
 from analysis.runs.rows import called
 from analysis.runs.store import RunStore
 from neural import family_of

@@ -17,7 +17,7 @@ import numpy as np
 import tyro
 from matplotlib.figure import Figure
 
-from analysis.forecast.read import columns_from, read_logs
+from analysis.logs.read import columns_from, read_logs
 from analysis.report.files import save_picture, table
 from analysis.report.look import BLUE, GREEN, LOOK, ORANGE
 from analysis.runs import rows
@@ -90,8 +90,9 @@ class Retrain(Looks):
 
 @dataclass(frozen=True)
 class Import:
-    """Put the logs of others into the store, as runs of the family external. What is there already stays; a log that
-    has grown takes its own place."""
+    """Put the logs of others into the store, as runs of the family external. What is
+    there already stays; a log that has grown takes its own place.
+    """
 
     path: tyro.conf.Positional[Path]
     """CSV, TSV, JSON, JSON lines, Parquet or .npz; or a folder of them, also of a watch."""

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from analysis.forecast.log import Log
+from analysis.logs.log import Log
 from analysis.runs.rows import config_of, key
 from analysis.runs.store import LostTraces, RunStore
 from neural import ConfigError, History
@@ -139,8 +139,8 @@ def config_for(log: Log, number: int) -> ExternalConfig:
 
 
 def _budget(log: Log, said: int | None) -> int:
-    """The steps that the run was to have, where its log tells what became of it: it ends
-    within a look of them, or the run had generalised. Else those that were logged.
+    """The steps that the run was to have, where its log ends within a look of them or
+    the run had generalised. Else those that were logged.
     """
     last = int(log.steps[-1])
     look = log.steps[-1] - log.steps[-2] if len(log.steps) > 1 else 0

@@ -101,7 +101,7 @@ class RunStore(StoreFile):
         )
 
     def forget(self, config: Any) -> None:
-        """Remove a run, not of the toy model, what was predicted of it, and its traces."""
+        """Remove a run, not of the toy model, with its predictions and traces."""
         name, table = key(config), table_name(family_of(config))
 
         def put() -> None:

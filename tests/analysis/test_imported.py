@@ -22,11 +22,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import analysis.runs.__main__ as module
-from analysis.forecast.log import Log
-from analysis.forecast.read import read_logs
 from analysis.forecast.stored import logs_of
 from analysis.gallery.__main__ import gallery
 from analysis.gallery.planes import find_planes
+from analysis.logs.log import Log
+from analysis.logs.read import read_logs
 from analysis.runs.executors import Execution
 from analysis.runs.imported import config_for, import_logs
 from analysis.runs.phases import Thresholds

@@ -21,9 +21,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.forecast.files import KINDS
-from analysis.forecast.log import Log
-from analysis.forecast.read import curve_of, read_logs, setting_of
+from analysis.logs.files import KINDS
+from analysis.logs.log import Log
+from analysis.logs.read import curve_of, read_logs, setting_of
 from neural import ConfigError
 
 Curves = dict[str, np.ndarray]
@@ -358,7 +358,7 @@ def test_a_broken_log_is_one_line(case: str, tmp_path: Path) -> None:
 
 
 def test_broken_arrays(tmp_path: Path) -> None:
-    """Pickles stay closed, a file that is cut or says that it is huge is not believed."""
+    """Pickles stay closed; a file that is cut, or says that it is huge, is damaged."""
     path = tmp_path / "a.npz"
     np.savez(path, steps=np.array([1, {}], dtype=object))
     with pytest.raises(ConfigError, match="a pickled array, steps, which is never unpickled"):

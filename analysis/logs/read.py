@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.forecast.files import STEPS, LogTable, log_tables, refusal, scalars
-from analysis.forecast.log import Log
+from analysis.logs.files import STEPS, LogTable, log_tables, refusal, scalars
+from analysis.logs.log import Log
 from neural import ConfigError
 from neural.config import nearest
 
@@ -24,7 +24,7 @@ CURVES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "weight_
 _RUN = ("run", "run_id", "run_name", "trial", "experiment", "replica", "seed", "seeds")
 _METRIC, _VALUE = ("metric", "metrics", "metric_name", "tag", "key", "variable", "name"), ("value", "metric_value")
 _SPLIT = ("split", "dataset", "phase", "set", "partition", "subset")
-# The words of a curve's name; where several columns are test accuracies, the first counts.
+# The words of a curve's name; of several columns of test accuracy the first counts.
 _TRAIN = ("train", "training", "tr")
 _TEST = ("test", "heldout", "holdout", "val", "valid", "validation", "dev", "eval", "evaluation", "te")
 _KINDS = {"accuracy": ("acc", "accuracy", "accuracies"), "loss": ("loss", "losses", "nll", "xent")}

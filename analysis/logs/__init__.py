@@ -1,0 +1,1 @@
+"""Logs of anybody's training runs, read."""
