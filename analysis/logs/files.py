@@ -354,8 +354,8 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _of_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> list[LogTable]:
-    """Steps are (L,), curves (L,) or, a row a seed, (S, L). Numbers are settings. Of (S,)
-    only seeds are read: others may be what the end of a run tells.
+    """Steps are (L,), curves (L,) or, a row a seed, (S, L). Numbers are settings. Of
+    (S,) only seeds are read: others may be what the end of a run tells.
     """
     settings = _beside(path) | scalars({name: values[()] for name, values in arrays.items() if values.ndim == 0})
     plain = {name: values for name, values in arrays.items() if values.dtype.kind in "biufU" and values.ndim in (1, 2)}
