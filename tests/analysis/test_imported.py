@@ -152,6 +152,7 @@ def test_a_log_that_has_grown_takes_its_place(tmp_path: Path, command) -> None:
             10,
             [pytest.approx(np.nan, nan_ok=True)],
         )
+        assert store.table([config])["test_accuracy"].tolist() == [0.1]  # the last that was logged
         said = dict.fromkeys(PREDICTIONS, "x") | {"key": rows(path)["key"][0]} | dict.fromkeys(PREDICTIONS[-5:], 1.0)
         store.keep_predictions(pd.DataFrame([said]))
     log.write_text("step,train_acc,test_acc\n0,.1,.1\n10,1,.2\n20,1,.95\n")
@@ -160,9 +161,11 @@ def test_a_log_that_has_grown_takes_its_place(tmp_path: Path, command) -> None:
     assert len([*traces_folder(path).glob("*.npz")]) == 1
     with RunStore(path, read_only=True) as store:
         assert len(store.predictions()) == 0
-    log.write_text("step,train_acc,test_acc\n0,.2,.1\n10,1,.2\n20,1,.95\n30,1,1\n")
-    assert command("import", log, "--store", path)[1] == f"1 runs of {log} imported into {path}\n"
-    assert len(rows(path)) == 2
+    others = ("0,.2,.1\n10,1,.2\n20,1,.95\n30,1,1\n", "0,.1,.1\n10,1,.2\n21,1,.95\n30,1,1\n", "0,.1,.1\n10,1,.2\n")
+    for number, text in enumerate(others):  # other values, other steps, an end that is not the old one's
+        log.write_text(f"step,train_acc,test_acc\n{text}")
+        assert command("import", log, "--store", path)[1] == f"1 runs of {log} imported into {path}\n"
+        assert len(rows(path)) == 2 + number
 
 
 def test_what_the_budget_is(tmp_path: Path) -> None:
@@ -228,7 +231,7 @@ def test_the_gallery_has_them(folder: Path, tmp_path: Path) -> None:
     """
     (tmp_path / "blank").mkdir()
     for k, lr in enumerate((0.1, 0.2, 0.4)):
-        text = f"step,lr,train_acc,test_acc\n0,{lr},.1,.1\n5,{lr},.5,\n10,{lr},.6,.2\n{15 + k},{lr},.7,.3\n"
+        text = f"step,lr,train_acc,test_acc\n0,{lr},.1,.1\n5,{lr},.5,\n10,{lr},,.2\n{15 + k},{lr},.7,.3\n"
         (tmp_path / "blank" / f"{k}.csv").write_text(text)
     with RunStore(tmp_path / "runs.sqlite") as store:
         import_logs(store, [*read_logs(folder), *read_logs(tmp_path / "blank")])
@@ -240,7 +243,7 @@ def test_the_gallery_has_them(folder: Path, tmp_path: Path) -> None:
     assert "external: p and fraction" in page
     content = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
     [plane] = [plane for plane in content["planes"] if plane["n"] == 3]
-    assert plane["cells"][0]["runs"][0]["curve"] == [[0, 10, 15], [10, 60, 70], [10, 20, 30]]
+    assert plane["cells"][0]["runs"][0]["curve"] == [[0, 10, 15], [10, 50, 70], [10, 20, 30]]
 
 
 def test_steps_that_are_no_integers(tmp_path: Path, command) -> None:
