@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.forecast.log import Log
+from analysis.logs.log import Log
 
 OCTAVES = (0.5, 1.0, 2.0, 3.0)  # of steps, over which a curve's change is taken
 LINES = OCTAVES[:-1]  # of these, those over which a line is drawn onwards

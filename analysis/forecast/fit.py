@@ -24,9 +24,9 @@ from tqdm.auto import tqdm
 
 from analysis.experiments import EXPERIMENTS
 from analysis.forecast.features import NAMES, features, logit
-from analysis.forecast.log import Log
+from analysis.logs.log import Log
 from analysis.forecast.model import FURTHEST, GRID, LEVEL, LOOKS, Model, phase_of, save_model, without
-from analysis.forecast.read import read_logs
+from analysis.logs.read import read_logs
 from analysis.forecast.stored import logs_of
 from analysis.report.files import prepare_folder
 from analysis.runs.session import ERRORS, Trains, trained

@@ -25,7 +25,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from analysis.forecast.features import NAMES, features
-from analysis.forecast.log import Log
+from analysis.logs.log import Log
 from efftheory._cache import CACHE
 from neural import ConfigError
 
