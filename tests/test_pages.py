@@ -84,7 +84,8 @@ TWICE = {
     "how long the tests take": r"make test`? +(?:#|takes) ([\w ]+ minutes)",
     "when the official code's run gets there": r"RQI > 0\.95 after (\d+) updates, train accuracy 0\.9 after (\d+), "
     r"test accuracy 0\.9 after (\d+)",
-    "what a prediction costs": r"(1/\d+)(?:, at worst 1/\d+ \(`[^`]*`, processor time| of the time that training)",
+    "what a prediction costs": r"1/(\d+), at worst 1/\d+ \(`[^`]*`, processor time"
+    r"|takes (\d+) times the processor time",
     "how well it tells who succeeds": r"remembers, blind, with targets \| \S+ (\S+) \| \S+ (\S+)"
     r"|remembers \| D, E0, rates, targets \| (\S+) \| \*\*(\S+)\*\*",
     "what the advice gains": r"from (\.\d+) to (\.\d+) \((?:48 fresh|paired)",

@@ -3,7 +3,8 @@
     python docs/data/freeze.py NAME FOLDER
 
 Of a folder: its runs.csv, predictions.csv and scores.csv, without columns of arrays; a
-run's key is its number. Of report.json: the runs of a phase diagram, and of another
+run's key is its number, and of the league's readings that at memorisation is kept. Of
+report.json: the runs of a phase diagram, and of another
 .json, as neural.train leaves it, the run. Of a page, report.md: a row of scores for
 every number of its tables, `section` and `row` say where, and the word above the column
 is the statistic; and a row `said` for a decimal number of its sentences, by the words
@@ -22,6 +23,7 @@ import pandas as pd
 
 DATA = Path(__file__).parent
 TABLES = ("runs", "predictions", "scores")
+MEMORISED = "memorised"
 SCORE = ("target", "predictor", "against", "statistic", "value", "low", "high", "n", "n_censored")
 # What does not tell runs of one table from one another, or is said in commands.csv.
 UNUSED = ("samples", "device", "torch", "compiled", "dtype", "retired", "experiment", "replica")
@@ -36,14 +38,19 @@ _CELL = re.compile(
 def freeze_runs(name: str, folder: Path) -> None:
     """The three tables of a comparison, packed."""
     runs, predictions, scores = (pd.read_csv(folder / f"{table}.csv") for table in TABLES)
+    if "reading" in predictions:
+        scores = scores[(scores["reading"] == MEMORISED) & (scores["setting"] != "together")]
+        predictions = predictions[predictions["reading"] == MEMORISED].merge(runs[["setting", "seed", "key"]])
+        predictions = predictions.drop(columns=["setting", "seed", "reading", "measure"])
     number = {key: k for k, key in enumerate(runs["key"])}
     for table in (runs, predictions):
         table["key"] = table["key"].map(number)
-    predictions = predictions[predictions["target"].isin(["rqi", "train", "test", "accuracy"])].drop(columns="version")
+    predictions = predictions[predictions["target"].isin(scores["target"])].drop(columns="version", errors="ignore")
     predictions = predictions.dropna(axis="columns", how="all")
+    scores = scores[scores["n_train"].isna()] if "n_train" in scores else scores
     runs = runs.drop(columns=[one for one in UNUSED if one in runs]).dropna(axis="columns", how="all")
     (DATA / name).mkdir(exist_ok=True)
-    for table, rows in zip(TABLES, (runs, predictions, scores[scores["n_train"].isna()]), strict=True):
+    for table, rows in zip(TABLES, (runs, predictions, scores), strict=True):
         packed = {"method": "gzip", "mtime": 0, "compresslevel": 9}
         rows.to_csv(DATA / name / f"{table}.csv.gz", index=False, compression=packed)
 

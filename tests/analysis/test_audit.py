@@ -16,13 +16,26 @@ import pandas as pd
 import pytest
 import tyro
 
+from analysis import audit
 from analysis.__main__ import main as start
-from analysis.audit import MARK, PAGES, ROOT, check, definitions, fill, tables
+from analysis.audit import (
+    MARK,
+    ORIGINS,
+    PAGES,
+    ROOT,
+    SCORED,
+    SETTINGS,
+    check,
+    definitions,
+    fill,
+    sources,
+    tables,
+    unmarked,
+)
 from analysis.predictors.catalogue import CATALOGUE
 from analysis.report import command as report_command
 from neural import ConfigError, command
 
-KEYS = ["repr_lr", "decoder_lr", "target", "predictor", "against", "statistic"]
 DATA = ROOT / "docs/data"
 COMMANDS = [*csv.DictReader((DATA / "commands.csv").open(encoding="utf-8"))]
 SEEN = """
@@ -110,6 +123,25 @@ def test_a_mark_that_means_nothing_is_one_line(copy: Path, mark: str, says: str)
 
 
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("loose", ["71 %", ".83 [", "+.05", "1,024 runs", "p = 103", "RQI > 0.955", "accuracy .93"])
+def test_a_result_without_a_mark_is_found(copy: Path, page: str, loose: str, capsys) -> None:
+    """Also where it resembles a setting."""
+    assert list(unmarked(copy, page)) == []
+    whole = (copy / page).read_text()
+    (copy / page).write_text(f"{whole}\nOf them `3` have {loose} that is RQI > 0.95.\n")
+    [(line, number)] = unmarked(copy, page)
+    assert line == whole.count("\n") + 2
+    with pytest.raises(SystemExit, match="1"):
+        audit.main(audit.Arguments(root=copy))
+    assert f"{page}:{line} {number}  [no mark]" in capsys.readouterr().out
+
+
+def test_every_setting_stands_on_a_page() -> None:
+    pages = " ".join((ROOT / page).read_text() for page in PAGES)
+    assert [one for one in SETTINGS if one not in pages] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_mark_is_behind_a_number(page: str) -> None:
     """So that none begins a line, where it would end a paragraph."""
     text = (ROOT / page).read_text()
@@ -124,11 +156,18 @@ def test_the_first_program_of_readme_prints_what_stands_below_it(capsys) -> None
     assert capsys.readouterr().out == printed
 
 
-def test_the_scores_of_frozen_runs_are_those_that_the_command_left() -> None:
-    frozen = tables(ROOT, "compare/scores").fillna({"against": ""}).set_index(KEYS).sort_index()
-    now = tables(ROOT, "compare").set_index(KEYS).sort_index()
+@pytest.mark.parametrize(
+    ("name", "by"), [("compare", ["repr_lr", "decoder_lr"]), ("league", ["setting"]), ("norm_transformer", [])]
+)
+def test_the_scores_of_frozen_runs_are_those_that_the_command_left(name: str, by: list[str]) -> None:
+    keys = [*by, "target", "predictor", "against", "statistic"]
+    both = (tables(ROOT, one) for one in (f"{name}/scores", name))
+    frozen, now = (one.assign(against=one["against"].astype(object).fillna("")).set_index(keys) for one in both)
+    frozen = frozen.query("statistic not in ('p', 'q')")  # of permutations
     columns = ["value", "low", "high", "n", "n_censored"]
-    pd.testing.assert_frame_equal(now[columns], frozen[columns], rtol=1e-9, check_dtype=False)
+    assert len(frozen) > 20
+    loose = {"check_dtype": False, "check_index_type": False}
+    pd.testing.assert_frame_equal(now.loc[frozen.index, columns], frozen[columns], rtol=1e-9, **loose)
 
 
 def test_predictors_are_those_of_the_catalogue() -> None:
@@ -137,8 +176,10 @@ def test_predictors_are_those_of_the_catalogue() -> None:
     assert known == [
         {"name": one.name, "title": one.title, "gives": one.gives} for one in CATALOGUE.values() if one.name in names
     ]
-    said = set(pd.concat(pd.read_csv(file) for file in DATA.glob("*/predictions.csv.gz"))["predictor"])
-    assert said == set(names)
+    said = {file.parent.name: set(pd.read_csv(file)["predictor"]) for file in DATA.glob("*/predictions.csv.gz")}
+    assert set().union(*(said[name] for name in said if name not in SCORED)) == set(names)
+    for name, (gives, _) in SCORED.items():
+        assert {CATALOGUE[one].gives for one in said[name] if one in CATALOGUE} == {gives}
 
 
 def test_every_frozen_table_has_a_command_and_is_small() -> None:
@@ -149,8 +190,20 @@ def test_every_frozen_table_has_a_command_and_is_small() -> None:
     assert sum(path.stat().st_size for path in DATA.rglob("*.csv*")) < 600_000
 
 
+def test_the_audit_says_which_numbers_come_from_runs_and_which_from_reports() -> None:
+    """By what is frozen: tables of a report have a section and a row."""
+    assert {row["from"] for row in sources(ROOT).values()} == set(ORIGINS)
+    for name, row in sources(ROOT).items():
+        is_page = not (DATA / name).is_dir() and {"section", "row"} <= set(tables(ROOT, name))
+        assert is_page == row["from"].endswith(("report", "page")), name
+
+
 @pytest.mark.parametrize("row", COMMANDS, ids=lambda row: row["name"])
 def test_commands_understand_their_lines(monkeypatch, row) -> None:
+    if row["from"] == "a benchmark":  # has a file to write, and no other option
+        _, _, module, option, _ = shlex.split(row["command"])
+        assert f'"{option}"' in (ROOT / module.replace(".", "/")).with_suffix(".py").read_text()
+        return
     parsed = []
 
     def instead(arguments, main, prog, errors=()):
