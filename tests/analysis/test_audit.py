@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -166,7 +167,7 @@ def test_the_scores_of_frozen_runs_are_those_that_the_command_left(name: str, by
     frozen = frozen.query("statistic not in ('p', 'q')")  # of permutations
     columns = ["value", "low", "high", "n", "n_censored"]
     assert len(frozen) > 20
-    loose = {"check_dtype": False, "check_index_type": False}
+    loose: Any = {"check_dtype": False, "check_index_type": False}
     pd.testing.assert_frame_equal(now.loc[frozen.index, columns], frozen[columns], rtol=1e-9, **loose)
 
 
