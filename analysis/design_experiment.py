@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binomtest
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 import efftheory as et
 from analysis.arms.engine import Arms, arm_rows, beside, leave_arms, looks, row_of, score_arms, survival, train

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import tyro
 from numpy.typing import NDArray
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from analysis.arms.engine import Arms, arm_rows, leave_arms, runs_of, score_arms, survival, tabulate, verdict
 from analysis.experiments import EXPERIMENTS

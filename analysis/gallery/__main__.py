@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from analysis.gallery.planes import LEAST_CELLS, Plane, find_planes
 from analysis.measures.components import projected

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import tyro
 from numpy.typing import NDArray
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from analysis.grokking.files import read_array, read_checkpoint
 from analysis.measures.components import effective_dimension

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from analysis.predictors import effective, measures, memory, norm, null, rings
 from analysis.predictors.predictor import Predictor, Run, Told

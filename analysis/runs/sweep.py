@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from analysis.runs.cluster import train_on_cluster
 from analysis.runs.executors import Execution, Keep, OnWork, Processes, lanes_for, whole
