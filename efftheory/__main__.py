@@ -72,7 +72,7 @@ def main(arguments: argparse.Namespace) -> None:
     with replacing(files) as fresh:
         fresh[0].write_text("{\n" + ",\n".join(lines) + "\n}\n")
         if picture_of is not None:
-            picture_of(description, mask).savefig(fresh[1], dpi=150)
+            picture_of(description).savefig(fresh[1], dpi=150)
     if picture_of is None:
         picture.unlink(missing_ok=True)  # an earlier command's would be taken for this one's
     print(f"{report}; the picture needs matplotlib" if picture_of is None else f"{report}, {picture}")
@@ -215,7 +215,7 @@ def _listed(op: et.Operation, pairs: NDArray[np.int32]) -> list[list[int]] | lis
 # The command line
 
 
-def _drawing() -> Callable[[et.Description, NDArray[np.bool_]], Any] | None:
+def _drawing() -> Callable[[et.Description], Any] | None:
     """What draws the picture; None where matplotlib is missing, or finds no folder to
     write to.
     """

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efftheory import _checks
 from efftheory._checks import ArgumentError
+from efftheory._html import Line, page, plot, relative
 from efftheory._records import short
 from efftheory.loss import effective_loss, effective_loss_gradient, in_units_of, loss_argument, size_of
 from efftheory.operations import Operation
@@ -40,6 +41,16 @@ class ClassTrajectory:
     z: NDArray[np.float64]
 
     __repr__ = short
+
+    def _repr_html_(self) -> str:
+        """With the curve of the loss."""
+        rows = [
+            ("samples", self.F.shape[1:]),
+            ("times", f"{len(self.times)}, up to {self.times[-1]:g}"),
+            ("loss", f"{self.loss[0]:.4g}, at the end {self.loss[-1]:.4g}"),
+        ]
+        lines = [Line("loss / initial loss", self.times, relative(self.loss))]
+        return page("Representations of classes along the flow", rows, plot(lines, "time", "share"))
 
 
 def _as_sums(labels: ArrayLike, F: ArrayLike, name: str) -> tuple[Operation, NDArray[np.float64]]:

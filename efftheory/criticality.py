@@ -15,6 +15,7 @@ from scipy.special import betaincinv
 
 from efftheory import _checks
 from efftheory import _random_kernels as kernels
+from efftheory._records import table
 from efftheory._threads import threaded
 from efftheory.elimination import DENSE_NULLITY, minor_bits, primes_beyond, sparse_nullity
 from efftheory.elimination import primes as random_primes
@@ -38,6 +39,8 @@ class Estimate:
     value: float
     interval: tuple[float, float]
     draws: int
+
+    _repr_html_ = table
 
     def __str__(self) -> str:
         low, high = self.interval

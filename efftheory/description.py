@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
 
 from efftheory import _checks, _kernels
+from efftheory._html import BLUE, ORANGE, SKY, page
 from efftheory._kernels import Index
 from efftheory._records import short
 from efftheory.elimination import DENSE_NULLITY, Nullity, rank_and_reach
 from efftheory.generalization import in_table_order, nullity_and_reach
-from efftheory.operations import Operation, require_sum
+from efftheory.operations import Operation, picture, require_sum
 from efftheory.parallelograms import Mask, count_parallelograms, trained_flags
 from efftheory.spectrum import DENSE_SPECTRUM, solve
 
@@ -38,6 +39,7 @@ class Description:
             p = 512 the FEW smallest.
         reached: bool (N,), Dbar(D, P(D)).
         converged: whether the eigenvalues can be trusted: see `Spectrum`.
+        mask: bool (N,), the training set; None is all of D0.
     """
 
     operation: Operation
@@ -47,8 +49,21 @@ class Description:
     eigenvalues: NDArray[np.float64]
     reached: NDArray[np.bool_]
     converged: bool = True
+    mask: Mask = None
 
     __repr__ = short
+
+    def _repr_html_(self) -> str:
+        """With what becomes of each sample."""
+        op = self.operation
+
+        def fates() -> NDArray[np.integer]:
+            trained = _checks.training_mask(self.mask, op.n_samples)
+            return np.where(trained, 0, np.where(self.reached, 1, 2))
+
+        return page(
+            "", self._rows(), picture(op, fates, (BLUE, SKY, ORANGE), ("trained", "within reach", "out of reach"))
+        )
 
     @property
     def nullity(self) -> int:
@@ -83,6 +98,9 @@ class Description:
         return self.nullity == self.operation.full_nullity
 
     def __str__(self) -> str:
+        return "\n".join(f"{name}: {said}" for name, said in self._rows())
+
+    def _rows(self) -> list[tuple[str, str]]:
         op, n_full = self.operation, count_parallelograms(self.operation)
         unique = "unique" if self.is_linear else f"not unique, {self.nullity - op.full_nullity} more degrees of freedom"
         # of a modular operation, say, no line satisfies all data: what is unique there
@@ -90,12 +108,14 @@ class Description:
         what = "linear representation" if op.linear and op.full_nullity == 2 else "representation of all data"
         name = f"lambda_{op.full_nullity + 1}"
         if self.lambda3 > 0:
-            steps = f"e-folding time Z0/({name} eta) = {1 / self.lambda3:.3g} Z0/eta steps"
-            pace = f"{name} = {self.lambda3:.6g}: {steps}"
+            name += f" = {self.lambda3:.6g}"
+            pace = f"e-folding time Z0/(lambda_{op.full_nullity + 1} eta) = {1 / self.lambda3:.3g} Z0/eta steps"
         elif self.is_linear:
-            pace = f"{name} is not defined: no data can say more"
+            name += " is not defined"
+            pace = "no data can say more"
         else:
-            pace = f"{name} = 0: the flow never singles out the {what}"
+            name += " = 0"
+            pace = f"the flow never singles out the {what}"
         if not self.converged:
             pace += " (the iteration has not converged)"
         n_beyond, accuracy = self.n_beyond, f"{self.ideal_accuracy:.4f}"
@@ -105,16 +125,14 @@ class Description:
         missing = " ".join(_named(op, i, j) for i, j in first.tolist()) or "none"
         if n_beyond > MOST_LISTED:
             missing += f" and {n_beyond - MOST_LISTED} more"
-        return "\n".join(
-            [
-                f"{op.name}: {self.n_train} of {op.n_samples} samples ({self.n_train / op.n_samples:.1%}), "
-                f"{self.n_parallelograms} of {n_full} parallelograms",
-                f"{what}: {unique} (nullity {self.exact_nullity})",
-                pace,
-                f"ideal accuracy: {accuracy}",
-                f"out of reach: {missing}",
-            ]
-        )
+        data = f"{self.n_train} of {op.n_samples} samples ({self.n_train / op.n_samples:.1%})"
+        return [
+            (op.name, f"{data}, {self.n_parallelograms} of {n_full} parallelograms"),
+            (what, f"{unique} (nullity {self.exact_nullity})"),
+            (name, pace),
+            ("ideal accuracy", accuracy),
+            ("out of reach", missing),
+        ]
 
 
 def _named(op: Operation, i: int, j: int) -> str:
@@ -144,13 +162,14 @@ def describe(op: Operation, mask: Mask = None) -> Description:
         ArgumentError: `mask` is not bool (N,); `op` composes by a product.
     """
     require_sum(op)
+    mask = None if mask is None else _checks.training_mask(mask, op.n_samples).copy()  # users change theirs
     if op.n_symbols > DENSE_NULLITY:
         found, reached = nullity_and_reach(op, mask)
         n_train = int(_checks.training_mask(mask, op.n_samples).sum())
         k = op.n_symbols if op.n_symbols <= DENSE_SPECTRUM else max(FEW, op.full_nullity + 1)
         solved = solve(op, mask, k, found.value)
         n_parallelograms = count_parallelograms(op, mask)
-        return Description(op, n_train, n_parallelograms, found, solved.eigenvalues, reached, solved.converged)
+        return Description(op, n_train, n_parallelograms, found, solved.eigenvalues, reached, solved.converged, mask)
     trained = trained_flags(op, mask)
     n_train, n_parallelograms = _kernels.count_pairs(op.samples.first, trained)
     rank, reached = rank_and_reach(op.samples, trained, op.n_symbols, op.least_nullity)
@@ -158,4 +177,4 @@ def describe(op: Operation, mask: Mask = None) -> Description:
     eigenvalues = _symmetric_eigenvalues(_kernels.hessian(*op.samples, trained, op.n_symbols), compute_v=0)[0]
     eigenvalues[:nullity] = 0.0
     found = Nullity(nullity, "elimination", 0.0)
-    return Description(op, n_train, n_parallelograms, found, eigenvalues, in_table_order(op, reached))
+    return Description(op, n_train, n_parallelograms, found, eigenvalues, in_table_order(op, reached), mask=mask)

@@ -49,6 +49,7 @@ from numpy.typing import NDArray
 from efftheory import _checks, _kernels
 from efftheory import _elimination_kernels as kernels
 from efftheory._kernels import Samples, class_order, null_vector
+from efftheory._records import table
 
 DENSE_NULLITY = 128  # up to here a dense echelon form is as quick as a sparse one, and a proof
 MAX_ERROR = 1e-9
@@ -72,6 +73,8 @@ class Nullity:
     value: int
     method: str
     error_probability: float
+
+    _repr_html_ = table
 
     def __str__(self) -> str:
         if self.method == "elimination":

@@ -20,6 +20,7 @@ from scipy.integrate import DOP853, LSODA, OdeSolver, solve_ivp
 
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
+from efftheory._html import Line, page, plot, relative
 from efftheory._kernels import Samples
 from efftheory._records import short
 from efftheory._sample_kernels import collapsed
@@ -73,6 +74,21 @@ class Trajectory:
     converged: bool = field(default=True, kw_only=True)
 
     __repr__ = short
+
+    def _repr_html_(self) -> str:
+        """With the curves of RQI and of the loss."""
+        reached = self.time_to_rqi()
+        rows = [
+            ("embeddings", self.E.shape[1:]),
+            ("times", f"{len(self.times)}, up to {self.times[-1]:g}"),
+            ("RQI", f"{self.rqi[0]:.4g}, at the end {self.rqi[-1]:.4g}"),
+            ("time to RQI > 0.95", f"{reached:g}" if reached < math.inf else "not within these times"),
+            ("effective loss", f"{self.loss[0]:.4g}, at the end {self.loss[-1]:.4g}"),
+            ("drift of Z0", f"{self.z0_drift:.1e}"),
+            ("converged", "yes" if self.converged else "no"),
+        ]
+        lines = [Line("RQI", self.times, self.rqi), Line("loss / initial loss", self.times, relative(self.loss))]
+        return page("Embeddings along the flow", rows, plot(lines, "time", "share"))
 
     @property
     def z0_drift(self) -> float:

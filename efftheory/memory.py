@@ -44,8 +44,9 @@ from efftheory import _checks
 from efftheory import _memory_kernels as kernels
 from efftheory._block_kernels import Network, Weights
 from efftheory._checks import ArgumentError
+from efftheory._html import Line, page, plot
 from efftheory._kernels import Rule
-from efftheory._records import short
+from efftheory._records import short, table
 from efftheory._sample_kernels import Part, TrainingSet
 from efftheory._threads import threaded
 from efftheory.criticality import Estimate, proportion
@@ -86,6 +87,8 @@ class Decoder:
     optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: float = 0.0
     warmup: int = 0
+
+    _repr_html_ = table
 
     def __post_init__(self) -> None:
         for name in ("width", "depth", "n_outputs"):
@@ -136,6 +139,29 @@ class LearningTrajectory:
     status: _Status
 
     __repr__ = short
+
+    def _repr_html_(self) -> str:
+        """With the curves of RQI and both accuracies."""
+        if not len(self.times):
+            return table(self)
+        curves = {"RQI": self.rqi, "train accuracy": self.train_accuracy, "test accuracy": self.test_accuracy}
+        crossed = {
+            "RQI > 0.95": self.steps_to_rqi,
+            "train accuracy 0.9": self.steps_to_train,
+            "test accuracy 0.9": self.steps_to_test,
+        }
+        rows = [
+            ("embeddings", self.E.shape[1:]),
+            ("steps followed", f"{self.times[-1]:g}, ended by: {self.status}"),
+            *((f"steps to {name}", _steps(found)) for name, found in crossed.items()),
+            *((f"{name} at the end", f"{curve[-1]:.4g}") for name, curve in curves.items()),
+        ]
+        lines = [Line(name, self.times, curve) for name, curve in curves.items()]
+        return page("Embeddings and decoder, by the theory with memory", rows, plot(lines, "steps", "share"))
+
+
+def _steps(found: float) -> str:
+    return f"{found:g}" if found < math.inf else "never"
 
 
 def memory_flow(
@@ -327,6 +353,22 @@ class SuccessProbability(Estimate):
     steps_to_rqi: NDArray[np.float64]
 
     __repr__ = short
+
+    def _repr_html_(self) -> str:
+        targets = {
+            "RQI > 0.95": self.steps_to_rqi,
+            "train accuracy 0.9": self.steps_to_train,
+            "test accuracy 0.9": self.steps_to_test,
+        }
+        medians = {name: float(np.quantile(steps, 0.5, method="inverted_cdf")) for name, steps in targets.items()}
+        rows = [
+            ("share with RQI > 0.95", Estimate.__str__(self)),
+            *(
+                (f"median steps to {name}", f"{steps:g}" if steps < math.inf else "never")
+                for name, steps in medians.items()
+            ),
+        ]
+        return page("Success, by the theory with memory", rows)
 
 
 def success_probability(

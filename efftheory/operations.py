@@ -19,8 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from efftheory import _checks, _kernels
 from efftheory._checks import ArgumentError
+from efftheory._html import page
 from efftheory._kernels import Index, Samples
 from efftheory._records import short
+from efftheory._square import square
 from efftheory.elimination import nullity_of
 
 Seed = int | np.random.Generator
@@ -28,6 +30,9 @@ Composition = Literal["sum", "product"]
 
 MAX_SYMBOLS = 60_000  # of an addition: its samples are numbered by 31 bits
 CHUNK = 1 << 20  # samples that are evaluated at a time
+_MOST_SHOWN = 200  # symbols, in a notebook
+# Of cividis, which any colour vision sees as a ladder.
+_LADDER = ("#00224E", "#434E6C", "#7D7C78", "#BCAF6F", "#FEE838")
 
 # the numbers of samples -> the two symbols and the result of each
 Rule = Callable[[NDArray[np.integer]], tuple[Index, Index, Index]]
@@ -74,6 +79,18 @@ class Operation:
     names: tuple[str, ...] | None = None
 
     __repr__ = short
+
+    def _repr_html_(self) -> str:
+        """With the table of results, a colour a fifth of them."""
+        samples = "all ordered pairs" if self.composition == "product" or self.tables == 2 else "pairs i <= j"
+        embeddings = "one table" if self.tables == 1 else "two tables, E_a + F_b"
+        rows = [
+            ("symbols", self.n_symbols // self.tables),
+            ("samples", f"{self.n_samples}, {samples}"),
+            ("results", self.n_results),
+            ("embeddings", f"{embeddings}, composed by a {self.composition}"),
+        ]
+        return page(self.name, rows, picture(self, lambda: self.results * len(_LADDER) // self.n_results, _LADDER))
 
     @cached_property
     def pairs(self) -> Index:
@@ -220,6 +237,18 @@ class Operation:
         rng = _checks.generator("seed", seed)
         mask[rng.choice(self.n_samples, n_train, replace=False)] = True
         return mask
+
+
+def picture(
+    op: Operation, values: Callable[[], NDArray[np.integer]], colours: Sequence[str], legend: Sequence[str] = ()
+) -> str:
+    """The square of all samples by their `values` (N,), for a notebook; a word in its
+    place where there are many symbols.
+    """
+    p = op.n_symbols // op.tables
+    if p > _MOST_SHOWN:
+        return f"<p>No picture: more than {_MOST_SHOWN} symbols.</p>"
+    return square(op.pairs % p, values(), op.names or [str(k) for k in range(p)], colours, legend)
 
 
 def require_operation(op: Operation) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from efftheory import _checks
+from efftheory._html import Line, page, plot
 from efftheory._records import short
 from efftheory.generalization import exact_nullity
 from efftheory.hessian import hessian, hessian_operator
@@ -53,6 +54,25 @@ class Spectrum:
     method: Method
 
     __repr__ = short
+
+    def _repr_html_(self) -> str:
+        """With the eigenvalues, ascending, and lambda_3 marked."""
+        number, values = np.arange(1, len(self.eigenvalues) + 1), self.eigenvalues
+        null = number <= self.nullity
+        third = np.flatnonzero((values == self.lambda3) & ~null)[:1]
+        rows = [
+            ("nullity", self.nullity),
+            ("slowest driven mode, lambda_3", "not defined" if math.isnan(self.lambda3) else f"{self.lambda3:.6g}"),
+            ("eigenvalues", f"{len(values)} of {len(self.modes)}, the largest {values[-1]:.6g}"),
+            ("largest residual", f"{self.residuals.max():.1e}"),
+            ("found by", f"{self.method}, {'converged' if self.converged else 'not converged'}"),
+        ]
+        dots = [
+            Line("eigenvalue", number[~null], values[~null], 5),
+            Line("exactly 0", number[null], values[null], 5),
+            Line("lambda_3", number[third], values[third], 10),
+        ]
+        return page("Spectrum of the Hessian", rows, plot(dots, "number", "eigenvalue", x_log=False, y_log=True))
 
 
 def spectrum(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neural._html import Line, page, plot
 from neural.families import family_of
 
 if TYPE_CHECKING:
@@ -71,6 +72,27 @@ class History:
         who = f"{family_of(config).name}, seed {config.seed}, trained on {config.n_train} of {config.n_samples} samples"
         return f"History({who}; after {self.steps_run} of {config.budget} steps: {last})"
 
+    def _repr_html_(self) -> str:
+        """With the curves of all that is a share."""
+        config, metrics = self.config, family_of(self.config).METRICS
+        retired = ", then nothing was left to measure" if self.retired else ""
+        rows: list[tuple[str, Any]] = [
+            ("seed", config.seed),
+            ("trained on", f"{config.n_train} of {config.n_samples} samples"),
+            ("steps", f"{self.steps_run} of {config.budget}{retired}"),
+            ("accuracy of all samples", f"{self.accuracy:.4g}"),
+        ]
+        for metric in metrics:
+            rows.append((f"{_plain(metric.name)} at the end", f"{self.traces[metric.name][-1]:.4g}"))
+            for name, threshold in metric.crossings.items():
+                step = getattr(self, name)
+                sign = ">" if metric.strict else "≥"
+                said = "not within the budget" if step is None else step
+                rows.append((f"steps to {_plain(metric.name)} {sign} {threshold:g}", said))
+        shares = [metric.name for metric in metrics if metric.kind == "share"]
+        lines = [Line(_plain(name), self.steps, self.traces[name]) for name in shares]
+        return page(f"A run of {family_of(config).name}", rows, plot(lines, "steps", "share"))
+
     def to_frame(self) -> DataFrame:
         """A row a state: `step`, the metrics, and the norm of each tensor of weights as
         `norm_NAME`, where the family has norms.
@@ -126,3 +148,7 @@ class History:
             # by their shortest decimal form: float32's 0.9 is no 0.8999999761581421
             **{name: float(str(value)) if np.isfinite(value) else None for name, value in last.items()},
         }
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")

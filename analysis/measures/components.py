@@ -15,6 +15,7 @@ from scipy.special import entr
 import efftheory as et
 from analysis.measures.arrays import Floats, as_finite, as_reals
 from efftheory._checks import integer
+from efftheory._records import table
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,8 @@ class PrincipalComponents:
     scores: Floats  # (p, r), each symbol's coordinates; r = min(p, d)
     directions: Floats  # (r, d), orthonormal rows, whose entry of largest size is positive
     shares: Floats  # (r,), the share of the variance along each; nan where all symbols are in one place
+
+    _repr_html_ = table
 
 
 def principal_components(E: ArrayLike) -> PrincipalComponents:

@@ -17,6 +17,7 @@ from scipy.special import expit
 import efftheory as et
 from analysis.measures.arrays import Floats, as_finite, check_number
 from efftheory._checks import integer
+from efftheory._records import table
 
 LEAST_VALUES = 4  # of a signal: of three there is one second difference, without a variance
 # Of a training loss: beside 1, float32 does not tell smaller ones from 0, and below
@@ -105,6 +106,8 @@ class Patterns:
     train_shares: Floats  # gamma_i, the share of the training set on which it is right in the end
     test_shares: Floats  # gamma'_i, the same of the test set; 0 for a pattern that over-fits
     residual: float  # the root mean square of what is left of both accuracies
+
+    _repr_html_ = table
 
 
 def pattern_accuracy(steps: Floats, rates: Floats, times: Floats, shares: Floats) -> Floats:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 import efftheory as et
 from analysis.measures.arrays import Floats, as_finite, check_number
 from analysis.measures.components import principal_components
+from efftheory._records import table
 
 LEAST_SYMBOLS = 3  # a ring of two is a line
 
@@ -39,6 +40,8 @@ class Ring:
     step: int
     agreement: float
     frequency: int | None
+
+    _repr_html_ = table
 
 
 def fourier_shares(E: ArrayLike) -> Floats:

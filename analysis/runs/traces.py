@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.runs.rows import StoreError
+from efftheory._html import Line, page, plot
 from neural import History
 from neural._files import replacing
 
@@ -55,6 +56,18 @@ class Traces:
     checkpoints: dict[str, NDArray]
     mask: NDArray[np.bool_]
     correct: NDArray[np.bool_]
+
+    def _repr_html_(self) -> str:
+        """With the curves of the accuracies."""
+        rows: list[tuple[str, Any]] = [
+            ("trained on", f"{self.mask.sum()} of {len(self.mask)} samples"),
+            ("evaluated at", f"{len(self.steps)} steps, up to {self.steps[-1]}"),
+            ("checkpoints", f"{len(self.checkpoint_steps)} of {', '.join(self.checkpoints)}"),
+            *((f"{name.replace('_', ' ')} at the end", f"{curve[-1]:.4g}") for name, curve in self.metrics.items()),
+        ]
+        shares = [name for name in self.metrics if "accuracy" in name]
+        lines = [Line(name.replace("_", " "), self.steps, self.metrics[name]) for name in shares]
+        return page("Traces of a run", rows, plot(lines, "steps", "share"))
 
     @classmethod
     def of(cls, history: History) -> Traces:

@@ -14,6 +14,7 @@ from scipy.stats import norm
 
 from analysis.scores.bootstrap import FINE, MIN_OBSERVED, bootstrap_weights
 from analysis.scores.survival import drawn_medians
+from efftheory._records import table
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Difference:
     gained: int
     lost: int
     n: int
+
+    _repr_html_ = table
 
     @property
     def decided(self) -> bool:
@@ -77,6 +80,8 @@ class Ratio:
     value: float
     interval: tuple[float, float] | None
     n: int
+
+    _repr_html_ = table
 
 
 def paired_ratio(

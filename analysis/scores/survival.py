@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import CensoredData, ecdf
 
+from efftheory._html import Line, page, plot
+
 
 @dataclass(frozen=True)
 class SurvivalCurve:
@@ -21,6 +23,18 @@ class SurvivalCurve:
     survival: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+
+    def _repr_html_(self) -> str:
+        """With the curve, and its band dashed."""
+        median, low, high = self.quantile(0.5)
+        rows = [
+            ("times", f"{len(self.times)}, up to {self.times[-1]:g}"),
+            ("not there at the end", f"{self.survival[-1]:.4g}"),
+            ("median time", f"{median:g} [{low:g}, {high:g}]"),
+        ]
+        curves = {"survival": self.survival, "low": self.low, "high": self.high}
+        lines = [Line(name, self.times, curve) for name, curve in curves.items()]
+        return page("Share that is not there yet", rows, plot(lines, "time", "share"))
 
     def quantile(self, share: float) -> tuple[float, float, float]:
         """The first time by which `share` of the runs have got there, with its 95 %

@@ -162,7 +162,7 @@ def test_the_table_has_the_colours_of_the_samples(monkeypatch, chunk):
     op = et.addition(10)
     mask = op.random_training_set(22, seed=58)
     description = et.describe(op, mask)
-    image = picture_of(description, mask).axes[1].images[0].get_array()
+    image = picture_of(description).axes[1].images[0].get_array()
     assert image is not None
     beyond = {tuple(pair) for pair in description.out_of_reach.tolist()}
     assert 0 < len(beyond) < 33
