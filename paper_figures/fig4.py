@@ -17,17 +17,17 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.paper.runs import run_of
 from analysis.paper.tables import measured_times, steps_by_size, trajectories
+from analysis.plots import draw_symbols
 from analysis.predictors.effective import linear_probabilities, operation
 from analysis.runs.store import RunStore
 from paper_figures.fig3 import RUNS
 from paper_figures.scale import Scale
-from paper_figures.style import BLUE, GREEN, GREY, VERMILION, draw_probability, draw_steps, name_panels
+from paper_figures.style import BLUE, GREEN, VERMILION, draw_probability, draw_steps, name_panels
 
 TITLE = "probability of the linear representation, steps to RQI > 0.95, trajectories"
 REFERENCE = run_of("toy", n_train=45, seed=58, init="reference")
@@ -68,8 +68,8 @@ def draw(
     a.set_ylabel("probability")
     a.legend(fontsize="x-small", loc="upper left")
     _steps(b, times, sizes[sizes["statistic"] == "median"])
-    _trajectories(c, theory)
-    _trajectories(d, network)
+    for axes, table in ((c, theory), (d, network)):
+        draw_symbols(axes, table["steps"], table.drop(columns="steps"))
     for multiple, style in ((1, ":"), (3, "--")):
         label = f"{multiple} $n_h$" if multiple > 1 else "$n_h$"
         c.axvline(multiple * e_folding, color="black", ls=style, label=label)
@@ -92,12 +92,3 @@ def _steps(axes: Axes, table: pd.DataFrame, medians: pd.DataFrame) -> None:
         axes.plot(here["fraction"], here["value"], style, color=colour, label=label, ms=4)
     axes.set(xlabel="training fraction |D|/|D0|", ylabel="steps to RQI > 0.95", yscale="log", xlim=(-0.03, 1.03))
     axes.legend(fontsize="x-small", loc="lower left")
-
-
-def _trajectories(axes: Axes, table: pd.DataFrame) -> None:
-    p = len(table.columns) - 1  # and the steps
-    for k in range(p):
-        colour = colormaps["viridis"](k / (p - 1))
-        axes.plot(table["steps"].clip(lower=1), table[k], color=colour, linewidth=1.2)
-        axes.annotate(f"{k}", (table["steps"].iloc[-1], table[k].iloc[-1]), fontsize="x-small", color=GREY)
-    axes.set_xscale("log")

@@ -18,12 +18,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.paper.hierarchy import best_path, first_runs, linear_shares, reached
 from analysis.paper.runs import run_of
+from analysis.plots import draw_symbols
 from analysis.runs.store import RunStore
 from paper_figures.scale import Scale, part
 from paper_figures.style import BLUE, GREY, VERMILION
@@ -72,7 +71,8 @@ def draw(
     *panels, right = figure.subplots(1, 3)
     names = ("linear representation unique", "not unique")
     for axes, letter, name, shown, path in zip(panels, "ab", names, eights, paths, strict=True):
-        _path_of_symbols(axes, path)
+        draw_symbols(axes, path["steps"], path.drop(columns="steps"))
+        axes.set(xlabel="steps", ylim=(-2.4, 2.4))
         axes.set_title(f"({letter}) {name}: RQI {shown['rqi']:.2f} (seed {shown['seed']})", loc="left")
         said = f"D: {shown['samples']}"
         axes.text(0.5, 0.02, said, transform=axes.transAxes, ha="center", fontsize="small", color=GREY)
@@ -95,11 +95,3 @@ def draw(
     right.legend(fontsize="small", loc="upper left")
     right.set_title("(c)", loc="left")
     return figure
-
-
-def _path_of_symbols(axes: Axes, path: pd.DataFrame) -> None:
-    colours = colormaps["viridis"](np.linspace(0, 0.95, P))
-    for symbol, colour in enumerate(colours):
-        axes.plot(path["steps"].clip(lower=1), path[symbol], color=colour, label=f"{symbol}")
-    axes.set(xscale="log", xlabel="steps", ylim=(-2.4, 2.4))
-    axes.legend(ncols=P, fontsize="small", loc="upper center", handlelength=1, columnspacing=1)
