@@ -101,6 +101,11 @@ def test_the_square_shows_what_becomes_of_each_sample(p: int) -> None:
     assert (seen[np.tril_indices(p, -1)][:, 3] == 0).all()  # there is no sample
 
 
+def test_more_symbols_than_can_be_seen_have_a_word_in_place_of_the_square() -> None:
+    assert "No picture: more than 200 symbols." in et.addition(201)._repr_html_()
+    assert "No picture" not in et.modular_addition(200, tables=2)._repr_html_()
+
+
 def test_two_tables_are_one_square() -> None:
     op = et.modular_addition(5, tables=2)
     mask = op.mask([(0, 5 + 3)])
