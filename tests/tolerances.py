@@ -115,3 +115,7 @@ def flow_difference(lambda_max: float, z0: float, step: float, norm: float) -> f
     truncation = 2.9 * (lambda_max / z0) ** 3 * norm * step**2 / 6
     round_off = 100 * EPS * float(np.sqrt(z0)) / step
     return truncation + round_off
+
+# The share of 1,500 simulated tests that see an effect has a standard error of .01; the
+# formula is one of large samples, and gives whole seeds, of 6 on.
+POWER = 0.1
