@@ -27,7 +27,7 @@ _DRAWS, _SETS, _DECODERS = 200, 20, 16
 _GONE = 3  # looks without a loss at the end of a log that has not one at every look
 _RISE, _LONG = 1.025, 4  # of the norm; times the steps to memorisation, until when every norm rises
 _SHRUNK = 0.5  # of the initial norm
-_RATIOS = ((10**-1.9, 17, 18), (10**-0.9, 10, 27), (1.1, 13, 39), (np.inf, 0, 63))  # of the rates; generalise, of
+RATIOS = ((10**-1.9, 17, 18), (10**-0.9, 10, 27), (1.1, 13, 39), (np.inf, 0, 63))  # of the rates; generalise, of
 _LOST = 0.5  # of the late looks; of the samples
 _SPIKES = 2
 _FALL = 0.05  # of the test accuracy
@@ -140,7 +140,7 @@ def rates(case: Case) -> str | None:
     if not case.toy:
         raise UnknownError(_TOY)
     ratio = case.settings["decoder_lr"] / case.settings["repr_lr"]
-    done, runs = next((done, runs) for most, done, runs in _RATIOS if ratio <= most)
+    done, runs = next((done, runs) for most, done, runs in RATIOS if ratio <= most)
     return f"With this ratio of the learning rates {done} of {runs} networks generalised." if 3 * done <= runs else None
 
 
@@ -287,4 +287,4 @@ def outlook(log: Log, forecast: Any) -> list[Sentence]:
 
 
 def _share(value: float) -> str:
-    return f"{value:.2f}".removeprefix("0")
+    return f"{value:.{2 if value >= 0.1 else 3}f}".removeprefix("0")

@@ -20,7 +20,7 @@ from scipy import stats
 import efftheory as et
 from analysis.forecast.log import Log
 from analysis.verdict import judge, seeds_needed
-from analysis.verdict.rules import _RATIOS, RULES, threshold
+from analysis.verdict.rules import RATIOS, RULES, threshold
 from analysis.verdict.seeds import spread
 from neural import ConfigError
 from tests.tolerances import POWER
@@ -62,6 +62,7 @@ FEW, MOST = LINE.random_training_set(12, 0), LINE.random_training_set(45, 58)
 TOY = {"repr_lr": 1e-3, "decoder_lr": 1e-3, "budget": 10_000}
 SLOW = TOY | {"decoder_lr": 1e-5}
 GROWS = 20 * STEPS**0.1
+FALLS = 20 / STEPS**0.2
 LATER = np.where(STEPS < 1e3, math.nan, 20.0)
 SELDOM = np.where(np.arange(len(STEPS)) % 2, 1.0, math.nan)
 
@@ -97,9 +98,10 @@ CASES: dict[str, list[tuple[tuple[Log, Any], tuple[Log, Any]]]] = {
         ((log(weight_norm=GROWS), {}), (log(memorises=3e3, weight_norm=GROWS), None)),
     ],
     "too much decay": [
-        ((log(memorises=1e9, weight_norm=20 / STEPS**0.2), None), (log(weight_norm=20 / STEPS**0.2), None)),
-        ((log(memorises=1e9, weight_norm=20 / STEPS**0.2), None), (log(memorises=1e9), None)),
-        ((log(memorises=1e9, weight_norm=20 / STEPS**0.2), None), (log(memorises=1e9, weight_norm=LATER), None)),
+        ((log(memorises=1e9, weight_norm=FALLS), None), (log(weight_norm=FALLS), None)),
+        ((log(memorises=1e9, weight_norm=FALLS), None), (log(memorises=1e9), None)),
+        ((log(memorises=1e9, weight_norm=FALLS), None), (log(memorises=1e9, weight_norm=LATER), None)),
+        ((log(memorises=1e9, weight_norm=FALLS), None), (log({"weight_decay": 0.0}, 1e9, weight_norm=FALLS), None)),
     ],
     "learning rates": [((log(TOY), None), (log(SLOW), None))],
     "theory with a decoder": [((log(TOY | {"decoder_lr": 1e-2}), (LINE, MOST)), (log(SLOW), (LINE, MOST)))],
@@ -199,7 +201,7 @@ def test_the_networks_behind_the_rates_are_those_of_the_page() -> None:
     runs = pd.read_csv(DATA / "phases_lr_lr.csv")
     ratio, done = runs.decoder_lr / runs.repr_lr, runs.phase.isin(["grokking", "comprehension"])
     low = 0.0
-    for most, generalised, of in _RATIOS:
+    for most, generalised, of in RATIOS:
         chosen = (low < ratio) & (ratio <= most)
         assert (generalised, of) == (done[chosen].sum(), chosen.sum())
         low = most
