@@ -232,9 +232,7 @@ RULES = (
         "Use a smaller learning rate, or Adam's epsilon 1e-4.",
         f"{_LEAGUE}: all 32 networks with that epsilon generalised, 1.2 and 1.6 times later",
     ),
-    Rule(
-        "over-fitting", overfits, _NUMBER("at most .9 %"), "Train on more samples, or with more decay.", f"{_LAW} above"
-    ),
+    Rule("over-fitting", overfits, _NUMBER("at most .9 %"), "Train on more samples.", f"{_LAW} above"),
 )
 
 

@@ -32,7 +32,10 @@ def seeds(runs: Sequence[Log]) -> Sentence:
     """
     sd, done = spread(runs), sum(log.generalised_at is not None for log in runs)
     if math.isnan(sd):
-        text = f"One run cannot tell an effect from its seed. {_TO_SHOW} {_needed(_MLPS)} for MLPs as a rule, "
+        text = "One run cannot tell an effect from its seed."
+        if len(runs) > 1:
+            text = f"Of {len(runs)} seeds {done} generalised, too few for a spread of their own."
+        text += f" {_TO_SHOW} {_needed(_MLPS)} for MLPs as a rule, "
         return Sentence(f"{text}{_needed(_TRANSFORMERS)} for transformers.", _TYPICAL, "fact")
     text = f"Of {len(runs)} seeds {done} generalised; the standard deviation of ln T is {sd:.2f}. "
     return Sentence(f"{text}{_TO_SHOW} {_needed(sd, done / len(runs))}.", "these runs; Noether (1987)", "fact")

@@ -289,4 +289,5 @@ def test_the_spread_is_that_of_the_seeds() -> None:
     assert draws[draws < 7.1].std() < 0.25
     few = [finished_at(t, 1e9) for t in (900, 1100, 1300)]
     assert math.isnan(spread(few[:2]))
+    assert "Of 2 seeds 2 generalised, too few" in str(judge(few[0], others=few[1:2]))
     assert "Of 3 seeds 3 generalised" in str(judge(few[0], others=few[1:]))
