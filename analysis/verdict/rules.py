@@ -281,7 +281,10 @@ def outlook(log: Log, forecast: Any) -> list[Sentence]:
     left, low, high = (max(step - forecast.step, 0) for step in (forecast.median, forecast.low, forecast.high))
     span = f"{low:,.0f} to {high:,.0f}" if math.isfinite(high) else f"at least {low:,.0f}"
     text = f"It is foreseen to take {left:,.0f} more steps (90 %: {span})."
-    return [found, Sentence(text if math.isfinite(left) else "None is foreseen.", forecast.basis, "fact")]
+    return [
+        found,
+        Sentence(text if math.isfinite(left) else "It is not foreseen to generalise.", forecast.basis, "fact"),
+    ]
 
 
 def _share(value: float) -> str:

@@ -175,7 +175,7 @@ def test_a_run_that_generalised_has_nothing_in_its_way() -> None:
     [
         (15e3, 12e3, 30e3, "5,000 more steps (90 %: 2,000 to 20,000)"),
         (15e3, 9e3, math.inf, "5,000 more steps (90 %: at least 0)"),
-        (math.inf, 9e3, math.inf, "None is foreseen."),
+        (math.inf, 9e3, math.inf, "It is not foreseen to generalise."),
         (math.nan, math.nan, math.nan, "how much longer (rule)"),
     ],
 )
