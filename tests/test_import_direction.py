@@ -155,7 +155,6 @@ SHARED = {"logs", "report", "runs", "scores", "predictors", "measures", "experim
 # Commands that are a file, and the room that has what they compute.
 COMMANDS = {"league": {"grokking"}, "measure_checkpoints": {"grokking"}}
 COMMANDS |= {name: {"weight_norm"} for name in ("landscape", "norm_law", "two_variables")}
-COMMANDS |= {"verdict": {"forecast"}}  # whose Log it judges
 COMMANDS |= {"critical_size": {"counting"}, "groups": {"counting"}}
 COMMANDS |= {name: {"arms"} for name in ("advise", "design_experiment", "interventions", "remedies")}
 
