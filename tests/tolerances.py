@@ -116,6 +116,7 @@ def flow_difference(lambda_max: float, z0: float, step: float, norm: float) -> f
     round_off = 100 * EPS * float(np.sqrt(z0)) / step
     return truncation + round_off
 
+
 # The share of 1,500 simulated tests that see an effect has a standard error of .01; the
 # formula is one of large samples, and gives whole seeds, of 6 on.
 POWER = 0.1
