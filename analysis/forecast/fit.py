@@ -24,10 +24,10 @@ from tqdm.auto import tqdm
 
 from analysis.experiments import EXPERIMENTS
 from analysis.forecast.features import NAMES, features, logit
-from analysis.logs.log import Log
 from analysis.forecast.model import FURTHEST, GRID, LEVEL, LOOKS, Model, phase_of, save_model, without
-from analysis.logs.read import read_logs
 from analysis.forecast.stored import logs_of
+from analysis.logs.log import Log
+from analysis.logs.read import read_logs
 from analysis.report.files import prepare_folder
 from analysis.runs.session import ERRORS, Trains, trained
 from neural import ConfigError

@@ -36,7 +36,7 @@ GRID = np.linspace(0.0, FURTHEST, 85)
 REACH = 8.0  # times the steps so far, within which a generalisation is foreseen
 LEVEL = 0.9
 FEWEST_LOOKS = 8
-STRANGE = 6  # features outside of all that it was fitted to, from which on nothing is known
+STRANGE = 2  # features outside of all that it was fitted to, from which on nothing is known
 _TREES = ("roots", "feature", "threshold", "left", "right", "missing_left", "value")
 
 

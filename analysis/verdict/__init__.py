@@ -1,7 +1,7 @@
 """What stands in the way of a run, from its log, and what to do about it.
 
 >>> import numpy as np
->>> from analysis.forecast.log import Log
+>>> from analysis.logs.log import Log
 >>> log = Log(name="0", steps=np.array([0, 500]), curves={}, settings={"p": 29, "fraction": 0.3})
 >>> print(judge(log).of("finding")[0].text)
 The training set has .30 of all samples, below the .32 of the ln M law.

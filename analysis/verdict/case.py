@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import efftheory as et
-from analysis.forecast.log import Log
+from analysis.logs.log import Log
 from neural import ConfigError
 
 Mask = NDArray[np.bool_]

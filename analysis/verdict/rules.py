@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import efftheory as et
-from analysis.forecast.log import Log
+from analysis.logs.log import Log
 from analysis.measures.curves import LEAST_LOSS, count_slingshots
 from analysis.verdict.case import Case, Mask, UnknownError, case_of
 from analysis.verdict.seeds import seeds
@@ -276,7 +276,7 @@ def outlook(log: Log, forecast: Any) -> list[Sentence]:
     far = "not memorised" if log.memorised_at is None else f"memorised, at {log.memorised_at:,.0f}, and not generalised"
     far = _BEGUN.get(getattr(forecast, "phase", ""), far)
     found = Sentence(f"By step {log.steps[-1]:,.0f} it has {far}.", "its log", "fact")
-    if forecast is None or math.isnan(forecast.median):
+    if forecast is None or math.isnan(forecast.probability):
         return [found, Sentence("how much longer", forecast.basis if forecast else "no forecast", "not known")]
     left, low, high = (max(step - forecast.step, 0) for step in (forecast.median, forecast.low, forecast.high))
     span = f"{low:,.0f} to {high:,.0f}" if math.isfinite(high) else f"at least {low:,.0f}"

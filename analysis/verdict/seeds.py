@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import integrate, stats
 
-from analysis.forecast.log import Log
+from analysis.logs.log import Log
 from analysis.measures.arrays import check_number
 from analysis.verdict.sentences import Sentence
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import efftheory as et
-from analysis.forecast.log import Log
+from analysis.logs.log import Log
 from analysis.verdict import judge, seeds_needed
 from analysis.verdict.rules import RATIOS, RULES, threshold
 from analysis.verdict.seeds import spread
