@@ -29,7 +29,7 @@ from analysis.watch.measures import Task, Weights
 from neural import ConfigError
 from neural._files import replacing
 
-GRACE = 0.1  # seconds that looks may take beyond their share, for early ones
+GRACE = 0.05  # seconds that looks may take beyond their share, for early ones
 _LINEAR = 32  # steps until which looks are about evenly spaced
 _TOLERANCE = 0.1  # standard deviations of the targets within which a number is right
 
@@ -119,7 +119,7 @@ class Watch:
         output: Callable[[Any], Tensor] | None = None,
         tolerance: float | None = None,
         settings: Mapping[str, Any] = {},
-        share: float = 0.04,
+        share: float = 0.035,
         per_octave: int = 12,
         at_most: int = 2**14,
         chunk: int = 2**12,
@@ -127,6 +127,9 @@ class Watch:
     ):
         if not isinstance(model, nn.Module):
             raise ConfigError(f"`model` must be a torch.nn.Module, but is a {type(model).__name__}.")
+        for name, value in {"share": share, "per_octave": per_octave, "at_most": at_most, "chunk": chunk}.items():
+            if not value > 0:
+                raise ConfigError(f"`{name}` must be above 0, but is {value!r}.")
         self.model, self.out = model, Path(out)
         self._share, self._per_octave, self._seed = share, per_octave, seed
         self._train = samples("train", train, at_most, seed)
@@ -138,8 +141,10 @@ class Watch:
         self._task = None if task is None else Task(task, p, self._train, self._test)
         self._weights = Weights(plain(model), embedding, last_layer, self._task)
         self._last: int | None = None
-        self._began, self._spent, self._quickest, self._drawing = 0.0, 0.0, math.inf, 0.0
-        self.skipped, self._handle = 0, None
+        self._began, self._loop, self._spent = 0.0, 0.0, 0.0  # seconds; of the loop without looks, and of these
+        self._quickest, self._drawing = math.inf, 0.0
+        self.skipped = 0
+        self._handle: Any = None
         row = self._measured()  # what does not fit is said before the loop
         self._looks = Looks(self.out / "looks.csv", ["step", *row]) if _is_first_process() else None
         if self._looks:
@@ -170,6 +175,7 @@ class Watch:
                 f"`step` must grow through the whole run, also over epochs, but {step} comes after {before}; "
                 "what goes on from a checkpoint needs a new Watch."
             )
+        self._loop = now - self._began - self._spent
         due = before is None or self._place(step) > self._place(before)
         self._last = step
         if due and self._looks:
@@ -215,7 +221,7 @@ class Watch:
     @property
     def cost(self) -> float:
         """Seconds spent on looks, as a share of the loop's other seconds."""
-        return self._spent / max(time.perf_counter() - self._began - self._spent, 1e-9)
+        return self._spent / self._loop if self._loop else math.nan
 
     def figure(self) -> Figure:
         """Accuracies, losses and the norm so far."""
@@ -255,7 +261,7 @@ class Watch:
             for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
             if name in log.curves
         )
-        cost = f", {self.skipped} skipped, {self.cost:.1%} of the loop's time" if self._spent else ""
+        cost = f", {self.skipped} skipped, {self.cost:.1%} of the loop's time" if self._loop else ""
         return f"Watch: {len(log.steps)} looks until step {log.steps[-1]:,.0f} ({now}){cost}, {self.out}"
 
     def _repr_html_(self) -> str:
@@ -304,8 +310,7 @@ class Watch:
         return math.floor(self._per_octave * math.log2(1 + step / _LINEAR))
 
     def _is_affordable(self, seconds: float, grace: float = 0.0) -> bool:
-        loop = time.perf_counter() - self._began - self._spent
-        return self._spent + seconds <= self._share * loop + grace
+        return (self._spent + seconds - grace) / self._share <= self._loop
 
 
 def _of_optimizer(optimizer: torch.optim.Optimizer | None) -> dict[str, Any]:

@@ -323,7 +323,7 @@ def test_targets_of_all_kinds() -> None:
 
 
 def test_a_loss_of_ones_own() -> None:
-    """Called with the outputs that belong to the targets; one number, or one a sample."""
+    """Called with the outputs that belong to the targets; a number, or one a sample."""
     for loss in (F.l1_loss, lambda out, y: (out - y).abs()):
         assert evaluated([[1.0], [2.0], [5.0]], torch.tensor([0.0, 0.5, 1.0]), loss=loss)["loss"] == pytest.approx(
             6.5 / 3
@@ -361,8 +361,8 @@ def test_samples_come_to_the_network(tmp_path: Path) -> None:
 
 
 def test_wrapped_networks_are_those_within(tmp_path: Path) -> None:
-    """Compiled, spread over processes, or both: the same numbers under the same names."""
-    distributed = torch.distributed
+    """Compiled, spread over processes, or both: the same numbers and names."""
+    distributed: Any = torch.distributed
     distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
     try:
         spread = nn.parallel.DistributedDataParallel(quiet())
@@ -433,6 +433,7 @@ def test_nan_is_written_down(tmp_path: Path) -> None:
         ({"task": "modular_addition"}, "with p=, or an operation of efftheory, but is 'modular_addition' with p=None."),
         ({"task": "division", "p": P}, "`task` must have the targets as results, but division of "),
         ({"model": nn.Identity()}, "`model` must have weights, but has none."),
+        ({"share": 0.0}, "`share` must be above 0, but is 0.0."),
         ({"model": None}, "`model` must be a torch.nn.Module, but is a NoneType."),
     ],
 )
@@ -497,7 +498,7 @@ def test_looks_that_cost_too_much_are_skipped(tmp_path: Path, monkeypatch: pytes
         return watch
 
     watch = run(0.04)
-    assert 0.03 < watch.cost <= (0.04 * 3 + loop.GRACE) / 3
+    assert 0.03 < watch.cost <= (0.04 * 3 + loop.GRACE) / 3 < 0.06
     run(np.inf)
     some, full = (read_looks(tmp_path / name / "looks.csv") for name in ("0.04", "inf"))
     assert len(some) + watch.skipped == len(full) > 70
@@ -597,9 +598,8 @@ def test_the_verdict_is_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     room.judge = lambda log, task: (len(log.steps), task)  # pyright: ignore
     monkeypatch.setitem(sys.modules, "analysis.verdict", room)
     given: list[tuple[Any, int | None]] = [("modular_addition", P), (et.modular_addition(P), None), (None, None)]
-    looks, tasks = zip(
-        *[Watch(quiet(), train=TRAIN, out=tmp_path / str(task), task=task, p=p).verdict() for task, p in given], strict=True
-    )
+    watches = [Watch(quiet(), train=TRAIN, out=tmp_path / str(task), task=task, p=p) for task, p in given]
+    looks, tasks = zip(*[watch.verdict() for watch in watches], strict=True)
     assert looks == (0, 0, 0)
     op, mask = tasks[0]
     assert (op.name, mask.sum()) == (f"modular_addition({P}, tables=2)", 30)
