@@ -168,8 +168,6 @@ class Watch:
             raise ConfigError("`step` must be a whole number of at least 0.")
         if before is None:
             self._began = now
-        elif step == before:
-            return
         elif step < before:
             raise ConfigError(
                 f"`step` must grow through the whole run, also over epochs, but {step} comes after {before}; "
