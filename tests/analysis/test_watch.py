@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import efftheory as et
+from analysis.forecast.read import read_logs
 from analysis.measures import waves
 from analysis.measures.components import effective_dimension
 from analysis.measures.rings import fourier_shares, gini, ring_rqi
@@ -55,7 +56,7 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         self.calls += 1
         with torch.no_grad():
-            self.down.bias.clamp_(-0.02, 0.02)
+            self.down.bias.mul_(0.9)
         noise = 1e-3 * (torch.rand(1) + random.random() + np.random.random())
         h = self.held(self.batch(self.up(self.embed(x).flatten(1)))) + noise
         return self.down(self.drop(torch.relu(h)))
@@ -592,6 +593,19 @@ def test_the_log(tmp_path: Path) -> None:
     expected |= {"dtype": "float32", "loss": "ce", "targets": "classes", "samples_drawn": "all"}
     expected |= {"parameters": 42 + 13 * 16 + 17 * 7, "optimizer": "SGD", "learning_rate": 0.1, "weight_decay": 0.01}
     assert expected.items() <= log.settings.items()
+
+
+def test_readers_of_logs_read_the_same(tmp_path: Path) -> None:
+    """Also where a run went on from a checkpoint."""
+    for steps in ((0, 50, 100, 150), (120, 200)):
+        watch = Watch(quiet(), train=TRAIN, test=TEST, out=tmp_path, share=np.inf)
+        for step in steps:
+            watch(step)
+    [found], expected = read_logs(tmp_path), watch.log  # pyright: ignore[reportPossiblyUnboundVariable]
+    assert found.steps.tolist() == expected.steps.tolist() == [0, 50, 100, 120, 200]
+    assert found.curves.keys() == expected.curves.keys()
+    assert all(found.curves[name].tolist() == curve.tolist() for name, curve in expected.curves.items())
+    assert found.settings["n_train"] == expected.settings["n_train"]
 
 
 def test_the_verdict_is_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
