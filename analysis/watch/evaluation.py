@@ -60,11 +60,9 @@ class Evaluator:
 
     def __call__(self, model: nn.Module, samples: Samples, gradient: bool = False, keep: bool = False) -> Evaluation:
         """Of a network within `undisturbed`."""
-        state = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-        trained = [
-            state[name].requires_grad_() for name, old in model.named_parameters() if gradient and old.requires_grad
-        ]
-        state |= {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
+        held, judge = dict(model.named_parameters()), self.loss or self._usual_loss
+        state = {name: old.detach().clone() for name, old in [*held.items(), *model.named_buffers()]}
+        trained = [state[name].requires_grad_() for name, old in held.items() if gradient and old.requires_grad]
         device = next(iter(state.values())).device if state else torch.device("cpu")
         slopes = [torch.zeros_like(weight) for weight in trained]
         total, loss, sums, kept = self._count(samples.targets), 0.0, Counter[str](), []
@@ -72,19 +70,13 @@ class Evaluator:
             part = slice(start, start + self.chunk)
             inputs = tuple(values[part].to(device) for values in samples.inputs)
             with torch.set_grad_enabled(bool(trained)):
-                raw = torch.func.functional_call(model, state, inputs)
-                outputs = self._chosen(raw, samples.targets[part])
+                outputs = self._chosen(torch.func.functional_call(model, state, inputs), samples.targets[part])
                 targets = samples.targets[part].to(outputs.device)
                 share = self._count(targets) / total
-                part_loss = (
-                    (self.loss or self._usual_loss)(outputs, targets).mean() * share if share else outputs.new_zeros(())
-                )
+                part_loss = judge(outputs, targets).mean() * share if share else outputs.new_zeros(())
             if trained and part_loss.requires_grad:
-                for slope, more in zip(
-                    slopes,
-                    torch.autograd.grad(part_loss, trained, allow_unused=True, materialize_grads=True),
-                    strict=True,
-                ):
+                found = torch.autograd.grad(part_loss, trained, allow_unused=True, materialize_grads=True)
+                for slope, more in zip(slopes, found, strict=True):
                     slope += more
             loss += float(part_loss.detach())
             sums.update(self._sums(outputs.detach(), targets))
@@ -211,7 +203,7 @@ def samples(name: str, given: Any, at_most: int, seed: int) -> Samples:
     except (TypeError, ValueError, RuntimeError):
         raise ConfigError(f"{need}, but they are {type(x).__name__} and {type(y).__name__}.") from None
     sizes = [len(part) if part.ndim else 0 for part in (*inputs, targets)]
-    if len(set(sizes)) > 1 or not sizes[0] or targets.is_complex():
+    if len(set(sizes)) > 1 or not sizes[0] or targets.is_complex() or bool((targets == _IGNORED).all()):
         raise ConfigError(f"{need}, but they have {', '.join(map(str, sizes))} of {str(targets.dtype)[6:]}.")
     if not targets.is_floating_point():
         targets = targets.long()
