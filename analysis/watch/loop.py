@@ -21,7 +21,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from analysis.forecast.log import Log
+from analysis.logs.log import Log
 from analysis.report.look import BLUE, LOOK, ORANGE
 from analysis.watch.evaluation import Evaluator, Loss, kind_of, plain, samples, undisturbed
 from analysis.watch.file import Looks, read_looks

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import efftheory as et
-from analysis.forecast.read import read_logs
+from analysis.logs.read import read_logs
 from analysis.measures import waves
 from analysis.measures.components import effective_dimension
 from analysis.measures.rings import fourier_shares, gini, ring_rqi
