@@ -156,6 +156,7 @@ SHARED = {"logs", "report", "runs", "scores", "predictors", "measures", "experim
 COMMANDS = {"league": {"grokking"}, "measure_checkpoints": {"grokking"}}
 COMMANDS |= {name: {"weight_norm"} for name in ("landscape", "norm_law", "two_variables")}
 COMMANDS |= {"critical_size": {"counting"}, "groups": {"counting"}}
+COMMANDS |= {"watch": {"verdict", "forecast"}, "forecast": {"verdict"}}
 COMMANDS |= {name: {"arms"} for name in ("advise", "design_experiment", "interventions", "remedies")}
 
 

@@ -135,7 +135,7 @@ def forecast(log: Log, horizon: float | None = None, model: Model | None = None)
         return Forecast(**unknown | {"median": at, "low": at, "high": at}, probability=1.0, basis="seen in the log")
     if phase == "diverged":
         return Forecast(**unknown, probability=np.nan, basis="not known: the losses are not finite")
-    n_looks = int(np.isfinite(log.curves["test_accuracy"]).sum())
+    n_looks = int(np.isfinite(log.curves.get("test_accuracy", np.nan)).sum())
     if n_looks < FEWEST_LOOKS or step <= 0:
         return Forecast(**unknown, probability=np.nan, basis=f"not known: {n_looks} looks, fewer than {FEWEST_LOOKS}")
     found = features(log)
@@ -163,8 +163,10 @@ def phase_of(log: Log) -> str:
     at = log.memorised_at
     if at is None:
         return "learning"
-    test = log.curves["test_accuracy"]
+    test = log.curves.get("test_accuracy", np.full(len(log.steps), np.nan))
     seen = np.flatnonzero(np.isfinite(test))
+    if len(seen) == 0:
+        return "memorised"
     start = test[seen[min(np.searchsorted(log.steps[seen], at), len(seen) - 1)]]
     return "generalising" if test[seen[-1]] - start >= 0.1 * (log.generalised - start) else "memorised"
 

@@ -212,9 +212,11 @@ class Watch:
 
     def verdict(self) -> Any:
         """What the run so far says, and what to do about it."""
+        from analysis.forecast.model import forecast
         from analysis.verdict import judge
 
-        return judge(self.log, task=self._task.judged if self._task else None)
+        log = self.log
+        return judge(log, task=self._task.judged if self._task else None, forecast=forecast(log))
 
     @property
     def cost(self) -> float:
