@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from neural.command import run_command
 
 PROG = "python -m analysis.forecast.fit"
 OWN = {"forecast_fit": True, "forecast": False}  # experiments: fitted to, or judged on
+GOALS = {"digits": 0.8, "teacher": 0.9}  # test accuracies that most seeds come to: they end at .89 and .95
 READS = 12  # of a run, spread evenly in ln(step), beside those at SHARES of its time
 SHARES = (0.25, 0.5, 0.75)
 _FIRST_LOOK = 9
@@ -83,7 +84,12 @@ def main(arguments: Arguments) -> None:
     plans = {name: {one: e.configs() for one, e in EXPERIMENTS[name].items()} for name in OWN}
     with trained(arguments, [run for plan in plans.values() for configs in plan.values() for run in configs]) as store:
         ours = [
-            _run(log, f"{setting} {_axis(config)}", setting.partition("-")[0], setting if OWN[name] else "")
+            _run(
+                _with_goal(setting, log),
+                f"{setting} {_axis(config)}",
+                setting.partition("-")[0],
+                setting if OWN[name] else "",
+            )
             for name, plan in plans.items()
             for setting, configs in plan.items()
             for config, log in zip(configs, logs_of(store, configs), strict=True)
@@ -132,6 +138,10 @@ def published(folder: Path) -> list[Run]:
 def _run(log: Log, setting: str, group: str, fold: str) -> Run:
     at = log.generalised_at
     return Run(log, setting, group, fold, np.inf if at is None else at)
+
+
+def _with_goal(setting: str, log: Log) -> Log:
+    return replace(log, generalised=GOALS.get(setting, log.generalised))
 
 
 def _axis(config: Any) -> str:
