@@ -81,6 +81,7 @@ class Run:
 
 
 def main(arguments: Arguments) -> None:
+    prepare_folder(arguments.out)
     plans = {name: {one: e.configs() for one, e in EXPERIMENTS[name].items()} for name in OWN}
     with trained(arguments, [run for plan in plans.values() for configs in plan.values() for run in configs]) as store:
         ours = [
@@ -94,7 +95,7 @@ def main(arguments: Arguments) -> None:
             for setting, configs in plan.items()
             for config, log in zip(configs, logs_of(store, configs), strict=True)
         ]
-    folder = prepare_folder(arguments.out)
+    folder = arguments.out
     runs = [*published(arguments.published), *ours]
     reads, found = table_of(runs)
     fitted = (reads["fold"] != "").to_numpy()
