@@ -34,10 +34,14 @@ from neural import ConfigError
 from neural.command import run_command
 
 PROG = "python -m analysis.forecast.fit"
-OWN = {"forecast_fit": True, "forecast": False}  # experiments: fitted to, or judged on
+OWN = {"forecast_fit": False, "forecast": True}  # experiments, and whether it is judged on them
 GOALS = {"digits": 0.8, "teacher": 0.9}  # test accuracies that most seeds come to: they end at .89 and .95
 READS = 12  # of a run, spread evenly in ln(step), beside those at SHARES of its time
 SHARES = (0.25, 0.5, 0.75)
+# Of the published runs, by their folders: what they are, and the sizes (p, or bits) of
+# those that are fitted to.
+GROUPS = {"tfgrok": "transformer", "tfnoln": "transformer without LayerNorm", "parity": "parity"}
+FITTED = {"grokfss": (29, 41, 59), "tfgrok": (71,), "parity": (20, 30)}
 _FIRST_LOOK = 9
 _KS = 8  # of a read, at which the trees are asked
 _SMALLEST = 0.02
@@ -76,7 +80,8 @@ class Run:
     log: Log
     setting: str
     group: str  # MLP, transformer, ...
-    fold: str  # its part of what is fitted to; "": judged on
+    fold: str  # settings that are left out together
+    judged: bool  # or fitted to
     time: float = field(default=np.nan)  # the step at which it generalises; inf: it does not
 
 
@@ -89,56 +94,56 @@ def main(arguments: Arguments) -> None:
                 _with_goal(setting, log),
                 f"{setting} {_axis(config)}",
                 setting.partition("-")[0],
-                setting if OWN[name] else "",
+                setting,
+                judged,
             )
-            for name, plan in plans.items()
+            for judged, plan in zip(OWN.values(), plans.values(), strict=True)
             for setting, configs in plan.items()
             for config, log in zip(configs, logs_of(store, configs), strict=True)
         ]
-    folder = arguments.out
     runs = [*published(arguments.published), *ours]
     reads, found = table_of(runs)
-    fitted = (reads["fold"] != "").to_numpy()
+    fitted = ~reads["judged"].to_numpy()
     print(f"{len(runs):,} runs, {reads.loc[fitted, 'run'].nunique():,} of them to fit to")
-    crossed = cross_validated(reads[fitted], found[fitted])
-    stretch = stretched(crossed)
-    alarm = threshold(crossed)
-    model = fit(reads[fitted], found[fitted], stretch, alarm)
-    judged = said(model, reads[~fitted], found[~fitted])
-    scores = pd.concat([scored(crossed, alarm, "left out in turn"), scored(judged, alarm, "judged on")])
-    scores.to_csv(folder / "scores.csv", index=False)
-    judged.to_csv(folder / "reads.csv", index=False)
-    final = fit(reads, found, stretch, alarm)
-    save_model(folder / "model.npz", final)
-    print(scores.to_string(index=False), f"\n{folder}: model.npz, scores.csv, reads.csv")
+    turns = cross_validated(reads[fitted], found[fitted])
+    stretch, alarm = stretched(turns), threshold(turns)
+    scores = scored(widened(turns, stretch), alarm, "fitted to, left out in turn")
+    judged = said(fit(reads[fitted], found[fitted], stretch, alarm), reads[~fitted], found[~fitted])
+    scores += scored(judged, alarm, "judged on")
+    # what comes with the project is fitted to all of them
+    turns = cross_validated(reads, found)
+    stretch, alarm = stretched(turns), threshold(turns)
+    save_model(arguments.out / "model.npz", fit(reads, found, stretch, alarm))
+    scores += scored(widened(turns, stretch), alarm, "all, left out in turn")
+    pd.DataFrame(scores).to_csv(arguments.out / "scores.csv", index=False)
+    judged.to_csv(arguments.out / "reads.csv", index=False)
+    turns.to_csv(arguments.out / "turns.csv", index=False)
+    print(f"{arguments.out}: model.npz, scores.csv; reads.csv and turns.csv, what was said of each run")
 
 
 def published(folder: Path) -> list[Run]:
-    """The published runs. The form was chosen on, and is fitted to, the free runs of
-    the MLP at p = 29, 41 and 59, of the transformer at p = 71, and of parity with 20
-    and 30 bits.
+    """The published runs. Those of FITTED whose norm is free are what the form was
+    chosen on, and is fitted to.
     """
     found = []
     for log in read_logs(folder):
         path = Path(log.source)
         kind, free = path.parent.name, log.settings.get("arm", "free") in ("free", "none")
-        group = {"tfgrok": "transformer", "tfnoln": "transformer without LayerNorm", "parity": "parity"}.get(
-            kind, "MLP"
-        )
-        p, n = log.settings.get("p"), log.settings.get("n")
-        part = {"grokfss": ("MLP", p, (29, 41, 59)), "tfgrok": ("T", p, (71,)), "parity": ("P", n, (20, 30))}.get(kind)
-        fold = f"{part[0]} {part[1]:g}" if part and free and part[1] in part[2] else ""
-        if fold and kind != "parity" and "_wd1e00_lr1e-03" not in path.name:
+        size = log.settings.get("p", log.settings.get("n"))
+        group = GROUPS.get(kind, "MLP" if free else "MLP, norm set")
+        fold = f"{kind} {size:g}" + ("" if free else " set")
+        if kind in ("grokfss", "tfgrok") and "_wd1e00_lr1e-03" not in path.name:
             fold += " other rates"
-        found.append(_run(log, f"{kind}/{path.stem}", group if free or group != "MLP" else "MLP, norm set", fold))
+        fitted = free and size in FITTED.get(kind, ())
+        found.append(_run(log, f"{kind}/{path.stem}", group, fold, not fitted))
     if not found:
         raise ConfigError(f"`published` must be a folder of published runs, but {folder} has none.")
     return found
 
 
-def _run(log: Log, setting: str, group: str, fold: str) -> Run:
+def _run(log: Log, setting: str, group: str, fold: str, judged: bool) -> Run:
     at = log.generalised_at
-    return Run(log, setting, group, fold, np.inf if at is None else at)
+    return Run(log, setting, group, fold, judged, np.inf if at is None else at)
 
 
 def _with_goal(setting: str, log: Log) -> Log:
@@ -172,7 +177,8 @@ def table_of(runs: Sequence[Run]) -> tuple[pd.DataFrame, NDArray[np.float64]]:
                 continue
             found.append(features(log))
             step = log.steps[-1]
-            names = {"run": k, "name": run.log.name, "setting": run.setting, "group": run.group, "fold": run.fold}
+            names = {"run": k, "name": run.log.name, "setting": run.setting, "group": run.group}
+            names |= {"fold": run.fold, "judged": run.judged}
             rules = {name: rule(log) for name, rule in RULES.items()}
             times = {"share": share, "step": step, "end": end, "time": run.time, "k": np.log(run.time / step)}
             rows.append(names | times | {"phase": phase_of(log)} | rules)
@@ -257,6 +263,14 @@ def stretched(crossed: pd.DataFrame) -> float:
     return float(needed[order][np.searchsorted(np.cumsum(weight[order]), LEVEL * weight.sum())])
 
 
+def widened(crossed: pd.DataFrame, stretch: float) -> pd.DataFrame:
+    """What is said with intervals that are stretched."""
+    median, low, high = (crossed[name] for name in ("median", "low", "high"))
+    there = np.isfinite(median)
+    low = np.where(there, np.maximum(median - stretch * (median - low), 0.0), low)
+    return crossed.assign(low=low, high=np.where(there, median + stretch * (high - median), high))
+
+
 def threshold(crossed: pd.DataFrame) -> float:
     """The probability of generalising within as many steps again that a share of
     FALSE_ALARMS of the runs that do not generalise ever exceed. They are those of
@@ -302,12 +316,12 @@ RULES: dict[str, Callable[[Log], float]] = {
 }
 
 
-def scored(reads: pd.DataFrame, alarm: float, which: str) -> pd.DataFrame:
+def scored(reads: pd.DataFrame, alarm: float, which: str) -> list[dict[str, Any]]:
     """The scores of a group and share: median error of ln T of the forecast and of the
     rules, coverage; and of a group, false alarms, and how long before its time an alarm
     comes.
     """
-    return pd.DataFrame([{"runs": which} | row for row in _scores(reads, alarm)])
+    return [{"runs": which} | row for row in _scores(reads, alarm)]
 
 
 def _scores(reads: pd.DataFrame, alarm: float) -> Iterator[dict[str, Any]]:
@@ -323,8 +337,8 @@ def _scores(reads: pd.DataFrame, alarm: float) -> Iterator[dict[str, Any]]:
                 error = np.abs(here[name] - here["k"]).to_numpy()
                 said_by = "forecast" if name == "median" else name
                 yield _row(group, share, said_by, "error", error, here["setting"], np.median)
-        here = there[there["share"] > 0]
         for name in RULES:
+            here = there[there["share"] == 0]
             gain = _error(here[name] - here["k"]) - _error(here["median"] - here["k"])
             yield _row(group, 0.0, name, "gain over it", gain, here["setting"], np.mean)
         never = hopeless(some)
