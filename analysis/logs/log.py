@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from efftheory._html import Line, page, plot
+
 MEMORISED, GENERALISED = 0.99, 0.90  # shares of the samples, as the published runs have them
 
 
@@ -66,6 +68,14 @@ class Log:
         losses = [self.curves[name] for name in ("train_loss", "test_loss") if name in self.curves]
         ends = [curve[seen[[0, -1]]] for curve in losses if len(seen)]
         return any(bool(np.isfinite(first)) and not np.isfinite(last) for first, last in ends)
+
+    def _repr_html_(self) -> str:
+        """Its settings, and its accuracies as a picture, for a notebook."""
+        rows = [*self.settings.items(), ("steps logged", f"{len(self.steps)}")]
+        rows += [("memorised at", self.memorised_at), ("generalised at", self.generalised_at)]
+        names = [name for name in ("train_accuracy", "test_accuracy") if name in self.curves]
+        lines = [Line(name.replace("_", " "), self.steps, self.curves[name]) for name in names]
+        return page(f"run {self.name}", rows, plot(lines, "steps", "share"))
 
     def _share(self, name: str) -> NDArray[np.float64]:
         return self.curves.get(name, np.full(len(self.steps), np.nan))

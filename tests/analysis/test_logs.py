@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -445,3 +446,16 @@ def test_until_and_thresholds(tmp_path: Path) -> None:
     [log] = read_logs(tmp_path / "a.csv", generalised=0.96)
     assert (log.memorised_at, log.generalised_at, log.until(5).steps.tolist()) == (5, None, [0, 5])
     assert replace(log, generalised=0.9).generalised_at == 9
+
+
+def test_a_log_shows_itself_in_a_notebook(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("step,train_acc,test_acc,lr\n0,.1,.1,.5\n5,1,.1,.5\n9,1,.95,.5\n")
+    [log] = read_logs(tmp_path / "a.csv")
+    cells = re.findall(r">([^<>]+)</t[hd]>", log._repr_html_())
+    assert dict(zip(cells[::2], cells[1::2], strict=True)) == {
+        "learning_rate": "0.5",
+        "steps logged": "3",
+        "memorised at": "5.0",
+        "generalised at": "9.0",
+    }
+    assert log._repr_html_().count("<path") + log._repr_html_().count("<polyline") >= 2
