@@ -69,6 +69,8 @@ def features(log: Log) -> NDArray[np.float64]:
         if short == "loss":
             found["loss.now"], found["loss.peak"] = curve.ago() - curve.y[0], curve.y.max() - curve.y[0]
             found["loss.since_peak"] = curve.now - curve.x[curve.y.argmax()]
+            for octaves in LINES:  # to a loss of zero, in units of that now
+                found[f"loss.line{octaves:g}"] = _onwards(1.0, np.expm1(-found[f"loss.change{octaves:g}"]), octaves)
         if short == "train":
             found["train.loss"] = curve.ago() - curve.y[0]
         if short == "accuracy":
@@ -76,8 +78,6 @@ def features(log: Log) -> NDArray[np.float64]:
             way = float(logit(log.generalised)) - curve.ago()
             for octaves in LINES:
                 found[f"accuracy.line{octaves:g}"] = _onwards(way, found[f"accuracy.change{octaves:g}"], octaves)
-            for octaves in LINES:  # to a loss of zero, in units of that now
-                found[f"loss.line{octaves:g}"] = _onwards(1.0, np.expm1(-found[f"loss.change{octaves:g}"]), octaves)
     if len(shares := _Curve(log, "train_accuracy")) >= _FEWEST:
         found["train.accuracy"], at = shares.ago(), log.memorised_at
         found["train.since_memorised"] = -1.0 if at is None else shares.now - np.log(at + 1)

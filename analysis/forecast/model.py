@@ -14,6 +14,8 @@ of unusual runs do, make the interval wide.
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -183,7 +185,7 @@ def load_model(file: Path = FILE) -> Model:
                 raise KeyError("other features")
             trees = tuple(saved[name] for name in _TREES)
             return Model(trees, float(saved["stretch"]), saved["lowest"], saved["highest"], facts)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         left = f"a file that python -m analysis.forecast.fit left, but {file}: {' '.join(str(error).split())}"
         raise ConfigError(f"`model` must be {left}.") from None
 
