@@ -14,13 +14,13 @@ of unusual runs do, make the interval wide.
 from __future__ import annotations
 
 import json
-import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numba import njit
@@ -179,13 +179,13 @@ def load_model(file: Path = FILE) -> Model:
     analysis.forecast.fit`.
     """
     try:
-        with np.load(file, allow_pickle=False) as saved:
+        with file.open("rb") as content, np.load(content, allow_pickle=False) as saved:
             facts = json.loads(str(saved["facts"]))
             if facts["features"] != list(NAMES):
                 raise KeyError("other features")
             trees = tuple(saved[name] for name in _TREES)
             return Model(trees, float(saved["stretch"]), saved["lowest"], saved["highest"], facts)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         left = f"a file that python -m analysis.forecast.fit left, but {file}: {' '.join(str(error).split())}"
         raise ConfigError(f"`model` must be {left}.") from None
 
