@@ -142,19 +142,19 @@ def draw(axes: Any, log: Log, one: Forecast) -> None:
     """One run: its accuracies, the last step seen, median and interval of the step at
     which it generalises.
     """
+    furthest = max(one.step, *(step for step in (one.low, one.median, one.high) if np.isfinite(step)))
+    end = furthest * 1.5 if np.isfinite(one.high) else max(furthest, one.step) * 4
+    start = min((float(step) for step in log.steps if step > 0), default=1.0)
+    axes.set(xlim=(start, max(end, 2 * start)), xscale="log", ylim=(-0.02, 1.02), xlabel="steps")
     for name, colour, style in (("train_accuracy", BLUE, "-"), ("test_accuracy", ORANGE, "-")):
         if name in log.curves:
             there = np.isfinite(log.curves[name])
             axes.plot(log.steps[there], log.curves[name][there], style, color=colour, label=name.replace("_", " "))
     axes.axvline(one.step, color=GREY, ls=":", label="last step seen")
-    furthest = max(one.step, *(step for step in (one.low, one.median, one.high) if np.isfinite(step)))
-    end = furthest * 1.5 if np.isfinite(one.high) else max(furthest, one.step) * 4
     if one.phase != "generalised" and not np.isnan(one.probability):
         axes.axvspan(one.low, min(one.high, end), color=ORANGE, alpha=0.2, lw=0, label="90 % interval")
     if np.isfinite(one.median):
         axes.axvline(one.median, color=ORANGE, ls="--", label="generalises (median)")
-    first = log.steps[log.steps > 0][:1]
-    axes.set(xscale="log", xlim=(max(first[0] if len(first) else 1, 1), end), ylim=(-0.02, 1.02), xlabel="steps")
     axes.set_title(f"run {log.name}: {one.phase}")
 
 
