@@ -147,9 +147,9 @@ def forecast(log: Log, horizon: float | None = None, model: Model | None = None)
     [cdf] = model.cdf(found[None])
     median, low, high = model.interval(cdf)
     within = np.log1p((horizon or step) / step)
-    said = {"low": step * np.exp(low), "high": step * np.exp(high)}
+    said = {"low": float(step * np.exp(low)), "high": float(step * np.exp(high))}
     if np.exp(median) <= REACH:
-        said["median"] = step * np.exp(median)
+        said["median"] = float(step * np.exp(median))
     probability = float(np.interp(within, GRID, cdf))
     return Forecast(**unknown | said, probability=probability, basis=str(model.facts["basis"]))
 
