@@ -131,7 +131,7 @@ def norm_rises(case: Case) -> str | None:
 def strong_decay(case: Case) -> str | None:
     norm, best = case.curve("weight_norm"), np.nanmax(case.curve("train_accuracy"))
     first, last = norm[np.isfinite(norm)][[0, -1]]
-    if best >= case.log.memorised or last > _SHRUNK * first or case.settings.get("weight_decay") == 0:
+    if best >= case.log.memorised or last > _SHRUNK * first or first == 0 or case.settings.get("weight_decay") == 0:
         return None
     return f"The norm fell to {last / first:.2f} of the initial one, and train accuracy never passed {best:.2f}."
 
