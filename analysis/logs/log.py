@@ -53,8 +53,11 @@ class Log:
 
     @property
     def generalised_at(self) -> float | None:
-        """The first logged step with both accuracies; None: not so far."""
+        """The first logged step with both accuracies, of training the last one that was
+        logged by then; None: not so far.
+        """
         train, test = self._share("train_accuracy"), self._share("test_accuracy")
+        train = train[np.maximum.accumulate(np.where(np.isnan(train), 0, np.arange(len(train))))]
         return self._first(
             (test >= self.generalised) & ((train >= self.memorised) | ("train_accuracy" not in self.curves))
         )
