@@ -131,13 +131,14 @@ def published(folder: Path) -> list[Run]:
         kind, free = path.parent.name, log.settings.get("arm", "free") in ("free", "none")
         size = log.settings.get("p", log.settings.get("n"))
         group = GROUPS.get(kind, "MLP" if free else "MLP, norm set")
+        if not isinstance(size, float | int):
+            lacking = f"{log.source} names neither p nor n"
+            raise ConfigError(f"`published` must be a folder of published runs, but {lacking}.")
         fold = f"{kind} {size:g}" + ("" if free else " set")
         if kind in ("grokfss", "tfgrok") and "_wd1e00_lr1e-03" not in path.name:
             fold += " other rates"
         fitted = free and size in FITTED.get(kind, ())
         found.append(_run(log, f"{kind}/{path.stem}", group, fold, not fitted))
-    if not found:
-        raise ConfigError(f"`published` must be a folder of published runs, but {folder} has none.")
     return found
 
 
