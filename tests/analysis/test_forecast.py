@@ -249,7 +249,7 @@ def made_up(seed: int, n: int) -> list[Run]:
         time, slope = np.exp(rng.uniform(np.log(500), np.log(20_000))), rng.uniform(1.5, 4)
         one = run(time, time * rng.uniform(1.2, 3) if k % 5 else time * 0.9, speed=slope, name=str(k))
         fold = "ABC"[k % 6 // 2]
-        found.append(fitting._run(one, f"setting {k % 6}", "made up", fold))
+        found.append(fitting._run(one, f"setting {k % 6}", "made up", fold, judged=False))
     return found
 
 
@@ -316,7 +316,7 @@ def test_other_runs_generalise_when_it_says(fitted: Fitted) -> None:
     reads, found = fitting.table_of(made_up(1, 60))
     stretch = fitting.stretched(fitting.cross_validated(fitted.reads, fitted.found))
     judged = fitting.said(replace(fitted.model, stretch=stretch), reads, found)
-    judged = judged[np.isfinite(judged["time"])]
+    judged = judged[np.isfinite(judged["time"]) & (judged["share"] > 0)]
     covered = (judged["low"] <= judged["k"]) & (judged["k"] <= judged["high"])
     assert 0.8 <= covered.mean() <= 1
     assert (judged["median"] - judged["k"]).abs().median() < (judged["twice the steps"] - judged["k"]).abs().median()
@@ -347,6 +347,14 @@ def test_the_stretch_is_what_nine_in_ten_need() -> None:
     assert fitting.stretched(pd.concat([rows, *others])) == 10
     easy = rows.assign(fold="B", k=5.0 + needs / 100)
     assert fitting.stretched(pd.concat([rows, *[easy] * 9])) == 9  # a fold counts as one, however many it has
+
+
+def test_intervals_are_widened_about_their_median() -> None:
+    rows = pd.DataFrame({"median": [1.0, 1.0, np.inf], "low": [0.5, 0.2, 2.0], "high": [2.0, np.inf, np.inf]})
+    wide = fitting.widened(rows, 1.5)
+    assert wide["low"].tolist() == [0.25, 0.0, 2.0]
+    assert wide["high"].tolist() == [2.5, np.inf, np.inf]
+    assert wide["median"].equals(rows["median"])
 
 
 def test_an_alarm_is_rare_where_nothing_comes() -> None:
@@ -652,27 +660,27 @@ def published(folder: Path) -> Path:
 
 def test_what_is_fitted_to_and_what_is_judged_on(tmp_path):
     found = {one.setting: one for one in fitting.published(published(tmp_path))}
-    folds = {
-        setting.partition("_wd")[0] + setting.partition("lr1e-03")[2]: one.fold
+    plain = {
+        setting.replace("_wd1e00_lr1e-03", ""): (one.fold, one.judged)
         for setting, one in found.items()
-        if "wd1e00" in setting
+        if "_wd1e00_lr1e-03" in setting
     }
-    assert folds == {
-        "grokfss/adamw_p29_a0.30_d128_H256": "MLP 29",
-        "grokfss/adamw_p41_a0.30_d128_H256": "MLP 41",
-        "grokfss/adamw_p59_a0.30_d128_H256": "MLP 59",
-        "grokfss/adamw_p59_a0.15_d128_H256": "MLP 59",
-        "grokfss/adamw_p97_a0.30_d128_H256": "",
-        "tfgrok/adamw_p71_a0.40_d128_h4_L1_H512": "T 71",
-        "tfgrok/adamw_p53_a0.40_d128_h4_L1_H512": "",
-        "tfnoln/adamw_p71_a0.40": "",
-        "normint/adamw_p59_a0.40__clamp": "",
-        "parity/adamw_n30_k3_m1000_H512__none": "P 30",
-        "parity/adamw_n30_k3_m1000_H512__clamp": "",
-        "parity/adamw_n40_k3_m1000_H512__none": "",
+    assert plain == {
+        "grokfss/adamw_p29_a0.30_d128_H256": ("grokfss 29", False),
+        "grokfss/adamw_p41_a0.30_d128_H256": ("grokfss 41", False),
+        "grokfss/adamw_p59_a0.30_d128_H256": ("grokfss 59", False),
+        "grokfss/adamw_p59_a0.15_d128_H256": ("grokfss 59", False),
+        "grokfss/adamw_p97_a0.30_d128_H256": ("grokfss 97", True),
+        "tfgrok/adamw_p71_a0.40_d128_h4_L1_H512": ("tfgrok 71", False),
+        "tfgrok/adamw_p53_a0.40_d128_h4_L1_H512": ("tfgrok 53", True),
+        "tfnoln/adamw_p71_a0.40": ("tfnoln 71", True),
+        "normint/adamw_p59_a0.40__clamp": ("normint 59 set", True),
+        "parity/adamw_n30_k3_m1000_H512__none": ("parity 30", False),
+        "parity/adamw_n30_k3_m1000_H512__clamp": ("parity 30 set", True),
+        "parity/adamw_n40_k3_m1000_H512__none": ("parity 40", True),
     }
     [other] = [one for setting, one in found.items() if "wd3e-01" in setting]
-    assert other.fold == "MLP 59 other rates"
+    assert (other.fold, other.judged) == ("grokfss 59 other rates", False)
     groups = {one.setting.partition("/")[0]: one.group for one in found.values()}
     assert groups["normint"] == "MLP, norm set"
     assert (groups["tfgrok"], groups["tfnoln"]) == ("transformer", "transformer without LayerNorm")
@@ -682,14 +690,18 @@ def test_what_is_fitted_to_and_what_is_judged_on(tmp_path):
 
 def test_a_fit_from_published_runs_to_a_model(small, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(fitting, "EXPERIMENTS", {name: {} for name in fitting.OWN})
+    monkeypatch.setattr(fitting, "N_TREES", 10)
+    monkeypatch.setattr(fitting, "READS", 8)
     words = [str(published(tmp_path / "runs")), "--out", str(tmp_path / "fit"), "--store", str(tmp_path / "s.sqlite")]
     monkeypatch.setattr(sys, "argv", ["fit", *words])
     run_command(fitting.Arguments, fitting.main, fitting.PROG, fitting.ERRORS)
     out = capsys.readouterr().out
     assert "50 runs, 26 of them to fit to" in out
-    assert sorted(path.name for path in (tmp_path / "fit").iterdir()) == ["model.npz", "reads.csv", "scores.csv"]
+    assert sorted(path.name for path in (tmp_path / "fit").iterdir()) == [
+        *("model.npz", "reads.csv", "scores.csv", "turns.csv")
+    ]
     scores = pd.read_csv(tmp_path / "fit" / "scores.csv")
-    assert set(scores["runs"]) == {"left out in turn", "judged on"}
+    assert set(scores["runs"]) == {"fitted to, left out in turn", "judged on", "all, left out in turn"}
     assert {"error", "coverage", "gain over it", "false alarms", "lead, share of the time"} == set(scores["statistic"])
     assert scores["value"].notna().all()
     assert ((scores["low"] <= scores["value"]) & (scores["value"] <= scores["high"])).all()
@@ -702,4 +714,9 @@ def test_a_fit_from_published_runs_to_a_model(small, tmp_path, monkeypatch, caps
 
 def test_a_folder_without_published_runs_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match="must be a log or a folder of logs"):
+        fitting.published(tmp_path)
+    written(tmp_path / "run.csv", run(8_000, 5_000))
+    with pytest.raises(
+        ConfigError, match=r"`published` must be a folder of published runs, but .*run\.csv names neither"
+    ):
         fitting.published(tmp_path)
