@@ -349,6 +349,17 @@ def test_the_stretch_is_what_nine_in_ten_need() -> None:
     assert fitting.stretched(pd.concat([rows, *[easy] * 9])) == 9  # a fold counts as one, however many it has
 
 
+def test_an_interval_is_stretched_about_its_median() -> None:
+    """P rises in a line from 0 to the last value, at FURTHEST."""
+    model = replace(load_model(), stretch=2.0)
+    rising = GRID / FURTHEST
+    assert model.interval(rising) == pytest.approx((FURTHEST / 2, 0.0, FURTHEST * (0.5 + 2 * 0.45)))
+    narrow = replace(model, stretch=0.5).interval(rising)
+    assert narrow == pytest.approx((FURTHEST / 2, FURTHEST * (0.5 - 0.5 * 0.45), FURTHEST * (0.5 + 0.5 * 0.45)))
+    assert model.interval(rising * 0.9) == pytest.approx((FURTHEST / 1.8, 0.0, np.inf))
+    assert model.interval(rising * 0.2) == pytest.approx((np.inf, FURTHEST / 4, np.inf))
+
+
 def test_intervals_are_widened_about_their_median() -> None:
     rows = pd.DataFrame({"median": [1.0, 1.0, np.inf], "low": [0.5, 0.2, 2.0], "high": [2.0, np.inf, np.inf]})
     wide = fitting.widened(rows, 1.5)
