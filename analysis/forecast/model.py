@@ -133,8 +133,8 @@ def forecast(log: Log, horizon: float | None = None, model: Model | None = None)
     model, step, phase = model or load_model(), float(log.steps[-1]), phase_of(log)
     unknown: dict[str, Any] = {"step": step, "phase": phase, "median": np.inf, "low": step, "high": np.inf}
     if phase == "generalised":
-        at = log.generalised_at
-        return Forecast(**unknown | {"median": at, "low": at, "high": at}, probability=1.0, basis="seen in the log")
+        unknown |= dict.fromkeys(("median", "low", "high"), log.generalised_at)
+        return Forecast(**unknown, probability=1.0, basis="seen in the log")
     if phase == "diverged":
         return Forecast(**unknown, probability=np.nan, basis="not known: the losses are not finite")
     n_looks = int(np.isfinite(log.curves.get("test_accuracy", np.nan)).sum())
@@ -147,7 +147,7 @@ def forecast(log: Log, horizon: float | None = None, model: Model | None = None)
     [cdf] = model.cdf(found[None])
     median, low, high = model.interval(cdf)
     within = np.log1p((horizon or step) / step)
-    said = {"low": float(step * np.exp(low)), "high": float(step * np.exp(high))}
+    said: dict[str, Any] = {"low": float(step * np.exp(low)), "high": float(step * np.exp(high))}
     if np.exp(median) <= REACH:
         said["median"] = float(step * np.exp(median))
     probability = float(np.interp(within, GRID, cdf))
