@@ -180,7 +180,9 @@ def test_a_run_that_generalised_has_nothing_in_its_way() -> None:
     ],
 )
 def test_a_forecast_says_how_much_longer(median: float, low: float, high: float, says: str) -> None:
-    told = SimpleNamespace(step=1e4, phase="memorised", median=median, low=low, high=high, basis="rule")
+    chance = math.nan if math.isnan(median) else 0.5
+    times = {"median": median, "low": low, "high": high}
+    told = SimpleNamespace(step=1e4, phase="memorised", **times, probability=chance, basis="rule")
     assert says in " ".join(str(judge(log(), forecast=told)).split())
     told.phase, told.basis = "generalising", "<b>"
     verdict = judge(log(), forecast=told)
