@@ -40,6 +40,7 @@ SECONDS = {
     "tests/analysis/test_watch_loops.py": 15,
     "tests/analysis/test_verdict.py": 15,
     "tests/analysis/test_imported.py": 12,
+    "tests/analysis/test_forecast.py": 11,
     "tests/analysis/test_watch.py": 10,
     "tests/analysis/test_logs.py": 8,
     "tests/neural/test_modular.py": 17,

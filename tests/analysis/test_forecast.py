@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 import analysis.forecast.fit as fitting
 from analysis.forecast.__main__ import PROG, Arguments, main, picture
 from analysis.forecast.features import LINES, NAMES, OCTAVES, features
-from analysis.forecast.fit import SHARES, Run
-from analysis.forecast.model import FURTHEST, GRID, LOOKS, Model, _sums, forecast, load_model, save_model, without
+from analysis.forecast.fit import RULES, SHARES, Run
+from analysis.forecast.model import FURTHEST, GRID, LOOKS, Model, forecast, load_model, save_model, without
 from analysis.logs.log import Log
 from neural import ConfigError
 from neural.command import run_command
@@ -63,6 +63,10 @@ def run(time: float, end: float, steps: Any = None, speed: float = 3.0, name: st
         "weight_norm": 60 - 20 * np.minimum(s / time, 2) ** 0.5,
     }
     return Log(name=name, steps=s, curves=curves)
+
+
+def with_curves(seen: Log, **curves: Any) -> Log:
+    return replace(seen, curves={**seen.curves, **curves})
 
 
 def of(seen: Log) -> dict[str, float]:
@@ -249,7 +253,7 @@ def made_up(seed: int, n: int) -> list[Run]:
         time, slope = np.exp(rng.uniform(np.log(500), np.log(20_000))), rng.uniform(1.5, 4)
         one = run(time, time * rng.uniform(1.2, 3) if k % 5 else time * 0.9, speed=slope, name=str(k))
         fold = "ABC"[k % 6 // 2]
-        found.append(fitting._run(one, f"setting {k % 6}", "made up", fold, judged=False))
+        found.append(Run(one, f"setting {k % 6}", "made up", fold, False, one.generalised_at or np.inf))
     return found
 
 
@@ -275,18 +279,11 @@ def fitted(small: None) -> Fitted:
     return Fitted(reads, found, model, boosters[0])
 
 
-def test_sums_are_lightgbms(fitted: Fitted) -> None:
+def test_it_is_the_mean_of_what_lightgbm_says_of_each_look(fitted: Fitted) -> None:
     rng = np.random.default_rng(0)
-    seen = fitted.found[rng.integers(len(fitted.found), size=400)]
-    seen = np.where(rng.random(seen.shape) < 0.2, np.nan, seen + rng.normal(0, 0.1, seen.shape))
-    rows = np.column_stack([seen, rng.uniform(0, FURTHEST, 400)])
-    rows[:20, :-1] = np.nan
-    wanted = fitted.booster.predict(rows, raw_score=True)
-    np.testing.assert_allclose(_sums(rows, *fitted.model.trees), wanted, atol=LINALG)
-
-
-def test_of_looks_the_mean_counts(fitted: Fitted) -> None:
     seen = fitted.found[::40]
+    seen = np.where(rng.random(seen.shape) < 0.2, np.nan, seen + rng.normal(0, 0.1, seen.shape))
+    seen[0] = np.nan
     by_hand = np.zeros((len(seen), len(GRID)))
     for parts in LOOKS:
         for j, k in enumerate(GRID):
@@ -377,11 +374,14 @@ def test_an_alarm_is_rare_where_nothing_comes() -> None:
 
 
 def test_the_same_scores_each_time(fitted: Fitted) -> None:
-    settings = pd.Series([*"aabbbc"])
-    first = fitting._row("g", 0.5, "p", "s", np.arange(6.0), settings, np.mean)
-    assert first == fitting._row("g", 0.5, "p", "s", np.arange(6.0), settings, np.mean)
-    assert first["low"] <= first["value"] == 2.5 <= first["high"]
-    assert (first["n"], first["settings"]) == (6, 3)
+    judged = fitting.said(fitted.model, fitted.reads, fitted.found)
+    first = fitting.scored(judged, 0.4, "these")
+    assert first == fitting.scored(judged, 0.4, "these")
+    assert all(row["low"] <= row["value"] <= row["high"] for row in first)
+    errors = [row for row in first if (row["share"], row["predictor"], row["statistic"]) == (0.5, "forecast", "error")]
+    here = judged[(judged["share"] == 0.5) & np.isfinite(judged["time"])]
+    assert [row["value"] for row in errors] == [pytest.approx((here["median"] - here["k"]).abs().median())]
+    assert (errors[0]["n"], errors[0]["settings"]) == (len(here), here["setting"].nunique())
 
 
 def test_lines_of_the_rules() -> None:
@@ -392,24 +392,23 @@ def test_lines_of_the_rules() -> None:
         test_loss=2 - steps / 100,
         test_accuracy=1 / (1 + np.exp(-(steps / 50 - 1))),
     )
-    assert np.exp(fitting._loss_to_zero(one)) == pytest.approx(2)
-    assert np.exp(fitting._to_goal(one)) == pytest.approx((1 + math.log(9)) / 2)
+    assert np.exp(RULES["test loss"](one)) == pytest.approx(2)
+    assert np.exp(RULES["logit of test accuracy"](one)) == pytest.approx((1 + math.log(9)) / 2)
     falling = log(steps, test_loss=np.exp(-steps / 100))
-    assert np.exp(fitting._loss_log(falling)) == pytest.approx(math.log(10))
-    assert fitting._loss_to_zero(log(steps, test_loss=1 + steps)) == np.inf
-    assert fitting._loss_to_zero(log([7.0], test_loss=[1.0])) == np.inf
+    assert np.exp(RULES["ln test loss"](falling)) == pytest.approx(math.log(10))
+    assert RULES["test loss"](log(steps, test_loss=1 + steps)) == np.inf
+    assert RULES["test loss"](log([7.0], test_loss=[1.0])) == np.inf
 
 
 # ---- forecast()
 
+USUAL = run(8_000, 5_000)
 PHASES = {
     "learning": run(50_000, 4_000),
     "memorised": run(20_000, 4_000, speed=4.0),
     "generalising": run(8_000, 5_000),
     "generalised": run(3_000, 9_000),
-    "diverged": replace(
-        lost := run(8_000, 5_000), curves=lost.curves | {"train_loss": np.where(lost.steps < 500, 1, np.inf)}
-    ),
+    "diverged": with_curves(USUAL, train_loss=np.where(USUAL.steps < 500, 1, np.inf)),
 }
 
 
@@ -432,7 +431,7 @@ def test_what_is_not_known_is_said_so() -> None:
     assert few.basis.startswith("not known: ")
     assert few.basis.endswith("fewer than 8")
     strange = run(8_000, 5_000)
-    strange = replace(strange, curves=strange.curves | {"weight_norm": 10.0 ** -np.arange(len(strange.steps))})
+    strange = with_curves(strange, weight_norm=10.0 ** -np.arange(len(strange.steps)))
     assert "features lie outside" in forecast(strange).basis
     for said in (few, forecast(strange)):
         assert np.isnan(said.probability)
@@ -605,7 +604,6 @@ def constant(value: float) -> Log:
     return log(**{name: np.full(len(SPACED), value) for name in ALL})
 
 
-USUAL = run(8_000, 5_000)
 ODD = {
     "zero": constant(0.0),
     "one": constant(1.0),
@@ -621,9 +619,9 @@ ODD = {
     "every step": run(9_000, 5_000, np.arange(2_000)),
     "only test accuracy": replace(USUAL, curves={"test_accuracy": USUAL.curves["test_accuracy"]}),
     "no test loss": replace(USUAL, curves={name: y for name, y in USUAL.curves.items() if "loss" not in name}),
-    "negative loss": replace(USUAL, curves=USUAL.curves | {"test_loss": -USUAL.curves["test_loss"]}),
-    "infinite loss": replace(USUAL, curves=USUAL.curves | {"test_loss": np.full(len(USUAL.steps), np.inf)}),
-    "huge loss": replace(USUAL, curves=USUAL.curves | {"test_loss": np.geomspace(1e300, 1e-12, len(USUAL.steps))}),
+    "negative loss": with_curves(USUAL, test_loss=-USUAL.curves["test_loss"]),
+    "infinite loss": with_curves(USUAL, test_loss=np.full(len(USUAL.steps), np.inf)),
+    "huge loss": with_curves(USUAL, test_loss=np.geomspace(1e300, 1e-12, len(USUAL.steps))),
 }
 
 
