@@ -171,7 +171,7 @@ def table_of(runs: Sequence[Run]) -> tuple[pd.DataFrame, NDArray[np.float64]]:
         until = min(run.time, end)
         if len(steps) <= _FIRST_LOOK or steps[_FIRST_LOOK] >= until:
             continue
-        moments = [(0.0, at) for at in np.exp(rng.uniform(*np.log([steps[_FIRST_LOOK], until]), READS))]
+        moments = [(0.0, at) for at in np.exp(rng.uniform(np.log(steps[_FIRST_LOOK]), np.log(until), READS))]
         for share, at in [*moments, *((share, share * until) for share in SHARES)]:
             log = run.log.until(at)
             if len(log.steps) <= _FIRST_LOOK or log.steps[-1] >= run.time:
@@ -195,7 +195,7 @@ def fit(reads: pd.DataFrame, found: NDArray[np.float64], stretch: float = 1.0, a
     times = reads["k"].to_numpy()
     rows, answers = [], []
     for seed, parts in enumerate(LOOKS):
-        ks = np.exp(np.random.default_rng(seed).uniform(*np.log([_SMALLEST, FURTHEST]), (len(reads), _KS)))
+        ks = np.exp(np.random.default_rng(seed).uniform(np.log(_SMALLEST), np.log(FURTHEST), (len(reads), _KS)))
         seen = np.repeat(without(found, parts), _KS, axis=0)
         rows.append(np.column_stack([seen, ks.ravel()]))
         answers.append((times[:, None] <= ks).ravel().astype(float))
@@ -351,8 +351,8 @@ def _scores(reads: pd.DataFrame, alarm: float) -> Iterator[dict[str, Any]]:
         if len(there):
             first = there[there["doubled"] > alarm].groupby("run")["step"].min()
             times, settings = there.groupby("run")["time"].first(), there.groupby("run")["setting"].first()
-            lead = (1 - first / times).fillna(0.0)
-            yield _row(group, 0.0, "forecast", "lead, share of the time", lead.to_numpy(), settings, np.median)
+            lead = np.nan_to_num(1 - first.reindex(times.index).to_numpy(float) / times.to_numpy(float))
+            yield _row(group, 0.0, "forecast", "lead, share of the time", lead, settings, np.median)
 
 
 def _error(errors: pd.Series) -> NDArray[np.float64]:

@@ -94,6 +94,7 @@ class Model:
     def interval(self, cdf: NDArray[np.float64]) -> tuple[float, float, float]:
         """ln(T / t): its median and the ends of the interval; inf beyond GRID."""
         low, median, high = (quantile(cdf, level) for level in ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2))
+        low = min(low, FURTHEST)  # later is all that can be said
         if not np.isfinite(median):
             return median, max(low, 0.0), np.inf
         return median, max(median - self.stretch * (median - low), 0.0), median + self.stretch * (high - median)

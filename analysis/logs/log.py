@@ -64,13 +64,14 @@ class Log:
 
     @property
     def diverged(self) -> bool:
-        """Whether a loss is no longer a finite number: infinite, or missing at the last
-        look at test accuracy though it was there at the first.
+        """Whether a loss is no longer a finite number: infinite at its last value, or
+        missing at the last two looks at test accuracy though it was there at the first.
         """
         seen = np.flatnonzero(np.isfinite(self._share("test_accuracy")))
         losses = [self.curves[name] for name in ("train_loss", "test_loss") if name in self.curves]
-        ends = [curve[seen[[0, -1]]] for curve in losses if len(seen)]
-        return any(bool(np.isfinite(first)) and not np.isfinite(last) for first, last in ends)
+        lost = [np.isfinite(curve[seen[0]]) and np.isnan(curve[seen[-2:]]).all() for curve in losses if len(seen) > 2]
+        ends = [curve[~np.isnan(curve)][-1:] for curve in losses]
+        return any(lost) or any(np.isinf(end).any() for end in ends)
 
     def _repr_html_(self) -> str:
         """Its settings, and its accuracies as a picture, for a notebook."""

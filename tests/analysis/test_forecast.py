@@ -431,7 +431,7 @@ def test_what_is_not_known_is_said_so() -> None:
     assert few.basis.startswith("not known: ")
     assert few.basis.endswith("fewer than 8")
     strange = run(8_000, 5_000)
-    strange = with_curves(strange, weight_norm=10.0 ** -np.arange(len(strange.steps)))
+    strange = with_curves(strange, weight_norm=1.1 ** -np.arange(len(strange.steps)))
     assert "features lie outside" in forecast(strange).basis
     for said in (few, forecast(strange)):
         assert np.isnan(said.probability)
