@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from analysis.forecast.model import Forecast, Model, forecast, load_model
+from analysis.logs.files import WATCHED
 from analysis.logs.log import Log
 from analysis.logs.read import columns_from, read_logs
 from analysis.report.files import prepare_folder, save_picture, table, write_text
@@ -102,11 +103,13 @@ def answer(logs: Sequence[Log], said: Sequence[Forecast], model: Model) -> str:
             "step": f"{one.step:,.0f}",
             "phase": one.phase,
             "generalises at": _step(one.median),
-            "90 % interval": f"{_step(one.low)} to {_step(one.high)}",
+            "90 % interval": "-" if np.isnan(one.probability) else f"{_step(one.low)} to {_step(one.high)}",
             "probability": "-" if np.isnan(one.probability) else f"{one.probability:.2f}",
         }
         for log, one in zip(logs[:_LISTED], said, strict=False)
     ]
+    if len({log.name for log in logs}) < len(logs):
+        rows = [{"file": _short(log.source)} | row for log, row in zip(logs, rows, strict=False)]
     parts = [table(rows, "simple")]
     if len(logs) > _LISTED:
         phases = Counter(one.phase for one in said)
@@ -116,8 +119,8 @@ def answer(logs: Sequence[Log], said: Sequence[Forecast], model: Model) -> str:
         parts.append(str(judge(logs[0], forecast=said[0])))
     alarm, before = float(model.facts["alarm"]), [one for one in said if one.phase not in ("generalised", "diverged")]
     if n := sum(one.probability > alarm for one in before):
-        within = "within the horizon with a probability above that of 95 % of runs that never do"
-        parts.append(f"{n:,} of {len(before):,} not there yet: {within} ({alarm:.2f}).")
+        above = f"a probability above {alarm:.2f}, which 95 % of runs that never generalise stay below"
+        parts.append(f"Of {len(before):,} not there yet {n:,} {'has' if n == 1 else 'have'} {above}.")
     return "\n\n".join(parts)
 
 
@@ -126,7 +129,7 @@ def picture(logs: Sequence[Log], said: Sequence[Forecast]) -> Figure:
     n_columns = min(len(logs), 4)
     n_rows = -(-len(logs) // n_columns)
     with mpl.rc_context(LOOK):
-        figure = Figure(figsize=(max(3.2 * n_columns, 5.5), 2.6 * n_rows + 0.5))
+        figure = Figure(figsize=(max(3.2 * n_columns, 5.5), 2.6 * n_rows + 0.7))
         grid: Any = figure.subplots(n_rows, n_columns, squeeze=False, sharey=True)
         for axes in grid.flat[len(logs) :]:
             axes.set_axis_off()
@@ -134,7 +137,7 @@ def picture(logs: Sequence[Log], said: Sequence[Forecast]) -> Figure:
             draw(axes, log, one)
         grid[0, 0].set(ylabel="accuracy")
         handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels) if n_columns > 2 else 3)
     return figure
 
 
@@ -156,6 +159,13 @@ def draw(axes: Any, log: Log, one: Forecast) -> None:
     if np.isfinite(one.median):
         axes.axvline(one.median, color=ORANGE, ls="--", label="generalises (median)")
     axes.set_title(f"run {log.name}: {one.phase}")
+
+
+def _short(source: str, most: int = 30) -> str:
+    """A file's name without its folders, the middle left out of long ones."""
+    name = source.rsplit("/", 2)
+    short = "/".join(name[-2:]) if name[-1] == WATCHED else name[-1]
+    return short if len(short) <= most else f"{short[: most // 2 - 1]}..{short[1 - most // 2 :]}"
 
 
 def _step(step: float) -> str:

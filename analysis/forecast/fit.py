@@ -335,7 +335,7 @@ def _scores(reads: pd.DataFrame, alarm: float) -> Iterator[dict[str, Any]]:
             covered = (here["low"] <= here["k"]) & (here["k"] <= here["high"])
             yield _row(group, share, "forecast", "coverage", covered.to_numpy(float), here["setting"], np.mean)
             for name in ("median", *RULES):
-                error = np.abs(here[name] - here["k"]).to_numpy()
+                error = np.abs(here[name].to_numpy() - here["k"].to_numpy())
                 said_by = "forecast" if name == "median" else name
                 yield _row(group, share, said_by, "error", error, here["setting"], np.median)
         for name in RULES:
