@@ -75,13 +75,18 @@ def read_logs(
             where these are not obvious.
         run_columns: the columns that tell runs apart; by default run, seed and the
             like.
-        unit: of accuracies; by default per cent where a file has values above 1.
+        unit: of accuracies; by default per cent where a file has values above 2.
         memorised: the train accuracy at which a run has memorised, see Log.
         generalised: likewise, the test accuracy.
 
     Raises:
         ConfigError: there is no log, or it is broken.
     """
+    limits = {"memorised": memorised, "generalised": generalised}
+    given = {name: value for name, value in limits.items() if value is not None}
+    for name, value in given.items():
+        if not 0 < value <= 1:
+            raise ConfigError(f"`{name}` must be a share above 0, and at most 1, but is {value:g}.")
     wanted = dict(columns or {})
     known = ["step", "run", *CURVES, *_SETTINGS]
     for name in wanted:
@@ -90,8 +95,6 @@ def read_logs(
             meant = f"; is it {near}?" if near else "."
             raise ConfigError(f"`columns` must name {', '.join(known)}, but names {name!r}{meant}")
     runs = [*run_columns, *([wanted.pop("run")] if "run" in wanted else [])]
-    limits = {"memorised": memorised, "generalised": generalised}
-    given = {name: value for name, value in limits.items() if value is not None}
     found = [log for table in log_tables(Path(path)) for log in _Reader(table, wanted, runs).logs(given)]
     files = [[*logs] for _, logs in groupby(found, key=lambda log: log.source)]
     percent = [logs[0].source for logs in files if _made_shares(logs, unit)]
@@ -193,6 +196,14 @@ class _Reader:
             hint = f"; is it {near}?" if near else "."
             raise ConfigError(f"`{argument}` must name columns of {self.table.path}, but it has no {name!r}{hint}")
 
+    @property
+    def _usual(self) -> str:
+        """What the only run of a file is called: like the file, or the folder of a
+        watch.
+        """
+        path = self.table.path
+        return (self.table.watched and path.absolute().parent.name) or path.stem
+
     def _first(self, names: Sequence[str]) -> str | None:
         return next((self.called[name] for name in names if name in self.called), None)
 
@@ -251,7 +262,7 @@ class _Reader:
         named = 1 if len({label[:1] for label in labels}) == len(labels) else None
         for label, those in labels.items():
             name = "/".join(label[:named]) if len(labels) > 1 else ""
-            yield self.table.name or name or self.table.path.stem, np.array(those)
+            yield self.table.name or name or self._usual, np.array(those)
 
     def _column(self, name: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """The numbers of a column in these rows; ConfigError names the first other."""
@@ -289,7 +300,7 @@ class _Reader:
         return Log(name=run, steps=steps, curves=curves, settings=settings, source=source, **limits)
 
     def _of(self, run: str) -> str:
-        return f", run {run}," if run != self.table.path.stem else ""
+        return f", run {run}," if run != self._usual else ""
 
     def _curves(self, run: str, rows: NDArray[np.int64]) -> dict[str, str]:
         """Our names of curves by the file's."""
@@ -298,6 +309,8 @@ class _Reader:
             if name != self.step and name not in self.runs and (of := curve_of(name)):
                 found.setdefault(of[0], []).append((of[1], name))
         if "test_accuracy" not in found:
+            if self.table.watched:
+                self._refuse("have test accuracies", f"{self.table.path} is of a watch without test=")
             self._refuse("have a column of test accuracy", f"{self._has()}; name it: test_accuracy=NAME")
         blank = {name for of in found.values() for _, name in of if not _there(self.columns[name][rows]).any()}
         if {name for _, name in found["test_accuracy"]} <= blank:

@@ -222,11 +222,27 @@ def test_a_watch(tmp_path: Path) -> None:
     (tmp_path / "looks.csv").write_text(text)
     (tmp_path / "settings.json").write_text('{"learning_rate": 0.1, "task": {"p": 7}}')
     [log] = read_logs(tmp_path)
+    assert log.name == tmp_path.name
     same(log, np.array([0, 10, 15.0]), {"test_accuracy": np.array([0.1, 0.25, 0.27]), "rings": np.zeros(3)})
     assert log.settings == {"learning_rate": 0.1, "p": 7}
     (tmp_path / "looks.csv").rename(tmp_path / "other.csv")
     with pytest.raises(ConfigError, match=r"line 5 of .*other.csv has step 10 after 20 in column test_accuracy"):
         read_logs(tmp_path)
+
+
+def test_a_watch_without_test_samples_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "looks.csv").write_text("step,train_accuracy\n0,.1\n1,.2\n")
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"looks.csv is of a watch without test=\.$"):
+        read_logs(tmp_path)
+
+
+@pytest.mark.parametrize("limit", ["memorised", "generalised"])
+@pytest.mark.parametrize("value", [0, -0.1, 99, float("nan")])
+def test_a_threshold_is_a_share(tmp_path: Path, limit: str, value: Any) -> None:
+    (tmp_path / "run.csv").write_text("step,test_accuracy\n0,.1\n1,.2\n")
+    with pytest.raises(ConfigError, match=f"^`{limit}` must be a share"):
+        read_logs(tmp_path / "run.csv", **{limit: value})
 
 
 NAMES = {
