@@ -77,6 +77,8 @@ class Case:
 
 def case_of(log: Log, task: Any) -> Case:
     """A case of the arguments of `judge`; ConfigError where they cannot be."""
+    if not isinstance(log, Log):
+        raise ConfigError(f"`log` must be a Log, one of those of `read_logs`, but is a {type(log).__name__}.")
     if not len(log.steps):
         raise ConfigError("`log` must have at least one look, but is empty.")
     op, mask = task if isinstance(task, tuple) and len(task) == 2 else (task, None)

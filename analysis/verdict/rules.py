@@ -274,6 +274,8 @@ def outlook(log: Log, forecast: Any) -> list[Sentence]:
     if not np.isfinite(log.curves.get("test_accuracy", np.nan)).any():
         return [Sentence("whether it generalises", "test accuracy was never logged", "not known")]
     far = "not memorised" if log.memorised_at is None else f"memorised, at {log.memorised_at:,.0f}, and not generalised"
+    if not np.isfinite(log.curves.get("train_accuracy", np.nan)).any():
+        far = "not generalised; whether it has memorised was not logged"
     far = _BEGUN.get(getattr(forecast, "phase", ""), far)
     found = Sentence(f"By step {log.steps[-1]:,.0f} it has {far}.", "its log", "fact")
     if forecast is None or math.isnan(forecast.probability):

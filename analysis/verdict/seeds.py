@@ -13,6 +13,7 @@ from analysis.measures.arrays import check_number
 from analysis.verdict.sentences import Sentence
 
 LEAST_FINISHED = 3  # of a spread that is measured
+_NONE = 1e-9  # a spread by rounding alone
 
 # The standard deviation of ln T between seeds of one setting, pooled over the published
 # settings without a clamped norm in which all seeds generalise, and the least and the
@@ -31,10 +32,11 @@ def seeds(runs: Sequence[Log]) -> Sentence:
     have generalised, by that of published runs.
     """
     sd, done = spread(runs), sum(log.generalised_at is not None for log in runs)
-    if math.isnan(sd):
+    if not sd > _NONE:  # nan, or all at the same look
         text = "One run cannot tell an effect from its seed."
         if len(runs) > 1:
-            text = f"Of {len(runs)} seeds {done} generalised, too few for a spread of their own."
+            why = "too few for a spread of their own" if math.isnan(sd) else "all at the same step"
+            text = f"Of {len(runs)} seeds {done} generalised, {why}."
         text += f" {_TO_SHOW} {_needed(_MLPS)} for MLPs as a rule, "
         return Sentence(f"{text}{_needed(_TRANSFORMERS)} for transformers.", _TYPICAL, "fact")
     text = f"Of {len(runs)} seeds {done} generalised; the standard deviation of ln T is {sd:.2f}. "

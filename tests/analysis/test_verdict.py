@@ -163,6 +163,11 @@ def test_what_a_rule_lacks_is_said() -> None:
     assert len(unknown) == len(RULES) + 1 - len(verdict.clear)
 
 
+def test_what_was_not_logged_is_not_said() -> None:
+    assert "whether it has memorised was not logged" in str(judge(log(train_accuracy=None)))
+    assert "it has not memorised" in str(judge(log(memorises=math.inf)))
+
+
 def test_a_run_that_generalised_has_nothing_in_its_way() -> None:
     done = log({"p": 29, "fraction": 0.1, "weight_decay": 0.0}, test_accuracy=np.where(LATE, 1.0, 0.1))
     verdict = judge(done)
@@ -237,9 +242,10 @@ def test_a_verdict_is_read() -> None:
         (log({"fraction": 40}), None, "fraction"),
         (log({"fraction": "0.4"}), None, "fraction"),
         (log().until(0), None, "log"),
+        ([log()], None, "log"),
     ],
 )
-def test_what_is_no_task_is_refused(run: Log, task: Any, argument: str) -> None:
+def test_what_is_no_task_is_refused(run: Any, task: Any, argument: str) -> None:
     with pytest.raises(ConfigError, match=f"^`{argument}` must"):
         judge(run, task)
 
@@ -293,3 +299,4 @@ def test_the_spread_is_that_of_the_seeds() -> None:
     assert math.isnan(spread(few[:2]))
     assert "Of 2 seeds 2 generalised, too few" in str(judge(few[0], others=few[1:2]))
     assert "Of 3 seeds 3 generalised" in str(judge(few[0], others=few[1:]))
+    assert "3 generalised, all at the same step. The seeds" in str(judge(few[0], others=few[:1] * 2))
