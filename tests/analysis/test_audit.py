@@ -125,16 +125,23 @@ def test_a_mark_that_means_nothing_is_one_line(copy: Path, mark: str, says: str)
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("loose", ["71 %", ".83 [", "+.05", "1,024 runs", "p = 103", "RQI > 0.955", "accuracy .93"])
-def test_a_result_without_a_mark_is_found(copy: Path, page: str, loose: str, capsys) -> None:
+def test_a_result_without_a_mark_is_found(copy: Path, page: str, loose: str) -> None:
     """Also where it resembles a setting."""
     assert list(unmarked(copy, page)) == []
     whole = (copy / page).read_text()
     (copy / page).write_text(f"{whole}\nOf them `3` have {loose} that is RQI > 0.95.\n")
     [(line, number)] = unmarked(copy, page)
     assert line == whole.count("\n") + 2
+    assert number in loose
+
+
+def test_a_result_without_a_mark_ends_the_audit(copy: Path, capsys) -> None:
+    whole = (copy / PAGES[1]).read_text()
+    (copy / PAGES[1]).write_text(f"{whole}\nOf them .83 remain.\n")
     with pytest.raises(SystemExit, match="1"):
         audit.main(audit.Arguments(root=copy))
-    assert f"{page}:{line} {number}  [no mark]" in capsys.readouterr().out
+    where = f"{PAGES[1]}:{whole.count(chr(10)) + 2}"
+    assert f"{where} .83  [no mark]" in capsys.readouterr().out
 
 
 def test_every_setting_stands_on_a_page() -> None:

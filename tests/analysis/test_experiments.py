@@ -26,6 +26,8 @@ KEYS = {
     "norm_law": (3, 164, "7c9e10b84f2423ab"),
     "shells": (3, 323, "fba94654a4c010df"),
     "two_variables": (1, 72, "03db4409638514cd"),
+    "forecast_fit": (6, 144, "6f3c5a60da8f15b9"),
+    "forecast": (6, 84, "ebaaa39b000b4d6a"),
     "phase_diagram": (10, 3549, "e0c11219aedb4f99"),
 }
 
