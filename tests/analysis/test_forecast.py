@@ -438,6 +438,19 @@ def test_what_is_not_known_is_said_so() -> None:
         assert (said.median, said.low, said.high) == (np.inf, said.step, np.inf)
 
 
+@pytest.mark.parametrize(("times", "foreseen"), [(7.9, True), (8.1, False)])
+def test_a_median_beyond_eight_times_the_log_is_not_foreseen(
+    monkeypatch: pytest.MonkeyPatch, times: float, foreseen: bool
+) -> None:
+    """P rises from 0 to 1 in a line, by a half where there are `times` more steps."""
+    rising = np.minimum(GRID / (2 * math.log(times)), 1)
+    monkeypatch.setattr(Model, "cdf", lambda self, found: rising[None])
+    said, step = forecast(PHASES["generalising"]), PHASES["generalising"].steps[-1]
+    assert said.median == (pytest.approx(times * step) if foreseen else np.inf)
+    assert said.probability == pytest.approx(math.log(2) / (2 * math.log(times)), abs=LINALG)
+    assert step <= said.low < 8 * step < said.high
+
+
 @pytest.mark.parametrize("horizon", [0, -1.0, np.nan])
 def test_a_horizon_is_ahead(horizon: float) -> None:
     with pytest.raises(ConfigError, match="`horizon` must be above 0"):
@@ -507,10 +520,11 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 def test_a_log_with_names_of_its_own(command, tmp_path):
     path = written(tmp_path / "run.csv", run(8_000, 5_000), step="wann", test_accuracy="gut", train_accuracy="brav")
     names = ("--columns", "step=wann", "test_accuracy=gut", "train_accuracy=brav")
-    status, out, err, rows = command(path, *names, "--horizon", 5_000)
+    status, out, err, rows = command(path, *names, "--horizon", 1_500)
     assert (status, err) == (0, "")
     assert list(rows) == COLUMNS
-    said = forecast(run(8_000, 5_000), 5_000)
+    said = forecast(run(8_000, 5_000), 1_500)
+    assert said.probability < forecast(run(8_000, 5_000)).probability - 0.05
     assert len(rows) == 1
     row = rows.iloc[0]
     assert (row["phase"], row["basis"]) == (said.phase, said.basis)
