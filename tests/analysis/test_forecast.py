@@ -433,7 +433,10 @@ def test_what_is_not_known_is_said_so() -> None:
     strange = run(8_000, 5_000)
     strange = with_curves(strange, weight_norm=1.1 ** -np.arange(len(strange.steps)))
     assert "features lie outside" in forecast(strange).basis
-    for said in (few, forecast(strange)):
+    usual = run(8_000, 5_000)
+    untested = forecast(replace(usual, curves={"train_accuracy": usual.curves["train_accuracy"]}))
+    assert untested.basis == "not known: 0 looks, fewer than 8"
+    for said in (few, untested, forecast(strange)):
         assert np.isnan(said.probability)
         assert (said.median, said.low, said.high) == (np.inf, said.step, np.inf)
 
