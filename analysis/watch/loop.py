@@ -216,7 +216,9 @@ class Watch:
         from analysis.verdict import judge
 
         log = self.log
-        return judge(log, task=self._task.judged if self._task else None, forecast=forecast(log) if len(log.steps) else None)
+        return judge(
+            log, task=self._task.judged if self._task else None, forecast=forecast(log) if len(log.steps) else None
+        )
 
     @property
     def cost(self) -> float:
