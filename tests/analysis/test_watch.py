@@ -610,12 +610,14 @@ def test_readers_of_logs_read_the_same(tmp_path: Path) -> None:
 
 def test_the_verdict_is_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     room = types.ModuleType("analysis.verdict")
-    room.judge = lambda log, task: (len(log.steps), task)  # pyright: ignore
+    room.judge = lambda log, task, forecast: (len(log.steps), task, forecast)  # pyright: ignore
     monkeypatch.setitem(sys.modules, "analysis.verdict", room)
     given: list[tuple[Any, int | None]] = [("modular_addition", P), (et.modular_addition(P), None), (None, None)]
     watches = [Watch(quiet(), train=TRAIN, out=tmp_path / str(task), task=task, p=p) for task, p in given]
-    looks, tasks = zip(*[watch.verdict() for watch in watches], strict=True)
-    assert looks == (0, 0, 0)
+    watches[0](7)
+    looks, tasks, forecasts = zip(*[watch.verdict() for watch in watches], strict=True)
+    assert looks == (1, 0, 0)
+    assert (forecasts[0].step, forecasts[1:]) == (7, (None, None))
     op, mask = tasks[0]
     assert (op.name, mask.sum()) == (f"modular_addition({P}, tables=2)", 30)
     assert {(a, b - P) for a, b in op.pairs[mask].tolist()} == set(map(tuple, TRAIN[0].tolist()))
