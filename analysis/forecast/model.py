@@ -157,21 +157,23 @@ def forecast(log: Log, horizon: float | None = None, model: Model | None = None)
 
 def phase_of(log: Log) -> str:
     """Which phase a run is in at the end of its log. It is generalising once the test
-    accuracy has gone a tenth of its way from where it was at memorisation.
+    accuracy has gone a tenth of its way from where it was at memorisation, or at first
+    where train accuracy was not logged.
     """
     if log.generalised_at is not None:
         return "generalised"
     if log.diverged:
         return "diverged"
     at = log.memorised_at
-    if at is None:
+    if at is None and "train_accuracy" in log.curves:
         return "learning"
+    before = "learning" if at is None else "memorised"
     test = log.curves.get("test_accuracy", np.full(len(log.steps), np.nan))
     seen = np.flatnonzero(np.isfinite(test))
     if len(seen) == 0:
-        return "memorised"
-    start = test[seen[min(np.searchsorted(log.steps[seen], at), len(seen) - 1)]]
-    return "generalising" if test[seen[-1]] - start >= 0.1 * (log.generalised - start) else "memorised"
+        return before
+    start = test[seen[min(np.searchsorted(log.steps[seen], at or 0.0), len(seen) - 1)]]
+    return "generalising" if test[seen[-1]] - start >= 0.1 * (log.generalised - start) else before
 
 
 @cache

@@ -100,7 +100,7 @@ def read_logs(
     percent = [logs[0].source for logs in files if _made_shares(logs, unit)]
     if percent and unit is None:
         others = f" and {len(percent) - 1:,} other files" if percent[1:] else ""
-        print(f"{percent[0]}{others}: accuracies above 1, read as per cent", file=sys.stderr)
+        print(f"{percent[0]}{others}: accuracies above 2, read as per cent", file=sys.stderr)
     return found
 
 

@@ -44,7 +44,8 @@ class Looks:
 
     family: str | None = None
     """Only runs of this family: toy, modular, digits, teacher, reviews, molecules, messiness, parity, external (those
-    imported), a file of yours, NAME.py, or what its runs are called here; by default all, in export and inspect toy."""
+    imported), a file of yours, NAME.py, or what its runs are called here; by default all, or in export and inspect the
+    only one that the store has, or toy."""
     store: Path = Path("results/runs.sqlite")
     """The run store."""
 
@@ -99,7 +100,7 @@ class Import:
     columns: tuple[str, ...] = ()
     """What the file calls things, where that is not obvious: test_accuracy=my_column run=trial."""
     unit: Literal["share", "percent"] | None = None
-    """Of accuracies; by default per cent where a file has values above 1."""
+    """Of accuracies; by default per cent where a file has values above 2."""
     store: Path = Path("results/runs.sqlite")
     """The run store."""
 
@@ -138,7 +139,7 @@ def main(command: Command) -> None:
 
 def families_called(store: RunStore, command: Looks) -> list[type[Family]]:
     """What --family means: a name, NAME@DIGEST of a user's, a file; or ConfigError."""
-    if command.family is None and not isinstance(command, Export | Inspect):
+    if command.family is None and (len(store.families()) == 1 or not isinstance(command, Export | Inspect)):
         return store.families()
     name, _, digest = (command.family or "toy").partition("@")
     own = [(family, source_of(family)) for family in store.families() if family.name == name]

@@ -140,7 +140,8 @@ class Watch:
         self._evaluate = Evaluator(kind, loss, output, tolerance, chunk)
         self._task = None if task is None else Task(task, p, self._train, self._test)
         self._weights = Weights(plain(model), embedding, last_layer, self._task)
-        self._last: int | None = None
+        self._last: int | None = None  # step, and the last that was looked at
+        self._seen: int | None = None
         self._began, self._loop, self._spent = 0.0, 0.0, 0.0  # seconds; of the loop without looks, and of these
         self._quickest, self._drawing = math.inf, 0.0
         self.skipped = 0
@@ -191,6 +192,7 @@ class Watch:
             torch.cuda.synchronize(device)  # what has been asked for before is the loop's
         began = time.perf_counter()
         self._looks.add({"step": int(step)} | self._measured())
+        self._seen = int(step)
         self._quickest = min(self._quickest, time.perf_counter() - began)
         if self._handle is not None and self._is_affordable(self._drawing):
             self._draw()
@@ -211,10 +213,12 @@ class Watch:
         )
 
     def verdict(self) -> Any:
-        """What the run so far says, and what to do about it."""
+        """What the run so far says, looked at once more, and what to do about it."""
         from analysis.forecast.model import forecast
         from analysis.verdict import judge
 
+        if self._last is not None and self._last != self._seen:
+            self.look(self._last)
         log = self.log
         return judge(
             log, task=self._task.judged if self._task else None, forecast=forecast(log) if len(log.steps) else None

@@ -746,3 +746,9 @@ def test_a_folder_without_published_runs_is_one_line(tmp_path):
         ConfigError, match=r"`published` must be a folder of published runs, but .*run\.csv names neither"
     ):
         fitting.published(tmp_path)
+
+
+def test_a_log_without_train_accuracy_is_not_said_to_have_memorised() -> None:
+    for phase, said in (("memorised", "learning"), ("generalising", "generalising"), ("generalised", "generalised")):
+        curves = {name: curve for name, curve in PHASES[phase].curves.items() if name != "train_accuracy"}
+        assert forecast(replace(PHASES[phase], curves=curves)).phase == said

@@ -300,3 +300,9 @@ def test_logs_of_our_own_runs(tmp_path: Path) -> None:
     np.testing.assert_array_equal(third.curves["test_accuracy"], curves["test_accuracy_01"])
     np.testing.assert_array_equal(second.curves["test_accuracy_01"], curves["test_accuracy_01"])
     assert set(second.curves) >= {"train_loss", "test_loss", "weight_norm"}
+
+
+def test_a_store_of_imported_runs_alone_is_exported(folder: Path, tmp_path: Path, command) -> None:
+    path = tmp_path / "others.sqlite"
+    command("import", folder, "--store", path)
+    assert command("export", tmp_path / "b.csv", "--store", path)[:2] == (0, f"18 runs in {tmp_path / 'b.csv'}\n")

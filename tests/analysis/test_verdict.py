@@ -124,7 +124,7 @@ CASES: dict[str, list[tuple[tuple[Log, Any], tuple[Log, Any]]]] = {
             (log(train_loss=spikes(10, 5000), weight_norm=GROWS), None),
         ),
     ],
-    "over-fitting": [
+    "falling test accuracy": [
         (
             (log(test_accuracy=np.where(STEPS < 2e3, 0.3, 0.2)), None),
             (log(test_accuracy=np.where(STEPS < 2e3, 0.22, 0.2)), None),
@@ -300,3 +300,10 @@ def test_the_spread_is_that_of_the_seeds() -> None:
     assert "Of 2 seeds 2 generalised, too few" in str(judge(few[0], others=few[1:2]))
     assert "Of 3 seeds 3 generalised" in str(judge(few[0], others=few[1:]))
     assert "3 generalised, all at the same step. The seeds" in str(judge(few[0], others=few[:1] * 2))
+
+
+def test_decay_is_asked_of_classes_alone() -> None:
+    """Of a regression the networks behind the rule say nothing."""
+    for targets, found in (("classes", 1), ("numbers", 0)):
+        said = judge(log({"weight_decay": 0.0, "targets": targets})).of("finding")
+        assert sum("no weight decay" in one.text for one in said) == found

@@ -656,3 +656,14 @@ def test_elsewhere_it_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[st
     watch.show()
     assert capsys.readouterr().out.startswith("Watch: 1 looks until step 0 (train loss 1.9")
     assert [axes.get_title() for axes in watch.figure().axes] == ["accuracy", "loss", "weight norm"]
+
+
+def test_a_verdict_is_of_the_last_step(tmp_path: Path) -> None:
+    watch = Watch(quiet(), train=TRAIN, test=TEST, out=tmp_path, share=float("inf"))
+    for step in range(200):
+        watch(step)
+    assert watch.log.steps[-1] < 199
+    assert "step 199" in str(watch.verdict())
+    n = len(watch.log.steps)
+    watch.verdict()
+    assert (watch.log.steps[-1], len(watch.log.steps)) == (199, n)
