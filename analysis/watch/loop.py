@@ -29,7 +29,7 @@ from analysis.watch.measures import Task, Weights
 from neural import ConfigError
 from neural._files import replacing
 
-GRACE = 0.05  # seconds that looks may take beyond their share, for early ones
+GRACE = 0.03  # seconds that looks may take beyond their share, for early ones
 _LINEAR = 32  # steps until which looks are about evenly spaced
 _TOLERANCE = 0.1  # standard deviations of the targets within which a number is right
 
@@ -119,7 +119,7 @@ class Watch:
         output: Callable[[Any], Tensor] | None = None,
         tolerance: float | None = None,
         settings: Mapping[str, Any] = {},
-        share: float = 0.035,
+        share: float = 0.03,
         per_octave: int = 12,
         at_most: int = 2**14,
         chunk: int = 2**12,
