@@ -62,8 +62,6 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    if arguments.horizon is not None and not arguments.horizon > 0:
-        raise ConfigError(f"`horizon` must be above 0 steps, but is {arguments.horizon:g}.")
     if arguments.until is not None and not arguments.until >= 0:
         raise ConfigError(f"`until` must be a step of at least 0, but is {arguments.until:g}.")
     model = load_model() if arguments.model is None else load_model(arguments.model)

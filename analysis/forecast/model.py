@@ -4,7 +4,8 @@ P(T <= t e^k | features), of the step T at which a log of t steps generalises, i
 of boosted trees, which are fitted with k as one of the numbers that they see, and rise
 with it. So one function gives probability, median and interval. Runs that did not
 generalise are known for every k not to have done so by the end of their log, and count
-as runs that do not: what is said is said of budgets like theirs.
+as runs that do not: what is said is said of budgets like theirs. The form is ours; the
+interval's ends are moved by a factor as in conformal prediction.
 
 The same log is looked at whole and without its norm, its training curves, its test
 loss and its changes of test accuracy. The mean counts, so parts that disagree, as those
@@ -85,7 +86,7 @@ class Model:
     def cdf(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
         """P(T <= t e^k) at GRID, (R, len(GRID)), of features (R, len(NAMES))."""
         total = sum(self._of(without(found, parts)) for parts in LOOKS)
-        return np.maximum.accumulate(total / len(LOOKS), axis=1)
+        return np.maximum.accumulate(total / len(LOOKS), axis=1)  # rises, but for rounding
 
     def _of(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
         rows = np.column_stack([np.repeat(found, len(GRID), axis=0), np.tile(GRID, len(found))])
@@ -128,7 +129,7 @@ def forecast(log: Log, horizon: float | None = None, model: Model | None = None)
         ConfigError: the horizon is not above 0, or the log has no step.
     """
     if horizon is not None and not horizon > 0:
-        raise ConfigError(f"`horizon` must be above 0 steps, but is {horizon}.")
+        raise ConfigError(f"`horizon` must be above 0 steps, but is {horizon:g}.")
     if len(log.steps) == 0:
         raise ConfigError(f"`log` must have a step, but {log.source or log.name} has none.")
     model, step, phase = model or load_model(), float(log.steps[-1]), phase_of(log)
@@ -162,7 +163,7 @@ def phase_of(log: Log) -> str:
     """
     if log.generalised_at is not None:
         return "generalised"
-    if log.diverged:
+    if log.diverged_at is not None:
         return "diverged"
     at = log.memorised_at
     if at is None and "train_accuracy" in log.curves:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from efftheory._html import Line, page, plot
 
 MEMORISED, GENERALISED = 0.99, 0.90  # shares of the samples, as the published runs have them
+_GONE = 3  # looks without a loss at the end of a log that has not one at every look
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,29 +50,32 @@ class Log:
     @property
     def memorised_at(self) -> float | None:
         """The first logged step with that train accuracy; None: not so far."""
-        return self._first(self._share("train_accuracy") >= self.memorised)
+        return self._first(self._curve("train_accuracy") >= self.memorised)
 
     @property
     def generalised_at(self) -> float | None:
         """The first logged step with both accuracies, of training the last one that was
         logged by then; None: not so far.
         """
-        train, test = self._share("train_accuracy"), self._share("test_accuracy")
+        train, test = self._curve("train_accuracy"), self._curve("test_accuracy")
         train = train[np.maximum.accumulate(np.where(np.isnan(train), 0, np.arange(len(train))))]
         return self._first(
             (test >= self.generalised) & ((train >= self.memorised) | ("train_accuracy" not in self.curves))
         )
 
     @property
-    def diverged(self) -> bool:
-        """Whether a loss is no longer a finite number: infinite at its last value, or
-        missing at the last two looks at test accuracy though it was there at the first.
+    def diverged_at(self) -> float | None:
+        """The first logged step from which on there is no finite loss, of training or
+        test; None: not so far. It takes _GONE looks without one, where looks before it
+        had none of training either.
         """
-        seen = np.flatnonzero(np.isfinite(self._share("test_accuracy")))
-        losses = [self.curves[name] for name in ("train_loss", "test_loss") if name in self.curves]
-        lost = [np.isfinite(curve[seen[0]]) and np.isnan(curve[seen[-2:]]).all() for curve in losses if len(seen) > 2]
-        ends = [curve[~np.isnan(curve)][-1:] for curve in losses]
-        return any(lost) or any(np.isinf(end).any() for end in ends)
+        train, test = (np.isfinite(self._curve(name)) for name in ("train_loss", "test_loss"))
+        known = train if train.any() else test
+        if not known.any():
+            return None
+        gone = int(np.flatnonzero(known)[-1]) + 1
+        least = 1 if known[:gone].all() else _GONE
+        return None if len(known) - gone < least or test[gone:].any() else float(self.steps[gone])
 
     def _repr_html_(self) -> str:
         """Its settings, and its accuracies as a picture, for a notebook."""
@@ -81,7 +85,7 @@ class Log:
         lines = [Line(name.replace("_", " "), self.steps, self.curves[name]) for name in names]
         return page(f"run {self.name}", rows, plot(lines, "steps", "share"))
 
-    def _share(self, name: str) -> NDArray[np.float64]:
+    def _curve(self, name: str) -> NDArray[np.float64]:
         return self.curves.get(name, np.full(len(self.steps), np.nan))
 
     def _first(self, there: NDArray[np.bool_]) -> float | None:

@@ -24,7 +24,6 @@ from analysis.verdict.sentences import Sentence, Verdict
 _NEAR = 1.25  # times the ln M law's fraction, up to where seeds disagree
 _LARGEST = {6: 2, 24: 3, 120: 6, 720: 16}  # dimension of the largest irreducible representation of S3 .. S6
 _DRAWS, _SETS, _DECODERS = 200, 20, 16
-_GONE = 3  # looks without a loss at the end of a log that has not one at every look
 _RISE, _LONG = 1.025, 4  # of the norm; times the steps to memorisation, until when every norm rises
 _SHRUNK = 0.5  # of the initial norm
 RATIOS = ((10**-1.9, 17, 18), (10**-0.9, 10, 27), (1.1, 13, 39), (np.inf, 0, 63))  # of the rates; generalise, of
@@ -37,12 +36,9 @@ _TOY = "known for the toy model's recipe alone: repr_lr and decoder_lr"
 
 
 def diverged(case: Case) -> str | None:
-    there = np.isfinite(case.curve("train_loss"))
-    gone = int(np.flatnonzero(there)[-1]) + 1
-    least = 1 if there[:gone].all() else _GONE
-    if len(there) - gone < least or (case.has("test_loss") and np.isfinite(case.curve("test_loss")[gone:]).any()):
-        return None
-    return f"The training loss is no number since step {case.log.steps[gone]:,.0f}: the run diverged."
+    case.curve("train_loss")  # else nothing is known
+    at = case.log.diverged_at
+    return None if at is None else f"The training loss is no number since step {at:,.0f}: the run diverged."
 
 
 def law(case: Case) -> str | None:

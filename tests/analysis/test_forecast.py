@@ -408,7 +408,9 @@ PHASES = {
     "memorised": run(20_000, 4_000, speed=4.0),
     "generalising": run(8_000, 5_000),
     "generalised": run(3_000, 9_000),
-    "diverged": with_curves(USUAL, train_loss=np.where(USUAL.steps < 500, 1, np.inf)),
+    "diverged": with_curves(
+        USUAL, **{name: np.where(USUAL.steps < 500, 1, np.inf) for name in ("train_loss", "test_loss")}
+    ),
 }
 
 
@@ -752,3 +754,19 @@ def test_a_log_without_train_accuracy_is_not_said_to_have_memorised() -> None:
     for phase, said in (("memorised", "learning"), ("generalising", "generalising"), ("generalised", "generalised")):
         curves = {name: curve for name, curve in PHASES[phase].curves.items() if name != "train_accuracy"}
         assert forecast(replace(PHASES[phase], curves=curves)).phase == said
+
+
+def test_when_a_run_diverged() -> None:
+    """At once where every look had a loss; after three looks where some had none, and
+    never by a blank beside a test loss.
+    """
+    lost, every_other = np.where(USUAL.steps < 500, 1, np.nan), np.where(np.arange(len(USUAL.steps)) % 2, 1, np.nan)
+    first = USUAL.steps[USUAL.steps >= 500][0]
+    alone = {name: curve for name, curve in USUAL.curves.items() if name != "test_loss"}
+    assert replace(USUAL, curves=alone | {"train_loss": lost}).diverged_at == first
+    assert replace(USUAL, curves=alone | {"train_loss": every_other}).diverged_at is None
+    assert replace(USUAL, curves=alone | {"train_loss": every_other * lost}).diverged_at is not None
+    assert with_curves(USUAL, train_loss=lost).diverged_at is None
+    assert with_curves(USUAL, train_loss=lost, test_loss=lost).diverged_at == first
+    assert USUAL.diverged_at is None
+    assert PHASES["diverged"].diverged_at == first
